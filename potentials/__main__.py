@@ -1,0 +1,5 @@
+"""`python -m potentials` is the `potentials` command."""
+
+from potentials.cli.main import main
+
+main()

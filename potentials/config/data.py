@@ -1,0 +1,105 @@
+"""The `data` section: files, label keys with their units, splits, weights, reference energies, batches."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from potentials.config.base import FiniteNumber, Fraction, NonNegativeInteger, NonNegativeNumber, PositiveInteger, StrictConfig
+from potentials.units import EnergyUnit, ForceUnit, LengthUnit, StressUnit
+
+SignConvention = Literal["tension-positive", "compression-positive"]
+SixOrder = Literal["xx yy zz yz xz xy", "xx yy zz xy yz xz", "xx yy zz xy xz yz"]
+Files = str | list[str]
+"""A path, a glob, `path@slice` in ASE's syntax, or `builtin:NAME`; or a list of these. Relative to the configuration."""
+
+
+def _key_alone(value: Any) -> Any:
+    """`energy: REF_energy` is short for `energy: {key: REF_energy}`."""
+    return {"key": value} if isinstance(value, str) else value
+
+
+class EnergyLabel(StrictConfig):
+    """Total energy of a frame."""
+
+    key: str = "energy"
+    """Entry of the frame (calculator result or `atoms.info`) that holds the energy."""
+    unit: EnergyUnit = "eV"
+
+
+class ForcesLabel(StrictConfig):
+    """Forces on the atoms, minus the gradient of the energy."""
+
+    key: str = "forces"
+    """Entry of the frame (calculator result or `atoms.arrays`) that holds the forces."""
+    unit: ForceUnit = "eV/A"
+
+
+class StressLabel(StrictConfig):
+    """Stress of a periodic frame, as a 3x3 matrix, nine numbers or six."""
+
+    key: str = "stress"
+    """Entry of the frame (calculator result or `atoms.info`) that holds the stress."""
+    unit: StressUnit = "eV/A^3"
+    sign: SignConvention = "tension-positive"
+    """`tension-positive` is ASE's (dE/dstrain / volume); VASP prints `compression-positive`."""
+    order: SixOrder = "xx yy zz yz xz xy"
+    """Order of the six components where six are given; ASE's is `xx yy zz yz xz xy`, VASP prints `xx yy zz xy yz xz`."""
+
+
+class VirialLabel(StrictConfig):
+    """Virial of a periodic frame: the stress times the volume, in energy units."""
+
+    key: str = "virial"
+    unit: EnergyUnit = "eV"
+    sign: SignConvention
+    """`compression-positive` is -dE/dstrain, as GAP and MACE write it; `tension-positive` is dE/dstrain. No default."""
+    order: SixOrder = "xx yy zz yz xz xy"
+
+
+class WeightsConfig(StrictConfig):
+    """Weights in the loss, on top of those of the `loss` section. All of them multiply."""
+
+    key: str | None = None
+    """Entry of `atoms.info` that weighs the whole frame, such as `config_weight`."""
+    energy_key: str | None = None
+    """Entry of `atoms.info` that weighs the frame's energy only."""
+    forces_key: str | None = None
+    """Entry of `atoms.info` that weighs the frame's forces only."""
+    stress_key: str | None = None
+    """Entry of `atoms.info` that weighs the frame's stress only."""
+    groups: dict[str, NonNegativeNumber] = {}
+    """Weight of all frames of a group (see `group_key`), by its name."""
+
+
+class DataConfig(StrictConfig):
+    """Which structures to learn from, what their labels are called, and how they are divided."""
+
+    train: Files
+    """Files to train on: anything ASE reads, a list, a glob, `file@:100` for a slice, or `builtin:ethanol`."""
+    validation: Annotated[Files | PositiveInteger | Fraction, Field(union_mode="left_to_right")] = 0.1
+    """Files, or how many frames (a whole number) or which fraction of the training files to set aside."""
+    test: Annotated[Files | PositiveInteger | Fraction | dict[str, Files] | None, Field(union_mode="left_to_right")] = None
+    """Files, a number, a fraction, or several named test sets, `{300K: a.xyz, 600K: b.xyz}`."""
+    split_seed: NonNegativeInteger | None = None
+    """Seed of the split; the run's seed when absent."""
+    energy: Annotated[EnergyLabel | None, BeforeValidator(_key_alone)] = EnergyLabel()
+    forces: Annotated[ForcesLabel | None, BeforeValidator(_key_alone)] = ForcesLabel()
+    stress: Annotated[StressLabel | None, BeforeValidator(_key_alone)] = None
+    virial: Annotated[VirialLabel | None, BeforeValidator(_key_alone)] = None
+    length_unit: LengthUnit = "A"
+    """Unit of positions and cells in the files."""
+    group_key: str = "config_type"
+    """Entry of `atoms.info` that names the group of a frame, for error tables and weights."""
+    weights: WeightsConfig = WeightsConfig()
+    reference_energies: Literal["auto", "isolated-atoms", "least-squares", "zero"] | dict[str, FiniteNumber] = "auto"
+    """Energy of each isolated atom in eV: given by symbol, or where to take it from. `auto` takes isolated-atom
+    frames where every element has one, and least squares otherwise."""
+    isolated_atoms: Files | None = None
+    """Files with single-atom frames for the reference energies, when they are not among the training files."""
+    batch_size: PositiveInteger = 5
+    evaluation_batch_size: PositiveInteger | None = None
+    """Frames per batch in validation and test; four times `batch_size` when absent."""
+    workers: NonNegativeInteger = 0
+    """Worker processes that collate batches; 0 does it in the main process."""

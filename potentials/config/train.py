@@ -1,0 +1,101 @@
+"""The `train` section: optimiser, schedule, averaging, length of the run, devices and precision."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from potentials.config.base import Duration, Fraction, NonNegativeNumber, PositiveInteger, PositiveNumber, StrictConfig
+from potentials.config.loss import LossConfig
+
+Precision = Literal["float32", "float64", "mixed"]
+
+
+class OptimizerConfig(StrictConfig):
+    """Adam or AdamW."""
+
+    name: Literal["adam", "adamw"] = "adam"
+    learning_rate: PositiveNumber = 0.01
+    amsgrad: bool = True
+    betas: list[Annotated[float, Field(ge=0, lt=1)]] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
+    weight_decay: NonNegativeNumber = 0.0
+    """On the weights the family names for decay only: its linear mixing and products, never biases or radial networks."""
+
+
+class ConstantSchedule(StrictConfig):
+    """The learning rate stays."""
+
+    name: Literal["constant"]
+    warmup_epochs: NonNegativeNumber = 0.0
+    """Epochs (a fraction is allowed) over which the rate rises linearly from zero."""
+
+
+class PlateauSchedule(StrictConfig):
+    """The learning rate falls by `factor` when the validation loss has not improved for `patience` validations."""
+
+    name: Literal["plateau"]
+    factor: Fraction = 0.8
+    patience: PositiveInteger = 50
+    minimum: NonNegativeNumber = 0.0
+    warmup_epochs: NonNegativeNumber = 0.0
+
+
+class CosineSchedule(StrictConfig):
+    """Linear warm-up, then half a cosine down to `final_fraction` of the learning rate at `max_epochs`."""
+
+    name: Literal["cosine"] = "cosine"
+    warmup_epochs: NonNegativeNumber = 1.0
+    final_fraction: Annotated[float, Field(ge=0, le=1)] = 0.01
+
+
+Schedule = Annotated[ConstantSchedule | PlateauSchedule | CosineSchedule, Field(discriminator="name")]
+
+
+class AveragingConfig(StrictConfig):
+    """Exponential moving average of the weights, used for validation, the best model and the exported file."""
+
+    decay: Annotated[float, Field(gt=0, lt=1)] = 0.99
+    """Per optimiser step; early on min(decay, (1 + n) / (10 + n)) is used, so that the start is forgotten."""
+
+
+class SecondStage(StrictConfig):
+    """The last part of training, with other loss weights and learning rate (MACE's "stage two")."""
+
+    start: Annotated[PositiveInteger | Fraction, Field(union_mode="left_to_right")] = 0.75
+    """Epoch at which it starts, or the fraction of `max_epochs`."""
+    loss: LossConfig
+    learning_rate: PositiveNumber | None = None
+    """New learning rate, kept constant; without it the schedule goes on."""
+
+
+class EarlyStopping(StrictConfig):
+    """Stop when the validation loss has not improved for `patience` validations."""
+
+    patience: PositiveInteger = 100
+    minimum_improvement: NonNegativeNumber = 0.0
+
+
+class TrainConfig(StrictConfig):
+    """How the model is trained."""
+
+    max_epochs: PositiveInteger = 200
+    max_time: Duration | None = None
+    """Stop cleanly after this time, such as `15m`; the schedule still counts epochs."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: Schedule = CosineSchedule()
+    average: AveragingConfig | None = AveragingConfig()
+    second_stage: SecondStage | None = None
+    gradient_clip: PositiveNumber | None = 10.0
+    """Largest norm of the whole gradient."""
+    early_stopping: EarlyStopping | None = None
+    validate_every: PositiveInteger = 1
+    """Epochs between validations."""
+    precision: Precision = "float32"
+    """`mixed` keeps geometry and sums in float64 and the model in float32."""
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: Literal["auto"] | PositiveInteger = "auto"
+    """Processes per node, one device each, handed to Lightning; on CPU `auto` is one."""
+    nodes: PositiveInteger = 1
+    strategy: str = "auto"
+    """Lightning's strategy, such as `ddp`."""

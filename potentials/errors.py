@@ -1,0 +1,55 @@
+"""Errors a user can meet. Each says what was expected, what came, where, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class PotentialsError(Exception):
+    """Base of every error this package raises on purpose; the command line prints it without a traceback."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in a configuration: where it stands and what to do about it."""
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+    key: str | None = None
+
+    def __str__(self) -> str:
+        place = self.file or ""
+        if self.line is not None:
+            place += f":{self.line}"
+        head = "  ".join(part for part in (place, f"{self.key}:" if self.key else "") if part)
+        return f"{head} {self.message}".strip()
+
+
+class ConfigError(PotentialsError):
+    """A configuration that cannot be used; carries all its problems at once."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class DataError(PotentialsError):
+    """Structures or labels that cannot be read or trained on."""
+
+
+class ModelFileError(PotentialsError):
+    """A model file that is truncated, of a wrong version, or does not fit its own header."""
+
+
+class UnknownElementError(PotentialsError):
+    """A structure contains an element the potential was not trained on."""
+
+
+class TrainingError(PotentialsError):
+    """A training run that cannot start or continue."""
+
+
+class SimulationError(PotentialsError):
+    """A simulation, relaxation or prediction that cannot be carried out."""
