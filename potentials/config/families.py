@@ -43,19 +43,19 @@ class FamilyConfig(StrictConfig):
     zbl: bool = False
     """Add the Ziegler-Biersack-Littmark repulsion of screened nuclei."""
 
-    def build(self, num_elements: int) -> Any:
+    def build(self) -> Any:
         """Make the model (a `torch.nn.Module`) this configuration describes; families say how with `register_family`.
 
         `elements` and `average_neighbors` must have been resolved to values by then.
         """
-        return _BUILDERS[self.name](self, num_elements)
+        return _BUILDERS[self.name](self)
 
 
 _FAMILIES: dict[str, type[FamilyConfig]] = {}
-_BUILDERS: dict[str, Callable[[Any, int], Any]] = {}
+_BUILDERS: dict[str, Callable[[Any], Any]] = {}
 
 
-def register_family(name: str, config_class: type[FamilyConfig], build: Callable[[Any, int], Any]) -> None:
+def register_family(name: str, config_class: type[FamilyConfig], build: Callable[[Any], Any]) -> None:
     """Enter a family: its name in YAML, its configuration class, and how a model is made from it."""
     _FAMILIES[name] = config_class
     _BUILDERS[name] = build
