@@ -1,0 +1,36 @@
+"""E(3)-equivariant interatomic potentials: training from one YAML file, and use from ASE.
+
+`potentials.load(path)` gives a `Potential`; `potentials.load(path).calculator()` is an ASE calculator. Nothing heavy is
+imported until one of the names is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from potentials.model_file import load
+    from potentials.potential import Potential, Prediction
+
+    __version__: str
+
+__all__ = ["Potential", "Prediction", "__version__", "load"]
+
+_HOMES = {"load": "model_file", "Potential": "potential", "Prediction": "potential"}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("potentials")
+    if name in _HOMES:
+        value = getattr(import_module(f"potentials.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'potentials' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
