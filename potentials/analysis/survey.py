@@ -1,0 +1,207 @@
+"""What a set of structures holds: sizes, elements, periodicity, labels, groups, neighbours; needs no configuration."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from potentials.data.frames import Frame
+from potentials.data.neighbor_list import neighbor_list
+from potentials.errors import DataError
+
+SURVEY_CUTOFF = 5.0
+_SAMPLED_FRAMES = 50
+_MOST_GROUPS = 50
+
+_NOT_A_TOTAL_ENERGY = ("weight", "kinetic", "atomiz", "formation", "per_atom", "peratom", "cutoff", "band", "disp")
+_WEIGHT_KEYS = ("config_weight", "weight")
+_GROUP_KEYS = ("config_type", "group", "label", "category", "source", "dataset", "subset", "type")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An entry of the frames that may hold a label."""
+
+    key: str
+    place: str
+    """`calculator`, `info` or `arrays`, in ASE's terms."""
+    frames: int
+    """Number of frames that have it, all values finite."""
+    rms: float
+    """Root mean square of all its values, as they stand in the file."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is in the data; isolated atoms are counted apart and left out of everything else."""
+
+    num_frames: int
+    isolated: tuple[str, ...]
+    """Elements of the isolated-atom frames, by atomic number."""
+    elements: dict[str, int]
+    """Number of frames with each element, by atomic number."""
+    compositions: int
+    """Number of different chemical formulas."""
+    atoms: tuple[int, float, int]
+    """Fewest, mean and most atoms in a frame."""
+    periodic: int
+    """Number of frames with three periodic directions."""
+    partly_periodic: int
+    """Number of frames with one or two periodic directions."""
+    energy: tuple[Candidate, ...]
+    """Likely energies, the best first."""
+    forces: tuple[Candidate, ...]
+    stress: tuple[Candidate, ...]
+    """Stresses and virials under any name."""
+    group_key: str | None
+    groups: dict[str, int]
+    weight_key: str | None
+    neighbors: float
+    """Mean number of neighbours within `SURVEY_CUTOFF`, over at most 50 frames spread over the data."""
+
+
+def survey(frames: Sequence[Frame]) -> Survey:
+    """Look at frames as they came from their files.
+
+    Raises:
+        DataError: there is no frame besides isolated atoms, or nothing in the frames looks like energies or forces.
+    """
+    isolated = [frame.atoms for frame in frames if _is_isolated_atom(frame.atoms)]
+    structures = [frame.atoms for frame in frames if not _is_isolated_atom(frame.atoms)]
+    if not structures:
+        raise DataError(f"no structures to train on: {len(frames)} frames, of which {len(isolated)} are isolated atoms")
+    energy = _candidates(structures, _energy_rank, _is_scalar)
+    forces = _candidates(structures, _forces_rank, _is_vector_per_atom)
+    if not energy and not forces:
+        entries = sorted({f"{key} ({place})" for atoms in structures for place, key, _ in _entries(atoms)})
+        raise DataError(f"found neither energies nor forces; the frames hold: {', '.join(entries)}")
+    counts = np.array([len(atoms) for atoms in structures])
+    group_key = _group_key(structures)
+    return Survey(
+        num_frames=len(structures),
+        isolated=tuple(_by_number(Counter(atoms.get_chemical_symbols()[0] for atoms in isolated))),
+        elements=_by_number(Counter(symbol for atoms in structures for symbol in set(atoms.get_chemical_symbols()))),
+        compositions=len({atoms.get_chemical_formula() for atoms in structures}),
+        atoms=(int(counts.min()), float(counts.mean()), int(counts.max())),
+        periodic=sum(bool(atoms.pbc.all()) for atoms in structures),
+        partly_periodic=sum(bool(atoms.pbc.any() and not atoms.pbc.all()) for atoms in structures),
+        energy=energy,
+        forces=forces,
+        stress=_candidates(structures, _stress_rank, _is_stress),
+        group_key=group_key,
+        groups=dict(Counter(str(atoms.info[group_key]) for atoms in structures if group_key in atoms.info)),
+        weight_key=next((key for key in _WEIGHT_KEYS if any(key in atoms.info for atoms in structures)), None),
+        neighbors=_mean_neighbors(structures),
+    )
+
+
+def _is_isolated_atom(atoms: Atoms) -> bool:
+    return len(atoms) == 1 and not atoms.pbc.any()
+
+
+def _by_number(counts: Counter[str]) -> dict[str, int]:
+    numbers = {symbol: int(Atoms(symbol).numbers[0]) for symbol in counts}
+    return {symbol: counts[symbol] for symbol in sorted(counts, key=numbers.__getitem__)}
+
+
+def _entries(atoms: Atoms) -> Iterator[tuple[str, str, Any]]:
+    if atoms.calc is not None:
+        yield from (("calculator", key, value) for key, value in atoms.calc.results.items())
+    yield from (("info", key, value) for key, value in atoms.info.items())
+    yield from (("arrays", key, value) for key, value in atoms.arrays.items())
+
+
+def _candidates(
+    structures: Sequence[Atoms], rank: Callable[[str], int | None], fits: Callable[[Atoms, Any], bool]
+) -> tuple[Candidate, ...]:
+    """Entries whose name `rank` knows and whose value `fits`: first those most frames have, then by rank and name."""
+    squares: dict[tuple[str, str], list[float]] = {}
+    for atoms in structures:
+        for place, key, value in _entries(atoms):
+            if rank(key) is None or not fits(atoms, value):
+                continue
+            values = np.asarray(value, dtype=np.float64)
+            if np.isfinite(values).all():
+                squares.setdefault((place, key), []).append(float(np.mean(values**2)))
+    found = [
+        Candidate(key, place, len(means), float(np.sqrt(np.mean(means)))) for (place, key), means in squares.items()
+    ]
+    return tuple(sorted(found, key=lambda item: (-item.frames, rank(item.key), item.key)))
+
+
+def _origin_rank(key: str) -> int:
+    """Names that say where a label is from (REF_, dft_) are likelier meant than ASE's, which any calculator sets."""
+    if key.startswith("ref") or key.endswith("_ref"):
+        return 0
+    return 1 if "dft" in key else 3
+
+
+def _energy_rank(key: str) -> int | None:
+    lower = key.lower()
+    if lower in ("energy", "e", "etot", "e_tot", "toten"):
+        return 2
+    if "energy" not in lower or any(word in lower for word in _NOT_A_TOTAL_ENERGY):
+        return None
+    return 4 if lower == "free_energy" else _origin_rank(lower)
+
+
+def _forces_rank(key: str) -> int | None:
+    lower = key.lower()
+    if lower in ("forces", "force", "f"):
+        return 2
+    if "force" not in lower or any(word in lower for word in ("weight", "mask", "constant")):
+        return None
+    return _origin_rank(lower)
+
+
+def _stress_rank(key: str) -> int | None:
+    lower = key.lower()
+    if lower == "stress":
+        return 2
+    if not ("stress" in lower or "virial" in lower) or any(word in lower for word in ("weight", "mask")):
+        return None
+    return _origin_rank(lower)
+
+
+def _is_number(value: Any) -> bool:
+    return np.issubdtype(np.asarray(value).dtype, np.number)
+
+
+def _is_scalar(atoms: Atoms, value: Any) -> bool:
+    return _is_number(value) and np.asarray(value).size == 1
+
+
+def _is_vector_per_atom(atoms: Atoms, value: Any) -> bool:
+    return _is_number(value) and np.asarray(value).shape == (len(atoms), 3)
+
+
+def _is_stress(atoms: Atoms, value: Any) -> bool:
+    return _is_number(value) and np.asarray(value).size in (6, 9)
+
+
+def _group_key(structures: Sequence[Atoms]) -> str | None:
+    """The entry of `atoms.info` that names groups: a usual name, else text with a handful of different values."""
+    values: dict[str, set[str]] = {}
+    for atoms in structures:
+        for key, value in atoms.info.items():
+            if isinstance(value, str):
+                values.setdefault(key, set()).add(value)
+    few = {key for key, names in values.items() if len(names) <= min(_MOST_GROUPS, max(1, len(structures) // 2))}
+    usual = [key for key in _GROUP_KEYS if key in few]
+    return next(iter(usual + sorted(key for key in few if len(values[key]) > 1)), None)
+
+
+def _mean_neighbors(structures: Sequence[Atoms]) -> float:
+    chosen = np.unique(np.linspace(0, len(structures) - 1, _SAMPLED_FRAMES).astype(int))
+    edges = atoms_seen = 0
+    for index in chosen:
+        atoms = structures[index]
+        edge_index, _ = neighbor_list(atoms.positions, atoms.cell, atoms.pbc, SURVEY_CUTOFF)
+        edges += edge_index.shape[1]
+        atoms_seen += len(atoms)
+    return edges / atoms_seen

@@ -1,0 +1,45 @@
+"""`potentials init`: look at data and write a commented configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from potentials.cli import console
+from potentials.errors import ConfigError, Problem
+
+
+def init(
+    data: Annotated[list[str], typer.Argument(help="Structures with energies and forces: files, globs, builtin:NAME.")],
+    model: Annotated[str, typer.Option(help="Model family.")] = "mace",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write; standard output when absent.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
+) -> None:
+    """Look at DATA and write a commented configuration that `check` and `train` accept as it is.
+
+    The configuration goes to standard output (or --output); what was found and what to look at, to standard error.
+    """
+    import potentials.models  # noqa: F401  (enters the families)
+    from potentials.analysis.suggest import suggest
+    from potentials.config import families
+
+    if model not in families():
+        there_are = ", ".join(families())
+        raise ConfigError([Problem(f'unknown model family "{model}"; there are: {there_are}', key="--model")])
+    if output is not None and output.exists() and not force:
+        raise ConfigError([Problem(f"{output} exists; --force overwrites it", key="--output")])
+    suggestion = suggest(data, model, output.parent if output is not None else None)
+    for text in suggestion.notes:
+        console.note(text)
+    for text in suggestion.warnings:
+        console.warn(text)
+    if output is None:
+        print(suggestion.text, end="")
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(suggestion.text, encoding="utf-8")
+    console.messages.print(f"written: {output}; next: potentials check {output}", soft_wrap=True)
