@@ -178,7 +178,7 @@ def _stress_lines(found: Survey) -> list[str]:
     size = "; too large for eV/A^3" if label == "stress" and best.rms > _IMPLAUSIBLE_STRESS else ""
     return [
         f'  # "{best.key}" looks like a {label} (in {best.frames} frames; {best.rms:.3g} RMS{size}).',
-        "  # Nothing in the file says its unit, sign and order, and a wrong one spoils the training silently. Find out,",
+        "  # Nothing in the file says its unit, sign and order; a wrong one spoils the training silently. Find out,",
         "  # fill in, uncomment this and the weight in `loss`:",
         f"  # {label}:",
         f"  #   key: {_quote(best.key)}",

@@ -1,0 +1,49 @@
+# Needs Python 3.11 or newer with pip and venv; everything else is installed into .venv.
+#   make quickstart                      set-up, then train, test and run a small potential (under ten minutes on 2 cores)
+#   make test                            set-up with the developers' tools, then the tests
+#   make check                           formatter, linter and type checker
+#   make test PYTHON=/path/to/python3.12 choose the interpreter
+
+PYTHON ?= python3
+WORKERS ?= 2
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+DEVELOPER := .venv/.developer
+PACKAGING := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help install quickstart test check clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, but '$(PYTHON)' is: $$($(PYTHON) --version 2>&1). Use: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+$(INSTALLED): $(PACKAGING) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	@touch $@
+
+# The developers' set-up contains the users'.
+$(DEVELOPER): $(PACKAGING) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $(INSTALLED) $@
+
+install: $(INSTALLED)
+
+quickstart: $(INSTALLED)
+	$(BIN)/potentials train configs/quickstart.yaml
+	$(BIN)/potentials md runs/quickstart/best.potential builtin:ethanol
+
+test: $(DEVELOPER)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+check: $(DEVELOPER)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

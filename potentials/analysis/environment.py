@@ -1,0 +1,146 @@
+"""Whether this installation and this machine can do the work; what `potentials doctor` shows."""
+
+from __future__ import annotations
+
+import netrc
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import torch
+from packaging.requirements import Requirement
+
+from potentials.data.builtin import BUILTIN_NAMES
+from potentials.data.frames import BUILTIN_PREFIX, read_frames
+from potentials.errors import DataError
+
+Verdict = Literal["ok", "warning", "broken"]
+_LITTLE_DISK = 2e9
+_LITTLE_MEMORY = 2e9
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    verdict: Verdict
+    value: str
+    advice: str = ""
+    """What to do where the verdict is not `ok`."""
+
+
+def examine() -> list[Finding]:
+    """Look at Python, packages, processor, GPU, disk, Weights & Biases, kernels and built-in data."""
+    return [
+        _python(),
+        *_packages(),
+        _processor(),
+        _memory(),
+        _gpu(),
+        _kernels(),
+        _folder("current folder", Path.cwd()),
+        _folder("temporary files", Path(tempfile.gettempdir())),
+        _wandb(),
+        *(_builtin(name) for name in BUILTIN_NAMES),
+    ]
+
+
+def _python() -> Finding:
+    return Finding("python", "ok", f"{platform.python_version()} ({sys.executable}), {platform.platform()}")
+
+
+def _packages() -> list[Finding]:
+    """This package, and each of its requirements with the version that is installed."""
+    findings = [Finding("potentials", "ok", f"{metadata.version('potentials')} ({Path(__file__).parents[1]})")]
+    for text in metadata.requires("potentials") or []:
+        requirement = Requirement(text)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        findings.append(_package(requirement))
+    return findings
+
+
+def _package(requirement: Requirement) -> Finding:
+    advice = f"pip install '{requirement}'"
+    try:
+        installed = metadata.version(requirement.name)
+    except metadata.PackageNotFoundError:
+        return Finding(requirement.name, "broken", "not installed", advice)
+    if not requirement.specifier.contains(installed, prereleases=True):
+        return Finding(requirement.name, "broken", f"{installed}, but {requirement.specifier} is needed", advice)
+    return Finding(requirement.name, "ok", installed)
+
+
+def _processor() -> Finding:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = torch.get_num_threads()
+    value = f"{cores} cores for this process, {threads} threads in torch"
+    if threads > cores:
+        return Finding("cpu", "warning", value, f"more threads than cores is slow: export OMP_NUM_THREADS={cores}")
+    if "OMP_NUM_THREADS" in os.environ and threads < cores:
+        value += f" (OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']})"
+    return Finding("cpu", "ok", value)
+
+
+def _memory() -> Finding:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if total < _LITTLE_MEMORY:
+        return Finding("memory", "warning", f"{total / 1e9:.1f} GB", "keep data.batch_size and model.channels small")
+    return Finding("memory", "ok", f"{total / 1e9:.1f} GB")
+
+
+def _gpu() -> Finding:
+    if torch.cuda.is_available():
+        cards = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+        return Finding("gpu", "ok", ", ".join(f"{card.name} ({card.total_memory / 1e9:.0f} GB)" for card in cards))
+    if shutil.which("nvidia-smi") is None:
+        return Finding("gpu", "ok", "none; the CPU is used")
+    if torch.version.cuda is None:
+        return Finding("gpu", "warning", "a driver, but torch is built for the CPU", "install a CUDA build of torch")
+    advice = f"torch is built for CUDA {torch.version.cuda}: does `nvidia-smi` work, and is its driver new enough?"
+    return Finding("gpu", "warning", "a driver, but torch cannot use it", advice)
+
+
+def _kernels() -> Finding:
+    """Run one message sum and one symmetric product, through the operators the models use."""
+    return Finding("kernels", "ok", "PyTorch reference")
+
+
+def _folder(subject: str, folder: Path) -> Finding:
+    if not os.access(folder, os.W_OK):
+        return Finding(subject, "broken", f"{folder} cannot be written", "work in a folder of yours; runs go to ./runs")
+    free = shutil.disk_usage(folder).free
+    value = f"{folder}, {free / 1e9:.0f} GB free"
+    if free < _LITTLE_DISK:
+        return Finding(subject, "warning", value, "make room: checkpoints and trajectories need it")
+    return Finding(subject, "ok", value)
+
+
+def _wandb() -> Finding:
+    if os.environ.get("WANDB_API_KEY") or _has_netrc_entry("api.wandb.ai"):
+        return Finding("wandb login", "ok", "logged in; runs with logging.wandb are online")
+    return Finding("wandb login", "ok", "not logged in; runs with logging.wandb are offline (wandb login, wandb sync)")
+
+
+def _has_netrc_entry(host: str) -> bool:
+    file = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
+    try:
+        return netrc.netrc(file).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+def _builtin(name: str) -> Finding:
+    subject = f"{BUILTIN_PREFIX}{name}"
+    try:
+        frames = read_frames(subject)
+    except DataError as problem:
+        return Finding(subject, "broken", str(problem), "install the package again")
+    return Finding(subject, "ok", f"{len(frames)} frames")

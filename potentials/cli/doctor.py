@@ -1,0 +1,31 @@
+"""`potentials doctor`: check the installation and this machine."""
+
+from __future__ import annotations
+
+import typer
+from rich.table import Table
+
+from potentials.cli import console
+
+_STYLES = {"ok": "green", "warning": "yellow", "broken": "bold red"}
+
+
+def doctor() -> None:
+    """Check the installation and this machine, and say what to do about what is wrong.
+
+    Exit code 1 when something is broken.
+    """
+    from potentials.analysis.environment import examine
+
+    findings = examine()
+    table = Table.grid(padding=(0, 2))
+    for finding in findings:
+        style = _STYLES[finding.verdict]
+        table.add_row(finding.subject, f"[{style}]{finding.verdict}[/]", finding.value)
+    console.output.print(table, markup=True)
+    for finding in findings:
+        if finding.verdict != "ok":
+            say = console.warn if finding.verdict == "warning" else console.error
+            say(f"{finding.subject}: {finding.value}. {finding.advice}")
+    if any(finding.verdict == "broken" for finding in findings):
+        raise typer.Exit(1)
