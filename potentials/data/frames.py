@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
+import glob
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import ase.io
 from ase import Atoms
+from ase.io.formats import UnknownFileTypeError, filetype, get_ioformat, open_with_compression
+from ase.utils import string2index
+
+from potentials.config.data import Files
+from potentials.data.builtin import builtin_path
+from potentials.errors import DataError
+
+BUILTIN_PREFIX = "builtin:"
+_SLICE = re.compile(r"-?\d+|-?\d*:-?\d*(:-?\d*)?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -13,8 +28,141 @@ class Frame:
 
     atoms: Atoms
     file: str
+    """Path of the file, or `builtin:NAME`."""
     index: int
     """Number of the frame in its file, from 0."""
 
     def __str__(self) -> str:
         return f"{self.file}, frame {self.index}"
+
+
+def read_frames(files: Files) -> list[Frame]:
+    """Read structures, in the order in which the files are given.
+
+    Args:
+        files: a path, a glob (its files in alphabetical order), `path@slice` in ASE's syntax (`a.xyz@:100`,
+            `a.xyz@-1`, `a.db@natoms<10`), `builtin:NAME`, or a list of these.
+
+    Raises:
+        DataError: a file is missing, empty or unreadable, a glob matches nothing, a slice gives no frame, or a frame
+            is named twice.
+    """
+    frames: list[Frame] = []
+    seen: set[tuple[str, int]] = set()
+    for entry in [files] if isinstance(files, str) else files:
+        for name, path, selection in _expand(entry):
+            for frame in _read_file(name, path, selection):
+                if (path, frame.index) in seen:
+                    raise DataError(f'{frame} is named twice (the second time by "{entry}"); name each frame once')
+                seen.add((path, frame.index))
+                frames.append(frame)
+    if not frames:
+        raise DataError("no file is named: the list is empty")
+    return frames
+
+
+def frame_list(frames: Sequence[Frame], limit: int = 10) -> str:
+    """The frames in words, the first few by number: "4 frames (a.xyz: 1, 7; b.xyz: 0, ...)"."""
+    numbers: dict[str, list[str]] = {}
+    for frame in frames[:limit]:
+        numbers.setdefault(frame.file, []).append(str(frame.index))
+    listing = "; ".join(f"{file}: {', '.join(of_file)}" for file, of_file in numbers.items())
+    return f"{len(frames)} frame{'' if len(frames) == 1 else 's'} ({listing}{', ...' if len(frames) > limit else ''})"
+
+
+def _expand(entry: str) -> list[tuple[str, str, str | None]]:
+    """The files one entry stands for: name for messages, path, and what follows the `@`."""
+    location, selection = _split_selection(entry)
+    if location.startswith(BUILTIN_PREFIX):
+        return [(location, str(builtin_path(location.removeprefix(BUILTIN_PREFIX))), selection)]
+    location = str(Path(location).expanduser())
+    if Path(location).exists():
+        return [(location, location, selection)]
+    if glob.has_magic(location):
+        matches = sorted(glob.glob(location, recursive=True))  # noqa: PTH207 (pathlib also matches hidden files)
+        if not matches:
+            raise DataError(f'no file matches "{location}"')
+        return [(match, match, selection) for match in matches]
+    raise DataError(_missing(location))
+
+
+def _split_selection(entry: str) -> tuple[str, str | None]:
+    location, at, selection = entry.rpartition("@")
+    if not at or "/" in selection or Path(entry).exists():
+        return entry, None
+    is_database = Path(location).suffix in (".db", ".aselmdb") or "://" in location
+    if not selection or not (is_database or _SLICE.fullmatch(selection)):
+        raise DataError(
+            f'"{entry}": cannot make sense of "@{selection}"; expected a frame number or a slice such as "@:100"'
+        )
+    return location, selection
+
+
+def _missing(location: str) -> str:
+    path = Path(location)
+    folder = path.parent
+    if not folder.is_dir():
+        return f"no file {location}: there is no folder {folder}"
+    nearest = difflib.get_close_matches(path.name, sorted(entry.name for entry in folder.iterdir()), n=1, cutoff=0.5)
+    return f"no file {location}" + (f'; did you mean "{folder / nearest[0]}"?' if nearest else "")
+
+
+def _read_file(name: str, path: str, selection: str | None) -> list[Frame]:
+    """The selected frames of one file, numbered as in the file."""
+    if Path(path).is_file() and Path(path).stat().st_size == 0:
+        raise DataError(f"{name} is empty")
+    index = string2index(":" if selection is None else selection)
+    if isinstance(index, int):
+        index = slice(index, index + 1 or None)
+    if isinstance(index, str):  # a selection of a database, in its own language
+        images = _read(name, path, index)
+        frames = [Frame(atoms, name, number) for number, atoms in enumerate(images)]
+    elif (index.start or 0) >= 0 and (index.stop is None or index.stop >= 0) and (index.step or 1) > 0:
+        images = _read(name, path, index)
+        frames = [Frame(atoms, name, (index.start or 0) + k * (index.step or 1)) for k, atoms in enumerate(images)]
+    else:  # counted from the end: the whole file is needed to know the numbers
+        images = _read(name, path, slice(None))
+        frames = [Frame(images[number], name, number) for number in range(len(images))[index]]
+    if not frames and selection is None:
+        raise DataError(f"{name} contains no structure")
+    if not frames:
+        total = len(_read(name, path, slice(None)))
+        raise DataError(f'"{name}@{selection}" gives no frame: the file has {total}')
+    return frames
+
+
+def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
+    try:
+        file_format = get_ioformat(filetype(path))
+        if file_format.single and isinstance(index, slice):
+            images = [ase.io.read(path, do_not_split_by_at_sign=True)][index]
+        else:
+            images = ase.io.read(path, index=index, do_not_split_by_at_sign=True)
+    except UnknownFileTypeError as error:
+        raise DataError(f"cannot read {name}: ASE does not know its format ({error})") from error
+    # ASE's readers raise whatever they meet, with no common base class: all of it is about this file.
+    except Exception as error:
+        raise DataError(f"cannot read {name}; ASE says: {type(error).__name__}: {error}") from error
+    if file_format.name == "extxyz" and isinstance(index, slice) and index.stop is None:
+        _check_read_to_the_end(name, path)
+    for number, atoms in enumerate(images):
+        if len(atoms) == 0 or (atoms.numbers == 0).any():
+            what = "no atoms" if len(atoms) == 0 else "atoms of no element (X)"
+            raise DataError(f"{name}: structure {number} of those read has {what}")
+    return images
+
+
+def _check_read_to_the_end(name: str, path: str) -> None:
+    """ASE stops at the first blank line between frames without a word; what follows must not be lost in silence."""
+    with open_with_compression(path, "r") as lines:
+        number = 0
+        while (line := lines.readline()).strip():
+            for _ in range(int(line) + 1):
+                lines.readline()
+            number += 1
+            position = lines.tell()
+            while (line := lines.readline()).lstrip().startswith("VEC"):
+                position = lines.tell()
+            lines.seek(position)
+        if lines.read().strip():
+            raise DataError(f"{name} has a blank line after frame {number - 1}, where reading stops; remove the line")

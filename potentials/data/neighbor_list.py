@@ -38,7 +38,7 @@ def neighbor_list(
     positions = np.ascontiguousarray(positions, dtype=np.float64).reshape(-1, 3)
     periodic = np.asarray(pbc, dtype=bool)
     cell = np.where(periodic[:, None], np.asarray(cell, dtype=np.float64), 0.0)
-    _check_geometry(positions, cell, periodic)
+    check_geometry(positions, cell, periodic)
     if len(positions) == 0:
         return np.zeros((2, 0), dtype=np.int64), np.zeros((0, 3), dtype=np.int64)
 
@@ -56,7 +56,12 @@ def neighbor_list(
     return np.stack([sender[order], receiver[order]]), shifts[order]
 
 
-def _check_geometry(positions: NDArray[np.float64], cell: NDArray[np.float64], periodic: NDArray[np.bool_]) -> None:
+def check_geometry(positions: NDArray[np.float64], cell: NDArray[np.float64], periodic: NDArray[np.bool_]) -> None:
+    """Make sure that a structure has finite positions, and cell vectors that span its periodic directions.
+
+    Raises:
+        DataError: it does not.
+    """
     if not np.isfinite(positions).all():
         atom = int(np.nonzero(~np.isfinite(positions).all(axis=1))[0][0])
         raise DataError(f"the position of atom {atom} is not finite: {positions[atom].tolist()}")

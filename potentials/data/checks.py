@@ -1,0 +1,162 @@
+"""Checks of the data before any training: elements, contacts, leaks, cutoff."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from ase.data import atomic_numbers, covalent_radii
+
+from potentials.data.findings import Findings
+from potentials.data.frames import frame_list
+from potentials.data.labels import LabelledFrame
+from potentials.data.neighbor_list import neighbor_list
+from potentials.data.statistics import Statistics
+from potentials.errors import DataError
+
+LARGEST_CUTOFF = 15.0
+"""A; beyond it a message-passing model sees and costs more than any interaction it can learn."""
+MANY_NEIGHBORS = 400
+SHORTEST_DISTANCE = 0.4
+"""A; shorter than any bond."""
+CONTACT_FRACTION = 0.5
+"""Of the sum of covalent radii."""
+
+
+def check_elements(elements: Sequence[str], train: Sequence[LabelledFrame]) -> None:
+    """Make sure that the training frames hold no element outside the `elements` given for the model.
+
+    Raises:
+        DataError: they do; the message names symbols and frames.
+    """
+    unknown = _frames_by_unknown_element(elements, train)
+    if unknown:
+        raise DataError(f"model.elements lacks {_unknown_list(unknown)}; add what is missing, or leave it at auto")
+
+
+def check_elements_of_part(elements: Sequence[str], part: str, frames: Sequence[LabelledFrame]) -> None:
+    """Make sure that validation or test frames hold no element that the training frames lack.
+
+    Raises:
+        DataError: they do; the message names symbols and frames.
+    """
+    unknown = _frames_by_unknown_element(elements, frames)
+    if unknown:
+        raise DataError(
+            f"the {part} frames contain elements that the training frames lack: {_unknown_list(unknown)}; "
+            "a model cannot learn an element it never sees: train on it or remove these frames"
+        )
+
+
+def check_cutoff(cutoff: float) -> None:
+    """Make sure that the cutoff makes sense, before neighbours are counted.
+
+    Raises:
+        DataError: it is larger than `LARGEST_CUTOFF`.
+    """
+    if cutoff > LARGEST_CUTOFF:
+        raise DataError(
+            f"model.cutoff = {cutoff:g} A is larger than sense: neighbours grow with its third power; 4 to 6 A is "
+            f"usual, and {LARGEST_CUTOFF:g} A the most that is accepted"
+        )
+
+
+def check_neighbors(statistics: Statistics, cutoff: float, findings: Findings) -> None:
+    """Make sure that the training frames have edges; warn where there are very many, or atoms without any.
+
+    Raises:
+        DataError: no atom of any training frame has a neighbour.
+    """
+    if statistics.num_edges == 0:
+        raise DataError(
+            f"no atom of the {statistics.num_frames} training frames has a neighbour within "
+            f"model.cutoff = {cutoff:g} A; is the length unit right (data.length_unit)?"
+        )
+    if statistics.average_neighbors > MANY_NEIGHBORS:
+        findings.warn(
+            f"an atom has {statistics.average_neighbors:.0f} neighbours on average within model.cutoff = {cutoff:g} A; "
+            "a smaller cutoff is many times faster (or is data.length_unit wrong?)"
+        )
+    if statistics.lonely_atoms:
+        findings.warn(
+            f"{statistics.lonely_atoms} of {statistics.num_atoms} atoms of the training frames have no neighbour "
+            f"within model.cutoff = {cutoff:g} A"
+        )
+
+
+def check_contacts(part: str, frames: Sequence[LabelledFrame], findings: Findings) -> None:
+    """Warn of atoms on top of each other: closer than 0.4 A, or than half the sum of their covalent radii."""
+    close = []
+    for labelled in frames:
+        atoms = labelled.frame.atoms
+        radii = covalent_radii[atoms.numbers]
+        (sender, receiver), shifts = neighbor_list(
+            atoms.positions, atoms.cell.array, atoms.pbc, max(SHORTEST_DISTANCE, 2 * CONTACT_FRACTION * radii.max())
+        )
+        cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
+        distances = np.linalg.norm(atoms.positions[receiver] - atoms.positions[sender] + shifts @ cell, axis=1)
+        allowed = np.maximum(SHORTEST_DISTANCE, CONTACT_FRACTION * (radii[sender] + radii[receiver]))
+        if (distances < allowed).any():
+            close.append((labelled.frame, float(distances.min())))
+    if close:
+        findings.warn(
+            f"atoms on top of each other in {part} {frame_list([frame for frame, _ in close])}; the shortest distance "
+            f"is {min(distance for _, distance in close):.2f} A"
+        )
+
+
+def check_leaks(
+    train: Sequence[LabelledFrame],
+    validation: Sequence[LabelledFrame],
+    tests: Mapping[str, Sequence[LabelledFrame]],
+    findings: Findings,
+) -> None:
+    """Warn of validation and test frames that are training (or validation) frames as well, and of repeated ones."""
+    in_train = {structure_hash(labelled) for labelled in train}
+    if len(in_train) < len(train):
+        findings.warn(f"{len(train) - len(in_train)} training frames are repetitions of others")
+    in_validation = {structure_hash(labelled) for labelled in validation}
+    _warn_of_leak("validation", "training", validation, in_train, findings)
+    for name, frames in tests.items():
+        part = "test" if name == "test" else f'test "{name}"'
+        _warn_of_leak(part, "training", frames, in_train, findings)
+        _warn_of_leak(part, "validation", frames, in_validation - in_train, findings)
+
+
+def structure_hash(labelled: LabelledFrame) -> bytes:
+    """The same for the same elements, positions, cell and periodicity (to 1e-6 A), whatever the labels."""
+    atoms = labelled.frame.atoms
+    digest = hashlib.sha256(np.asarray(atoms.numbers, dtype="<i8").tobytes())
+    cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
+    for lengths in (atoms.positions, cell):
+        digest.update(np.rint(np.asarray(lengths) * 1e6).astype("<i8").tobytes())
+    digest.update(np.asarray(atoms.pbc, dtype=np.uint8).tobytes())
+    return digest.digest()
+
+
+def _warn_of_leak(
+    part: str, other: str, frames: Sequence[LabelledFrame], known: set[bytes], findings: Findings
+) -> None:
+    same = [labelled.frame for labelled in frames if structure_hash(labelled) in known]
+    if same:
+        findings.warn(
+            f"{len(same)} of {len(frames)} {part} frames are {other} frames too, so their errors mean little: "
+            f"{frame_list(same)}"
+        )
+
+
+def _frames_by_unknown_element(
+    elements: Sequence[str], frames: Sequence[LabelledFrame]
+) -> dict[str, list[LabelledFrame]]:
+    unknown: dict[str, list[LabelledFrame]] = {}
+    for labelled in frames:
+        for symbol in set(labelled.frame.atoms.get_chemical_symbols()) - set(elements):
+            unknown.setdefault(symbol, []).append(labelled)
+    return dict(sorted(unknown.items(), key=lambda item: atomic_numbers[item[0]]))
+
+
+def _unknown_list(unknown: Mapping[str, Sequence[LabelledFrame]]) -> str:
+    return "; ".join(
+        f"{symbol} in {frame_list([labelled.frame for labelled in frames])}" for symbol, frames in unknown.items()
+    )

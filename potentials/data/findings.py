@@ -1,0 +1,21 @@
+"""What was found out about the data on the way: remarks with their reasons, and warnings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Findings:
+    """Collects notes (what was inferred or left out, and why) and warnings (what is probably wrong)."""
+
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        """Add a note."""
+        self.notes.append(text)
+
+    def warn(self, text: str) -> None:
+        """Add a warning."""
+        self.warnings.append(text)

@@ -1,0 +1,131 @@
+"""The Lightning data module: graphs built once, batches in an order that depends on seed and epoch only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, DistributedSampler, Sampler, SequentialSampler
+
+from potentials.data.graph import AtomicGraph, collate, graphs_from_frames
+from potentials.data.labels import LabelledFrame
+from potentials.data.prepare import PreparedData
+from potentials.errors import DataError
+
+EVALUATION_BATCH_FACTOR = 4
+"""Evaluation keeps no graph for the derivative with respect to the weights, so its batches may be larger."""
+
+
+class EpochSampler(Sampler[int]):
+    """A permutation of `range(count)` that depends on (seed, epoch) only.
+
+    Lightning calls `set_epoch` before each epoch, also after a run was continued. In distributed training Lightning
+    wraps the sampler and deals its order out to the processes in turn, so that a step of W processes with batches of B
+    frames sees the frames that one process with batches of W B would see; at the end of an epoch it repeats the first
+    frames where the number of frames is not a multiple of W.
+    """
+
+    def __init__(self, count: int, seed: int) -> None:
+        self.count = count
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order is to be given."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[int]:
+        generator = np.random.Generator(np.random.PCG64([self.seed, self.epoch]))
+        return iter(generator.permutation(self.count).tolist())
+
+
+class ShareSampler(DistributedSampler[int]):
+    """Every W-th index, so that W processes evaluate each frame exactly once (Lightning's own would repeat some)."""
+
+    def __init__(self, graphs: list[AtomicGraph], num_replicas: int, rank: int) -> None:
+        if len(graphs) < num_replicas:
+            raise DataError(
+                f"{len(graphs)} frames cannot be shared out among {num_replicas} processes; use fewer devices"
+            )
+        # A list is a Dataset in all but name. The base class is what keeps Lightning from putting its own in place.
+        super().__init__(graphs, num_replicas=num_replicas, rank=rank, shuffle=False)  # type: ignore[arg-type]
+        self.share = range(rank, len(graphs), num_replicas)
+
+    def __len__(self) -> int:
+        return len(self.share)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.share)
+
+
+class GraphDataModule(lightning.LightningDataModule):
+    """Loaders of graph batches for training, validation and each named test set.
+
+    Args:
+        prepared: the data.
+        elements: the symbols the model knows, ordered by atomic number.
+        cutoff: A.
+
+    Attributes:
+        train_graphs, validation_graphs: lists of `AtomicGraph`; test_graphs: the same by name of the test set.
+        groups: names that `graph.group` indexes.
+        test_names: names of the test loaders, in their order.
+    """
+
+    def __init__(self, prepared: PreparedData, elements: Sequence[str], cutoff: float) -> None:
+        super().__init__()
+        self.prepared = prepared
+        self.elements = list(elements)
+        self.cutoff = cutoff
+        self.groups = prepared.groups
+        model = prepared.config.model
+        already_built = self.elements == model.elements and cutoff == model.cutoff
+        self.train_graphs = prepared.train_graphs if already_built else self._build(prepared.train)
+        self.validation_graphs = self._build(prepared.validation)
+        self.test_graphs = {name: self._build(frames) for name, frames in prepared.tests.items()}
+        self.test_names = list(self.test_graphs)
+
+    def train_dataloader(self) -> DataLoader[AtomicGraph]:
+        """Batches of `data.batch_size` training frames, shuffled anew each epoch; the last one may be smaller."""
+        sampler = EpochSampler(len(self.train_graphs), self.prepared.config.seed)
+        return self._loader(self.train_graphs, self.prepared.config.data.batch_size, sampler)
+
+    def val_dataloader(self) -> DataLoader[AtomicGraph]:
+        """Validation frames in order."""
+        return self._evaluation_loader(self.validation_graphs)
+
+    def test_dataloader(self) -> list[DataLoader[AtomicGraph]]:
+        """One loader for each test set, in the order of `test_names`."""
+        return [self._evaluation_loader(graphs) for graphs in self.test_graphs.values()]
+
+    def _build(self, frames: Sequence[LabelledFrame]) -> list[AtomicGraph]:
+        return graphs_from_frames(frames, self.elements, self.cutoff, self.groups)
+
+    def _evaluation_loader(self, graphs: list[AtomicGraph]) -> DataLoader[AtomicGraph]:
+        data = self.prepared.config.data
+        sampler: Sampler[int] = SequentialSampler(graphs)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            world, rank = torch.distributed.get_world_size(), torch.distributed.get_rank()
+            if world > 1:
+                sampler = ShareSampler(graphs, world, rank)
+        return self._loader(graphs, data.evaluation_batch_size or EVALUATION_BATCH_FACTOR * data.batch_size, sampler)
+
+    def _loader(self, graphs: list[AtomicGraph], batch_size: int, sampler: Sampler[int]) -> DataLoader[AtomicGraph]:
+        workers = self.prepared.config.data.workers
+        on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        options: dict[str, Any] = {"persistent_workers": True} if workers else {}
+        return DataLoader(
+            graphs,  # type: ignore[arg-type]
+            batch_size=batch_size,
+            sampler=sampler,
+            num_workers=workers,
+            collate_fn=collate,
+            pin_memory=on_gpu,
+            **options,
+        )
