@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from potentials.config.base import FiniteNumber, PositiveInteger, PositiveNumber, StrictConfig
+from potentials.config.base import FiniteNumber, KeyedError, PositiveInteger, PositiveNumber, StrictConfig
+from potentials.config.elements import Elements, ElementSymbol, missing_symbols
+from potentials.config.words import describe_value, one_of, quote, suggestion
 
 
 class RadialConfig(StrictConfig):
@@ -25,6 +27,22 @@ class RadialConfig(StrictConfig):
     """`agnesi` stretches short distances before the basis, as MACE-MP-0b does."""
 
 
+class ZBLConfig(StrictConfig):
+    """Repulsion of screened nuclei at short distances."""
+
+    envelope_power: int = Field(default=6, ge=2)
+    """Power p of the polynomial envelope, which ends it at the sum of the covalent radii."""
+    prefactor: PositiveNumber = 1.0
+    """Factor on the physical repulsion; weights taken over from MACE carry their scale here."""
+
+
+def _default_zbl(value: Any) -> Any:
+    """`zbl: true` is short for the repulsion as it is, `zbl: false` for none."""
+    if isinstance(value, bool):
+        return ZBLConfig() if value else None
+    return value
+
+
 class FamilyConfig(StrictConfig):
     """What every family has: its name, the cutoff, and what can be inferred from the training data."""
 
@@ -32,16 +50,29 @@ class FamilyConfig(StrictConfig):
     """Which family: the name of its file in `potentials.models`."""
     cutoff: float = Field(default=5.0, gt=0.5, le=20.0)
     """Radius of the neighbourhood in A. Stated here and nowhere else."""
-    elements: Literal["auto"] | list[str] = "auto"
+    elements: Literal["auto"] | Elements = "auto"
     """Chemical symbols the model knows; `auto` takes those of the training frames."""
     average_neighbors: Literal["auto"] | PositiveNumber = "auto"
     """Mean number of neighbours, by which messages are normalised; `auto` measures the training frames."""
-    scale: Literal["auto"] | PositiveNumber | dict[str, PositiveNumber] = "auto"
-    """Factor on the node energies in eV, one number or one per element; `auto` is the RMS force of the training frames."""
-    shift: Literal["auto"] | FiniteNumber | dict[str, FiniteNumber] = "auto"
+    scale: Literal["auto"] | PositiveNumber | dict[ElementSymbol, PositiveNumber] = "auto"
+    """Factor on the node energies in eV, one number or one per element.
+    `auto` is the RMS force of the training frames."""
+    shift: Literal["auto"] | FiniteNumber | dict[ElementSymbol, FiniteNumber] = "auto"
     """Added to each node energy in eV; `auto` is the mean of (energy - reference energies) per atom."""
-    zbl: bool = False
-    """Add the Ziegler-Biersack-Littmark repulsion of screened nuclei."""
+    zbl: Annotated[ZBLConfig | None, BeforeValidator(_default_zbl, bool | ZBLConfig | None)] = None
+    """Add the Ziegler-Biersack-Littmark repulsion of screened nuclei; `true` takes it as it is."""
+
+    @model_validator(mode="after")
+    def _every_element_has_scale_and_shift(self) -> Self:
+        found = {}
+        for name, values in (("scale", self.scale), ("shift", self.shift)):
+            if isinstance(values, dict) and self.elements != "auto":
+                missing = missing_symbols(self.elements, values)
+                if missing:
+                    found[f"model.{name}"] = f"no value for {missing}, which model.elements names"
+        if found:
+            raise KeyedError(found)
+        return self
 
     def build(self) -> Any:
         """Make the model (a `torch.nn.Module`) this configuration describes; families say how with `register_family`.
@@ -66,3 +97,22 @@ def families() -> dict[str, type[FamilyConfig]]:
     return dict(sorted(_FAMILIES.items()))
 
 
+def family_config(section: Any) -> Any:
+    """Read a `model` section with the configuration class of the family it names.
+
+    What is not a mapping is returned as it is, for pydantic to refuse.
+
+    Raises:
+        KeyedError: `name` is missing or is no registered family.
+        pydantic.ValidationError: the section does not fit its family.
+    """
+    if not isinstance(section, dict):
+        return section
+    expected = f"the name of a family, {one_of([quote(name) for name in families()])}"
+    if "name" not in section:
+        raise KeyedError({"model.name": f"missing; expected {expected}"})
+    name = section["name"]
+    if not isinstance(name, str) or name not in _FAMILIES:
+        close = suggestion(name, _FAMILIES) if isinstance(name, str) else ""
+        raise KeyedError({"model.name": f"expected {expected}, got {describe_value(name)}{close}"})
+    return _FAMILIES[name].model_validate(section)

@@ -1,0 +1,45 @@
+"""Real spherical harmonics of unit vectors."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from potentials.equivariant.couplings import wigner_3j
+
+
+@lru_cache(maxsize=64)
+def _raising(degree: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Matrix [(2l - 1) * 3, 2l + 1] that couples Y_{l-1} and Y_1 into Y_l.
+
+    Y_{l-1} (x) Y_1 projected on degree l is proportional to Y_l; the factor follows from the normalisation at the
+    polar axis, where only m = 0 is not zero.
+    """
+    coupling = torch.from_numpy(wigner_3j(degree - 1, 1, degree))
+    middle = coupling[degree - 1, 1, degree]
+    at_pole = middle * (2 * degree - 1) ** 0.5 * 3**0.5
+    return (coupling * ((2 * degree + 1) ** 0.5 / at_pole)).reshape(-1, 2 * degree + 1).to(device=device, dtype=dtype)
+
+
+def spherical_harmonics(unit_vectors: Tensor, degree: int) -> Tensor:
+    """Y_lm of unit vectors for l = 0 to `degree`, in e3nn's order and sign, normalised so that sum_m Y_lm^2 = 2l + 1.
+
+    Degree 1 is sqrt(3) (x, y, z), and the polar axis is y.
+
+    Args:
+        unit_vectors: [E, 3].
+        degree: the highest degree.
+
+    Returns:
+        [E, (degree + 1)^2]; block l is `l^2:(l+1)^2`.
+    """
+    blocks = [unit_vectors.new_ones(unit_vectors.shape[0], 1)]
+    if degree >= 1:
+        first = 3**0.5 * unit_vectors
+        blocks.append(first)
+        for order in range(2, degree + 1):
+            pairs = (blocks[-1].unsqueeze(2) * first.unsqueeze(1)).flatten(1)
+            blocks.append(pairs @ _raising(order, unit_vectors.device, unit_vectors.dtype))
+    return torch.cat(blocks, dim=1)

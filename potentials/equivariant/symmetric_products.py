@@ -1,0 +1,133 @@
+"""The basis of symmetric equivariant polynomials: what MACE's symmetric contraction spans, without redundancy."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from potentials.equivariant.couplings import coupling_coefficients
+from potentials.equivariant.layout import Irrep, Layout
+from potentials.kernels.tables import ManyBodyTable
+
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class SymmetricBasis:
+    """Polynomials of degree 1 to `correlation` in one channel's components that transform as each output irrep.
+
+    Attributes:
+        table: the monomials of every output component, for `potentials.kernels.many_body`.
+        paths: for each output irrep the number of independent polynomials of each degree, (n_1, ..., n_correlation).
+        matrix: [T, K], the coefficient of monomial t in polynomial k; K runs over output irreps, then degrees.
+            Polynomials are orthonormal as symmetric tensors, summed over the output components, times sqrt(2l + 1).
+    """
+
+    table: ManyBodyTable
+    paths: tuple[tuple[int, ...], ...]
+    matrix: np.ndarray
+
+
+def _coupled_tensors(irreps: Layout, output: Irrep, order: int) -> list[tuple[tuple[int, ...], np.ndarray]]:
+    """All ways to couple `order` blocks one after the other to the output.
+
+    Returns, for each way, the blocks' positions and the tensor [2l_1+1, ..., 2l_order+1, 2l+1]. Every symmetric
+    coupling is a combination of those whose blocks are in ascending order, so only these are made.
+    """
+    partial: list[tuple[tuple[int, ...], Irrep, np.ndarray]] = [
+        ((b,), irrep, np.eye(irrep.dim)) for b, irrep in enumerate(irreps)
+    ]
+    for _ in range(order - 1):
+        grown = []
+        for blocks, reached, tensor in partial:
+            for b in range(blocks[-1], len(irreps)):
+                for irrep in reached.products(irreps[b]):
+                    coupling = coupling_coefficients(reached.degree, irreps[b].degree, irrep.degree)
+                    grown.append(((*blocks, b), irrep, np.tensordot(tensor, coupling, axes=(-1, 0))))
+        partial = grown
+    return [(blocks, tensor) for blocks, reached, tensor in partial if reached == output]
+
+
+def _as_polynomials(
+    irreps: Layout, blocks: tuple[int, ...], tensors: list[np.ndarray]
+) -> tuple[list[tuple[int, ...]], np.ndarray]:
+    """Symmetrise tensors over their factors: monomials (sorted component indices) and coefficients [K, M, monomials].
+
+    The coefficient of a monomial is the sum over all orders of its factors.
+    """
+    starts = [irreps.slices()[b].start for b in blocks]
+    ranges = [range(irreps[b].dim) for b in blocks]
+    monomials: dict[tuple[int, ...], int] = {}
+    columns = [
+        monomials.setdefault(tuple(sorted(s + i for s, i in zip(starts, index, strict=True))), len(monomials))
+        for index in itertools.product(*ranges)
+    ]
+    flat = np.stack([tensor.reshape(len(columns), -1).T for tensor in tensors])
+    onto_monomials = np.zeros((len(columns), len(monomials)))
+    onto_monomials[np.arange(len(columns)), columns] = 1.0
+    return list(monomials), flat @ onto_monomials
+
+
+def _multiplicity(monomial: tuple[int, ...]) -> float:
+    """Number of distinct orders of the factors: the weight of a monomial in the norm of the symmetric tensor."""
+    return len(set(itertools.permutations(monomial)))
+
+
+def _independent(coefficients: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Gram-Schmidt in the given order under the norm sum(c^2 / weight); dependent polynomials are dropped."""
+    scale = weights**-0.5
+    kept: list[np.ndarray] = []
+    for candidate in coefficients * scale:
+        size = np.linalg.norm(candidate)
+        remainder = candidate.copy()
+        for _ in range(2):  # twice is enough for orthogonality to rounding
+            for vector in kept:
+                remainder -= np.sum(vector * remainder) * vector
+        if size > _TOLERANCE and np.linalg.norm(remainder) > 1e-6 * size:
+            kept.append(remainder / np.linalg.norm(remainder))
+    return np.array(kept).reshape(-1, *coefficients.shape[1:]) / scale
+
+
+def _polynomials(irreps: Layout, output: Irrep, order: int) -> list[tuple[list[tuple[int, ...]], np.ndarray]]:
+    """Independent polynomials of one order: (monomials, coefficients [2l+1, monomials]) of each, sqrt(2l+1) in norm."""
+    by_blocks: dict[tuple[int, ...], list[np.ndarray]] = {}
+    for blocks, tensor in _coupled_tensors(irreps, output, order):
+        by_blocks.setdefault(blocks, []).append(tensor)
+    result = []
+    for blocks in sorted(by_blocks):
+        monomials, coefficients = _as_polynomials(irreps, blocks, by_blocks[blocks])
+        weights = np.array([_multiplicity(monomial) for monomial in monomials])
+        result += [(monomials, c * output.dim**0.5) for c in _independent(coefficients, weights)]
+    return result
+
+
+@cache
+def symmetric_basis(irreps: Layout, outputs: Layout, correlation: int) -> SymmetricBasis:
+    """The basis for features `irreps` (one copy of each block), output irreps and highest polynomial degree."""
+    columns: list[tuple[int, list[tuple[int, ...]], np.ndarray]] = []
+    counts = []
+    start = 0
+    for output in outputs:
+        numbers = []
+        for order in range(1, correlation + 1):
+            polynomials = _polynomials(irreps, output, order)
+            numbers.append(len(polynomials))
+            columns += [(start, monomials, coefficients) for monomials, coefficients in polynomials]
+        counts.append(tuple(numbers))
+        start += output.dim
+    entries: dict[tuple[int, tuple[int, ...]], dict[int, float]] = {}
+    for column, (start, monomials, coefficients) in enumerate(columns):
+        for m, t in np.argwhere(np.abs(coefficients) > _TOLERANCE):
+            padded = monomials[t] + (irreps.dim,) * (correlation - len(monomials[t]))
+            entries.setdefault((start + int(m), padded), {})[column] = coefficients[m, t]
+    terms = sorted(entries)
+    matrix = np.zeros((len(terms), len(columns)))
+    for row, term in enumerate(terms):
+        for column, value in entries[term].items():
+            matrix[row, column] = value
+    factors = np.array([monomial for _, monomial in terms], dtype=np.int64).reshape(-1, correlation)
+    output_of_term = np.array([output for output, _ in terms], dtype=np.int64)
+    return SymmetricBasis(ManyBodyTable.create(irreps.dim, outputs.dim, factors, output_of_term), tuple(counts), matrix)

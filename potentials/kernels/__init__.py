@@ -1,0 +1,13 @@
+"""The two contractions that carry the cost of equivariant message passing, as `torch.library` operators.
+
+`message_passing` sums h (x) Y(r) messages over sorted edges; `many_body` evaluates sparse symmetric polynomials of node
+features. Both take a table that says which components couple, and both are closed under differentiation. Models call
+the functions exported here and never ask which implementation runs.
+"""
+
+from potentials.kernels.many_body import many_body
+from potentials.kernels.message_passing import message_sum
+from potentials.kernels.tables import ManyBodyTable, MessagePath, MessageTable
+from potentials.kernels.topology import EdgeTopology
+
+__all__ = ["EdgeTopology", "ManyBodyTable", "MessagePath", "MessageTable", "many_body", "message_sum"]

@@ -1,0 +1,230 @@
+"""The kernels in plain PyTorch: any device, any floating dtype. Everything else is measured against these.
+
+None of these functions needs to be differentiable: the operators register their own derivatives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from potentials.kernels.tables import ManyBodyTable, MessageTable, lookup
+from potentials.kernels.topology import EdgeTopology
+
+
+@dataclass(frozen=True)
+class _PathSlices:
+    """Where one path reads and writes: slices of the sender components and of the flattened (d, a) couplings."""
+
+    sender: slice
+    coupling: slice
+    receiver_dim: int
+    sender_dim: int
+    receiver: Tensor
+
+
+@lru_cache(maxsize=256)
+def _coupling_matrix(key: str, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, tuple[_PathSlices, ...]]:
+    """All paths' coefficients as one matrix [B, K], so that Y @ matrix holds each path's [d, a] coupling matrix."""
+    table = lookup(key)
+    if not isinstance(table, MessageTable):
+        raise TypeError(f"{key} is not a message table")
+    columns, slices, start = [], [], 0
+    for path in table.paths:
+        a, b, d = path.coefficients.shape
+        block = torch.zeros(table.harmonic_components, d * a, dtype=torch.float64)
+        block[path.harmonic_start : path.harmonic_start + b] = (
+            torch.from_numpy(path.coefficients).permute(1, 2, 0).reshape(b, d * a)
+        )
+        columns.append(block)
+        receiver = torch.from_numpy(path.receiver_components).to(device)
+        sender = slice(path.sender_start, path.sender_start + a)
+        slices.append(_PathSlices(sender, slice(start, start + d * a), d, a, receiver))
+        start += d * a
+    return torch.cat(columns, dim=1).to(device=device, dtype=dtype), tuple(slices)
+
+
+def _couplings(table: MessageTable, Y: Tensor) -> tuple[list[Tensor], tuple[_PathSlices, ...]]:
+    """Each path's coupling matrix [E, d, a]: the table contracted with the harmonics of every edge."""
+    matrix, slices = _coupling_matrix(table.key, Y.device, Y.dtype)
+    product = Y @ matrix
+    return [product[:, s.coupling].unflatten(1, (s.receiver_dim, s.sender_dim)) for s in slices], slices
+
+
+def _sum_rows(values: Tensor, index: Tensor, num_rows: int) -> Tensor:
+    """Sum [E, ...] onto [num_rows, ...]."""
+    return values.new_zeros(num_rows, *values.shape[1:]).index_add_(0, index, values)
+
+
+def _couple(coupling: Tensor, features: Tensor) -> Tensor:
+    """[E, d, a] times [E, a, C]; a broadcast product where one side has a single component."""
+    if coupling.shape[2] == 1:
+        return coupling * features
+    return coupling @ features
+
+
+def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: EdgeTopology) -> Tensor:
+    """dQ/dg [N, D, C]."""
+    couplings, slices = _couplings(table, Y)
+    sender_features = h.index_select(0, topology.senders)
+    messages = h.new_empty(topology.num_edges, table.receiver_components, h.shape[2])
+    for path, (coupling, s) in enumerate(zip(couplings, slices, strict=True)):
+        message = _couple(coupling, sender_features[:, s.sender]) * w[:, path, None]
+        messages[:, s.receiver] = message
+    return _sum_rows(messages, topology.receivers, topology.num_nodes)
+
+
+def message_grad_h(table: MessageTable, Y: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology) -> Tensor:
+    """dQ/dh [N, A, C]."""
+    couplings, slices = _couplings(table, Y)
+    receiver_features = g.index_select(0, topology.receivers)
+    result = g.new_zeros(topology.num_edges, table.sender_components, g.shape[2])
+    for path, (coupling, s) in enumerate(zip(couplings, slices, strict=True)):
+        weighted = receiver_features[:, s.receiver] * w[:, path, None]
+        result[:, s.sender] += _couple(coupling.transpose(1, 2), weighted)
+    return _sum_rows(result, topology.senders, topology.num_nodes)
+
+
+def message_grad_Y(table: MessageTable, h: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology) -> Tensor:
+    """dQ/dY [E, B]."""
+    matrix, slices = _coupling_matrix(table.key, h.device, h.dtype)
+    sender_features = h.index_select(0, topology.senders)
+    receiver_features = g.index_select(0, topology.receivers)
+    products = [
+        (receiver_features[:, s.receiver] * w[:, path, None]) @ sender_features[:, s.sender].transpose(1, 2)
+        for path, s in enumerate(slices)
+    ]
+    return torch.cat([product.flatten(1) for product in products], dim=1) @ matrix.T
+
+
+def message_grad_w(table: MessageTable, h: Tensor, Y: Tensor, g: Tensor, topology: EdgeTopology) -> Tensor:
+    """dQ/dw [E, P, C]."""
+    couplings, slices = _couplings(table, Y)
+    sender_features = h.index_select(0, topology.senders)
+    receiver_features = g.index_select(0, topology.receivers)
+    columns = [
+        (_couple(coupling, sender_features[:, s.sender]) * receiver_features[:, s.receiver]).sum(1)
+        for coupling, s in zip(couplings, slices, strict=True)
+    ]
+    return torch.stack(columns, dim=1)
+
+
+@lru_cache(maxsize=256)
+def _many_body_indices(key: str, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+    """The table on a device: factors [correlation, T], a 0/1 matrix [M, T] that sums the terms of each output, and for
+    each factor a 0/1 matrix [D, T] that sums the terms onto the components they contain (the constant left out)."""
+    table = lookup(key)
+    if not isinstance(table, ManyBodyTable):
+        raise TypeError(f"{key} is not a many-body table")
+    factors = torch.from_numpy(table.factors).T.contiguous()
+    outputs = torch.nn.functional.one_hot(torch.from_numpy(table.output_of_term), table.outputs).T
+    onto = tuple(
+        torch.nn.functional.one_hot(factor, table.components + 1)[:, : table.components].T.to(device, dtype)
+        for factor in factors
+    )
+    return factors.to(device), outputs.to(device, dtype), onto
+
+
+class _ManyBody:
+    """What the six many-body contractions share: factors of every term, coefficients of every atom's species."""
+
+    def __init__(self, table: ManyBodyTable, A: Tensor) -> None:
+        self.factors, self.outputs, self.onto = _many_body_indices(table.key, A.device, A.dtype)
+        self.values = self.gather(A, 1.0)
+
+    def gather(self, A: Tensor, constant: float) -> list[Tensor]:
+        """Each factor's value in every term, [N, T, C]; `constant` where a term has fewer factors."""
+        extended = torch.cat([A, A.new_full((A.shape[0], 1, A.shape[2]), constant)], dim=1)
+        return [extended.index_select(1, factor) for factor in self.factors]
+
+    def product_without(self, *left_out: int) -> Tensor | None:
+        """Product of all factors but these; None for the empty product."""
+        product: Tensor | None = None
+        for position, value in enumerate(self.values):
+            if position not in left_out:
+                product = value if product is None else product * value
+        return product
+
+    def monomials(self) -> Tensor:
+        """Product of all factors, [N, T, C]."""
+        return _product(self.product_without())
+
+    def directional(self, v: Tensor) -> Tensor:
+        """Derivative of the monomials along v, [N, T, C]."""
+        directions = self.gather(v, 0.0)
+        return _total([_product(d, self.product_without(q)) for q, d in enumerate(directions)])
+
+
+def _product(*factors: Tensor | None) -> Tensor:
+    result: Tensor | None = None
+    for factor in factors:
+        if factor is not None:
+            result = factor if result is None else result * factor
+    if result is None:
+        raise ValueError("an empty product has no shape")
+    return result
+
+
+def _total(summands: list[Tensor]) -> Tensor:
+    result = summands[0]
+    for summand in summands[1:]:
+        result = result + summand
+    return result
+
+
+def _sum_species(values: Tensor, species: Tensor, num_species: int) -> Tensor:
+    return values.new_zeros(num_species, *values.shape[1:]).index_add_(0, species, values)
+
+
+def many_body(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor) -> Tensor:
+    """B [N, M, C]."""
+    terms = _ManyBody(table, A)
+    return terms.outputs @ (terms.monomials() * coefficients.index_select(0, species))
+
+
+def many_body_gradient(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, g: Tensor) -> Tensor:
+    """d(g . B)/dA [N, D, C]."""
+    terms = _ManyBody(table, A)
+    weights = coefficients.index_select(0, species) * (terms.outputs.T @ g)
+    return _total([onto @ _product(weights, terms.product_without(q)) for q, onto in enumerate(terms.onto)])
+
+
+def many_body_coefficient_gradient(
+    table: ManyBodyTable, A: Tensor, species: Tensor, g: Tensor, num_species: int
+) -> Tensor:
+    """d(g . B)/d(coefficients) [S, T, C]."""
+    terms = _ManyBody(table, A)
+    return _sum_species(terms.monomials() * (terms.outputs.T @ g), species, num_species)
+
+
+def many_body_directional(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, v: Tensor) -> Tensor:
+    """Derivative of B along v, [N, M, C]."""
+    terms = _ManyBody(table, A)
+    return terms.outputs @ (terms.directional(v) * coefficients.index_select(0, species))
+
+
+def many_body_second(
+    table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, g: Tensor, v: Tensor
+) -> Tensor:
+    """d(v . d(g . B)/dA)/dA [N, D, C]: the Hessian of g . B applied to v."""
+    terms = _ManyBody(table, A)
+    weights = coefficients.index_select(0, species) * (terms.outputs.T @ g)
+    directions = terms.gather(v, 0.0)
+    if len(directions) == 1:
+        return torch.zeros_like(A)
+    result = []
+    for q, onto in enumerate(terms.onto):
+        inner = [_product(d, terms.product_without(q, other)) for other, d in enumerate(directions) if other != q]
+        result.append(onto @ (weights * _total(inner)))
+    return _total(result)
+
+
+def many_body_directional_coefficient_gradient(
+    table: ManyBodyTable, A: Tensor, species: Tensor, g: Tensor, v: Tensor, num_species: int
+) -> Tensor:
+    """d(v . d(g . B)/dA)/d(coefficients) [S, T, C]."""
+    terms = _ManyBody(table, A)
+    return _sum_species(terms.directional(v) * (terms.outputs.T @ g), species, num_species)

@@ -1,0 +1,111 @@
+"""Tables that say which components couple with which coefficient: all that the kernels know of group theory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+_TABLES: dict[str, MessageTable | ManyBodyTable] = {}
+
+
+def lookup(key: str) -> MessageTable | ManyBodyTable:
+    """The table of this key. Operators carry keys, because a `torch.library` operator takes no Python objects."""
+    return _TABLES[key]
+
+
+def _content_key(kind: str, *arrays: np.ndarray) -> str:
+    digest = hashlib.sha256(kind.encode())
+    for array in arrays:
+        digest.update(str(array.shape).encode())
+        # Rounded, so that the last bit of a library's square root does not make another table.
+        rounded = np.round(array, 12) + 0.0 if array.dtype.kind == "f" else array.astype(np.int64)
+        digest.update(np.ascontiguousarray(rounded).tobytes())
+    return f"{kind}-{digest.hexdigest()[:16]}"
+
+
+@dataclass(frozen=True, eq=False)
+class MessagePath:
+    """One coupling of a sender block with a harmonic block into a receiver block.
+
+    `coefficients[a, b, d]` couples sender component `sender_start + a`, harmonic component `harmonic_start + b` and
+    receiver component `receiver_components[d]`.
+    """
+
+    sender_start: int
+    harmonic_start: int
+    receiver_components: np.ndarray
+    coefficients: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class MessageTable:
+    """Terms of Q(h, Y, w, g) = sum_e sum_t C_t h[src_e, a_t, c] Y[e, b_t] w[e, p_t, c] g[dst_e, d_t, c].
+
+    The terms t are grouped by path p: each path is one dense block of coefficients, mostly zeros.
+    """
+
+    sender_components: int
+    harmonic_components: int
+    receiver_components: int
+    paths: tuple[MessagePath, ...]
+    key: str
+
+    @classmethod
+    def create(
+        cls,
+        sender_components: int,
+        harmonic_components: int,
+        receiver_components: int,
+        paths: Sequence[MessagePath],
+    ) -> MessageTable:
+        """Make and register a table; equal content gives the same key in every process."""
+        sizes = np.array([sender_components, harmonic_components, receiver_components])
+        parts: list[np.ndarray] = [sizes]
+        for path in paths:
+            starts = np.array([path.sender_start, path.harmonic_start])
+            parts += [starts, path.receiver_components, path.coefficients]
+        key = _content_key("message", *parts)
+        table = cls(sender_components, harmonic_components, receiver_components, tuple(paths), key)
+        return _TABLES.setdefault(key, table)  # type: ignore[return-value]
+
+    def terms(self) -> tuple[np.ndarray, np.ndarray]:
+        """The non-zero terms: indices [T, 4] (path, sender, harmonic, receiver component) and coefficients [T]."""
+        indices, coefficients = [], []
+        for number, path in enumerate(self.paths):
+            for a, b, d in np.argwhere(np.abs(path.coefficients) > 1e-12):
+                component = path.receiver_components[d]
+                indices.append((number, path.sender_start + a, path.harmonic_start + b, component))
+                coefficients.append(path.coefficients[a, b, d])
+        return np.array(indices, dtype=np.int64).reshape(-1, 4), np.array(coefficients)
+
+
+@dataclass(frozen=True, eq=False)
+class ManyBodyTable:
+    """Terms of B[n, M, c] = sum_t [M_t = M] coefficients[z_n, t, c] prod_q A[n, factors[t, q], c].
+
+    A factor equal to `components` stands for the constant one, so that monomials of all degrees share one form.
+    Terms are sorted by output.
+    """
+
+    components: int
+    outputs: int
+    factors: np.ndarray
+    """[T, correlation] int64."""
+    output_of_term: np.ndarray
+    """[T] int64, ascending."""
+    key: str
+
+    @classmethod
+    def create(cls, components: int, outputs: int, factors: np.ndarray, output_of_term: np.ndarray) -> ManyBodyTable:
+        """Make and register a table; equal content gives the same key in every process."""
+        key = _content_key("many-body", np.array([components, outputs]), factors, output_of_term)
+        table = cls(components, outputs, factors, output_of_term, key)
+        return _TABLES.setdefault(key, table)  # type: ignore[return-value]
+
+    @property
+    def num_terms(self) -> int:
+        """Number of monomials, counted once per output they contribute to."""
+        return self.factors.shape[0]

@@ -1,0 +1,197 @@
+"""MACE: higher-order equivariant message passing (Batatia et al., NeurIPS 2022, arXiv:2206.07697)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from potentials.config.base import PositiveInteger
+from potentials.config.families import FamilyConfig, RadialConfig, register_family
+from potentials.equivariant import (
+    BlockMixing,
+    Layout,
+    ScaledActivation,
+    SpeciesGroups,
+    SpeciesMixing,
+    message_table,
+    spherical_harmonics,
+    symmetric_basis,
+)
+from potentials.kernels import EdgeTopology, many_body, message_sum
+from potentials.models.blocks import ScalarNetwork
+from potentials.models.radial import RadialBasis
+
+Correlation = Annotated[int, Field(ge=1, le=3)]
+
+
+class MACEConfig(FamilyConfig):
+    """MACE: messages of h (x) Y(r), products of up to `correlation` of them on each atom, readouts after each layer."""
+
+    name: Literal["mace"]
+    channels: PositiveInteger = 64
+    """Channels of every degree."""
+    layers: PositiveInteger = 2
+    """Message-passing layers; each adds one cutoff to what an atom sees."""
+    feature_degree: int = Field(default=1, ge=0, le=4)
+    """Highest degree of the features passed between layers (max_L)."""
+    edge_degree: int = Field(default=3, ge=0, le=4)
+    """Highest degree of the spherical harmonics and of the products' input (max_ell)."""
+    correlation: Correlation | list[Correlation] = 3
+    """Highest power of the atomic basis, one number or one per layer; body order is correlation + 1."""
+    radial: RadialConfig = RadialConfig()
+    radial_mlp: list[PositiveInteger] = Field(default=[64, 64, 64])
+    """Hidden layers of the radial networks."""
+    readout_channels: PositiveInteger = 16
+    """Hidden channels of the last readout."""
+    first_interaction: Literal["residual", "non-residual"] = "residual"
+    """Residual adds a species-dependent map of the layer's input; the other form applies it to the message instead."""
+    interaction: Literal["residual", "non-residual"] = "residual"
+    """Form of the layers after the first."""
+    normalization: Literal["average-neighbors", "density"] = "average-neighbors"
+    """Divide messages by the mean number of neighbours, or by a learned local density."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MACEConfig:
+        if isinstance(self.correlation, list) and len(self.correlation) != self.layers:
+            raise ValueError(
+                f"correlation: expected one number or {self.layers} (one per layer), got {len(self.correlation)}"
+            )
+        if self.feature_degree > self.edge_degree:
+            raise ValueError(
+                f"feature_degree: {self.feature_degree} cannot exceed edge_degree ({self.edge_degree}), "
+                "because the products on each atom are made of messages up to that degree"
+            )
+        return self
+
+    def correlation_of(self, layer: int) -> int:
+        """Correlation order of one layer."""
+        return self.correlation[layer] if isinstance(self.correlation, list) else self.correlation
+
+
+class Interaction(nn.Module):
+    """One layer's messages, summed and mixed into the atomic basis A [N, (edge_degree + 1)^2, C] (eqs. 8 and 9)."""
+
+    def __init__(self, config: MACEConfig, inputs: Layout, skip_outputs: Layout, residual: bool) -> None:
+        super().__init__()
+        channels, num_species = config.channels, len(config.elements)
+        targets = Layout.natural(config.edge_degree)
+        self.coupling = message_table(inputs, config.edge_degree, targets)
+        self.channels = channels
+        self.residual = residual
+        self.average_neighbors = float(config.average_neighbors)
+        self.linear_up = BlockMixing([(irrep, 1) for irrep in inputs], channels, channels)
+        num_weights = len(self.coupling.paths) * channels
+        self.radial_network = ScalarNetwork(
+            [config.radial.size, *config.radial_mlp, num_weights], ScaledActivation("silu")
+        )
+        self.linear = BlockMixing(self.coupling.blocks, channels, channels)
+        if residual:
+            self.skip = SpeciesMixing(inputs, skip_outputs, channels, channels, num_species)
+        else:
+            self.skip = SpeciesMixing(targets, targets, channels, channels, num_species)
+        self.density = ScalarNetwork([config.radial.size, 1], ScaledActivation("silu")) if _by_density(config) else None
+
+    def forward(
+        self, h: Tensor, Y: Tensor, basis: Tensor, groups: SpeciesGroups, topology: EdgeTopology
+    ) -> tuple[Tensor, Tensor | None]:
+        """Features to the atomic basis A, and the residual to add after the product (None without one)."""
+        residual = self.skip(h, groups) if self.residual else None
+        weights = self.radial_network(basis).unflatten(1, (-1, self.channels))
+        message = self.linear(message_sum(self.coupling.table, self.linear_up(h), Y, weights, topology))
+        if self.density is None:
+            message = message / self.average_neighbors
+        else:
+            edge_density = torch.tanh(self.density(basis) ** 2)
+            density = basis.new_zeros(h.shape[0], 1).index_add(0, topology.receivers, edge_density)
+            message = message / (density + 1).unsqueeze(2)
+        return (message, residual) if self.residual else (self.skip(message, groups), None)
+
+
+class Product(nn.Module):
+    """Symmetric products of A up to the correlation order with species-dependent weights, then mixed (eqs. 10, 11)."""
+
+    path_matrix: Tensor
+
+    def __init__(self, config: MACEConfig, outputs: Layout, correlation: int) -> None:
+        super().__init__()
+        basis = symmetric_basis(Layout.natural(config.edge_degree), outputs, correlation)
+        self.table = basis.table
+        matrix = torch.tensor(basis.matrix, dtype=torch.get_default_dtype())
+        self.register_buffer("path_matrix", matrix, persistent=False)
+        weights = torch.randn(len(config.elements), basis.matrix.shape[1], config.channels)
+        # As MACE starts: 1 / number of paths, for each output and order, so that all orders contribute alike.
+        spread = [1 / count for counts in basis.paths for count in counts for _ in range(count)]
+        self.weights = nn.Parameter(weights * torch.tensor(spread).unsqueeze(1))
+        self.linear = BlockMixing([(irrep, 1) for irrep in outputs], config.channels, config.channels)
+
+    def forward(self, A: Tensor, species: Tensor) -> Tensor:
+        """[N, (edge_degree + 1)^2, C] to [N, output components, C]."""
+        coefficients = self.path_matrix @ self.weights
+        return self.linear(many_body(self.table, A, coefficients, species))
+
+
+class Readout(nn.Module):
+    """Scalars to node energies: linear, or with one hidden layer."""
+
+    def __init__(self, channels: int, hidden: int | None) -> None:
+        super().__init__()
+        self.network = ScalarNetwork(
+            [channels, 1] if hidden is None else [channels, hidden, 1], ScaledActivation("silu")
+        )
+
+    def forward(self, h: Tensor) -> Tensor:
+        """[N, components, C] to [N]."""
+        return self.network(h[:, 0]).squeeze(1)
+
+
+class MACE(nn.Module):
+    """The network. Distances, directions and species in; node energies out."""
+
+    def __init__(self, config: MACEConfig) -> None:
+        super().__init__()
+        self.config = config
+        features = Layout.natural(config.feature_degree)
+        scalars = Layout.natural(0)
+        self.num_species = len(config.elements)
+        self.embedding = nn.Parameter(torch.randn(self.num_species, config.channels))
+        self.radial = RadialBasis(config.radial, config.cutoff, config.elements)
+        self.interactions, self.products, self.readouts = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        for layer in range(config.layers):
+            last = layer == config.layers - 1
+            inputs = features if layer else scalars
+            outputs = scalars if last else features
+            residual = (config.interaction if layer else config.first_interaction) == "residual"
+            self.interactions.append(Interaction(config, inputs, outputs, residual))
+            self.products.append(Product(config, outputs, config.correlation_of(layer)))
+            self.readouts.append(Readout(config.channels, config.readout_channels if last and layer else None))
+
+    def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
+        """Edge vectors [E, 3] A (sender to receiver) and species [N] to node energies [N], before scale and shift."""
+        distances = torch.linalg.vector_norm(edge_vectors, dim=1, keepdim=True)
+        Y = spherical_harmonics(edge_vectors / distances, self.config.edge_degree)
+        basis = self.radial(distances, species[topology.senders], species[topology.receivers])
+        groups = SpeciesGroups.from_species(species, self.num_species)
+        h = (self.embedding * self.num_species**-0.5)[species].unsqueeze(1)
+        energies = torch.zeros_like(h[:, 0, 0])
+        for interaction, product, readout in zip(self.interactions, self.products, self.readouts, strict=True):
+            A, residual = interaction(h, Y, basis, groups, topology)
+            h = product(A, species)
+            if residual is not None:
+                h = h + residual
+            energies = energies + readout(h)
+        return energies
+
+    def decay_parameters(self) -> list[nn.Parameter]:
+        """The weights that weight decay acts on: mixing after messages, skip connections, products (as MACE trains)."""
+        decayed = [module for block in self.interactions for module in (block.linear, block.skip)]
+        return [parameter for module in (*decayed, *self.products) for parameter in module.parameters()]
+
+
+def _by_density(config: MACEConfig) -> bool:
+    return config.normalization == "density"
+
+
+register_family("mace", MACEConfig, MACE)

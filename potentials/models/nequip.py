@@ -1,0 +1,162 @@
+"""NequIP: E(3)-equivariant convolutions with gates (Batzner et al., Nature Communications 13, 2453, 2022)."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from potentials.config.base import PositiveInteger
+from potentials.config.families import FamilyConfig, RadialConfig, register_family
+from potentials.equivariant import (
+    BlockMixing,
+    Gate,
+    Irrep,
+    Layout,
+    ScaledActivation,
+    SpeciesGroups,
+    message_table,
+    spherical_harmonics,
+)
+from potentials.equivariant.mixing import mix_by_species
+from potentials.kernels import EdgeTopology, message_sum
+from potentials.models.blocks import ScalarNetwork
+from potentials.models.radial import RadialBasis
+
+SCALAR = Irrep(0, 1)
+
+
+class NequIPConfig(FamilyConfig):
+    """NequIP: layers of equivariant convolution, species-dependent self-connection and gate, then a linear readout."""
+
+    name: Literal["nequip"]
+    channels: PositiveInteger = 32
+    """Channels of every degree and parity."""
+    layers: PositiveInteger = 4
+    """Message-passing layers; each adds one cutoff to what an atom sees."""
+    degree: int = Field(default=1, ge=0, le=4)
+    """Highest degree of features and spherical harmonics (l_max)."""
+    parity: bool = True
+    """Whether features hold pseudotensors (1e, 0o, ...) besides proper tensors."""
+    radial: RadialConfig = RadialConfig(envelope_power=6)
+    radial_mlp: list[PositiveInteger] = Field(default=[64, 64])
+    """Hidden layers of the radial networks."""
+    self_connection: bool = True
+    """Add a species-dependent map of each layer's input (in all layers but the first)."""
+
+
+class SelfConnection(nn.Module):
+    """Map of each block with weights bilinear in the species embedding: y_lw = sum_uv x_lu a_zv W^l_uvw / sqrt(C F)."""
+
+    def __init__(self, inputs: Layout, outputs: Layout, channels: int, channels_out: int) -> None:
+        super().__init__()
+        self.outputs = outputs
+        self.parts = [inputs.slice_of(irrep) if irrep in inputs else None for irrep in outputs]
+        self.weights = nn.ParameterList(
+            nn.Parameter(torch.randn(channels, channels, channels_out)) for part in self.parts if part is not None
+        )
+        self.channels_out = channels_out
+
+    def forward(self, h: Tensor, embedding: Tensor, groups: SpeciesGroups) -> Tensor:
+        """Features [N, components, C] and the embedding table [S, C] to [N, output components, channels_out]."""
+        weights = iter(self.weights)
+        blocks = []
+        for irrep, part in zip(self.outputs, self.parts, strict=True):
+            if part is None:
+                blocks.append(h.new_zeros(h.shape[0], irrep.dim, self.channels_out))
+            else:
+                by_species = torch.einsum("zv,uvw->zuw", embedding, next(weights)) / h.shape[2]
+                blocks.append(mix_by_species(h[:, part], by_species, groups))
+        return torch.cat(blocks, dim=1)
+
+
+class Convolution(nn.Module):
+    """One layer: mix, convolve, mix, add the self-connection, gate.
+
+    Attributes:
+        outputs: the blocks it makes: those of `wanted` that symmetry lets the input reach.
+    """
+
+    def __init__(self, config: NequIPConfig, inputs: Layout, wanted: Layout, first: bool) -> None:
+        super().__init__()
+        channels = config.channels
+        self.channels = channels
+        self.scale = float(config.average_neighbors) ** -0.5
+        self.coupling = message_table(inputs, config.degree, wanted)
+        self.outputs = self.coupling.layout
+        self.gate = Gate(self.outputs)
+        self.linear_1 = BlockMixing([(irrep, 1) for irrep in inputs], channels, channels)
+        num_weights = len(self.coupling.paths) * channels
+        sizes = [config.radial.size, *config.radial_mlp, num_weights]
+        self.radial_network = ScalarNetwork(sizes, ScaledActivation("silu", factor=math.sqrt(2)))
+        self.linear_2 = BlockMixing(self.coupling.blocks, channels, channels)
+        num_gates = len(self.gate.gated)
+        connected = config.self_connection and not first
+        self.self_connection = SelfConnection(inputs, self.outputs, channels, channels) if connected else None
+        self.gates: BlockMixing | None = None
+        self.gates_self_connection: SelfConnection | None = None
+        if num_gates:
+            scalars = Layout([SCALAR])
+            self.gates = BlockMixing(self.coupling.blocks, channels, num_gates * channels, outputs=scalars)
+            if connected:
+                self.gates_self_connection = SelfConnection(inputs, scalars, channels, num_gates * channels)
+
+    def forward(
+        self, h: Tensor, Y: Tensor, basis: Tensor, embedding: Tensor, groups: SpeciesGroups, topology: EdgeTopology
+    ) -> Tensor:
+        """Features [N, input components, C] to [N, output components, C]."""
+        weights = self.radial_network(basis).unflatten(1, (-1, self.channels))
+        message = message_sum(self.coupling.table, self.linear_1(h) * self.scale, Y, weights, topology)
+        features = self.linear_2(message)
+        if self.self_connection is not None:
+            features = features + self.self_connection(h, embedding, groups)
+        gates = features[:, :0]
+        if self.gates is not None:
+            gates = self.gates(message)
+            if self.gates_self_connection is not None:
+                gates = gates + self.gates_self_connection(h, embedding, groups)
+            gates = gates.view(h.shape[0], -1, self.channels)
+        return self.gate(features, gates)
+
+
+class NequIP(nn.Module):
+    """The network. Distances, directions and species in; node energies out."""
+
+    def __init__(self, config: NequIPConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.num_species = len(config.elements)
+        self.embedding = nn.Parameter(torch.randn(self.num_species, config.channels))
+        self.radial = RadialBasis(config.radial, config.cutoff, config.elements)
+        hidden = Layout.full(config.degree) if config.parity else Layout.natural(config.degree)
+        layout = Layout([SCALAR])
+        self.convolutions = nn.ModuleList()
+        for layer in range(config.layers):
+            wanted = Layout([SCALAR]) if layer == config.layers - 1 else hidden
+            convolution = Convolution(config, layout, wanted, first=layer == 0)
+            self.convolutions.append(convolution)
+            layout = convolution.outputs
+        self.readout = ScalarNetwork([config.channels, 1], ScaledActivation("silu"))
+
+    def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
+        """Edge vectors [E, 3] A (sender to receiver) and species [N] to node energies [N], before scale and shift."""
+        distances = torch.linalg.vector_norm(edge_vectors, dim=1, keepdim=True)
+        # NequIP's directions point from the receiving atom to its neighbour.
+        Y = spherical_harmonics(-edge_vectors / distances, self.config.degree)
+        basis = self.radial(distances, species[topology.senders], species[topology.receivers])
+        groups = SpeciesGroups.from_species(species, self.num_species)
+        h = self.embedding[species].unsqueeze(1)
+        for convolution in self.convolutions:
+            h = convolution(h, Y, basis, self.embedding, groups, topology)
+        return self.readout(h[:, 0]).squeeze(1)
+
+    def decay_parameters(self) -> list[nn.Parameter]:
+        """The weights that weight decay acts on: all linear maps of features, not embeddings and radial networks."""
+        mixing = (BlockMixing, SelfConnection)
+        return [p for module in self.modules() if isinstance(module, mixing) for p in module.parameters()]
+
+
+register_family("nequip", NequIPConfig, NequIP)

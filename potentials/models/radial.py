@@ -1,0 +1,130 @@
+"""Radial bases, and the envelopes that end them smoothly at the cutoff."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from ase.data import atomic_numbers, covalent_radii
+from torch import Tensor, nn
+
+from potentials.config.families import RadialConfig
+
+
+def polynomial_envelope(x: Tensor, power: int) -> Tensor:
+    """1 - (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) - p(p+1)/2 x^(p+2), zero for x >= 1.
+
+    Value, first and second derivative vanish at x = 1. Gasteiger et al., "Directional message passing" (2020), eq. 8.
+    """
+    p = power
+    value = 1 - x**p * ((p + 1) * (p + 2) / 2 - p * (p + 2) * x + p * (p + 1) / 2 * x**2)
+    return value * (x < 1)
+
+
+def cosine_envelope(x: Tensor) -> Tensor:
+    """(1 + cos(pi x)) / 2, zero for x >= 1. Its second derivative jumps at the cutoff (Behler 2011)."""
+    return 0.5 * (1 + torch.cos(math.pi * x)) * (x < 1)
+
+
+def smooth_envelope(x: Tensor) -> Tensor:
+    """exp(1 - 1 / (1 - x^2)), zero for x >= 1; all derivatives vanish at x = 1 (SpookyNet, Unke et al. 2021)."""
+    inside = x < 1
+    # The masked argument keeps the derivative finite where the result is zero anyway.
+    denominator = torch.where(inside, 1 - x**2, torch.ones_like(x))
+    return torch.where(inside, torch.exp(1 - 1 / denominator), torch.zeros_like(x))
+
+
+class BesselBasis(nn.Module):
+    """sqrt(2 / r_c) sin(w_n r) / r with w_n = n pi / r_c. Gasteiger et al. 2020, eq. 7."""
+
+    def __init__(self, size: int, cutoff: float, trainable: bool) -> None:
+        super().__init__()
+        self.prefactor = math.sqrt(2 / cutoff)
+        frequencies = torch.arange(1, size + 1, dtype=torch.get_default_dtype()) * (math.pi / cutoff)
+        self.frequencies = nn.Parameter(frequencies, requires_grad=trainable)
+
+    def forward(self, distances: Tensor) -> Tensor:
+        """[E, 1] A to [E, size]."""
+        return self.prefactor * torch.sin(self.frequencies * distances) / distances
+
+
+class GaussianBasis(nn.Module):
+    """exp(-(r - mu_n)^2 / (2 s^2)), the centres mu_n evenly spaced from 0 to the cutoff, s their spacing."""
+
+    def __init__(self, size: int, cutoff: float, trainable: bool) -> None:
+        super().__init__()
+        self.spacing = cutoff / max(size - 1, 1)
+        centres = torch.linspace(0, cutoff, size, dtype=torch.get_default_dtype())
+        self.centres = nn.Parameter(centres, requires_grad=trainable)
+
+    def forward(self, distances: Tensor) -> Tensor:
+        """[E, 1] A to [E, size]."""
+        return torch.exp(-0.5 * ((distances - self.centres) / self.spacing) ** 2)
+
+
+class ChebyshevBasis(nn.Module):
+    """Chebyshev polynomials T_1 to T_n of 1 - 2 r / r_c, by their recursion."""
+
+    def __init__(self, size: int, cutoff: float) -> None:
+        super().__init__()
+        self.size = size
+        self.cutoff = cutoff
+
+    def forward(self, distances: Tensor) -> Tensor:
+        """[E, 1] A to [E, size]."""
+        x = 1 - 2 * distances / self.cutoff
+        polynomials = [torch.ones_like(x), x]
+        while len(polynomials) <= self.size:
+            polynomials.append(2 * x * polynomials[-1] - polynomials[-2])
+        return torch.cat(polynomials[1 : self.size + 1], dim=1)
+
+
+class AgnesiTransform(nn.Module):
+    """1 / (1 + a x^q / (1 + x^(q - p))) of x = r / r_0, r_0 half the sum of the covalent radii.
+
+    Witt et al., "ACEpotentials.jl" (2023), with the constants of MACE-MP-0b; maps (0, inf) A to (1, 0).
+    """
+
+    A, Q, P = 1.0805, 0.9183, 4.5791
+    radii: Tensor
+
+    def __init__(self, elements: Sequence[str]) -> None:
+        super().__init__()
+        radii = [covalent_radii[atomic_numbers[symbol]] for symbol in elements]
+        self.register_buffer("radii", torch.tensor(radii, dtype=torch.get_default_dtype()), persistent=False)
+
+    def forward(self, distances: Tensor, sender_species: Tensor, receiver_species: Tensor) -> Tensor:
+        """[E, 1] A and the species of both ends [E] to [E, 1]."""
+        x = distances / (0.5 * (self.radii[sender_species] + self.radii[receiver_species])).unsqueeze(1)
+        return 1 / (1 + self.A * x**self.Q / (1 + x ** (self.Q - self.P)))
+
+
+class RadialBasis(nn.Module):
+    """Basis of the (transformed) distance times the envelope of the distance."""
+
+    def __init__(self, config: RadialConfig, cutoff: float, elements: Sequence[str]) -> None:
+        super().__init__()
+        self.size = config.size
+        self.cutoff = cutoff
+        self.envelope = _envelope(config)
+        self.transform = AgnesiTransform(elements) if config.distance_transform == "agnesi" else None
+        if config.basis == "bessel":
+            self.basis: nn.Module = BesselBasis(config.size, cutoff, config.trainable)
+        elif config.basis == "gaussian":
+            self.basis = GaussianBasis(config.size, cutoff, config.trainable)
+        else:
+            self.basis = ChebyshevBasis(config.size, cutoff)
+
+    def forward(self, distances: Tensor, sender_species: Tensor, receiver_species: Tensor) -> Tensor:
+        """[E, 1] A and the species of both ends [E] to [E, size]; zero with two derivatives at the cutoff."""
+        argument = distances
+        if self.transform is not None:
+            argument = self.transform(distances, sender_species, receiver_species)
+        return self.basis(argument) * self.envelope(distances / self.cutoff)
+
+
+def _envelope(config: RadialConfig) -> Callable[[Tensor], Tensor]:
+    if config.envelope == "polynomial":
+        return lambda x: polynomial_envelope(x, config.envelope_power)
+    return {"cosine": cosine_envelope, "smooth": smooth_envelope}[config.envelope]
