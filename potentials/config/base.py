@@ -8,14 +8,27 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
+from potentials.config.words import InWords, describe_value
+
 
 class StrictConfig(BaseModel):
-    """A section of the configuration: unknown keys are errors, `yes` is not a number, values cannot be changed later."""
+    """A section of the configuration: unknown keys are errors, `yes` is not a number, values cannot change later."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, validate_default=True, use_attribute_docstrings=True
+    )
+
+
+class KeyedError(ValueError):
+    """What a validator raises about keys other than its own: a message for each full key, `train.max_epochs`."""
+
+    def __init__(self, messages: dict[str, str]) -> None:
+        self.messages = messages
+        super().__init__("; ".join(f"{key}: {message}" for key, message in messages.items()))
 
 
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|min|m|s)")
+_DURATION_IN_WORDS = 'a duration such as "90s", "15m", "2h 30m" or "01:30:00"'
 _SECONDS = {"d": 86400.0, "h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0}
 
 
@@ -25,24 +38,25 @@ def parse_duration(value: Any) -> Any:
         return value
     text = value.strip() if isinstance(value, str) else ""
     if re.fullmatch(r"\d+:\d{2}:\d{2}", text):
-        hours, minutes, seconds = (int(part) for part in text.split(":"))
-        return timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    parts = _DURATION_PART.findall(text)
-    if not parts or _DURATION_PART.sub("", text).strip():
-        raise ValueError(f'expected a duration such as "90s", "15m", "2h 30m" or "01:30:00", got {value!r}')
-    return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
+        parts = list(zip(text.split(":"), "hms", strict=True))
+    else:
+        parts = _DURATION_PART.findall(text)
+        if not parts or _DURATION_PART.sub("", text).strip():
+            raise ValueError(f"expected {_DURATION_IN_WORDS}, got {describe_value(value)}")
+    try:
+        return sum((timedelta(seconds=float(number) * _SECONDS[unit]) for number, unit in parts), timedelta())
+    except OverflowError:
+        raise ValueError(f"{describe_value(value)} is longer than any run can last") from None
 
 
 def format_duration(value: timedelta) -> str:
-    """The inverse of `parse_duration`: `timedelta(minutes=90)` is `1h 30m`."""
-    seconds = value.total_seconds()
-    parts = []
-    for unit in ("d", "h", "m"):
-        whole, seconds = divmod(seconds, _SECONDS[unit])
-        if whole:
-            parts.append(f"{int(whole)}{unit}")
-    if seconds or not parts:
-        parts.append(f"{seconds:g}s")
+    """The inverse of `parse_duration`, exact to the microsecond: `timedelta(minutes=90)` is `1h 30m`."""
+    hours, seconds = divmod(value.seconds, 3600)
+    minutes, seconds = divmod(seconds, 60)
+    decimals = f".{value.microseconds:06d}".rstrip("0").rstrip(".")
+    parts = [f"{whole}{unit}" for whole, unit in ((value.days, "d"), (hours, "h"), (minutes, "m")) if whole]
+    if seconds or decimals or not parts:
+        parts.append(f"{seconds}{decimals}s")
     return " ".join(parts)
 
 
@@ -50,7 +64,8 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "description": 'such as "90s", "15m", "2h 30m" or "01:30:00"'}),
+    InWords(_DURATION_IN_WORDS, "durations"),
+    WithJsonSchema({"type": "string", "examples": ["90s", "15m", "2h 30m", "01:30:00"]}),
 ]
 PositiveInteger = Annotated[int, Field(ge=1)]
 NonNegativeInteger = Annotated[int, Field(ge=0)]

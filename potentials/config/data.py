@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from potentials.config.base import FiniteNumber, Fraction, NonNegativeInteger, NonNegativeNumber, PositiveInteger, StrictConfig
+from potentials.config.base import (
+    FiniteNumber,
+    Fraction,
+    KeyedError,
+    NonNegativeInteger,
+    NonNegativeNumber,
+    PositiveInteger,
+    StrictConfig,
+)
+from potentials.config.elements import ElementSymbol
+from potentials.config.words import InWords
 from potentials.units import EnergyUnit, ForceUnit, LengthUnit, StressUnit
 
 SignConvention = Literal["tension-positive", "compression-positive"]
 SixOrder = Literal["xx yy zz yz xz xy", "xx yy zz xy yz xz", "xx yy zz xy xz yz"]
-Files = str | list[str]
-"""A path, a glob, `path@slice` in ASE's syntax, or `builtin:NAME`; or a list of these. Relative to the configuration."""
+ReferenceSource = Literal["auto", "isolated-atoms", "least-squares", "zero"]
+FileName = Annotated[str, Field(min_length=1), InWords("a file name", "file names")]
+Files = FileName | Annotated[list[FileName], Field(min_length=1)]
+"""A path, a glob, `path@slice` in ASE's syntax, or `builtin:NAME`; or a list of these.
+Relative to the configuration."""
+TestFiles = Annotated[dict[str, Files], Field(min_length=1), InWords("a mapping of names to files", "mappings")]
+KeyName = Annotated[str, InWords("the name of a key of the frames", "keys of the frames")]
 
 
 def _key_alone(value: Any) -> Any:
@@ -45,7 +60,8 @@ class StressLabel(StrictConfig):
     sign: SignConvention = "tension-positive"
     """`tension-positive` is ASE's (dE/dstrain / volume); VASP prints `compression-positive`."""
     order: SixOrder = "xx yy zz yz xz xy"
-    """Order of the six components where six are given; ASE's is `xx yy zz yz xz xy`, VASP prints `xx yy zz xy yz xz`."""
+    """Order of the six components where six are given.
+    ASE's is `xx yy zz yz xz xy`, VASP prints `xx yy zz xy yz xz`."""
 
 
 class VirialLabel(StrictConfig):
@@ -69,7 +85,7 @@ class WeightsConfig(StrictConfig):
     """Entry of `atoms.info` that weighs the frame's forces only."""
     stress_key: str | None = None
     """Entry of `atoms.info` that weighs the frame's stress only."""
-    groups: dict[str, NonNegativeNumber] = {}
+    groups: dict[str, NonNegativeNumber] = Field(default={})
     """Weight of all frames of a group (see `group_key`), by its name."""
 
 
@@ -80,20 +96,22 @@ class DataConfig(StrictConfig):
     """Files to train on: anything ASE reads, a list, a glob, `file@:100` for a slice, or `builtin:ethanol`."""
     validation: Annotated[Files | PositiveInteger | Fraction, Field(union_mode="left_to_right")] = 0.1
     """Files, or how many frames (a whole number) or which fraction of the training files to set aside."""
-    test: Annotated[Files | PositiveInteger | Fraction | dict[str, Files] | None, Field(union_mode="left_to_right")] = None
+    test: Annotated[Files | PositiveInteger | Fraction | TestFiles | None, Field(union_mode="left_to_right")] = None
     """Files, a number, a fraction, or several named test sets, `{300K: a.xyz, 600K: b.xyz}`."""
     split_seed: NonNegativeInteger | None = None
     """Seed of the split; the run's seed when absent."""
-    energy: Annotated[EnergyLabel | None, BeforeValidator(_key_alone)] = EnergyLabel()
-    forces: Annotated[ForcesLabel | None, BeforeValidator(_key_alone)] = ForcesLabel()
-    stress: Annotated[StressLabel | None, BeforeValidator(_key_alone)] = None
-    virial: Annotated[VirialLabel | None, BeforeValidator(_key_alone)] = None
+    energy: Annotated[EnergyLabel | None, BeforeValidator(_key_alone, KeyName | EnergyLabel | None)] = EnergyLabel()
+    forces: Annotated[ForcesLabel | None, BeforeValidator(_key_alone, KeyName | ForcesLabel | None)] = ForcesLabel()
+    stress: Annotated[StressLabel | None, BeforeValidator(_key_alone, KeyName | StressLabel | None)] = None
+    virial: Annotated[VirialLabel | None, BeforeValidator(_key_alone, VirialLabel | None)] = None
     length_unit: LengthUnit = "A"
     """Unit of positions and cells in the files."""
     group_key: str = "config_type"
     """Entry of `atoms.info` that names the group of a frame, for error tables and weights."""
     weights: WeightsConfig = WeightsConfig()
-    reference_energies: Literal["auto", "isolated-atoms", "least-squares", "zero"] | dict[str, FiniteNumber] = "auto"
+    reference_energies: (
+        Literal["auto", "isolated-atoms", "least-squares", "zero"] | dict[ElementSymbol, FiniteNumber]
+    ) = "auto"
     """Energy of each isolated atom in eV: given by symbol, or where to take it from. `auto` takes isolated-atom
     frames where every element has one, and least squares otherwise."""
     isolated_atoms: Files | None = None
@@ -103,3 +121,15 @@ class DataConfig(StrictConfig):
     """Frames per batch in validation and test; four times `batch_size` when absent."""
     workers: NonNegativeInteger = 0
     """Worker processes that collate batches; 0 does it in the main process."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        found = {}
+        if self.stress is not None and self.virial is not None:
+            found["data.virial"] = "data.stress is given too; keep the one that is to be read"
+        parts = [part for part in (self.validation, self.test) if isinstance(part, float)]
+        if sum(parts) >= 1:
+            found["data.test"] = f"with validation {parts[0]} and test {parts[1]} nothing is left to train on"
+        if found:
+            raise KeyedError(found)
+        return self

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from potentials.config.base import PositiveInteger, StrictConfig
 
 
@@ -12,7 +14,7 @@ class WandbConfig(StrictConfig):
 
     project: str = "potentials"
     entity: str | None = None
-    tags: list[str] = []
+    tags: list[str] = Field(default=[])
     mode: Literal["auto", "online", "offline"] = "auto"
     """`auto` is online where `wandb login` was done and offline otherwise."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, model_validator
 
 from potentials.config.base import NonNegativeNumber, PositiveNumber, StrictConfig
 
@@ -36,9 +38,20 @@ class StressLoss(StrictConfig):
     huber_delta: PositiveNumber = 0.01
 
 
+def _null_is_no_weight(value: Any) -> Any:
+    """`energy: null` is short for `energy: {weight: 0}`."""
+    return {"weight": 0} if value is None else value
+
+
 class LossConfig(StrictConfig):
     """Loss = sum over properties of weight times mean error function; frames without a label do not count."""
 
-    energy: EnergyLoss = EnergyLoss()
-    forces: ForcesLoss = ForcesLoss()
-    stress: StressLoss = StressLoss()
+    energy: Annotated[EnergyLoss, BeforeValidator(_null_is_no_weight, EnergyLoss | None)] = EnergyLoss()
+    forces: Annotated[ForcesLoss, BeforeValidator(_null_is_no_weight, ForcesLoss | None)] = ForcesLoss()
+    stress: Annotated[StressLoss, BeforeValidator(_null_is_no_weight, StressLoss | None)] = StressLoss()
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> Self:
+        if self.energy.weight == self.forces.weight == self.stress.weight == 0:
+            raise ValueError("the weights of energy, forces and stress are all zero; there is nothing to train on")
+        return self

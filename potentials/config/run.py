@@ -2,24 +2,98 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SerializeAsAny
+import re
+from typing import Annotated
 
-from potentials.config.base import NonNegativeInteger, StrictConfig
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    field_validator,
+)
+
+from potentials.config.base import KeyedError, NonNegativeInteger, StrictConfig
 from potentials.config.data import DataConfig
-from potentials.config.families import FamilyConfig
+from potentials.config.elements import missing_symbols
+from potentials.config.families import FamilyConfig, family_config
 from potentials.config.logging import LoggingConfig
 from potentials.config.loss import LossConfig
 from potentials.config.train import TrainConfig
+from potentials.config.words import quote
+
+_ODD_IN_NAME = re.compile(r"[^\w.+=,-]")
+_ODD_IN_FOLDER = re.compile(r'[\x00-\x1f\x7f*?"<>|]')
+
+
+def check_run_name(run: str) -> str:
+    """Return `run` if a folder can be called so without surprises; raise `ValueError` otherwise."""
+    folder = "/" in run
+    odd = (_ODD_IN_FOLDER if folder else _ODD_IN_NAME).search(run)
+    if odd:
+        allowed = "" if folder else "; a name is made of letters, digits and . _ + = , -"
+        raise ValueError(f"{quote(odd.group())} cannot be used in {quote(run)}{allowed}")
+    if not folder and run.startswith((".", "-")):
+        raise ValueError(f"the name {quote(run)} starts with {quote(run[0])}, which would hide it or read as an option")
+    if run.startswith("~"):
+        raise ValueError(f"{quote(run)}: write the folder out in full, ~ is not expanded here")
+    return run
 
 
 class RunConfig(StrictConfig):
     """One training run: everything that decides its result."""
 
-    run: str = Field(min_length=1)
+    run: Annotated[str, Field(min_length=1), AfterValidator(check_run_name)]
     """Name of the run, made under `runs/`; or a folder, when it contains a slash."""
     seed: NonNegativeInteger = 1
     data: DataConfig
-    model: SerializeAsAny[FamilyConfig]
+    model: Annotated[SerializeAsAny[FamilyConfig], BeforeValidator(family_config)]
     loss: LossConfig = LossConfig()
     train: TrainConfig = TrainConfig()
     logging: LoggingConfig = LoggingConfig()
+
+    # Checks between sections are field validators, which look back at the sections that were valid, rather than one
+    # check of the whole, which would stay silent until everything else is right.
+
+    @field_validator("model")
+    @classmethod
+    def _every_element_has_a_reference_energy(cls, model: FamilyConfig, info: ValidationInfo) -> FamilyConfig:
+        data: DataConfig | None = info.data.get("data")
+        if data is not None and isinstance(data.reference_energies, dict) and model.elements != "auto":
+            missing = missing_symbols(model.elements, data.reference_energies)
+            if missing:
+                raise KeyedError({"data.reference_energies": f"no energy for {missing}, which model.elements names"})
+        return model
+
+    @field_validator("loss")
+    @classmethod
+    def _loss_has_labels(cls, loss: LossConfig, info: ValidationInfo) -> LossConfig:
+        _require_labels("loss", loss, info.data.get("data"))
+        return loss
+
+    @field_validator("train")
+    @classmethod
+    def _second_loss_has_labels(cls, train: TrainConfig, info: ValidationInfo) -> TrainConfig:
+        if train.second_stage is not None:
+            _require_labels("train.second_stage.loss", train.second_stage.loss, info.data.get("data"))
+        return train
+
+
+def _require_labels(key: str, loss: LossConfig, data: DataConfig | None) -> None:
+    """Raise `KeyedError` where the loss at `key` weighs a property whose labels the data section switches off."""
+    if data is None:
+        return
+    found = {}
+    for name, weight, label in (
+        ("energy", loss.energy.weight, data.energy),
+        ("forces", loss.forces.weight, data.forces),
+    ):
+        if weight > 0 and label is None:
+            found[f"data.{name}"] = f"null, but {key}.{name}.weight is {weight:g}; {key}.{name}: null leaves it out"
+    if loss.stress.weight > 0 and data.stress is None and data.virial is None:
+        found[f"{key}.stress.weight"] = (
+            f"{loss.stress.weight:g} asks for stress, but neither data.stress nor data.virial names its labels"
+        )
+    if found:
+        raise KeyedError(found)

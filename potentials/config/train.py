@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import timedelta
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from potentials.config.base import Duration, Fraction, NonNegativeNumber, PositiveInteger, PositiveNumber, StrictConfig
+from potentials.config.base import (
+    Duration,
+    Fraction,
+    KeyedError,
+    NonNegativeNumber,
+    PositiveInteger,
+    PositiveNumber,
+    StrictConfig,
+)
 from potentials.config.loss import LossConfig
 
 Precision = Literal["float32", "float64", "mixed"]
@@ -20,7 +29,8 @@ class OptimizerConfig(StrictConfig):
     amsgrad: bool = True
     betas: list[Annotated[float, Field(ge=0, lt=1)]] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
     weight_decay: NonNegativeNumber = 0.0
-    """On the weights the family names for decay only: its linear mixing and products, never biases or radial networks."""
+    """Acts only on the weights the family names for it: its linear mixing and products, never biases or
+    radial networks."""
 
 
 class ConstantSchedule(StrictConfig):
@@ -99,3 +109,20 @@ class TrainConfig(StrictConfig):
     nodes: PositiveInteger = 1
     strategy: str = "auto"
     """Lightning's strategy, such as `ddp`."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        found = {}
+        if self.second_stage is not None and self.second_stage.start >= self.max_epochs:
+            found["train.second_stage.start"] = (
+                f"epoch {self.second_stage.start} never comes, as train.max_epochs is {self.max_epochs}"
+            )
+        if self.schedule.warmup_epochs > self.max_epochs:
+            found["train.schedule.warmup_epochs"] = (
+                f"{self.schedule.warmup_epochs:g} epochs are more than train.max_epochs, {self.max_epochs}"
+            )
+        if self.max_time == timedelta():
+            found["train.max_time"] = "no time at all; null sets no limit"
+        if found:
+            raise KeyedError(found)
+        return self

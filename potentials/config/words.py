@@ -1,0 +1,83 @@
+"""Plain words for configuration values and choices, shared by every configuration message."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_LONGEST_QUOTE = 60
+
+
+@dataclass(frozen=True)
+class InWords:
+    """Put into `Annotated[...]`: what a message calls such a value, `an element symbol` and `element symbols`."""
+
+    one: str
+    many: str
+
+
+def quote(text: str) -> str:
+    """Text in double quotes, shortened where it is long."""
+    shown = text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 3] + "..."
+    return json.dumps(shown, ensure_ascii=False)
+
+
+def one_of(choices: Sequence[str]) -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    if len(choices) < 2:
+        return "".join(choices)
+    return f"{', '.join(choices[:-1])} or {choices[-1]}"
+
+
+def describe_value(value: Any) -> str:
+    """A value in the words of YAML: text, whole number, number, true/false, list, mapping, nothing."""
+    match value:
+        case None:
+            return "nothing (null)"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return f"the whole number {value}" if abs(value) < 10**40 else "a whole number of more than 40 digits"
+        case float():
+            return f"the number {value!r}" if math.isfinite(value) else f"the number {_non_finite(value)}"
+        case str():
+            return f"text {quote(value)}" if value else "empty text"
+        case list():
+            return f"a list of {len(value)}" if value else "an empty list"
+        case dict():
+            return f"a mapping with {listed('key', value)}" if value else "an empty mapping"
+        case _:
+            return f"{type(value).__name__} {value!r}"
+
+
+def listed(noun: str, names: Iterable[str], at_most: int = 30) -> str:
+    """`key "a"`, `keys "a", "b"`; beyond `at_most` names only their number is said for the rest."""
+    names = list(names)
+    shown = ", ".join(quote(name) for name in names[:at_most])
+    rest = f" and {len(names) - at_most} more" if len(names) > at_most else ""
+    return f"{noun}{'s' if len(names) > 1 else ''} {shown}{rest}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word most like `word`, ignoring case and `-` against `_`; None when none is close."""
+    by_form = {_form(name): name for name in known}
+    close = difflib.get_close_matches(_form(word), by_form, n=1)
+    return by_form[close[0]] if close else None
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`; did you mean "x"?` where something known is close, otherwise nothing."""
+    close = nearest(word, known)
+    return f"; did you mean {quote(close)}?" if close is not None else ""
+
+
+def _form(word: str) -> str:
+    return word[:100].casefold().replace("-", "_")
+
+
+def _non_finite(value: float) -> str:
+    return ".nan" if math.isnan(value) else (".inf" if value > 0 else "-.inf")
