@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from potentials.model_file import load
     from potentials.potential import Potential, Prediction
+    from potentials.simulation.calculator import PotentialCalculator
 
     __version__: str
 
@@ -26,6 +27,7 @@ def __getattr__(name: str) -> Any:
 
         return version("potentials")
     if name in _HOMES:
+        import_module("potentials.potential").Potential.calculator = _calculator
         value = getattr(import_module(f"potentials.{_HOMES[name]}"), name)
         globals()[name] = value
         return value
@@ -34,3 +36,11 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
+
+
+# The calculator stands above the potential in the house, so the potential cannot import it; this file may.
+def _calculator(potential: Potential, **options: Any) -> PotentialCalculator:
+    """An ASE calculator of this potential; the options are those of `PotentialCalculator`."""
+    from potentials.simulation.calculator import PotentialCalculator
+
+    return PotentialCalculator(potential, **options)
