@@ -1,0 +1,126 @@
+"""A neighbour list with a skin: searched rarely, exact at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from ase import Atoms
+from numpy.typing import NDArray
+from torch import Tensor
+
+from potentials.data.graph import AtomicGraph, build_graph
+from potentials.errors import SimulationError
+
+
+class SkinNeighborList:
+    """Graphs of a structure that moves a little from call to call.
+
+    Candidate edges are searched at `cutoff + skin`, and at every call those shorter than the cutoff are kept. Dropping
+    edges keeps their order, so the graph is the one `build_graph` makes from scratch.
+
+    When the candidates go stale: let x0, h0 be the positions and cell (in rows) of the last search, x, h the present
+    ones, F = h0^-1 h the deformation of the cell, and x = x0 F + u. For any cell shift an edge vector is
+    r = r0 F + u_j - u_i, hence |r0| <= (|r| + 2 max|u|) / s with s the smallest singular value of F, and no edge
+    shorter than the cutoff is missed as long as
+
+        (cutoff + 2 max|u|) / s <= cutoff + skin .
+
+    For a cell that does not change this is the usual 2 max|dr| <= skin. The same vector may be taken from every u,
+    since only differences count; the mean is, so that a drifting structure needs no search. Atoms that are wrapped
+    between calls jump by a cell vector and so bring about a search.
+
+    Args:
+        elements: the symbols the model knows, ordered by atomic number.
+        cutoff: A.
+        skin: A; 0 searches whenever an atom has moved.
+        device: where the candidates are kept and the graphs are made.
+
+    Raises:
+        SimulationError: the skin is negative or not finite.
+    """
+
+    def __init__(self, elements: Sequence[str], cutoff: float, skin: float, device: torch.device) -> None:
+        if not (skin >= 0 and np.isfinite(skin)):
+            raise SimulationError(f"the skin of the neighbour list must be a length >= 0 A, got {skin}")
+        self.elements = list(elements)
+        self.cutoff = cutoff
+        self.skin = skin
+        self.device = device
+        self.num_searches = 0
+        """How often the candidates were searched so far."""
+        self._searched: Atoms | None = None
+        self._candidates: AtomicGraph
+        self._shift_vectors: Tensor
+        self._shift_cell: NDArray[np.float64] | None = None
+
+    def graph(self, atoms: Atoms) -> AtomicGraph:
+        """The graph of `atoms` on the device: geometry only, no labels.
+
+        Raises:
+            UnknownElementError, DataError: as `build_graph`.
+        """
+        if self._is_stale(atoms):
+            self._search(atoms)
+        candidates = self._candidates
+        positions = torch.tensor(atoms.positions, dtype=torch.float64, device=self.device)
+        cell = np.where(np.asarray(atoms.pbc)[:, None], np.asarray(atoms.cell), 0.0)
+        if self._shift_cell is None or not np.array_equal(cell, self._shift_cell):
+            self._shift_cell = cell
+            self._shift_vectors = candidates.cell_shifts @ torch.tensor(cell, device=self.device)
+        sender, receiver = candidates.edge_index
+        vectors = positions[receiver] - positions[sender] + self._shift_vectors
+        inside = (vectors * vectors).sum(dim=1) < self.cutoff**2
+        edge_index = candidates.edge_index[:, inside]
+        num_atoms = len(atoms)
+        return AtomicGraph(
+            num_nodes=num_atoms,
+            positions=positions,
+            cell=torch.tensor(cell, device=self.device)[None],
+            pbc=candidates.pbc,
+            species=candidates.species,
+            edge_index=edge_index,
+            cell_shifts=candidates.cell_shifts[inside],
+            receiver_degree=torch.bincount(edge_index[1], minlength=num_atoms),
+            sender_degree=torch.bincount(edge_index[0], minlength=num_atoms),
+            sender_order=_kept_order(candidates.sender_order, inside),
+        )
+
+    def _search(self, atoms: Atoms) -> None:
+        self._candidates = build_graph(atoms, self.elements, self.cutoff + self.skin).to(self.device)
+        self._searched = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+        self._shift_cell = None
+        self.num_searches += 1
+
+    def _is_stale(self, atoms: Atoms) -> bool:
+        """Whether candidates may be missing for `atoms` (see the class)."""
+        searched = self._searched
+        if (
+            searched is None
+            or not np.array_equal(atoms.numbers, searched.numbers)
+            or not np.array_equal(atoms.pbc, searched.pbc)
+        ):
+            return True
+        undeformed = searched.positions
+        smallest_stretch = 1.0
+        if atoms.pbc.any() and not np.array_equal(atoms.cell, searched.cell):
+            if not atoms.pbc.all():
+                return True  # which deformation the directions without a cell vector follow is not defined
+            if not np.isfinite(atoms.cell).all():
+                return True  # the search reports it
+            deformation = np.linalg.solve(np.asarray(searched.cell), np.asarray(atoms.cell))
+            smallest_stretch = float(np.linalg.svd(deformation, compute_uv=False)[-1])
+            undeformed = undeformed @ deformation
+        displacements = atoms.positions - undeformed
+        if len(displacements) > 0:
+            displacements = displacements - displacements.mean(axis=0)
+        longest = float(np.sqrt((displacements**2).sum(axis=1).max(initial=0.0)))
+        within = self.cutoff + 2 * longest <= (self.cutoff + self.skin) * smallest_stretch
+        return not within  # positions that are not finite compare false: the search reports them
+
+
+def _kept_order(order: Tensor, kept: Tensor) -> Tensor:
+    """The permutation `order` of a list after the items where `kept` is false were dropped and the rest renumbered."""
+    new_number = torch.cumsum(kept, dim=0) - 1
+    return new_number[order[kept[order]]]
