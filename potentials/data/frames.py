@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import glob
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,14 @@ from pathlib import Path
 
 import ase.io
 from ase import Atoms
-from ase.io.formats import UnknownFileTypeError, filetype, get_ioformat, open_with_compression
+from ase.io.formats import (
+    IOFormat,
+    UnknownFileTypeError,
+    filetype,
+    get_compression,
+    get_ioformat,
+    open_with_compression,
+)
 from ase.utils import string2index
 
 from potentials.config.data import Files
@@ -134,10 +142,11 @@ def _read_file(name: str, path: str, selection: str | None) -> list[Frame]:
 def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
     try:
         file_format = get_ioformat(filetype(path))
+        source = _source(path, file_format)
         if file_format.single and isinstance(index, slice):
-            images = [ase.io.read(path, do_not_split_by_at_sign=True)][index]
+            images = [ase.io.read(source, format=file_format.name, do_not_split_by_at_sign=True)][index]
         else:
-            images = ase.io.read(path, index=index, do_not_split_by_at_sign=True)
+            images = ase.io.read(source, index=index, format=file_format.name, do_not_split_by_at_sign=True)
     except UnknownFileTypeError as error:
         raise DataError(f"cannot read {name}: ASE does not know its format ({error})") from error
     # ASE's readers raise whatever they meet, with no common base class: all of it is about this file.
@@ -152,9 +161,17 @@ def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
     return images
 
 
+def _source(path: str, file_format: IOFormat) -> str | io.StringIO:
+    """Compressed text is unpacked at once: ASE's readers seek, and each step back in a compressed file starts over."""
+    if file_format.isbinary or not file_format.acceptsfd or get_compression(path)[1] is None:
+        return path
+    with open_with_compression(path, "r") as lines:
+        return io.StringIO(lines.read())
+
+
 def _check_read_to_the_end(name: str, path: str) -> None:
     """ASE stops at the first blank line between frames without a word; what follows must not be lost in silence."""
-    with open_with_compression(path, "r") as lines:
+    with open_with_compression(path, "r") as packed, io.StringIO(packed.read()) as lines:
         number = 0
         while (line := lines.readline()).strip():
             for _ in range(int(line) + 1):
