@@ -11,6 +11,7 @@ import numpy as np
 from ase import Atoms
 
 from potentials.data.frames import Frame
+from potentials.data.isolated_atoms import holds_isolated_atom
 from potentials.data.neighbor_list import neighbor_list
 from potentials.errors import DataError
 
@@ -71,8 +72,8 @@ def survey(frames: Sequence[Frame]) -> Survey:
     Raises:
         DataError: there is no frame besides isolated atoms, or nothing in the frames looks like energies or forces.
     """
-    isolated = [frame.atoms for frame in frames if _is_isolated_atom(frame.atoms)]
-    structures = [frame.atoms for frame in frames if not _is_isolated_atom(frame.atoms)]
+    isolated = [frame.atoms for frame in frames if holds_isolated_atom(frame.atoms)]
+    structures = [frame.atoms for frame in frames if not holds_isolated_atom(frame.atoms)]
     if not structures:
         raise DataError(f"no structures to train on: {len(frames)} frames, of which {len(isolated)} are isolated atoms")
     energy = _candidates(structures, _energy_rank, _is_scalar)
@@ -98,10 +99,6 @@ def survey(frames: Sequence[Frame]) -> Survey:
         weight_key=next((key for key in _WEIGHT_KEYS if any(key in atoms.info for atoms in structures)), None),
         neighbors=_mean_neighbors(structures),
     )
-
-
-def _is_isolated_atom(atoms: Atoms) -> bool:
-    return len(atoms) == 1 and not atoms.pbc.any()
 
 
 def _by_number(counts: Counter[str]) -> dict[str, int]:

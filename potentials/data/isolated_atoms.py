@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ase import Atoms
+
 from potentials.data.labels import LabelledFrame
 
 _GROUP_NAMES = {"isolated", "isolatedatom", "isolatedatoms"}
@@ -11,10 +13,14 @@ _GROUP_NAMES = {"isolated", "isolatedatom", "isolatedatoms"}
 
 def is_isolated_atom(labelled: LabelledFrame) -> bool:
     """Whether a frame is a single atom that is not periodic, or whose group is called `isolated_atom` or the like."""
-    atoms = labelled.frame.atoms
+    return holds_isolated_atom(labelled.frame.atoms, labelled.group)
+
+
+def holds_isolated_atom(atoms: Atoms, group: str = "") -> bool:
+    """The same of a structure whose labels have not been read."""
     if len(atoms) != 1:
         return False
-    names = (labelled.group, str(atoms.info.get("config_type", "")))
+    names = (group, str(atoms.info.get("config_type", "")))
     called_isolated = any(_normalized(name) in _GROUP_NAMES for name in names)
     return called_isolated or not bool(atoms.pbc.any())
 
