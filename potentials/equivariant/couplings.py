@@ -70,10 +70,10 @@ class MessageCoupling:
         seen = dict.fromkeys(counts, 0)
         paths = []
         for source, degree, target in self.paths:
-            components = starts[target] + seen[target] + counts[target] * np.arange(target.dim)
-            seen[target] += 1
             coefficients = coupling_coefficients(source.degree, degree, target.degree)
-            paths.append(MessagePath(sender.slice_of(source).start, degree**2, components, coefficients))
+            sender_start, receiver_start = sender.slice_of(source).start, starts[target] + seen[target]
+            paths.append(MessagePath(sender_start, degree**2, receiver_start, counts[target], coefficients))
+            seen[target] += 1
         size = sum(irrep.dim * count for irrep, count in self.blocks)
         return MessageTable.create(sender.dim, (edge_degree + 1) ** 2, size, paths)
 

@@ -5,6 +5,7 @@ None of these functions needs to be differentiable: the operators register their
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,6 +14,8 @@ from torch import Tensor
 
 from potentials.kernels.tables import ManyBodyTable, MessageTable, lookup
 from potentials.kernels.topology import EdgeTopology
+
+_CHUNK_ELEMENTS = 2**16
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class _PathSlices:
     coupling: slice
     receiver_dim: int
     sender_dim: int
-    receiver: Tensor
+    receiver: slice
 
 
 @lru_cache(maxsize=256)
@@ -40,7 +43,7 @@ def _coupling_matrix(key: str, device: torch.device, dtype: torch.dtype) -> tupl
             torch.from_numpy(path.coefficients).permute(1, 2, 0).reshape(b, d * a)
         )
         columns.append(block)
-        receiver = torch.from_numpy(path.receiver_components).to(device)
+        receiver = slice(path.receiver_start, path.receiver_start + d * path.receiver_step, path.receiver_step)
         sender = slice(path.sender_start, path.sender_start + a)
         slices.append(_PathSlices(sender, slice(start, start + d * a), d, a, receiver))
         start += d * a
@@ -157,6 +160,14 @@ class _ManyBody:
         directions = self.gather(v, 0.0)
         return _total([_product(d, self.product_without(q)) for q, d in enumerate(directions)])
 
+    def hessian_product(self, weights: Tensor, directions: list[Tensor]) -> Tensor:
+        """The weighted monomials' Hessian applied to a direction that was gathered, [N, D, C]."""
+        summands = []
+        for q, onto in enumerate(self.onto):
+            inner = [_product(d, self.product_without(q, other)) for other, d in enumerate(directions) if other != q]
+            summands.append(onto @ (weights * _total(inner)))
+        return _total(summands)
+
 
 def _product(*factors: Tensor | None) -> Tensor:
     result: Tensor | None = None
@@ -175,56 +186,73 @@ def _total(summands: list[Tensor]) -> Tensor:
     return result
 
 
-def _sum_species(values: Tensor, species: Tensor, num_species: int) -> Tensor:
-    return values.new_zeros(num_species, *values.shape[1:]).index_add_(0, species, values)
+def _node_chunks(table: ManyBodyTable, A: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """The atoms in chunks whose monomials fit a processor's cache: several times faster on a CPU than all at once."""
+    size = A.shape[0] if A.is_cuda else max(1, _CHUNK_ELEMENTS // max(1, table.num_terms * A.shape[2]))
+    yield from zip(*(tensor.split(max(1, size)) for tensor in (A, *others)), strict=True)
 
 
 def many_body(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor) -> Tensor:
     """B [N, M, C]."""
-    terms = _ManyBody(table, A)
-    return terms.outputs @ (terms.monomials() * coefficients.index_select(0, species))
+    results = []
+    for a, z in _node_chunks(table, A, species):
+        terms = _ManyBody(table, a)
+        results.append(terms.outputs @ (terms.monomials() * coefficients.index_select(0, z)))
+    return torch.cat(results)
 
 
 def many_body_gradient(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, g: Tensor) -> Tensor:
     """d(g . B)/dA [N, D, C]."""
-    terms = _ManyBody(table, A)
-    weights = coefficients.index_select(0, species) * (terms.outputs.T @ g)
-    return _total([onto @ _product(weights, terms.product_without(q)) for q, onto in enumerate(terms.onto)])
+    results = []
+    for a, z, upstream in _node_chunks(table, A, species, g):
+        terms = _ManyBody(table, a)
+        weights = coefficients.index_select(0, z) * (terms.outputs.T @ upstream)
+        results.append(
+            _total([onto @ _product(weights, terms.product_without(q)) for q, onto in enumerate(terms.onto)])
+        )
+    return torch.cat(results)
 
 
 def many_body_coefficient_gradient(
     table: ManyBodyTable, A: Tensor, species: Tensor, g: Tensor, num_species: int
 ) -> Tensor:
     """d(g . B)/d(coefficients) [S, T, C]."""
-    terms = _ManyBody(table, A)
-    return _sum_species(terms.monomials() * (terms.outputs.T @ g), species, num_species)
+    result = A.new_zeros(num_species, table.num_terms, A.shape[2])
+    for a, z, upstream in _node_chunks(table, A, species, g):
+        terms = _ManyBody(table, a)
+        result.index_add_(0, z, terms.monomials() * (terms.outputs.T @ upstream))
+    return result
 
 
 def many_body_directional(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, v: Tensor) -> Tensor:
     """Derivative of B along v, [N, M, C]."""
-    terms = _ManyBody(table, A)
-    return terms.outputs @ (terms.directional(v) * coefficients.index_select(0, species))
+    results = []
+    for a, z, direction in _node_chunks(table, A, species, v):
+        terms = _ManyBody(table, a)
+        results.append(terms.outputs @ (terms.directional(direction) * coefficients.index_select(0, z)))
+    return torch.cat(results)
 
 
 def many_body_second(
     table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, g: Tensor, v: Tensor
 ) -> Tensor:
     """d(v . d(g . B)/dA)/dA [N, D, C]: the Hessian of g . B applied to v."""
-    terms = _ManyBody(table, A)
-    weights = coefficients.index_select(0, species) * (terms.outputs.T @ g)
-    directions = terms.gather(v, 0.0)
-    if len(directions) == 1:
+    if table.factors.shape[1] == 1:
         return torch.zeros_like(A)
-    result = []
-    for q, onto in enumerate(terms.onto):
-        inner = [_product(d, terms.product_without(q, other)) for other, d in enumerate(directions) if other != q]
-        result.append(onto @ (weights * _total(inner)))
-    return _total(result)
+    results = []
+    for a, z, upstream, direction in _node_chunks(table, A, species, g, v):
+        terms = _ManyBody(table, a)
+        weights = coefficients.index_select(0, z) * (terms.outputs.T @ upstream)
+        results.append(terms.hessian_product(weights, terms.gather(direction, 0.0)))
+    return torch.cat(results)
 
 
 def many_body_directional_coefficient_gradient(
     table: ManyBodyTable, A: Tensor, species: Tensor, g: Tensor, v: Tensor, num_species: int
 ) -> Tensor:
     """d(v . d(g . B)/dA)/d(coefficients) [S, T, C]."""
-    terms = _ManyBody(table, A)
-    return _sum_species(terms.directional(v) * (terms.outputs.T @ g), species, num_species)
+    result = A.new_zeros(num_species, table.num_terms, A.shape[2])
+    for a, z, upstream, direction in _node_chunks(table, A, species, g, v):
+        terms = _ManyBody(table, a)
+        result.index_add_(0, z, terms.directional(direction) * (terms.outputs.T @ upstream))
+    return result

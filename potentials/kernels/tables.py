@@ -31,12 +31,13 @@ class MessagePath:
     """One coupling of a sender block with a harmonic block into a receiver block.
 
     `coefficients[a, b, d]` couples sender component `sender_start + a`, harmonic component `harmonic_start + b` and
-    receiver component `receiver_components[d]`.
+    receiver component `receiver_start + d * receiver_step`.
     """
 
     sender_start: int
     harmonic_start: int
-    receiver_components: np.ndarray
+    receiver_start: int
+    receiver_step: int
     coefficients: np.ndarray
 
 
@@ -65,8 +66,8 @@ class MessageTable:
         sizes = np.array([sender_components, harmonic_components, receiver_components])
         parts: list[np.ndarray] = [sizes]
         for path in paths:
-            starts = np.array([path.sender_start, path.harmonic_start])
-            parts += [starts, path.receiver_components, path.coefficients]
+            starts = [path.sender_start, path.harmonic_start, path.receiver_start, path.receiver_step]
+            parts += [np.array(starts), path.coefficients]
         key = _content_key("message", *parts)
         table = cls(sender_components, harmonic_components, receiver_components, tuple(paths), key)
         return _TABLES.setdefault(key, table)  # type: ignore[return-value]
@@ -76,7 +77,7 @@ class MessageTable:
         indices, coefficients = [], []
         for number, path in enumerate(self.paths):
             for a, b, d in np.argwhere(np.abs(path.coefficients) > 1e-12):
-                component = path.receiver_components[d]
+                component = path.receiver_start + d * path.receiver_step
                 indices.append((number, path.sender_start + a, path.harmonic_start + b, component))
                 coefficients.append(path.coefficients[a, b, d])
         return np.array(indices, dtype=np.int64).reshape(-1, 4), np.array(coefficients)
