@@ -14,9 +14,9 @@ from potentials.errors import ConfigError, Problem
 
 MAX_CHARACTERS = 1_000_000
 MAX_DEPTH = 40
-MAX_VALUES = 20_000  # with every alias written out
+MAX_NODES = 40_000  # keys and values, with every alias written out
 _TOO_DEEP = f"more than {MAX_DEPTH} levels of nesting"
-_TOO_MANY = f"more than {MAX_VALUES} values, counting each alias in full"
+_TOO_MANY = f"more than {MAX_NODES} keys and values, counting each alias in full"
 _MAX_NUMBER = 300  # characters; beyond, reading a whole number takes long
 
 
@@ -32,7 +32,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         self._depth += 1
         self._nodes += 1
-        if self._depth > MAX_DEPTH or self._nodes > 2 * MAX_VALUES:  # a key and its value are two nodes
+        if self._depth > MAX_DEPTH or self._nodes > MAX_NODES:
             limit = _TOO_DEEP if self._depth > MAX_DEPTH else _TOO_MANY
             raise yaml.MarkedYAMLError(problem=limit, problem_mark=self.peek_event().start_mark)
         node = super().compose_node(parent, index)
@@ -131,7 +131,7 @@ class _Reader:
             child_values, child_levels = self.measure(child)
             values += child_values
             levels = max(levels, child_levels)
-        if values > 2 * MAX_VALUES:
+        if values > MAX_NODES:
             raise self._refusal(node, _TOO_MANY)
         if levels >= MAX_DEPTH:
             raise self._refusal(node, _TOO_DEEP)

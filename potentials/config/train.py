@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from potentials.config.base import (
     Duration,
@@ -53,6 +53,8 @@ class PlateauSchedule(StrictConfig):
 
 class CosineSchedule(StrictConfig):
     """Linear warm-up, then half a cosine down to `final_fraction` of the learning rate at `max_epochs`."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["name"]})  # the default is for Python; YAML must say it
 
     name: Literal["cosine"] = "cosine"
     warmup_epochs: NonNegativeNumber = 1.0

@@ -1,0 +1,54 @@
+"""Data files of a configuration: relative ones are taken from the folder of the configuration file."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+from typing import Any
+
+from potentials.config.data import DataConfig
+
+BUILTIN = "builtin:"
+
+
+def resolve_data_paths(data: DataConfig, folder: Path) -> DataConfig:
+    """The section with every file name absolute; `builtin:NAME` stays, globs and `@slice` are kept.
+
+    Args:
+        data: the section.
+        folder: absolute folder that relative names are taken from.
+    """
+    names = ("train", "validation", "test", "isolated_atoms")
+    return data.model_copy(update={name: _resolve(getattr(data, name), folder) for name in names})
+
+
+def _resolve(files: Any, folder: Path) -> Any:
+    if isinstance(files, str):
+        return _resolve_name(files, folder)
+    if isinstance(files, list):
+        return [_resolve_name(name, folder) for name in files]
+    if isinstance(files, dict):
+        return {name: _resolve(inner, folder) for name, inner in files.items()}
+    return files  # a number of frames, a fraction, or nothing
+
+
+def _resolve_name(name: str, folder: Path) -> str:
+    if name.startswith(BUILTIN):
+        return name
+    path = Path(name)
+    if name.startswith("~"):
+        path = _home(path)
+    while path.parts[:1] == ("..",):
+        path, folder = Path(*path.parts[1:]), folder.parent
+    if path.is_absolute():
+        return str(path)
+    # A glob must not take brackets in the folder's own name for part of the pattern.
+    start = glob.escape(str(folder)) if glob.has_magic(name) else str(folder)
+    return str(Path(start) / path)
+
+
+def _home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # no such user: then it is a file whose name starts with ~
+        return path

@@ -1,0 +1,51 @@
+"""A configuration as YAML that a person can read and `parse_config` reads back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from potentials.config.run import RunConfig
+from potentials.config.yaml_types import add_resolvers
+
+_LONGEST_LINE = 100
+
+
+class _Dumper(yaml.SafeDumper):
+    """Blocks for mappings, short lists of plain values in one line.
+
+    Its resolvers are those of YAML 1.1 and of the reader here, so text that either would take for something else is
+    quoted: the file means the same to every YAML program.
+    """
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
+        items = list(sequence)
+        short = sum(len(str(item)) + 2 for item in items) <= _LONGEST_LINE
+        flow = short and not any(isinstance(item, dict | list) for item in items)
+        return super().represent_sequence(tag, items, flow_style=flow)
+
+
+add_resolvers(_Dumper)
+
+
+def dump_config(config: RunConfig, header: str = "") -> str:
+    """Write every value of a configuration, defaults included, as YAML.
+
+    Args:
+        config: what to write; `parse_config` of the result is equal to it.
+        header: lines put before it as a comment.
+    """
+    comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
+    sections = [
+        yaml.dump(
+            {name: value}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=False
+        )
+        for name, value in config.model_dump().items()
+    ]
+    simple = "".join(section for section in sections if section.count("\n") == 1)
+    blocks = [section for section in sections if section.count("\n") > 1]
+    return "\n".join(part for part in (comment, simple, *blocks) if part)

@@ -1,0 +1,48 @@
+"""The JSON schema of the configuration, by which editors complete and check it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from potentials.config.families import families
+from potentials.config.run import RunConfig
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of a configuration with all registered families.
+
+    `model` is one of the families, told apart by `name`; descriptions are the docstrings of the schema classes.
+    """
+    mode: JsonSchemaMode = "validation"
+    inputs: list[tuple[type[BaseModel], JsonSchemaMode]] = [(RunConfig, mode)]
+    inputs += [(config_class, mode) for config_class in families().values()]
+    references, schema = models_json_schema(inputs, ref_template="#/$defs/{model}")
+    definitions: dict[str, Any] = schema["$defs"]
+    choices = []
+    for name, config_class in families().items():
+        reference = references[(config_class, mode)]
+        family = definitions[reference["$ref"].rpartition("/")[2]]
+        family["properties"]["name"] = {"const": name, "description": "Which family."}
+        family["required"] = sorted({"name", *family.get("required", [])})
+        choices.append(reference)
+    run = definitions.pop(references[(RunConfig, mode)]["$ref"].rpartition("/")[2])
+    run["properties"]["model"] = {"description": "Which model, and how large.", "oneOf": choices}
+    run["title"] = "potentials configuration"
+    return _on_one_line({"$schema": DIALECT, **run, "$defs": definitions})
+
+
+def _on_one_line(schema: Any) -> Any:
+    """The schema with the line breaks of docstrings taken out of its descriptions."""
+    if isinstance(schema, list):
+        return [_on_one_line(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: " ".join(value.split()) if key == "description" and isinstance(value, str) else _on_one_line(value)
+        for key, value in schema.items()
+    }

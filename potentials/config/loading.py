@@ -1,0 +1,82 @@
+"""From the text of a configuration to a checked `RunConfig`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from potentials.config.data_paths import resolve_data_paths
+from potentials.config.overrides import apply_overrides
+from potentials.config.problems import problems_from
+from potentials.config.reader import MAX_CHARACTERS, read_document
+from potentials.config.run import RunConfig
+from potentials.config.words import describe_value, listed
+from potentials.errors import ConfigError, Problem
+
+
+def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> RunConfig:
+    """Read and check a configuration file.
+
+    Args:
+        path: the YAML file.
+        overrides: changes such as `train.max_epochs=10`.
+
+    Returns:
+        The configuration; data files are absolute, those written relatively being taken from the folder of `path`.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    config = parse_config(_read_text(Path(path)), str(path), overrides)
+    return config.model_copy(update={"data": resolve_data_paths(config.data, Path(path).resolve().parent)})
+
+
+def parse_config(text: str, file: str = "<text>", overrides: Sequence[str] = ()) -> RunConfig:
+    """Check the YAML text of a configuration; like `load_config`, but data files stay as written.
+
+    Args:
+        text: the YAML text.
+        file: what to call it in messages.
+        overrides: changes such as `train.max_epochs=10`.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    document, problems = read_document(text, file)
+    if not isinstance(document.value, dict):
+        message = (
+            f"expected a mapping with {listed('key', RunConfig.model_fields)}, got {describe_value(document.plain())}"
+        )
+        raise ConfigError([*problems, Problem(message, file=file, line=document.place.line)])
+    document, override_problems = apply_overrides(document, overrides)
+    problems += override_problems
+    try:
+        config = RunConfig.model_validate(document.plain())
+    except ValidationError as error:
+        problems += _not_yet_told(problems_from(error, RunConfig, document), problems)
+    if problems:
+        raise ConfigError(sorted(problems, key=lambda problem: (problem.line is None, problem.line or 0)))
+    return config
+
+
+def _not_yet_told(found: list[Problem], told: list[Problem]) -> list[Problem]:
+    """Without those about keys whose values could not even be read: these stand as null in the document."""
+    keys = {problem.key for problem in told if problem.key is not None}
+    return [problem for problem in found if problem.key not in keys]
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(4 * MAX_CHARACTERS + 4)
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ConfigError([Problem(f"cannot be read: {reason}", file=str(path))]) from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError([Problem("not UTF-8 text; is this a configuration?", file=str(path), line=line)]) from None
