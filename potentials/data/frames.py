@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import ase.db
 import ase.io
 from ase import Atoms
 from ase.io.formats import (
@@ -143,7 +144,9 @@ def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
     try:
         file_format = get_ioformat(filetype(path))
         source = _source(path, file_format)
-        if file_format.single and isinstance(index, slice):
+        if file_format.name in ("db", "json"):
+            images = _read_database(path, index)
+        elif file_format.single and isinstance(index, slice):
             images = [ase.io.read(source, format=file_format.name, do_not_split_by_at_sign=True)][index]
         else:
             images = ase.io.read(source, index=index, format=file_format.name, do_not_split_by_at_sign=True)
@@ -167,6 +170,23 @@ def _source(path: str, file_format: IOFormat) -> str | io.StringIO:
         return path
     with open_with_compression(path, "r") as lines:
         return io.StringIO(lines.read())
+
+
+def _read_database(path: str, index: slice | str) -> list[Atoms]:
+    """Rows of an ASE database with their key-value pairs and data in `atoms.info`, which ASE's own reader drops."""
+    with ase.db.connect(path) as database:
+        if isinstance(index, str):
+            rows = list(database.select(index))
+        else:
+            numbers = range(database.count())[slice(index.start, index.stop)]
+            rows = list(database.select(offset=numbers.start, limit=len(numbers)))[:: index.step] if numbers else []
+    images = []
+    for row in rows:
+        atoms = row.toatoms()
+        atoms.info.update(row.key_value_pairs)
+        atoms.info.update(row.data)
+        images.append(atoms)
+    return images
 
 
 def _check_read_to_the_end(name: str, path: str) -> None:

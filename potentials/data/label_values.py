@@ -24,7 +24,7 @@ _FORMATS_OF_ASE = {".xyz", ".extxyz", ".traj", ".db", ".aselmdb", ".json"}
 
 
 def find_value(atoms: Atoms, key: str) -> Any | None:
-    """The value under `key`: a result of the calculator, an entry of `atoms.info`, of the database row, or an array."""
+    """The value under `key`: a result of the calculator, an entry of `atoms.info` or an array."""
     for place in _places(atoms).values():
         if place.get(key) is not None:
             return place[key]
@@ -143,11 +143,9 @@ def stress_matrix(value: Any, order: str) -> NDArray[np.float64]:
 
 def _places(atoms: Atoms) -> dict[str, Mapping[str, Any]]:
     """Where labels may stand, in the order in which they are looked for."""
-    info = {key: value for key, value in atoms.info.items() if key not in ("key_value_pairs", "data")}
-    database = {**atoms.info.get("key_value_pairs", {}), **atoms.info.get("data", {})}
     arrays = {key: value for key, value in atoms.arrays.items() if key not in _STRUCTURE_ARRAYS}
     results = {} if atoms.calc is None else atoms.calc.results
-    return {"calculator results": results, "info": info, "database": database, "arrays": arrays}
+    return {"calculator results": results, "info": atoms.info, "arrays": arrays}
 
 
 def _missing_key(frames: Sequence[Frame], key: str, config_key: str) -> str:
@@ -156,12 +154,15 @@ def _missing_key(frames: Sequence[Frame], key: str, config_key: str) -> str:
         for place, entries in _places(frame.atoms).items():
             present.setdefault(place, set()).update(name for name, value in entries.items() if value is not None)
     names = sorted(set().union(*present.values()))
-    nearest = difflib.get_close_matches(key, names, n=1, cutoff=0.5) or [name for name in names if key in name]
+    folded = {name.lower(): name for name in names}
+    nearest = difflib.get_close_matches(key.lower(), folded, n=1, cutoff=0.5) or [
+        name for name in folded if key in name
+    ]
     listing = "; ".join(f"{place}: {', '.join(sorted(keys))}" for place, keys in present.items() if keys)
     files = sorted({frame.file for frame in frames})
     return (
         f'{config_key}: no frame of {", ".join(files[:5])}{", ..." if len(files) > 5 else ""} has "{key}"'
-        + (f'; did you mean "{nearest[0]}"?' if nearest else ".")
+        + (f'; did you mean "{folded[nearest[0]]}"?' if nearest else ".")
         + f" There is {listing or 'no label at all'}. Name the key, or set {config_key} to null to do without."
     )
 

@@ -69,8 +69,6 @@ def label_frames(
             none of which is periodic, a bad weight, or a periodic structure without a cell.
     """
     findings = Findings() if findings is None else findings
-    if config.stress is not None and config.virial is not None:
-        raise DataError("data.stress and data.virial both give the stress; keep one of them")
     frames = [_in_angstrom(frame, LENGTH_IN_ANGSTROM[config.length_unit]) for frame in frames]
     missing = float("nan")
     energies = np.full(len(frames), missing)

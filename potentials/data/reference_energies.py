@@ -198,8 +198,8 @@ def _why_not_isolated(in_train: set[str], of_atoms: Mapping[str, float]) -> str:
 def _warn_never_seen(symbols: Sequence[str], findings: Findings) -> None:
     if symbols:
         findings.warn(
-            f"the reference energy of {_words(symbols)} is set to 0 eV: no training frame contains it, and no energy "
-            "of it is given"
+            f"the reference energy of {_words(symbols)} is set to 0 eV: no training frame with an energy contains it, "
+            "and none is given"
         )
 
 

@@ -1,0 +1,87 @@
+"""Small structures and configurations for the tests of the data room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import molecule
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from potentials.config.data import DataConfig
+from potentials.config.families import FamilyConfig
+from potentials.config.run import RunConfig
+from potentials.data.frames import Frame
+from potentials.data.labels import LabelledFrame
+
+TRUE_E0 = {"H": -13.6, "C": -1028.0, "O": -2040.0}
+
+
+def labelled_molecule(name: str, seed: int) -> Atoms:
+    """A distorted molecule whose energy is the sum of `TRUE_E0` and a known 0.25 eV per atom."""
+    atoms = molecule(name)
+    random = np.random.default_rng(seed)
+    atoms.positions += random.normal(scale=0.05, size=atoms.positions.shape)
+    energy = sum(TRUE_E0[symbol] for symbol in atoms.symbols) + 0.25 * len(atoms)
+    atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=random.normal(size=(len(atoms), 3)))
+    return atoms
+
+
+def isolated_atom(symbol: str) -> Atoms:
+    atoms = Atoms(symbol)
+    atoms.info["config_type"] = "isolated_atom"
+    atoms.calc = SinglePointCalculator(atoms, energy=TRUE_E0[symbol], forces=np.zeros((1, 3)))
+    return atoms
+
+
+@pytest.fixture
+def molecules() -> list[Atoms]:
+    """Twelve frames of three molecules of H, C and O."""
+    return [labelled_molecule(("CH3CH2OH", "H2O", "CH4")[seed % 3], seed) for seed in range(12)]
+
+
+@pytest.fixture
+def isolated_atoms() -> list[Atoms]:
+    return [isolated_atom(symbol) for symbol in TRUE_E0]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, list[Atoms]], str]:
+    """Write frames to a file of the test's own folder and return its path."""
+
+    def write_file(name: str, frames: list[Atoms]) -> str:
+        ase.io.write(tmp_path / name, frames)
+        return str(tmp_path / name)
+
+    return write_file
+
+
+@pytest.fixture
+def make_config() -> Callable[..., RunConfig]:
+    """A run configuration from the values of its data section, of its model section, and others."""
+
+    def make(data: dict[str, Any], model: dict[str, Any] | None = None, **others: Any) -> RunConfig:
+        return RunConfig(
+            run="test",
+            data=DataConfig.model_validate(data),
+            model=FamilyConfig.model_validate({"name": "mace", **(model or {})}),
+            **others,
+        )
+
+    return make
+
+
+@pytest.fixture
+def labelled() -> Callable[..., LabelledFrame]:
+    """A labelled frame from atoms; labels that are not given are NaN."""
+
+    def make(atoms: Atoms, index: int = 0, file: str = "frames.xyz", **values: Any) -> LabelledFrame:
+        labels = {"energy": np.nan, "forces": np.full((len(atoms), 3), np.nan), "stress": np.full((3, 3), np.nan)}
+        return LabelledFrame(frame=Frame(atoms, file, index), **{**labels, **values})
+
+    return make
