@@ -14,11 +14,16 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from ase.build import molecule
 from packaging.requirements import Requirement
 
+import potentials.models  # noqa: F401  (enters the families)
+from potentials.config.families import families
 from potentials.data.builtin import BUILTIN_NAMES
 from potentials.data.frames import BUILTIN_PREFIX, read_frames
+from potentials.data.graph import build_graph
 from potentials.errors import DataError
+from potentials.potential import Potential
 
 Verdict = Literal["ok", "warning", "broken"]
 _LITTLE_DISK = 2e9
@@ -109,8 +114,19 @@ def _gpu() -> Finding:
 
 
 def _kernels() -> Finding:
-    """Run one message sum and one symmetric product, through the operators the models use."""
-    return Finding("kernels", "ok", "PyTorch reference")
+    """Energy and forces of a molecule through the operators that the models use."""
+    config = families()["mace"].model_validate(
+        {"name": "mace", "channels": 4, "elements": ["H", "O"], "average_neighbors": 2.0, "scale": 1.0, "shift": 0.0}
+    )
+    advice = "the installed torch does not run the kernels; install the versions of constraints.txt"
+    try:
+        potential = Potential(config, {"H": 0.0, "O": 0.0})
+        forces = potential(build_graph(molecule("H2O"), potential.elements, potential.cutoff)).forces
+    except (RuntimeError, ImportError, OSError) as problem:
+        return Finding("kernels", "broken", f"{type(problem).__name__}: {problem}", advice)
+    if forces is None or not bool(torch.isfinite(forces).all()):
+        return Finding("kernels", "broken", "forces of a test molecule are not finite", advice)
+    return Finding("kernels", "ok", "PyTorch reference (forces of a test molecule computed)")
 
 
 def _folder(subject: str, folder: Path) -> Finding:
@@ -140,7 +156,7 @@ def _has_netrc_entry(host: str) -> bool:
 def _builtin(name: str) -> Finding:
     subject = f"{BUILTIN_PREFIX}{name}"
     try:
-        frames = read_frames(subject)
+        frame, *_ = read_frames(f"{subject}@0")
     except DataError as problem:
         return Finding(subject, "broken", str(problem), "install the package again")
-    return Finding(subject, "ok", f"{len(frames)} frames")
+    return Finding(subject, "ok", f"readable ({frame.file})")

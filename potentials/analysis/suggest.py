@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,8 @@ def _header(data: Sequence[str], found: Survey) -> list[str]:
     ]
     if found.forces:
         facts.append(f"forces {found.forces[0].rms:.3g} (RMS of a component)")
-    return [f"# Written by: potentials init {' '.join(data)}", f"# {'; '.join(facts)}."]
+    words = textwrap.wrap(f"{'; '.join(facts)}.", width=_LINE_LENGTH - 2)
+    return [f"# Written by: potentials init {' '.join(data)}", *(f"# {line}" for line in words)]
 
 
 def _periodicity(found: Survey) -> str:
