@@ -1,0 +1,107 @@
+"""Predictions of a potential for labelled graphs, and their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from potentials.data.graph import AtomicGraph, GraphBatch, collate
+from potentials.potential import Potential, Prediction
+from potentials.training.error_table import PartErrors
+from potentials.training.metrics import ErrorSums
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Parity:
+    """Labels and predictions side by side, frames one after the other; NaN where there is no label or prediction."""
+
+    atoms: NDArray[np.int64]
+    """[B], atoms in each frame."""
+    species: NDArray[np.int64]
+    """[N], index into the potential's elements."""
+    energy: tuple[Array, Array]
+    """Label and prediction [B], eV."""
+    forces: tuple[Array, Array]
+    """[N, 3], eV/A."""
+    stress: tuple[Array, Array]
+    """[B, 3, 3], eV/A^3."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What an evaluation found."""
+
+    errors: PartErrors
+    parity: Parity
+
+
+def evaluate_graphs(
+    potential: Potential, graphs: Sequence[AtomicGraph], *, batch_size: int, part: str, groups: Sequence[str]
+) -> Evaluation:
+    """Errors of a potential on labelled graphs, on the device where it is; forces and stress where there are labels.
+
+    Args:
+        potential: in evaluation mode.
+        graphs: with labels, made for the potential's elements and cutoff.
+        batch_size: frames at once; has no influence on the result but rounding.
+        part: what to call the graphs in tables.
+        groups: the names that `graph.group` numbers.
+    """
+    device = potential.reference_energies.device
+    forces = any(bool(torch.isfinite(graph.forces).any()) for graph in graphs)
+    stress = any(bool(torch.isfinite(graph.stress).any()) for graph in graphs)
+    sums = ErrorSums(len(groups), len(potential.elements), device)
+    collected = []
+    for batch in _batches(graphs, batch_size):
+        moved = batch.to(device)
+        prediction = potential(moved, forces=forces, stress=stress)
+        sums.update(prediction, moved)
+        collected.append(_parity(moved, prediction))
+    errors = PartErrors(
+        part=part,
+        frames=len(graphs),
+        atoms=sum(int(graph.num_nodes) for graph in graphs),
+        errors=sums.errors(),
+        elements=sums.element_errors(potential.elements),
+        groups=sums.group_errors(groups),
+    )
+    return Evaluation(errors, _joined(collected))
+
+
+def _batches(graphs: Sequence[AtomicGraph], batch_size: int) -> Iterator[GraphBatch]:
+    for start in range(0, len(graphs), batch_size):
+        yield collate(graphs[start : start + batch_size])
+
+
+def _parity(batch: GraphBatch, prediction: Prediction) -> Parity:
+    def side_by_side(label: torch.Tensor, predicted: torch.Tensor | None) -> tuple[Array, Array]:
+        values = torch.full_like(label, torch.nan) if predicted is None else predicted.detach()
+        return label.cpu().numpy(), values.to(torch.float64).cpu().numpy()
+
+    return Parity(
+        atoms=(batch.ptr[1:] - batch.ptr[:-1]).cpu().numpy(),
+        species=batch.species.cpu().numpy(),
+        energy=side_by_side(batch.energy, prediction.energy),
+        forces=side_by_side(batch.forces, prediction.forces),
+        stress=side_by_side(batch.stress, prediction.stress),
+    )
+
+
+def _joined(parts: Sequence[Parity]) -> Parity:
+    def both(name: str) -> tuple[Array, Array]:
+        pairs = [getattr(part, name) for part in parts]
+        return np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
+
+    return Parity(
+        atoms=np.concatenate([part.atoms for part in parts]),
+        species=np.concatenate([part.species for part in parts]),
+        energy=both("energy"),
+        forces=both("forces"),
+        stress=both("stress"),
+    )

@@ -1,0 +1,153 @@
+"""Where the figures of a run go: always to `metrics.csv`, and to Weights & Biases when asked."""
+
+from __future__ import annotations
+
+import csv
+import netrc
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlparse
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import WandbLogger
+
+from potentials.config.logging import WandbConfig
+from potentials.config.run import RunConfig
+from potentials.training.metrics import Error
+from potentials.training.module import TrainingModule, Validation
+
+_ERROR_COLUMNS = (
+    ("energy", "energy", "meV"),
+    ("energy_per_atom", "energy_per_atom", "meV"),
+    ("forces", "forces", "meV_per_A"),
+    ("stress", "stress", "meV_per_A3"),
+)
+
+
+def metrics_row(validation: Validation, seconds: float) -> dict[str, float | int | None]:
+    """One row of `metrics.csv`; what was not measured is `None`."""
+    row: dict[str, float | int | None] = {
+        "epoch": validation.epoch,
+        "step": validation.step,
+        "time_s": round(seconds, 3),
+        "stage": validation.stage + 1,
+        "learning_rate": validation.learning_rate,
+        "training_loss": validation.training_loss,
+        "validation_loss": validation.loss,
+    }
+    for name, title, unit in _ERROR_COLUMNS:
+        error: Error | None = getattr(validation.errors, name)
+        row[f"{title}_mae_{unit}"] = None if error is None else 1e3 * error.mae
+        row[f"{title}_rmse_{unit}"] = None if error is None else 1e3 * error.rmse
+    return row | {"best": int(validation.is_best)}
+
+
+class MetricsFile(Callback):
+    """Adds a row to `metrics.csv` after every validation.
+
+    Args:
+        path: the file. When a run is continued, rows beyond the point from which it continues are dropped.
+        seconds: training time so far.
+    """
+
+    def __init__(self, path: Path, seconds: Callable[[], float]) -> None:
+        self.path = path
+        self.seconds = seconds
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep the rows of the steps that count."""
+        if not trainer.is_global_zero or not self.path.is_file():
+            return
+        with self.path.open(newline="") as file:
+            reader = csv.DictReader(file)
+            rows = [row for row in reader if int(row["step"]) <= trainer.global_step]
+            names = list(reader.fieldnames or [])
+        self._write("w", names, rows, header=True)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add the row."""
+        validation = cast(TrainingModule, pl_module).validation
+        if validation is not None and trainer.is_global_zero:
+            row = metrics_row(validation, self.seconds())
+            self._write("a", list(row), [row], header=not self.path.is_file())
+
+    def _write(self, mode: str, names: list[str], rows: list[Any], *, header: bool) -> None:
+        with self.path.open(mode, newline="") as file:
+            writer = csv.DictWriter(file, names)
+            if header:
+                writer.writeheader()
+            writer.writerows(rows)
+
+
+class LoggerFeed(Callback):
+    """Gives Lightning's loggers the training loss every so many steps, and the row of each validation.
+
+    Not through `LightningModule.log`, whose bookkeeping costs more per step than a small model's kernels.
+    """
+
+    def __init__(self, every_steps: int, seconds: Callable[[], float]) -> None:
+        self.every_steps = every_steps
+        self.seconds = seconds
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Log the loss of the step; this waits for the device, hence not every step."""
+        if trainer.global_step % self.every_steps == 0:
+            rate = trainer.optimizers[0].param_groups[0]["lr"]
+            values = {"training/loss": float(outputs["loss"]), "training/learning_rate": rate}
+            self._log(trainer, values)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the validation."""
+        validation = cast(TrainingModule, pl_module).validation
+        if validation is not None:
+            row = metrics_row(validation, self.seconds())
+            self._log(trainer, {f"validation/{name}": value for name, value in row.items() if value is not None})
+
+    def _log(self, trainer: Trainer, values: dict[str, Any]) -> None:
+        for logger in trainer.loggers:
+            logger.log_metrics(values, step=trainer.global_step)
+
+
+def wandb_logger(config: RunConfig, section: WandbConfig, folder: Path, run_id: str) -> WandbLogger:
+    """A logger to Weights & Biases that needs no network unless the user has logged in.
+
+    Args:
+        config: recorded with the run.
+        section: `logging.wandb`.
+        folder: of the run; wandb's own folder is made inside it.
+        run_id: the same when a run is continued, so that wandb continues its curves.
+    """
+    # wandb falls back on the system's temporary folder, with a warning, where the folder is not there yet.
+    (folder / "wandb").mkdir(exist_ok=True)
+    return WandbLogger(
+        name=folder.name,
+        save_dir=folder,
+        project=section.project,
+        entity=section.entity,
+        tags=section.tags,
+        id=run_id,
+        mode=wandb_mode(section),
+        config=config.model_dump(mode="json"),
+    )
+
+
+def wandb_mode(section: WandbConfig) -> str:
+    """`online` or `offline`: as configured, else as `WANDB_MODE` says, else whether `wandb login` was done."""
+    if section.mode != "auto":
+        return section.mode
+    return os.environ.get("WANDB_MODE") or ("online" if _logged_in() else "offline")
+
+
+def _logged_in() -> bool:
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    try:
+        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False

@@ -1,0 +1,84 @@
+"""The training loss: a weighted sum of mean errors, in which missing labels do not count."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from potentials.config.loss import EnergyLoss, ForcesLoss, LossConfig, StressLoss
+from potentials.data.graph import GraphBatch
+from potentials.potential import Prediction
+
+PropertyLoss = EnergyLoss | ForcesLoss | StressLoss
+
+
+def loss_sums(prediction: Prediction, batch: GraphBatch, config: LossConfig) -> tuple[Tensor, Tensor]:
+    """Sum of weighted errors and number of labelled entries, for energy, forces and stress.
+
+    For each property, over its labelled entries i (energies, force components, stress components),
+
+        sum = sum_i w_i f(predicted_i - label_i),    count = sum_i 1
+
+    where w_i is the weight of the frame and f the error function of the configuration: the square (`mse`), the
+    absolute value (`mae`), or Huber's e^2 / 2 for |e| < delta and delta (|e| - delta / 2) beyond. The error of an
+    energy is divided by the number of atoms first where `per_atom` says so. Sums and counts of several batches add
+    up, so that the loss of a data set does not depend on how it was divided into batches.
+
+    Entries whose label is NaN are replaced before any arithmetic; neither the value nor the gradient sees them.
+    A property that was not predicted counts as not labelled.
+
+    Returns:
+        Sums [3] (differentiable) and counts [3], both float64, in the order energy, forces, stress.
+    """
+    terms = [
+        _energy_sum(prediction.energy, batch, config.energy),
+        _property_sum(prediction.forces, batch.forces, batch.forces_weight[batch.batch], config.forces),
+        _property_sum(prediction.stress, batch.stress, batch.stress_weight, config.stress),
+    ]
+    return torch.stack([term[0] for term in terms]), torch.stack([term[1] for term in terms])
+
+
+def property_weights(config: LossConfig) -> Tensor:
+    """Weights [3] of energy, forces and stress, float64."""
+    weights = [config.energy.weight, config.forces.weight, config.stress.weight]
+    return torch.tensor(weights, dtype=torch.float64)
+
+
+def combine(sums: Tensor, counts: Tensor, weights: Tensor) -> Tensor:
+    """The loss: sum over properties of weight * sum / count; a property without any label contributes zero."""
+    return (weights * sums / counts.clamp(min=1.0)).sum()
+
+
+def masked_error(predicted: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    """Predicted minus label in float64, zero where the label is NaN; and which entries are labelled."""
+    labelled = ~torch.isnan(label)
+    difference = torch.where(labelled, predicted.to(torch.float64), 0.0) - torch.where(labelled, label, 0.0)
+    return difference, labelled
+
+
+def _energy_sum(predicted: Tensor, batch: GraphBatch, config: EnergyLoss) -> tuple[Tensor, Tensor]:
+    # The difference of two large numbers: in float64, and only then divided.
+    difference, labelled = masked_error(predicted, batch.energy)
+    if config.per_atom:
+        difference = difference / (batch.ptr[1:] - batch.ptr[:-1])
+    return (batch.energy_weight * _error_function(difference, config)).sum(), labelled.sum(dtype=torch.float64)
+
+
+def _property_sum(
+    predicted: Tensor | None, label: Tensor, weight: Tensor, config: PropertyLoss
+) -> tuple[Tensor, Tensor]:
+    if predicted is None:
+        nothing = label.new_zeros(())
+        return nothing, nothing
+    difference, labelled = masked_error(predicted, label)
+    errors = _error_function(difference, config).flatten(1).sum(1)
+    return (weight * errors).sum(), labelled.sum(dtype=torch.float64)
+
+
+def _error_function(difference: Tensor, config: PropertyLoss) -> Tensor:
+    if config.function == "mse":
+        return difference.square()
+    if config.function == "mae":
+        return difference.abs()
+    return F.huber_loss(difference, torch.zeros_like(difference), reduction="none", delta=config.huber_delta)

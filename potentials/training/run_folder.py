@@ -1,0 +1,190 @@
+"""The folder of a run: what lies where in it, and whether it can be continued."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from potentials.config import dump_config, load_config
+from potentials.config.run import RunConfig
+from potentials.errors import TrainingError
+
+State = Literal["running", "interrupted", "finished"]
+Reason = Literal["max_epochs", "max_time", "early_stopping", "interrupted", ""]
+
+MAY_CHANGE = (
+    "run",
+    "train.max_epochs",
+    "train.max_time",
+    "train.accelerator",
+    "train.devices",
+    "train.nodes",
+    "train.strategy",
+    "logging",
+    "data.workers",
+    "data.evaluation_batch_size",
+)
+"""Keys that may differ when a run is continued: they decide how long and where it runs, not what it computes."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a run has come; kept in `status.json` for the next start and for whoever watches."""
+
+    state: State = "running"
+    reason: Reason = ""
+    """Why it stopped."""
+    epoch: float = 0.0
+    elapsed: float = 0.0
+    """Seconds of training, summed over continuations."""
+    fingerprint: str = ""
+    """Of the training data."""
+    wandb_id: str | None = None
+
+
+class RunFolder:
+    """Names of everything in a run's folder.
+
+    Args:
+        run: a name under `runs/` in the current folder, or a path when it contains a slash.
+    """
+
+    def __init__(self, run: str) -> None:
+        self.path = Path(run) if "/" in run else Path("runs") / run
+        self.name = self.path.name
+        self.resolved = self.path / "resolved.yaml"
+        self.splits = self.path / "splits.json"
+        self.log = self.path / "log.txt"
+        self.metrics = self.path / "metrics.csv"
+        self.checkpoint = self.path / "last.ckpt"
+        self.best = self.path / "best.potential"
+        self.errors = self.path / "errors.json"
+        self.status_file = self.path / "status.json"
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether an earlier start got far enough to continue from."""
+        return self.checkpoint.is_file() and self.resolved.is_file()
+
+    def create(self) -> None:
+        """Make the folder.
+
+        Raises:
+            TrainingError: it cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrainingError(f"run: cannot make the folder {self.path}: {error}") from error
+
+    def forget(self) -> None:
+        """Remove what an earlier start wrote that did not get through its first epoch."""
+        for file in (self.best, self.errors, self.metrics, self.status_file):
+            file.unlink(missing_ok=True)
+
+    def status(self) -> Status:
+        """What `status.json` says; a fresh status where there is none."""
+        if not self.status_file.is_file():
+            return Status()
+        return Status(**json.loads(self.status_file.read_text()))
+
+    def write_status(self, status: Status) -> None:
+        """Replace `status.json`."""
+        self.write_json(self.status_file, status.__dict__)
+
+    def write_config(self, config: RunConfig) -> None:
+        """Replace `resolved.yaml`."""
+        header = (
+            f"Everything that was decided for the run {self.name}; `potentials train` reproduces it from this file."
+        )
+        write_text(self.resolved, dump_config(config, header))
+
+    def write_json(self, file: Path, data: Any) -> None:
+        """Write a JSON file, whole or not at all."""
+        write_text(file, json.dumps(data, indent=1) + "\n")
+
+    def continued_config(self, config: RunConfig, fingerprint: str) -> RunConfig:
+        """The configuration to continue with: the earlier one, with what may change taken from `config`.
+
+        Args:
+            config: the resolved configuration of this start.
+            fingerprint: of the training data of this start.
+
+        Raises:
+            TrainingError: something differs that must not, or the training data do.
+        """
+        earlier = load_config(self.resolved)
+        before, now = _flat(earlier.model_dump(mode="json")), _flat(config.model_dump(mode="json"))
+        keys = sorted({*before, *now})
+        differing = [key for key in keys if not _same(before.get(key), now.get(key)) and not _may_change(key)]
+        lines = [f"  {key}: {_shown(before, key)} -> {_shown(now, key)}" for key in differing]
+        recorded = self.status().fingerprint
+        if recorded and recorded != fingerprint:
+            lines.append("  the contents of the training data")
+        if lines:
+            raise TrainingError(
+                f"{self.path} holds a run that was started differently, so it cannot be continued. Changed:\n"
+                + "\n".join(lines)
+                + f"\nGive the new run another name (run=...), or delete {self.path} to start anew"
+            )
+        return _with_changes(earlier, config)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    partial = file.with_name(f".{file.name}.partial")
+    partial.write_text(text)
+    partial.replace(file)
+
+
+def is_finished(status: Status, config: RunConfig) -> bool:
+    """Whether a run has nothing left to do under this configuration, which may now allow it more epochs or time."""
+    if status.state != "finished":
+        return False
+    limit = config.train.max_time
+    out_of_time = limit is not None and limit.total_seconds() <= status.elapsed
+    return status.reason == "early_stopping" or status.epoch >= config.train.max_epochs or out_of_time
+
+
+def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
+    """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
+    if not isinstance(data, dict) or not data:
+        return {prefix: data}
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        flat |= _flat(value, f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
+def _same(before: Any, now: Any) -> bool:
+    """Equal, numbers to rounding: least squares differ in the last digits between machines."""
+    if isinstance(before, float) and isinstance(now, float):
+        return math.isclose(before, now, rel_tol=1e-6, abs_tol=1e-9)
+    return bool(before == now)
+
+
+def _may_change(key: str) -> bool:
+    return any(key == allowed or key.startswith(f"{allowed}.") for allowed in MAY_CHANGE)
+
+
+def _shown(flat: dict[str, Any], key: str) -> str:
+    return json.dumps(flat[key]) if key in flat else "(absent)"
+
+
+def _with_changes(earlier: RunConfig, now: RunConfig) -> RunConfig:
+    def fields(section: str) -> set[str]:
+        return {key.partition(".")[2] for key in MAY_CHANGE if key.startswith(f"{section}.")}
+
+    train = {name: getattr(now.train, name) for name in fields("train")}
+    data = {name: getattr(now.data, name) for name in fields("data")}
+    return earlier.model_copy(
+        update={
+            "run": now.run,
+            "logging": now.logging,
+            "train": earlier.train.model_copy(update=train),
+            "data": earlier.data.model_copy(update=data),
+        }
+    )

@@ -1,0 +1,163 @@
+"""The loss against figures worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from toy_family import toy_potential
+
+from potentials.config import LossConfig
+from potentials.data.frames import Frame
+from potentials.data.graph import GraphBatch, collate, graphs_from_frames
+from potentials.data.labels import LabelledFrame
+from potentials.potential import Prediction
+from potentials.training.losses import combine, loss_sums, property_weights
+
+NAN = math.nan
+
+
+def labelled(energy=NAN, forces=NAN, stress=NAN, atoms=2, **weights) -> LabelledFrame:
+    structure = Atoms("Cu" * atoms, positions=[[2.3 * i, 0, 0] for i in range(atoms)], cell=[9, 9, 9], pbc=True)
+    return LabelledFrame(
+        Frame(structure, "here.xyz", 0),
+        energy=energy,
+        forces=np.broadcast_to(np.asarray(forces, dtype=float), (atoms, 3)).copy(),
+        stress=np.broadcast_to(np.asarray(stress, dtype=float), (3, 3)).copy(),
+        **weights,
+    )
+
+
+def batch_of(*frames: LabelledFrame) -> GraphBatch:
+    return collate(graphs_from_frames(frames, ["Cu"], 4.0))
+
+
+def prediction(energy, forces=None, stress=None) -> Prediction:
+    return Prediction(
+        energy=torch.tensor(energy, dtype=torch.float64),
+        node_energies=torch.zeros(0),
+        forces=None if forces is None else torch.tensor(forces),
+        stress=None if stress is None else torch.tensor(stress),
+    )
+
+
+def loss(predicted: Prediction, batch: GraphBatch, **config) -> float:
+    settings = LossConfig.model_validate(config)
+    return float(combine(*loss_sums(predicted, batch, settings), property_weights(settings)))
+
+
+ONLY_ENERGY = {"forces": {"weight": 0.0}}
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        ("mse", (0.3**2 + 0.01**2) / 2),
+        ("mae", (0.3 + 0.01) / 2),
+        # delta = 0.1: the first error is beyond it, the second within.
+        ("huber", (0.1 * (0.3 - 0.05) + 0.5 * 0.01**2) / 2),
+    ],
+)
+def test_functions_of_the_energy_error(function, expected):
+    batch = batch_of(labelled(1.0), labelled(2.0))
+    energy = {"weight": 1.0, "function": function, "huber_delta": 0.1, "per_atom": False}
+    assert loss(prediction([1.3, 1.99]), batch, energy=energy, **ONLY_ENERGY) == pytest.approx(expected, rel=1e-12)
+
+
+def test_energy_per_atom_is_divided_before_the_square():
+    batch = batch_of(labelled(1.0, atoms=2), labelled(2.0, atoms=3))
+    expected = 7.0 * ((0.4 / 2) ** 2 + (0.9 / 3) ** 2) / 2
+    assert loss(prediction([1.4, 1.1]), batch, energy={"weight": 7.0}, **ONLY_ENERGY) == pytest.approx(expected)
+
+
+def test_weights_multiply_the_squares_and_do_not_normalise():
+    batch = batch_of(labelled(0.0, weight=2.0, energy_weight=3.0), labelled(0.0))
+    energy = {"weight": 1.0, "per_atom": False}
+    assert loss(prediction([1.0, 1.0]), batch, energy=energy, **ONLY_ENERGY) == pytest.approx((6.0 + 1.0) / 2)
+
+
+def test_missing_labels_do_not_count():
+    # Of twelve force components nine are known, of eighteen stress components one.
+    forces = np.full((2, 3), 0.5)
+    forces[1] = NAN
+    stress = np.full((3, 3), NAN)
+    stress[0, 1] = 0.25
+    batch = batch_of(labelled(1.0, forces, stress, forces_weight=4.0), labelled(NAN, np.zeros((2, 3))))
+    predicted = prediction([1.0, 5.0], np.zeros((4, 3)), np.zeros((2, 3, 3)))
+    assert loss(predicted, batch, energy={"weight": 1.0}, forces={"weight": 0.0}) == 0.0
+    only_forces = {"energy": {"weight": 0.0}, "forces": {"weight": 1.0}}
+    assert loss(predicted, batch, **only_forces) == pytest.approx(4.0 * 3 * 0.25 / 9)
+    only_stress = {"energy": {"weight": 0.0}, "forces": {"weight": 0.0}, "stress": {"weight": 2.0}}
+    assert loss(predicted, batch, **only_stress) == pytest.approx(2.0 * 0.25**2)
+
+
+def test_property_without_any_label_contributes_nothing():
+    batch = batch_of(labelled(1.0), labelled(3.0))
+    predicted = prediction([1.5, 3.0], np.ones((4, 3)), np.full((2, 3, 3), NAN))
+    everything = {"energy": {"weight": 1.0, "per_atom": False}, "forces": {"weight": 9.0}, "stress": {"weight": 9.0}}
+    assert loss(predicted, batch, **everything) == pytest.approx(0.125)
+    nothing = batch_of(labelled(), labelled())
+    assert loss(predicted, nothing, **everything) == 0.0
+
+
+def test_sums_of_batches_add_up():
+    frames = [labelled(float(i), i * 0.1, atoms=2 + i % 2) for i in range(5)]
+    frames[2] = labelled(NAN, 0.3)
+    config = LossConfig()
+    weights = property_weights(config)
+    torch.manual_seed(0)
+    energy, forces = torch.randn(5, dtype=torch.float64).tolist(), torch.randn(13, 3, dtype=torch.float64)
+    atoms = [len(frame.frame.atoms) for frame in frames]
+    assert sum(atoms) == 12
+    ends = np.cumsum([0, *atoms])
+    whole = loss_sums(prediction(energy, forces[:12].numpy()), batch_of(*frames), config)
+    parts = [
+        loss_sums(prediction(energy[a:b], forces[ends[a] : ends[b]].numpy()), batch_of(*frames[a:b]), config)
+        for a, b in ((0, 1), (1, 4), (4, 5))
+    ]
+    sums, counts = (sum(part[i] for part in parts) for i in range(2))
+    assert torch.equal(counts, whole[1])
+    torch.testing.assert_close(combine(sums, counts, weights), combine(*whole, weights), rtol=1e-14, atol=0)
+
+
+def test_energy_difference_is_taken_in_double_precision():
+    # At -20000 eV float32 resolves 2 meV; the difference here is a tenth of that.
+    batch = batch_of(labelled(-20000.0))
+    energy = {"weight": 1.0, "function": "mae", "per_atom": False}
+    assert loss(prediction([-20000.0002]), batch, energy=energy, **ONLY_ENERGY) == pytest.approx(2e-4, rel=1e-6)
+
+
+@pytest.mark.parametrize("function", ["mse", "mae", "huber"])
+def test_gradients_are_those_of_the_labelled_entries_alone(function):
+    """A batch with gaps has the gradient of the batch whose gaps were cut out; NaN does not leak through the mask."""
+    potential = toy_potential(["Cu"]).train()
+    term = {"weight": 1.0, "function": function}
+    config = LossConfig.model_validate({"energy": term, "forces": term, "stress": term})
+    weights = property_weights(config)
+    full = labelled(1.0, 0.1, 0.01)
+    molecule = labelled(NAN, NAN, NAN, atoms=3)
+    molecule.frame.atoms.pbc = False  # predicts a stress of NaN
+
+    def gradients(*frames: LabelledFrame) -> list[torch.Tensor]:
+        batch = batch_of(*frames)
+        value = combine(*loss_sums(potential(batch, forces=True, stress=True), batch, config), weights)
+        return list(torch.autograd.grad(value, list(potential.parameters()), allow_unused=True))
+
+    with_gaps, without = gradients(full, molecule), gradients(full)
+    for a, b in zip(with_gaps, without, strict=True):
+        assert a is not None
+        assert torch.isfinite(a).all()
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-15)
+    assert any(gradient.abs().max() > 0 for gradient in with_gaps)
+
+
+def test_gradient_without_any_label_is_zero():
+    potential = toy_potential(["Cu"]).train()
+    config = LossConfig()
+    batch = batch_of(labelled(), labelled())
+    value = combine(*loss_sums(potential(batch), batch, config), property_weights(config))
+    for gradient in torch.autograd.grad(value, list(potential.parameters()), allow_unused=True):
+        assert gradient is None or torch.equal(gradient, torch.zeros_like(gradient))
