@@ -205,7 +205,7 @@ def _named_parts(parts: _Parts) -> list[tuple[str, list[LabelledFrame]]]:
 
 
 def _check_loss(config: RunConfig, findings: Findings) -> None:
-    """Say where labels and loss weights do not fit together."""
+    """Warn of labels that are read but not trained on; the configuration itself refuses the opposite."""
     losses = [config.loss] + ([config.train.second_stage.loss] if config.train.second_stage else [])
     labels = {
         "energy": config.data.energy,
@@ -213,10 +213,7 @@ def _check_loss(config: RunConfig, findings: Findings) -> None:
         "stress": config.data.stress or config.data.virial,
     }
     for name, label in labels.items():
-        weight = max(getattr(loss, name).weight for loss in losses)
-        if label is None and weight > 0:
-            findings.warn(f"loss.{name}.weight = {weight:g} has no effect: data.{name} is null")
-        elif label is not None and weight == 0:
+        if label is not None and all(getattr(loss, name).weight == 0 for loss in losses):
             findings.warn(f"the {name} labels are read and measured but not trained on: loss.{name}.weight = 0")
 
 
@@ -240,10 +237,7 @@ def _resolve_elements(model: FamilyConfig, parts: _Parts, findings: Findings) ->
     if isinstance(model.elements, str):
         findings.note(f"model.elements = {', '.join(trained)} (those of {len(parts.train)} training frames)")
     else:
-        unknown = [symbol for symbol in model.elements if symbol not in atomic_numbers or symbol == "X"]
-        if unknown:
-            raise DataError(f"model.elements: {', '.join(unknown)} is not a chemical symbol")
-        elements = sorted(set(model.elements), key=lambda symbol: atomic_numbers[symbol])
+        elements = sorted(model.elements, key=lambda symbol: atomic_numbers[symbol])
         check_elements(elements, parts.train)
     for part, frames in _named_parts(parts)[1:]:
         check_elements_of_part(trained, part, frames)

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Literal
 
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
 from numpy.typing import NDArray
 
+from potentials.config.data import ReferenceSource
 from potentials.data.findings import Findings
 from potentials.data.frames import frame_list
 from potentials.data.labels import LabelledFrame
 from potentials.errors import DataError
 
-Source = Literal["auto", "isolated-atoms", "least-squares", "zero"]
-
 
 def find_reference_energies(
-    source: Source | Mapping[str, float],
+    source: ReferenceSource | Mapping[str, float],
     elements: Sequence[str],
     train: Sequence[LabelledFrame],
     isolated_atoms: Sequence[LabelledFrame],
@@ -180,9 +178,6 @@ def _whole_numbers(values: Sequence[float]) -> str:
 
 
 def _given(source: Mapping[str, float], elements: Sequence[str]) -> dict[str, float]:
-    unknown = [symbol for symbol in source if symbol not in chemical_symbols[1:]]
-    if unknown:
-        raise DataError(f"data.reference_energies: {', '.join(unknown)} is not a chemical symbol")
     missing = [symbol for symbol in elements if symbol not in source]
     if missing:
         raise DataError(f"data.reference_energies: no energy is given for {', '.join(missing)}")
