@@ -73,7 +73,7 @@ def test_types_and_one_pass() -> None:
 
 
 def test_same_results_whatever_was_calculated_before() -> None:
-    """Moving in small steps, wrapping, changing the cell: as a calculator that sees the structure for the first time."""
+    """Moving in small steps, wrapping, changing the cell: always as a calculator that sees the structure first."""
     rng = np.random.default_rng(5)
     atoms = STRUCTURES["crystal"].copy()
     atoms.calc = PotentialCalculator(morse_potential())
@@ -87,6 +87,21 @@ def test_same_results_whatever_was_calculated_before() -> None:
         assert atoms.get_potential_energy() == fresh.get_potential_energy()
         assert np.array_equal(atoms.get_forces(), fresh.get_forces())
         assert np.array_equal(atoms.get_stress(), fresh.get_stress())
+
+
+def test_calculates_once_for_one_structure_and_again_for_the_smallest_change() -> None:
+    atoms = STRUCTURES["crystal"].copy()
+    calculator = atoms.calc = PotentialCalculator(morse_potential())
+    calculations = []
+    calculator.potential.register_forward_hook(lambda *_: calculations.append(1))
+    for _ in range(2):
+        atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress(), atoms.get_potential_energies()
+    atoms.set_initial_charges(np.ones(len(atoms)))
+    atoms.get_forces()
+    assert len(calculations) == 1
+    atoms.positions[2, 1] = np.nextafter(atoms.positions[2, 1], np.inf)
+    atoms.get_forces()
+    assert len(calculations) == 2
 
 
 def test_isolated_atoms_have_the_reference_energy() -> None:
@@ -136,7 +151,7 @@ def test_fingerprint_tells_potentials_apart() -> None:
 
 
 def test_bad_input(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="missing.potential"):
+    with pytest.raises(ModelFileError, match=r"missing\.potential"):
         PotentialCalculator(tmp_path / "missing.potential")
     with pytest.raises(SimulationError, match='"cpu", "cuda" or "auto", got "gpu"'):
         PotentialCalculator(morse_potential(), device="gpu")

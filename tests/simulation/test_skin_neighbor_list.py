@@ -129,6 +129,23 @@ def test_strain_of_many_images_is_not_missed() -> None:
         assert_fresh(neighbors, Atoms("Cu", cell=[length, 1.1, 1.3], pbc=True))
 
 
+def test_cell_that_changes_around_atoms_that_do_not_move() -> None:
+    atoms = Atoms("Cu2", [[0, 0, 0], [35.5, 0, 0]], cell=[40, 40, 40], pbc=True)  # 4.5 A across the boundary
+    neighbors = skin_list(skin=0.6)
+    assert neighbors.graph(atoms).edge_index.shape == (2, 0)
+    atoms.set_cell([38.8, 40, 40])
+    assert_fresh(neighbors, atoms)
+    assert neighbors.graph(atoms).edge_index.shape == (2, 2)
+
+
+def test_changing_cell_of_a_slab() -> None:
+    atoms = Atoms("Cu", cell=[[3, 0, 0], [0, 3, 0], [0, 0, 0]], pbc=[True, True, False])
+    neighbors = skin_list()
+    for length in (3.0, 2.9, 2.0):
+        atoms.set_cell([[length, 0, 0], [0, 3, 0], [0, 0, 0]])
+        assert_fresh(neighbors, atoms)
+
+
 def test_small_strain_of_a_crystal_needs_no_search() -> None:
     atoms = bulk("Cu", cubic=True) * (2, 2, 2)
     neighbors = skin_list()

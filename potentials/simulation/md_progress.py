@@ -1,0 +1,54 @@
+"""What a person sees of a running simulation, and how they stop it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class StopRequest:
+    """While active, the first Ctrl-C (or SIGTERM, as batch systems send it) asks for a stop; a second one interrupts.
+
+    `requested` then becomes true, and whoever runs the loop ends it after the step at hand. Outside the main thread,
+    where Python does not deliver signals, it never does.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._previous: dict[int, signal._HANDLER] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._request)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+
+
+def simulation_progress(shown: bool) -> Progress:
+    """A progress bar on standard error, with fields `temperature` [K] and `speed` [ns/day] in text."""
+    return Progress(
+        TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
+        BarColumn(),
+        TextColumn("{task.fields[temperature]}  {task.fields[speed]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not shown,
+    )

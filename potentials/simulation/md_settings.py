@@ -1,0 +1,121 @@
+"""What a molecular dynamics run is asked to do."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from potentials.errors import SimulationError
+
+Ensemble = Literal["nve", "langevin", "npt"]
+
+DEFAULT_FRICTION = 0.01
+"""1/fs: atoms forget their velocity in 0.1 ps."""
+
+_FEMTOSECONDS = {"fs": 1.0, "ps": 1e3, "ns": 1e6, "us": 1e9}
+
+
+@dataclass(frozen=True)
+class MDSettings:
+    """A molecular dynamics run.
+
+    Raises:
+        SimulationError: values that make no sense, or that the ensemble has no use for; names all of them.
+    """
+
+    ensemble: Ensemble = "nve"
+    """`nve`: constant energy and volume. `langevin`: constant temperature and volume. `npt`: constant temperature and
+    pressure, the cell keeping its shape."""
+    temperature: float = 300.0
+    """K; for `nve` that of the initial velocities."""
+    temperature_end: float | None = None
+    """K; the temperature goes there linearly in the course of the run. Without it it is constant."""
+    pressure: float | None = None
+    """GPa, for `npt`; 0 where not given."""
+    timestep: float = 0.5
+    """fs."""
+    steps: int = 1000
+    """In all, those of earlier parts of a continued run included."""
+    friction: float | None = None
+    """1/fs, for `langevin` and `npt`; `DEFAULT_FRICTION` where not given."""
+    seed: int = 0
+    """Of the initial velocities and the thermostat."""
+    every: int = 10
+    """Steps from one frame of the trajectory, and one line of the log, to the next."""
+    keep_velocities: bool = False
+    """Start with the velocities of the structure instead of drawing them."""
+
+    def __post_init__(self) -> None:
+        problems = [*self._wrong_values(), *self._useless_values()]
+        if problems:
+            raise SimulationError("\n".join(problems))
+
+    def _wrong_values(self) -> list[str]:
+        problems = []
+        if self.ensemble not in get_args(Ensemble):
+            problems.append(f'ensemble: expected one of {", ".join(get_args(Ensemble))}, got "{self.ensemble}"')
+        coldest = 0.0 if self.ensemble == "nve" else 1e-3
+        for name, value in (("temperature", self.temperature), ("temperature_end", self.temperature_end)):
+            if value is not None and not (math.isfinite(value) and value >= coldest):
+                problems.append(f"{name}: expected a number of K, at least {coldest:g}, got {value:g}")
+        if self.pressure is not None and not math.isfinite(self.pressure):
+            problems.append(f"pressure: expected a number of GPa, got {self.pressure:g}")
+        for name, value in (("timestep", self.timestep), ("friction", self.friction)):
+            if value is not None and not (math.isfinite(value) and value > 0):
+                unit = "fs" if name == "timestep" else "1/fs"
+                problems.append(f"{name}: expected a positive number of {unit}, got {value:g}")
+        for name, count, least in (("steps", self.steps, 0), ("every", self.every, 1), ("seed", self.seed, 0)):
+            if count < least:
+                problems.append(f"{name}: expected a whole number, at least {least}, got {count}")
+        return problems
+
+    def _useless_values(self) -> list[str]:
+        problems = []
+        if self.ensemble == "nve" and self.temperature_end is not None:
+            problems.append("temperature_end: nve has no thermostat; use the langevin or npt ensemble")
+        if self.ensemble == "nve" and self.friction is not None:
+            problems.append("friction: nve has no thermostat; use the langevin or npt ensemble")
+        if self.ensemble != "npt" and self.pressure is not None:
+            problems.append(f"pressure: the volume is constant in {self.ensemble}; use the npt ensemble")
+        return problems
+
+    @property
+    def thermostat_friction(self) -> float:
+        """1/fs."""
+        return DEFAULT_FRICTION if self.friction is None else self.friction
+
+    @property
+    def highest_temperature(self) -> float:
+        """K, of the whole run."""
+        return max(self.temperature, self.temperature_end or 0.0)
+
+    def temperature_at(self, step: int) -> float:
+        """Target temperature in K of the step that starts after `step` steps: T + (T_end - T) step / steps."""
+        if self.temperature_end is None:
+            return self.temperature
+        return self.temperature + (self.temperature_end - self.temperature) * step / max(self.steps, 1)
+
+    def physics(self) -> dict[str, Any]:
+        """What two parts of one run must agree on, JSON-able; the length only where the temperature follows it."""
+        values = asdict(self)
+        del values["every"]
+        if self.temperature_end is None:
+            del values["steps"]
+        return values
+
+
+def steps_of_time(time: str, timestep: float) -> int:
+    """The number of time steps (of `timestep` fs) in a time such as `500fs`, `10ps` or `1ns`, rounded.
+
+    Raises:
+        SimulationError: the text is no time, or is shorter than half a step.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)\s*(fs|ps|ns|us)\s*", time)
+    if match is None:
+        raise SimulationError(f'time: expected a number and a unit, such as "500fs", "10ps" or "1ns", got "{time}"')
+    steps = round(float(match[1]) * _FEMTOSECONDS[match[2]] / timestep)
+    if steps < 1:
+        raise SimulationError(f'time: "{time}" is shorter than one step of {timestep:g} fs')
+    return steps

@@ -1,0 +1,133 @@
+"""The trajectory of a molecular dynamics run, and how a run is taken up again where it ended."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ase.io
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io.trajectory import TrajectoryReader, TrajectoryWriter
+from ase.io.ulm import InvalidULMFileError
+
+from potentials.errors import SimulationError
+
+STEP, TIME, STATE = "md_step", "md_time_fs", "md_state"
+"""Keys of `Atoms.info` in the frames of a trajectory."""
+_RUN = "potentials_md"
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """The last frame of a trajectory and what else continues it."""
+
+    atoms: Atoms
+    step: int
+    integrator_state: dict[str, Any]
+    physics: dict[str, Any]
+    """What `TrajectoryFile` was given as `physics` when the run was started."""
+
+
+def copy_structure(atoms: Atoms) -> Atoms:
+    """What moves, and nothing else: no labels, no further arrays, no calculator."""
+    copy = Atoms(
+        numbers=atoms.numbers,
+        positions=atoms.positions,
+        cell=atoms.cell,
+        pbc=atoms.pbc,
+        tags=atoms.get_tags() if atoms.has("tags") else None,
+        masses=atoms.get_masses(),
+        momenta=atoms.get_momenta() if atoms.has("momenta") else None,
+    )
+    copy.set_constraint(atoms.constraints)
+    return copy
+
+
+class TrajectoryFile:
+    """Writes frames with energy, forces, stress where there is one, momenta, and all that continues the run from them.
+
+    A `.traj` file (ASE's own) holds everything in full precision, so a run continues from it to the bit; since the
+    state of the integrator stands in the frame itself, the two cannot fall apart when the program is killed. `.extxyz`
+    and `.xyz` are for other programs: rounded, and not continued.
+
+    Args:
+        path: the file.
+        physics: what two parts of the run must agree on, JSON-able.
+        append: add to a `.traj` file.
+    """
+
+    def __init__(self, path: Path, physics: dict[str, Any], append: bool) -> None:
+        self.path = path
+        self.last_step: int | None = None
+        """Of the frame written last by this object."""
+        self._writer: TrajectoryWriter | None = None
+        if is_continuable(path):
+            self._writer = TrajectoryWriter(str(path), mode="a" if append else "w")
+            self._writer.set_description({_RUN: physics})
+        else:
+            path.unlink(missing_ok=True)
+
+    def write(self, atoms: Atoms, step: int, time: float, state: dict[str, Any]) -> None:
+        """Append the present frame.
+
+        Args:
+            atoms: with the results of its calculator.
+            step: number of steps done.
+            time: fs.
+            state: that of the integrator.
+        """
+        frame = copy_structure(atoms)
+        frame.info = {STEP: step, TIME: time}
+        results = atoms.calc.results
+        kept = {name: results[name] for name in ("energy", "forces", "stress") if name in results}
+        frame.calc = SinglePointCalculator(frame, **kept)
+        if self._writer is not None:
+            frame.info[STATE] = json.dumps(state)
+            self._writer.write(frame)
+        else:
+            ase.io.write(self.path, frame, format="extxyz", append=True)
+        self.last_step = step
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def is_continuable(path: Path) -> bool:
+    """Whether a run that writes to this file can be continued.
+
+    Raises:
+        SimulationError: the name has none of the endings of trajectories.
+    """
+    if path.suffix not in (".traj", ".extxyz", ".xyz"):
+        raise SimulationError(f'{path}: expected a trajectory that ends in ".traj", ".extxyz" or ".xyz"')
+    return path.suffix == ".traj"
+
+
+def read_saved_run(path: Path) -> SavedRun:
+    """The end of a trajectory, to be continued.
+
+    Raises:
+        SimulationError: the file is none of ours, or holds no frame.
+    """
+    advice = "choose another output or start over with --overwrite"
+    if not is_continuable(path):
+        raise SimulationError(f"{path} exists, and only .traj files can be continued; {advice}")
+    try:
+        with TrajectoryReader(str(path)) as trajectory:
+            atoms = trajectory[-1]
+            description = trajectory.description or {}
+    except (InvalidULMFileError, OSError, IndexError, ValueError) as error:
+        raise SimulationError(f"{path} exists but cannot be continued: it holds no complete frame; {advice}") from error
+    if _RUN not in description or STATE not in atoms.info:
+        raise SimulationError(f"{path} exists but was not written by `potentials md`; {advice}")
+    return SavedRun(
+        atoms=copy_structure(atoms),
+        step=atoms.info[STEP],
+        integrator_state=json.loads(atoms.info[STATE]),
+        physics=description[_RUN],
+    )

@@ -1,0 +1,48 @@
+"""Initial velocities, and the temperature that velocities have."""
+
+from __future__ import annotations
+
+import numpy as np
+from ase import Atoms, units
+from ase.md.velocitydistribution import Stationary, ZeroRotation
+
+from potentials.simulation.md_settings import Ensemble
+
+
+def draw_velocities(atoms: Atoms, temperature: float, rng: np.random.Generator) -> None:
+    """Give `atoms` Maxwell-Boltzmann velocities without total momentum and, for a molecule, without rotation.
+
+    They are scaled to exactly `temperature` [K] in the degrees of freedom that are left, so that every seed starts with
+    the same kinetic energy. Where atoms are constrained, only the constraints are applied.
+    """
+    momenta = rng.standard_normal((len(atoms), 3)) * np.sqrt(units.kB * temperature * atoms.get_masses())[:, None]
+    atoms.set_momenta(momenta)
+    if not atoms.constraints:
+        Stationary(atoms, preserve_temperature=False)
+        if not atoms.pbc.any():
+            with np.errstate(invalid="ignore"):  # ASE divides by the vanishing moment of a linear molecule
+                ZeroRotation(atoms, preserve_temperature=False)
+    drawn = kinetic_temperature(atoms, degrees_of_freedom(atoms, "nve"))
+    atoms.set_momenta(atoms.get_momenta() * (np.sqrt(temperature / drawn) if drawn > 0 else 0.0))
+
+
+def degrees_of_freedom(atoms: Atoms, ensemble: Ensemble) -> int:
+    """How many velocities share the kinetic energy: 3N, less the constrained ones.
+
+    `nve` without constraints conserves the total momentum, and of a molecule the angular momentum, which therefore hold
+    no heat: 3N - 3 in a periodic cell, 3N - 6 for a molecule, 3N - 5 for a linear one. A thermostat heats all 3N.
+    """
+    if atoms.constraints or ensemble != "nve":
+        return int(atoms.get_number_of_degrees_of_freedom())
+    rotations = 0
+    if len(atoms) > 1 and not atoms.pbc.any():
+        linear = np.linalg.matrix_rank(atoms.positions - atoms.positions.mean(axis=0), tol=1e-3) < 2
+        rotations = 2 if linear else 3
+    return max(3 * len(atoms) - 3 - rotations, 0)
+
+
+def kinetic_temperature(atoms: Atoms, degrees_of_freedom: int) -> float:
+    """2 E_kin / (degrees of freedom * k_B), in K; 0 where nothing can move."""
+    if degrees_of_freedom == 0:
+        return 0.0
+    return float(2.0 * atoms.get_kinetic_energy() / (degrees_of_freedom * units.kB))

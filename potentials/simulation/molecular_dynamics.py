@@ -1,0 +1,253 @@
+"""Molecular dynamics that can be stopped, continued to the bit, and ends by itself when it goes wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms, units
+from ase.calculators.calculator import Calculator
+
+from potentials.errors import DataError, SimulationError
+from potentials.simulation.calculator import PotentialCalculator
+from potentials.simulation.md_integrators import integrator_state, make_integrator, restore_integrator, set_temperature
+from potentials.simulation.md_log import EnergyDrift, MDLog, MDRecord, energy_drift
+from potentials.simulation.md_progress import StopRequest, simulation_progress
+from potentials.simulation.md_settings import MDSettings
+from potentials.simulation.md_trajectory import SavedRun, TrajectoryFile, copy_structure, is_continuable, read_saved_run
+from potentials.simulation.md_velocities import degrees_of_freedom, draw_velocities, kinetic_temperature
+
+EXPLOSION_FACTOR = 10.0
+"""A run that gets hotter than this times the temperature asked for (or 500 K, if that is more) has gone wrong."""
+
+
+@dataclass(frozen=True)
+class MDResult:
+    """What came of `run_md`."""
+
+    first_step: int
+    """Step at which this call began: 0, or where an earlier one had ended."""
+    last_step: int
+    interrupted: bool
+    """Ended early by Ctrl-C or SIGTERM; the same call again goes on."""
+    records: list[MDRecord]
+    """The whole log, earlier calls included."""
+    drift: EnergyDrift | None
+    """Of the whole run, for `nve`."""
+    seconds: float
+    """Wall time of this call's steps."""
+    ns_per_day: float
+    """Speed of this call; NaN where it had nothing to do."""
+    trajectory: Path
+    log: Path
+
+    @property
+    def mean_temperature(self) -> float:
+        """K, over the records of the whole run."""
+        return float(np.mean([record.temperature_K for record in self.records]))
+
+
+def run_md(
+    calculator: Calculator,
+    atoms: Atoms,
+    settings: MDSettings,
+    output: Path | str,
+    *,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> MDResult:
+    """Run molecular dynamics, or go on with the run that `output` holds already.
+
+    Writes the trajectory `output` and, beside it, a log of the same name that ends in `.csv`: a frame and a line every
+    `settings.every` steps and at the end. If `output` exists, the run goes on from its last frame until
+    `settings.steps` steps are done in all, and computes to the bit what an uninterrupted run would have computed on the
+    same machine. Structure, potential and settings must be those it was started with; the number of steps may grow.
+
+    Args:
+        calculator: usually a `PotentialCalculator`; else any ASE calculator of energy and forces (for `npt`, stress).
+        atoms: the structure to start from; not changed.
+        settings: see `MDSettings`.
+        output: a `.traj` file; `.extxyz` and `.xyz` cannot be continued.
+        overwrite: start over if `output` exists.
+        progress: show a progress bar on standard error.
+
+    Raises:
+        SimulationError: the run cannot be started or continued; energy or forces became NaN; the temperature exploded.
+        UnknownElementError: the potential does not know an element of the structure.
+    """
+    output = Path(output)
+    start = _starting_structure(atoms, settings)
+    physics = {**settings.physics(), "structure": _fingerprint(start), "model": _model_name(calculator)}
+    saved = _find_saved_run(output, overwrite)
+    if saved is not None:
+        _check_same_run(saved.physics, physics, output)
+    run = _Run(calculator, start, settings, saved)
+    log = MDLog(output.with_suffix(".csv"), keep_to=None if saved is None else saved.step)
+    trajectory = TrajectoryFile(output, physics, append=saved is not None)
+    try:
+        began = time.perf_counter()
+        interrupted = run.advance(trajectory, log, progress)
+        seconds = time.perf_counter() - began
+    finally:
+        trajectory.close()
+        log.close()
+    nanoseconds = (run.step - run.first_step) * settings.timestep * 1e-6
+    return MDResult(
+        first_step=run.first_step,
+        last_step=run.step,
+        interrupted=interrupted,
+        records=log.records,
+        drift=energy_drift(log.records) if settings.ensemble == "nve" else None,
+        seconds=seconds,
+        ns_per_day=86400 * nanoseconds / seconds if nanoseconds > 0 else math.nan,
+        trajectory=output,
+        log=output.with_suffix(".csv"),
+    )
+
+
+class _Run:
+    """Structure, integrator and random numbers of a run at one moment."""
+
+    def __init__(self, calculator: Calculator, start: Atoms, settings: MDSettings, saved: SavedRun | None) -> None:
+        self.settings = settings
+        self.degrees_of_freedom = degrees_of_freedom(start, settings.ensemble)
+        self.rng = np.random.default_rng(settings.seed)
+        if saved is None and not settings.keep_velocities:
+            draw_velocities(start, settings.temperature, self.rng)
+        self.atoms = start if saved is None else saved.atoms
+        self.atoms.calc = calculator
+        self.atoms.get_forces()  # finds what is wrong with the structure before any file is touched
+        self.integrator = make_integrator(self.atoms, settings, self.rng)
+        if saved is not None:
+            restore_integrator(self.integrator, self.rng, saved.integrator_state)
+            self.integrator.nsteps = saved.step
+        self.first_step = self.step
+        hottest = max(settings.highest_temperature, self.temperature(), 500.0)
+        self.explosion_temperature = EXPLOSION_FACTOR * hottest
+
+    @property
+    def step(self) -> int:
+        return int(self.integrator.nsteps)
+
+    def temperature(self) -> float:
+        return kinetic_temperature(self.atoms, self.degrees_of_freedom)
+
+    def advance(self, trajectory: TrajectoryFile, log: MDLog, progress: bool) -> bool:
+        """Do the steps that are left, and return whether a stop was requested before they were done."""
+        settings = self.settings
+        last_step = max(settings.steps, self.first_step)
+        marked_step, marked_time = self.first_step, time.perf_counter()
+        began = marked_time
+        with StopRequest() as stop, simulation_progress(progress) as bar:
+            task = bar.add_task("", total=last_step, completed=self.step, temperature="", speed="")
+            for _ in self._steps(last_step - self.first_step, trajectory):
+                self._check_sanity(trajectory)
+                now, done = time.perf_counter(), self.step - self.first_step
+                if self.step % settings.every == 0 or self.step == last_step or stop.requested:
+                    ms_per_step = 1e3 * (now - marked_time) / (self.step - marked_step) if done > 0 else math.nan
+                    self._record(trajectory, log, ms_per_step)
+                    marked_step, marked_time = self.step, time.perf_counter()
+                speed = f"{86400e-6 * done * settings.timestep / (now - began):.3g} ns/day" if done > 0 else ""
+                bar.update(task, completed=self.step, temperature=f"{self.temperature():.0f} K", speed=speed)
+                if stop.requested:
+                    break
+                if settings.temperature_end is not None:
+                    set_temperature(self.integrator, settings.temperature_at(self.step))
+        return self.step < last_step
+
+    def _steps(self, number: int, trajectory: TrajectoryFile) -> Iterator[None]:
+        """Yield before the first step and after each."""
+        try:
+            for _ in self.integrator.irun(number):
+                yield
+        except DataError as error:
+            raise self._failure(str(error), trajectory) from error
+
+    def _record(self, trajectory: TrajectoryFile, log: MDLog, ms_per_step: float) -> None:
+        time_fs = self.step * self.settings.timestep
+        if self.step > self.first_step or self.step == 0:
+            trajectory.write(self.atoms, self.step, time_fs, integrator_state(self.integrator, self.rng))
+        potential_energy, kinetic_energy = self.atoms.get_potential_energy(), self.atoms.get_kinetic_energy()
+        total_energy = potential_energy + kinetic_energy
+        pressure = volume = math.nan
+        if self.atoms.pbc.all():
+            volume = self.atoms.get_volume()
+            if "stress" in self.atoms.calc.results:
+                stress = self.atoms.get_stress(voigt=False, include_ideal_gas=True)
+                pressure = -float(np.trace(stress)) / 3 / units.GPa
+        log.add(
+            MDRecord(
+                step=self.step,
+                time_fs=time_fs,
+                temperature_K=self.temperature(),
+                potential_energy_eV=float(potential_energy),
+                kinetic_energy_eV=float(kinetic_energy),
+                total_energy_eV=float(total_energy),
+                total_energy_per_atom_eV=float(total_energy) / len(self.atoms),
+                pressure_GPa=pressure,
+                volume_A3=float(volume),
+                ms_per_step=ms_per_step,
+            )
+        )
+
+    def _check_sanity(self, trajectory: TrajectoryFile) -> None:
+        if not (np.isfinite(self.atoms.get_potential_energy()) and np.isfinite(self.atoms.get_forces()).all()):
+            raise self._failure("energy or forces are not finite", trajectory)
+        temperature = self.temperature()
+        if not temperature <= self.explosion_temperature:
+            asked = self.settings.temperature_at(self.step)
+            raise self._failure(f"the temperature is {temperature:.4g} K, asked for was {asked:g} K", trajectory)
+
+    def _failure(self, what: str, trajectory: TrajectoryFile) -> SimulationError:
+        step, timestep = trajectory.last_step, self.settings.timestep
+        last = "no frame was written" if step is None else f"the last frame is step {step}: look at it"
+        return SimulationError(
+            f"step {self.step} ({self.step * timestep:g} fs): {what}. The structure has left what the potential knows, "
+            f"or the time step of {timestep:g} fs is too long. In {trajectory.path} {last}. Train on such structures, "
+            "take a shorter time step or start from a relaxed structure"
+        )
+
+
+def _starting_structure(atoms: Atoms, settings: MDSettings) -> Atoms:
+    if len(atoms) == 0:
+        raise SimulationError("the structure has no atoms")
+    if settings.keep_velocities and not atoms.has("momenta"):
+        raise SimulationError("keep_velocities: the structure has no velocities to keep")
+    return copy_structure(atoms)
+
+
+def _fingerprint(atoms: Atoms) -> str:
+    """A short hash of the structure, velocities included."""
+    parts = (atoms.numbers, atoms.pbc, atoms.positions, np.asarray(atoms.cell), atoms.get_momenta())
+    return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()[:16]
+
+
+def _model_name(calculator: Calculator) -> str:
+    return calculator.fingerprint() if isinstance(calculator, PotentialCalculator) else type(calculator).__name__
+
+
+def _find_saved_run(output: Path, overwrite: bool) -> SavedRun | None:
+    is_continuable(output)
+    if not output.parent.is_dir():
+        raise SimulationError(f"the folder of the output {output} does not exist")
+    return read_saved_run(output) if output.exists() and not overwrite else None
+
+
+def _check_same_run(saved: dict[str, Any], asked: dict[str, Any], output: Path) -> None:
+    names = {"structure": "the starting structure", "model": "the potential"}
+    differences = [
+        f"{names[key]} is another" if key in names else f"{key} was {saved.get(key)}, now {asked.get(key)}"
+        for key in sorted(saved.keys() | asked.keys())
+        if saved.get(key) != asked.get(key)
+    ]
+    if differences:
+        raise SimulationError(
+            f"{output} holds a run with other settings, which cannot be continued: {'; '.join(differences)}. "
+            "Choose another output, or start over with --overwrite"
+        )

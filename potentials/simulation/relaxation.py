@@ -1,0 +1,145 @@
+"""Relaxing structures to the next minimum of the energy: positions, or positions and cell."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from ase import Atoms, units
+from ase.calculators.calculator import Calculator
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.filters import FrechetCellFilter
+from ase.optimize import BFGS, FIRE, LBFGS
+from ase.optimize.optimize import Optimizer
+
+from potentials.errors import DataError, SimulationError
+
+OptimizerName = Literal["lbfgs", "bfgs", "fire"]
+
+_OPTIMIZERS: dict[str, type[Optimizer]] = {"lbfgs": LBFGS, "bfgs": BFGS, "fire": FIRE}
+
+
+@dataclass(frozen=True)
+class RelaxationSettings:
+    """How structures are relaxed.
+
+    Raises:
+        SimulationError: values that make no sense; names all of them.
+    """
+
+    optimizer: OptimizerName = "lbfgs"
+    """`lbfgs`: fast, for any size. `bfgs`: often fewer steps, up to some hundred atoms. `fire`: slow and robust."""
+    fmax: float = 0.01
+    """eV/A: relaxed when no atom feels a larger force. With `cell` stress plus pressure, times the volume of an atom,
+    must be below this many eV too (ASE's `FrechetCellFilter`)."""
+    steps: int = 500
+    """At most."""
+    cell: bool = False
+    """Relax all six degrees of freedom of the cell as well."""
+    pressure: float | None = None
+    """GPa, with `cell`: minimise the enthalpy E + pV; 0 where not given."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.optimizer not in get_args(OptimizerName):
+            problems.append(f'optimizer: expected one of {", ".join(get_args(OptimizerName))}, got "{self.optimizer}"')
+        if not (math.isfinite(self.fmax) and self.fmax > 0):
+            problems.append(f"fmax: expected a positive number of eV/A, got {self.fmax:g}")
+        if self.steps < 0:
+            problems.append(f"steps: expected a whole number, at least 0, got {self.steps}")
+        if self.pressure is not None and not math.isfinite(self.pressure):
+            problems.append(f"pressure: expected a number of GPa, got {self.pressure:g}")
+        if self.pressure is not None and not self.cell:
+            problems.append("pressure: has a meaning only where the cell is relaxed too; add cell")
+        if problems:
+            raise SimulationError("\n".join(problems))
+
+
+@dataclass(frozen=True)
+class RelaxationResult:
+    """One structure after relaxation."""
+
+    atoms: Atoms
+    """Relaxed, with energy, forces and, for 3D periodic cells, stress attached; `info` is kept."""
+    converged: bool
+    steps: int
+    fmax: float
+    """eV/A, largest force on an atom."""
+    energy_before: float
+    """eV."""
+    energy_after: float
+    """eV."""
+    volume_before: float
+    """A^3; NaN without a 3D periodic cell."""
+    volume_after: float
+    largest_stress: float
+    """GPa, largest component of stress plus pressure; NaN where the cell was not relaxed."""
+
+
+def relax(calculator: Calculator, atoms: Atoms, settings: RelaxationSettings | None = None) -> RelaxationResult:
+    """Relax a copy of `atoms`; its constraints are respected.
+
+    Raises:
+        SimulationError: the cell is to be relaxed but not periodic in three directions; energy or forces became NaN.
+        UnknownElementError: the potential does not know an element of the structure.
+    """
+    settings = settings or RelaxationSettings()
+    if settings.cell and not atoms.pbc.all():
+        raise SimulationError(
+            "relaxing the cell needs one that is periodic in three directions; "
+            f"{atoms.get_chemical_formula()} has pbc = {atoms.pbc.tolist()}"
+        )
+    relaxed = atoms.copy()
+    relaxed.calc = calculator
+    pressure = (settings.pressure or 0.0) * units.GPa
+    energy_before, volume_before = _finite_energy(relaxed, 0), _volume(relaxed)
+    target = FrechetCellFilter(relaxed, scalar_pressure=pressure) if settings.cell else relaxed
+    optimizer = _OPTIMIZERS[settings.optimizer](target, logfile=None)
+    converged = False
+    try:
+        for reached in optimizer.irun(fmax=settings.fmax, steps=settings.steps):
+            _finite_energy(relaxed, optimizer.nsteps)
+            converged = bool(reached)
+    except DataError as error:
+        raise SimulationError(f"step {optimizer.nsteps} of the relaxation: {error}") from error
+    forces = relaxed.get_forces()
+    return RelaxationResult(
+        atoms=_detach(relaxed),
+        converged=converged,
+        steps=optimizer.nsteps,
+        fmax=float(np.linalg.norm(forces, axis=1).max(initial=0.0)),
+        energy_before=energy_before,
+        energy_after=float(relaxed.get_potential_energy()),
+        volume_before=volume_before,
+        volume_after=_volume(relaxed),
+        largest_stress=_largest_stress(relaxed, pressure) if settings.cell else math.nan,
+    )
+
+
+def _finite_energy(atoms: Atoms, step: int) -> float:
+    energy = float(atoms.get_potential_energy())
+    if not (math.isfinite(energy) and np.isfinite(atoms.get_forces()).all()):
+        raise SimulationError(
+            f"step {step} of the relaxation: energy or forces are not finite; the structure has left what the "
+            "potential knows. Start from another structure or train on such ones"
+        )
+    return energy
+
+
+def _volume(atoms: Atoms) -> float:
+    return float(atoms.get_volume()) if atoms.pbc.all() else math.nan
+
+
+def _largest_stress(atoms: Atoms, pressure: float) -> float:
+    return float(np.abs(atoms.get_stress(voigt=False) + pressure * np.eye(3)).max()) / units.GPa
+
+
+def _detach(atoms: Atoms) -> Atoms:
+    """A copy that holds its results instead of the calculator."""
+    copy = atoms.copy()
+    names = ("energy", "free_energy", "energies", "forces", "stress")
+    results = {name: atoms.calc.results[name] for name in names if name in atoms.calc.results}
+    copy.calc = SinglePointCalculator(copy, **results)
+    return copy
