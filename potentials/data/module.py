@@ -8,7 +8,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, DistributedSampler, Sampler, SequentialSampler
+from torch.utils.data import DataLoader, DistributedSampler, Sampler
 
 from potentials.data.graph import AtomicGraph, collate, graphs_from_frames
 from potentials.data.labels import LabelledFrame
@@ -19,41 +19,34 @@ EVALUATION_BATCH_FACTOR = 4
 """Evaluation keeps no graph for the derivative with respect to the weights, so its batches may be larger."""
 
 
-class EpochSampler(Sampler[int]):
-    """A permutation of `range(count)` that depends on (seed, epoch) only.
+class EpochSampler(DistributedSampler[int]):
+    """A permutation of the frames that depends on (seed, epoch) only, dealt out to W processes in turn.
 
-    Lightning calls `set_epoch` before each epoch, also after a run was continued. In distributed training Lightning
-    wraps the sampler and deals its order out to the processes in turn, so that a step of W processes with batches of B
-    frames sees the frames that one process with batches of W B would see; at the end of an epoch it repeats the first
-    frames where the number of frames is not a multiple of W.
+    A step of W processes with batches of B frames sees the frames that one process with batches of W B sees. Where the
+    number of frames is not a multiple of W, the first frames of the permutation are repeated at its end.
+
+    Lightning calls `set_epoch` before each epoch, also after a run was continued. It leaves a `DistributedSampler` as
+    it is; any other sampler it would wrap in one of its own, which shuffles once more with another seed.
     """
 
-    def __init__(self, count: int, seed: int) -> None:
-        self.count = count
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order is to be given."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.count
+    def __init__(self, graphs: list[AtomicGraph], seed: int, num_replicas: int = 1, rank: int = 0) -> None:
+        # A list is a Dataset in all but name.
+        super().__init__(graphs, num_replicas=num_replicas, rank=rank, seed=seed)  # type: ignore[arg-type]
+        self.count = len(graphs)
 
     def __iter__(self) -> Iterator[int]:
-        generator = np.random.Generator(np.random.PCG64([self.seed, self.epoch]))
-        return iter(generator.permutation(self.count).tolist())
+        order = np.random.Generator(np.random.PCG64([self.seed, self.epoch])).permutation(self.count)
+        return iter(np.resize(order, self.total_size)[self.rank :: self.num_replicas].tolist())
 
 
 class ShareSampler(DistributedSampler[int]):
-    """Every W-th index, so that W processes evaluate each frame exactly once (Lightning's own would repeat some)."""
+    """Every W-th frame, so that W processes evaluate each frame exactly once (Lightning's own would repeat some)."""
 
-    def __init__(self, graphs: list[AtomicGraph], num_replicas: int, rank: int) -> None:
+    def __init__(self, graphs: list[AtomicGraph], num_replicas: int = 1, rank: int = 0) -> None:
         if len(graphs) < num_replicas:
             raise DataError(
                 f"{len(graphs)} frames cannot be shared out among {num_replicas} processes; use fewer devices"
             )
-        # A list is a Dataset in all but name. The base class is what keeps Lightning from putting its own in place.
         super().__init__(graphs, num_replicas=num_replicas, rank=rank, shuffle=False)  # type: ignore[arg-type]
         self.share = range(rank, len(graphs), num_replicas)
 
@@ -93,7 +86,10 @@ class GraphDataModule(lightning.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[AtomicGraph]:
         """Batches of `data.batch_size` training frames, shuffled anew each epoch; the last one may be smaller."""
-        sampler = EpochSampler(len(self.train_graphs), self.prepared.config.seed)
+        sampler = EpochSampler(self.train_graphs, self.prepared.config.seed, *_processes())
+        if self.trainer is not None:
+            # A continued run starts its worker processes, which draw batches ahead, before Lightning sets the epoch.
+            sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)  # type: ignore[attr-defined]
         return self._loader(self.train_graphs, self.prepared.config.data.batch_size, sampler)
 
     def val_dataloader(self) -> DataLoader[AtomicGraph]:
@@ -109,12 +105,11 @@ class GraphDataModule(lightning.LightningDataModule):
 
     def _evaluation_loader(self, graphs: list[AtomicGraph]) -> DataLoader[AtomicGraph]:
         data = self.prepared.config.data
-        sampler: Sampler[int] = SequentialSampler(graphs)
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            world, rank = torch.distributed.get_world_size(), torch.distributed.get_rank()
-            if world > 1:
-                sampler = ShareSampler(graphs, world, rank)
-        return self._loader(graphs, data.evaluation_batch_size or EVALUATION_BATCH_FACTOR * data.batch_size, sampler)
+        return self._loader(
+            graphs,
+            data.evaluation_batch_size or EVALUATION_BATCH_FACTOR * data.batch_size,
+            ShareSampler(graphs, *_processes()),
+        )
 
     def _loader(self, graphs: list[AtomicGraph], batch_size: int, sampler: Sampler[int]) -> DataLoader[AtomicGraph]:
         workers = self.prepared.config.data.workers
@@ -126,6 +121,15 @@ class GraphDataModule(lightning.LightningDataModule):
             sampler=sampler,
             num_workers=workers,
             collate_fn=collate,
+            # For the workers' seeds; taken from torch's own generator, they would make continued runs differ.
+            generator=torch.Generator().manual_seed(self.prepared.config.seed),
             pin_memory=on_gpu,
             **options,
         )
+
+
+def _processes() -> tuple[int, int]:
+    """How many processes train together, and which of them this is."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_world_size(), torch.distributed.get_rank()
+    return 1, 0

@@ -1,0 +1,379 @@
+"""Whole runs with a toy family: what they write, how they stop, and that a continued run is the uninterrupted one."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from toy_family import toy_run
+
+import potentials
+from potentials.config import load_config
+from potentials.data.prepare import prepare
+from potentials.errors import TrainingError
+from potentials.model_file import read_header
+from potentials.training import run as run_module
+from potentials.training.module import TrainingModule
+from potentials.training.run import TrainingResult, train
+from potentials.training.stopping import StopRequests
+
+
+def quietly(config) -> TrainingResult:
+    return train(config, progress=False)
+
+
+def rows(result: TrainingResult) -> list[dict[str, str]]:
+    with (result.folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def status(result: TrainingResult) -> dict:
+    return json.loads((result.folder / "status.json").read_text())
+
+
+def same(a, b, where: str = "") -> None:
+    """Equal to the bit, tensors and all."""
+    assert type(a) is type(b), where
+    if isinstance(a, torch.Tensor):
+        assert a.dtype == b.dtype, where
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            same(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b), where
+        for index, (x, y) in enumerate(zip(a, b, strict=True)):
+            same(x, y, f"{where}[{index}]")
+    else:
+        assert a == b, where
+
+
+def same_end(one: TrainingResult, other: TrainingResult) -> None:
+    """Same best model, same last state, same course."""
+    same(load_file(one.best), load_file(other.best), "best")
+    for key in ("epoch", "step", "validation_loss", "validation_errors"):
+        same(read_header(one.best)["metadata"][key], read_header(other.best)["metadata"][key], key)
+    last = [torch.load(result.folder / "last.ckpt", weights_only=True) for result in (one, other)]
+    for key in ("state_dict", "optimizer_states", "potentials", "epoch", "global_step"):
+        same(last[0][key], last[1][key], key)
+    for a, b in zip(rows(one), rows(other), strict=True):
+        assert {**a, "time_s": ""} == {**b, "time_s": ""}
+    assert one.table == other.table
+    assert one.table is not None
+
+
+def interrupt_at_the_end_of(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
+    original = StopRequests.on_train_epoch_end
+
+    def interrupt(self, trainer, module):
+        self.interrupted = trainer.current_epoch + 1 == epoch
+        original(self, trainer, module)
+
+    monkeypatch.setattr(StopRequests, "on_train_epoch_end", interrupt)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> TrainingResult:
+    return quietly(toy_run(tmp_path_factory.mktemp("finished")))
+
+
+def test_a_run_leaves_everything_in_its_folder(finished):
+    folder = finished.folder
+    assert finished.reason == "max_epochs"
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        *("resolved.yaml", "splits.json", "metrics.csv", "last.ckpt", "best.potential", "errors.json", "log.txt"),
+        "status.json",
+    }
+    assert status(finished)["state"] == "finished"
+    parts = [part.part for part in finished.table.parts]
+    assert parts == ["train", "validation", "test"]
+    assert [part.frames for part in finished.table.parts] == [28, 6, 5]
+    log = (folder / "log.txt").read_text()
+    for text in ("note: model.elements = Cu", "epoch 4/4", finished.table.text().splitlines()[1], "best.potential"):
+        assert text in log
+    assert json.loads((folder / "splits.json").read_text())["seed"] == 1
+
+
+def test_metrics_rows_count_epochs_and_steps(finished):
+    found = rows(finished)
+    assert [float(row["epoch"]) for row in found] == [1, 2, 3, 4]
+    assert [int(row["step"]) for row in found] == [7, 14, 21, 28]
+    assert all(float(row["training_loss"]) > 0 for row in found)
+    best = min(found, key=lambda row: float(row["validation_loss"]))
+    metadata = read_header(finished.best)["metadata"]
+    assert metadata["validation_loss"] == float(best["validation_loss"])
+    assert metadata["epoch"] == float(best["epoch"])
+
+
+def test_the_errors_are_those_of_the_model_file(finished):
+    """Evaluate the written file frame by frame with numpy, through nothing that training uses."""
+    potential = potentials.load(finished.best)
+    config = load_config(finished.folder / "resolved.yaml")
+    prepared = prepare(config)
+    from potentials.data.graph import build_graph
+
+    energies, forces = [], []
+    for labelled in prepared.tests["test"]:
+        predicted = potential(build_graph(labelled.frame.atoms, potential.elements, potential.cutoff))
+        energies.append((predicted.energy.item() - labelled.energy) / len(labelled.frame.atoms))
+        forces.append((predicted.forces.numpy() - labelled.forces).ravel())
+    errors = finished.table.parts[2].errors
+    assert errors.energy_per_atom.mae == pytest.approx(np.abs(energies).mean(), rel=1e-5)
+    assert errors.forces.rmse == pytest.approx(np.sqrt((np.concatenate(forces) ** 2).mean()), rel=1e-5)
+
+
+def test_the_best_model_holds_the_averaged_weights(finished):
+    state = torch.load(finished.folder / "last.ckpt", weights_only=True)
+    if read_header(finished.best)["metadata"]["epoch"] != 4:
+        pytest.skip("the best is not the last")
+    tensors = load_file(finished.best)
+    averages = state["potentials"]["average"]["averages"]
+    names = ["coefficients", "bias"]
+    for name, average in zip(names, averages, strict=True):
+        assert torch.equal(tensors[name], average)
+        assert not torch.equal(tensors[name], state["state_dict"][f"potential.model.{name}"])
+
+
+def test_the_resolved_configuration_reproduces_the_run(finished, tmp_path):
+    config = load_config(finished.folder / "resolved.yaml", overrides=[f"run={tmp_path}/again"])
+    same_end(finished, quietly(config))
+
+
+def test_a_finished_run_is_shown_not_repeated(finished, monkeypatch):
+    monkeypatch.setattr(run_module, "_train_and_evaluate", lambda *_: pytest.fail("trained again"))
+    before = (finished.folder / "last.ckpt").read_bytes()
+    again = quietly(toy_run(finished.folder.parent))
+    assert again.table == finished.table
+    assert "is finished" in (finished.folder / "log.txt").read_text()
+    assert (finished.folder / "last.ckpt").read_bytes() == before
+
+
+NOISE = {"model__noise": 0.05, "train__max_epochs": 4}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory) -> TrainingResult:
+    """A family that draws random numbers at every step, so that the random state matters too."""
+    return quietly(toy_run(tmp_path_factory.mktemp("uninterrupted"), **NOISE))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_two_plus_two_epochs_are_four(uninterrupted, tmp_path, monkeypatch, workers):
+    config = toy_run(tmp_path, **NOISE, data__workers=workers)
+    with monkeypatch.context() as patch:
+        interrupt_at_the_end_of(patch, 2)
+        first = quietly(config)
+    assert first.interrupted
+    assert first.table is None
+    assert status(first)["state"] == "interrupted"
+    assert len(rows(first)) == 2
+    assert potentials.load(first.best)
+    same_end(uninterrupted, quietly(config))
+
+
+def test_a_run_killed_within_an_epoch_continues_to_the_same_bits(uninterrupted, tmp_path, monkeypatch):
+    config = toy_run(tmp_path, **NOISE)
+    original = TrainingModule.training_step
+
+    def dies(self, batch, batch_index):
+        if self.global_step == 17:
+            raise MemoryError("as good as killed")
+        return original(self, batch, batch_index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingModule, "training_step", dies)
+        with pytest.raises(MemoryError):
+            quietly(config)
+    same_end(uninterrupted, quietly(config))
+
+
+def test_an_interruption_within_an_epoch_validates_writes_the_best_and_continues_to_the_same_bits(
+    uninterrupted, tmp_path, monkeypatch
+):
+    config = toy_run(tmp_path, **NOISE)
+    original = TrainingModule.training_step
+
+    def sends_signal(self, batch, batch_index):
+        if self.global_step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(self, batch, batch_index)
+
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingModule, "training_step", sends_signal)
+        first = quietly(config)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert first.interrupted
+    assert [float(row["epoch"]) for row in rows(first)] == pytest.approx([4 / 7])
+    assert read_header(first.best)["metadata"]["step"] == 4
+    assert not (first.folder / "last.ckpt").exists()
+    same_end(uninterrupted, quietly(config))
+
+
+def test_a_run_that_is_extended_goes_on(tmp_path):
+    constant = {"train__schedule__name": "constant", "train__schedule__warmup_epochs": 0}
+    longer = quietly(toy_run(tmp_path, "longer", train__max_epochs=4, **constant))
+    quietly(toy_run(tmp_path, "run", train__max_epochs=2, **constant))
+    same_end(longer, quietly(toy_run(tmp_path, "run", train__max_epochs=4, **constant)))
+
+
+def test_another_configuration_does_not_continue_a_run(finished):
+    with pytest.raises(TrainingError) as caught:
+        quietly(toy_run(finished.folder.parent, data__batch_size=5, train__max_epochs=9, loss__forces__weight=20))
+    text = str(caught.value)
+    assert "data.batch_size: 4 -> 5" in text
+    assert "loss.forces.weight: 10.0 -> 20.0" in text
+    assert "max_epochs" not in text
+
+
+def test_other_data_do_not_continue_a_run(finished, tmp_path):
+    config = toy_run(finished.folder.parent, data__train="builtin:copper@2:41")
+    with pytest.raises(TrainingError, match="contents of the training data"):
+        quietly(config)
+
+
+def test_max_time_stops_with_a_model(tmp_path):
+    result = quietly(toy_run(tmp_path, train__max_epochs=100000, train__max_time="0.3s", train__validate_every=50000))
+    assert result.reason == "max_time"
+    assert result.table is not None
+    assert 0.3 <= status(result)["elapsed"] < 5
+    assert len(rows(result)) == 1
+    again = quietly(toy_run(tmp_path, train__max_epochs=100000, train__max_time="0.3s", train__validate_every=50000))
+    assert again.table == result.table
+
+
+def test_the_last_epoch_ends_with_a_validation(tmp_path):
+    result = quietly(toy_run(tmp_path, train__max_epochs=5, train__validate_every=2))
+    assert [float(row["epoch"]) for row in rows(result)] == [2, 4, 5]
+
+
+def test_early_stopping(tmp_path, monkeypatch):
+    losses = iter([3.0, 2.0, 2.5, 2.5, 2.5, 2.5, 2.5])
+    original = TrainingModule._consider_stopping
+    monkeypatch.setattr(TrainingModule, "_consider_stopping", lambda self, loss: original(self, next(losses)))
+    config = toy_run(tmp_path, train__max_epochs=50, train__early_stopping__patience=3)
+    result = quietly(config)
+    assert result.reason == "early_stopping"
+    assert len(rows(result)) == 5
+    assert quietly(config).table == result.table
+
+
+SECOND_STAGE = {
+    "train__second_stage": "{start: 2, loss: {energy: {weight: 500}, forces: {weight: 10}}, learning_rate: 0.001}",
+    "train__max_epochs": 5,
+}
+
+
+def test_the_second_stage_changes_weights_and_rate(tmp_path):
+    result = quietly(toy_run(tmp_path, **SECOND_STAGE))
+    found = rows(result)
+    assert [row["stage"] for row in found] == ["1", "1", "2", "2", "2"]
+    assert [float(row["learning_rate"]) == 0.001 for row in found] == [False, False, True, True, True]
+    for row in found:
+        energy, forces, stress = (
+            float(row[f"{name}_rmse_{unit}"]) / 1000
+            for name, unit in (("energy_per_atom", "meV"), ("forces", "meV_per_A"), ("stress", "meV_per_A3"))
+        )
+        weights = (1, 10, 100) if row["stage"] == "1" else (500, 10, 0)
+        expected = weights[0] * energy**2 + weights[1] * forces**2 + weights[2] * stress**2
+        assert float(row["validation_loss"]) == pytest.approx(expected, rel=1e-6)
+    assert "stage 2 begins with epoch 3" in (result.folder / "log.txt").read_text()
+
+
+def test_models_of_both_stages_are_compared_by_the_loss_of_the_second(tmp_path):
+    """The best is the model with the least loss in the weights of the last stage among those that were ever best."""
+    result = quietly(toy_run(tmp_path, **SECOND_STAGE))
+    found = rows(result)
+
+    def second_loss(row: dict[str, str]) -> float:
+        energy = float(row["energy_per_atom_rmse_meV"]) / 1000
+        forces = float(row["forces_rmse_meV_per_A"]) / 1000
+        return 500 * energy**2 + 10 * forces**2
+
+    first_best = [row for row in found[:2] if row["best"] == "1"][-1]
+    candidates = [first_best, *found[2:]]
+    expected = min(candidates, key=second_loss)
+    assert read_header(result.best)["metadata"]["epoch"] == float(expected["epoch"])
+    lowest = second_loss(first_best)
+    for row in found[2:]:
+        assert (row["best"] == "1") == (second_loss(row) < lowest)
+        lowest = min(lowest, second_loss(row))
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_continuing_around_the_change_of_stage(tmp_path, monkeypatch, epoch):
+    whole = quietly(toy_run(tmp_path, "whole", **SECOND_STAGE))
+    with monkeypatch.context() as patch:
+        interrupt_at_the_end_of(patch, epoch)
+        assert quietly(toy_run(tmp_path, **SECOND_STAGE)).interrupted
+    same_end(whole, quietly(toy_run(tmp_path, **SECOND_STAGE)))
+
+
+def test_early_stopping_in_the_first_stage_begins_the_second(tmp_path, monkeypatch):
+    losses = iter([1.0, 2.0, 2.0, 1.0, 2.0, 2.0, 2.0])
+    original = TrainingModule._consider_stopping
+    monkeypatch.setattr(TrainingModule, "_consider_stopping", lambda self, loss: original(self, next(losses)))
+    stages = {"train__second_stage": "{start: 20, loss: {forces: {weight: 10}}}"}
+    result = quietly(toy_run(tmp_path, train__max_epochs=50, train__early_stopping__patience=2, **stages))
+    assert [row["stage"] for row in rows(result)] == ["1", "1", "1", "2", "2", "2"]
+    assert result.reason == "early_stopping"
+
+
+def test_plateau_lowers_the_rate_and_goes_on_after_a_break(tmp_path, monkeypatch):
+    plateau = {"train__schedule": "{name: plateau, factor: 0.5, patience: 1}", "train__optimizer__learning_rate": 0.5}
+    options = {**plateau, "train__max_epochs": 6}
+    whole = quietly(toy_run(tmp_path, "whole", **options))
+    rates = [float(row["learning_rate"]) for row in rows(whole)]
+    assert rates[0] == 0.5
+    assert len(set(rates)) > 1
+    losses = [float(row["validation_loss"]) for row in rows(whole)]
+    expected = [0.5]
+    for index in range(1, 6):
+        improved = losses[index - 1] < min(losses[: index - 1], default=np.inf)
+        expected.append(expected[-1] * (1.0 if improved else 0.5))
+    assert rates == expected
+    with monkeypatch.context() as patch:
+        interrupt_at_the_end_of(patch, 3)
+        quietly(toy_run(tmp_path, **options))
+    same_end(whole, quietly(toy_run(tmp_path, **options)))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_best(tmp_path, monkeypatch):
+    original = TrainingModule.training_step
+
+    def diverges(self, batch, batch_index):
+        return original(self, batch, batch_index) * (float("nan") if self.current_epoch == 2 else 1.0)
+
+    monkeypatch.setattr(TrainingModule, "training_step", diverges)
+    config = toy_run(tmp_path)
+    with pytest.raises(TrainingError, match=r"became nan in epoch 3.*of epoch 2"):
+        quietly(config)
+    assert read_header(tmp_path / "run" / "best.potential")["metadata"]["epoch"] == 2
+    assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["epoch"] == 1
+
+
+def test_the_graph_process_is_left_as_it_was(finished):
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.utils.deterministic.fill_uninitialized_memory
+
+
+def test_gpu_that_is_not_there(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(TrainingError, match=r"train\.accelerator is gpu"):
+        quietly(toy_run(tmp_path, train__accelerator="gpu"))
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match="cannot make the folder"):
+        quietly(toy_run(tmp_path / "file"))
