@@ -63,9 +63,9 @@ def parse_config(text: str, file: str = "<text>", overrides: Sequence[str] = ())
 
 
 def _not_yet_told(found: list[Problem], told: list[Problem]) -> list[Problem]:
-    """Without those about keys whose values could not even be read: these stand as null in the document."""
-    keys = {problem.key for problem in told if problem.key is not None}
-    return [problem for problem in found if problem.key not in keys]
+    """Without those about values that could not even be read, which stand as null in the document."""
+    places = {(problem.file, problem.line, problem.key) for problem in told}
+    return [problem for problem in found if (problem.file, problem.line, problem.key) not in places]
 
 
 def _read_text(path: Path) -> str:

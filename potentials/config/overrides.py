@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from potentials.config.document import Entry, Path, Place, dotted, problem_at
 from potentials.config.reader import read_document
@@ -37,15 +38,17 @@ def _parse(override: str, place: Place) -> tuple[Path, Entry, list[Problem]]:
         raise ConfigError([problem_at(place, (), "expected key.path=value, such as train.max_epochs=10")])
     if not text.strip():
         raise ConfigError([problem_at(place, path, "no value after the =; write null for nothing")])
-    value, problems = read_document(text, place.file, lines=False)
-    located = [Problem(found.message, file=found.file, key=_joined(path, found.key)) for found in problems]
-    return path, value, located
+    try:
+        value, problems = read_document(text, place.file, lines=False)
+    except ConfigError as error:
+        raise ConfigError([_below(path, problem) for problem in error.problems]) from None
+    return path, value, [_below(path, problem) for problem in problems]
 
 
-def _joined(path: Path, key: str | None) -> str:
-    if key is None:
-        return dotted(path)
-    return dotted(path) + (key if key.startswith("[") else f".{key}")
+def _below(path: Path, problem: Problem) -> Problem:
+    """The same problem with its key taken from the top of the configuration."""
+    inner = "" if problem.key is None else problem.key if problem.key.startswith("[") else f".{problem.key}"
+    return replace(problem, key=dotted(path) + inner)
 
 
 def _put(entry: Entry, path: Path, value: Entry, place: Place, done: int = 0) -> Entry:

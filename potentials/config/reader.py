@@ -75,10 +75,12 @@ def _compose(text: str, file: str, lines: bool) -> yaml.Node | None:
         loader = _Loader(text)
         return loader.get_single_node()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        unclosed = _unclosed(error)
+        mark = error.context_mark if unclosed else error.problem_mark or error.context_mark
         line = mark.line + 1 if lines and mark is not None else None
         character = text[mark.index : mark.index + 1] if mark is not None else ""
-        raise ConfigError([Problem(_syntax_message(error, character), file=file, line=line)]) from None
+        message = unclosed or _syntax_message(error, character)
+        raise ConfigError([Problem(message, file=file, line=line)]) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1 if lines else None
         message = f"the character U+{ord(text[error.position]):04X} cannot stand in YAML; is this a text file?"
@@ -86,6 +88,16 @@ def _compose(text: str, file: str, lines: bool) -> yaml.Node | None:
     except (ValueError, OverflowError) as error:  # chr() and int() inside PyYAML's scanner, of escapes like \UFFFFFFFF
         line = loader.line + 1 if lines and loader is not None else None
         raise ConfigError([Problem(f"not valid YAML: {error}", file=file, line=line)]) from None
+
+
+def _unclosed(error: yaml.MarkedYAMLError) -> str | None:
+    """What is said of a bracket or quote without its end, which PyYAML misses only where the text ends."""
+    problem, context = error.problem or "", error.context or ""
+    if "stream end" not in problem and "end of stream" not in problem:
+        return None
+    if "flow" in context:
+        return "a bracket is opened here and never closed"
+    return "a quote is opened here and never closed" if "quoted" in context else None
 
 
 def _syntax_message(error: yaml.MarkedYAMLError, character: str) -> str:
