@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,6 @@ import lightning
 import pytest
 import torch
 from ase import Atoms
-from lightning.fabric.utilities.distributed import DistributedSamplerWrapper
 
 from potentials.config.run import RunConfig
 from potentials.data.module import EpochSampler, GraphDataModule, ShareSampler
@@ -143,20 +143,24 @@ def test_lightning_sets_the_epoch_also_when_a_run_is_continued(prepared: Prepare
     assert whole.seen == {epoch: order(data_module(data), epoch) for epoch in range(4)}
 
 
-@pytest.mark.parametrize("processes", [2, 3])
-def test_lightning_shares_a_training_step_between_processes(processes: int) -> None:
+@pytest.mark.parametrize("processes", [2, 3, 4])
+def test_a_training_step_is_shared_between_processes(prepared: Prepare, processes: int) -> None:
     """Step k of W processes with batches of B holds the frames of step k of one process with batches of W B."""
-    alone = EpochSampler(24, seed=3)
-    alone.set_epoch(5)
-    shares = []
-    for rank in range(processes):
-        wrapper = DistributedSamplerWrapper(EpochSampler(24, seed=3), num_replicas=processes, rank=rank, shuffle=False)
-        wrapper.set_epoch(5)
-        shares.append(list(wrapper))
-    whole, size = list(alone), 2
-    for step in range(24 // (size * processes)):
+    graphs = data_module(prepared()).train_graphs * 5  # 45 frames
+    size = 2
+
+    def drawn(num_replicas: int, rank: int) -> list[int]:
+        sampler = EpochSampler(graphs, 3, num_replicas, rank)
+        sampler.set_epoch(5)
+        assert len(sampler) == len(list(sampler))
+        return list(sampler)
+
+    shares, whole = [drawn(processes, rank) for rank in range(processes)], drawn(1, 0)
+    assert len({len(share) for share in shares}) == 1  # or processes would wait for each other for ever
+    for step in range(45 // (size * processes)):
         of_step = [index for share in shares for index in share[step * size : (step + 1) * size]]
         assert sorted(of_step) == sorted(whole[step * size * processes : (step + 1) * size * processes])
+    assert set(itertools.chain(*shares)) == set(range(45))
 
 
 def test_evaluation_is_shared_without_repetition(prepared: Prepare) -> None:
