@@ -117,7 +117,7 @@ class Potential(nn.Module):
                     node_energies.sum(), vectors, create_graph=create_graph, materialize_grads=True
                 )
             if not create_graph:
-                node_energies = node_energies.detach()
+                node_energies, vectors = node_energies.detach(), vectors.detach()
             return _prediction(graph, topology, node_energies, vectors, gradient, forces, stress, node_virials)
 
     def _node_energies(self, vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
