@@ -43,6 +43,10 @@ class ModelFileError(PotentialsError):
     """A model file that is truncated, of a wrong version, or does not fit its own header."""
 
 
+class ConversionError(PotentialsError):
+    """Weights of another program that cannot be turned into a potential of this one."""
+
+
 class UnknownElementError(PotentialsError):
     """A structure contains an element the potential was not trained on."""
 

@@ -88,7 +88,8 @@ NEQUIP_CASES: dict[str, dict[str, Any]] = {
     "nequip-l1-parity": {"l_max": 1, "parity": True, "num_layers": 3},
     "nequip-l1": {"l_max": 1, "parity": False, "num_layers": 2, "atomic_numbers": OC, "radial_mlp_depth": 1},
     "nequip-l2-parity": {"l_max": 2, "parity": True, "num_layers": 3},
-    "nequip-l1-parity-layers4": {"l_max": 1, "parity": True, "num_layers": 4},  # the fourth is the first to read 0o
+    # Six layers are the fewest in which an odd scalar (made in the third) reaches the energy.
+    "nequip-l1-parity-layers6": {"l_max": 1, "parity": True, "num_layers": 6, "num_features": 3},
     "nequip-l2": {"l_max": 2, "parity": False, "num_layers": 3, "atomic_numbers": HCSI},
     "nequip-l2-parity-trainable": {"l_max": 2, "parity": True, "num_layers": 4, "bessel_trainable": True},
     "nequip-l3": {"l_max": 3, "parity": False, "num_layers": 2},

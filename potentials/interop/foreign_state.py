@@ -1,0 +1,136 @@
+"""Reading another program's state dict and hyperparameters so that nothing is overlooked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from potentials.config.families import FamilyConfig
+from potentials.equivariant.couplings import wigner_3j
+from potentials.errors import ConversionError
+
+Config = TypeVar("Config", bound=FamilyConfig)
+
+
+class ForeignState:
+    """A state dict whose tensors are taken one after the other, each once; what remains in the end is an error.
+
+    Args:
+        tensors: the state dict.
+        ignored: ends of the names that hold nothing learned; empty tensors are ignored too.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor], ignored: Sequence[str]) -> None:
+        self._left = {
+            name: tensor for name, tensor in tensors.items() if tensor.numel() and not name.endswith(tuple(ignored))
+        }
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._left
+
+    def take(self, name: str, *shape: int) -> Tensor:
+        """The tensor of this name in float64, reshaped; a dimension may be -1.
+
+        Raises:
+            ConversionError: there is no such tensor, or its size does not fit.
+        """
+        if name not in self._left:
+            near = ", ".join(sorted(self._left)[:8]) or "none"
+            raise ConversionError(f"{name}: expected in the state dict, but it is not there; there are {near} ...")
+        tensor = self._left.pop(name).detach().cpu()
+        size = torch.Size(shape).numel()
+        if (size >= 0 and tensor.numel() != size) or (size < 0 and tensor.numel() % size):
+            raise ConversionError(
+                f"{name}: expected {' x '.join(map(str, shape))} numbers, got {tuple(tensor.shape)}; "
+                "the hyperparameters do not belong to this state dict"
+            )
+        return tensor.to(torch.float64).reshape(shape)
+
+    def take_blocks(self, name: str, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
+        """Split a flat tensor of concatenated matrices, as e3nn keeps them."""
+        sizes = [torch.Size(shape).numel() for shape in shapes]
+        blocks = self.take(name, sum(sizes)).split(sizes)
+        return [block.reshape(tuple(shape)) for block, shape in zip(blocks, shapes, strict=True)]
+
+    def check(self, name: str, expected: Any) -> None:
+        """Take a constant, if it is there, and compare it with ours to single precision.
+
+        Raises:
+            ConversionError: the constants differ.
+        """
+        if name not in self._left:
+            return
+        ours = torch.as_tensor(expected, dtype=torch.float64)
+        theirs = self.take(name, *ours.shape)
+        if not torch.allclose(theirs, ours, rtol=1e-6, atol=1e-6):
+            raise ConversionError(f"{name}: expected {ours.tolist()}, got {theirs.tolist()}")
+
+    def coupling_sign(self, prefix: str, degrees: tuple[int, int, int]) -> int:
+        """The sign of the tensor product's 3j tensor under `prefix` relative to ours.
+
+        Releases of e3nn differ in the sign of some 3j tensors whose degrees add up to an odd number. Where one degree
+        is zero the state dict keeps none, and all releases agree.
+
+        Raises:
+            ConversionError: the tensors differ by more than a sign.
+        """
+        ending = "_w3j_" + "_".join(map(str, degrees))
+        found = [tensor for name, tensor in self._left.items() if name.startswith(prefix) and name.endswith(ending)]
+        if not found:
+            return 1
+        ours = torch.from_numpy(wigner_3j(*degrees))
+        for sign in (1, -1):
+            if all(torch.allclose(tensor.to(torch.float64), sign * ours, atol=1e-6) for tensor in found):
+                return sign
+        raise ConversionError(f"{prefix}...{ending}: differs from this e3nn's 3j tensor by more than a sign")
+
+    def finish(self) -> None:
+        """Raise `ConversionError` if a tensor was not taken: the model has a part that the family lacks."""
+        left = sorted(name for name in self._left if "_w3j_" not in name)
+        if left:
+            raise ConversionError(f"the state dict holds what this family has no place for: {', '.join(left)}")
+
+
+def check_hyperparameters(
+    given: Mapping[str, Any], used: Sequence[str], fixed: Mapping[str, Sequence[Any]], peer: str
+) -> None:
+    """Refuse hyperparameters that are missing, unknown, or beyond what the family does.
+
+    Args:
+        given: the hyperparameters.
+        used: those that must be there.
+        fixed: those that may be there, with the only values that can be converted (none given: any).
+        peer: whose they are, for the message.
+
+    Raises:
+        ConversionError: naming every problem.
+    """
+    problems = [f"{name}: missing" for name in used if name not in given]
+    for name, value in given.items():
+        if name in fixed:
+            if fixed[name] and value not in fixed[name]:
+                problems.append(f"{name}: can convert {' or '.join(map(repr, fixed[name]))}, got {value!r}")
+        elif name not in used:
+            problems.append(f"{name}: not a hyperparameter that is known here")
+    if problems:
+        raise ConversionError(f"hyperparameters of {peer}:\n  " + "\n  ".join(problems))
+
+
+def converted_config(config_class: type[Config], section: dict[str, Any], peer: str) -> Config:
+    """The family's configuration of these values; `ConversionError` if the family does not do them."""
+    try:
+        return config_class.model_validate(section)
+    except ValidationError as error:
+        raise ConversionError(f"hyperparameters of {peer} do not fit the family {section['name']}: {error}") from error
+
+
+def fill(parameter: nn.Parameter, value: Tensor) -> None:
+    """Put a value of the same shape into a parameter."""
+    if parameter.shape != value.shape:
+        raise ConversionError(f"expected a weight of shape {tuple(parameter.shape)}, got {tuple(value.shape)}")
+    with torch.no_grad():
+        parameter.copy_(value)

@@ -1,0 +1,242 @@
+"""NequIP potentials from the weights of nequip."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+import torch
+from ase.data import atomic_numbers
+from torch import Tensor
+
+from potentials.config.train import Precision
+from potentials.equivariant import Irrep, Layout
+from potentials.errors import ConversionError
+from potentials.interop.foreign_state import ForeignState, check_hyperparameters, converted_config, fill
+from potentials.models.nequip import SCALAR, Convolution, NequIP, NequIPConfig, SelfConnection
+from potentials.models.radial import BesselBasis
+from potentials.potential import Potential
+
+PEER = "nequip"
+
+USED = (
+    "r_max", "type_names", "num_layers", "l_max", "parity", "num_features", "radial_mlp_depth", "radial_mlp_width",
+    "num_bessels", "polynomial_cutoff_p", "avg_num_neighbors",
+)  # fmt: skip
+FIXED: dict[str, tuple[Any, ...]] = {
+    "model": ("NequIPGNNModel",), "readout_mlp_hidden_layers_depth": (0,), "per_edge_type_cutoff": (None,),
+    "pair_potential": (None,), "convnet_sc": (True,), "convnet_resnet": (False,), "learnable_shift": (False,),
+    "convnet_nonlinearity_type": ("gate",), "categorical_graph_field_embed": (None,),
+    "convnet_nonlinearity_scalars": ({"e": "silu", "o": "tanh"},),
+    "convnet_nonlinearity_gates": ({"e": "silu", "o": "tanh"},),
+    "type_embed_num_features": (), "bessel_trainable": (), "chemical_species": (),
+    # In the state dict, or no matter.
+    "per_type_energy_scales": (), "per_type_energy_shifts": (), "per_type_energy_scales_trainable": (),
+    "per_type_energy_shifts_trainable": (), "readout_mlp_hidden_layers_width": (), "readout_mlp_nonlinearity": (),
+    "do_derivatives": (), "seed": (), "model_dtype": (), "compile_mode": (),
+}  # fmt: skip
+IGNORED = ("output_mask",)
+EMBEDDING = "type_embed.embed_module.weight"
+
+
+def potential_from_nequip(
+    hyperparameters: Mapping[str, Any], state_dict: Mapping[str, Tensor], precision: Precision = "float64"
+) -> Potential:
+    """The potential that computes what a NequIP model of nequip (`NequIPGNNModel`) computes.
+
+    Args:
+        hyperparameters: the arguments of `NequIPGNNModel` under its names. Energy scales and shifts are taken from the
+            state dict. `type_names` must be chemical symbols, unless `chemical_species` gives those.
+        state_dict: the model's state dict, parameters and buffers.
+        precision: of the potential that is made.
+
+    Raises:
+        ConversionError: a hyperparameter or tensor is missing, or the model does what the family does not.
+    """
+    check_hyperparameters(hyperparameters, USED, FIXED, PEER)
+    state = ForeignState(_without_prefix(state_dict), IGNORED)
+    symbols = list(hyperparameters.get("chemical_species") or hyperparameters["type_names"])
+    unknown = [symbol for symbol in symbols if symbol not in atomic_numbers]
+    if unknown:
+        raise ConversionError(f"type_names: expected chemical symbols, got {', '.join(unknown)}")
+    order = np.argsort([atomic_numbers[symbol] for symbol in symbols]).tolist()
+    elements = [symbols[i] for i in order]
+    scales = _per_type(state, "scales", 1.0, order)
+    # An isolated atom has no features after the first layer, so the shift is its energy.
+    shifts = _per_type(state, "shifts", 0.0, order)
+    config = _config(hyperparameters, elements, dict(zip(elements, scales, strict=True)))
+    state.check("edge_norm._rmax_recip", 1 / config.cutoff)
+    reference_energies = dict(zip(elements, shifts, strict=True))
+    potential = Potential(config, reference_energies, precision, {"source": f"converted from {PEER}"})
+    _fill_model(cast(NequIP, potential.model), state, order)
+    state.finish()
+    return potential
+
+
+def _without_prefix(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Names as in the energy model itself, which wrappers prefix (`model.func.`, `sole_model.model.func.`)."""
+    found = [name for name in state_dict if name.endswith(EMBEDDING)]
+    if len(found) != 1:
+        raise ConversionError(f"{EMBEDDING}: expected once in the state dict, found {len(found)} times")
+    prefix = found[0][: -len(EMBEDDING)]
+    return {name.removeprefix(prefix): tensor for name, tensor in state_dict.items()}
+
+
+def _per_type(state: ForeignState, name: str, default: float, order: list[int]) -> list[float]:
+    name = f"per_type_energy_scale_shift.{name}"
+    if name not in state:
+        return [default] * len(order)
+    return state.take(name, -1).expand(len(order))[order].tolist()
+
+
+def _config(given: Mapping[str, Any], elements: list[str], scales: dict[str, float]) -> NequIPConfig:
+    features = given["num_features"]
+    widths = {features} if isinstance(features, int) else set(features)
+    widths.add(given.get("type_embed_num_features") or min(widths))
+    if len(widths) > 1:
+        raise ConversionError(
+            f"hyperparameters of {PEER}: can convert equal num_features for all degrees and the type embedding, got "
+            f"num_features={features}, type_embed_num_features={given.get('type_embed_num_features')}"
+        )
+    if isinstance(given["avg_num_neighbors"], Mapping):
+        raise ConversionError(f"hyperparameters of {PEER}: can convert one avg_num_neighbors, not one per type")
+    section = {
+        "name": "nequip",
+        "cutoff": float(given["r_max"]),
+        "elements": elements,
+        "average_neighbors": float(given["avg_num_neighbors"]),
+        "scale": scales,
+        "shift": 0.0,
+        "channels": widths.pop(),
+        "layers": given["num_layers"],
+        "degree": given["l_max"],
+        "parity": given["parity"],
+        "radial": {
+            "size": given["num_bessels"],
+            "trainable": bool(given.get("bessel_trainable")),
+            "envelope_power": given["polynomial_cutoff_p"],
+        },
+        "radial_mlp": [given["radial_mlp_width"]] * given["radial_mlp_depth"],
+    }
+    return converted_config(NequIPConfig, section, PEER)
+
+
+def _fill_model(model: NequIP, state: ForeignState, order: list[int]) -> None:
+    """Parameters in the order of the forward pass; `order` sorts the peer's types by atomic number."""
+    config = model.config
+    fill(model.embedding, state.take(EMBEDDING, len(order), config.channels)[order])
+    roots = state.take("bessel_encode.bessel_weights", config.radial.size)
+    fill(cast(BesselBasis, model.radial.basis).frequencies, roots * (math.pi / config.cutoff))
+    inputs = [SCALAR]
+    for layer, convolution in enumerate(model.convolutions):
+        last = layer == config.layers - 1
+        theirs = _LayerOfPeer(config, inputs, last)
+        theirs.fill(cast(Convolution, convolution), state, f"layer{layer}_convnet.conv")
+        inputs = theirs.outputs
+    (weight,) = model.readout.weights
+    fill(weight, state.take("per_atom_energy_readout.mlp_module.mlp.0.weight", *weight.shape))
+
+
+class _LayerOfPeer:
+    """The order in which nequip keeps the weights of one layer, which differs from ours.
+
+    Attributes:
+        inputs: irreps of the features that come in.
+        outputs: irreps that go out: scalars, then the rest, even before odd within a degree.
+        gated: the outputs of degree > 0, each with one gate among the even scalars of the convolution.
+        paths: (sender, harmonic degree, receiver) of the radial network's columns.
+    """
+
+    def __init__(self, config: NequIPConfig, inputs: list[Irrep], last: bool) -> None:
+        harmonics = Layout.natural(config.degree)
+        parities = (1, -1) if config.parity else None
+        hidden = [
+            Irrep(degree, parity) for degree in range(config.degree + 1) for parity in parities or ((-1) ** degree,)
+        ]
+        wanted = [SCALAR] if last else hidden
+        self.channels = config.channels
+        self.cutoff = config.cutoff
+        self.inputs = inputs
+        self.outputs = [
+            irrep for irrep in wanted if any(irrep in source.products(Y) for source in inputs for Y in harmonics)
+        ]
+        self.gated = [irrep for irrep in self.outputs if irrep.degree > 0]
+        self.paths = [
+            (source, Y.degree, target)
+            for source in inputs
+            for Y in harmonics
+            for target in source.products(Y)
+            if target in self.outputs
+        ]
+
+    def _width(self, irrep: Irrep) -> int:
+        """Channels of the convolution's output: the even scalars hold the gates too."""
+        return self.channels * (1 + len(self.gated) if irrep == SCALAR else 1)
+
+    def fill(self, convolution: Convolution, state: ForeignState, prefix: str) -> None:
+        """Put this layer's weights into ours."""
+        C = self.channels
+        blocks = state.take_blocks(f"{prefix}.linear_1.weight", [(C, C)] * len(self.inputs))
+        by_irrep = dict(zip(self.inputs, blocks, strict=True))
+        for (irrep, _), weight in zip(convolution.linear_1.parts, convolution.linear_1.weights, strict=True):
+            fill(weight, by_irrep[irrep])
+        self._fill_radial_network(convolution, state, prefix)
+        self._fill_linear_2(convolution, state, f"{prefix}.linear_2.weight")
+        if convolution.self_connection is not None:
+            self._fill_self_connection(convolution, convolution.self_connection, state, f"{prefix}.sc.weight")
+
+    def _fill_radial_network(self, convolution: Convolution, state: ForeignState, prefix: str) -> None:
+        weights = convolution.radial_network.weights
+        # Activations stand between the layers, so the peer counts them in twos.
+        taken = [state.take(f"{prefix}.edge_mlp.mlp.{2 * i}.weight", *w.shape) for i, w in enumerate(weights)]
+        columns = taken[-1].unflatten(1, (-1, self.channels))
+        signs = [
+            state.coupling_sign(f"{prefix}.tp_scatter.tp.", (source.degree, degree, target.degree))
+            for source, degree, target in convolution.coupling.paths
+        ]
+        place = [self.paths.index(path) for path in convolution.coupling.paths]
+        taken[-1] = (columns[:, place] * torch.tensor(signs).unsqueeze(1)).flatten(1)
+        # The peer's Bessel functions carry 2 / r_c where ours carry sqrt(2 / r_c).
+        taken[0] = taken[0] * math.sqrt(2 / self.cutoff)
+        for weight, value in zip(weights, taken, strict=True):
+            fill(weight, value)
+
+    def _fill_linear_2(self, convolution: Convolution, state: ForeignState, name: str) -> None:
+        """One block per output irrep, sorted odd before even; rows are paths in the peer's order."""
+        C = self.channels
+        targets = sorted(self.outputs)
+        theirs = {target: [path for path in self.paths if path[2] == target] for target in targets}
+        shapes = [(len(theirs[target]) * C, self._width(target)) for target in targets]
+        by_irrep = {}
+        for target, block in zip(targets, state.take_blocks(name, shapes), strict=True):
+            ours = [path for path in convolution.coupling.paths if path[2] == target]
+            place = [theirs[target].index(path) for path in ours]
+            by_irrep[target] = block.unflatten(0, (-1, C))[place].flatten(0, 1)
+        for (irrep, _), weight in zip(convolution.linear_2.parts, convolution.linear_2.weights, strict=True):
+            fill(weight, by_irrep[irrep][:, :C])
+        if convolution.gates is not None:
+            (weight,) = convolution.gates.weights
+            fill(weight, self._gates(convolution, by_irrep[SCALAR]))
+
+    def _fill_self_connection(
+        self, convolution: Convolution, self_connection: SelfConnection, state: ForeignState, name: str
+    ) -> None:
+        """One block per input irrep that is also an output: [channels, embedding, channels out]."""
+        C = self.channels
+        kept = [irrep for irrep in self.inputs if irrep in self.outputs]
+        blocks = state.take_blocks(name, [(C, C, self._width(irrep)) for irrep in kept])
+        by_irrep = dict(zip(kept, blocks, strict=True))
+        outputs = zip(self_connection.outputs, self_connection.parts, strict=True)
+        connected = [irrep for irrep, part in outputs if part is not None]
+        for irrep, weight in zip(connected, self_connection.weights, strict=True):
+            fill(weight, by_irrep[irrep][..., :C])
+        if convolution.gates_self_connection is not None:
+            (weight,) = convolution.gates_self_connection.weights
+            fill(weight, self._gates(convolution, by_irrep[SCALAR]))
+
+    def _gates(self, convolution: Convolution, scalars: Tensor) -> Tensor:
+        """The gates among the output channels of the even scalars, in our order."""
+        place = [self.gated.index(irrep) for irrep in convolution.gate.gated]
+        return scalars[..., self.channels :].unflatten(-1, (-1, self.channels))[..., place, :].flatten(-2)
