@@ -20,6 +20,7 @@ from potentials.errors import TrainingError
 from potentials.potential import Potential
 from potentials.training.losses import combine, loss_sums, property_weights
 from potentials.training.optimizers import build_optimizer
+from potentials.training.stages import stages
 
 _TIMED_BATCHES = 3
 
@@ -105,17 +106,17 @@ def _describe(device: torch.device) -> str:
 
 
 def _training_step(potential: Potential, config: RunConfig, device: torch.device) -> Callable[[GraphBatch], float]:
-    """Loss, gradient and optimiser step as in training; the loss is returned."""
+    """Loss, gradient and optimiser step as in the most expensive stage of training; the loss is returned."""
     optimizer = build_optimizer(potential, config.train.optimizer)
-    weights = property_weights(config.loss).to(device)
-    stress = config.loss.stress.weight > 0
+    stage = max(stages(config), key=lambda stage: (stage.needs_forces, stage.needs_stress))
+    weights = property_weights(stage.loss).to(device)
 
     def step(batch: GraphBatch) -> float:
         potential.train()
         batch = batch.to(device)
         optimizer.zero_grad()
-        prediction = potential(batch, forces=config.loss.forces.weight > 0, stress=stress)
-        loss = combine(*loss_sums(prediction, batch, config.loss), weights)
+        prediction = potential(batch, forces=stage.needs_forces, stress=stage.needs_stress)
+        loss = combine(*loss_sums(prediction, batch, stage.loss), weights)
         loss.backward()
         _check_finite(loss, potential)
         optimizer.step()
@@ -153,8 +154,9 @@ def _validation_seconds(
     def evaluate(batch: GraphBatch) -> float:
         return potential(batch.to(device), forces=config.data.forces is not None, stress=stress).energy.sum().item()
 
-    seconds, _ = _timed(evaluate, next(iter(loader)), device)
-    return seconds * len(loader)
+    batch = next(iter(loader))
+    _timed(evaluate, batch, device)  # the first call prepares kernels
+    return _timed(evaluate, batch, device)[0] * len(loader)
 
 
 def _peak_memory(device: torch.device) -> int:

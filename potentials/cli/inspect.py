@@ -22,27 +22,46 @@ def inspect(
     if as_json:
         print(json.dumps(header, indent=2))
         return
+    console.output.print(console.key_values(_rows(header)))
+
+
+def _rows(header: dict[str, Any]) -> list[tuple[str, str]]:
     settings = dict(header["model"])
-    console.output.print(
-        console.key_values(
-            [
-                ("file", f"{console.path(model)}, {console.size(header['bytes'])}, format {header['format_version']}"),
-                ("family", settings.pop("name")),
-                ("cutoff", f"{settings.pop('cutoff'):g} A"),
-                ("elements", ", ".join(settings.pop("elements"))),
-                ("reference energies", _reference_energies(header)),
-                ("precision", header["precision"]),
-                ("weights", f"{header['numbers']:,}"),
-                ("settings", _flat(settings)),
-                *((name.replace("_", " "), _flat(value)) for name, value in header["metadata"].items()),
-                ("written with", _flat(header["versions"])),
-            ]
-        )
+    energies = header["reference_energies"]
+    elements = settings.pop("elements")
+    rows = [
+        ("file", f"{console.path(header['file'])}, {console.size(header['bytes'])}, format {header['format_version']}"),
+        ("family", settings.pop("name")),
+        ("cutoff", f"{settings.pop('cutoff'):g} A"),
+        ("elements", ", ".join(elements)),
+        ("reference energies", ", ".join(f"{symbol} {energies[symbol]:.6f}" for symbol in elements) + " eV"),
+        ("precision", header["precision"]),
+        ("weights", f"{header['numbers']:,}"),
+        ("settings", _flat(settings)),
+        ("written with", _flat(header["versions"])),
+    ]
+    return rows + _training_rows(header["metadata"])
+
+
+def _training_rows(metadata: dict[str, Any]) -> list[tuple[str, str]]:
+    """What training left in the header; a potential saved by hand has nothing there."""
+    rows = []
+    if "config" in metadata:
+        rows.append(("run", f"{metadata['config']['run']}, epoch {metadata['epoch']:g}"))
+    if "training_data" in metadata:
+        rows.append(("training data", f"sha256 {metadata['training_data']}"))
+    if "validation_errors" in metadata:
+        rows.append(("validation RMSE", _errors(metadata["validation_errors"])))
+    return rows
+
+
+def _errors(errors: dict[str, Any]) -> str:
+    units = {"energy_per_atom": ("energy", "meV/atom"), "forces": ("forces", "meV/A"), "stress": ("stress", "meV/A^3")}
+    return ", ".join(
+        f"{label} {console.milli(errors[name]['rmse'])} {unit}"
+        for name, (label, unit) in units.items()
+        if errors.get(name)
     )
-
-
-def _reference_energies(header: dict[str, Any]) -> str:
-    return ", ".join(f"{symbol} {energy:.6f}" for symbol, energy in header["reference_energies"].items()) + " eV"
 
 
 def _flat(value: Any) -> str:
@@ -54,4 +73,6 @@ def _flat(value: Any) -> str:
         )
     if isinstance(value, list):
         return "[" + ", ".join(_flat(inner) for inner in value) + "]"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
