@@ -74,5 +74,5 @@ def test_a_gradient_that_is_not_finite(prepared, monkeypatch):
         return loss + (loss - loss.detach()).sqrt()
 
     monkeypatch.setattr("potentials.analysis.rehearsal.combine", with_infinite_slope)
-    with pytest.raises(TrainingError, match="gradient of .* is not finite"):
+    with pytest.raises(TrainingError, match=r"gradient of .* is not finite"):
         rehearse(prepared)
