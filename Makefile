@@ -35,7 +35,12 @@ install: $(INSTALLED)
 
 quickstart: $(INSTALLED)
 	$(BIN)/potentials train configs/quickstart.yaml
-	$(BIN)/potentials md runs/quickstart/best.potential builtin:ethanol
+	$(BIN)/potentials md runs/quickstart/best.potential builtin:ethanol --ensemble nve --temperature 300 --time 1ps \
+	  --output runs/quickstart/nve.traj --overwrite
+	@echo
+	@echo "The potential is runs/quickstart/best.potential, the trajectory runs/quickstart/nve.traj; look at runs/quickstart."
+	@echo "The command is $(BIN)/potentials (source .venv/bin/activate to call it potentials). Next, with data of yours:"
+	@echo "  potentials init data.xyz > config.yaml && potentials check config.yaml && potentials train config.yaml"
 
 test: $(DEVELOPER)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
