@@ -60,7 +60,7 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
 
 
-@settings(derandomize=True, database=None, max_examples=150, deadline=None)
+@settings(derandomize=True, database=None, max_examples=80, deadline=None)
 @given(
     rate=finite.filter(lambda value: value > 0),
     shift=finite,
