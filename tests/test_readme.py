@@ -1,0 +1,19 @@
+"""What the README shows is so."""
+
+import re
+
+import potentials.models  # noqa: F401  (enters the families)
+from potentials.cli.main import COMMANDS
+from potentials.config import parse_config
+
+
+def test_its_configuration_is_one(repository):
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    example = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert example is not None
+    assert parse_config(example[1]).data.stress.unit == "kbar"
+
+
+def test_its_table_lists_the_commands(repository):
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)[` ].*\|$", text, re.MULTILINE)[: len(COMMANDS)] == list(COMMANDS)
