@@ -3,14 +3,18 @@
 The formula and the cutoff are those of `ase.calculators.morse.MorsePotential`, so that calculator is the oracle.
 """
 
+from pathlib import Path
 from typing import Literal
 
+import pytest
 import torch
 from ase.calculators.morse import MorsePotential
 from torch import Tensor, nn
 
-from potentials.config.families import FamilyConfig, register_family
+from potentials.config.families import _FAMILIES, FamilyConfig
+from potentials.config.train import Precision
 from potentials.kernels import EdgeTopology
+from potentials.model_file import save
 from potentials.potential import Potential
 
 # Copper-like: well depth in eV, equilibrium distance in A, stiffness; smooth cutoff from 4 A to 5 A.
@@ -23,6 +27,9 @@ class MorseConfig(FamilyConfig):
     name: Literal["morse"] = "morse"
     cutoff: float = CUTOFF
     epsilon: float = EPSILON
+
+    def build(self) -> "Morse":
+        return Morse(self)
 
 
 class Morse(nn.Module):
@@ -42,13 +49,17 @@ class Morse(nn.Module):
         return []
 
 
-def morse_potential(
-    precision: Literal["float32", "float64", "mixed"] = "float64", epsilon: float = EPSILON
-) -> Potential:
+def morse_potential(precision: Precision = "float64", epsilon: float = EPSILON) -> Potential:
     """A `Potential` of oxygen and copper whose pairs are all Morse pairs."""
-    register_family("morse", MorseConfig, Morse)
     config = MorseConfig(elements=["O", "Cu"], average_neighbors=1.0, scale=1.0, shift=0.0, epsilon=epsilon)
     return Potential(config, REFERENCE_ENERGIES, precision).eval()
+
+
+def save_morse(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model file that can be loaded until the end of the test; other tests list the families and must not see it."""
+    monkeypatch.setitem(_FAMILIES, "morse", MorseConfig)
+    save(morse_potential(), path)
+    return path
 
 
 def morse_oracle() -> MorsePotential:

@@ -6,7 +6,7 @@
 from potentials.simulation.calculator import PotentialCalculator
 from potentials.simulation.md_settings import MDSettings
 from potentials.simulation.molecular_dynamics import MDResult, run_md
-from potentials.simulation.relaxation import RelaxationResult, RelaxationSettings, relax
+from potentials.simulation.relaxation import RelaxationResult, RelaxationSettings, relax, relax_frames
 
 __all__ = [
     "MDResult",
@@ -15,5 +15,6 @@ __all__ = [
     "RelaxationResult",
     "RelaxationSettings",
     "relax",
+    "relax_frames",
     "run_md",
 ]

@@ -13,7 +13,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from potentials.errors import SimulationError
+from potentials.devices import choose_device
 from potentials.model_file import load
 from potentials.potential import Potential
 from potentials.simulation.skin_neighbor_list import SkinNeighborList
@@ -43,9 +43,9 @@ class PotentialCalculator(Calculator):
     def __init__(self, potential: Potential | str | Path, device: str | None = None, skin: float = 0.5) -> None:
         super().__init__()
         if isinstance(potential, str | Path):
-            self.potential = load(potential, device=str(_choose_device(device or "cpu")))
+            self.potential = load(potential, device=choose_device(device or "cpu"))
         else:
-            self.potential = potential if device is None else potential.to(_choose_device(device))
+            self.potential = potential if device is None else potential.to(choose_device(device))
         self.potential.eval()
         self.device = next((p.device for p in self.potential.parameters()), torch.device("cpu"))
         self.neighbors = SkinNeighborList(self.potential.elements, self.potential.cutoff, skin, self.device)
@@ -67,7 +67,7 @@ class PotentialCalculator(Calculator):
     def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:
         """Which of positions, numbers, cell and pbc differ at all from those the results belong to; called by ASE.
 
-        Nothing else matters to a potential, and this is 20 times faster than ASE's comparison within a tolerance.
+        Nothing else matters to a potential, and this is several times faster than ASE's comparison within a tolerance.
         """
         if self.atoms is None:
             return list(all_changes)
@@ -100,18 +100,6 @@ class PotentialCalculator(Calculator):
     def todict(self, skip_default: bool = True) -> dict[str, Any]:
         """What ASE writes into trajectories about the calculator."""
         return {"skin": self.neighbors.skin}
-
-
-def _choose_device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise SimulationError(f'expected device "cpu", "cuda" or "auto", got "{name}"') from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise SimulationError('device "cuda" was asked for, but PyTorch sees no GPU here; use "cpu" or "auto"')
-    return device
 
 
 def _float64(values: torch.Tensor) -> np.ndarray:

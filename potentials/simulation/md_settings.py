@@ -106,6 +106,19 @@ class MDSettings:
         return values
 
 
+def number_of_steps(steps: int | None, time: str | None, timestep: float) -> int:
+    """The length of a run that is given in steps, as a time, or not at all (then that of `MDSettings`).
+
+    Raises:
+        SimulationError: both are given, or the time is none.
+    """
+    if steps is not None and time is not None:
+        raise SimulationError(f"give the length of the run in steps ({steps}) or as a time ({time}), not both")
+    if time is not None:
+        return steps_of_time(time, timestep)
+    return MDSettings.steps if steps is None else steps
+
+
 def steps_of_time(time: str, timestep: float) -> int:
     """The number of time steps (of `timestep` fs) in a time such as `500fs`, `10ps` or `1ns`, rounded.
 

@@ -52,6 +52,16 @@ class MDResult:
         """K, over the records of the whole run."""
         return float(np.mean([record.temperature_K for record in self.records]))
 
+    @property
+    def mean_pressure(self) -> float:
+        """GPa, over the records of the whole run; NaN without a 3D periodic cell."""
+        return float(np.mean([record.pressure_GPa for record in self.records]))
+
+    @property
+    def mean_volume(self) -> float:
+        """A^3, over the records of the whole run; NaN without a 3D periodic cell."""
+        return float(np.mean([record.volume_A3 for record in self.records]))
+
 
 def run_md(
     calculator: Calculator,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
+import ase.io
 import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator
@@ -14,7 +17,9 @@ from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS, FIRE, LBFGS
 from ase.optimize.optimize import Optimizer
 
-from potentials.errors import DataError, SimulationError
+from potentials.data.frames import Frame
+from potentials.data.structure_output import check_structure_output
+from potentials.errors import DataError, SimulationError, UnknownElementError
 
 OptimizerName = Literal["lbfgs", "bfgs", "fire"]
 
@@ -116,6 +121,29 @@ def relax(calculator: Calculator, atoms: Atoms, settings: RelaxationSettings | N
         volume_after=_volume(relaxed),
         largest_stress=_largest_stress(relaxed, pressure) if settings.cell else math.nan,
     )
+
+
+def relax_frames(
+    calculator: Calculator, frames: Sequence[Frame], settings: RelaxationSettings, output: Path
+) -> Iterator[RelaxationResult]:
+    """Relax structures one after the other, each written to `output` (extxyz) as soon as it is done.
+
+    `info` of the written structures has `relaxation_converged` and `relaxation_steps`.
+
+    Raises:
+        DataError: the output cannot be written.
+        SimulationError, UnknownElementError: as `relax`, naming the frame; what was relaxed before is written.
+    """
+    check_structure_output(output, frames)
+    output.unlink(missing_ok=True)
+    for frame in frames:
+        try:
+            result = relax(calculator, frame.atoms, settings)
+        except (SimulationError, UnknownElementError, DataError) as error:
+            raise type(error)(f"{frame}: {error}") from error
+        result.atoms.info.update(relaxation_converged=result.converged, relaxation_steps=result.steps)
+        ase.io.write(output, result.atoms, format="extxyz", append=True)
+        yield result
 
 
 def _finite_energy(atoms: Atoms, step: int) -> float:

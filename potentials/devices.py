@@ -1,0 +1,23 @@
+"""Which device a potential runs on."""
+
+from __future__ import annotations
+
+import torch
+
+from potentials.errors import SimulationError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `cpu`, `cuda` or `cuda:1`; `auto` is a GPU where there is one, else the CPU.
+
+    Raises:
+        SimulationError: there is no such device, or PyTorch sees no GPU.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()):
+        raise SimulationError(f'device: expected "cpu", "cuda", "cuda:NUMBER" or "auto", got "{name}"')
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise SimulationError(f'device: "{name}" was asked for, but PyTorch sees {torch.cuda.device_count()} GPUs here')
+    return torch.device(name)

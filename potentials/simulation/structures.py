@@ -1,0 +1,39 @@
+"""The structure a simulation starts from."""
+
+from __future__ import annotations
+
+import re
+
+from ase import Atoms
+
+from potentials.data.frames import read_frames
+from potentials.errors import SimulationError
+
+
+def read_structure(file: str, index: int = -1, supercell: str = "1 1 1") -> Atoms:
+    """One structure of a file, repeated.
+
+    Args:
+        file: anything ASE reads, or `builtin:NAME`.
+        index: number of the frame, from 0; negative counts from the end.
+        supercell: three repetitions along the cell vectors, such as `2 2 1`.
+
+    Raises:
+        DataError: the file cannot be read, or has no such frame.
+        SimulationError: the supercell makes no sense, or repeats along a direction that is not periodic.
+    """
+    repeat = _repetitions(supercell)
+    atoms = read_frames(f"{file}@{index}")[0].atoms
+    if any(count > 1 and not periodic for count, periodic in zip(repeat, atoms.pbc, strict=True)):
+        raise SimulationError(
+            f'supercell "{supercell}" repeats a direction that is not periodic: the structure has '
+            f"pbc = {atoms.pbc.tolist()}"
+        )
+    return atoms.repeat(repeat)
+
+
+def _repetitions(supercell: str) -> tuple[int, int, int]:
+    numbers = re.split(r"[\sx,]+", supercell.strip())
+    if len(numbers) != 3 or not all(number.isdecimal() and int(number) > 0 for number in numbers):
+        raise SimulationError(f'supercell: expected three positive whole numbers such as "2 2 2", got "{supercell}"')
+    return int(numbers[0]), int(numbers[1]), int(numbers[2])

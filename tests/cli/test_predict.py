@@ -1,0 +1,66 @@
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.singlepoint import SinglePointCalculator
+from morse_family import REFERENCE_ENERGIES, morse_oracle, save_morse
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_morse(tmp_path / "morse.potential", monkeypatch)
+    crystal, molecule = bulk("Cu", cubic=True), Atoms("Cu2", [[0, 0, 0], [0, 0, 2.6]])
+    crystal.positions[0] += 0.1
+    molecule.calc = SinglePointCalculator(molecule, energy=4.0, forces=np.ones((2, 3)))
+    ase.io.write("mixed.xyz", [crystal, molecule])
+    return "morse.potential"
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_predictions_are_those_of_the_oracle(potentials, model, batch_size):
+    result = potentials("predict", model, "mixed.xyz", "-o", "out.extxyz", "--batch-size", batch_size)
+    assert result.exit_code == 0, result.output
+    assert "2, 6 atoms" in result.stdout
+    assert "out.extxyz" in result.stdout
+    crystal, molecule = ase.io.read("out.extxyz", index=":")
+    for atoms in (crystal, molecule):
+        oracle = atoms.copy()
+        oracle.calc = morse_oracle()
+        energies = oracle.get_potential_energies() + REFERENCE_ENERGIES["Cu"]
+        assert atoms.get_potential_energy() == pytest.approx(energies.sum(), abs=1e-7)
+        np.testing.assert_allclose(atoms.get_potential_energies(), energies, atol=1e-7)
+        np.testing.assert_allclose(atoms.get_forces(), oracle.get_forces(), atol=1e-7)
+    oracle = crystal.copy()
+    oracle.calc = morse_oracle()
+    np.testing.assert_allclose(crystal.get_stress(), oracle.get_stress(), atol=1e-7)
+    assert molecule.info["reference_energy"] == 4.0
+    assert np.array_equal(molecule.arrays["reference_forces"], np.ones((2, 3)))
+
+
+def test_a_failure_leaves_the_file_of_an_earlier_call(potentials, model):
+    ase.io.write("gold.xyz", [bulk("Cu"), bulk("Au")])
+    assert potentials("predict", model, "mixed.xyz").exit_code == 0
+    result = potentials("predict", model, "gold.xyz", "--batch-size", 1)
+    assert result.exit_code == 2
+    assert "gold.xyz, frame 1: the structure Au contains Au; the model knows O, Cu" in result.stderr.replace("\n", " ")
+    assert len(ase.io.read("predicted.extxyz", index=":")) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.potential", "mixed.xyz"], "missing.potential"),
+        (["morse.potential", "missing.xyz"], "missing.xyz"),
+        (["morse.potential", "morse.potential"], "cannot read morse.potential"),
+        (["morse.potential", "mixed.xyz", "-o", "mixed.xyz"], "is the file the structures come from"),
+        (["morse.potential", "mixed.xyz", "--batch-size", "0"], "batch_size"),
+        (["morse.potential", "mixed.xyz", "--device", "cuda:99"], "PyTorch sees"),
+    ],
+)
+def test_bad_input(potentials, model, arguments, message):
+    result = potentials("predict", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr.replace("\n", " ")
+    assert len(ase.io.read("mixed.xyz", index=":")) == 2
