@@ -23,11 +23,13 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
 $(INSTALLED): $(PACKAGING) | $(BIN)/python
+	@echo "Installing into .venv; this takes a few minutes the first time."
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
 	@touch $@
 
 # The developers' set-up contains the users'.
 $(DEVELOPER): $(PACKAGING) | $(BIN)/python
+	@echo "Installing into .venv; this takes a few minutes the first time."
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	@touch $(INSTALLED) $@
 
