@@ -1,0 +1,160 @@
+"""Which configurations of each family the physics suite runs. A new family joins by adding an entry to `VARIANTS`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from physics.structures import ELEMENTS
+
+import potentials.models  # noqa: F401  (registers the families)
+from potentials.config import FamilyConfig, families
+from potentials.config.train import Precision
+from potentials.potential import Potential
+
+REFERENCE_ENERGIES = {"H": -1.3, "C": -2.4, "O": -3.7}
+COMMON: dict[str, Any] = {
+    "cutoff": 3.5,
+    "elements": ELEMENTS,
+    "average_neighbors": 4.0,
+    "scale": 11.0,
+    "shift": 0.2,
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One configuration of a family.
+
+    Attributes:
+        options: what differs from the family's defaults and from `COMMON`.
+        symmetry_tolerance: of energies in eV, forces in eV/A and stress in eV/A^3, relative to the largest.
+        unused_parameters: patterns of the names of parameters that no energy depends on; say why beside it.
+        partly_unused_parameters: the same where some of the numbers matter.
+    """
+
+    options: Mapping[str, Any]
+    symmetry_tolerance: float = 1e-10
+    unused_parameters: tuple[str, ...] = ()
+    partly_unused_parameters: tuple[str, ...] = ()
+
+
+# The last layer makes scalars of proper tensors only, so the pseudovectors (1e) of the layer before it, their gates and
+# the radial weights of their paths are never used; the published architecture has these weights.
+_NEQUIP_PSEUDOVECTORS: dict[str, Any] = {
+    "unused_parameters": ("convolutions.1.linear_2.weights.2", "convolutions.2.linear_1.weights.2"),
+    "partly_unused_parameters": (
+        "convolutions.1.radial_network.weights.2",
+        "convolutions.1.gates.weights.0",
+        "convolutions.1.gates_self_connection.weights.0",
+    ),
+}
+
+VARIANTS: dict[str, dict[str, Variant]] = {
+    "mace": {
+        "residual": Variant({"channels": 4}),
+        "non-residual": Variant(
+            {
+                "channels": 4,
+                "feature_degree": 2,
+                "edge_degree": 2,
+                "correlation": [3, 2],
+                "first_interaction": "non-residual",
+                "interaction": "non-residual",
+                "normalization": "density",
+                "radial": {"basis": "gaussian", "trainable": True, "envelope": "smooth"},
+                "radial_mlp": [16],
+                "zbl": True,
+                "scale": {"H": 7.0, "C": 13.0, "O": 11.0},
+                "shift": {"H": 0.1, "C": -0.3, "O": 0.2},
+            }
+        ),
+        "three layers": Variant(
+            {
+                "channels": 4,
+                "layers": 3,
+                "edge_degree": 1,
+                "correlation": 2,
+                "first_interaction": "non-residual",
+                "radial": {"basis": "bessel", "trainable": True, "distance_transform": "agnesi"},
+                "radial_mlp": [8, 8],
+            }
+        ),
+        "invariant": Variant(
+            {
+                "channels": 6,
+                "layers": 1,
+                "feature_degree": 0,
+                "edge_degree": 4,
+                "correlation": 2,
+                "radial": {"basis": "chebyshev", "size": 5},
+                "radial_mlp": [16],
+            }
+        ),
+    },
+    "nequip": {
+        "parity": Variant({"channels": 4, "layers": 3}, **_NEQUIP_PSEUDOVECTORS),
+        "no parity": Variant(
+            {
+                "channels": 4,
+                "layers": 2,
+                "degree": 2,
+                "parity": False,
+                "radial": {"basis": "bessel", "trainable": True, "envelope_power": 6},
+                "radial_mlp": [16, 16],
+                "zbl": True,
+                "scale": {"H": 7.0, "C": 13.0, "O": 11.0},
+                "shift": {"H": 0.1, "C": -0.3, "O": 0.2},
+            }
+        ),
+        "invariant": Variant(
+            {
+                "channels": 6,
+                "layers": 3,
+                "degree": 0,
+                "self_connection": False,
+                "radial": {"basis": "gaussian", "envelope": "smooth"},
+                "radial_mlp": [8],
+            }
+        ),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A variant of a family by its names, and the potential it describes."""
+
+    family: str
+    name: str
+    variant: Variant
+
+    def __str__(self) -> str:
+        return f"{self.family} {self.name}"
+
+    def config(self, **changes: Any) -> FamilyConfig:
+        """The configuration, with changes."""
+        values = {"name": self.family, **COMMON, **self.variant.options, **changes}
+        return families()[self.family].model_validate(values)
+
+    def potential(self, precision: Precision = "float64", seed: int = 0, **changes: Any) -> Potential:
+        """A new potential with random weights; the caller's random numbers do not notice."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return Potential(self.config(**changes), REFERENCE_ENERGIES, precision).eval()
+
+
+def shipped_families() -> list[str]:
+    """The families of the package; other tests may have registered families of their own."""
+    return [name for name, config in families().items() if config.__module__.startswith("potentials.models.")]
+
+
+def cases() -> list[Case]:
+    """All variants of all families that have an entry."""
+    return [
+        Case(family, name, variant)
+        for family in shipped_families()
+        for name, variant in VARIANTS.get(family, {}).items()
+    ]
