@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -56,16 +55,15 @@ def save(potential: Potential, path: str | os.PathLike[str]) -> None:
         "metadata": potential.metadata,
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in potential.model.state_dict().items()}
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        os.close(handle)
         try:
             save_file(tensors, temporary, metadata={FORMAT: json.dumps(header, sort_keys=True)})
-            with Path(temporary).open("rb") as written:
+            with temporary.open("rb") as written:
                 os.fsync(written.fileno())
-            Path(temporary).replace(target)
+            temporary.replace(target)
         finally:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
     except (OSError, SafetensorError) as error:
         raise ModelFileError(f"{target}: cannot write the model file: {error}") from error
 
