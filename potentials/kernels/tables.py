@@ -45,7 +45,8 @@ class MessagePath:
 class MessageTable:
     """Terms of Q(h, Y, w, g) = sum_e sum_t C_t h[src_e, a_t, c] Y[e, b_t] w[e, p_t, c] g[dst_e, d_t, c].
 
-    The terms t are grouped by path p: each path is one dense block of coefficients, mostly zeros.
+    The terms t are grouped by path p: each path is one dense block of coefficients, mostly zeros. Each receiver
+    component belongs to exactly one path, so that kernels write messages path by path.
     """
 
     sender_components: int
@@ -62,7 +63,16 @@ class MessageTable:
         receiver_components: int,
         paths: Sequence[MessagePath],
     ) -> MessageTable:
-        """Make and register a table; equal content gives the same key in every process."""
+        """Make and register a table; equal content gives the same key in every process.
+
+        Raises:
+            ValueError: a receiver component belongs to no path, or to several.
+        """
+        reached = [p.receiver_start + p.receiver_step * d for p in paths for d in range(p.coefficients.shape[2])]
+        if sorted(reached) != list(range(receiver_components)):
+            raise ValueError(
+                f"each of the {receiver_components} receiver components must be in one path, got {reached}"
+            )
         sizes = np.array([sender_components, harmonic_components, receiver_components])
         parts: list[np.ndarray] = [sizes]
         for path in paths:
