@@ -103,7 +103,9 @@ class Potential(nn.Module):
         """
         create_graph = self.training if create_graph is None else create_graph
         derivatives = forces or stress or node_virials
-        with torch.set_grad_enabled(derivatives or (create_graph and torch.is_grad_enabled())):
+        # Forces are derivatives: they are there whatever mode the caller is in.
+        differentiable = derivatives or (create_graph and torch.is_grad_enabled())
+        with torch.inference_mode(False), torch.set_grad_enabled(differentiable):
             topology = EdgeTopology.from_degrees(
                 graph.edge_index, graph.receiver_degree, graph.sender_order, graph.sender_degree
             )

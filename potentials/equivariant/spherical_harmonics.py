@@ -17,10 +17,13 @@ def _raising(degree: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     Y_{l-1} (x) Y_1 projected on degree l is proportional to Y_l; the factor follows from the normalisation at the
     polar axis, where only m = 0 is not zero.
     """
-    coupling = torch.from_numpy(wigner_3j(degree - 1, 1, degree))
-    middle = coupling[degree - 1, 1, degree]
-    at_pole = middle * (2 * degree - 1) ** 0.5 * 3**0.5
-    return (coupling * ((2 * degree + 1) ** 0.5 / at_pole)).reshape(-1, 2 * degree + 1).to(device=device, dtype=dtype)
+    # A tensor made in inference mode could never be trained with, and this one is kept.
+    with torch.inference_mode(False):
+        coupling = torch.from_numpy(wigner_3j(degree - 1, 1, degree))
+        middle = coupling[degree - 1, 1, degree]
+        at_pole = middle * (2 * degree - 1) ** 0.5 * 3**0.5
+        raising = coupling * ((2 * degree + 1) ** 0.5 / at_pole)
+        return raising.reshape(-1, 2 * degree + 1).to(device=device, dtype=dtype)
 
 
 def spherical_harmonics(unit_vectors: Tensor, degree: int) -> Tensor:
