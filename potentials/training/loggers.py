@@ -1,21 +1,15 @@
-"""Where the figures of a run go: always to `metrics.csv`, and to Weights & Biases when asked."""
+"""Where the figures of a run go: always to `metrics.csv`, and to Lightning's loggers when there are any."""
 
 from __future__ import annotations
 
 import csv
-import netrc
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlparse
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import WandbLogger
 
-from potentials.config.logging import WandbConfig
-from potentials.config.run import RunConfig
 from potentials.training.metrics import Error
 from potentials.training.module import TrainingModule, Validation
 
@@ -111,43 +105,3 @@ class LoggerFeed(Callback):
     def _log(self, trainer: Trainer, values: dict[str, Any]) -> None:
         for logger in trainer.loggers:
             logger.log_metrics(values, step=trainer.global_step)
-
-
-def wandb_logger(config: RunConfig, section: WandbConfig, folder: Path, run_id: str) -> WandbLogger:
-    """A logger to Weights & Biases that needs no network unless the user has logged in.
-
-    Args:
-        config: recorded with the run.
-        section: `logging.wandb`.
-        folder: of the run; wandb's own folder is made inside it.
-        run_id: the same when a run is continued, so that wandb continues its curves.
-    """
-    # wandb falls back on the system's temporary folder, with a warning, where the folder is not there yet.
-    (folder / "wandb").mkdir(exist_ok=True)
-    return WandbLogger(
-        name=folder.name,
-        save_dir=folder,
-        project=section.project,
-        entity=section.entity,
-        tags=section.tags,
-        id=run_id,
-        mode=wandb_mode(section),
-        config=config.model_dump(mode="json"),
-    )
-
-
-def wandb_mode(section: WandbConfig) -> str:
-    """`online` or `offline`: as configured, else as `WANDB_MODE` says, else whether `wandb login` was done."""
-    if section.mode != "auto":
-        return section.mode
-    return os.environ.get("WANDB_MODE") or ("online" if _logged_in() else "offline")
-
-
-def _logged_in() -> bool:
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
-    try:
-        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
-        return False

@@ -6,7 +6,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from potentials.training.checkpoints import RunCheckpoint
 from potentials.training.error_table import UNITS, ErrorTable
 from potentials.training.evaluation import evaluate_graphs
 from potentials.training.journal import Journal
-from potentials.training.loggers import LoggerFeed, MetricsFile, wandb_logger
+from potentials.training.loggers import LoggerFeed, MetricsFile
 from potentials.training.module import TrainingModule
 from potentials.training.progress import ProgressLine
 from potentials.training.run_folder import Reason, RunFolder, Status, is_finished
@@ -74,11 +74,12 @@ def train(config: RunConfig, *, progress: bool = True) -> TrainingResult:
     folder = RunFolder(config.run)
     folder.create()
     is_first_process = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    with folder.lock() if is_first_process else nullcontext():
+        return _train(prepared, folder, progress, is_first_process)
+
+
+def _train(prepared: PreparedData, folder: RunFolder, progress: bool, is_first_process: bool) -> TrainingResult:
     journal = Journal(folder.log if is_first_process else None, progress and is_first_process)
-    for note in prepared.notes:
-        journal.note(note)
-    for warning in prepared.warnings:
-        journal.warn(warning)
     status = folder.status()
     if folder.can_continue:
         prepared = replace(prepared, config=folder.continued_config(prepared.config, prepared.fingerprint))
@@ -92,6 +93,10 @@ def train(config: RunConfig, *, progress: bool = True) -> TrainingResult:
         folder.write_config(prepared.config)
         folder.write_json(folder.splits, prepared.splits)
         folder.write_status(status)
+    for note in prepared.notes:
+        journal.note(note)
+    for warning in prepared.warnings:
+        journal.warn(warning)
     return _train_and_evaluate(prepared, folder, journal, status)
 
 
@@ -205,7 +210,10 @@ def _trainer(config: RunConfig, folder: RunFolder, journal: Journal, stop: StopR
     ]
     loggers: list[Logger] = []
     if config.logging.wandb is not None:
-        loggers.append(wandb_logger(config, config.logging.wandb, folder.path, wandb_id))
+        # Here, as importing wandb takes longer than reading most data.
+        from potentials.training.weights_and_biases import wandb_logger
+
+        loggers.append(wandb_logger(config, config.logging.wandb, folder.path, wandb_id, journal.warn))
         callbacks.append(LoggerFeed(config.logging.every_steps, seconds))
     try:
         return Trainer(

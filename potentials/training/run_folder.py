@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -79,6 +82,20 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise TrainingError(f"run: cannot make the folder {self.path}: {error}") from error
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes from training in this folder; the system lets go of it however this process ends.
+
+        Raises:
+            TrainingError: another process is training here.
+        """
+        with self.log.open("a") as log:
+            try:
+                fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise TrainingError(f"{self.path}: another process is training in this folder") from error
+            yield
 
     def forget(self) -> None:
         """Remove what an earlier start wrote that did not get through its first epoch."""

@@ -16,12 +16,14 @@ from toy_family import toy_run
 
 import potentials
 from potentials.config import load_config
+from potentials.data.graph import build_graph
 from potentials.data.prepare import prepare
 from potentials.errors import TrainingError
 from potentials.model_file import read_header
 from potentials.training import run as run_module
 from potentials.training.module import TrainingModule
 from potentials.training.run import TrainingResult, train
+from potentials.training.run_folder import RunFolder
 from potentials.training.stopping import StopRequests
 
 
@@ -119,8 +121,6 @@ def test_the_errors_are_those_of_the_model_file(finished):
     potential = potentials.load(finished.best)
     config = load_config(finished.folder / "resolved.yaml")
     prepared = prepare(config)
-    from potentials.data.graph import build_graph
-
     energies, forces = [], []
     for labelled in prepared.tests["test"]:
         predicted = potential(build_graph(labelled.frame.atoms, potential.elements, potential.cutoff))
@@ -239,6 +239,15 @@ def test_other_data_do_not_continue_a_run(finished, tmp_path):
     config = toy_run(finished.folder.parent, data__train="builtin:copper@2:41")
     with pytest.raises(TrainingError, match="contents of the training data"):
         quietly(config)
+
+
+def test_a_folder_is_locked_while_a_run_is_in_it(tmp_path):
+    config = toy_run(tmp_path)
+    folder = RunFolder(config.run)
+    folder.create()
+    with folder.lock(), pytest.raises(TrainingError, match="another process is training"):
+        quietly(config)
+    assert quietly(config).reason == "max_epochs"
 
 
 def test_max_time_stops_with_a_model(tmp_path):
@@ -361,7 +370,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_best(tmp_path, mo
     assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["epoch"] == 1
 
 
-def test_the_graph_process_is_left_as_it_was(finished):
+def test_torch_is_left_as_it_was(finished):
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.utils.deterministic.fill_uninitialized_memory
 

@@ -1,0 +1,116 @@
+"""Training in processes of its own: interrupted and killed from outside, and shared by two."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from toy_family import toy_run
+
+from potentials.config import dump_config
+from potentials.model_file import load
+
+HERE = Path(__file__).parent
+SCRIPT = """
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, {tests!r})
+import toy_family
+from potentials.config import load_config
+from potentials.errors import TrainingError
+from potentials.training.module import TrainingModule
+from potentials.training.run import train
+
+original = TrainingModule.training_step
+def slowly(self, batch, batch_index):
+    Path("steps").touch()
+    time.sleep({pause})
+    return original(self, batch, batch_index)
+TrainingModule.training_step = slowly
+try:
+    result = train(load_config("config.yaml"), progress=True)
+except TrainingError as error:
+    sys.exit(str(error))
+sys.exit(130 if result.interrupted else 0)
+"""
+
+
+def start(folder: Path, pause: float, **changes) -> subprocess.Popen[str]:
+    folder.mkdir(exist_ok=True)
+    (folder / "config.yaml").write_text(dump_config(toy_run(folder, **changes)))
+    (folder / "script.py").write_text(SCRIPT.format(tests=str(HERE.parent), pause=pause))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "script.py"]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+
+def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while not file.exists():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_ctrl_c_validates_keeps_the_best_and_says_how_to_go_on(tmp_path):
+    process = start(tmp_path, 0.05, train__max_epochs=10000)
+    wait_for(tmp_path / "run" / "last.ckpt", process)
+    process.send_signal(signal.SIGINT)
+    output, messages = process.communicate(timeout=60)
+    assert process.returncode == 130, messages
+    assert "stopping after this step" in messages
+    assert "The same command again continues" in messages
+    assert "Traceback" not in messages
+    assert output == ""
+    assert load(tmp_path / "run" / "best.potential").elements == ["Cu"]
+    status = json.loads((tmp_path / "run" / "status.json").read_text())
+    assert status["state"] == "interrupted"
+    assert status["epoch"] >= 1
+
+
+def test_a_second_ctrl_c_stops_at_once(tmp_path):
+    process = start(tmp_path, 600.0)
+    wait_for(tmp_path / "steps", process)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == -signal.SIGINT
+
+
+def test_two_processes_do_what_one_does(tmp_path):
+    """Gradients, losses and errors of two processes with two frames each are those of one with four.
+
+    Of the frames some are surfaces without a stress label, so that labels are not evenly dealt out.
+    """
+    options = {
+        "data__train": "builtin:copper@178:210",
+        "data__validation": 7,
+        "data__test": 1,
+        "train__precision": "float64",
+        "train__max_epochs": 2,
+    }
+    two = start(tmp_path / "two", 0.0, **options, data__batch_size=2, train__devices=2, train__strategy="ddp")
+    _, messages = two.communicate(timeout=100)
+    assert two.returncode == 0, messages
+    one = start(tmp_path / "one", 0.0, **options, data__batch_size=4)
+    _, messages = one.communicate(timeout=60)
+    assert one.returncode == 0, messages
+    rows = []
+    for name in ("one", "two"):
+        with (tmp_path / name / "run" / "metrics.csv").open(newline="") as file:
+            rows.append(list(csv.DictReader(file)))
+    assert len(rows[0]) == len(rows[1]) == 2
+    for a, b in zip(*rows, strict=True):
+        for name in a.keys() - {"time_s"}:
+            assert float(a[name]) == pytest.approx(float(b[name]), rel=1e-9), name
