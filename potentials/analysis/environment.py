@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import netrc
 import os
 import platform
 import shutil
@@ -19,11 +18,13 @@ from packaging.requirements import Requirement
 
 import potentials.models  # noqa: F401  (enters the families)
 from potentials.config.families import families
+from potentials.config.logging import WandbConfig
 from potentials.data.builtin import BUILTIN_NAMES
 from potentials.data.frames import BUILTIN_PREFIX, read_frames
 from potentials.data.graph import build_graph
 from potentials.errors import DataError
 from potentials.potential import Potential
+from potentials.training.weights_and_biases import wandb_mode
 
 Verdict = Literal["ok", "warning", "broken"]
 _LITTLE_DISK = 2e9
@@ -140,17 +141,14 @@ def _folder(subject: str, folder: Path) -> Finding:
 
 
 def _wandb() -> Finding:
-    if os.environ.get("WANDB_API_KEY") or _has_netrc_entry("api.wandb.ai"):
+    mode = wandb_mode(WandbConfig())
+    if mode is None:
+        return Finding(
+            "wandb login", "ok", f"WANDB_MODE={os.environ['WANDB_MODE']} decides about runs with logging.wandb"
+        )
+    if mode == "online":
         return Finding("wandb login", "ok", "logged in; runs with logging.wandb are online")
     return Finding("wandb login", "ok", "not logged in; runs with logging.wandb are offline (wandb login, wandb sync)")
-
-
-def _has_netrc_entry(host: str) -> bool:
-    file = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
-    try:
-        return netrc.netrc(file).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
-        return False
 
 
 def _builtin(name: str) -> Finding:

@@ -49,13 +49,11 @@ def test_a_folder_that_cannot_be_written(monkeypatch, tmp_path):
     assert environment._folder("current folder", tmp_path).verdict == "broken"
 
 
-def test_wandb_login_from_netrc(monkeypatch, tmp_path):
-    file = tmp_path / "netrc"
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    monkeypatch.setenv("NETRC", str(file))
-    assert "not logged in" in environment._wandb().value
-    file.write_text("machine api.wandb.ai\n  login user\n  password secret\n")
-    assert environment._wandb().value.startswith("logged in")
+@pytest.mark.parametrize(("mode", "words"), [("online", "logged in"), ("offline", "not logged in"), (None, "disabled")])
+def test_wandb_is_what_training_would_do(monkeypatch, mode, words):
+    monkeypatch.setattr(environment, "wandb_mode", lambda section: mode)
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert words in environment._wandb().value
 
 
 def test_kernels_that_give_nonsense_are_broken(monkeypatch):
