@@ -77,7 +77,10 @@ def _multiplicity(monomial: tuple[int, ...]) -> float:
 
 
 def _independent(coefficients: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Gram-Schmidt in the given order under the norm sum(c^2 / weight); dependent polynomials are dropped."""
+    """Gram-Schmidt in the given order under the norm sum(c^2 / weight); dependent polynomials are dropped.
+
+    The first coefficient of each is made positive: the result does not depend on the signs of the coupling tensors.
+    """
     scale = weights**-0.5
     kept: list[np.ndarray] = []
     for candidate in coefficients * scale:
@@ -87,7 +90,8 @@ def _independent(coefficients: np.ndarray, weights: np.ndarray) -> np.ndarray:
             for vector in kept:
                 remainder -= np.sum(vector * remainder) * vector
         if size > _TOLERANCE and np.linalg.norm(remainder) > 1e-6 * size:
-            kept.append(remainder / np.linalg.norm(remainder))
+            first = remainder.flat[np.argmax(np.abs(remainder) > _TOLERANCE)]
+            kept.append(remainder / np.copysign(np.linalg.norm(remainder), first))
     return np.array(kept).reshape(-1, *coefficients.shape[1:]) / scale
 
 
