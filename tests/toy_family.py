@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import potentials.models  # noqa: F401  (registers the families)
 from potentials.config import FamilyConfig, RunConfig, parse_config, register_family
+from potentials.config.families import _FAMILIES
 from potentials.potential import Potential
 
 
@@ -20,6 +21,9 @@ class ToyConfig(FamilyConfig):
     functions: int = 6
     noise: float = 0.0
     """Random numbers used while training, as a family with dropout would."""
+
+    def build(self) -> nn.Module:
+        return ToyModel(self)
 
 
 class ToyModel(nn.Module):
@@ -44,7 +48,14 @@ class ToyModel(nn.Module):
         return [self.coefficients]
 
 
-register_family("toy", ToyConfig, ToyModel)
+def register_toy() -> None:
+    """Make `name: toy` known in configurations and model files."""
+    register_family("toy", ToyConfig, ToyModel)
+
+
+def forget_toy() -> None:
+    """Other tests list the families and must not see it."""
+    del _FAMILIES["toy"]
 
 
 def toy_potential(elements: list[str], precision: str = "float64", **changes: Any) -> Potential:

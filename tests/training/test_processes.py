@@ -25,6 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, {tests!r})
 import toy_family
+toy_family.register_toy()
 from potentials.config import load_config
 from potentials.errors import TrainingError
 from potentials.training.module import TrainingModule
