@@ -1,4 +1,4 @@
-"""Units: everything inside the package is eV, A, fs and eV/A^3; labels in other units are converted once, on reading."""
+"""Units: everything inside the package is eV, A, fs and eV/A^3; labels in other units are converted when read."""
 
 from __future__ import annotations
 
