@@ -1,0 +1,129 @@
+"""No option of a family's configuration is dead: each changes what the model predicts or what it learns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from physics.cases import REFERENCE_ENERGIES, shipped_families
+from physics.structures import ethanol
+from pydantic import BaseModel
+
+from potentials.config import RadialConfig, families
+from potentials.config.families import ZBLConfig
+from potentials.data.graph import build_graph
+from potentials.errors import PotentialsError
+from potentials.potential import Potential
+
+BASE: dict[str, Any] = {
+    "cutoff": 3.5,
+    "elements": ["H", "C", "O"],
+    "average_neighbors": 4.0,
+    "scale": 2.0,
+    "shift": 0.5,
+    "channels": 3,
+    "radial_mlp": [6],
+    "radial": {"envelope_power": 5},
+    "zbl": {"envelope_power": 6},
+}
+COMMON: dict[str, list[Any]] = {
+    "cutoff": [4.0],
+    "elements": [["H", "C", "N", "O"]],
+    "average_neighbors": [7.0],
+    "scale": [3.0, {"H": 2.0, "C": 2.0, "O": 2.5}],
+    "shift": [0.6, {"H": 0.5, "C": 0.5, "O": 0.6}],
+    "zbl": [None],
+    "zbl.envelope_power": [5],
+    "zbl.prefactor": [1.1],
+    "channels": [4],
+    "layers": [1, 3],
+    "radial_mlp": [[], [6, 6]],
+    "radial.basis": ["gaussian", "chebyshev"],
+    "radial.size": [7],
+    "radial.trainable": [True],
+    "radial.envelope": ["cosine", "smooth"],
+    "radial.envelope_power": [6],
+    "radial.distance_transform": ["agnesi"],
+}
+OPTIONS: dict[str, dict[str, list[Any]]] = {
+    "mace": COMMON
+    | {
+        "feature_degree": [0, 2],
+        "edge_degree": [1, 4],
+        "correlation": [2, [3, 2], [2, 3]],
+        "readout_channels": [8],
+        "first_interaction": ["non-residual"],
+        "interaction": ["non-residual"],
+        "normalization": ["density"],
+    },
+    "nequip": COMMON | {"degree": [0, 2], "parity": [False], "self_connection": [False]},
+}
+CASES = [
+    (family, option, value)
+    for family, options in OPTIONS.items()
+    for option, values in options.items()
+    for value in values
+]
+
+
+def changed(values: dict[str, Any], option: str, value: Any) -> dict[str, Any]:
+    first, _, rest = option.partition(".")
+    return values | {first: changed(values[first], rest, value) if rest else value}
+
+
+def potential(family: str, values: dict[str, Any]) -> Potential:
+    config = families()[family].model_validate({"name": family, **values})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return Potential(config, REFERENCE_ENERGIES | {"N": -1.0}, "float64").eval()
+
+
+def parameters(potential: Potential) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of what is learned."""
+    return {name: tuple(p.shape) for name, p in potential.named_parameters() if p.requires_grad}
+
+
+@pytest.mark.parametrize(("family", "option", "value"), CASES, ids=lambda value: str(value))
+def test_every_option_changes_something(family: str, option: str, value: Any) -> None:
+    before, after = potential(family, BASE), potential(family, changed(BASE, option, value))
+    if parameters(before) != parameters(after):
+        return
+    # With the same random weights, the option itself makes the difference.
+    weights = dict(after.named_parameters())
+    assert all(torch.equal(p, weights[name]) for name, p in before.named_parameters() if p.requires_grad)
+    atoms = ethanol()
+    # Close enough for the repulsion to act.
+    atoms.positions *= 0.9
+    energies = [p(build_graph(atoms, p.elements, p.cutoff), forces=False).energy for p in (before, after)]
+    assert abs(energies[0] - energies[1]) > 1e-6
+
+
+@pytest.mark.parametrize("family", shipped_families())
+def test_every_option_is_tested(family: str) -> None:
+    def names(config: type[BaseModel], prefix: str = "") -> set[str]:
+        nested = {"radial": RadialConfig, "zbl": ZBLConfig}
+        found = set()
+        for name in config.model_fields:
+            found |= names(nested[name], f"{name}.") if name in nested else {prefix + name}
+        return found
+
+    untested = names(families()[family]) - OPTIONS.get(family, {}).keys() - {"name"}
+    assert not untested, f"add values of {', '.join(sorted(untested))} to OPTIONS in tests/models/test_options.py"
+
+
+@pytest.mark.parametrize("family", shipped_families())
+def test_options_that_need_a_change_of_the_model_make_one(family: str) -> None:
+    """Widths and degrees change the parameters; envelopes, normalisation and scales do not."""
+    shapes = parameters(potential(family, BASE))
+    for option in ("channels", "layers", "radial_mlp", "radial.size", "radial.trainable"):
+        assert parameters(potential(family, changed(BASE, option, COMMON[option][-1]))) != shapes
+    for option in ("cutoff", "average_neighbors", "scale", "shift", "zbl", "radial.envelope", "radial.envelope_power"):
+        assert parameters(potential(family, changed(BASE, option, COMMON[option][0]))) == shapes
+
+
+@pytest.mark.parametrize("family", shipped_families())
+@pytest.mark.parametrize("option", ["elements", "average_neighbors", "scale", "shift"])
+def test_auto_is_no_value(family: str, option: str) -> None:
+    with pytest.raises(PotentialsError, match=f"model.{option}: expected a value, got auto"):
+        potential(family, BASE | {option: "auto"})
