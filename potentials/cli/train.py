@@ -27,11 +27,12 @@ def train(
     """
     import potentials.models  # noqa: F401  (enters the families)
     from potentials.config import load_config
+    from potentials.training.error_table import UNITS
     from potentials.training.run import train as run
 
     result = run(load_config(config, overrides or ()), progress=not quiet)
     if result.interrupted:
         raise typer.Exit(INTERRUPTED)
     if quiet and result.table is not None:
-        console.output.print(result.table.text(), soft_wrap=True)
+        console.output.print(f"{UNITS}\n{result.table.text()}", soft_wrap=True)
         console.output.print(str(result.best), soft_wrap=True)

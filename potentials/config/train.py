@@ -82,7 +82,10 @@ class SecondStage(StrictConfig):
 
 
 class EarlyStopping(StrictConfig):
-    """Stop when the validation loss has not improved for `patience` validations."""
+    """Stop when the validation loss has not improved for `patience` validations.
+
+    Where a second stage is still to come, it begins instead.
+    """
 
     patience: PositiveInteger = 100
     minimum_improvement: NonNegativeNumber = 0.0

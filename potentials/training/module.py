@@ -192,7 +192,8 @@ class TrainingModule(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Exchange the weights for their average."""
-        self._check_finite()
+        if self._training_steps:
+            self._check_finite("training", self.training_loss())
         if self.average is not None:
             self.average.swap()
         self._validation_sums = torch.zeros(len(self.stages), 2, 3, dtype=torch.float64, device=self.device)
@@ -214,6 +215,7 @@ class TrainingModule(LightningModule):
             for weights, (sums, counts) in zip(self.stage_weights, all_sums, strict=True)
         ]
         loss = losses[self.stage]
+        self._check_validation(loss, all_sums[self.stage, 1])
         is_best = self.best is None or loss < self.best.losses[self.stage]
         self.validation = Validation(
             epoch=self.epochs_trained,
@@ -299,12 +301,20 @@ class TrainingModule(LightningModule):
         }
         model_file.save(self.potential, self.best_path)
 
-    def _check_finite(self) -> None:
-        loss = self.training_loss()
-        if self._training_steps and not math.isfinite(loss):
+    def _check_validation(self, loss: float, counts: Tensor) -> None:
+        """Make sure that the validation loss is one that models can be compared by."""
+        self._check_finite("validation", loss)
+        if not bool((self.stage_weights[self.stage] * counts).any()):
+            raise TrainingError(
+                "the validation frames have no label of any property that the loss weighs, so that no model is better "
+                "than another; give other validation frames (data.validation)"
+            )
+
+    def _check_finite(self, part: str, loss: float) -> None:
+        if not math.isfinite(loss):
             kept = f"The best model so far, of epoch {self.best.epoch:g}, is {self.best_path}. " if self.best else ""
             raise TrainingError(
-                f"the training loss became {loss} in epoch {self.current_epoch + 1}; training stopped. {kept}"
+                f"the {part} loss became {loss} in epoch {self.current_epoch + 1}; training stopped. {kept}"
                 "Lower train.optimizer.learning_rate or train.gradient_clip, or give the schedule a longer warm-up; "
                 "if it happens in the first epoch, look for frames with enormous forces (`potentials check`)"
             )

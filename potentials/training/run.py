@@ -20,6 +20,7 @@ from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from potentials import model_file
+from potentials.config.data_paths import resolve_data_paths
 from potentials.config.run import RunConfig
 from potentials.config.train import TrainConfig
 from potentials.data.module import EVALUATION_BATCH_FACTOR, GraphDataModule
@@ -70,6 +71,8 @@ def train(config: RunConfig, *, progress: bool = True) -> TrainingResult:
         TrainingError: the run cannot be continued with this configuration, the devices are not there, or the loss
             became infinite or NaN.
     """
+    # For configurations made in Python; those that were loaded name their files absolutely already.
+    config = config.model_copy(update={"data": resolve_data_paths(config.data, Path.cwd())})
     prepared = prepare(config)
     folder = RunFolder(config.run)
     folder.create()
@@ -81,11 +84,14 @@ def train(config: RunConfig, *, progress: bool = True) -> TrainingResult:
 def _train(prepared: PreparedData, folder: RunFolder, progress: bool, is_first_process: bool) -> TrainingResult:
     journal = Journal(folder.log if is_first_process else None, progress and is_first_process)
     status = folder.status()
-    if folder.can_continue:
-        prepared = replace(prepared, config=folder.continued_config(prepared.config, prepared.fingerprint))
+    if folder.holds_a_run:
+        continued = folder.continued_config(prepared.config, prepared.fingerprint)
+        prepared = replace(prepared, config=continued.config)
         if is_finished(status, prepared.config):
             return _show_finished(folder, status, journal)
-    elif is_first_process:
+        for text in continued.remarks:
+            journal.note(text)
+    if not folder.checkpoint.is_file() and is_first_process:
         folder.forget()
         status = Status()
     status = replace(status, state="running", fingerprint=prepared.fingerprint, wandb_id=status.wandb_id or uuid4().hex)
@@ -108,10 +114,10 @@ def _train_and_evaluate(prepared: PreparedData, folder: RunFolder, journal: Jour
         data = GraphDataModule(prepared, potential.elements, potential.cutoff)
         metadata = {"training_data": prepared.fingerprint, "config": config.model_dump(mode="json")}
         module = TrainingModule(potential, config, folder.best, metadata, len(data.groups), journal.say)
-        stop = StopRequests(config.train.max_time, journal.say)
+        stop = StopRequests(config.train.max_time)
         trainer = _trainer(config, folder, journal, stop, status.wandb_id or "")
         _announce(potential, data, trainer, folder, journal)
-        checkpoint = folder.checkpoint if folder.can_continue else None
+        checkpoint = folder.checkpoint if folder.checkpoint.is_file() else None
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         reason = _reason(module, stop)
         status = replace(status, epoch=module.epochs_trained, elapsed=stop.elapsed)
@@ -126,9 +132,10 @@ def _conclude(
     """Evaluate the best model, and tell what there is."""
     if status.reason == "interrupted":
         folder.write_status(replace(status, state="interrupted"))
+        again = "continues after the last complete epoch" if folder.checkpoint.is_file() else "starts anew"
         journal.say(
             f"interrupted after {status.epoch:.4g} epochs; the best model so far is {folder.best}. "
-            "The same command again continues after the last complete epoch"
+            f"The same command again {again}"
         )
         return TrainingResult(folder.path, folder.best, None, status.reason)
     journal.say(f"finished: {_REASONS[status.reason]}; evaluating the best model")
@@ -195,7 +202,7 @@ def _announce(
         f"{trainer.strategy.root_device}{processes}: {len(data.train_graphs)} frames, "
         f"{len(data.validation_graphs)} for validation; folder {folder.path}"
     )
-    if folder.can_continue:
+    if folder.checkpoint.is_file():
         journal.say(f"continuing from {folder.checkpoint}")
 
 
@@ -213,7 +220,7 @@ def _trainer(config: RunConfig, folder: RunFolder, journal: Journal, stop: StopR
         # Here, as importing wandb takes longer than reading most data.
         from potentials.training.weights_and_biases import wandb_logger
 
-        loggers.append(wandb_logger(config, config.logging.wandb, folder.path, wandb_id, journal.warn))
+        loggers.append(wandb_logger(config, config.logging.wandb, folder.path, wandb_id, journal))
         callbacks.append(LoggerFeed(config.logging.every_steps, seconds))
     try:
         return Trainer(

@@ -48,6 +48,15 @@ class Status:
     wandb_id: str | None = None
 
 
+@dataclass(frozen=True)
+class ContinuedConfig:
+    """What a run is continued with."""
+
+    config: RunConfig
+    remarks: list[str]
+    """What the user should know about it."""
+
+
 class RunFolder:
     """Names of everything in a run's folder.
 
@@ -68,9 +77,10 @@ class RunFolder:
         self.status_file = self.path / "status.json"
 
     @property
-    def can_continue(self) -> bool:
-        """Whether an earlier start got far enough to continue from."""
-        return self.checkpoint.is_file() and self.resolved.is_file()
+    def holds_a_run(self) -> bool:
+        """Whether an earlier start finished, or got far enough to continue from."""
+        finished = self.status().state == "finished"
+        return self.resolved.is_file() and (self.checkpoint.is_file() or finished)
 
     def create(self) -> None:
         """Make the folder.
@@ -123,7 +133,7 @@ class RunFolder:
         """Write a JSON file, whole or not at all."""
         write_text(file, json.dumps(data, indent=1) + "\n")
 
-    def continued_config(self, config: RunConfig, fingerprint: str) -> RunConfig:
+    def continued_config(self, config: RunConfig, fingerprint: str) -> ContinuedConfig:
         """The configuration to continue with: the earlier one, with what may change taken from `config`.
 
         Args:
@@ -147,7 +157,7 @@ class RunFolder:
                 + "\n".join(lines)
                 + f"\nGive the new run another name (run=...), or delete {self.path} to start anew"
             )
-        return _with_changes(earlier, config)
+        return ContinuedConfig(_with_changes(earlier, config), _remarks(earlier, config))
 
 
 def write_text(file: Path, text: str) -> None:
@@ -164,6 +174,16 @@ def is_finished(status: Status, config: RunConfig) -> bool:
     limit = config.train.max_time
     out_of_time = limit is not None and limit.total_seconds() <= status.elapsed
     return status.reason == "early_stopping" or status.epoch >= config.train.max_epochs or out_of_time
+
+
+def _remarks(earlier: RunConfig, now: RunConfig) -> list[str]:
+    before, after = earlier.train.max_epochs, now.train.max_epochs
+    second_stage = earlier.train.second_stage
+    affected = ["the cosine schedule"] if earlier.train.schedule.name == "cosine" else []
+    affected += ["the start of the second stage"] if second_stage and not isinstance(second_stage.start, int) else []
+    if before == after or not affected:
+        return []
+    return [f"train.max_epochs {before} -> {after}: {' and '.join(affected)} now go by the new number of epochs"]
 
 
 def _flat(data: Any, prefix: str = "") -> dict[str, Any]:

@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from types import FrameType
 from typing import Any
@@ -15,6 +14,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_INTERRUPTED = b"\ninterrupted: stopping after this step and a validation; once more to stop at once\n"
 
 
 class StopRequests(Callback):
@@ -25,12 +25,10 @@ class StopRequests(Callback):
 
     Args:
         max_time: training time of the run, summed over its continuations.
-        say: tells the user what happens.
     """
 
-    def __init__(self, max_time: timedelta | None, say: Callable[[str], None]) -> None:
+    def __init__(self, max_time: timedelta | None) -> None:
         self.max_time = max_time
-        self.say = say
         self.interrupted = False
         self.time_is_over = False
         self._earlier = 0.0
@@ -90,7 +88,8 @@ class StopRequests(Callback):
             os.kill(os.getpid(), number)
             return
         self.interrupted = True
-        self.say("interrupted: stopping after this step and a validation; once more to stop at once")
+        # Not by way of Python's streams: the main program may be within one of them, and they are not reentrant.
+        os.write(2, _INTERRUPTED)
 
     def _release(self) -> None:
         for number, handler in self._handlers.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import netrc
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlparse
@@ -16,6 +15,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from potentials.config.logging import WandbConfig
 from potentials.config.run import RunConfig
 from potentials.errors import TrainingError
+from potentials.training.journal import Journal
 
 _PATIENCE_SECONDS = 30.0
 """How long wandb may take to be reached."""
@@ -31,9 +31,7 @@ class FinishedWandbLogger(WandbLogger):
             self.experiment.finish(exit_code=0 if status == "success" else 1)
 
 
-def wandb_logger(
-    config: RunConfig, section: WandbConfig, folder: Path, run_id: str, warn: Callable[[str], None]
-) -> WandbLogger:
+def wandb_logger(config: RunConfig, section: WandbConfig, folder: Path, run_id: str, journal: Journal) -> WandbLogger:
     """A logger to Weights & Biases, begun; without network where the user has not logged in.
 
     Args:
@@ -41,7 +39,7 @@ def wandb_logger(
         section: `logging.wandb`.
         folder: of the run; wandb's own folder is made inside it.
         run_id: the same when a run is continued, so that wandb continues its curves.
-        warn: told when wandb cannot be reached and `mode: auto` goes on offline.
+        journal: told where the run is seen, and when `mode: auto` goes on offline because wandb cannot be reached.
 
     Raises:
         TrainingError: `mode: online` was asked for and wandb cannot be reached.
@@ -52,9 +50,13 @@ def wandb_logger(
     except wandb.Error as error:
         if section.mode == "online":
             raise TrainingError(f"logging.wandb: {error}; mode: offline needs no network") from error
-        warn(f"wandb cannot be reached ({error}); logging offline")
+        journal.warn(f"wandb cannot be reached ({error}); logging offline")
         wandb.teardown()
         run = _begin_wandb(config, section, folder, run_id, "offline")
+    if run is not None:
+        journal.say(
+            f"wandb: {run.url}" if run.url else f"wandb: offline; `wandb sync {Path(run.dir).parent}` uploads it"
+        )
     return FinishedWandbLogger(experiment=run)
 
 

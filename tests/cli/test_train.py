@@ -33,8 +33,10 @@ def test_quiet_prints_the_table_and_the_model_only(potentials):
     result = potentials("train", "toy.yaml", "run=copper", "train.max_epochs=1", "--quiet")
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
-    lines = result.stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["part", "train", "validation", "test", "runs/copper/best.potential"]
+    units, head, *rows, model = result.stdout.splitlines()
+    assert "meV/atom" in units
+    assert [line.split()[0] for line in (head, *rows)] == ["part", "train", "validation", "test"]
+    assert model == "runs/copper/best.potential"
 
 
 def test_bad_input_ends_with_2_before_any_folder_is_made(potentials, tmp_path):

@@ -6,8 +6,10 @@ import csv
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
+import ase.io
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from toy_family import toy_run
 
 import potentials
 from potentials.config import load_config
+from potentials.data.frames import read_frames
 from potentials.data.graph import build_graph
 from potentials.data.prepare import prepare
 from potentials.errors import TrainingError
@@ -260,6 +263,22 @@ def test_max_time_stops_with_a_model(tmp_path):
     assert again.table == result.table
 
 
+def test_a_run_whose_time_was_over_within_its_first_epoch_is_finished_too(tmp_path, monkeypatch):
+    original = TrainingModule.training_step
+
+    def slowly(self, batch, batch_index):
+        time.sleep(0.1)
+        return original(self, batch, batch_index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingModule, "training_step", slowly)
+        result = quietly(toy_run(tmp_path, train__max_time="0.25s"))
+    assert result.reason == "max_time"
+    assert not (result.folder / "last.ckpt").exists()
+    assert quietly(toy_run(tmp_path, train__max_time="0.25s")).table == result.table
+    assert quietly(toy_run(tmp_path, train__max_time="1h")).reason == "max_epochs"
+
+
 def test_the_last_epoch_ends_with_a_validation(tmp_path):
     result = quietly(toy_run(tmp_path, train__max_epochs=5, train__validate_every=2))
     assert [float(row["epoch"]) for row in rows(result)] == [2, 4, 5]
@@ -368,6 +387,45 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_best(tmp_path, mo
         quietly(config)
     assert read_header(tmp_path / "run" / "best.potential")["metadata"]["epoch"] == 2
     assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["epoch"] == 1
+
+
+def test_a_validation_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch):
+    """Also in the first epoch: a NaN would be a best that nothing improves on."""
+    original = TrainingModule.validation_step
+
+    def overflows(self, batch, batch_index):
+        original(self, batch, batch_index)
+        self._validation_sums += float("inf")
+
+    monkeypatch.setattr(TrainingModule, "validation_step", overflows)
+    with pytest.raises(TrainingError, match="validation loss became"):
+        quietly(toy_run(tmp_path))
+    assert not (tmp_path / "run" / "best.potential").exists()
+
+
+def test_validation_frames_without_the_labels_that_count(tmp_path):
+    """Of these frames only the bulk has a stress; the one drawn for validation is a surface."""
+    files = "[builtin:copper@1:5, builtin:copper@200:230]"
+    options = {"data__train": files, "data__validation": 1, "data__test": "null"}
+    config = toy_run(tmp_path, **options, loss__energy="null", loss__forces="null")
+    with pytest.raises(TrainingError, match="no label of any property that the loss weighs"):
+        quietly(config)
+
+
+def test_relative_files_of_a_configuration_made_in_python(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ase.io.write("copper.xyz", [frame.atoms for frame in read_frames("builtin:copper@1:30")])
+    options = {"data__train": "copper.xyz", "data__test": "null", "train__max_epochs": 1}
+    first = quietly(toy_run(tmp_path, **options))
+    assert quietly(toy_run(tmp_path, **options)).table == first.table
+
+
+def test_a_longer_cosine_is_announced(tmp_path):
+    quietly(toy_run(tmp_path, train__max_epochs=1))
+    longer = quietly(toy_run(tmp_path, train__max_epochs=2))
+    assert longer.reason == "max_epochs"
+    log = (longer.folder / "log.txt").read_text()
+    assert "train.max_epochs 1 -> 2: the cosine schedule now go" in log
 
 
 def test_torch_is_left_as_it_was(finished):
