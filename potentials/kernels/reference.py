@@ -19,100 +19,108 @@ _CHUNK_ELEMENTS = 2**16
 
 
 @dataclass(frozen=True)
-class _PathSlices:
-    """Where one path reads and writes: slices of the sender components and of the flattened (d, a) couplings."""
+class _SenderBlock:
+    """The paths that read one range of sender components, as one dense matrix per edge.
+
+    Y @ matrix holds, for each edge, the couplings [d, a] of all receiver components these paths make; a row d belongs
+    to one path.
+    """
 
     sender: slice
-    coupling: slice
-    receiver_dim: int
-    sender_dim: int
-    receiver: slice
+    receivers: Tensor
+    """[d] receiver components, path by path."""
+    paths: Tensor
+    """[d] the path of each."""
+    path_numbers: Tensor
+    """The paths, once each."""
+    to_paths: Tensor
+    """[paths, d] zeros and ones: sums the rows of each path."""
+    matrix: Tensor
+    """[B, d * a]."""
+
+    def couplings(self, Y: Tensor) -> Tensor:
+        """[E, d, a]."""
+        return (Y @ self.matrix).unflatten(1, (len(self.receivers), -1))
 
 
 @lru_cache(maxsize=256)
-def _coupling_matrix(key: str, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, tuple[_PathSlices, ...]]:
-    """All paths' coefficients as one matrix [B, K], so that Y @ matrix holds each path's [d, a] coupling matrix."""
+def _sender_blocks(key: str, device: torch.device, dtype: torch.dtype) -> tuple[_SenderBlock, ...]:
     table = lookup(key)
     if not isinstance(table, MessageTable):
         raise TypeError(f"{key} is not a message table")
-    columns, slices, start = [], [], 0
-    for path in table.paths:
-        a, b, d = path.coefficients.shape
-        block = torch.zeros(table.harmonic_components, d * a, dtype=torch.float64)
-        block[path.harmonic_start : path.harmonic_start + b] = (
-            torch.from_numpy(path.coefficients).permute(1, 2, 0).reshape(b, d * a)
+    ranges = [(path.sender_start, path.coefficients.shape[0]) for path in table.paths]
+    blocks: list[_SenderBlock] = []
+    for start, size in dict.fromkeys(ranges):
+        numbers = [number for number, read in enumerate(ranges) if read == (start, size)]
+        receivers: list[int] = []
+        rows: list[Tensor] = []
+        of_path: list[int] = []
+        for number in numbers:
+            path = table.paths[number]
+            _, b, d = path.coefficients.shape
+            receivers += [path.receiver_start + step * path.receiver_step for step in range(d)]
+            of_path += [number] * d
+            row = torch.zeros(table.harmonic_components, d, size, dtype=torch.float64)
+            row[path.harmonic_start : path.harmonic_start + b] = torch.from_numpy(path.coefficients).permute(1, 2, 0)
+            rows.append(row)
+        paths = torch.tensor(of_path)
+        blocks.append(
+            _SenderBlock(
+                slice(start, start + size),
+                torch.tensor(receivers, device=device),
+                paths.to(device),
+                torch.tensor(numbers, device=device),
+                (paths == torch.tensor(numbers)[:, None]).to(device, dtype),
+                torch.cat(rows, dim=1).flatten(1).to(device, dtype),
+            )
         )
-        columns.append(block)
-        receiver = slice(path.receiver_start, path.receiver_start + d * path.receiver_step, path.receiver_step)
-        sender = slice(path.sender_start, path.sender_start + a)
-        slices.append(_PathSlices(sender, slice(start, start + d * a), d, a, receiver))
-        start += d * a
-    return torch.cat(columns, dim=1).to(device=device, dtype=dtype), tuple(slices)
-
-
-def _couplings(table: MessageTable, Y: Tensor) -> tuple[list[Tensor], tuple[_PathSlices, ...]]:
-    """Each path's coupling matrix [E, d, a]: the table contracted with the harmonics of every edge."""
-    matrix, slices = _coupling_matrix(table.key, Y.device, Y.dtype)
-    product = Y @ matrix
-    return [product[:, s.coupling].unflatten(1, (s.receiver_dim, s.sender_dim)) for s in slices], slices
-
-
-def _sum_rows(values: Tensor, index: Tensor, num_rows: int) -> Tensor:
-    """Sum [E, ...] onto [num_rows, ...]."""
-    return values.new_zeros(num_rows, *values.shape[1:]).index_add_(0, index, values)
-
-
-def _couple(coupling: Tensor, features: Tensor) -> Tensor:
-    """[E, d, a] times [E, a, C]; a broadcast product where one side has a single component."""
-    if coupling.shape[2] == 1:
-        return coupling * features
-    return coupling @ features
+    return tuple(blocks)
 
 
 def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: EdgeTopology) -> Tensor:
     """dQ/dg [N, D, C]."""
-    couplings, slices = _couplings(table, Y)
-    sender_features = h.index_select(0, topology.senders)
-    messages = h.new_empty(topology.num_edges, table.receiver_components, h.shape[2])
-    for path, (coupling, s) in enumerate(zip(couplings, slices, strict=True)):
-        message = _couple(coupling, sender_features[:, s.sender]) * w[:, path, None]
-        messages[:, s.receiver] = message
-    return _sum_rows(messages, topology.receivers, topology.num_nodes)
+    result = h.new_zeros(topology.num_nodes, table.receiver_components, h.shape[2])
+    for block in _sender_blocks(table.key, h.device, h.dtype):
+        messages = block.couplings(Y) @ h[:, block.sender].index_select(0, topology.senders)
+        messages *= w.index_select(1, block.paths)
+        summed = messages.new_zeros(topology.num_nodes, *messages.shape[1:])
+        result[:, block.receivers] = summed.index_add_(0, topology.receivers, messages)
+    return result
 
 
 def message_grad_h(table: MessageTable, Y: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology) -> Tensor:
     """dQ/dh [N, A, C]."""
-    couplings, slices = _couplings(table, Y)
-    receiver_features = g.index_select(0, topology.receivers)
-    result = g.new_zeros(topology.num_edges, table.sender_components, g.shape[2])
-    for path, (coupling, s) in enumerate(zip(couplings, slices, strict=True)):
-        weighted = receiver_features[:, s.receiver] * w[:, path, None]
-        result[:, s.sender] += _couple(coupling.transpose(1, 2), weighted)
-    return _sum_rows(result, topology.senders, topology.num_nodes)
+    result = g.new_zeros(topology.num_nodes, table.sender_components, g.shape[2])
+    for block in _sender_blocks(table.key, g.device, g.dtype):
+        gradients = block.couplings(Y).transpose(1, 2) @ _weighted_receivers(block, w, g, topology)
+        result[:, block.sender].index_add_(0, topology.senders, gradients)
+    return result
 
 
 def message_grad_Y(table: MessageTable, h: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology) -> Tensor:
     """dQ/dY [E, B]."""
-    matrix, slices = _coupling_matrix(table.key, h.device, h.dtype)
-    sender_features = h.index_select(0, topology.senders)
-    receiver_features = g.index_select(0, topology.receivers)
-    products = [
-        (receiver_features[:, s.receiver] * w[:, path, None]) @ sender_features[:, s.sender].transpose(1, 2)
-        for path, s in enumerate(slices)
-    ]
-    return torch.cat([product.flatten(1) for product in products], dim=1) @ matrix.T
+    result = h.new_zeros(topology.num_edges, table.harmonic_components)
+    for block in _sender_blocks(table.key, h.device, h.dtype):
+        sender_features = h[:, block.sender].index_select(0, topology.senders)
+        couplings = _weighted_receivers(block, w, g, topology) @ sender_features.transpose(1, 2)
+        result.addmm_(couplings.flatten(1), block.matrix.T)
+    return result
 
 
 def message_grad_w(table: MessageTable, h: Tensor, Y: Tensor, g: Tensor, topology: EdgeTopology) -> Tensor:
     """dQ/dw [E, P, C]."""
-    couplings, slices = _couplings(table, Y)
-    sender_features = h.index_select(0, topology.senders)
-    receiver_features = g.index_select(0, topology.receivers)
-    columns = [
-        (_couple(coupling, sender_features[:, s.sender]) * receiver_features[:, s.receiver]).sum(1)
-        for coupling, s in zip(couplings, slices, strict=True)
-    ]
-    return torch.stack(columns, dim=1)
+    result = h.new_empty(topology.num_edges, len(table.paths), h.shape[2])
+    for block in _sender_blocks(table.key, h.device, h.dtype):
+        messages = block.couplings(Y) @ h[:, block.sender].index_select(0, topology.senders)
+        messages *= g.index_select(1, block.receivers).index_select(0, topology.receivers)
+        result[:, block.path_numbers] = block.to_paths @ messages
+    return result
+
+
+def _weighted_receivers(block: _SenderBlock, w: Tensor, g: Tensor, topology: EdgeTopology) -> Tensor:
+    """g of each edge's receiver times the weight of the path that makes each component, [E, d, C]."""
+    weighted = g.index_select(1, block.receivers).index_select(0, topology.receivers)
+    return weighted.mul_(w.index_select(1, block.paths))
 
 
 @lru_cache(maxsize=256)
