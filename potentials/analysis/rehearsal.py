@@ -22,7 +22,7 @@ from potentials.training.losses import combine, loss_sums, property_weights
 from potentials.training.optimizers import build_optimizer
 from potentials.training.stages import stages
 
-_TIMED_BATCHES = 3
+_TIMED_BATCHES = 5
 
 
 @dataclass(frozen=True)
