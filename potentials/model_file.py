@@ -8,23 +8,23 @@ the packages that wrote it, the signs of the coupling coefficients the weights b
 from __future__ import annotations
 
 import json
-import math
 import os
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast, get_args
 
+import safetensors.torch
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 import potentials.models  # noqa: F401  (registers the families)
 from potentials.config.families import FamilyConfig, families
 from potentials.config.train import Precision
 from potentials.equivariant.couplings import coupling_fingerprint
-from potentials.errors import ModelFileError
+from potentials.errors import ModelFileError, PotentialsError
 from potentials.potential import MODEL_DTYPE, Potential
 
 FORMAT = "potentials"
@@ -55,16 +55,19 @@ def save(potential: Potential, path: str | os.PathLike[str]) -> None:
         "metadata": potential.metadata,
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in potential.model.state_dict().items()}
+    contents = safetensors.torch.save(tensors, metadata={FORMAT: json.dumps(header, sort_keys=True)})
+    # Written here: what safetensors or `tempfile` write, nobody but its owner may read.
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         try:
-            save_file(tensors, temporary, metadata={FORMAT: json.dumps(header, sort_keys=True)})
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
+            with temporary.open("wb") as file:
+                file.write(contents)
+                file.flush()
+                os.fsync(file.fileno())
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise ModelFileError(f"{target}: cannot write the model file: {error}") from error
 
 
@@ -123,39 +126,42 @@ def _check_header(file: Path, header: Any) -> None:
             f"{file}: format version {found!r}, but this release reads version {FORMAT_VERSION}; "
             "use the release of potentials that wrote it, or a newer one"
         )
-    expected = {"model": dict, "reference_energies": dict, "precision": str, "coupling_signs": str, "metadata": dict}
-    for name, kind in expected.items():
+    dictionaries = dict.fromkeys(("model", "reference_energies", "versions", "metadata"), dict)
+    for name, kind in {**dictionaries, "precision": str, "coupling_signs": str}.items():
         if not isinstance(header.get(name), kind):
             raise ModelFileError(f"{file}: the header's `{name}` is missing or not a {kind.__name__}")
     if header["precision"] not in get_args(Precision):
         raise ModelFileError(f"{file}: unknown precision {header['precision']!r}")
-    energies = header["reference_energies"].values()
-    if not all(isinstance(e, int | float) and not isinstance(e, bool) and math.isfinite(e) for e in energies):
+    if not all(_is_finite_number(energy) for energy in header["reference_energies"].values()):
         raise ModelFileError(f"{file}: the header's reference energies are not all finite numbers")
     if header["coupling_signs"] != coupling_fingerprint(_FINGERPRINT_DEGREE):
         raise ModelFileError(
-            f"{file}: written with e3nn {header.get('versions', {}).get('e3nn')}, whose coupling coefficients differ "
+            f"{file}: written with e3nn {header['versions'].get('e3nn')}, whose coupling coefficients differ "
             f"in sign from those of the installed {version('e3nn')}; install the release it was written with"
         )
 
 
+def _is_finite_number(value: Any) -> bool:
+    # Whole numbers in JSON have no largest one; NaN compares as false.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
 def _from_header(file: Path, header: dict[str, Any], precision: Precision | None) -> Potential:
     name = header["model"].get("name")
-    family = families().get(name)
+    family = families().get(name) if isinstance(name, str) else None
     if family is None:
         raise ModelFileError(f"{file}: unknown model family {name!r}; this release has {', '.join(families())}")
     try:
         config: FamilyConfig = family.model_validate(header["model"])
     except ValidationError as error:
         raise ModelFileError(f"{file}: the header's model configuration is not valid: {error}") from error
+    precision = precision or cast(Precision, header["precision"])
     # Building draws initial weights; the caller's random numbers should not notice.
     with torch.random.fork_rng(devices=[]):
-        return Potential(
-            config,
-            header["reference_energies"],
-            precision or cast(Precision, header["precision"]),
-            header["metadata"],
-        )
+        try:
+            return Potential(config, header["reference_energies"], precision, header["metadata"])
+        except PotentialsError as error:
+            raise ModelFileError(f"{file}: {error}") from error
 
 
 def _load_weights(file: Path, potential: Potential, tensors: dict[str, Tensor]) -> None:
