@@ -1,0 +1,36 @@
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+from ase.build import bulk
+from morse_family import morse_oracle, morse_potential
+
+import potentials
+from potentials.model_file import save
+
+
+def test_version_is_that_of_the_installation():
+    assert potentials.__version__ == version("potentials")
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    program = "import sys, potentials; sys.exit(str({'torch', 'ase', 'numpy'} & set(sys.modules) or ''))"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_loaded_potential_is_an_ase_calculator(tmp_path):
+    file = tmp_path / "morse.potential"
+    save(morse_potential(), file)
+    atoms = bulk("Cu", cubic=True)
+    atoms.rattle(0.1, seed=1)
+    atoms.calc = potentials.load(file).calculator(skin=0.1)
+    forces = atoms.get_forces()
+    atoms.calc = morse_oracle()
+    assert forces == pytest.approx(atoms.get_forces(), abs=1e-10)
+
+
+def test_names_that_are_not_there():
+    assert {"load", "Potential", "Prediction"} <= set(dir(potentials))
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = potentials.nonsense
