@@ -117,7 +117,7 @@ class RadialBasis(nn.Module):
             self.basis = ChebyshevBasis(config.size, cutoff)
 
     def forward(self, distances: Tensor, sender_species: Tensor, receiver_species: Tensor) -> Tensor:
-        """[E, 1] A and the species of both ends [E] to [E, size]; zero with two derivatives at the cutoff."""
+        """[E, 1] A and the species of both ends [E] to [E, size]; smooth to zero at the cutoff as the envelope is."""
         argument = distances
         if self.transform is not None:
             argument = self.transform(distances, sender_species, receiver_species)
