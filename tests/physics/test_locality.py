@@ -92,6 +92,12 @@ def test_one_atom(number: int, potential: Potential) -> None:
     np.testing.assert_array_equal(result.stress, np.zeros((1, 3, 3)))
 
 
+def test_no_atoms(potential: Potential) -> None:
+    result = predict(potential, Atoms())
+    assert [values.shape for values in result] == [(1,), (0,), (0, 3), (1, 3, 3), (0, 3, 3)]
+    assert result.energy[0] == 0
+
+
 def test_atoms_far_apart_are_isolated(potential: Potential) -> None:
     atoms = Atoms("CHOH", positions=10.0 * np.arange(12).reshape(4, 3))
     isolated = isolated_energies(potential)[[1, 0, 2, 0]]
