@@ -118,7 +118,7 @@ class Convolution(nn.Module):
             gates = self.gates(message)
             if self.gates_self_connection is not None:
                 gates = gates + self.gates_self_connection(h, embedding, groups)
-            gates = gates.unflatten(1, (-1, self.channels))
+            gates = gates.squeeze(1).unflatten(1, (-1, self.channels))
         return self.gate(features, gates)
 
 
