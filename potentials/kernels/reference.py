@@ -29,18 +29,20 @@ class _SenderBlock:
     sender: slice
     receivers: Tensor
     """[d] receiver components, path by path."""
-    paths: Tensor
-    """[d] the path of each."""
-    path_numbers: Tensor
-    """The paths, once each."""
-    to_paths: Tensor
-    """[paths, d] zeros and ones: sums the rows of each path."""
+    paths: tuple[tuple[int, slice], ...]
+    """Each path and its rows among the d."""
     matrix: Tensor
     """[B, d * a]."""
 
     def couplings(self, Y: Tensor) -> Tensor:
         """[E, d, a]."""
         return (Y @ self.matrix).unflatten(1, (len(self.receivers), -1))
+
+    def weigh_(self, rows: Tensor, w: Tensor) -> Tensor:
+        """Multiply rows [E, d, C] in place by the weight of each row's path."""
+        for path, part in self.paths:
+            rows[:, part] *= w[:, path, None]
+        return rows
 
 
 @lru_cache(maxsize=256)
@@ -54,23 +56,20 @@ def _sender_blocks(key: str, device: torch.device, dtype: torch.dtype) -> tuple[
         numbers = [number for number, read in enumerate(ranges) if read == (start, size)]
         receivers: list[int] = []
         rows: list[Tensor] = []
-        of_path: list[int] = []
+        parts: list[tuple[int, slice]] = []
         for number in numbers:
             path = table.paths[number]
             _, b, d = path.coefficients.shape
+            parts.append((number, slice(len(receivers), len(receivers) + d)))
             receivers += [path.receiver_start + step * path.receiver_step for step in range(d)]
-            of_path += [number] * d
             row = torch.zeros(table.harmonic_components, d, size, dtype=torch.float64)
             row[path.harmonic_start : path.harmonic_start + b] = torch.from_numpy(path.coefficients).permute(1, 2, 0)
             rows.append(row)
-        paths = torch.tensor(of_path)
         blocks.append(
             _SenderBlock(
                 slice(start, start + size),
                 torch.tensor(receivers, device=device),
-                paths.to(device),
-                torch.tensor(numbers, device=device),
-                (paths == torch.tensor(numbers)[:, None]).to(device, dtype),
+                tuple(parts),
                 torch.cat(rows, dim=1).flatten(1).to(device, dtype),
             )
         )
@@ -82,7 +81,7 @@ def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: 
     result = h.new_zeros(topology.num_nodes, table.receiver_components, h.shape[2])
     for block in _sender_blocks(table.key, h.device, h.dtype):
         messages = block.couplings(Y) @ h[:, block.sender].index_select(0, topology.senders)
-        messages *= w.index_select(1, block.paths)
+        block.weigh_(messages, w)
         summed = messages.new_zeros(topology.num_nodes, *messages.shape[1:])
         result[:, block.receivers] = summed.index_add_(0, topology.receivers, messages)
     return result
@@ -113,14 +112,14 @@ def message_grad_w(table: MessageTable, h: Tensor, Y: Tensor, g: Tensor, topolog
     for block in _sender_blocks(table.key, h.device, h.dtype):
         messages = block.couplings(Y) @ h[:, block.sender].index_select(0, topology.senders)
         messages *= g.index_select(1, block.receivers).index_select(0, topology.receivers)
-        result[:, block.path_numbers] = block.to_paths @ messages
+        for path, part in block.paths:
+            torch.sum(messages[:, part], dim=1, out=result[:, path])
     return result
 
 
 def _weighted_receivers(block: _SenderBlock, w: Tensor, g: Tensor, topology: EdgeTopology) -> Tensor:
     """g of each edge's receiver times the weight of the path that makes each component, [E, d, C]."""
-    weighted = g.index_select(1, block.receivers).index_select(0, topology.receivers)
-    return weighted.mul_(w.index_select(1, block.paths))
+    return block.weigh_(g.index_select(1, block.receivers).index_select(0, topology.receivers), w)
 
 
 @lru_cache(maxsize=256)
