@@ -400,13 +400,17 @@ def test_a_folder_in_the_way(small: Potential, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.potential"]
 
 
-def test_a_write_that_fails_leaves_the_old_file(saved: Path, small: Potential, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", ["os.fsync", "pathlib.Path.replace"])
+def test_a_write_that_fails_leaves_the_old_file(
+    step: str, saved: Path, small: Potential, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = saved.read_bytes()
 
-    def full_disk(descriptor: int) -> None:
+    def full_disk(*args: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full_disk)
+    monkeypatch.setattr(step, full_disk)
+    small.metadata = {"other": 1}
     with pytest.raises(ModelFileError, match="No space left on device"):
         model_file.save(small, saved)
     assert saved.read_bytes() == before

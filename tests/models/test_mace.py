@@ -86,6 +86,13 @@ def test_number_of_parameters() -> None:
     assert Potential(MACEConfig(**RESOLVED), REFERENCE_ENERGIES).num_parameters() == expected
 
 
+def test_products_start_with_one_over_the_number_of_paths() -> None:
+    torch.manual_seed(0)
+    weights = MACEConfig(**{**RESOLVED, "channels": 2000, "layers": 1, "radial_mlp": []}).build().products[0].weights
+    counts = np.repeat([1, 4, 8], [1, 4, 8])
+    np.testing.assert_allclose(weights.detach().std(dim=(0, 2)), 1 / counts, rtol=0.05)
+
+
 def environment() -> tuple[torch.Tensor, torch.Tensor, EdgeTopology]:
     """Edge vectors, species and edges of four atoms, one of them alone."""
     pairs = [(i, j) for j, i in itertools.permutations(range(3), 2)]
