@@ -1,12 +1,13 @@
 """E(3)-equivariant interatomic potentials: training from one YAML file, and use from ASE.
 
-`potentials.load(path)` gives a `Potential`; `potentials.load(path).calculator()` is an ASE calculator. Nothing heavy is
-imported until one of the names is used.
+`potentials.load(path)` gives a `Potential`, `potential.save(path)` writes one, and `potential.calculator()` is an ASE
+calculator. Nothing heavy is imported until one of the names is used.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def __getattr__(name: str) -> Any:
 
         return version("potentials")
     if name in _HOMES:
-        import_module("potentials.potential").Potential.calculator = _calculator
+        potential = import_module("potentials.potential").Potential
+        potential.calculator, potential.save = _calculator, _save
         value = getattr(import_module(f"potentials.{_HOMES[name]}"), name)
         globals()[name] = value
         return value
@@ -38,9 +40,16 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
 
 
-# The calculator stands above the potential in the house, so the potential cannot import it; this file may.
+# Calculator and model file stand above the potential in the house, so it cannot import them; this file may.
 def _calculator(potential: Potential, **options: Any) -> PotentialCalculator:
     """An ASE calculator of this potential; the options are those of `PotentialCalculator`."""
     from potentials.simulation.calculator import PotentialCalculator
 
     return PotentialCalculator(potential, **options)
+
+
+def _save(potential: Potential, path: str | PathLike[str]) -> None:
+    """Write this potential to a model file."""
+    from potentials.model_file import save
+
+    save(potential, path)

@@ -28,6 +28,12 @@ def test_a_loaded_potential_is_an_ase_calculator(tmp_path, monkeypatch):
     assert forces == pytest.approx(atoms.get_forces(), abs=1e-10)
 
 
+def test_a_potential_writes_itself(tmp_path, monkeypatch):
+    file = save_morse(tmp_path / "morse.potential", monkeypatch)
+    potentials.load(file).save(tmp_path / "copy.potential")
+    assert (tmp_path / "copy.potential").read_bytes() == file.read_bytes()
+
+
 def test_names_that_are_not_there():
     assert {"load", "Potential", "Prediction"} <= set(dir(potentials))
     with pytest.raises(AttributeError, match="nonsense"):

@@ -26,6 +26,12 @@ class RadialConfig(StrictConfig):
     distance_transform: Literal["none", "agnesi"] = "none"
     """`agnesi` stretches short distances before the basis, as MACE-MP-0b does."""
 
+    @model_validator(mode="after")
+    def _something_to_train(self) -> Self:
+        if self.trainable and self.basis == "chebyshev":
+            raise ValueError("trainable: the Chebyshev basis has nothing to learn; use bessel or gaussian, or false")
+        return self
+
 
 class ZBLConfig(StrictConfig):
     """Repulsion of screened nuclei at short distances."""

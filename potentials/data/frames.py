@@ -5,7 +5,11 @@ from __future__ import annotations
 import difflib
 import glob
 import io
+import lzma
 import re
+import sqlite3
+import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +17,7 @@ from pathlib import Path
 import ase.db
 import ase.io
 from ase import Atoms
+from ase.io.aims import AimsParseError
 from ase.io.formats import (
     IOFormat,
     UnknownFileTypeError,
@@ -21,6 +26,8 @@ from ase.io.formats import (
     get_ioformat,
     open_with_compression,
 )
+from ase.io.octopus.input import OctopusParseError
+from ase.io.trajectory import VersionTooOldError
 from ase.utils import string2index
 
 from potentials.config.data import Files
@@ -28,6 +35,29 @@ from potentials.data.builtin import builtin_path
 from potentials.errors import DataError
 
 BUILTIN_PREFIX = "builtin:"
+# What ASE's readers raise on a file they cannot read: there is no common base class.
+_READER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    StopIteration,
+    SyntaxError,  # of XML
+    TypeError,
+    ValueError,
+    lzma.LZMAError,
+    sqlite3.Error,
+    struct.error,
+    zlib.error,
+    ase.io.ParseError,
+    AimsParseError,
+    OctopusParseError,
+    VersionTooOldError,
+)
 _SLICE = re.compile(r"-?\d+|-?\d*:-?\d*(:-?\d*)?")
 
 
@@ -152,8 +182,7 @@ def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
             images = ase.io.read(source, index=index, format=file_format.name, do_not_split_by_at_sign=True)
     except UnknownFileTypeError as error:
         raise DataError(f"cannot read {name}: ASE does not know its format ({error})") from error
-    # ASE's readers raise whatever they meet, with no common base class: all of it is about this file.
-    except Exception as error:
+    except _READER_ERRORS as error:
         raise DataError(f"cannot read {name}; ASE says: {type(error).__name__}: {error}") from error
     if file_format.name == "extxyz" and isinstance(index, slice) and index.stop is None:
         _check_read_to_the_end(name, path)

@@ -15,7 +15,7 @@ from torch import Tensor
 from potentials.kernels.tables import ManyBodyTable, MessageTable, lookup
 from potentials.kernels.topology import EdgeTopology
 
-_CHUNK_ELEMENTS = 2**16
+_CHUNK_ELEMENTS = 2**17
 
 
 @dataclass(frozen=True)
