@@ -94,6 +94,13 @@ def test_products_start_with_one_over_the_number_of_paths() -> None:
     np.testing.assert_allclose(weights.detach().std(dim=(0, 2)), 1 / counts, rtol=0.05)
 
 
+def test_an_isolated_atom_has_its_reference_energy_without_the_residual() -> None:
+    model = potential(first_interaction="non-residual", normalization="density")
+    for symbol, energy in REFERENCE_ENERGIES.items():
+        assert predict(model, Atoms(symbol)).energy == pytest.approx([energy], abs=1e-12)
+    assert predict(potential(), Atoms("H")).energy != pytest.approx([REFERENCE_ENERGIES["H"]], abs=1e-3)
+
+
 def environment() -> tuple[torch.Tensor, torch.Tensor, EdgeTopology]:
     """Edge vectors, species and edges of four atoms, one of them alone."""
     pairs = [(i, j) for j, i in itertools.permutations(range(3), 2)]

@@ -121,3 +121,9 @@ def test_decay_parameters() -> None:
     every = {name.removeprefix("model.") for name, _ in model.named_parameters()}
     assert names == {name for name in every if name.startswith("convolutions") and name.split(".")[2] in kinds}
     assert len(model.decay_parameters()) == len(names) < len(every)
+
+
+def test_an_isolated_atom_has_its_reference_energy() -> None:
+    model = potential()
+    for symbol, energy in REFERENCE_ENERGIES.items():
+        assert predict(model, Atoms(symbol)).energy == pytest.approx([energy], abs=1e-12)
