@@ -106,9 +106,7 @@ class Potential(nn.Module):
         # Forces are derivatives: they are there whatever mode the caller is in.
         differentiable = derivatives or (create_graph and torch.is_grad_enabled())
         with torch.inference_mode(False), torch.set_grad_enabled(differentiable):
-            topology = EdgeTopology.from_degrees(
-                graph.edge_index, graph.receiver_degree, graph.sender_order, graph.sender_degree
-            )
+            topology = edge_topology(graph)
             vectors = edge_vectors(graph).to(GEOMETRY_DTYPE[self.precision])
             if derivatives:
                 vectors = vectors.detach().requires_grad_()
@@ -138,6 +136,18 @@ class Potential(nn.Module):
     def num_parameters(self) -> int:
         """Number of trainable numbers."""
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+
+
+def edge_topology(graph: AtomicGraph) -> EdgeTopology:
+    """Which atom sends to which, as the kernels want it."""
+    return EdgeTopology.from_degrees(
+        graph.edge_index,
+        graph.receiver_degree,
+        graph.sender_order,
+        graph.sender_degree,
+        graph.edge_pair,
+        graph.pair_edges,
+    )
 
 
 def edge_vectors(graph: AtomicGraph) -> Tensor:

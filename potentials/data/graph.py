@@ -13,7 +13,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from potentials.data.labels import LabelledFrame
-from potentials.data.neighbor_list import neighbor_list
+from potentials.data.neighbor_list import edge_pairs, neighbor_list
 from potentials.errors import DataError, UnknownElementError
 
 GraphBatch: TypeAlias = Batch
@@ -33,6 +33,8 @@ class AtomicGraph(Data):
     | cell_shifts | [E, 3] | whole numbers S: r = x[receiver] - x[sender] + S @ cell |
     | receiver_degree, sender_degree | [N] | int64, edges that end, start at an atom |
     | sender_order | [E] | int64, the permutation that sorts the edges by sender |
+    | edge_pair | [E] | int64, the pair of an edge: an edge and its reverse, W = E / 2 of them |
+    | pair_edges | [W, 2] | int64, the two edges of each pair |
     | energy, forces, stress | [1], [N, 3], [1, 3, 3] | labels in eV, eV/A, eV/A^3 |
     | energy_weight, forces_weight, stress_weight | [1] | of the property times that of the frame |
     | group, frame_index | [1] | int64, number of the group's name, position in the list of frames |
@@ -46,8 +48,10 @@ class AtomicGraph(Data):
         """Atoms and edges are renumbered in a batch; nothing else is."""
         if key == "edge_index":
             return self.num_nodes
-        if key == "sender_order":
-            return value.size(0)
+        if key in ("sender_order", "pair_edges"):
+            return self.edge_index.size(1)
+        if key == "edge_pair":
+            return self.pair_edges.size(0)
         return 0
 
 
@@ -143,6 +147,7 @@ def _assemble(
     pbc = np.asarray(atoms.pbc, dtype=bool)
     cell = np.where(pbc[:, None], np.asarray(atoms.cell), 0.0)
     edge_index, cell_shifts = neighbor_list(atoms.positions, cell, pbc, cutoff)
+    edge_pair, pair_edges = edge_pairs(edge_index, cell_shifts)
     num_atoms = len(atoms)
     energy_weight, forces_weight, stress_weight = weights
     return AtomicGraph(
@@ -156,6 +161,8 @@ def _assemble(
         receiver_degree=torch.from_numpy(np.bincount(edge_index[1], minlength=num_atoms)),
         sender_degree=torch.from_numpy(np.bincount(edge_index[0], minlength=num_atoms)),
         sender_order=torch.from_numpy(np.argsort(edge_index[0], kind="stable")),
+        edge_pair=torch.from_numpy(edge_pair),
+        pair_edges=torch.from_numpy(pair_edges),
         energy=torch.tensor([energy], dtype=torch.float64),
         forces=torch.tensor(forces, dtype=torch.float64),
         stress=torch.tensor(stress, dtype=torch.float64)[None],

@@ -52,8 +52,40 @@ def neighbor_list(
     inside = np.einsum("ij,ij->i", vectors, vectors) < cutoff**2
     if not inside.all():
         sender, receiver, shifts = sender[inside], receiver[inside], shifts[inside]
-    order = np.lexsort((shifts[:, 2], shifts[:, 1], shifts[:, 0], sender, receiver))
+    order = _edge_order(sender, receiver, shifts)
     return np.stack([sender[order], receiver[order]]), shifts[order]
+
+
+def edge_pairs(edge_index: NDArray[np.int64], cell_shifts: NDArray[np.int64]) -> tuple[NDArray, NDArray]:
+    """Which edges are each other's reverse: sender and receiver exchanged, shift negated.
+
+    Args:
+        edge_index: [2, E], sorted as `neighbor_list` does.
+        cell_shifts: [E, 3].
+
+    Returns:
+        `edge_pair` [E], the pair of each edge, and `pair_edges` [E / 2, 2], the two edges of each pair, the first one
+        first; pairs are in the order of their first edges.
+
+    Raises:
+        ValueError: an edge has no reverse.
+    """
+    sender, receiver = edge_index
+    # Reversed and sorted again the list is the same list, so sorting tells which edge each reversed one is.
+    order = _edge_order(receiver, sender, -cell_shifts)
+    if not (np.array_equal(edge_index[::-1, order], edge_index) and np.array_equal(-cell_shifts[order], cell_shifts)):
+        raise ValueError("every edge must come with its reverse, and edges must be sorted")
+    reverse = np.empty_like(order)
+    reverse[order] = np.arange(len(order))
+    first = np.flatnonzero(np.arange(len(order)) < reverse)
+    pair_edges = np.stack([first, reverse[first]], axis=1)
+    edge_pair = np.empty_like(order)
+    edge_pair[pair_edges.ravel()] = np.repeat(np.arange(len(first)), 2)
+    return edge_pair, pair_edges
+
+
+def _edge_order(sender: NDArray, receiver: NDArray, shifts: NDArray) -> NDArray:
+    return np.lexsort((shifts[:, 2], shifts[:, 1], shifts[:, 0], sender, receiver))
 
 
 def check_geometry(positions: NDArray[np.float64], cell: NDArray[np.float64], periodic: NDArray[np.bool_]) -> None:

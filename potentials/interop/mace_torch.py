@@ -154,7 +154,8 @@ def _fill_model(model: MACE, state: ForeignState, order: list[int]) -> None:
     """Parameters in the order of the forward pass; `order` sorts the peer's species by atomic number."""
     channels, layers = model.config.channels, model.config.layers
     fill(model.embedding, state.take("node_embedding.linear.weight", len(order), channels)[order])
-    fill(cast(BesselBasis, model.radial.basis).frequencies, state.take("radial_embedding.bessel_fn.bessel_weights", -1))
+    roots = state.take("radial_embedding.bessel_fn.bessel_weights", -1)
+    fill(cast(BesselBasis, model.edges.radial.basis).frequencies, roots)
     for layer in range(layers):
         _fill_interaction(cast(Interaction, model.interactions[layer]), state, f"interactions.{layer}", order)
         outputs = Layout.natural(0 if layer == layers - 1 else model.config.feature_degree)

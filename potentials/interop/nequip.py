@@ -128,7 +128,7 @@ def _fill_model(model: NequIP, state: ForeignState, order: list[int]) -> None:
     config = model.config
     fill(model.embedding, state.take(EMBEDDING, len(order), config.channels)[order])
     roots = state.take("bessel_encode.bessel_weights", config.radial.size)
-    fill(cast(BesselBasis, model.radial.basis).frequencies, roots * (math.pi / config.cutoff))
+    fill(cast(BesselBasis, model.edges.radial.basis).frequencies, roots * (math.pi / config.cutoff))
     inputs = [SCALAR]
     for layer, convolution in enumerate(model.convolutions):
         last = layer == config.layers - 1

@@ -5,9 +5,18 @@ features. Both take a table that says which components couple, and both are clos
 the functions exported here and never ask which implementation runs.
 """
 
-from potentials.kernels.many_body import many_body
-from potentials.kernels.message_passing import message_sum
+from potentials.kernels.many_body import many_body, many_body_gradients
+from potentials.kernels.message_passing import message_gradients, message_sum
 from potentials.kernels.tables import ManyBodyTable, MessagePath, MessageTable
 from potentials.kernels.topology import EdgeTopology
 
-__all__ = ["EdgeTopology", "ManyBodyTable", "MessagePath", "MessageTable", "many_body", "message_sum"]
+__all__ = [
+    "EdgeTopology",
+    "ManyBodyTable",
+    "MessagePath",
+    "MessageTable",
+    "many_body",
+    "many_body_gradients",
+    "message_gradients",
+    "message_sum",
+]

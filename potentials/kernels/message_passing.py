@@ -1,12 +1,14 @@
-r"""Message passing: four contractions of one multilinear form, each the derivative of the others.
+r"""Message passing: contractions of one multilinear form, closed under differentiation.
 
-.. math:: Q(h, Y, w, g) = \sum_e \sum_t C_t\, h_{s_e a_t c}\, Y_{e b_t}\, w_{e p_t c}\, g_{r_e d_t c}
+.. math:: Q(h, Y, w, g) = \sum_e \sum_t C_t\, h_{s_e a_t c}\, Y_{e b_t}\, w_{q_e p_t c}\, g_{r_e d_t c}
 
-Q is linear in each argument. The summed message is dQ/dg; dQ/dh, dQ/dY and dQ/dw are its gradients. Differentiating any
-of the four with respect to an argument gives one of the four again, so these operators close under derivatives of any
-order: energy, forces and force training need nothing else.
+Q is linear in each argument. The summed message is dQ/dg; its gradients are dQ/dh, dQ/dY and dQ/dw; and the gradients
+of those are derivatives of the same four along a direction (dh, dY, dw). Three operators therefore serve energy, forces
+and force training: the sum, its gradients together, and their derivatives along a direction together. Derivatives of
+higher order are composed of the first two.
 
-Shapes: h [N, A, C], Y [E, B], w [E, P, C], g [N, D, C].
+Shapes: h [N, A, C], Y [E, B], w [W, P, C], g [N, D, C]. Radial weights are one per pair of edges q_e, because both
+directions of a pair have the same length.
 """
 
 from __future__ import annotations
@@ -16,12 +18,26 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from potentials.kernels import reference
+from potentials.kernels.autograd import is_wanted
+from potentials.kernels.dispatch import implementation
 from potentials.kernels.tables import MessageTable, lookup
 from potentials.kernels.topology import EdgeTopology
 
-# The topology travels as its five tensors: operators take no tuples of named fields.
-_TOPOLOGY = "Tensor senders, Tensor receivers, Tensor receiver_pointer, Tensor sender_order, Tensor sender_pointer"
+# The topology travels as its tensors: operators take no tuples of named fields.
+_TOPOLOGY = ", ".join(f"Tensor {name}" for name in EdgeTopology._fields)
+_SIZE = len(EdgeTopology._fields)
+_ARGUMENTS = "hYwg"
+
+_library = torch.library.Library("potentials", "FRAGMENT")
+_library.define(f"message_sum(Tensor h, Tensor Y, Tensor w, {_TOPOLOGY}, str key) -> Tensor")
+_library.define(
+    f"message_gradients(Tensor h, Tensor Y, Tensor w, Tensor g, {_TOPOLOGY}, str key, str wanted)"
+    " -> (Tensor, Tensor, Tensor)"
+)
+_library.define(
+    "message_tangents(Tensor h, Tensor Y, Tensor w, Tensor g, Tensor? dh, Tensor? dY, Tensor? dw, "
+    f"{_TOPOLOGY}, str key, str wanted) -> (Tensor, Tensor, Tensor, Tensor)"
+)
 
 
 def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: EdgeTopology) -> Tensor:
@@ -31,7 +47,7 @@ def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: 
         table: which components couple.
         h: sender features [N, A, C].
         Y: spherical harmonics of the edges [E, B].
-        w: radial weights, one per edge, path and channel [E, P, C].
+        w: radial weights, one per pair of edges, path and channel [W, P, C].
         topology: the edges.
 
     Returns:
@@ -40,97 +56,141 @@ def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: 
     return torch.ops.potentials.message_sum(h, Y, w, *topology, table.key)
 
 
+def message_gradients(
+    table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology, wanted: str = "hYw"
+) -> tuple[Tensor, Tensor, Tensor]:
+    """dQ/dh [N, A, C], dQ/dY [E, B] and dQ/dw [W, P, C]; those that are not among `wanted` are empty."""
+    return torch.ops.potentials.message_gradients(h, Y, w, g, *topology, table.key, wanted)
+
+
 def _table(key: str) -> MessageTable:
     return cast(MessageTable, lookup(key))
 
 
-@torch.library.custom_op(
-    "potentials::message_sum", mutates_args=(), schema=f"(Tensor h, Tensor Y, Tensor w, {_TOPOLOGY}, str key) -> Tensor"
-)
-def _message_sum(h: Tensor, Y: Tensor, w: Tensor, *rest: Any) -> Tensor:
+def _sum(h: Tensor, Y: Tensor, w: Tensor, *rest: Any) -> Tensor:
     *topology, key = rest
-    return reference.message_sum(_table(key), h, Y, w, EdgeTopology(*topology))
+    return implementation(h).message_sum(_table(key), h, Y, w, EdgeTopology(*topology))
 
 
-@torch.library.custom_op(
-    "potentials::message_grad_h",
-    mutates_args=(),
-    schema=f"(Tensor Y, Tensor w, Tensor g, {_TOPOLOGY}, str key) -> Tensor",
-)
-def _message_grad_h(Y: Tensor, w: Tensor, g: Tensor, *rest: Any) -> Tensor:
+def _gradients(h: Tensor, Y: Tensor, w: Tensor, g: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
+    *topology, key, wanted = rest
+    return implementation(h).message_gradients(_table(key), h, Y, w, g, EdgeTopology(*topology), wanted)
+
+
+def _tangents(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    *tensors, key, wanted = arguments
+    topology = EdgeTopology(*tensors[7:])
+    return implementation(tensors[0]).message_tangents(_table(key), *tensors[:7], topology, wanted)
+
+
+def _new(like: Tensor, wanted: bool, *shape: Any) -> Tensor:
+    return like.new_empty(*shape) if wanted else like.new_empty(0)
+
+
+def _fake_sum(h: Tensor, Y: Tensor, w: Tensor, *rest: Any) -> Tensor:
     *topology, key = rest
-    return reference.message_grad_h(_table(key), Y, w, g, EdgeTopology(*topology))
+    return h.new_empty(EdgeTopology(*topology).num_nodes, _table(key).receiver_components, h.shape[2])
 
 
-@torch.library.custom_op(
-    "potentials::message_grad_Y",
-    mutates_args=(),
-    schema=f"(Tensor h, Tensor w, Tensor g, {_TOPOLOGY}, str key) -> Tensor",
-)
-def _message_grad_y(h: Tensor, w: Tensor, g: Tensor, *rest: Any) -> Tensor:
-    *topology, key = rest
-    return reference.message_grad_Y(_table(key), h, w, g, EdgeTopology(*topology))
+def _fake_gradients(h: Tensor, Y: Tensor, w: Tensor, g: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
+    wanted = rest[-1]
+    return tuple(_new(x, name in wanted, x.shape) for name, x in zip("hYw", (h, Y, w), strict=True))  # type: ignore[return-value]
 
 
-@torch.library.custom_op(
-    "potentials::message_grad_w",
-    mutates_args=(),
-    schema=f"(Tensor h, Tensor Y, Tensor g, {_TOPOLOGY}, str key) -> Tensor",
-)
-def _message_grad_w(h: Tensor, Y: Tensor, g: Tensor, *rest: Any) -> Tensor:
-    *topology, key = rest
-    return reference.message_grad_w(_table(key), h, Y, g, EdgeTopology(*topology))
+def _fake_tangents(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    wanted = arguments[-1]
+    return tuple(_new(x, name in wanted, x.shape) for name, x in zip(_ARGUMENTS, arguments[:4], strict=True))  # type: ignore[return-value]
 
 
-@_message_sum.register_fake
-def _(h: Tensor, Y: Tensor, w: Tensor, *rest: Any) -> Tensor:
-    return h.new_empty(rest[2].shape[0] - 1, _table(rest[-1]).receiver_components, h.shape[2])
+def _save_sum(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    ctx.save_for_backward(*inputs[:-1])
+    ctx.key = inputs[-1]
 
 
-@_message_grad_h.register_fake
-def _(Y: Tensor, w: Tensor, g: Tensor, *rest: Any) -> Tensor:
-    return g.new_empty(g.shape[0], _table(rest[-1]).sender_components, g.shape[2])
+def _sum_backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+    h, Y, w, *topology = ctx.saved_tensors
+    wanted = "".join(name for position, name in enumerate("hYw") if is_wanted(ctx, position))
+    nothing = (None,) * (_SIZE + 1)
+    if not wanted:
+        return (None, None, None, *nothing)
+    gradients = message_gradients(_table(ctx.key), h, Y, w, g, EdgeTopology(*topology), wanted)
+    return (*(x if name in wanted else None for name, x in zip("hYw", gradients, strict=True)), *nothing)
 
 
-@_message_grad_y.register_fake
-def _(h: Tensor, w: Tensor, g: Tensor, *rest: Any) -> Tensor:
-    return h.new_empty(w.shape[0], _table(rest[-1]).harmonic_components)
+def _save_gradients(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(*inputs[:-2])
+    ctx.key, ctx.produced = inputs[-2:]
 
 
-@_message_grad_w.register_fake
-def _(h: Tensor, Y: Tensor, g: Tensor, *rest: Any) -> Tensor:
-    return h.new_empty(Y.shape[0], len(_table(rest[-1]).paths), h.shape[2])
+def _gradients_backward(ctx: Any, *directions: Tensor | None) -> tuple[Tensor | None, ...]:
+    h, Y, w, g, *topology = ctx.saved_tensors
+    nothing = (None,) * (_SIZE + 2)
+    along = [d if name in ctx.produced else None for name, d in zip("hYw", directions, strict=True)]
+    wanted = "".join(name for position, name in enumerate(_ARGUMENTS) if is_wanted(ctx, position))
+    if not wanted or all(direction is None for direction in along):
+        return (None, None, None, None, *nothing)
+    tangents = torch.ops.potentials.message_tangents(h, Y, w, g, *along, *topology, ctx.key, wanted)
+    return (*(x if name in wanted else None for name, x in zip(_ARGUMENTS, tangents, strict=True)), *nothing)
 
 
-_OPERATORS = {"g": "message_sum", "h": "message_grad_h", "Y": "message_grad_Y", "w": "message_grad_w"}
-_ARGUMENTS = ("h", "Y", "w", "g")
+def _save_tangents(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    ctx.set_materialize_grads(False)
+    *tensors, ctx.key, ctx.produced = inputs
+    ctx.absent = [position for position, tensor in enumerate(tensors) if tensor is None]
+    ctx.save_for_backward(*(tensor for tensor in tensors if tensor is not None))
 
 
-def _register_derivatives(missing: str) -> None:
-    """Register the backward of dQ/d(missing): with respect to each argument x it is dQ/dx, the incoming gradient
-    standing in for the missing argument."""
-    arguments = tuple(name for name in _ARGUMENTS if name != missing)
+def _tangents_backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+    """By the definition of the tangents in terms of the other two operators, which autograd can differentiate."""
+    tensors: list[Tensor | None] = list(ctx.saved_tensors)
+    for position in ctx.absent:
+        tensors.insert(position, None)
+    arguments, topology = tensors[:7], EdgeTopology(*cast(list[Tensor], tensors[7:]))
+    wanted = [p for p in range(7) if arguments[p] is not None and ctx.needs_input_grad[p]]
+    create_graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        outputs = _composed_tangents(_table(ctx.key), arguments, topology, ctx.produced)
+        pairs = [(outputs[name], g) for name, g in zip(_ARGUMENTS, gradients, strict=True) if name in outputs]
+        pairs = [(output, g) for output, g in pairs if g is not None and output.requires_grad]
+        results: list[Tensor | None] = [None] * 7
+        if pairs:
+            found = torch.autograd.grad(
+                [output for output, _ in pairs],
+                [cast(Tensor, arguments[p]) for p in wanted],
+                [g for _, g in pairs],
+                create_graph=create_graph,
+                allow_unused=True,
+            )
+            for position, gradient in zip(wanted, found, strict=True):
+                results[position] = gradient
+    return (*results, *((None,) * (_SIZE + 2)))
 
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs[:-1])
-        ctx.key = inputs[-1]
 
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        saved = ctx.saved_tensors
-        values = dict(zip(arguments, saved[:3], strict=True)) | {missing: gradient}
-        topology = saved[3:]
-        gradients: list[Tensor | None] = []
-        for position, name in enumerate(arguments):
-            if ctx.needs_input_grad[position]:
-                operator = getattr(torch.ops.potentials, _OPERATORS[name])
-                others = (values[other] for other in _ARGUMENTS if other != name)
-                gradients.append(operator(*others, *topology, ctx.key))
-            else:
-                gradients.append(None)
-        return (*gradients, *(None for _ in topology), None)
+def _composed_tangents(
+    table: MessageTable, arguments: list[Tensor | None], topology: EdgeTopology, wanted: str
+) -> dict[str, Tensor]:
+    """Sum over the directions: Q with one argument replaced by its direction, differentiated."""
+    h, Y, w, g = (cast(Tensor, argument) for argument in arguments[:4])
+    totals: dict[str, Tensor] = {}
+    for position, direction in enumerate(arguments[4:7]):
+        if direction is None:
+            continue
+        replaced = [direction if position == other else value for other, value in enumerate((h, Y, w))]
+        parts = dict(zip("hYw", message_gradients(table, *replaced, g, topology), strict=True))  # type: ignore[misc]
+        parts["g"] = message_sum(table, *replaced, topology)  # type: ignore[misc]
+        del parts["hYw"[position]]
+        for name, part in parts.items():
+            if name in wanted:
+                totals[name] = totals[name] + part if name in totals else part
+    return totals
 
-    torch.library.register_autograd(f"potentials::{_OPERATORS[missing]}", backward, setup_context=setup_context)
 
-
-for _argument in _ARGUMENTS:
-    _register_derivatives(_argument)
+for _name, _function, _fake, _save, _backward in (
+    ("message_sum", _sum, _fake_sum, _save_sum, _sum_backward),
+    ("message_gradients", _gradients, _fake_gradients, _save_gradients, _gradients_backward),
+    ("message_tangents", _tangents, _fake_tangents, _save_tangents, _tangents_backward),
+):
+    _library.impl(_name, _function, "CompositeExplicitAutograd")
+    torch.library.register_fake(f"potentials::{_name}", _fake, lib=_library)
+    torch.library.register_autograd(f"potentials::{_name}", _backward, setup_context=_save, lib=_library)

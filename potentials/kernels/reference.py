@@ -81,7 +81,7 @@ def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: 
     result = h.new_zeros(topology.num_nodes, table.receiver_components, h.shape[2])
     for block in _sender_blocks(table.key, h.device, h.dtype):
         messages = block.couplings(Y) @ h[:, block.sender].index_select(0, topology.senders)
-        block.weigh_(messages, w)
+        block.weigh_(messages, w.index_select(0, topology.edge_pair))
         summed = messages.new_zeros(topology.num_nodes, *messages.shape[1:])
         result[:, block.receivers] = summed.index_add_(0, topology.receivers, messages)
     return result
@@ -107,19 +107,62 @@ def message_grad_Y(table: MessageTable, h: Tensor, w: Tensor, g: Tensor, topolog
 
 
 def message_grad_w(table: MessageTable, h: Tensor, Y: Tensor, g: Tensor, topology: EdgeTopology) -> Tensor:
-    """dQ/dw [E, P, C]."""
-    result = h.new_empty(topology.num_edges, len(table.paths), h.shape[2])
+    """dQ/dw [W, P, C]."""
+    of_edge = h.new_empty(topology.num_edges, len(table.paths), h.shape[2])
     for block in _sender_blocks(table.key, h.device, h.dtype):
         messages = block.couplings(Y) @ h[:, block.sender].index_select(0, topology.senders)
         messages *= g.index_select(1, block.receivers).index_select(0, topology.receivers)
         for path, part in block.paths:
-            torch.sum(messages[:, part], dim=1, out=result[:, path])
-    return result
+            torch.sum(messages[:, part], dim=1, out=of_edge[:, path])
+    result = h.new_zeros(topology.num_pairs, len(table.paths), h.shape[2])
+    return result.index_add_(0, topology.edge_pair, of_edge)
+
+
+def message_gradients(
+    table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology, wanted: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """dQ/dh, dQ/dY and dQ/dw; those that are not wanted are empty."""
+    nothing = h.new_empty(0)
+    return (
+        message_grad_h(table, Y, w, g, topology) if "h" in wanted else nothing,
+        message_grad_Y(table, h, w, g, topology) if "Y" in wanted else nothing,
+        message_grad_w(table, h, Y, g, topology) if "w" in wanted else nothing,
+    )
+
+
+def message_tangents(
+    table: MessageTable,
+    h: Tensor,
+    Y: Tensor,
+    w: Tensor,
+    g: Tensor,
+    dh: Tensor | None,
+    dY: Tensor | None,
+    dw: Tensor | None,
+    topology: EdgeTopology,
+    wanted: str,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Derivatives of dQ/dh, dQ/dY, dQ/dw and dQ/dg along (dh, dY, dw), those that are wanted: Q is linear in each
+    argument, so each direction in turn takes its argument's place."""
+    results = [torch.zeros_like(x) if name in wanted else x.new_empty(0) for name, x in zip("hYwg", (h, Y, w, g))]
+    for position, direction in enumerate((dh, dY, dw)):
+        if direction is None:
+            continue
+        replaced = [direction if position == other else value for other, value in enumerate((h, Y, w))]
+        others = wanted.replace("hYw"[position], "")
+        parts = message_gradients(table, replaced[0], replaced[1], replaced[2], g, topology, others)
+        for number, name in enumerate("hYw"):
+            if name in others:
+                results[number] += parts[number]
+        if "g" in wanted:
+            results[3] += message_sum(table, replaced[0], replaced[1], replaced[2], topology)
+    return results[0], results[1], results[2], results[3]
 
 
 def _weighted_receivers(block: _SenderBlock, w: Tensor, g: Tensor, topology: EdgeTopology) -> Tensor:
     """g of each edge's receiver times the weight of the path that makes each component, [E, d, C]."""
-    return block.weigh_(g.index_select(1, block.receivers).index_select(0, topology.receivers), w)
+    received = g.index_select(1, block.receivers).index_select(0, topology.receivers)
+    return block.weigh_(received, w.index_select(0, topology.edge_pair))
 
 
 @lru_cache(maxsize=256)
@@ -199,8 +242,10 @@ def _node_chunks(table: ManyBodyTable, A: Tensor, *others: Tensor) -> Iterator[t
     yield from zip(*(tensor.split(max(1, size)) for tensor in (A, *others)), strict=True)
 
 
-def many_body(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor) -> Tensor:
-    """B [N, M, C]."""
+def many_body(
+    table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, order: Tensor | None = None
+) -> Tensor:
+    """B [N, M, C]. Atoms are taken as they come: `order` is for kernels that sort them."""
     results = []
     for a, z in _node_chunks(table, A, species):
         terms = _ManyBody(table, a)
@@ -208,58 +253,49 @@ def many_body(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Te
     return torch.cat(results)
 
 
-def many_body_gradient(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, g: Tensor) -> Tensor:
-    """d(g . B)/dA [N, D, C]."""
-    results = []
+def many_body_gradients(
+    table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, order: Tensor, g: Tensor, wanted: str
+) -> tuple[Tensor, Tensor]:
+    """d(g . B)/dA [N, D, C] and d(g . B)/d(coefficients) [S, T, C]; what is not wanted is empty."""
+    slopes = [A.new_empty(0)]
+    weights = torch.zeros_like(coefficients) if "k" in wanted else A.new_empty(0)
+    if "A" in wanted:
+        slopes = []
     for a, z, upstream in _node_chunks(table, A, species, g):
         terms = _ManyBody(table, a)
-        weights = coefficients.index_select(0, z) * (terms.outputs.T @ upstream)
-        results.append(
-            _total([onto @ _product(weights, terms.product_without(q)) for q, onto in enumerate(terms.onto)])
-        )
-    return torch.cat(results)
+        onto_terms = terms.outputs.T @ upstream
+        if "A" in wanted:
+            weighted = coefficients.index_select(0, z) * onto_terms
+            parts = [onto @ _product(weighted, terms.product_without(q)) for q, onto in enumerate(terms.onto)]
+            slopes.append(_total(parts))
+        if "k" in wanted:
+            weights.index_add_(0, z, terms.monomials() * onto_terms)
+    return torch.cat(slopes), weights
 
 
-def many_body_coefficient_gradient(
-    table: ManyBodyTable, A: Tensor, species: Tensor, g: Tensor, num_species: int
-) -> Tensor:
-    """d(g . B)/d(coefficients) [S, T, C]."""
-    result = A.new_zeros(num_species, table.num_terms, A.shape[2])
-    for a, z, upstream in _node_chunks(table, A, species, g):
-        terms = _ManyBody(table, a)
-        result.index_add_(0, z, terms.monomials() * (terms.outputs.T @ upstream))
-    return result
-
-
-def many_body_directional(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, v: Tensor) -> Tensor:
-    """Derivative of B along v, [N, M, C]."""
-    results = []
-    for a, z, direction in _node_chunks(table, A, species, v):
-        terms = _ManyBody(table, a)
-        results.append(terms.outputs @ (terms.directional(direction) * coefficients.index_select(0, z)))
-    return torch.cat(results)
-
-
-def many_body_second(
-    table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, g: Tensor, v: Tensor
-) -> Tensor:
-    """d(v . d(g . B)/dA)/dA [N, D, C]: the Hessian of g . B applied to v."""
-    if table.factors.shape[1] == 1:
-        return torch.zeros_like(A)
-    results = []
+def many_body_tangents(
+    table: ManyBodyTable,
+    A: Tensor,
+    coefficients: Tensor,
+    species: Tensor,
+    order: Tensor,
+    g: Tensor,
+    v: Tensor,
+    wanted: str,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Derivatives along v of d(g . B)/dA (the Hessian applied to v), of d(g . B)/d(coefficients) and of B."""
+    second, along = [], []
+    weights = torch.zeros_like(coefficients) if "k" in wanted else A.new_empty(0)
     for a, z, upstream, direction in _node_chunks(table, A, species, g, v):
         terms = _ManyBody(table, a)
-        weights = coefficients.index_select(0, z) * (terms.outputs.T @ upstream)
-        results.append(terms.hessian_product(weights, terms.gather(direction, 0.0)))
-    return torch.cat(results)
-
-
-def many_body_directional_coefficient_gradient(
-    table: ManyBodyTable, A: Tensor, species: Tensor, g: Tensor, v: Tensor, num_species: int
-) -> Tensor:
-    """d(v . d(g . B)/dA)/d(coefficients) [S, T, C]."""
-    result = A.new_zeros(num_species, table.num_terms, A.shape[2])
-    for a, z, upstream, direction in _node_chunks(table, A, species, g, v):
-        terms = _ManyBody(table, a)
-        result.index_add_(0, z, terms.directional(direction) * (terms.outputs.T @ upstream))
-    return result
+        onto_terms = terms.outputs.T @ upstream
+        chosen = coefficients.index_select(0, z)
+        if table.factors.shape[1] == 1:
+            second.append(torch.zeros_like(a))
+        else:
+            second.append(terms.hessian_product(chosen * onto_terms, terms.gather(direction, 0.0)))
+        slopes = terms.directional(direction)
+        along.append(terms.outputs @ (slopes * chosen))
+        if "k" in wanted:
+            weights.index_add_(0, z, slopes * onto_terms)
+    return torch.cat(second), weights, torch.cat(along)

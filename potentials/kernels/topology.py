@@ -24,6 +24,10 @@ class EdgeTopology(NamedTuple):
     """[E] int64: the edges, taken in this order, are sorted by sender."""
     sender_pointer: Tensor
     """[N + 1] int64 into `sender_order`."""
+    edge_pair: Tensor
+    """[E] int64, the pair an edge belongs to: an edge and its reverse have one length, so one radial weight."""
+    pair_edges: Tensor
+    """[W, 2] int64, the two edges of each pair; twice the same where an edge has no reverse."""
 
     @property
     def num_nodes(self) -> int:
@@ -35,12 +39,25 @@ class EdgeTopology(NamedTuple):
         """Number of edges."""
         return self.senders.shape[0]
 
+    @property
+    def num_pairs(self) -> int:
+        """Number of pairs of edges, W."""
+        return self.pair_edges.shape[0]
+
     @classmethod
     def from_degrees(
-        cls, edge_index: Tensor, receiver_degree: Tensor, sender_order: Tensor, sender_degree: Tensor
+        cls,
+        edge_index: Tensor,
+        receiver_degree: Tensor,
+        sender_order: Tensor,
+        sender_degree: Tensor,
+        edge_pair: Tensor,
+        pair_edges: Tensor,
     ) -> EdgeTopology:
-        """Make it from edges sorted by receiver and the number of edges per receiver and per sender."""
-        return cls(edge_index[0], edge_index[1], _pointer(receiver_degree), sender_order, _pointer(sender_degree))
+        """Make it from edges sorted by receiver, the number of edges per receiver and per sender, and the pairs."""
+        senders, receivers = edge_index[0].contiguous(), edge_index[1].contiguous()
+        receiver_pointer, sender_pointer = _pointer(receiver_degree), _pointer(sender_degree)
+        return cls(senders, receivers, receiver_pointer, sender_order, sender_pointer, edge_pair, pair_edges)
 
     @classmethod
     def from_edge_index(cls, edge_index: Tensor, num_nodes: int) -> EdgeTopology:
@@ -53,6 +70,8 @@ class EdgeTopology(NamedTuple):
             torch.bincount(receivers, minlength=num_nodes),
             torch.argsort(senders, stable=True),
             torch.bincount(senders, minlength=num_nodes),
+            edges := torch.arange(senders.shape[0], device=senders.device),
+            torch.stack([edges, edges], dim=1),
         )
 
 

@@ -8,7 +8,37 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from potentials.equivariant import ScaledActivation
+from potentials.equivariant import ScaledActivation, spherical_harmonics
+from potentials.kernels import EdgeTopology
+from potentials.models.radial import RadialBasis
+
+
+class EdgeEmbedding(nn.Module):
+    """What a family sees of the geometry: directions of the edges, distances of the pairs.
+
+    Args:
+        radial: the radial basis.
+        degree: highest degree of the spherical harmonics.
+        towards_sender: whether directions point from the receiver to the sender (NequIP) or the other way (MACE).
+    """
+
+    def __init__(self, radial: RadialBasis, degree: int, towards_sender: bool = False) -> None:
+        super().__init__()
+        self.radial = radial
+        self.degree = degree
+        self.towards_sender = towards_sender
+
+    def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> tuple[Tensor, Tensor]:
+        """Edge vectors [E, 3] A (sender to receiver) to harmonics [E, (degree + 1)^2] and the radial basis [W, size]."""
+        distances = torch.linalg.vector_norm(edge_vectors, dim=1, keepdim=True)
+        directions = edge_vectors / (-distances if self.towards_sender else distances)
+        first_edges = topology.pair_edges[:, 0]
+        basis = self.radial(
+            distances.index_select(0, first_edges),
+            species[topology.senders[first_edges]],
+            species[topology.receivers[first_edges]],
+        )
+        return spherical_harmonics(directions, self.degree), basis
 
 
 class ScalarNetwork(nn.Module):

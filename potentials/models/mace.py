@@ -17,11 +17,10 @@ from potentials.equivariant import (
     SpeciesGroups,
     SpeciesMixing,
     message_table,
-    spherical_harmonics,
     symmetric_basis,
 )
 from potentials.kernels import EdgeTopology, many_body, message_sum
-from potentials.models.blocks import ScalarNetwork
+from potentials.models.blocks import EdgeEmbedding, ScalarNetwork
 from potentials.models.radial import RadialBasis
 
 Correlation = Annotated[int, Field(ge=1, le=3)]
@@ -104,7 +103,8 @@ class Interaction(nn.Module):
         if self.density is None:
             message = message / self.average_neighbors
         else:
-            edge_density = torch.tanh(self.density(basis) ** 2)
+            pair_density = torch.tanh(self.density(basis) ** 2)
+            edge_density = pair_density.index_select(0, topology.edge_pair)
             density = basis.new_zeros(h.shape[0], 1).index_add(0, topology.receivers, edge_density)
             message = message / (density + 1).unsqueeze(2)
         return (message, residual) if self.residual else (self.skip(message, groups), None)
@@ -127,10 +127,10 @@ class Product(nn.Module):
         self.weights = nn.Parameter(weights * torch.tensor(spread).unsqueeze(1))
         self.linear = BlockMixing([(irrep, 1) for irrep in outputs], config.channels, config.channels)
 
-    def forward(self, A: Tensor, species: Tensor) -> Tensor:
+    def forward(self, A: Tensor, species: Tensor, groups: SpeciesGroups) -> Tensor:
         """[N, (edge_degree + 1)^2, C] to [N, output components, C]."""
         coefficients = self.path_matrix @ self.weights
-        return self.linear(many_body(self.table, A, coefficients, species))
+        return self.linear(many_body(self.table, A, coefficients, species, groups.order))
 
 
 class Readout(nn.Module):
@@ -157,7 +157,7 @@ class MACE(nn.Module):
         scalars = Layout.natural(0)
         self.num_species = len(config.elements)
         self.embedding = nn.Parameter(torch.randn(self.num_species, config.channels))
-        self.radial = RadialBasis(config.radial, config.cutoff, config.elements)
+        self.edges = EdgeEmbedding(RadialBasis(config.radial, config.cutoff, config.elements), config.edge_degree)
         self.interactions, self.products, self.readouts = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for layer in range(config.layers):
             last = layer == config.layers - 1
@@ -170,15 +170,13 @@ class MACE(nn.Module):
 
     def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
         """Edge vectors [E, 3] A (sender to receiver) and species [N] to node energies [N], before scale and shift."""
-        distances = torch.linalg.vector_norm(edge_vectors, dim=1, keepdim=True)
-        Y = spherical_harmonics(edge_vectors / distances, self.config.edge_degree)
-        basis = self.radial(distances, species[topology.senders], species[topology.receivers])
+        Y, basis = self.edges(edge_vectors, species, topology)
         groups = SpeciesGroups.from_species(species, self.num_species)
         h = (self.embedding * self.num_species**-0.5)[species].unsqueeze(1)
         energies = torch.zeros_like(h[:, 0, 0])
         for interaction, product, readout in zip(self.interactions, self.products, self.readouts, strict=True):
             A, residual = interaction(h, Y, basis, groups, topology)
-            h = product(A, species)
+            h = product(A, species, groups)
             if residual is not None:
                 h = h + residual
             energies = energies + readout(h)

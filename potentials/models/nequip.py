@@ -19,11 +19,10 @@ from potentials.equivariant import (
     ScaledActivation,
     SpeciesGroups,
     message_table,
-    spherical_harmonics,
 )
 from potentials.equivariant.mixing import mix_by_species
 from potentials.kernels import EdgeTopology, message_sum
-from potentials.models.blocks import ScalarNetwork
+from potentials.models.blocks import EdgeEmbedding, ScalarNetwork
 from potentials.models.radial import RadialBasis
 
 SCALAR = Irrep(0, 1)
@@ -130,7 +129,9 @@ class NequIP(nn.Module):
         self.config = config
         self.num_species = len(config.elements)
         self.embedding = nn.Parameter(torch.randn(self.num_species, config.channels))
-        self.radial = RadialBasis(config.radial, config.cutoff, config.elements)
+        radial = RadialBasis(config.radial, config.cutoff, config.elements)
+        # NequIP's directions point from the receiving atom to its neighbour.
+        self.edges = EdgeEmbedding(radial, config.degree, towards_sender=True)
         hidden = Layout.full(config.degree) if config.parity else Layout.natural(config.degree)
         layout = Layout([SCALAR])
         self.convolutions = nn.ModuleList()
@@ -143,10 +144,7 @@ class NequIP(nn.Module):
 
     def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
         """Edge vectors [E, 3] A (sender to receiver) and species [N] to node energies [N], before scale and shift."""
-        distances = torch.linalg.vector_norm(edge_vectors, dim=1, keepdim=True)
-        # NequIP's directions point from the receiving atom to its neighbour.
-        Y = spherical_harmonics(-edge_vectors / distances, self.config.degree)
-        basis = self.radial(distances, species[topology.senders], species[topology.receivers])
+        Y, basis = self.edges(edge_vectors, species, topology)
         groups = SpeciesGroups.from_species(species, self.num_species)
         h = self.embedding[species].unsqueeze(1)
         for convolution in self.convolutions:

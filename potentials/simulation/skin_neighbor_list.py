@@ -73,6 +73,7 @@ class SkinNeighborList:
         vectors = positions[receiver] - positions[sender] + self._shift_vectors
         inside = (vectors * vectors).sum(dim=1) < self.cutoff**2
         edge_index = candidates.edge_index[:, inside]
+        edge_pair, pair_edges = _kept_pairs(candidates, inside)
         num_atoms = len(atoms)
         return AtomicGraph(
             num_nodes=num_atoms,
@@ -85,6 +86,8 @@ class SkinNeighborList:
             receiver_degree=torch.bincount(edge_index[1], minlength=num_atoms),
             sender_degree=torch.bincount(edge_index[0], minlength=num_atoms),
             sender_order=_kept_order(candidates.sender_order, inside),
+            edge_pair=edge_pair,
+            pair_edges=pair_edges,
         )
 
     def _search(self, atoms: Atoms) -> None:
@@ -118,6 +121,13 @@ class SkinNeighborList:
         longest = float(np.sqrt((displacements**2).sum(axis=1).max(initial=0.0)))
         within = self.cutoff + 2 * longest <= (self.cutoff + self.skin) * smallest_stretch
         return not within  # positions that are not finite compare false: the search reports them
+
+
+def _kept_pairs(candidates: AtomicGraph, inside: Tensor) -> tuple[Tensor, Tensor]:
+    """The pairs of the edges that are kept: an edge and its reverse are equally long, so both are or neither is."""
+    kept = inside[candidates.pair_edges[:, 0]]
+    edge_number, pair_number = (torch.cumsum(chosen, dim=0) - 1 for chosen in (inside, kept))
+    return pair_number[candidates.edge_pair[inside]], edge_number[candidates.pair_edges[kept]]
 
 
 def _kept_order(order: Tensor, kept: Tensor) -> Tensor:

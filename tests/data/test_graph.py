@@ -18,7 +18,10 @@ ELEMENTS = ["H", "C", "O", "Cu"]
 FLOATS = [
     "positions", "cell", "cell_shifts", "energy", "forces", "stress", "energy_weight", "forces_weight", "stress_weight",
 ]  # fmt: skip
-INTEGERS = ["species", "edge_index", "receiver_degree", "sender_degree", "sender_order", "group", "frame_index"]
+INTEGERS = [
+    "species", "edge_index", "receiver_degree", "sender_degree", "sender_order", "edge_pair", "pair_edges",
+    "group", "frame_index",
+]  # fmt: skip
 
 
 def distorted(atoms: Atoms, seed: int = 0) -> Atoms:
@@ -44,6 +47,7 @@ def test_fields_have_the_agreed_shapes_and_types() -> None:
     shapes = {
         "positions": (9, 3), "cell": (1, 3, 3), "pbc": (1, 3), "species": (9,), "edge_index": (2, num_edges),
         "cell_shifts": (num_edges, 3), "receiver_degree": (9,), "sender_degree": (9,), "sender_order": (num_edges,),
+        "edge_pair": (num_edges,), "pair_edges": (num_edges // 2, 2),
         "energy": (1,), "forces": (9, 3), "stress": (1, 3, 3), "energy_weight": (1,), "forces_weight": (1,),
         "stress_weight": (1,), "group": (1,), "frame_index": (1,),
     }  # fmt: skip
@@ -86,6 +90,12 @@ def check_sorting(graph: AtomicGraph) -> None:
     assert (receiver.diff() >= 0).all()
     assert sorted(graph.sender_order.tolist()) == list(range(len(sender)))
     assert (sender[graph.sender_order].diff() >= 0).all()
+    pairs = graph.pair_edges
+    assert sorted(pairs.flatten().tolist()) == list(range(len(sender)))
+    assert torch.equal(graph.edge_pair[pairs], torch.arange(len(pairs))[:, None].expand(-1, 2))
+    for this, other in (pairs.T, pairs.flip(1).T):
+        assert torch.equal(graph.edge_index[:, this], graph.edge_index[:, other].flip(0))
+        assert torch.equal(graph.cell_shifts[this], -graph.cell_shifts[other])
     # Row pointers made of the degrees point at exactly the edges of each atom.
     for atoms, degree in ((receiver, graph.receiver_degree), (sender[graph.sender_order], graph.sender_degree)):
         pointer = torch.cat([torch.zeros(1, dtype=torch.int64), degree.cumsum(0)])
@@ -105,6 +115,8 @@ def test_a_batch_equals_its_members(graphs: list[AtomicGraph]) -> None:
         atoms, edges = slice(atom, atom + member.num_nodes), slice(edge, edge + member.edge_index.shape[1])
         assert torch.equal(batch.edge_index[:, edges] - atom, member.edge_index)
         assert torch.equal(batch.sender_order[edges] - edge, member.sender_order)
+        assert torch.equal(batch.edge_pair[edges] - edge // 2, member.edge_pair)
+        assert torch.equal(batch.pair_edges[edge // 2 : edges.stop // 2] - edge, member.pair_edges)
         assert torch.equal(batch.cell_shifts[edges], member.cell_shifts)
         for key in ("positions", "species", "receiver_degree", "sender_degree"):
             assert torch.equal(batch[key][atoms], member[key])

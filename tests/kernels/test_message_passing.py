@@ -1,7 +1,8 @@
-"""The four message-passing operators against loops over terms and edges, and their derivatives."""
+"""The message-passing operators against loops over terms and edges, their derivatives, and across implementations."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,15 +13,11 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 from potentials.equivariant import Layout, message_table
-from potentials.kernels import EdgeTopology, MessagePath, MessageTable, message_sum
+from potentials.kernels import EdgeTopology, MessagePath, MessageTable, message_gradients, message_sum
 
 CHANNELS = 2
-OPERATORS = {
-    "g": torch.ops.potentials.message_sum,
-    "h": torch.ops.potentials.message_grad_h,
-    "Y": torch.ops.potentials.message_grad_Y,
-    "w": torch.ops.potentials.message_grad_w,
-}
+ARGUMENTS = "hYwg"
+OPERATORS = torch.ops.potentials
 
 
 def random_table() -> MessageTable:
@@ -47,11 +44,12 @@ TABLES = {
 }
 SMALL = ["random", "degree 0", "degree 1, parity", "degree 2"]
 EDGES = {
+    # Number of atoms; senders and receivers; edges that share their radial weights, which to the kernels any two may.
     # Atom 1 receives nothing, atom 3 does nothing at all; an atom neighbours its own image, one pair occurs twice.
-    "edges": (5, [[2, 0, 2, 1, 1, 4, 0], [0, 0, 0, 2, 4, 4, 4]]),
-    "one atom": (1, [[], []]),
-    "one atom and its images": (1, [[0, 0], [0, 0]]),
-    "no atoms": (0, [[], []]),
+    "edges": (5, [[2, 0, 2, 1, 1, 4, 0], [0, 0, 0, 2, 4, 4, 4]], [[0, 0], [1, 5], [2, 3], [4, 4], [6, 6]]),
+    "one atom": (1, [[], []], []),
+    "one atom and its images": (1, [[0, 0], [0, 0]], [[0, 1]]),
+    "no atoms": (0, [[], []], []),
 }
 
 
@@ -60,104 +58,208 @@ def table_of(name: str) -> MessageTable:
 
 
 class Inputs(NamedTuple):
-    """Random arguments of Q; `g` has the shape of the summed message."""
+    """Random arguments of Q, and a direction of each; `g` has the shape of the summed message."""
 
     h: Tensor
     Y: Tensor
     w: Tensor
     g: Tensor
+    dh: Tensor
+    dY: Tensor
+    dw: Tensor
     topology: EdgeTopology
 
-    def without(self, name: str) -> list[Tensor]:
-        """The arguments of the operator that is the derivative with respect to this one."""
-        return [getattr(self, other) for other in "hYwg" if other != name]
 
-
-def inputs(table: MessageTable, edges: str = "edges", dtype: torch.dtype = torch.float64) -> Inputs:
-    num_nodes, pairs = EDGES[edges]
+def topology_of(edges: str) -> EdgeTopology:
+    num_nodes, pairs, shared = EDGES[edges]
     topology = EdgeTopology.from_edge_index(torch.tensor(pairs, dtype=torch.int64), num_nodes)
+    pair_edges = torch.tensor(shared, dtype=torch.int64).reshape(-1, 2)
+    edge_pair = torch.empty(topology.num_edges, dtype=torch.int64)
+    for pair, members in enumerate(shared):
+        edge_pair[members] = pair
+    return topology._replace(edge_pair=edge_pair, pair_edges=pair_edges)
+
+
+def inputs(
+    table: MessageTable, edges: str = "edges", dtype: torch.dtype = torch.float64, channels: int = CHANNELS
+) -> Inputs:
+    topology = topology_of(edges)
     generator = torch.Generator().manual_seed(0)
     shapes = [
-        (num_nodes, table.sender_components, CHANNELS),
+        (topology.num_nodes, table.sender_components, channels),
         (topology.num_edges, table.harmonic_components),
-        (topology.num_edges, len(table.paths), CHANNELS),
-        (num_nodes, table.receiver_components, CHANNELS),
+        (topology.num_pairs, len(table.paths), channels),
+        (topology.num_nodes, table.receiver_components, channels),
     ]
-    values = [torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype) for shape in shapes]
+    values = [torch.randn(s, generator=generator, dtype=torch.float64).to(dtype) for s in [*shapes, *shapes[:3]]]
     return Inputs(*values, topology)
 
 
 def brute_force(table: MessageTable, values: Inputs) -> dict[str, NDArray]:
     """The derivative of Q with respect to each argument, one term and edge at a time."""
     h, Y, w, g = (tensor.double().numpy() for tensor in values[:4])
-    gradient = {name: np.zeros(getattr(values, name).shape) for name in "hYwg"}
+    gradient = {name: np.zeros(getattr(values, name).shape) for name in ARGUMENTS}
     indices, coefficients = table.terms()
-    edges = zip(values.topology.senders.tolist(), values.topology.receivers.tolist(), strict=True)
-    for e, (sender, receiver) in enumerate(edges):
+    topology = values.topology
+    edges = zip(topology.senders.tolist(), topology.receivers.tolist(), topology.edge_pair.tolist(), strict=True)
+    for e, (sender, receiver, pair) in enumerate(edges):
         for (p, a, b, d), c in zip(indices, coefficients, strict=True):
-            gradient["g"][receiver, d] += c * h[sender, a] * Y[e, b] * w[e, p]
-            gradient["h"][sender, a] += c * Y[e, b] * w[e, p] * g[receiver, d]
-            gradient["Y"][e, b] += c * (h[sender, a] * w[e, p] * g[receiver, d]).sum()
-            gradient["w"][e, p] += c * h[sender, a] * Y[e, b] * g[receiver, d]
+            gradient["g"][receiver, d] += c * h[sender, a] * Y[e, b] * w[pair, p]
+            gradient["h"][sender, a] += c * Y[e, b] * w[pair, p] * g[receiver, d]
+            gradient["Y"][e, b] += c * (h[sender, a] * w[pair, p] * g[receiver, d]).sum()
+            gradient["w"][pair, p] += c * h[sender, a] * Y[e, b] * g[receiver, d]
     return gradient
 
 
-def call(name: str, table: MessageTable, values: Inputs) -> Tensor:
-    return OPERATORS[name](*values.without(name), *values.topology, table.key)
+def brute_force_tangents(table: MessageTable, values: Inputs, directions: str) -> dict[str, NDArray]:
+    """Q is linear in each argument: put each direction in its argument's place and add up."""
+    total = {name: np.zeros(getattr(values, name).shape) for name in ARGUMENTS}
+    for name in directions:
+        replaced = brute_force(table, values._replace(**{name: getattr(values, f"d{name}")}))
+        for other, gradient in replaced.items():
+            if other != name:
+                total[other] += gradient
+    return total
 
 
+def gradients(table: MessageTable, values: Inputs) -> dict[str, Tensor]:
+    """What the first two operators give."""
+    found = message_gradients(table, *values[:4], values.topology)
+    return dict(zip("hYw", found, strict=True)) | {"g": message_sum(table, *values[:3], values.topology)}
+
+
+def tangents(table: MessageTable, values: Inputs, directions: str = "hYw", wanted: str = ARGUMENTS) -> dict[str, Tensor]:
+    along = [getattr(values, f"d{name}") if name in directions else None for name in "hYw"]
+    found = OPERATORS.message_tangents(*values[:4], *along, *values.topology, table.key, wanted)
+    return {name: x for name, x in zip(ARGUMENTS, found, strict=True) if name in wanted}
+
+
+def check(found: dict[str, Tensor], expected: dict[str, NDArray], tolerance: float = 1e-12) -> None:
+    for name, tensor in found.items():
+        size = np.abs(expected[name]).max(initial=1.0)
+        np.testing.assert_allclose(tensor.numpy(), expected[name], rtol=0, atol=tolerance * size)
+
+
+@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("table_name", ["random", *TABLES])
 def test_values(table_name: str) -> None:
     table = table_of(table_name)
     values = inputs(table)
-    for name, expected in brute_force(table, values).items():
-        np.testing.assert_allclose(call(name, table, values).numpy(), expected, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(message_sum(table, *values[:3], values.topology), call("g", table, values))
+    check(gradients(table, values), brute_force(table, values))
+    check(tangents(table, values), brute_force_tangents(table, values, "hYw"))
 
 
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("directions", ["h", "Y", "w", "hY", "Yw"])
+def test_directions_may_be_absent(directions: str) -> None:
+    table = coupled(1, parity=True)
+    values = inputs(table)
+    check(tangents(table, values, directions), brute_force_tangents(table, values, directions))
+
+
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("wanted", ["h", "Y", "w", "g", "hw", "Yg"])
+def test_what_is_not_wanted_is_empty(wanted: str) -> None:
+    table = coupled(2, parity=False)
+    values = inputs(table)
+    first = message_gradients(table, *values[:4], values.topology, wanted)
+    expected = brute_force(table, values)
+    for name, x in zip("hYw", first, strict=True):
+        check({name: x} if name in wanted else {}, expected)
+        assert name in wanted or x.numel() == 0
+    check(tangents(table, values, wanted=wanted), brute_force_tangents(table, values, "hYw"))
+
+
+@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("edges", EDGES)
-@pytest.mark.parametrize("name", OPERATORS)
-def test_few_edges(name: str, edges: str) -> None:
+def test_few_edges(edges: str) -> None:
     table = coupled(1, parity=True)
     values = inputs(table, edges)
-    expected = brute_force(table, values)[name]
-    assert call(name, table, values).shape == expected.shape
-    np.testing.assert_allclose(call(name, table, values).numpy(), expected, rtol=1e-12, atol=1e-12)
+    check(gradients(table, values), brute_force(table, values))
+    check(tangents(table, values), brute_force_tangents(table, values, "hYw"))
 
 
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("channels", [1, 16, 37, 64])
+def test_any_number_of_channels(channels: int) -> None:
+    """Full vectors, several of them, and what is left over."""
+    table = coupled(1, parity=True)
+    values = inputs(table, channels=channels)
+    check(gradients(table, values), brute_force(table, values))
+    check(tangents(table, values), brute_force_tangents(table, values, "hYw"))
+
+
+@pytest.mark.usefixtures("kernels")
+def test_many_edges_of_one_atom() -> None:
+    """More than are worked on at a time."""
+    table = coupled(1, parity=False)
+    senders = torch.arange(100) % 7
+    topology = EdgeTopology.from_edge_index(torch.stack([senders, torch.full_like(senders, 3)]), 7)
+    values = inputs(table)
+    generator = torch.Generator().manual_seed(1)
+    sizes = {"h": 7, "Y": 100, "w": 100, "g": 7}
+    fresh = {
+        name: torch.randn((sizes[name[-1]], *getattr(values, name).shape[1:]), generator=generator, dtype=torch.float64)
+        for name in (*ARGUMENTS, "dh", "dY", "dw")
+    }
+    values = Inputs(**fresh, topology=topology)
+    check(gradients(table, values), brute_force(table, values))
+    check(tangents(table, values), brute_force_tangents(table, values, "hYw"))
+
+
+@pytest.mark.usefixtures("kernels")
+def test_arguments_need_not_be_contiguous() -> None:
+    table = coupled(1, parity=True)
+    values = inputs(table)
+    strided = [x.transpose(0, -1).contiguous().transpose(0, -1) for x in values[:7]]
+    assert not strided[0].is_contiguous()
+    check(gradients(table, Inputs(*strided, values.topology)), brute_force(table, values))
+
+
+@pytest.mark.usefixtures("kernels")
 def test_atoms_without_edges_get_exactly_nothing() -> None:
     table = coupled(2, parity=False)
     values = inputs(table)
-    assert not call("g", table, values)[[1, 3]].any()
-    assert not call("h", table, values)[3].any()
+    found = gradients(table, values)
+    assert not found["g"][[1, 3]].any()
+    assert not found["h"][3].any()
 
 
-@pytest.mark.parametrize("name", OPERATORS)
-def test_linear_in_each_argument(name: str) -> None:
-    table = coupled(2, parity=True)
-    values = inputs(table)
-    first, others = call(name, table, values), {"h", "Y", "w", "g"} - {name}
-    for argument in others:
-        other = torch.randn_like(getattr(values, argument))
-        second = call(name, table, values._replace(**{argument: other}))
-        mixture = 2.0 * getattr(values, argument) - 3.0 * other
-        found = call(name, table, values._replace(**{argument: mixture}))
-        torch.testing.assert_close(found, 2.0 * first - 3.0 * second, rtol=1e-12, atol=1e-12)
-
-
+@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("table_name", SMALL)
-@pytest.mark.parametrize("name", OPERATORS)
-def test_derivatives_of_first_and_second_order(name: str, table_name: str) -> None:
+def test_derivatives_of_first_and_second_order(table_name: str) -> None:
     table = table_of(table_name)
     values = inputs(table)
-    arguments = [argument.requires_grad_() for argument in values.without(name)]
+    h, Y, w, g, *along = (tensor.requires_grad_() for tensor in values[:7])
 
-    def operator(*tensors: Tensor) -> Tensor:
-        return OPERATORS[name](*tensors, *values.topology, table.key)
+    def total(h: Tensor, Y: Tensor, w: Tensor) -> Tensor:
+        return message_sum(table, h, Y, w, values.topology)
+
+    def first(h: Tensor, Y: Tensor, w: Tensor, g: Tensor) -> tuple[Tensor, ...]:
+        return message_gradients(table, h, Y, w, g, values.topology)
+
+    def second(*arguments: Tensor) -> tuple[Tensor, ...]:
+        return OPERATORS.message_tangents(*arguments, *values.topology, table.key, ARGUMENTS)
 
     # Fast mode compares along random directions: all entries take part, at a fraction of the time.
-    assert gradcheck(operator, arguments, fast_mode=True)
-    assert gradgradcheck(operator, arguments, fast_mode=True)
+    for operator, arguments in ((total, (h, Y, w)), (first, (h, Y, w, g)), (second, (h, Y, w, g, *along))):
+        assert gradcheck(operator, arguments, fast_mode=True)
+        assert gradgradcheck(operator, arguments, fast_mode=True)
+
+
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("wanted", ["h", "Y", "w", "hw"])
+def test_derivatives_of_some_gradients(wanted: str) -> None:
+    table = coupled(1, parity=True)
+    values = inputs(table)
+    arguments = [tensor.requires_grad_() for tensor in values[:4]]
+
+    def some(*arguments: Tensor) -> tuple[Tensor, ...]:
+        found = message_gradients(table, *arguments, values.topology, wanted)
+        return tuple(x for name, x in zip("hYw", found, strict=True) if name in wanted)
+
+    assert gradcheck(some, arguments, fast_mode=True)
+    assert gradgradcheck(some, arguments, fast_mode=True)
 
 
 @pytest.mark.parametrize("table_name", ["degree 3", "degree 3, parity"])
@@ -173,6 +275,7 @@ def test_derivatives_of_large_tables(table_name: str) -> None:
     assert gradgradcheck(operator, arguments, fast_mode=True)
 
 
+@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("argument", ["h", "Y", "w"])
 def test_every_entry_of_the_derivatives(argument: str) -> None:
     table = random_table()
@@ -188,32 +291,49 @@ def test_every_entry_of_the_derivatives(argument: str) -> None:
     assert gradgradcheck(lambda value: (operator(value) ** 2).sum(), [tensor])
 
 
+@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("edges", ["one atom", "one atom and its images"])
 def test_derivatives_with_few_edges(edges: str) -> None:
     table = coupled(1, parity=True)
     values = inputs(table, edges)
     arguments = [argument.requires_grad_() for argument in values[:3]]
     result = message_sum(table, *arguments, values.topology)
-    gradients = torch.autograd.grad((result**2).sum(), arguments, create_graph=True)
-    total = sum((gradient**2).sum() for gradient in gradients)
-    assert [g.shape for g in gradients] == [a.shape for a in arguments]
+    first = torch.autograd.grad((result**2).sum(), arguments, create_graph=True)
+    total = sum((gradient**2).sum() for gradient in first)
+    assert [g.shape for g in first] == [a.shape for a in arguments]
     second = torch.autograd.grad(total, arguments, allow_unused=True)
     assert all(g is None or torch.isfinite(g).all() for g in second)
 
 
-@pytest.mark.parametrize("name", OPERATORS)
-def test_float32(name: str) -> None:
+@pytest.mark.usefixtures("kernels")
+def test_float32() -> None:
     table = coupled(3, parity=True)
     single = inputs(table, dtype=torch.float32)
-    found, expected = call(name, table, single), brute_force(table, single)[name]
-    assert found.dtype == torch.float32
-    np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+    found = gradients(table, single)
+    assert {tensor.dtype for tensor in found.values()} == {torch.float32}
+    check(found, brute_force(table, single), 2e-6)
+    check(tangents(table, single), brute_force_tangents(table, single, "hYw"), 2e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_results_do_not_depend_on_the_number_of_threads(dtype: torch.dtype, threads: Callable[[int], None]) -> None:
+    table = coupled(2, parity=True)
+    values = inputs(table, dtype=dtype, channels=40)
+    results = []
+    for number in (1, 2, 3):
+        threads(number)
+        results.append([*gradients(table, values).values(), *tangents(table, values).values()])
+    for first, *others in zip(*results, strict=True):
+        assert all(torch.equal(first, other) for other in others)
+
+
+@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("requires_grad", [False, True])
-@pytest.mark.parametrize("name", OPERATORS)
-def test_operators_are_well_formed(name: str, requires_grad: bool) -> None:
+def test_operators_are_well_formed(requires_grad: bool) -> None:
     table = coupled(1, parity=True)
     values = inputs(table)
-    arguments = [argument.requires_grad_(requires_grad) for argument in values.without(name)]
-    torch.library.opcheck(OPERATORS[name], (*arguments, *values.topology, table.key))
+    h, Y, w, g, dh, _, dw = (argument.requires_grad_(requires_grad) for argument in values[:7])
+    topology = values.topology
+    torch.library.opcheck(OPERATORS.message_sum, (h, Y, w, *topology, table.key))
+    torch.library.opcheck(OPERATORS.message_gradients, (h, Y, w, g, *topology, table.key, "hw"))
+    torch.library.opcheck(OPERATORS.message_tangents, (h, Y, w, g, dh, None, dw, *topology, table.key, "hYwg"))

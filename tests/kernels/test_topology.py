@@ -24,8 +24,17 @@ def test_rows_of_receivers_and_senders() -> None:
 def test_the_parts_that_a_graph_keeps_make_the_same_topology() -> None:
     expected = EdgeTopology.from_edge_index(EDGES, 5)
     receiver_degree, sender_degree = torch.tensor([3, 0, 1, 0, 3]), torch.tensor([2, 2, 2, 0, 1])
-    found = EdgeTopology.from_degrees(EDGES, receiver_degree, expected.sender_order, sender_degree)
+    found = EdgeTopology.from_degrees(
+        EDGES, receiver_degree, expected.sender_order, sender_degree, expected.edge_pair, expected.pair_edges
+    )
     assert all(torch.equal(first, second) for first, second in zip(found, expected, strict=True))
+
+
+def test_edges_without_known_reverse_are_pairs_of_their_own() -> None:
+    topology = EdgeTopology.from_edge_index(EDGES, 5)
+    assert topology.num_pairs == 7
+    assert topology.pair_edges.tolist() == [[edge, edge] for edge in range(7)]
+    assert topology.edge_pair.tolist() == list(range(7))
 
 
 def test_no_edges_and_no_atoms() -> None:

@@ -21,6 +21,8 @@ GEOMETRY = (
     "receiver_degree",
     "sender_degree",
     "sender_order",
+    "edge_pair",
+    "pair_edges",
 )
 
 

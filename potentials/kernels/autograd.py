@@ -1,0 +1,22 @@
+"""What the operators' derivatives share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+
+def is_wanted(ctx: Any, position: int) -> bool:
+    """Whether the gradient with respect to an input of an operator is needed in the backward pass that is running.
+
+    `ctx.needs_input_grad` says whether it may ever be needed. The force pass asks for derivatives with respect to edge
+    vectors only, and the loss for those with respect to parameters only: what leads elsewhere need not be computed.
+    """
+    if not ctx.needs_input_grad[position]:
+        return False
+    node = ctx.next_functions[position][0]
+    # A leaf is asked for by itself, which the engine does not tell.
+    if node is None or hasattr(node, "variable"):
+        return True
+    return torch._C._will_engine_execute_node(node)

@@ -1,0 +1,135 @@
+"""Machine code for this processor from LLVM's intermediate representation, kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import llvmlite
+import llvmlite.binding as llvm
+from llvmlite import ir
+
+logger = logging.getLogger("potentials.kernels")
+
+CACHE_VARIABLE = "POTENTIALS_CACHE"
+_LOCK = threading.Lock()
+_ENGINES: list[llvm.ExecutionEngine] = []  # code lives as long as its engine
+_DIGEST_BYTES = 32
+
+
+@cache
+def _target() -> llvm.TargetMachine:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
+    )
+
+
+@cache
+def register_bits() -> int:
+    """Width of a vector register of this processor, in bits."""
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 512
+    return 256 if features.get("avx") else 128
+
+
+@cache
+def _origin() -> bytes:
+    """What decides the code besides the kernel's description: processor, compiler and the emitters themselves."""
+    digest = hashlib.sha256()
+    for part in (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), llvmlite.__version__):
+        digest.update(part.encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.digest()
+
+
+def cache_folder() -> Path | None:
+    """Where compiled kernels are kept; None where nothing can be written, and kernels are compiled anew each time.
+
+    It is the folder of the environment variable POTENTIALS_CACHE, or else `potentials` in the user's cache folder.
+    """
+    given = os.environ.get(CACHE_VARIABLE)
+    base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "potentials"
+    folder = base / "kernels"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Code from a folder that somebody else owns is not run.
+        own = not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
+        return folder if own and os.access(folder, os.W_OK) else None
+    except OSError:
+        return None
+
+
+def compiled(description: str, emit: Callable[[], ir.Function]) -> int:
+    """Address of a kernel's code, which stays for the life of the process.
+
+    Args:
+        description: says in words which kernel it is, and all that decides its code.
+        emit: writes it, when it is not on disk.
+    """
+    with _LOCK:
+        folder = cache_folder()
+        name = hashlib.sha256(_origin() + description.encode()).hexdigest()
+        path = None if folder is None else folder / f"{name[:40]}.o"
+        code = None if path is None else _read(path)
+        if code is None:
+            logger.info("compiling for this processor: %s", description)
+            code = _compile(emit())
+            if path is not None:
+                _write(path, code)
+        return _load(code)
+
+
+def _compile(function: ir.Function) -> bytes:
+    target = _target()
+    module = llvm.parse_assembly(str(function.module))
+    module.verify()
+    # Loops are vectorised by hand, so only the scalar optimisations are wanted.
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = False
+    options.slp_vectorization = False
+    options.loop_unrolling = False
+    builder = llvm.create_pass_builder(target, options)
+    builder.getModulePassManager().run(module, builder)
+    return target.emit_object(module)
+
+
+def _load(code: bytes) -> int:
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    _ENGINES.append(engine)
+    return engine.get_function_address(FUNCTION_NAME)
+
+
+FUNCTION_NAME = "potentials_kernel"
+"""Of every kernel; each lives in a module of its own."""
+
+
+def _read(path: Path) -> bytes | None:
+    """The code in a file; None if there is none, or if it is not what was written."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    digest, code = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+    return code if hashlib.sha256(code).digest() == digest else None
+
+
+def _write(path: Path, code: bytes) -> None:
+    """Written aside and renamed, so that processes that start together never read half a file."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as aside:
+            aside.write(hashlib.sha256(code).digest() + code)
+        Path(aside.name).replace(path)
+    except OSError as error:
+        logger.warning("compiled kernels cannot be kept in %s: %s", path.parent, error)
