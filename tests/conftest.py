@@ -7,9 +7,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("WANDB_SILENT", "true")
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from potentials.kernels.dispatch import use_kernels
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -27,3 +30,10 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no data in {folder}")
     return folder
+
+
+@pytest.fixture(params=["reference", "cpu"])
+def kernels(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The test runs once with each implementation of the kernels."""
+    with use_kernels(request.param):
+        yield request.param

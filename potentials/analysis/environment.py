@@ -23,6 +23,7 @@ from potentials.data.builtin import BUILTIN_NAMES
 from potentials.data.frames import BUILTIN_PREFIX, read_frames
 from potentials.data.graph import build_graph
 from potentials.errors import DataError
+from potentials.kernels.dispatch import describe_kernels
 from potentials.potential import Potential
 from potentials.training.weights_and_biases import wandb_mode
 
@@ -127,7 +128,7 @@ def _kernels() -> Finding:
         return Finding("kernels", "broken", f"{type(problem).__name__}: {problem}", advice)
     if forces is None or not bool(torch.isfinite(forces).all()):
         return Finding("kernels", "broken", "forces of a test molecule are not finite", advice)
-    return Finding("kernels", "ok", "PyTorch reference (forces of a test molecule computed)")
+    return Finding("kernels", "ok", f"{describe_kernels(forces)}; forces of a test molecule computed")
 
 
 def _folder(subject: str, folder: Path) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -71,6 +72,20 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit()
 
 
+class CompilationNote(logging.Handler):
+    """Says once that kernels are being compiled, which takes seconds the first time a model runs on a machine."""
+
+    said = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a note for the first message; warnings always."""
+        if record.levelno >= logging.WARNING:
+            console.warn(record.getMessage())
+        elif not self.said:
+            self.said = True
+            console.note("compiling kernels for this processor; they are kept for the next time")
+
+
 @app.callback()
 def root(
     version: Annotated[
@@ -78,6 +93,10 @@ def root(
     ] = False,
 ) -> None:
     """Options that stand before the command."""
+    kernels = logging.getLogger("potentials.kernels")
+    kernels.setLevel(logging.INFO)
+    if not any(isinstance(handler, CompilationNote) for handler in kernels.handlers):
+        kernels.addHandler(CompilationNote())
 
 
 def _placeholder() -> None:

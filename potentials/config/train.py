@@ -19,6 +19,8 @@ from potentials.config.base import (
 from potentials.config.loss import LossConfig
 
 Precision = Literal["float32", "float64", "mixed"]
+Kernels = Literal["auto", "reference", "cpu"]
+"""`auto` goes by the device: compiled code on a CPU, plain PyTorch elsewhere."""
 
 
 class OptimizerConfig(StrictConfig):
@@ -108,6 +110,9 @@ class TrainConfig(StrictConfig):
     """Epochs between validations."""
     precision: Precision = "float32"
     """`mixed` keeps geometry and sums in float64 and the model in float32."""
+    kernels: Kernels = "auto"
+    """`auto` is compiled code on a CPU and plain PyTorch elsewhere, or what POTENTIALS_KERNELS says; `reference` is
+    plain PyTorch."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: Literal["auto"] | PositiveInteger = "auto"
     """Processes per node, one device each, handed to Lightning; on CPU `auto` is one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -25,8 +26,16 @@ class SpeciesGroups(NamedTuple):
     def from_species(cls, species: Tensor, num_species: int) -> SpeciesGroups:
         """Sort the atoms; stable, so the order within a species is kept."""
         order = torch.argsort(species, stable=True)
+        inverse = torch.empty_like(order)
+        inverse[order] = torch.arange(order.shape[0], device=order.device)
         counts = torch.bincount(species, minlength=num_species).tolist()
-        return cls(order, torch.argsort(order), counts)
+        return cls(order, inverse, counts)
+
+    @classmethod
+    def one_each(cls, num_species: int, device: torch.device) -> SpeciesGroups:
+        """One row of each species, for features that depend on nothing else."""
+        order = torch.arange(num_species, device=device)
+        return cls(order, order, [1] * num_species)
 
 
 class BlockMixing(nn.Module):
@@ -51,30 +60,30 @@ class BlockMixing(nn.Module):
     ) -> None:
         super().__init__()
         self.channels_out = channels_out
-        self.parts: list[tuple[Irrep, slice]] = []
-        self.weights = nn.ParameterList()
-        start = 0
-        for irrep, copies in blocks:
-            stop = start + irrep.dim * copies
-            if outputs is None or irrep in outputs:
-                self.parts.append((irrep, slice(start, stop)))
-                self.weights.append(nn.Parameter(torch.randn(copies * channels_in, channels_out)))
-            start = stop
+        self.sizes = [irrep.dim * copies for irrep, copies in blocks]
+        self.parts = [
+            (number, irrep) for number, (irrep, _) in enumerate(blocks) if outputs is None or irrep in outputs
+        ]
+        self.weights = nn.ParameterList(
+            nn.Parameter(torch.randn(blocks[number][1] * channels_in, channels_out)) for number, _ in self.parts
+        )
 
     @property
     def layout(self) -> Layout:
         """Blocks of the output."""
-        return Layout(irrep for irrep, _ in self.parts)
+        return Layout(irrep for _, irrep in self.parts)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[N, input components, channels_in] to [N, output components, channels_out]."""
+    def forward(self, x: Tensor, factor: float = 1.0) -> Tensor:
+        """[N, input components, channels_in] to [N, output components, channels_out], times a constant."""
+        # Split, not sliced: the derivative of a slice fills a whole tensor with zeros.
+        blocks = x.split(self.sizes, dim=1)
         outputs = []
-        for (irrep, part), weight in zip(self.parts, self.weights, strict=True):
-            rows = x[:, part].reshape(-1, weight.shape[0])
+        for (number, irrep), weight in zip(self.parts, self.weights, strict=True):
+            rows = blocks[number].reshape(-1, weight.shape[0])
             # Scaling the weight rather than the data: it is smaller.
-            mixed = rows @ (weight * weight.shape[0] ** -0.5)
+            mixed = rows @ (weight * (factor * weight.shape[0] ** -0.5))
             outputs.append(mixed.view(x.shape[0], irrep.dim, self.channels_out))
-        return torch.cat(outputs, dim=1)
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
 
 
 class SpeciesMixing(nn.Module):
@@ -92,30 +101,66 @@ class SpeciesMixing(nn.Module):
 
     def __init__(self, layout: Layout, outputs: Layout, channels_in: int, channels_out: int, num_species: int) -> None:
         super().__init__()
-        self.outputs = outputs
-        self.parts = [layout.slice_of(irrep) if irrep in layout else None for irrep in outputs]
+        self.block_map = BlockMap.between(layout, outputs)
         self.weights = nn.ParameterList(
-            nn.Parameter(torch.randn(num_species, channels_in, channels_out)) for part in self.parts if part is not None
+            nn.Parameter(torch.randn(num_species, channels_in, channels_out)) for _ in self.block_map.present
         )
         self.factor = (channels_in * num_species) ** -0.5
-        self.channels_out = channels_out
 
     def forward(self, x: Tensor, groups: SpeciesGroups) -> Tensor:
         """[N, components, channels_in] to [N, output components, channels_out]."""
-        weights = iter(self.weights)
-        outputs = []
-        for irrep, part in zip(self.outputs, self.parts, strict=True):
-            if part is None:
-                outputs.append(x.new_zeros(x.shape[0], irrep.dim, self.channels_out))
-            else:
-                outputs.append(mix_by_species(x[:, part], next(weights) * self.factor, groups))
-        return torch.cat(outputs, dim=1)
+        return mix_by_species(x, [weight * self.factor for weight in self.weights], self.block_map, groups)
 
 
-def mix_by_species(x: Tensor, weights: Tensor, groups: SpeciesGroups) -> Tensor:
-    """x [N, m, C_in] times the matrix of each atom's species, weights [S, C_in, C_out]: [N, m, C_out]."""
-    rows = x.index_select(0, groups.order).split(groups.counts)
-    mixed = [group @ weight for group, weight in zip(rows, weights, strict=True) if group.shape[0]]
-    if not mixed:
-        return x.new_zeros(0, x.shape[1], weights.shape[2])
-    return torch.cat(mixed).index_select(0, groups.inverse)
+@dataclass(frozen=True)
+class BlockMap:
+    """Which block of the input goes to which block of the output.
+
+    Attributes:
+        sizes: components of each input block.
+        sources: for each output block its components and the number of the input block, None where there is none.
+    """
+
+    sizes: tuple[int, ...]
+    sources: tuple[tuple[int, int | None], ...]
+
+    @classmethod
+    def between(cls, inputs: Layout, outputs: Layout) -> BlockMap:
+        """Equal irreps belong together."""
+        numbers = {irrep: number for number, irrep in enumerate(inputs)}
+        sources = tuple((irrep.dim, numbers.get(irrep)) for irrep in outputs)
+        return cls(tuple(irrep.dim for irrep in inputs), sources)
+
+    @property
+    def present(self) -> list[int]:
+        """Input blocks that are used, in the order of the output."""
+        return [number for _, number in self.sources if number is not None]
+
+
+def mix_by_species(x: Tensor, weights: Sequence[Tensor], block_map: BlockMap, groups: SpeciesGroups) -> Tensor:
+    """Each block of x [N, components, C_in] times the matrix of the atom's species.
+
+    Args:
+        x: features.
+        weights: [S, C_in, C_out] for each output block that has an input.
+        block_map: which blocks these are.
+        groups: the atoms by species.
+
+    Returns:
+        [N, output components, C_out]; zero where a block has no input.
+    """
+    results = []
+    for species, rows in enumerate(x.index_select(0, groups.order).split(groups.counts)):
+        if not rows.shape[0]:
+            continue
+        blocks, matrices = rows.split(block_map.sizes, dim=1), iter(weights)
+        mixed = [
+            rows.new_zeros(rows.shape[0], dim, weights[0].shape[2])
+            if number is None
+            else blocks[number] @ next(matrices)[species]
+            for dim, number in block_map.sources
+        ]
+        results.append(mixed[0] if len(mixed) == 1 else torch.cat(mixed, dim=1))
+    if not results:
+        return x.new_zeros(0, sum(dim for dim, _ in block_map.sources), weights[0].shape[2])
+    return torch.cat(results).index_select(0, groups.inverse)

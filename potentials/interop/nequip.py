@@ -180,7 +180,7 @@ class _LayerOfPeer:
         C = self.channels
         blocks = state.take_blocks(f"{prefix}.linear_1.weight", [(C, C)] * len(self.inputs))
         by_irrep = dict(zip(self.inputs, blocks, strict=True))
-        for (irrep, _), weight in zip(convolution.linear_1.parts, convolution.linear_1.weights, strict=True):
+        for irrep, weight in zip(convolution.linear_1.layout, convolution.linear_1.weights, strict=True):
             fill(weight, by_irrep[irrep])
         self._fill_radial_network(convolution, state, prefix)
         self._fill_linear_2(convolution, state, f"{prefix}.linear_2.weight")
@@ -214,7 +214,7 @@ class _LayerOfPeer:
             ours = [path for path in convolution.coupling.paths if path[2] == target]
             place = [theirs[target].index(path) for path in ours]
             by_irrep[target] = block.unflatten(0, (-1, C))[place].flatten(0, 1)
-        for (irrep, _), weight in zip(convolution.linear_2.parts, convolution.linear_2.weights, strict=True):
+        for irrep, weight in zip(convolution.linear_2.layout, convolution.linear_2.weights, strict=True):
             fill(weight, by_irrep[irrep][:, :C])
         if convolution.gates is not None:
             (weight,) = convolution.gates.weights
@@ -228,8 +228,7 @@ class _LayerOfPeer:
         kept = [irrep for irrep in self.inputs if irrep in self.outputs]
         blocks = state.take_blocks(name, [(C, C, self._width(irrep)) for irrep in kept])
         by_irrep = dict(zip(kept, blocks, strict=True))
-        outputs = zip(self_connection.outputs, self_connection.parts, strict=True)
-        connected = [irrep for irrep, part in outputs if part is not None]
+        connected = [irrep for irrep in self_connection.outputs if irrep in self.inputs]
         for irrep, weight in zip(connected, self_connection.weights, strict=True):
             fill(weight, by_irrep[irrep][..., :C])
         if convolution.gates_self_connection is not None:

@@ -6,16 +6,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Literal, get_args
+from typing import get_args
 
 from torch import Tensor
 
+from potentials.config.train import Kernels
 from potentials.errors import PotentialsError
 from potentials.kernels import reference
 from potentials.kernels.cpu import backend as cpu
-
-Kernels = Literal["auto", "reference", "cpu"]
-"""`auto` goes by the device: compiled code on a CPU, plain PyTorch elsewhere."""
+from potentials.kernels.cpu.compiler import CACHE_VARIABLE, cache_folder, processor
+from potentials.kernels.cpu.threads import threading_layer
 
 VARIABLE = "POTENTIALS_KERNELS"
 _choice: list[str | None] = [None]
@@ -36,9 +36,12 @@ def chosen_kernels() -> str:
 
 @contextmanager
 def use_kernels(kernels: Kernels) -> Iterator[None]:
-    """Have an implementation run while the context lasts, in the whole process: backward passes have own threads."""
+    """Have an implementation run while the context lasts, in the whole process: backward passes have own threads.
+
+    `auto` leaves it to the environment variable, where that is set.
+    """
     earlier = _choice[0]
-    _choice[0] = kernels
+    _choice[0] = None if kernels == "auto" else kernels
     try:
         yield
     finally:
@@ -60,3 +63,14 @@ def implementation(tensor: Tensor) -> ModuleType:
             f"kernels: {choice} serves float32 and float64 on a CPU, got {tensor.dtype} on {tensor.device}; use auto"
         )
     return cpu
+
+
+def describe_kernels(tensor: Tensor) -> str:
+    """What serves tensors like this one, in words."""
+    if implementation(tensor) is reference:
+        return "plain PyTorch (reference)"
+    kept = cache_folder()
+    where = (
+        f"kept in {kept}" if kept else f"compiled anew in each process: no folder to keep them; set {CACHE_VARIABLE}"
+    )
+    return f"compiled for {processor()}, on {threading_layer()}, {where}"

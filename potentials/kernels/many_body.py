@@ -149,9 +149,7 @@ def _tangents_backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | No
         a, k, upstream = (x if x.requires_grad else x.detach().requires_grad_() for x in (A, coefficients, g))
         value = reference.many_body(_table(ctx.key), a, k, species, order)
         (slopes,) = torch.autograd.grad((upstream * value).sum(), a, create_graph=True)
-        outputs = torch.autograd.grad(
-            (slopes * v).sum(), (a, k, upstream), create_graph=True, materialize_grads=True
-        )
+        outputs = torch.autograd.grad((slopes * v).sum(), (a, k, upstream), create_graph=True, materialize_grads=True)
         pairs = [
             (output, gradient)
             for name, output, gradient in zip("Akg", outputs, gradients, strict=True)

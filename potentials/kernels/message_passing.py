@@ -176,9 +176,9 @@ def _composed_tangents(
     for position, direction in enumerate(arguments[4:7]):
         if direction is None:
             continue
-        replaced = [direction if position == other else value for other, value in enumerate((h, Y, w))]
-        parts = dict(zip("hYw", message_gradients(table, *replaced, g, topology), strict=True))  # type: ignore[misc]
-        parts["g"] = message_sum(table, *replaced, topology)  # type: ignore[misc]
+        a, b, c = (direction if position == other else value for other, value in enumerate((h, Y, w)))
+        parts = dict(zip("hYw", message_gradients(table, a, b, c, g, topology), strict=True))
+        parts["g"] = message_sum(table, a, b, c, topology)
         del parts["hYw"[position]]
         for name, part in parts.items():
             if name in wanted:

@@ -144,7 +144,9 @@ def message_tangents(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Derivatives of dQ/dh, dQ/dY, dQ/dw and dQ/dg along (dh, dY, dw), those that are wanted: Q is linear in each
     argument, so each direction in turn takes its argument's place."""
-    results = [torch.zeros_like(x) if name in wanted else x.new_empty(0) for name, x in zip("hYwg", (h, Y, w, g))]
+    results = [
+        torch.zeros_like(x) if name in wanted else x.new_empty(0) for name, x in zip("hYwg", (h, Y, w, g), strict=True)
+    ]
     for position, direction in enumerate((dh, dY, dw)):
         if direction is None:
             continue

@@ -29,7 +29,7 @@ class EdgeEmbedding(nn.Module):
         self.towards_sender = towards_sender
 
     def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> tuple[Tensor, Tensor]:
-        """Edge vectors [E, 3] A (sender to receiver) to harmonics [E, (degree + 1)^2] and the radial basis [W, size]."""
+        """Edge vectors [E, 3] A (sender to receiver) to harmonics [E, (degree + 1)^2] and radial basis [W, size]."""
         distances = torch.linalg.vector_norm(edge_vectors, dim=1, keepdim=True)
         directions = edge_vectors / (-distances if self.towards_sender else distances)
         first_edges = topology.pair_edges[:, 0]
@@ -57,7 +57,10 @@ class ScalarNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[rows, sizes[0]] to [rows, sizes[-1]]."""
         for layer, weight in enumerate(self.weights):
+            scale = weight.shape[0] ** -0.5
             if layer:
-                x = self.activation(x)
-            x = x @ (weight * weight.shape[0] ** -0.5)
+                x = self.activation.function(x)
+                scale *= self.activation.factor
+            # Constants scale the weights rather than the data: those are smaller.
+            x = x @ (weight * scale)
         return x

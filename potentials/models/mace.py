@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 from pydantic import Field, model_validator
@@ -70,6 +70,20 @@ class MACEConfig(FamilyConfig):
         return self.correlation[layer] if isinstance(self.correlation, list) else self.correlation
 
 
+class Features(NamedTuple):
+    """Features [rows, components, C] of the atoms, or of the species while they depend on nothing else."""
+
+    values: Tensor
+    groups: SpeciesGroups
+    """Of the rows."""
+    species: Tensor | None = None
+    """Row of each atom; None where every atom has a row of its own."""
+
+    def of_atoms(self, rows: Tensor) -> Tensor:
+        """A row for each atom, of what was made of the values."""
+        return rows if self.species is None else rows.index_select(0, self.species)
+
+
 class Interaction(nn.Module):
     """One layer's messages, summed and mixed into the atomic basis A [N, (edge_degree + 1)^2, C] (eqs. 8 and 9)."""
 
@@ -94,18 +108,20 @@ class Interaction(nn.Module):
         self.density = ScalarNetwork([config.radial.size, 1], ScaledActivation("silu")) if _by_density(config) else None
 
     def forward(
-        self, h: Tensor, Y: Tensor, basis: Tensor, groups: SpeciesGroups, topology: EdgeTopology
+        self, h: Features, Y: Tensor, basis: Tensor, groups: SpeciesGroups, topology: EdgeTopology
     ) -> tuple[Tensor, Tensor | None]:
         """Features to the atomic basis A, and the residual to add after the product (None without one)."""
-        residual = self.skip(h, groups) if self.residual else None
+        residual = h.of_atoms(self.skip(h.values, h.groups)) if self.residual else None
         weights = self.radial_network(basis).unflatten(1, (-1, self.channels))
-        message = self.linear(message_sum(self.coupling.table, self.linear_up(h), Y, weights, topology))
+        sent = h.of_atoms(self.linear_up(h.values))
+        message = message_sum(self.coupling.table, sent, Y, weights, topology)
         if self.density is None:
-            message = message / self.average_neighbors
+            message = self.linear(message, 1 / self.average_neighbors)
         else:
+            message = self.linear(message)
             pair_density = torch.tanh(self.density(basis) ** 2)
             edge_density = pair_density.index_select(0, topology.edge_pair)
-            density = basis.new_zeros(h.shape[0], 1).index_add(0, topology.receivers, edge_density)
+            density = basis.new_zeros(topology.num_nodes, 1).index_add(0, topology.receivers, edge_density)
             message = message / (density + 1).unsqueeze(2)
         return (message, residual) if self.residual else (self.skip(message, groups), None)
 
@@ -172,13 +188,15 @@ class MACE(nn.Module):
         """Edge vectors [E, 3] A (sender to receiver) and species [N] to node energies [N], before scale and shift."""
         Y, basis = self.edges(edge_vectors, species, topology)
         groups = SpeciesGroups.from_species(species, self.num_species)
-        h = (self.embedding * self.num_species**-0.5)[species].unsqueeze(1)
-        energies = torch.zeros_like(h[:, 0, 0])
+        embedding = (self.embedding * self.num_species**-0.5).unsqueeze(1)
+        features = Features(embedding, SpeciesGroups.one_each(self.num_species, species.device), species)
+        energies = edge_vectors.new_zeros(species.shape[0])
         for interaction, product, readout in zip(self.interactions, self.products, self.readouts, strict=True):
-            A, residual = interaction(h, Y, basis, groups, topology)
+            A, residual = interaction(features, Y, basis, groups, topology)
             h = product(A, species, groups)
             if residual is not None:
                 h = h + residual
+            features = Features(h, groups)
             energies = energies + readout(h)
         return energies
 

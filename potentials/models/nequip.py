@@ -20,7 +20,7 @@ from potentials.equivariant import (
     SpeciesGroups,
     message_table,
 )
-from potentials.equivariant.mixing import mix_by_species
+from potentials.equivariant.mixing import BlockMap, mix_by_species
 from potentials.kernels import EdgeTopology, message_sum
 from potentials.models.blocks import EdgeEmbedding, ScalarNetwork
 from potentials.models.radial import RadialBasis
@@ -53,23 +53,16 @@ class SelfConnection(nn.Module):
     def __init__(self, inputs: Layout, outputs: Layout, channels: int, channels_out: int) -> None:
         super().__init__()
         self.outputs = outputs
-        self.parts = [inputs.slice_of(irrep) if irrep in inputs else None for irrep in outputs]
+        self.block_map = BlockMap.between(inputs, outputs)
         self.weights = nn.ParameterList(
-            nn.Parameter(torch.randn(channels, channels, channels_out)) for part in self.parts if part is not None
+            nn.Parameter(torch.randn(channels, channels, channels_out)) for _ in self.block_map.present
         )
-        self.channels_out = channels_out
 
     def forward(self, h: Tensor, embedding: Tensor, groups: SpeciesGroups) -> Tensor:
         """Features [N, components, C] and the embedding table [S, C] to [N, output components, channels_out]."""
-        weights = iter(self.weights)
-        blocks = []
-        for irrep, part in zip(self.outputs, self.parts, strict=True):
-            if part is None:
-                blocks.append(h.new_zeros(h.shape[0], irrep.dim, self.channels_out))
-            else:
-                by_species = torch.einsum("zv,uvw->zuw", embedding, next(weights)) / h.shape[2]
-                blocks.append(mix_by_species(h[:, part], by_species, groups))
-        return torch.cat(blocks, dim=1)
+        factor = 1 / h.shape[2]
+        by_species = [torch.einsum("zv,uvw->zuw", embedding * factor, weight) for weight in self.weights]
+        return mix_by_species(h, by_species, self.block_map, groups)
 
 
 class Convolution(nn.Module):
@@ -108,7 +101,7 @@ class Convolution(nn.Module):
     ) -> Tensor:
         """Features [N, input components, C] to [N, output components, C]."""
         weights = self.radial_network(basis).unflatten(1, (-1, self.channels))
-        message = message_sum(self.coupling.table, self.linear_1(h) * self.scale, Y, weights, topology)
+        message = message_sum(self.coupling.table, self.linear_1(h, self.scale), Y, weights, topology)
         features = self.linear_2(message)
         if self.self_connection is not None:
             features = features + self.self_connection(h, embedding, groups)

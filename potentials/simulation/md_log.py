@@ -19,13 +19,13 @@ class MDRecord:
 
     step: int
     time_fs: float
-    temperature_K: float  # noqa: N815  (units are written as units)
-    potential_energy_eV: float  # noqa: N815
-    kinetic_energy_eV: float  # noqa: N815
-    total_energy_eV: float  # noqa: N815
-    total_energy_per_atom_eV: float  # noqa: N815
-    pressure_GPa: float  # noqa: N815
-    volume_A3: float  # noqa: N815
+    temperature_K: float
+    potential_energy_eV: float
+    kinetic_energy_eV: float
+    total_energy_eV: float
+    total_energy_per_atom_eV: float
+    pressure_GPa: float
+    volume_A3: float
     ms_per_step: float
 
 

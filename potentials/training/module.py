@@ -169,6 +169,10 @@ class TrainingModule(LightningModule):
         self.epochs_trained = self.current_epoch + (batch_index + 1) / self.trainer.num_training_batches
         return loss
 
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Gradients of the parameters only; the geometry, which the forces come from, needs none."""
+        loss.backward(inputs=[parameter for parameter in self.potential.parameters() if parameter.requires_grad])
+
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Set the learning rate of this step."""
         rate = self.learning_rate.at(self.global_step)

@@ -26,6 +26,7 @@ from potentials.config.train import TrainConfig
 from potentials.data.module import EVALUATION_BATCH_FACTOR, GraphDataModule
 from potentials.data.prepare import PreparedData, prepare
 from potentials.errors import TrainingError
+from potentials.kernels.dispatch import use_kernels
 from potentials.potential import Potential
 from potentials.training.checkpoints import RunCheckpoint
 from potentials.training.error_table import UNITS, ErrorTable
@@ -77,7 +78,7 @@ def train(config: RunConfig, *, progress: bool = True) -> TrainingResult:
     folder = RunFolder(config.run)
     folder.create()
     is_first_process = rank_zero_only.rank == 0  # type: ignore[attr-defined]
-    with folder.lock() if is_first_process else nullcontext():
+    with folder.lock() if is_first_process else nullcontext(), use_kernels(config.train.kernels):
         return _train(prepared, folder, progress, is_first_process)
 
 

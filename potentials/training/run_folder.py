@@ -26,6 +26,7 @@ MAY_CHANGE = (
     "train.devices",
     "train.nodes",
     "train.strategy",
+    "train.kernels",
     "logging",
     "data.workers",
     "data.evaluation_batch_size",

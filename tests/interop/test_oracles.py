@@ -59,6 +59,7 @@ def test_there_are_fixtures_of_both_peers():
     assert sum(name.startswith("nequip-") for name in NAMES) >= 8
 
 
+@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("name", NAMES)
 def test_converted_weights_reproduce_the_peer(name):
     oracle = Oracle(name)

@@ -1,4 +1,4 @@
-"""Every implementation of the kernels goes through the same tests."""
+"""What the tests of kernels share."""
 
 from __future__ import annotations
 
@@ -6,15 +6,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-
-from potentials.kernels.dispatch import use_kernels
-
-
-@pytest.fixture(params=["reference", "cpu"])
-def kernels(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The test runs once with each implementation."""
-    with use_kernels(request.param):
-        yield
 
 
 @pytest.fixture

@@ -128,7 +128,9 @@ def gradients(table: MessageTable, values: Inputs) -> dict[str, Tensor]:
     return dict(zip("hYw", found, strict=True)) | {"g": message_sum(table, *values[:3], values.topology)}
 
 
-def tangents(table: MessageTable, values: Inputs, directions: str = "hYw", wanted: str = ARGUMENTS) -> dict[str, Tensor]:
+def tangents(
+    table: MessageTable, values: Inputs, directions: str = "hYw", wanted: str = ARGUMENTS
+) -> dict[str, Tensor]:
     along = [getattr(values, f"d{name}") if name in directions else None for name in "hYw"]
     found = OPERATORS.message_tangents(*values[:4], *along, *values.topology, table.key, wanted)
     return {name: x for name, x in zip(ARGUMENTS, found, strict=True) if name in wanted}

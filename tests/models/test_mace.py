@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from potentials.equivariant import Layout, SpeciesGroups, spherical_harmonics
 from potentials.kernels import EdgeTopology
-from potentials.models.mace import Interaction, MACEConfig
+from potentials.models.mace import Features, Interaction, MACEConfig
 from potentials.potential import Potential
 
 RESOLVED: dict[str, Any] = {
@@ -126,7 +126,10 @@ def test_density_normalisation(residual: bool) -> None:
     Y, basis = spherical_harmonics(torch.nn.functional.normalize(vectors), 2), torch.randn(6, 8, dtype=torch.float64)
     h = torch.randn(4, 4, 3, dtype=torch.float64)
     groups = SpeciesGroups.from_species(species, 3)
-    (by_average, first), (by_density, second) = (block(h, Y, basis, groups, topology) for block in (average, density))
+    features = Features(h, groups)
+    (by_average, first), (by_density, second) = (
+        block(features, Y, basis, groups, topology) for block in (average, density)
+    )
     weight = density.density.weights[0].detach().numpy()[:, 0]
     edge_density = np.tanh((basis.numpy() @ weight / np.sqrt(8)) ** 2)
     sums = np.array([edge_density[topology.receivers.numpy() == atom].sum() for atom in range(4)])

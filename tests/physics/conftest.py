@@ -1,4 +1,5 @@
-"""Every test of this folder that asks for `case` or `potential` runs for every variant of every family."""
+"""Every test of this folder that asks for `case` or `potential` runs for every variant of every family, and with
+every implementation of the kernels."""
 
 from __future__ import annotations
 
@@ -6,6 +7,12 @@ import pytest
 from physics.cases import Case, cases
 
 from potentials.potential import Potential
+
+
+@pytest.fixture(autouse=True)
+def every_implementation(kernels: str) -> str:
+    """All of physics holds for every implementation of the kernels."""
+    return kernels
 
 
 @pytest.fixture(scope="session", params=cases(), ids=str)

@@ -1,1 +1,1 @@
-"""The kernels for CPUs: a table becomes LLVM code, a row of work one atom or edge pair, a lane of a vector one channel."""
+"""The kernels for CPUs: tables become code, atoms or pairs of edges rows of work, channels lanes of a vector."""

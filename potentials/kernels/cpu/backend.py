@@ -50,31 +50,30 @@ def _bits(tensor: Tensor) -> int:
 class _MessageCall:
     """One call of the message-passing family: arguments made contiguous, addresses of those that a kernel reads."""
 
-    def __init__(self, table: MessageTable, topology: EdgeTopology, arguments: dict[str, Tensor | None]) -> None:
+    def __init__(self, table: MessageTable, topology: EdgeTopology, w: Tensor, **others: Tensor | None) -> None:
         self.table, self.topology = table, topology
-        self.arguments = {
-            name: value.contiguous() for name, value in arguments.items() if value is not None and value.numel()
-        }
-        self.any = next(value for value in arguments.values() if value is not None)
-        self.channels = next(arguments[n] for n in ("w", "h", "g", "dw", "dh") if arguments.get(n) is not None).shape[2]
+        self.like, self.channels = w, w.shape[2]
+        given = {"w": w} | {name: value for name, value in others.items() if value is not None}
+        self.arguments = {name: value.contiguous() for name, value in given.items()}
         self.words = [
             self.arguments[name].data_ptr() if name in self.arguments else 0 for name in message_kernels.ARRAYS
         ] + [indices.data_ptr() for indices in topology]
 
-    def run(self, kernel: MessageKernel, rows: int, first: Tensor | None, second: Tensor | None = None) -> None:
+    def run(self, kernel: MessageKernel, rows: int, first: Tensor, second: Tensor | None = None) -> None:
+        """Run a kernel over its rows, into one output or two."""
         if self.channels == 0:
             return
-        outputs = [0 if out is None else out.data_ptr() for out in (first, second)]
-        code = _message_code(self.table.key, self.channels, _bits(self.any), kernel)
-        run_rows(code, rows, [*self.words, *outputs])
+        code = _message_code(self.table.key, self.channels, _bits(self.like), kernel)
+        run_rows(code, rows, [*self.words, first.data_ptr(), 0 if second is None else second.data_ptr()])
 
     def new(self, *shape: int) -> Tensor:
-        return self.any.new_empty(*shape)
+        """Room for a result."""
+        return self.like.new_empty(*shape)
 
 
 def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: EdgeTopology) -> Tensor:
     """dQ/dg [N, D, C]."""
-    call = _MessageCall(table, topology, {"h": h, "Y": Y, "w": w})
+    call = _MessageCall(table, topology, w, h=h, Y=Y)
     return _node_sum(call, "g", frozenset())
 
 
@@ -100,7 +99,7 @@ def message_gradients(
     table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology, wanted: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     """dQ/dh, dQ/dY, dQ/dw, those that are wanted."""
-    call = _MessageCall(table, topology, {"h": h, "Y": Y, "w": w, "g": g})
+    call = _MessageCall(table, topology, w, h=h, Y=Y, g=g)
     features = _node_sum(call, "h", frozenset()) if "h" in wanted else call.new(0)
     return (features, *_pair_sums(call, wanted, frozenset()))
 
@@ -118,9 +117,8 @@ def message_tangents(
     wanted: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Derivatives of dQ/dh, dQ/dY, dQ/dw and dQ/dg along (dh, dY, dw), those that are wanted."""
-    arguments = {"h": h, "Y": Y, "w": w, "g": g, "dh": dh, "dY": dY, "dw": dw}
-    call = _MessageCall(table, topology, arguments)
-    directions = {name for name in ("h", "Y", "w") if arguments[f"d{name}"] is not None}
+    call = _MessageCall(table, topology, w, h=h, Y=Y, g=g, dh=dh, dY=dY, dw=dw)
+    directions = {name for name in ("h", "Y", "w") if f"d{name}" in call.arguments}
     results: dict[str, Tensor] = {}
     for output in ("h", "g"):
         along = frozenset(directions - {output})
@@ -129,7 +127,7 @@ def message_tangents(
         elif along:
             results[output] = _node_sum(call, output, along)
         else:
-            results[output] = torch.zeros_like(h)
+            results[output] = torch.zeros_like(h if output == "h" else g)
     # dQ/dY does not depend on Y, nor dQ/dw on w; a kernel for both takes all directions, and needs one that counts.
     pair_wanted = "".join(name for name in "Yw" if name in wanted and directions - {name})
     results["Y"], results["w"] = _pair_sums(call, pair_wanted, frozenset(directions))
@@ -223,7 +221,11 @@ def _coefficient_gradient(
             owners.append(number)
         start += count
     partial = A.new_empty(len(owners), table.num_terms, A.shape[2])
-    _run_many_body(kernel, table, tensors | {"blocks": torch.tensor(bounds, dtype=torch.int64)}, (partial,), len(owners))
+    _run_many_body(
+        kernel, table, tensors | {"blocks": torch.tensor(bounds, dtype=torch.int64)}, (partial,), len(owners)
+    )
     if owners == list(range(num_species)):
         return partial
-    return A.new_zeros(num_species, table.num_terms, A.shape[2]).index_add_(0, torch.tensor(owners, dtype=torch.int64), partial)
+    return A.new_zeros(num_species, table.num_terms, A.shape[2]).index_add_(
+        0, torch.tensor(owners, dtype=torch.int64), partial
+    )

@@ -41,6 +41,11 @@ def register_bits() -> int:
     return 256 if features.get("avx") else 128
 
 
+def processor() -> str:
+    """The processor and its vectors, in words."""
+    return f"{llvm.get_host_cpu_name()} ({register_bits()}-bit vectors)"
+
+
 @cache
 def _origin() -> bytes:
     """What decides the code besides the kernel's description: processor, compiler and the emitters themselves."""
@@ -82,7 +87,7 @@ def compiled(description: str, emit: Callable[[], ir.Function]) -> int:
         path = None if folder is None else folder / f"{name[:40]}.o"
         code = None if path is None else _read(path)
         if code is None:
-            logger.info("compiling for this processor: %s", description)
+            logger.info("compiling kernels for this processor: %s", description)
             code = _compile(emit())
             if path is not None:
                 _write(path, code)

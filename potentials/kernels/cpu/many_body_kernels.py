@@ -212,8 +212,8 @@ def _emit_coefficient_gradient(emission: _Emission) -> None:
     with emitter.rows() as row:
         block, part = emitter.quotient(row, channel_parts(channels, emitter.bytes * 8))
         channel = _first_channel(emission, part)
-        with emitter.loop(emitter.whole(0), emitter.whole(table.num_terms)) as term:
-            emitter.store(emitter.zero(lanes), sums, term * lanes)
+        with emitter.loop(emitter.whole(0), emitter.whole(table.num_terms)) as index:
+            emitter.store(emitter.zero(lanes), sums, index * lanes)
         first, last = (emitter.load_integer(emission.addresses["blocks"], block * 2 + end) for end in (0, 1))
         with emitter.loop(first, last) as position:
             node = emitter.load_integer(emission.addresses["order"], position)
@@ -223,9 +223,9 @@ def _emit_coefficient_gradient(emission: _Emission) -> None:
                 if stored is not None:
                     place = emitter.whole(term * lanes)
                     emitter.store(emitter.load(sums, place, lanes) + stored * g[output], sums, place)
-        with emitter.loop(emitter.whole(0), emitter.whole(table.num_terms)) as term:
-            place = (block * table.num_terms + term) * channels + channel
-            emitter.store(emitter.load(sums, term * lanes, lanes), emission.addresses["out_first"], place)
+        with emitter.loop(emitter.whole(0), emitter.whole(table.num_terms)) as index:
+            place = (block * table.num_terms + index) * channels + channel
+            emitter.store(emitter.load(sums, index * lanes, lanes), emission.addresses["out_first"], place)
 
 
 def _monomials(branch: _Branch, A: Sequence[Dual], prefix: Dual | None) -> Iterator[tuple[int, int, Dual | None]]:

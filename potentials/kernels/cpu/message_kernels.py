@@ -87,7 +87,7 @@ class _Couplings:
         self.emission = emission
         emitter, table = emission.emitter, emission.table
         self.position: dict[tuple[int, int, int], int] = {}
-        columns = []
+        columns: list[np.ndarray] = []
         for number, path in enumerate(table.paths):
             for a, d in np.argwhere(np.abs(path.coefficients).max(axis=1) > _TOLERANCE):
                 self.position[number, int(a), int(d)] = len(columns)

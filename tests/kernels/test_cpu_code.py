@@ -1,0 +1,118 @@
+"""How compiled kernels are kept on disk, and run on threads."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from potentials.equivariant import Layout, message_table
+from potentials.kernels import EdgeTopology, message_sum
+from potentials.kernels.cpu import compiler
+from potentials.kernels.cpu import threads as kernel_threads
+from potentials.kernels.cpu.emitter import Emitter
+from potentials.kernels.dispatch import use_kernels
+
+
+def squares() -> compiler.ir.Function:
+    """out[row] = values[row]^2"""
+    emitter = Emitter(("values", "out"), 64)
+    values, out = emitter.address("values"), emitter.address("out")
+    with emitter.rows() as row:
+        number = emitter.load(values, row)
+        emitter.store(number * number, out, row)
+    return emitter.function
+
+
+def run_squares(address: int, rows: int = 1000) -> None:
+    values = torch.arange(rows, dtype=torch.float64)
+    out = torch.full_like(values, -1.0)
+    kernel_threads.run_rows(address, rows, [values.data_ptr(), out.data_ptr()])
+    assert torch.equal(out, values**2)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(compiler.CACHE_VARIABLE, str(tmp_path))
+    return tmp_path / "kernels"
+
+
+def never() -> compiler.ir.Function:
+    raise AssertionError("compiled again")
+
+
+def test_code_is_kept_and_found_again(folder: Path) -> None:
+    run_squares(compiler.compiled("squares", squares))
+    (kept,) = folder.iterdir()
+    run_squares(compiler.compiled("squares", never))
+    assert [kept] == list(folder.iterdir())
+
+
+def test_damaged_code_is_made_anew(folder: Path) -> None:
+    compiler.compiled("squares", squares)
+    (kept,) = folder.iterdir()
+    good = kept.read_bytes()
+    for damaged in (b"", good[:-1], good[:100] + b"x" + good[101:]):
+        kept.write_bytes(damaged)
+        run_squares(compiler.compiled("squares", squares))
+        assert kept.read_bytes() == good
+
+
+def test_without_a_folder_code_is_compiled_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv(compiler.CACHE_VARIABLE, str(tmp_path / "file"))
+    assert compiler.cache_folder() is None
+    run_squares(compiler.compiled("squares", squares))
+
+
+def test_another_kernel_is_another_file(folder: Path) -> None:
+    compiler.compiled("squares", squares)
+    compiler.compiled("squares again", squares)
+    assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_every_row_is_done_once(number: int, folder: Path, threads: Callable[[int], None]) -> None:
+    threads(number)
+    address = compiler.compiled("squares", squares)
+    for rows in (0, 1, 2, 7, 1000):
+        run_squares(address, rows)
+
+
+def test_threads_of_python_do_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, threads: Callable[[int], None]
+) -> None:
+    monkeypatch.setattr("potentials.kernels.cpu.threads._openmp", lambda: None)
+    threads(3)
+    run_squares(compiler.compiled("squares", squares))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyTorch may bring no OpenMP library")
+def test_pytorch_threads_are_found_on_linux() -> None:
+    """The library is the one that PyTorch itself has loaded, not another copy."""
+    library = kernel_threads._openmp()
+    assert library is not None
+    loaded = {line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "omp" in line}
+    assert str(Path(library._name).resolve()) in {str(Path(path).resolve()) for path in loaded}
+
+
+def small_message(_: int) -> float:
+    table = message_table(Layout.natural(1), 1, Layout.natural(1)).table
+    topology = EdgeTopology.from_edge_index(torch.tensor([[0, 1, 2, 0], [0, 0, 1, 2]]), 3)
+    h = torch.ones(3, table.sender_components, 4)
+    w = torch.ones(4, len(table.paths), 4)
+    with use_kernels("cpu"):
+        return float(message_sum(table, h, torch.ones(4, table.harmonic_components), w, topology).sum())
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_data_workers_may_run_kernels(method: str) -> None:
+    """A forked process has none of its parent's threads, a spawned one none of its code."""
+    expected = small_message(0)
+    context = multiprocessing.get_context(method)
+    with context.Pool(1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        assert pool.map(small_message, [0]) == [expected]
