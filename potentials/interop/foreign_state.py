@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 from pydantic import ValidationError
-from torch import Tensor, nn
+from torch import Tensor
 
 from potentials.config.families import FamilyConfig
 from potentials.equivariant.couplings import wigner_3j
@@ -128,7 +128,7 @@ def converted_config(config_class: type[Config], section: dict[str, Any], peer: 
         raise ConversionError(f"hyperparameters of {peer} do not fit the family {section['name']}: {error}") from error
 
 
-def fill(parameter: nn.Parameter, value: Tensor) -> None:
+def fill(parameter: Tensor, value: Tensor) -> None:
     """Put a value of the same shape into a parameter."""
     if parameter.shape != value.shape:
         raise ConversionError(f"expected a weight of shape {tuple(parameter.shape)}, got {tuple(value.shape)}")

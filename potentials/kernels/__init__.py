@@ -5,9 +5,10 @@ features. Both take a table that says which components couple, and both are clos
 the functions exported here and never ask which implementation runs.
 """
 
+from potentials.kernels.block_mixing import block_mix
 from potentials.kernels.many_body import many_body, many_body_gradients
 from potentials.kernels.message_passing import message_gradients, message_sum
-from potentials.kernels.tables import ManyBodyTable, MessagePath, MessageTable
+from potentials.kernels.tables import ManyBodyTable, MessagePath, MessageTable, MixedBlock, MixingTable
 from potentials.kernels.topology import EdgeTopology
 
 __all__ = [
@@ -15,6 +16,9 @@ __all__ = [
     "ManyBodyTable",
     "MessagePath",
     "MessageTable",
+    "MixedBlock",
+    "MixingTable",
+    "block_mix",
     "many_body",
     "many_body_gradients",
     "message_gradients",

@@ -16,7 +16,10 @@ def is_wanted(ctx: Any, position: int) -> bool:
     if not ctx.needs_input_grad[position]:
         return False
     node = ctx.next_functions[position][0]
-    # A leaf is asked for by itself, which the engine does not tell.
-    if node is None or hasattr(node, "variable"):
+    if node is None:
         return True
-    return torch._C._will_engine_execute_node(node)
+    try:
+        return torch._C._will_engine_execute_node(node)
+    except RuntimeError:
+        # The engine does not answer for a leaf whose gradient is what `torch.autograd.grad` was asked for.
+        return True

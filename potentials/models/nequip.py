@@ -20,7 +20,7 @@ from potentials.equivariant import (
     SpeciesGroups,
     message_table,
 )
-from potentials.equivariant.mixing import BlockMap, mix_by_species
+from potentials.equivariant.mixing import mix_by_species, table_between
 from potentials.kernels import EdgeTopology, message_sum
 from potentials.models.blocks import EdgeEmbedding, ScalarNetwork
 from potentials.models.radial import RadialBasis
@@ -53,16 +53,15 @@ class SelfConnection(nn.Module):
     def __init__(self, inputs: Layout, outputs: Layout, channels: int, channels_out: int) -> None:
         super().__init__()
         self.outputs = outputs
-        self.block_map = BlockMap.between(inputs, outputs)
+        self.table = table_between(inputs, outputs, channels, channels_out)
         self.weights = nn.ParameterList(
-            nn.Parameter(torch.randn(channels, channels, channels_out)) for _ in self.block_map.present
+            nn.Parameter(torch.randn(channels, channels, channels_out)) for _ in self.table.blocks
         )
 
     def forward(self, h: Tensor, embedding: Tensor, groups: SpeciesGroups) -> Tensor:
         """Features [N, components, C] and the embedding table [S, C] to [N, output components, channels_out]."""
-        factor = 1 / h.shape[2]
-        by_species = [torch.einsum("zv,uvw->zuw", embedding * factor, weight) for weight in self.weights]
-        return mix_by_species(h, by_species, self.block_map, groups)
+        by_species = [torch.einsum("zv,uvw->zuw", embedding, weight).flatten(1) for weight in self.weights]
+        return mix_by_species(self.table, h, torch.cat(by_species, dim=1), groups, h.shape[2] ** -0.5)
 
 
 class Convolution(nn.Module):

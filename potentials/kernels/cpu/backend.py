@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import torch
 from torch import Tensor
 
-from potentials.kernels.cpu import many_body_kernels, message_kernels
+from potentials.kernels.cpu import many_body_kernels, message_kernels, mixing_kernels
 from potentials.kernels.cpu.compiler import compiled
 from potentials.kernels.cpu.many_body_kernels import NODE_BLOCK, ManyBodyKernel, channel_parts
 from potentials.kernels.cpu.message_kernels import MessageKernel
+from potentials.kernels.cpu.mixing_kernels import BlockMap, MixingKernel
 from potentials.kernels.cpu.threads import run_rows
-from potentials.kernels.tables import ManyBodyTable, MessageTable, lookup
+from potentials.kernels.reference import block_mix_outer
+from potentials.kernels.tables import ManyBodyTable, MessageTable, MixingTable, lookup
 from potentials.kernels.topology import EdgeTopology
+
+__all__ = [
+    "DTYPES",
+    "block_mix",
+    "block_mix_outer",
+    "block_mix_transposed",
+    "many_body",
+    "many_body_gradients",
+    "many_body_tangents",
+    "message_gradients",
+    "message_sum",
+    "message_tangents",
+]
 
 DTYPES = (torch.float32, torch.float64)
 _SUM_BLOCK = 64
@@ -135,6 +151,69 @@ def message_tangents(
         if name in wanted and name not in pair_wanted:
             results[name] = torch.zeros_like(like)
     return results["h"], results["Y"], results["w"], results["g"]
+
+
+@cache
+def _mixing_code(kernel: MixingKernel, bits: int) -> int:
+    return compiled(f"mixing {kernel!r} of {bits} bits", lambda: mixing_kernels.emit(kernel, bits))
+
+
+@cache
+def _mixing_kernel(table: MixingTable, by_species: bool, factor: float, transposed: bool) -> MixingKernel:
+    blocks, offset = [], 0
+    for block in table.blocks:
+        rows, columns = block.copies * table.channels_in, table.channels_out
+        source, target = block.source * table.channels_in, block.target * table.channels_out
+        scale = factor * rows**-0.5
+        if transposed:
+            blocks.append(BlockMap(block.components, target, columns, source, rows, offset, scale))
+        else:
+            blocks.append(BlockMap(block.components, source, rows, target, columns, offset, scale))
+        offset += rows * columns
+    sizes = (table.inputs * table.channels_in, table.outputs * table.channels_out)
+    inputs, outputs = reversed(sizes) if transposed else sizes
+    return MixingKernel(tuple(blocks), inputs, outputs, table.num_weights, by_species)
+
+
+def block_mix(
+    table: MixingTable,
+    x: Tensor,
+    weight: Tensor,
+    species: Tensor | None,
+    order: Tensor | None,
+    counts: Sequence[int],
+    factor: float,
+) -> Tensor:
+    """Each block times its matrix, [N, D', C']."""
+    new = x.new_empty if table.covers_output else x.new_zeros
+    result = new(x.shape[0], table.outputs, table.channels_out)
+    _run_mixing(_mixing_kernel(table, species is not None, factor, False), x, weight, species, result)
+    return result
+
+
+def block_mix_transposed(
+    table: MixingTable,
+    g: Tensor,
+    weight: Tensor,
+    species: Tensor | None,
+    order: Tensor | None,
+    counts: Sequence[int],
+    factor: float,
+) -> Tensor:
+    """Each block times its transposed matrix, [N, D, C]."""
+    new = g.new_empty if table.covers_input else g.new_zeros
+    result = new(g.shape[0], table.inputs, table.channels_in)
+    turned = torch.cat([matrix.transpose(-1, -2).flatten(-2) for matrix in table.matrices(weight)], dim=-1)
+    _run_mixing(_mixing_kernel(table, species is not None, factor, True), g, turned, species, result)
+    return result
+
+
+def _run_mixing(kernel: MixingKernel, x: Tensor, weight: Tensor, species: Tensor | None, result: Tensor) -> None:
+    kept = [x.contiguous(), weight.contiguous(), result]
+    first, second, third = (tensor.data_ptr() for tensor in kept)
+    words = [first, second, 0 if species is None else species.data_ptr(), third]
+    if result.numel():
+        run_rows(_mixing_code(kernel, _bits(x)), x.shape[0], words)
 
 
 def _run_many_body(

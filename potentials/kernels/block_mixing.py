@@ -1,0 +1,141 @@
+r"""Linear maps of the channels within each block of a feature tensor, as operators without copies.
+
+.. math:: B(x, W, g) = \sum_n \sum_b \sum_m \sum_{uw} f_b\, x_{n,(b,m),u}\, W^b_{z_n,uw}\, g_{n,(b,m),w}
+
+is linear in each argument, so the map dB/dg and its two gradients dB/dx and dB/dW are closed under differentiation.
+Each block is one batched matrix product on the feature tensor as it lies in memory; constants travel with the product.
+
+Shapes: x [N, D, C], g [N, D', C'], W [S, K] (the matrices of all blocks, one after the other), with a matrix per
+species or one for all (S = 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from potentials.kernels.autograd import is_wanted
+from potentials.kernels.dispatch import implementation
+from potentials.kernels.tables import MixingTable
+
+
+def block_mix(
+    table: MixingTable,
+    x: Tensor,
+    weight: Tensor,
+    factor: float = 1.0,
+    species: Tensor | None = None,
+    order: Tensor | None = None,
+    counts: Sequence[int] | None = None,
+) -> Tensor:
+    """Map each block: y_{n,(b,m),w} = factor / sqrt(rows of W^b) sum_u x_{n,(b,m),u} W^b_{z_n,uw}.
+
+    Args:
+        table: the blocks.
+        x: [N, D, C].
+        weight: [S, K].
+        factor: a constant.
+        species, order, counts: where each species has matrices of its own: the species of each atom, the atoms sorted
+            by species, and how many there are of each.
+
+    Returns:
+        [N, D', C'].
+    """
+    rows = [x.shape[0]] if counts is None else list(counts)
+    return torch.ops.potentials.block_mix(x, weight, species, order, rows, table.numbers(), factor)
+
+
+_library = torch.library.Library("potentials", "FRAGMENT")
+_REST = "Tensor? species, Tensor? order, SymInt[] counts, int[] table, float factor"
+_library.define(f"block_mix(Tensor x, Tensor weight, {_REST}) -> Tensor")
+_library.define(f"block_mix_transposed(Tensor g, Tensor weight, {_REST}) -> Tensor")
+_library.define(f"block_mix_outer(Tensor x, Tensor g, {_REST}) -> Tensor")
+
+
+def _mix(x: Tensor, weight: Tensor, *rest: Any) -> Tensor:
+    species, order, counts, numbers, factor = rest
+    table = MixingTable.from_numbers(numbers)
+    return implementation(x).block_mix(table, x, weight, species, order, counts, factor)
+
+
+def _mix_transposed(g: Tensor, weight: Tensor, *rest: Any) -> Tensor:
+    species, order, counts, numbers, factor = rest
+    table = MixingTable.from_numbers(numbers)
+    return implementation(g).block_mix_transposed(table, g, weight, species, order, counts, factor)
+
+
+def _mix_outer(x: Tensor, g: Tensor, *rest: Any) -> Tensor:
+    _, order, counts, numbers, factor = rest
+    return implementation(x).block_mix_outer(MixingTable.from_numbers(numbers), x, g, order, counts, factor)
+
+
+def _fake_mix(x: Tensor, weight: Tensor, species: Any, order: Any, counts: Any, numbers: Any, factor: float) -> Tensor:
+    table = MixingTable.from_numbers(numbers)
+    return x.new_empty(x.shape[0], table.outputs, table.channels_out)
+
+
+def _fake_transposed(
+    g: Tensor, weight: Tensor, species: Any, order: Any, counts: Any, numbers: Any, factor: float
+) -> Tensor:
+    table = MixingTable.from_numbers(numbers)
+    return g.new_empty(g.shape[0], table.inputs, table.channels_in)
+
+
+def _fake_outer(x: Tensor, g: Tensor, species: Any, order: Any, counts: Any, numbers: Any, factor: float) -> Tensor:
+    return x.new_empty(len(counts), MixingTable.from_numbers(numbers).num_weights)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    first, second, species, order, *ctx.rest = inputs
+    ctx.grouped = order is not None
+    ctx.save_for_backward(first, second, *((species, order) if order is not None else ()))
+
+
+def _operands(ctx: Any) -> tuple[Tensor, Tensor, tuple[Any, ...]]:
+    """The two tensors that were mapped, and the rest of an operator's arguments."""
+    first, second, *groups = ctx.saved_tensors
+    species, order = groups if ctx.grouped else (None, None)
+    return first, second, (species, order, *ctx.rest)
+
+
+_NOTHING = (None,) * 5
+
+
+def _mix_backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+    x, weight, rest = _operands(ctx)
+    return (
+        torch.ops.potentials.block_mix_transposed(g, weight, *rest) if is_wanted(ctx, 0) else None,
+        torch.ops.potentials.block_mix_outer(x, g, *rest) if is_wanted(ctx, 1) else None,
+        *_NOTHING,
+    )
+
+
+def _transposed_backward(ctx: Any, v: Tensor) -> tuple[Tensor | None, ...]:
+    g, weight, rest = _operands(ctx)
+    return (
+        torch.ops.potentials.block_mix(v, weight, *rest) if is_wanted(ctx, 0) else None,
+        torch.ops.potentials.block_mix_outer(v, g, *rest) if is_wanted(ctx, 1) else None,
+        *_NOTHING,
+    )
+
+
+def _outer_backward(ctx: Any, u: Tensor) -> tuple[Tensor | None, ...]:
+    x, g, rest = _operands(ctx)
+    return (
+        torch.ops.potentials.block_mix_transposed(g, u, *rest) if is_wanted(ctx, 0) else None,
+        torch.ops.potentials.block_mix(x, u, *rest) if is_wanted(ctx, 1) else None,
+        *_NOTHING,
+    )
+
+
+for _name, _function, _fake, _backward in (
+    ("block_mix", _mix, _fake_mix, _mix_backward),
+    ("block_mix_transposed", _mix_transposed, _fake_transposed, _transposed_backward),
+    ("block_mix_outer", _mix_outer, _fake_outer, _outer_backward),
+):
+    _library.impl(_name, _function, "CompositeExplicitAutograd")
+    torch.library.register_fake(f"potentials::{_name}", _fake, lib=_library)
+    torch.library.register_autograd(f"potentials::{_name}", _backward, setup_context=_save, lib=_library)
