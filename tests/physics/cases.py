@@ -44,10 +44,11 @@ class Variant:
 # The last layer makes scalars of proper tensors only, so the pseudovectors (1e) of the layer before it, their gates and
 # the radial weights of their paths are never used; the published architecture has these weights.
 _NEQUIP_PSEUDOVECTORS: dict[str, Any] = {
-    "unused_parameters": ("convolutions.1.linear_2.weights.2", "convolutions.2.linear_1.weights.2"),
     "partly_unused_parameters": (
+        "convolutions.1.linear_2.weight",
+        "convolutions.2.linear_1.weight",
         "convolutions.1.radial_network.weights.2",
-        "convolutions.1.gates.weights.0",
+        "convolutions.1.gates.weight",
         "convolutions.1.gates_self_connection.weights.0",
     ),
 }

@@ -175,13 +175,23 @@ def _receiver_groups(table: MessageTable) -> list[_Group]:
 
 def _sender_groups(table: MessageTable) -> list[_Group]:
     """The paths that read overlapping sender components, together."""
+    return _overlapping([(path.sender_start, path.coefficients.shape[0]) for path in table.paths])
+
+
+def _harmonic_groups(table: MessageTable) -> list[_Group]:
+    """The paths that read overlapping harmonics, together."""
+    return _overlapping([(path.harmonic_start, path.coefficients.shape[1]) for path in table.paths])
+
+
+def _overlapping(ranges: Sequence[tuple[int, int]]) -> list[_Group]:
+    """Paths by the components they concern, given as first component and number of components."""
     groups: list[_Group] = []
-    for number, path in sorted(enumerate(table.paths), key=lambda item: item[1].sender_start):
-        outputs = set(range(path.sender_start, path.sender_start + path.coefficients.shape[0]))
-        if groups and outputs & set(groups[-1].outputs):
-            groups[-1] = _Group(tuple(sorted(outputs | set(groups[-1].outputs))), (*groups[-1].paths, number))
+    for number, (start, size) in sorted(enumerate(ranges), key=lambda item: item[1]):
+        components = set(range(start, start + size))
+        if groups and components & set(groups[-1].outputs):
+            groups[-1] = _Group(tuple(sorted(components | set(groups[-1].outputs))), (*groups[-1].paths, number))
         else:
-            groups.append(_Group(tuple(sorted(outputs)), (number,)))
+            groups.append(_Group(tuple(sorted(components)), (number,)))
     return groups
 
 
@@ -283,9 +293,9 @@ def _accumulate(variable: Variable, term: Number | None) -> None:
 def _emit_pair_sums(emission: _Emission) -> None:
     """dQ/dw of each pair of edges and dQ/dY of both edges, from m_pb = sum_ad C_abd h_a g_d:
     dQ/dw_p = sum_b Y_b m_pb and dQ/dY_b = sum_pc w_p m_pb."""
-    emitter, table, channels = emission.emitter, emission.table, emission.channels
-    out_harmonics, out_weights = emission.addresses["out_first"], emission.addresses["out_second"]
-    wanted = emission.kernel.output
+    emitter, table = emission.emitter, emission.table
+    groups = _harmonic_groups(table)
+    untouched = set(range(table.harmonic_components)).difference(*(group.outputs for group in groups))
     with emitter.rows() as pair:
         first_edge, second_edge = (emission.integer("pair_edges", pair * 2 + side) for side in (0, 1))
         alone = emitter.is_equal(first_edge, second_edge)
@@ -293,46 +303,58 @@ def _emit_pair_sums(emission: _Emission) -> None:
         with emitter.loop(emitter.whole(0), edges) as side:
             is_first = emitter.is_equal(side, emitter.whole(0))
             edge = emitter.select(is_first, first_edge, second_edge)
-            harmonics = [emission.harmonic(edge, b) for b in range(table.harmonic_components)]
-            sums = _zeroed_sums(emission) if "Y" in wanted else {}
-            for channel, width in emitter.channel_blocks(channels, emission.lanes):
-                for number, moments in _moments(emission, edge, channel, width):
-                    start = table.paths[number].harmonic_start
-                    weight = emission.element("w", pair, number, channel, width)
-                    gradient: Number | None = None
-                    for b, moment in moments.items():
-                        gradient = add(gradient, emission.stored(moment * harmonics[start + b]))
-                        if "Y" in wanted:
-                            _accumulate(sums[start + b, width], emission.stored(weight * moment))
-                    if "w" in wanted:
-                        place = (pair * len(table.paths) + number) * channels + channel
-                        earlier = emitter.load(out_weights, place, width)
-                        earlier = emitter.select(is_first, emitter.zero(width), earlier)
-                        emitter.store(earlier if gradient is None else earlier + gradient, out_weights, place)
-            totals: dict[int, Number] = {}
-            for (b, _), variable in sums.items():
-                part = emitter.total(variable.get())
-                totals[b] = totals[b] + part if b in totals else part
-            for b, total in totals.items():
-                emitter.store(total, out_harmonics, edge * table.harmonic_components + b)
+            for group in groups:
+                _emit_pair_group(emission, group, pair, edge, is_first)
+            if "Y" in emission.kernel.output:
+                for b in untouched:
+                    place = edge * table.harmonic_components + b
+                    emitter.store(emitter.zero(None), emission.addresses["out_first"], place)
 
 
-def _zeroed_sums(emission: _Emission) -> dict[tuple[int, int], Variable]:
+def _emit_pair_group(emission: _Emission, group: _Group, pair: Number, edge: Number, is_first: ir.Value) -> None:
+    """The paths of one degree of the harmonics, so that their sums stay in registers."""
+    emitter, table, channels = emission.emitter, emission.table, emission.channels
+    wanted = emission.kernel.output
+    harmonics = {b: emission.harmonic(edge, b) for b in group.outputs}
+    sums = _zeroed_sums(emission, group) if "Y" in wanted else {}
+    for channel, width in emitter.channel_blocks(channels, emission.lanes):
+        for number, moments in _moments(emission, group, edge, channel, width):
+            start = table.paths[number].harmonic_start
+            weight = emission.element("w", pair, number, channel, width)
+            gradient: Number | None = None
+            for b, moment in moments.items():
+                gradient = add(gradient, emission.stored(moment * harmonics[start + b]))
+                if "Y" in wanted:
+                    _accumulate(sums[start + b, width], emission.stored(weight * moment))
+            if "w" in wanted:
+                out = emission.addresses["out_second"]
+                place = (pair * len(table.paths) + number) * channels + channel
+                # The second edge of the pair adds to what the first one has left.
+                earlier = emitter.select(is_first, emitter.zero(width), emitter.load(out, place, width))
+                emitter.store(earlier if gradient is None else earlier + gradient, out, place)
+    totals: dict[int, Number] = {}
+    for (b, _), variable in sums.items():
+        part = emitter.total(variable.get())
+        totals[b] = totals[b] + part if b in totals else part
+    for b, total in totals.items():
+        emitter.store(total, emission.addresses["out_first"], edge * table.harmonic_components + b)
+
+
+def _zeroed_sums(emission: _Emission, group: _Group) -> dict[tuple[int, int], Variable]:
     """One sum for each harmonic and width of a block of channels."""
     full, rest = emission.channels // emission.lanes * emission.lanes, emission.channels % emission.lanes
     widths = ([emission.lanes] if full else []) + ([rest] if rest else [])
-    return {
-        (b, width): Variable(emission.emitter, width)
-        for b in range(emission.table.harmonic_components)
-        for width in widths
-    }
+    return {(b, width): Variable(emission.emitter, width) for b in group.outputs for width in widths}
 
 
-def _moments(emission: _Emission, edge: Number, channel: Number, width: int) -> Iterator[tuple[int, dict[int, Dual]]]:
-    """m_pb of each path, for one block of channels of an edge."""
+def _moments(
+    emission: _Emission, group: _Group, edge: Number, channel: Number, width: int
+) -> Iterator[tuple[int, dict[int, Dual]]]:
+    """m_pb of each path of a group, for one block of channels of an edge."""
     sender, receiver = emission.integer("senders", edge), emission.integer("receivers", edge)
     features: dict[int, Dual] = {}
-    for number, path in enumerate(emission.table.paths):
+    for number in group.paths:
+        path = emission.table.paths[number]
         received = [emission.element("g", receiver, d, channel, width) for d in _receivers(path)]
         moments: dict[int, Dual] = {}
         for a in range(path.coefficients.shape[0]):

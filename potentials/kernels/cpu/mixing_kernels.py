@@ -102,6 +102,6 @@ def _panel(
                 place = source + (block.source + component * block.rows) + row
                 sums[chain][component].add(emitter.spread(emitter.load(x, place), width) * values)
     results = [variable.get() for variable in sums[0]]
-    for chain in sums[1:]:
-        results = [total + variable.get() for total, variable in zip(results, chain, strict=True)]
+    for others in sums[1:]:
+        results = [total + variable.get() for total, variable in zip(results, others, strict=True)]
     return results
