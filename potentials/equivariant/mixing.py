@@ -65,7 +65,7 @@ class BlockMixing(nn.Module):
                 target += irrep.dim
             source += irrep.dim * copies
         self.table = MixingTable(tuple(mixed), source, target, channels_in, channels_out)
-        self.weight = nn.Parameter(torch.randn(1, self.table.num_weights))
+        self.weight = nn.Parameter(_random_weights(self.table, 1))
 
     @property
     def weights(self) -> list[Tensor]:
@@ -75,6 +75,13 @@ class BlockMixing(nn.Module):
     def forward(self, x: Tensor, factor: float = 1.0) -> Tensor:
         """[N, input components, channels_in] to [N, output components, channels_out], times a constant."""
         return block_mix(self.table, x, self.weight, factor)
+
+
+def _random_weights(table: MixingTable, num_species: int) -> Tensor:
+    """Standard normal [S, K], drawn block by block."""
+    fan_in = [block.copies * table.channels_in for block in table.blocks]
+    blocks = [torch.randn(num_species, rows, table.channels_out) for rows in fan_in]
+    return torch.cat([block.flatten(1) for block in blocks], dim=1)
 
 
 class SpeciesMixing(nn.Module):
@@ -93,7 +100,7 @@ class SpeciesMixing(nn.Module):
     def __init__(self, layout: Layout, outputs: Layout, channels_in: int, channels_out: int, num_species: int) -> None:
         super().__init__()
         self.table = table_between(layout, outputs, channels_in, channels_out)
-        self.weight = nn.Parameter(torch.randn(num_species, self.table.num_weights))
+        self.weight = nn.Parameter(_random_weights(self.table, num_species))
 
     @property
     def weights(self) -> list[Tensor]:
