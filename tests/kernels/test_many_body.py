@@ -39,6 +39,7 @@ TABLES = {
     "random, correlation 1": lambda: random_table(1),
     "random, correlation 2": lambda: random_table(2),
     "random, correlation 3": lambda: random_table(3),
+    "more terms than are compiled in one piece": lambda: random_table(3, components=6, terms=700),
     "degree 0 to 0": lambda: equivariant(0, 0, 3),
     "degree 1 to 0": lambda: equivariant(1, 0, 3),
     "degree 2 to 1": lambda: equivariant(2, 1, 2),

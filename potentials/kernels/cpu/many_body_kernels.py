@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 from llvmlite import ir
 
 from potentials.kernels.cpu.compiler import register_bits
@@ -20,6 +21,7 @@ from potentials.kernels.tables import ManyBodyTable
 
 ManyBodyKernel = Literal["value", "gradient", "tangents", "coefficients", "coefficient_tangents"]
 PARAMETERS = ("A", "coefficients", "species", "g", "v", "order", "atoms", "blocks", "out_first", "out_second")
+_TERMS_AT_A_TIME = 500
 NODE_BLOCK = 32
 """Atoms that one worker takes at a time."""
 
@@ -37,11 +39,11 @@ class _Branch:
     children: dict[int, _Branch] = field(default_factory=dict)
 
 
-def _tree(table: ManyBodyTable, output: int | None = None) -> _Branch:
-    """Tree of the monomials of all outputs, or of one."""
+def _tree(table: ManyBodyTable, outputs: Sequence[int]) -> _Branch:
+    """Tree of the monomials of some outputs."""
     root = _Branch()
     for term, (factors, reached) in enumerate(zip(table.factors.tolist(), table.output_of_term.tolist(), strict=True)):
-        if output is not None and output != reached:
+        if reached not in outputs:
             continue
         branch = root
         for factor in factors:
@@ -51,8 +53,15 @@ def _tree(table: ManyBodyTable, output: int | None = None) -> _Branch:
     return root
 
 
-def _trees(table: ManyBodyTable) -> list[_Branch]:
-    return [_tree(table, output) for output in range(table.outputs)]
+def _pieces(table: ManyBodyTable) -> list[list[int]]:
+    """The outputs, a few at a time: compiling takes more than twice as long for twice the terms in one piece."""
+    sizes = [int(np.count_nonzero(table.output_of_term == output)) for output in range(table.outputs)]
+    pieces: list[list[int]] = [[]]
+    for output, size in enumerate(sizes):
+        if pieces[-1] and sum(sizes[other] for other in pieces[-1]) + size > _TERMS_AT_A_TIME:
+            pieces.append([])
+        pieces[-1].append(output)
+    return pieces
 
 
 def _total(parts: Sequence[Dual]) -> Dual | None:
@@ -131,12 +140,18 @@ class _Emission:
         address = self.addresses["coefficients"]
         return lambda _, term: Dual(self.emitter.load(address, base + term * self.channels, self.lanes))
 
-    def store(self, name: str, node: Number, channel: Number, values: Sequence[Number | None]) -> None:
-        """Write the components of one atom; None is zero."""
-        base = node * (len(values) * self.channels) + channel
-        for component, value in enumerate(values):
-            number = self.emitter.zero(self.lanes) if value is None else value
-            self.emitter.store(number, self.addresses[name], base + component * self.channels)
+    def one(self) -> Dual:
+        """The empty product."""
+        return Dual(self.emitter.constant_vector(1.0, self.lanes))
+
+    def stored(self, number: Dual | None) -> Number:
+        """The part of a result that the kernel is to give: the value, or its derivative where there is a direction."""
+        part = None if number is None else number.tangent if self.has_direction else number.value
+        return self.emitter.zero(self.lanes) if part is None else part
+
+    def place(self, components: int, component: int, node: Number, channel: Number) -> Number:
+        """Where one component of an atom lies in an output."""
+        return node * (components * self.channels) + channel + component * self.channels
 
 
 def emit(table: ManyBodyTable, channels: int, bits: int, kernel: ManyBodyKernel) -> ir.Function:
@@ -177,32 +192,40 @@ def _emit_per_atom(emission: _Emission, kernel: ManyBodyKernel) -> None:
         channel = _first_channel(emission, part)
         first = block * NODE_BLOCK
         last = emitter.smaller(first + NODE_BLOCK, emitter.integer("atoms"))
-        with emitter.loop(first, last) as position:
-            node = emitter.load_integer(emission.addresses["order"], position)
-            if kernel == "value":
-                _emit_value(emission, node, channel)
-            else:
-                _emit_gradient(emission, node, channel)
+        for number, outputs in enumerate(_pieces(emission.table)):
+            with emitter.loop(first, last) as position:
+                node = emitter.load_integer(emission.addresses["order"], position)
+                if kernel == "value":
+                    _emit_values(emission, outputs, node, channel, "out_first")
+                else:
+                    _emit_gradient(emission, outputs, node, channel, is_first=number == 0)
 
 
-def _emit_value(emission: _Emission, node: Number, channel: Number) -> None:
+def _emit_values(emission: _Emission, outputs: Sequence[int], node: Number, channel: Number, name: str) -> None:
+    """B of some outputs; with a direction, its derivative."""
     A, weight = emission.factors(node, channel), emission.weights(node, channel)
-    values = [_evaluate(tree, A, weight) for tree in _trees(emission.table)]
-    emission.store("out_first", node, channel, [None if value is None else value.value for value in values])
+    for output in outputs:
+        value = _evaluate(_tree(emission.table, [output]), A, weight)
+        place = emission.place(emission.table.outputs, output, node, channel)
+        emission.emitter.store(emission.stored(value), emission.addresses[name], place)
 
 
-def _emit_gradient(emission: _Emission, node: Number, channel: Number) -> None:
-    """d(g.B)/dA; with a direction, its derivative and that of B."""
-    table = emission.table
-    A, weight, upstream = emission.factors(node, channel), emission.weights(node, channel), emission.upstream
-    g = upstream(node, channel)
+def _emit_gradient(emission: _Emission, outputs: Sequence[int], node: Number, channel: Number, is_first: bool) -> None:
+    """d(g.B)/dA of some outputs, added to that of earlier ones; with a direction, its derivative and that of B."""
+    emitter, table = emission.emitter, emission.table
+    A, weight, g = emission.factors(node, channel), emission.weights(node, channel), emission.upstream(node, channel)
     gradient: list[Dual | None] = [None] * table.components
-    _differentiate(_tree(table), A, lambda output, term: weight(output, term) * Dual(g[output]), None, gradient)
-    part = "tangent" if emission.has_direction else "value"
-    emission.store("out_first", node, channel, [None if slope is None else getattr(slope, part) for slope in gradient])
+    _differentiate(
+        _tree(table, outputs), A, lambda output, term: weight(output, term) * Dual(g[output]), None, gradient
+    )
+    for component, slope in enumerate(gradient):
+        place = emission.place(table.components, component, node, channel)
+        total = emission.stored(slope)
+        if not is_first:
+            total = total + emitter.load(emission.addresses["out_first"], place, emission.lanes)
+        emitter.store(total, emission.addresses["out_first"], place)
     if emission.has_direction:
-        values = [_evaluate(tree, A, weight) for tree in _trees(table)]
-        emission.store("out_second", node, channel, [None if value is None else value.tangent for value in values])
+        _emit_values(emission, outputs, node, channel, "out_second")
 
 
 def _emit_coefficient_gradient(emission: _Emission) -> None:
@@ -215,28 +238,22 @@ def _emit_coefficient_gradient(emission: _Emission) -> None:
         with emitter.loop(emitter.whole(0), emitter.whole(table.num_terms)) as index:
             emitter.store(emitter.zero(lanes), sums, index * lanes)
         first, last = (emitter.load_integer(emission.addresses["blocks"], block * 2 + end) for end in (0, 1))
-        with emitter.loop(first, last) as position:
-            node = emitter.load_integer(emission.addresses["order"], position)
-            A, g = emission.factors(node, channel), emission.upstream(node, channel)
-            for output, term, monomial in _monomials(_tree(table), A, None):
-                stored = _stored_monomial(emission, monomial)
-                if stored is not None:
+        for outputs in _pieces(table):
+            with emitter.loop(first, last) as position:
+                node = emitter.load_integer(emission.addresses["order"], position)
+                A, g = emission.factors(node, channel), emission.upstream(node, channel)
+                for output, term, monomial in _monomials(_tree(table, outputs), A, emission.one()):
                     place = emitter.whole(term * lanes)
-                    emitter.store(emitter.load(sums, place, lanes) + stored * g[output], sums, place)
+                    product = emission.stored(monomial) * g[output]
+                    emitter.store(emitter.load(sums, place, lanes) + product, sums, place)
         with emitter.loop(emitter.whole(0), emitter.whole(table.num_terms)) as index:
             place = (block * table.num_terms + index) * channels + channel
             emitter.store(emitter.load(sums, index * lanes, lanes), emission.addresses["out_first"], place)
 
 
-def _monomials(branch: _Branch, A: Sequence[Dual], prefix: Dual | None) -> Iterator[tuple[int, int, Dual | None]]:
-    """(output, term, product of its factors) of every term; None is the empty product."""
+def _monomials(branch: _Branch, A: Sequence[Dual], prefix: Dual) -> Iterator[tuple[int, int, Dual]]:
+    """(output, term, product of its factors) of every term."""
     for output, term in branch.terms:
         yield output, term, prefix
     for factor, child in branch.children.items():
-        yield from _monomials(child, A, A[factor] if prefix is None else prefix * A[factor])
-
-
-def _stored_monomial(emission: _Emission, monomial: Dual | None) -> Number | None:
-    if monomial is None:
-        return None if emission.has_direction else emission.emitter.constant_vector(1.0, emission.lanes)
-    return monomial.tangent if emission.has_direction else monomial.value
+        yield from _monomials(child, A, prefix * A[factor])
