@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from potentials.kernels.cpu.emitter import Number
 
@@ -33,7 +32,3 @@ def add(left: Number | None, right: Number | None) -> Number | None:
     if left is None or right is None:
         return left if right is None else right
     return left + right
-
-
-Part: TypeAlias = str
-"""Which part of a dual result a kernel stores: `value` or `tangent`."""
