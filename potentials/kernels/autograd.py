@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
+
+
+def register_operator(
+    library: torch.library.Library,
+    name: str,
+    function: Callable[..., Any],
+    fake: Callable[..., Any],
+    save: Callable[..., None],
+    backward: Callable[..., Any],
+) -> None:
+    """Give a defined operator its implementation for all devices, its shapes and its derivative."""
+    library.impl(name, function, "CompositeExplicitAutograd")
+    torch.library.register_fake(f"potentials::{name}", fake, lib=library)
+    torch.library.register_autograd(f"potentials::{name}", backward, setup_context=save, lib=library)
 
 
 def is_wanted(ctx: Any, position: int) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from potentials.kernels.autograd import is_wanted
+from potentials.kernels.autograd import is_wanted, register_operator
 from potentials.kernels.dispatch import implementation
 from potentials.kernels.tables import MixingTable
 
@@ -131,11 +131,6 @@ def _outer_backward(ctx: Any, u: Tensor) -> tuple[Tensor | None, ...]:
     )
 
 
-for _name, _function, _fake, _backward in (
-    ("block_mix", _mix, _fake_mix, _mix_backward),
-    ("block_mix_transposed", _mix_transposed, _fake_transposed, _transposed_backward),
-    ("block_mix_outer", _mix_outer, _fake_outer, _outer_backward),
-):
-    _library.impl(_name, _function, "CompositeExplicitAutograd")
-    torch.library.register_fake(f"potentials::{_name}", _fake, lib=_library)
-    torch.library.register_autograd(f"potentials::{_name}", _backward, setup_context=_save, lib=_library)
+register_operator(_library, "block_mix", _mix, _fake_mix, _save, _mix_backward)
+register_operator(_library, "block_mix_transposed", _mix_transposed, _fake_transposed, _save, _transposed_backward)
+register_operator(_library, "block_mix_outer", _mix_outer, _fake_outer, _save, _outer_backward)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from potentials.kernels import reference
-from potentials.kernels.autograd import is_wanted
+from potentials.kernels.autograd import is_wanted, register_operator
 from potentials.kernels.dispatch import implementation
 from potentials.kernels.tables import ManyBodyTable, lookup
 
@@ -169,11 +169,6 @@ def _tangents_backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | No
     return tuple(results)
 
 
-for _name, _function, _fake, _save, _backward in (
-    ("many_body", _value, _fake_value, _save_value, _value_backward),
-    ("many_body_gradients", _gradients, _fake_gradients, _save_gradients, _gradients_backward),
-    ("many_body_tangents", _tangents, _fake_tangents, _save_tangents, _tangents_backward),
-):
-    _library.impl(_name, _function, "CompositeExplicitAutograd")
-    torch.library.register_fake(f"potentials::{_name}", _fake, lib=_library)
-    torch.library.register_autograd(f"potentials::{_name}", _backward, setup_context=_save, lib=_library)
+register_operator(_library, "many_body", _value, _fake_value, _save_value, _value_backward)
+register_operator(_library, "many_body_gradients", _gradients, _fake_gradients, _save_gradients, _gradients_backward)
+register_operator(_library, "many_body_tangents", _tangents, _fake_tangents, _save_tangents, _tangents_backward)

@@ -18,7 +18,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from potentials.kernels.autograd import is_wanted
+from potentials.kernels.autograd import is_wanted, register_operator
 from potentials.kernels.dispatch import implementation
 from potentials.kernels.tables import MessageTable, lookup
 from potentials.kernels.topology import EdgeTopology
@@ -186,11 +186,6 @@ def _composed_tangents(
     return totals
 
 
-for _name, _function, _fake, _save, _backward in (
-    ("message_sum", _sum, _fake_sum, _save_sum, _sum_backward),
-    ("message_gradients", _gradients, _fake_gradients, _save_gradients, _gradients_backward),
-    ("message_tangents", _tangents, _fake_tangents, _save_tangents, _tangents_backward),
-):
-    _library.impl(_name, _function, "CompositeExplicitAutograd")
-    torch.library.register_fake(f"potentials::{_name}", _fake, lib=_library)
-    torch.library.register_autograd(f"potentials::{_name}", _backward, setup_context=_save, lib=_library)
+register_operator(_library, "message_sum", _sum, _fake_sum, _save_sum, _sum_backward)
+register_operator(_library, "message_gradients", _gradients, _fake_gradients, _save_gradients, _gradients_backward)
+register_operator(_library, "message_tangents", _tangents, _fake_tangents, _save_tangents, _tangents_backward)
