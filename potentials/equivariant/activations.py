@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from potentials.equivariant.layout import Layout
+from potentials.kernels import GatedBlock, GateTable, gate
 
 # 1 / sqrt(E[f(x)^2]) for x ~ N(0, 1), with the seeded Monte-Carlo estimate that e3nn uses and published weights were
 # trained with (exactly 1.67653 and 1.59254).
@@ -44,18 +45,12 @@ class Gate(nn.Module):
         super().__init__()
         self.layout = layout
         self.gated = tuple(irrep for irrep in layout if irrep.degree > 0)
-        self.even = ScaledActivation("silu")
-        self.odd = ScaledActivation("tanh")
+        blocks = (
+            GatedBlock(block.start, irrep.dim, irrep.degree == 0, irrep.parity > 0)
+            for irrep, block in zip(layout, layout.slices(), strict=True)
+        )
+        self.table = GateTable(tuple(blocks), _SECOND_MOMENT_SCALE["silu"], _SECOND_MOMENT_SCALE["tanh"])
 
     def forward(self, features: Tensor, gates: Tensor) -> Tensor:
         """Features [N, components, C] and gates [N, number of gated blocks, C] to features of the same layout."""
-        blocks, gate = [], 0
-        activated = self.even(gates)
-        for irrep, block in zip(self.layout, self.layout.slices(), strict=True):
-            values = features[:, block]
-            if irrep.degree == 0:
-                blocks.append(self.even(values) if irrep.parity > 0 else self.odd(values))
-            else:
-                blocks.append(values * activated[:, gate, None])
-                gate += 1
-        return torch.cat(blocks, dim=1)
+        return gate(self.table, features, gates)

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from potentials.equivariant.couplings import wigner_3j
+from potentials.kernels import HarmonicsTable
 
 
-@lru_cache(maxsize=64)
-def _raising(degree: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Matrix [(2l - 1) * 3, 2l + 1] that couples Y_{l-1} and Y_1 into Y_l.
+@cache
+def harmonics_table(degree: int) -> HarmonicsTable:
+    """The table of all harmonics up to a degree, for `potentials.kernels.edge_geometry`."""
+    return HarmonicsTable.create(degree, [_raising_coefficients(order) for order in range(2, degree + 1)])
+
+
+def _raising_coefficients(degree: int) -> np.ndarray:
+    """[2l - 1, 3, 2l + 1] that couple Y_{l-1} and Y_1 into Y_l.
 
     Y_{l-1} (x) Y_1 projected on degree l is proportional to Y_l; the factor follows from the normalisation at the
     polar axis, where only m = 0 is not zero.
     """
+    coupling = wigner_3j(degree - 1, 1, degree)
+    at_pole = coupling[degree - 1, 1, degree] * (2 * degree - 1) ** 0.5 * 3**0.5
+    return coupling * ((2 * degree + 1) ** 0.5 / at_pole)
+
+
+@lru_cache(maxsize=64)
+def _raising(degree: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """The coefficients as a matrix [(2l - 1) * 3, 2l + 1]."""
     # A tensor made in inference mode could never be trained with, and this one is kept.
     with torch.inference_mode(False):
-        coupling = torch.from_numpy(wigner_3j(degree - 1, 1, degree))
-        middle = coupling[degree - 1, 1, degree]
-        at_pole = middle * (2 * degree - 1) ** 0.5 * 3**0.5
-        raising = coupling * ((2 * degree + 1) ** 0.5 / at_pole)
-        return raising.reshape(-1, 2 * degree + 1).to(device=device, dtype=dtype)
+        return torch.from_numpy(_raising_coefficients(degree)).flatten(0, 1).to(device=device, dtype=dtype)
 
 
 def spherical_harmonics(unit_vectors: Tensor, degree: int) -> Tensor:

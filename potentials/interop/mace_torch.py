@@ -15,7 +15,7 @@ from potentials.config.train import Precision
 from potentials.equivariant import BlockMixing, Layout, SpeciesMixing, SymmetricBasis, symmetric_basis
 from potentials.errors import ConversionError
 from potentials.interop.foreign_state import ForeignState, check_hyperparameters, converted_config, fill
-from potentials.models.blocks import ScalarNetwork
+from potentials.models.blocks import Perceptron
 from potentials.models.mace import MACE, Interaction, MACEConfig, Product, Readout
 from potentials.models.radial import AgnesiTransform, BesselBasis
 from potentials.models.zbl import ZBLRepulsion
@@ -254,7 +254,7 @@ def _fill_readout(readout: Readout, state: ForeignState, prefix: str) -> None:
         fill(weight, state.take(f"{prefix}.{name}.weight", *weight.shape))
 
 
-def _fill_network(network: ScalarNetwork, state: ForeignState, prefix: str) -> None:
+def _fill_network(network: Perceptron, state: ForeignState, prefix: str) -> None:
     for layer, weight in enumerate(network.weights):
         fill(weight, state.take(f"{prefix}.layer{layer}.weight", *weight.shape))
 

@@ -6,21 +6,40 @@ the functions exported here and never ask which implementation runs.
 """
 
 from potentials.kernels.block_mixing import block_mix
+from potentials.kernels.edge_geometry import edge_geometry
+from potentials.kernels.gate import gate
 from potentials.kernels.many_body import many_body, many_body_gradients
 from potentials.kernels.message_passing import message_gradients, message_sum
-from potentials.kernels.tables import ManyBodyTable, MessagePath, MessageTable, MixedBlock, MixingTable
+from potentials.kernels.radial_network import radial_network, row_dot
+from potentials.kernels.tables import (
+    GatedBlock,
+    GateTable,
+    HarmonicsTable,
+    ManyBodyTable,
+    MessagePath,
+    MessageTable,
+    MixedBlock,
+    MixingTable,
+)
 from potentials.kernels.topology import EdgeTopology
 
 __all__ = [
     "EdgeTopology",
+    "GateTable",
+    "GatedBlock",
+    "HarmonicsTable",
     "ManyBodyTable",
     "MessagePath",
     "MessageTable",
     "MixedBlock",
     "MixingTable",
     "block_mix",
+    "edge_geometry",
+    "gate",
     "many_body",
     "many_body_gradients",
     "message_gradients",
     "message_sum",
+    "radial_network",
+    "row_dot",
 ]

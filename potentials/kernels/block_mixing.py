@@ -45,7 +45,7 @@ def block_mix(
         [N, D', C'].
     """
     rows = [x.shape[0]] if counts is None else list(counts)
-    return torch.ops.potentials.block_mix(x, weight, species, order, rows, table.numbers(), factor)
+    return _call_block_mix(x, weight, species, order, rows, table.numbers(), factor)
 
 
 _library = torch.library.Library("potentials", "FRAGMENT")
@@ -107,8 +107,8 @@ _NOTHING = (None,) * 5
 def _mix_backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
     x, weight, rest = _operands(ctx)
     return (
-        torch.ops.potentials.block_mix_transposed(g, weight, *rest) if is_wanted(ctx, 0) else None,
-        torch.ops.potentials.block_mix_outer(x, g, *rest) if is_wanted(ctx, 1) else None,
+        _call_block_mix_transposed(g, weight, *rest) if is_wanted(ctx, 0) else None,
+        _call_block_mix_outer(x, g, *rest) if is_wanted(ctx, 1) else None,
         *_NOTHING,
     )
 
@@ -116,8 +116,8 @@ def _mix_backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
 def _transposed_backward(ctx: Any, v: Tensor) -> tuple[Tensor | None, ...]:
     g, weight, rest = _operands(ctx)
     return (
-        torch.ops.potentials.block_mix(v, weight, *rest) if is_wanted(ctx, 0) else None,
-        torch.ops.potentials.block_mix_outer(v, g, *rest) if is_wanted(ctx, 1) else None,
+        _call_block_mix(v, weight, *rest) if is_wanted(ctx, 0) else None,
+        _call_block_mix_outer(v, g, *rest) if is_wanted(ctx, 1) else None,
         *_NOTHING,
     )
 
@@ -125,12 +125,14 @@ def _transposed_backward(ctx: Any, v: Tensor) -> tuple[Tensor | None, ...]:
 def _outer_backward(ctx: Any, u: Tensor) -> tuple[Tensor | None, ...]:
     x, g, rest = _operands(ctx)
     return (
-        torch.ops.potentials.block_mix_transposed(g, u, *rest) if is_wanted(ctx, 0) else None,
-        torch.ops.potentials.block_mix(x, u, *rest) if is_wanted(ctx, 1) else None,
+        _call_block_mix_transposed(g, u, *rest) if is_wanted(ctx, 0) else None,
+        _call_block_mix(x, u, *rest) if is_wanted(ctx, 1) else None,
         *_NOTHING,
     )
 
 
-register_operator(_library, "block_mix", _mix, _fake_mix, _save, _mix_backward)
-register_operator(_library, "block_mix_transposed", _mix_transposed, _fake_transposed, _save, _transposed_backward)
-register_operator(_library, "block_mix_outer", _mix_outer, _fake_outer, _save, _outer_backward)
+_call_block_mix = register_operator(_library, "block_mix", _mix, _fake_mix, _save, _mix_backward)
+_call_block_mix_transposed = register_operator(
+    _library, "block_mix_transposed", _mix_transposed, _fake_transposed, _save, _transposed_backward
+)
+_call_block_mix_outer = register_operator(_library, "block_mix_outer", _mix_outer, _fake_outer, _save, _outer_backward)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from potentials.kernels import reference
-from potentials.kernels.autograd import is_wanted, register_operator
+from potentials.kernels.autograd import apart, is_wanted, register_operator
 from potentials.kernels.dispatch import implementation
 from potentials.kernels.tables import ManyBodyTable, lookup
 
@@ -48,14 +48,14 @@ def many_body(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Te
     Returns:
         B [N, M, C].
     """
-    return torch.ops.potentials.many_body(A, coefficients, species, order, table.key)
+    return _call_many_body(A, coefficients, species, order, table.key)
 
 
 def many_body_gradients(
     table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, order: Tensor, g: Tensor, wanted: str = "Ak"
 ) -> tuple[Tensor, Tensor]:
     """d(g . B)/dA [N, D, C] and d(g . B)/dk [S, T, C]; what is not among `wanted` is empty."""
-    return torch.ops.potentials.many_body_gradients(A, coefficients, species, order, g, table.key, wanted)
+    return _call_many_body_gradients(A, coefficients, species, order, g, table.key, wanted)
 
 
 def _table(key: str) -> ManyBodyTable:
@@ -120,7 +120,7 @@ def _gradients_backward(ctx: Any, v: Tensor | None, dk: Tensor | None) -> tuple[
     wanted = "".join(name for position, name in ((0, "A"), (1, "k"), (4, "g")) if is_wanted(ctx, position))
     results: dict[str, Tensor] = {}
     if v is not None and "A" in ctx.produced and wanted:
-        found = torch.ops.potentials.many_body_tangents(A, coefficients, species, order, g, v, ctx.key, wanted)
+        found = _call_many_body_tangents(A, coefficients, species, order, g, v, ctx.key, wanted)
         results = {name: x for name, x in zip("Akg", found, strict=True) if name in wanted}
     if dk is not None and "k" in ctx.produced:
         # d(g . B)/dk along dk is g . B with the coefficients dk.
@@ -143,10 +143,11 @@ def _tangents_backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | No
     """Third derivatives, by differentiating the reference."""
     A, coefficients, species, order, g, v = ctx.saved_tensors
     create_graph = torch.is_grad_enabled()
-    arguments = {0: A, 1: coefficients, 4: g, 5: v}
-    wanted = [position for position in arguments if ctx.needs_input_grad[position]]
+    positions = (0, 1, 4, 5)
+    wanted = [position for position in positions if ctx.needs_input_grad[position]]
     with torch.enable_grad():
-        a, k, upstream = (x if x.requires_grad else x.detach().requires_grad_() for x in (A, coefficients, g))
+        arguments = {p: apart(x) for p, x in zip(positions, (A, coefficients, g, v), strict=True)}
+        a, k, upstream, v = arguments.values()
         value = reference.many_body(_table(ctx.key), a, k, species, order)
         (slopes,) = torch.autograd.grad((upstream * value).sum(), a, create_graph=True)
         outputs = torch.autograd.grad((slopes * v).sum(), (a, k, upstream), create_graph=True, materialize_grads=True)
@@ -169,6 +170,10 @@ def _tangents_backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | No
     return tuple(results)
 
 
-register_operator(_library, "many_body", _value, _fake_value, _save_value, _value_backward)
-register_operator(_library, "many_body_gradients", _gradients, _fake_gradients, _save_gradients, _gradients_backward)
-register_operator(_library, "many_body_tangents", _tangents, _fake_tangents, _save_tangents, _tangents_backward)
+_call_many_body = register_operator(_library, "many_body", _value, _fake_value, _save_value, _value_backward)
+_call_many_body_gradients = register_operator(
+    _library, "many_body_gradients", _gradients, _fake_gradients, _save_gradients, _gradients_backward
+)
+_call_many_body_tangents = register_operator(
+    _library, "many_body_tangents", _tangents, _fake_tangents, _save_tangents, _tangents_backward
+)

@@ -53,14 +53,14 @@ def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: 
     Returns:
         dQ/dg, [N, D, C].
     """
-    return torch.ops.potentials.message_sum(h, Y, w, *topology, table.key)
+    return _call_message_sum(h, Y, w, *topology, table.key)
 
 
 def message_gradients(
     table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology, wanted: str = "hYw"
 ) -> tuple[Tensor, Tensor, Tensor]:
     """dQ/dh [N, A, C], dQ/dY [E, B] and dQ/dw [W, P, C]; those that are not among `wanted` are empty."""
-    return torch.ops.potentials.message_gradients(h, Y, w, g, *topology, table.key, wanted)
+    return _call_message_gradients(h, Y, w, g, *topology, table.key, wanted)
 
 
 def _table(key: str) -> MessageTable:
@@ -130,7 +130,7 @@ def _gradients_backward(ctx: Any, *directions: Tensor | None) -> tuple[Tensor | 
     wanted = "".join(name for position, name in enumerate(_ARGUMENTS) if is_wanted(ctx, position))
     if not wanted or all(direction is None for direction in along):
         return (None, None, None, None, *nothing)
-    tangents = torch.ops.potentials.message_tangents(h, Y, w, g, *along, *topology, ctx.key, wanted)
+    tangents = _call_message_tangents(h, Y, w, g, *along, *topology, ctx.key, wanted)
     return (*(x if name in wanted else None for name, x in zip(_ARGUMENTS, tangents, strict=True)), *nothing)
 
 
@@ -186,6 +186,10 @@ def _composed_tangents(
     return totals
 
 
-register_operator(_library, "message_sum", _sum, _fake_sum, _save_sum, _sum_backward)
-register_operator(_library, "message_gradients", _gradients, _fake_gradients, _save_gradients, _gradients_backward)
-register_operator(_library, "message_tangents", _tangents, _fake_tangents, _save_tangents, _tangents_backward)
+_call_message_sum = register_operator(_library, "message_sum", _sum, _fake_sum, _save_sum, _sum_backward)
+_call_message_gradients = register_operator(
+    _library, "message_gradients", _gradients, _fake_gradients, _save_gradients, _gradients_backward
+)
+_call_message_tangents = register_operator(
+    _library, "message_tangents", _tangents, _fake_tangents, _save_tangents, _tangents_backward
+)

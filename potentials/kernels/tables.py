@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from torch import Tensor
 
-_TABLES: dict[str, MessageTable | ManyBodyTable] = {}
+Table: TypeAlias = "MessageTable | ManyBodyTable | HarmonicsTable"
+_TABLES: dict[str, Table] = {}
 
 
-def lookup(key: str) -> MessageTable | ManyBodyTable:
+def lookup(key: str) -> Table:
     """The table of this key. Operators carry keys, because a `torch.library` operator takes no Python objects."""
     return _TABLES[key]
 
@@ -124,6 +126,66 @@ class ManyBodyTable:
         return self.factors.shape[0]
 
 
+@dataclass(frozen=True, eq=False)
+class HarmonicsTable:
+    """Coefficients of Y_l = sum_ab raising[l - 2][a, b, :] Y_{l-1,a} Y_{1,b} for l = 2 to `degree`."""
+
+    degree: int
+    raising: tuple[np.ndarray, ...]
+    key: str
+
+    @property
+    def components(self) -> int:
+        """Of all degrees together."""
+        return (self.degree + 1) ** 2
+
+    @classmethod
+    def create(cls, degree: int, raising: Sequence[np.ndarray]) -> HarmonicsTable:
+        """Make and register a table; equal content gives the same key in every process."""
+        table = cls(degree, tuple(raising), _content_key("harmonics", np.array([degree]), *raising))
+        return _TABLES.setdefault(table.key, table)  # type: ignore[return-value]
+
+
+class GatedBlock(NamedTuple):
+    """One block of features: an even or odd scalar, or components that share a gate."""
+
+    start: int
+    components: int
+    is_scalar: bool
+    is_even: bool
+
+
+class GateTable(NamedTuple):
+    """Blocks that follow each other, and the factors of the activations; numbers only, as operators take them."""
+
+    blocks: tuple[GatedBlock, ...]
+    even_factor: float
+    """Of silu, for even scalars and gates."""
+    odd_factor: float
+    """Of tanh, for odd scalars."""
+
+    @property
+    def components(self) -> int:
+        """D."""
+        return sum(block.components for block in self.blocks)
+
+    @property
+    def gates(self) -> int:
+        """G."""
+        return sum(not block.is_scalar for block in self.blocks)
+
+    def numbers(self) -> tuple[list[int], float, float]:
+        """For an operator."""
+        return [int(number) for block in self.blocks for number in block], self.even_factor, self.odd_factor
+
+    @classmethod
+    def from_numbers(cls, numbers: Sequence[int], even_factor: float, odd_factor: float) -> GateTable:
+        """The inverse of `numbers`."""
+        rows = [numbers[start : start + 4] for start in range(0, len(numbers), 4)]
+        blocks = tuple(GatedBlock(start, size, bool(scalar), bool(even)) for start, size, scalar, even in rows)
+        return cls(blocks, even_factor, odd_factor)
+
+
 class MixedBlock(NamedTuple):
     """One block: where it lies in the input and in the output.
 
@@ -180,3 +242,10 @@ class MixingTable(NamedTuple):
     def covers_input(self) -> bool:
         """Whether every component of the input is in a block."""
         return sum(block.components * block.copies for block in self.blocks) == self.inputs
+
+
+def perceptron_matrices(weight: Tensor, sizes: Sequence[int]) -> list[Tensor]:
+    """The matrices [F_k, F_{k+1}] of a perceptron's layers, views of its weight [K]."""
+    shapes = list(itertools.pairwise(sizes))
+    parts = weight.split([rows * columns for rows, columns in shapes])
+    return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]

@@ -8,9 +8,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from potentials.equivariant import ScaledActivation, spherical_harmonics
-from potentials.kernels import EdgeTopology
+from potentials.equivariant import ScaledActivation
+from potentials.equivariant.spherical_harmonics import harmonics_table
+from potentials.kernels import EdgeTopology, edge_geometry, radial_network
+from potentials.kernels.reference import radial_network as plain_radial_network
+from potentials.kernels.tables import perceptron_matrices
 from potentials.models.radial import RadialBasis
+from potentials.models.radial_functions import RadialFunctions, ValuesAndSlopes
 
 
 class EdgeEmbedding(nn.Module):
@@ -25,42 +29,67 @@ class EdgeEmbedding(nn.Module):
     def __init__(self, radial: RadialBasis, degree: int, towards_sender: bool = False) -> None:
         super().__init__()
         self.radial = radial
-        self.degree = degree
+        self.table = harmonics_table(degree)
         self.towards_sender = towards_sender
 
-    def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> tuple[Tensor, Tensor]:
+    def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> tuple[Tensor, RadialFunctions]:
         """Edge vectors [E, 3] A (sender to receiver) to harmonics [E, (degree + 1)^2] and radial basis [W, size]."""
-        distances = torch.linalg.vector_norm(edge_vectors, dim=1, keepdim=True)
-        directions = edge_vectors / (-distances if self.towards_sender else distances)
+        Y, distances = edge_geometry(self.table, edge_vectors, topology, -1.0 if self.towards_sender else 1.0)
         first_edges = topology.pair_edges[:, 0]
-        basis = self.radial(
-            distances.index_select(0, first_edges),
-            species[topology.senders[first_edges]],
-            species[topology.receivers[first_edges]],
-        )
-        return spherical_harmonics(directions, self.degree), basis
+        ends = (species[atoms[first_edges]] for atoms in (topology.senders, topology.receivers))
+        return Y, self.radial(distances, *ends)
 
 
-class ScalarNetwork(nn.Module):
-    """Multilayer perceptron without bias: x W / sqrt(fan-in) in each layer, the activation between layers.
+class Perceptron(nn.Module):
+    """Matrices of a multilayer perceptron without bias: each layer multiplies with W / sqrt(fan-in), after the
+    activation in all layers but the first.
 
     Weights start standard normal, so unit-variance input stays so. With `sizes` of two entries it is one linear map.
     """
 
     def __init__(self, sizes: Sequence[int], activation: ScaledActivation) -> None:
         super().__init__()
-        self.weights = nn.ParameterList(
-            nn.Parameter(torch.randn(fan_in, fan_out)) for fan_in, fan_out in itertools.pairwise(sizes)
-        )
+        self.sizes = list(sizes)
+        matrices = [torch.randn(shape) for shape in itertools.pairwise(sizes)]
+        self.weight = nn.Parameter(torch.cat([matrix.flatten() for matrix in matrices]))
         self.activation = activation
+        factors = [1.0] + [activation.factor] * (len(matrices) - 1)
+        self.scales = [factor * size**-0.5 for factor, size in zip(factors, self.sizes, strict=False)]
+        """Factor of each layer's matrix: 1 / sqrt(fan-in), and that of the activation before it."""
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """The matrix of each layer, views of the parameter."""
+        return perceptron_matrices(self.weight, self.sizes)
+
+
+class ScalarNetwork(Perceptron):
+    """A perceptron of scalar features."""
 
     def forward(self, x: Tensor) -> Tensor:
         """[rows, sizes[0]] to [rows, sizes[-1]]."""
-        for layer, weight in enumerate(self.weights):
-            scale = weight.shape[0] ** -0.5
-            if layer:
-                x = self.activation.function(x)
-                scale *= self.activation.factor
+        for layer, (weight, scale) in enumerate(zip(self.weights, self.scales, strict=True)):
             # Constants scale the weights rather than the data: those are smaller.
-            x = x @ (weight * scale)
+            x = (self.activation.function(x) if layer else x) @ (weight * scale)
         return x
+
+
+class RadialNetwork(Perceptron):
+    """A perceptron of functions of the distance, with silu between layers.
+
+    Args:
+        sizes: numbers of functions.
+        factor: of the activation; by default it keeps unit variance.
+    """
+
+    def __init__(self, sizes: Sequence[int], factor: float | None = None) -> None:
+        super().__init__(sizes, ScaledActivation("silu", factor))
+
+    def forward(self, functions: RadialFunctions) -> RadialFunctions:
+        """[W, sizes[0]] to [W, sizes[-1]]."""
+
+        def at(r: Tensor) -> ValuesAndSlopes:
+            return plain_radial_network(*functions.at(r), self.weight, self.sizes, self.scales, False)[:2]
+
+        found = radial_network(functions.values, functions.slopes, self.weight, self.sizes, self.scales)
+        return RadialFunctions(*found, functions.distances, at)

@@ -20,8 +20,9 @@ from potentials.equivariant import (
     symmetric_basis,
 )
 from potentials.kernels import EdgeTopology, many_body, message_sum
-from potentials.models.blocks import EdgeEmbedding, ScalarNetwork
+from potentials.models.blocks import EdgeEmbedding, RadialNetwork, ScalarNetwork
 from potentials.models.radial import RadialBasis
+from potentials.models.radial_functions import RadialFunctions
 
 Correlation = Annotated[int, Field(ge=1, le=3)]
 
@@ -97,31 +98,29 @@ class Interaction(nn.Module):
         self.average_neighbors = float(config.average_neighbors)
         self.linear_up = BlockMixing([(irrep, 1) for irrep in inputs], channels, channels)
         num_weights = len(self.coupling.paths) * channels
-        self.radial_network = ScalarNetwork(
-            [config.radial.size, *config.radial_mlp, num_weights], ScaledActivation("silu")
-        )
+        self.radial_network = RadialNetwork([config.radial.size, *config.radial_mlp, num_weights])
         self.linear = BlockMixing(self.coupling.blocks, channels, channels)
         if residual:
             self.skip = SpeciesMixing(inputs, skip_outputs, channels, channels, num_species)
         else:
             self.skip = SpeciesMixing(targets, targets, channels, channels, num_species)
-        self.density = ScalarNetwork([config.radial.size, 1], ScaledActivation("silu")) if _by_density(config) else None
+        self.density = RadialNetwork([config.radial.size, 1]) if _by_density(config) else None
 
     def forward(
-        self, h: Features, Y: Tensor, basis: Tensor, groups: SpeciesGroups, topology: EdgeTopology
+        self, h: Features, Y: Tensor, basis: RadialFunctions, groups: SpeciesGroups, topology: EdgeTopology
     ) -> tuple[Tensor, Tensor | None]:
         """Features to the atomic basis A, and the residual to add after the product (None without one)."""
         residual = h.of_atoms(self.skip(h.values, h.groups)) if self.residual else None
-        weights = self.radial_network(basis).unflatten(1, (-1, self.channels))
+        weights = self.radial_network(basis).connected().unflatten(1, (-1, self.channels))
         sent = h.of_atoms(self.linear_up(h.values))
         message = message_sum(self.coupling.table, sent, Y, weights, topology)
         if self.density is None:
             message = self.linear(message, 1 / self.average_neighbors)
         else:
             message = self.linear(message)
-            pair_density = torch.tanh(self.density(basis) ** 2)
+            pair_density = torch.tanh(self.density(basis).connected() ** 2)
             edge_density = pair_density.index_select(0, topology.edge_pair)
-            density = basis.new_zeros(topology.num_nodes, 1).index_add(0, topology.receivers, edge_density)
+            density = message.new_zeros(topology.num_nodes, 1).index_add(0, topology.receivers, edge_density)
             message = message / (density + 1).unsqueeze(2)
         return (message, residual) if self.residual else (self.skip(message, groups), None)
 

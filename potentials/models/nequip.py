@@ -22,8 +22,9 @@ from potentials.equivariant import (
 )
 from potentials.equivariant.mixing import mix_by_species, table_between
 from potentials.kernels import EdgeTopology, message_sum
-from potentials.models.blocks import EdgeEmbedding, ScalarNetwork
+from potentials.models.blocks import EdgeEmbedding, RadialNetwork, ScalarNetwork
 from potentials.models.radial import RadialBasis
+from potentials.models.radial_functions import RadialFunctions
 
 SCALAR = Irrep(0, 1)
 
@@ -82,7 +83,7 @@ class Convolution(nn.Module):
         self.linear_1 = BlockMixing([(irrep, 1) for irrep in inputs], channels, channels)
         num_weights = len(self.coupling.paths) * channels
         sizes = [config.radial.size, *config.radial_mlp, num_weights]
-        self.radial_network = ScalarNetwork(sizes, ScaledActivation("silu", factor=math.sqrt(2)))
+        self.radial_network = RadialNetwork(sizes, factor=math.sqrt(2))
         self.linear_2 = BlockMixing(self.coupling.blocks, channels, channels)
         num_gates = len(self.gate.gated)
         connected = config.self_connection and not first
@@ -96,10 +97,16 @@ class Convolution(nn.Module):
                 self.gates_self_connection = SelfConnection(inputs, scalars, channels, num_gates * channels)
 
     def forward(
-        self, h: Tensor, Y: Tensor, basis: Tensor, embedding: Tensor, groups: SpeciesGroups, topology: EdgeTopology
+        self,
+        h: Tensor,
+        Y: Tensor,
+        basis: RadialFunctions,
+        embedding: Tensor,
+        groups: SpeciesGroups,
+        topology: EdgeTopology,
     ) -> Tensor:
         """Features [N, input components, C] to [N, output components, C]."""
-        weights = self.radial_network(basis).unflatten(1, (-1, self.channels))
+        weights = self.radial_network(basis).connected().unflatten(1, (-1, self.channels))
         message = message_sum(self.coupling.table, self.linear_1(h, self.scale), Y, weights, topology)
         features = self.linear_2(message)
         if self.self_connection is not None:

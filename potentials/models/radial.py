@@ -1,4 +1,4 @@
-"""Radial bases, and the envelopes that end them smoothly at the cutoff."""
+"""Radial bases, and the envelopes that end them smoothly at the cutoff; all with their slopes, in closed form."""
 
 from __future__ import annotations
 
@@ -10,29 +10,36 @@ from ase.data import atomic_numbers, covalent_radii
 from torch import Tensor, nn
 
 from potentials.config.families import RadialConfig
+from potentials.models.radial_functions import RadialFunctions, ValuesAndSlopes
 
 
-def polynomial_envelope(x: Tensor, power: int) -> Tensor:
-    """1 - (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) - p(p+1)/2 x^(p+2), zero for x >= 1.
+def polynomial_envelope(x: Tensor, power: int) -> ValuesAndSlopes:
+    """1 - (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) - p(p+1)/2 x^(p+2), zero for x >= 1, and its derivative,
+    -p(p+1)(p+2)/2 x^(p-1) (1 - x)^2.
 
     Value, first and second derivative vanish at x = 1. Gasteiger et al., "Directional message passing" (2020), eq. 8.
     """
     p = power
-    value = 1 - x**p * ((p + 1) * (p + 2) / 2 - p * (p + 2) * x + p * (p + 1) / 2 * x**2)
-    return value * (x < 1)
+    inside = (x < 1).to(x.dtype)
+    lower = x ** (p - 1) * inside
+    value = inside - lower * x * ((p + 1) * (p + 2) / 2 - p * (p + 2) * x + p * (p + 1) / 2 * x**2)
+    return value, lower * (1 - x) ** 2 * (-p * (p + 1) * (p + 2) / 2)
 
 
-def cosine_envelope(x: Tensor) -> Tensor:
-    """(1 + cos(pi x)) / 2, zero for x >= 1. Its second derivative jumps at the cutoff (Behler 2011)."""
-    return 0.5 * (1 + torch.cos(math.pi * x)) * (x < 1)
+def cosine_envelope(x: Tensor) -> ValuesAndSlopes:
+    """(1 + cos(pi x)) / 2, zero for x >= 1, and its derivative; the second derivative jumps there (Behler 2011)."""
+    inside = x < 1
+    return 0.5 * (1 + torch.cos(math.pi * x)) * inside, -0.5 * math.pi * torch.sin(math.pi * x) * inside
 
 
-def smooth_envelope(x: Tensor) -> Tensor:
-    """exp(1 - 1 / (1 - x^2)), zero for x >= 1; all derivatives vanish at x = 1 (SpookyNet, Unke et al. 2021)."""
+def smooth_envelope(x: Tensor) -> ValuesAndSlopes:
+    """exp(1 - 1 / (1 - x^2)), zero for x >= 1, and its derivative; all derivatives vanish at x = 1 (SpookyNet, Unke et
+    al. 2021)."""
     inside = x < 1
     # The masked argument keeps the derivative finite where the result is zero anyway.
     denominator = torch.where(inside, 1 - x**2, torch.ones_like(x))
-    return torch.where(inside, torch.exp(1 - 1 / denominator), torch.zeros_like(x))
+    value = torch.where(inside, torch.exp(1 - 1 / denominator), torch.zeros_like(x))
+    return value, -2 * x / denominator**2 * value
 
 
 class BesselBasis(nn.Module):
@@ -44,9 +51,11 @@ class BesselBasis(nn.Module):
         frequencies = torch.arange(1, size + 1, dtype=torch.get_default_dtype()) * (math.pi / cutoff)
         self.frequencies = nn.Parameter(frequencies, requires_grad=trainable)
 
-    def forward(self, distances: Tensor) -> Tensor:
-        """[E, 1] A to [E, size]."""
-        return self.prefactor * torch.sin(self.frequencies * distances) / distances
+    def forward(self, distances: Tensor) -> ValuesAndSlopes:
+        """[W, 1] A to [W, size], and the derivatives."""
+        phases, scaled = self.frequencies * distances, self.prefactor / distances
+        values = torch.sin(phases) * scaled
+        return values, torch.cos(phases) * self.frequencies * scaled - values / distances
 
 
 class GaussianBasis(nn.Module):
@@ -58,9 +67,11 @@ class GaussianBasis(nn.Module):
         centres = torch.linspace(0, cutoff, size, dtype=torch.get_default_dtype())
         self.centres = nn.Parameter(centres, requires_grad=trainable)
 
-    def forward(self, distances: Tensor) -> Tensor:
-        """[E, 1] A to [E, size]."""
-        return torch.exp(-0.5 * ((distances - self.centres) / self.spacing) ** 2)
+    def forward(self, distances: Tensor) -> ValuesAndSlopes:
+        """[W, 1] A to [W, size], and the derivatives."""
+        offsets = (distances - self.centres) / self.spacing
+        values = torch.exp(-0.5 * offsets**2)
+        return values, values * offsets / -self.spacing
 
 
 class ChebyshevBasis(nn.Module):
@@ -71,13 +82,15 @@ class ChebyshevBasis(nn.Module):
         self.size = size
         self.cutoff = cutoff
 
-    def forward(self, distances: Tensor) -> Tensor:
-        """[E, 1] A to [E, size]."""
+    def forward(self, distances: Tensor) -> ValuesAndSlopes:
+        """[W, 1] A to [W, size], and the derivatives: dT_n/dx = n U_{n-1}, the polynomials of the second kind."""
         x = 1 - 2 * distances / self.cutoff
-        polynomials = [torch.ones_like(x), x]
-        while len(polynomials) <= self.size:
-            polynomials.append(2 * x * polynomials[-1] - polynomials[-2])
-        return torch.cat(polynomials[1 : self.size + 1], dim=1)
+        first, second = [torch.ones_like(x), x], [torch.ones_like(x), 2 * x]
+        while len(first) <= self.size:
+            first.append(2 * x * first[-1] - first[-2])
+            second.append(2 * x * second[-1] - second[-2])
+        slopes = [(-2 / self.cutoff * n) * second[n - 1] for n in range(1, self.size + 1)]
+        return torch.cat(first[1 : self.size + 1], dim=1), torch.cat(slopes, dim=1)
 
 
 class AgnesiTransform(nn.Module):
@@ -94,10 +107,15 @@ class AgnesiTransform(nn.Module):
         radii = [covalent_radii[atomic_numbers[symbol]] for symbol in elements]
         self.register_buffer("radii", torch.tensor(radii, dtype=torch.get_default_dtype()), persistent=False)
 
-    def forward(self, distances: Tensor, sender_species: Tensor, receiver_species: Tensor) -> Tensor:
-        """[E, 1] A and the species of both ends [E] to [E, 1]."""
+    def forward(self, distances: Tensor, sender_species: Tensor, receiver_species: Tensor) -> ValuesAndSlopes:
+        """[W, 1] A and the species of both ends [W] to [W, 1], and the derivative."""
         x = distances / (0.5 * (self.radii[sender_species] + self.radii[receiver_species])).unsqueeze(1)
-        return 1 / (1 + self.A * x**self.Q / (1 + x ** (self.Q - self.P)))
+        numerator, rest = self.A * x**self.Q, x ** (self.Q - self.P)
+        ratio = numerator / (1 + rest)
+        value = 1 / (1 + ratio)
+        # x d(ratio)/dx = ratio (q - (q - p) rest / (1 + rest)), and x / dx is r / dr.
+        steepness = ratio * (self.Q - (self.Q - self.P) * rest / (1 + rest))
+        return value, -(value**2) * steepness / distances
 
 
 class RadialBasis(nn.Module):
@@ -116,15 +134,23 @@ class RadialBasis(nn.Module):
         else:
             self.basis = ChebyshevBasis(config.size, cutoff)
 
-    def forward(self, distances: Tensor, sender_species: Tensor, receiver_species: Tensor) -> Tensor:
-        """[E, 1] A and the species of both ends [E] to [E, size]; smooth to zero at the cutoff as the envelope is."""
-        argument = distances
-        if self.transform is not None:
-            argument = self.transform(distances, sender_species, receiver_species)
-        return self.basis(argument) * self.envelope(distances / self.cutoff)
+    def forward(self, distances: Tensor, sender_species: Tensor, receiver_species: Tensor) -> RadialFunctions:
+        """[W, 1] A and the species of both ends [W] to [W, size]; smooth to zero at the cutoff as the envelope is."""
+
+        def at(r: Tensor) -> ValuesAndSlopes:
+            envelope, slope = self.envelope(r / self.cutoff)
+            argument, stretch = (r, None)
+            if self.transform is not None:
+                argument, stretch = self.transform(r, sender_species, receiver_species)
+            values, slopes = self.basis(argument)
+            if stretch is not None:
+                slopes = slopes * stretch
+            return values * envelope, slopes * envelope + values * (slope / self.cutoff)
+
+        return RadialFunctions(*at(distances.detach()), distances, at)
 
 
-def _envelope(config: RadialConfig) -> Callable[[Tensor], Tensor]:
+def _envelope(config: RadialConfig) -> Callable[[Tensor], ValuesAndSlopes]:
     if config.envelope == "polynomial":
         return lambda x: polynomial_envelope(x, config.envelope_power)
     return {"cosine": cosine_envelope, "smooth": smooth_envelope}[config.envelope]

@@ -38,6 +38,6 @@ class ZBLRepulsion(nn.Module):
         z_u, z_v = self.numbers[sender], self.numbers[receiver]
         x = distances * (z_u**0.3 + z_v**0.3) / (0.4543 * 0.529)
         screening = sum(c * torch.exp(-b * x) for c, b in self.SCREENING)
-        envelope = polynomial_envelope(distances / (self.radii[sender] + self.radii[receiver]), self.envelope_power)
+        envelope, _ = polynomial_envelope(distances / (self.radii[sender] + self.radii[receiver]), self.envelope_power)
         energies = 0.5 * self.prefactor * 14.3996 * z_u * z_v / distances * screening * envelope
         return energies.new_zeros(species.shape[0]).index_add(0, topology.receivers, energies)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 from potentials.equivariant import Layout, symmetric_basis
-from potentials.kernels import ManyBodyTable, many_body, many_body_gradients, reference
+from potentials.kernels import ManyBodyTable, many_body, many_body_gradients
 from potentials.kernels.dispatch import use_kernels
 
 CHANNELS = 2
@@ -175,7 +176,7 @@ def test_any_number_of_channels(channels: int) -> None:
 def test_the_reference_takes_atoms_in_chunks(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     table = TABLES["degree 2 to 1"]()
     values = inputs(table, torch.arange(11) % 3)
-    monkeypatch.setattr(reference, "_CHUNK_ELEMENTS", chunk)
+    monkeypatch.setattr(importlib.import_module("potentials.kernels.reference.many_body"), "_CHUNK_ELEMENTS", chunk)
     with use_kernels("reference"):
         check(results(table, values), brute_force(table, values))
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from potentials.equivariant import Layout, SpeciesGroups, spherical_harmonics
 from potentials.kernels import EdgeTopology
 from potentials.models.mace import Features, Interaction, MACEConfig
+from potentials.models.radial_functions import RadialFunctions
 from potentials.potential import Potential
 
 RESOLVED: dict[str, Any] = {
@@ -123,7 +124,8 @@ def test_density_normalisation(residual: bool) -> None:
     assert [n for n, _ in learned] == [n for n, _ in average.named_parameters()]
 
     vectors, species, topology = environment()
-    Y, basis = spherical_harmonics(torch.nn.functional.normalize(vectors), 2), torch.randn(6, 8, dtype=torch.float64)
+    Y, values = spherical_harmonics(torch.nn.functional.normalize(vectors), 2), torch.randn(6, 8, dtype=torch.float64)
+    basis = RadialFunctions(values, torch.zeros_like(values), torch.ones(6, 1, dtype=torch.float64), lambda r: (r, r))
     h = torch.randn(4, 4, 3, dtype=torch.float64)
     groups = SpeciesGroups.from_species(species, 3)
     features = Features(h, groups)
@@ -131,7 +133,7 @@ def test_density_normalisation(residual: bool) -> None:
         block(features, Y, basis, groups, topology) for block in (average, density)
     )
     weight = density.density.weights[0].detach().numpy()[:, 0]
-    edge_density = np.tanh((basis.numpy() @ weight / np.sqrt(8)) ** 2)
+    edge_density = np.tanh((values.numpy() @ weight / np.sqrt(8)) ** 2)
     sums = np.array([edge_density[topology.receivers.numpy() == atom].sum() for atom in range(4)])
     assert sums[3] == 0
     expected = 5.0 * by_average.detach().numpy() / (1 + sums)[:, None, None]

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from potentials.config import RadialConfig
+from potentials.models.blocks import RadialNetwork
 from potentials.models.radial import (
     AgnesiTransform,
     BesselBasis,
@@ -41,13 +42,13 @@ def _float64() -> Any:
 def test_bessel() -> None:
     r, n = DISTANCES.numpy(), np.arange(1, SIZE + 1)
     expected = np.sqrt(2 / CUTOFF) * np.sin(n * np.pi * r / CUTOFF) / r
-    np.testing.assert_allclose(BesselBasis(SIZE, CUTOFF, False)(DISTANCES).detach(), expected, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(BesselBasis(SIZE, CUTOFF, False)(DISTANCES)[0].detach(), expected, rtol=0, atol=1e-14)
 
 
 def test_bessel_functions_are_orthonormal() -> None:
     # Over the ball, without the angles: integral of f_m f_n r^2 dr.
     r = torch.linspace(0, CUTOFF, 4001)[1:].unsqueeze(1)
-    values = BesselBasis(SIZE, CUTOFF, False)(r).detach() * r
+    values = BesselBasis(SIZE, CUTOFF, False)(r)[0].detach() * r
     gram = values.T @ values * (CUTOFF / 4000)
     torch.testing.assert_close(gram, torch.eye(SIZE), rtol=0, atol=1e-10)
 
@@ -55,18 +56,18 @@ def test_bessel_functions_are_orthonormal() -> None:
 def test_gaussian() -> None:
     r, centres = DISTANCES.numpy(), np.array([0.0, 1.0, 2.0, 3.0, 4.0])
     expected = np.exp(-((r - centres) ** 2) / 2)
-    np.testing.assert_allclose(GaussianBasis(SIZE, CUTOFF, False)(DISTANCES).detach(), expected, rtol=1e-13)
+    np.testing.assert_allclose(GaussianBasis(SIZE, CUTOFF, False)(DISTANCES)[0].detach(), expected, rtol=1e-13)
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_chebyshev(size: int) -> None:
     x = 1 - 2 * DISTANCES.numpy() / CUTOFF
     expected = np.concatenate([chebyshev.chebval(x, np.eye(size + 1)[n]) for n in range(1, size + 1)], axis=1)
-    np.testing.assert_allclose(ChebyshevBasis(size, CUTOFF)(DISTANCES), expected, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(ChebyshevBasis(size, CUTOFF)(DISTANCES)[0], expected, rtol=0, atol=1e-13)
 
 
 def test_a_single_gaussian() -> None:
-    assert torch.isfinite(GaussianBasis(1, CUTOFF, False)(DISTANCES)).all()
+    assert torch.isfinite(GaussianBasis(1, CUTOFF, False)(DISTANCES)[0]).all()
 
 
 def agnesi(r: float, radius_1: float, radius_2: float) -> float:
@@ -77,16 +78,16 @@ def agnesi(r: float, radius_1: float, radius_2: float) -> float:
 def test_agnesi_transform() -> None:
     # Covalent radii by Cordero et al. (2008): H 0.31, C 0.76, O 0.66.
     distances = torch.tensor([[0.5], [1.5], [4.0]])
-    found = AgnesiTransform(ELEMENTS)(distances, torch.tensor([0, 1, 2]), torch.tensor([0, 2, 1]))
+    found, _ = AgnesiTransform(ELEMENTS)(distances, torch.tensor([0, 1, 2]), torch.tensor([0, 2, 1]))
     expected = [agnesi(0.5, 0.31, 0.31), agnesi(1.5, 0.76, 0.66), agnesi(4.0, 0.66, 0.76)]
     np.testing.assert_allclose(found.squeeze(1), expected, rtol=1e-14)
 
 
 POLYNOMIALS = {f"polynomial {p}": p for p in (2, 5, 6, 8)}
 ENVELOPES: dict[str, Callable[[Tensor], Tensor]] = {
-    **{name: lambda x, p=p: polynomial_envelope(x, p) for name, p in POLYNOMIALS.items()},
-    "cosine": cosine_envelope,
-    "smooth": smooth_envelope,
+    **{name: lambda x, p=p: polynomial_envelope(x, p)[0] for name, p in POLYNOMIALS.items()},
+    "cosine": lambda x: cosine_envelope(x)[0],
+    "smooth": lambda x: smooth_envelope(x)[0],
 }
 
 
@@ -99,8 +100,8 @@ def test_polynomial_envelope(name: str, p: int) -> None:
 
 def test_cosine_and_smooth_envelope() -> None:
     x = np.linspace(0, 0.999, 50)
-    np.testing.assert_allclose(cosine_envelope(torch.from_numpy(x)), 0.5 + 0.5 * np.cos(np.pi * x), atol=1e-15)
-    np.testing.assert_allclose(smooth_envelope(torch.from_numpy(x)), np.exp(1 - 1 / (1 - x**2)), atol=1e-15)
+    np.testing.assert_allclose(cosine_envelope(torch.from_numpy(x))[0], 0.5 + 0.5 * np.cos(np.pi * x), atol=1e-15)
+    np.testing.assert_allclose(smooth_envelope(torch.from_numpy(x))[0], np.exp(1 - 1 / (1 - x**2)), atol=1e-15)
 
 
 def derivatives(function: Callable[[Tensor], Tensor], x: Tensor) -> list[Tensor]:
@@ -139,7 +140,7 @@ def test_envelopes_vanish_with_two_derivatives(name: str) -> None:
 
 
 def test_the_cosine_has_one_derivative_only() -> None:
-    value, first, second = derivatives(cosine_envelope, torch.tensor([1 - 1e-6]))
+    value, first, second = derivatives(ENVELOPES["cosine"], torch.tensor([1 - 1e-6]))
     assert value < 1e-11
     assert abs(first) < 1e-5
     assert abs(second - np.pi**2 / 2) < 1e-6
@@ -154,12 +155,48 @@ SPECIES = torch.tensor([0, 1] * 20), torch.tensor([2, 1] * 20)
 @pytest.mark.parametrize("transform", ["none", "agnesi"])
 def test_radial_basis_is_basis_times_envelope(basis: str, envelope: str, transform: str) -> None:
     config = RadialConfig(basis=basis, size=SIZE, envelope=envelope, envelope_power=6, distance_transform=transform)
-    found = RadialBasis(config, CUTOFF, ELEMENTS)(DISTANCES, *SPECIES).detach()
+    found = RadialBasis(config, CUTOFF, ELEMENTS)(DISTANCES, *SPECIES).values.detach()
     functions = ChebyshevBasis(SIZE, CUTOFF) if basis == "chebyshev" else BASES[basis](SIZE, CUTOFF, False)
-    argument = DISTANCES if transform == "none" else AgnesiTransform(ELEMENTS)(DISTANCES, *SPECIES)
+    argument = DISTANCES if transform == "none" else AgnesiTransform(ELEMENTS)(DISTANCES, *SPECIES)[0]
     # The envelope sees the distance itself.
     factor = ENVELOPES["polynomial 6" if envelope == "polynomial" else envelope](DISTANCES / CUTOFF)
-    torch.testing.assert_close(found, functions(argument).detach() * factor, rtol=1e-13, atol=1e-15)
+    torch.testing.assert_close(found, functions(argument)[0].detach() * factor, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("envelope", ["polynomial", "cosine", "smooth"])
+@pytest.mark.parametrize("basis", ["bessel", "gaussian", "chebyshev"])
+@pytest.mark.parametrize("transform", ["none", "agnesi"])
+def test_slopes_are_the_derivatives_of_the_values(basis: str, envelope: str, transform: str) -> None:
+    config = RadialConfig(basis=basis, size=SIZE, envelope=envelope, envelope_power=6, distance_transform=transform)
+    radial = RadialBasis(config, CUTOFF, ELEMENTS)
+    r = DISTANCES.clone().requires_grad_()
+    functions = radial(r, *SPECIES)
+    assert not functions.values.requires_grad
+    for at in (functions.at(r), (functions.connected(), functions.slopes)):
+        for number in range(SIZE):
+            (expected,) = torch.autograd.grad(at[0][:, number].sum(), r, retain_graph=True)
+            torch.testing.assert_close(at[1][:, number : number + 1].detach(), expected, rtol=1e-11, atol=1e-12)
+
+
+def test_connected_functions_have_all_derivatives() -> None:
+    radial = RadialBasis(RadialConfig(size=SIZE), CUTOFF, ELEMENTS)
+    network = RadialNetwork([SIZE, 6, 3])
+    r = DISTANCES[::6].clone().requires_grad_()
+    species = SPECIES[0][::6], SPECIES[1][::6]
+
+    def outputs(distances: Tensor) -> Tensor:
+        return network(radial(distances, *species)).connected()
+
+    assert torch.autograd.gradcheck(outputs, r)
+    assert torch.autograd.gradgradcheck(outputs, r)
+
+
+def test_functions_beyond_the_cutoff_are_zero_with_their_slopes() -> None:
+    found = RadialBasis(RadialConfig(size=SIZE), CUTOFF, ELEMENTS)(
+        torch.full((3, 1), 4.1), SPECIES[0][:3], SPECIES[1][:3]
+    )
+    assert torch.equal(found.values.detach(), torch.zeros(3, SIZE))
+    assert torch.equal(found.slopes.detach(), torch.zeros(3, SIZE))
 
 
 @pytest.mark.parametrize("trainable", [True, False])

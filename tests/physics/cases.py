@@ -47,7 +47,7 @@ _NEQUIP_PSEUDOVECTORS: dict[str, Any] = {
     "partly_unused_parameters": (
         "convolutions.1.linear_2.weight",
         "convolutions.2.linear_1.weight",
-        "convolutions.1.radial_network.weights.2",
+        "convolutions.1.radial_network.weight",
         "convolutions.1.gates.weight",
         "convolutions.1.gates_self_connection.weights.0",
     ),

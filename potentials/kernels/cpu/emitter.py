@@ -134,6 +134,10 @@ class Emitter:
         """A whole number."""
         return Number(self, ir.Constant(INT64, value))
 
+    def scalar(self, value: float) -> Number:
+        """A constant."""
+        return Number(self, ir.Constant(self.real, value))
+
     def constant_vector(self, value: float, width: int) -> Number:
         """A vector with the same constant in all lanes."""
         return Number(self, ir.Constant(self.type_of(width), [value] * width))

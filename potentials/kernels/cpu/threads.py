@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _CHUNKS_PER_THREAD = 8
@@ -47,6 +48,11 @@ def _pool(process: int, workers: int) -> ThreadPoolExecutor:
 def threading_layer() -> str:
     """What runs the kernels, in words."""
     return "PyTorch's OpenMP threads" if _openmp() is not None else "Python threads"
+
+
+def bits_of(tensor: Tensor) -> int:
+    """Size of a tensor's numbers."""
+    return tensor.element_size() * 8
 
 
 def run_rows(address: int, rows: int, words: Sequence[int]) -> None:

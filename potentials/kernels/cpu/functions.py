@@ -1,0 +1,130 @@
+"""Functions of numbers in registers: quotient, square root, exponential, sigmoid."""
+
+from __future__ import annotations
+
+import math
+
+from llvmlite import ir
+
+from potentials.kernels.cpu.emitter import Emitter, Number
+
+# ln 2 in two parts: the first has few digits, so that its products with whole numbers are exact.
+_LN2_HIGH = {32: 0.693359375, 64: 0.693145751953125}
+_LARGEST = {32: 87.0, 64: 707.0}
+_TERMS = {32: 7, 64: 13}
+"""Of the series of exp on [-ln 2 / 2, ln 2 / 2]: what is left out is below the last bit."""
+
+
+def quotient(numerator: Number, denominator: Number) -> Number:
+    """numerator / denominator, of the same width."""
+    emitter = numerator.emitter
+    return Number(emitter, emitter.builder.fdiv(numerator.value, denominator.value))
+
+
+def square_root(number: Number) -> Number:
+    """sqrt(number)"""
+    return _intrinsic("sqrt", number)
+
+
+def exponential(number: Number) -> Number:
+    """exp(number) for numbers within +-87 (float32) or +-707 (float64), and the value at the end outside of that."""
+    emitter = number.emitter
+    bits = emitter.bytes * 8
+    inside = _intrinsic("minnum", number, emitter.constant(_LARGEST[bits], number))
+    inside = _intrinsic("maxnum", inside, emitter.constant(-_LARGEST[bits], number))
+    power = _intrinsic("rint", inside * (1 / math.log(2)))
+    rest = inside - power * _LN2_HIGH[bits] - power * (math.log(2) - _LN2_HIGH[bits])
+    total = emitter.constant(1 / math.factorial(_TERMS[bits]), number)
+    for term in range(_TERMS[bits] - 1, -1, -1):
+        total = total * rest + 1 / math.factorial(term)
+    return total * _power_of_two(power)
+
+
+def sigmoid(number: Number) -> Number:
+    """1 / (1 + exp(-number))"""
+    one = number.emitter.constant(1.0, number)
+    return quotient(one, one + exponential(number * -1.0))
+
+
+def _power_of_two(power: Number) -> Number:
+    """2^power of whole numbers given as real ones: they become the exponent's bits."""
+    emitter = power.emitter
+    mantissa, bias = (23, 127) if emitter.bytes == 4 else (52, 1023)
+    whole: ir.Type = ir.IntType(emitter.bytes * 8)
+    if power.width is not None:
+        whole = ir.VectorType(whole, power.width)
+
+    def constant(value: int) -> ir.Constant:
+        return ir.Constant(whole, value if power.width is None else [value] * power.width)
+
+    builder = emitter.builder
+    exponent = builder.add(builder.fptosi(power.value, whole), constant(bias))
+    return Number(emitter, builder.bitcast(builder.shl(exponent, constant(mantissa)), power.value.type))
+
+
+def _intrinsic(name: str, *numbers: Number) -> Number:
+    """One of LLVM's own functions."""
+    emitter: Emitter = numbers[0].emitter
+    kind = numbers[0].value.type
+    element = "f32" if emitter.bytes == 4 else "f64"
+    full_name = f"llvm.{name}.{element if numbers[0].width is None else f'v{numbers[0].width}{element}'}"
+    function = emitter.function.module.globals.get(full_name)
+    if function is None:
+        function = ir.Function(emitter.function.module, ir.FunctionType(kind, [kind] * len(numbers)), full_name)
+    return Number(emitter, emitter.builder.call(function, [number.value for number in numbers]))
+
+
+def hyperbolic_tangent(number: Number) -> Number:
+    """tanh(number), to the last bits near zero too."""
+    emitter = number.emitter
+    square = number * number
+    above, below = _tanh_fraction(_FRACTION_LEVELS[emitter.bytes * 8])
+    near = quotient(number * _polynomial(below, square), _polynomial(above, square))
+    one = emitter.constant(1.0, number)
+    far = one - quotient(emitter.constant(2.0, number), one + exponential(number * 2.0))
+    is_near = emitter.builder.fcmp_ordered("<", square.value, emitter.constant(_NEAR**2, number).value)
+    return emitter.select(is_near, near, far)
+
+
+def silu(z: Number) -> tuple[Number, Number, Number]:
+    """silu(z) = z s(z) with the sigmoid s, its first and its second derivative."""
+    emitter = z.emitter
+    one = emitter.constant(1.0, z)
+    s = sigmoid(z)
+    value = z * s
+    rest = one - s
+    first = s + value * rest
+    second = s * rest * (emitter.constant(2.0, z) + z * (one - s * 2.0))
+    return value, first, second
+
+
+def tanh(z: Number) -> tuple[Number, Number, Number]:
+    """tanh(z), its first and its second derivative."""
+    value = hyperbolic_tangent(z)
+    first = z.emitter.constant(1.0, z) - value * value
+    return value, first, value * first * -2.0
+
+
+_NEAR = 0.6
+_FRACTION_LEVELS = {32: 5, 64: 9}
+"""Of Lambert's continued fraction of tanh up to 0.6: what is left out is below the last bit."""
+
+
+def _tanh_fraction(levels: int) -> tuple[list[float], list[float]]:
+    """tanh(x) = x / (1 + y / (3 + y / (5 + ...))) with y = x^2: x b(y) / a(y); the coefficients of a and b."""
+    above, below = [float(2 * levels - 1)], [1.0]
+    for level in range(levels - 1, 0, -1):
+        shifted = [0.0, *below]
+        scaled = [(2 * level - 1) * coefficient for coefficient in above]
+        size = max(len(shifted), len(scaled))
+        padded = [part + [0.0] * (size - len(part)) for part in (scaled, shifted)]
+        above, below = [a + b for a, b in zip(*padded, strict=True)], above
+    return above, below
+
+
+def _polynomial(coefficients: list[float], y: Number) -> Number:
+    """By Horner's rule, the constant first among the coefficients."""
+    total = y.emitter.constant(coefficients[-1], y)
+    for coefficient in reversed(coefficients[:-1]):
+        total = total * y + coefficient
+    return total

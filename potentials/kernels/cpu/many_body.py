@@ -1,0 +1,122 @@
+"""The many-body product: which kernels a call runs, and on what."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from potentials.kernels.cpu import many_body_kernels
+from potentials.kernels.cpu.compiler import compiled
+from potentials.kernels.cpu.many_body_kernels import NODE_BLOCK, ManyBodyKernel, channel_parts
+from potentials.kernels.cpu.threads import bits_of, run_rows
+from potentials.kernels.tables import ManyBodyTable, lookup
+
+_SUM_BLOCK = 64
+"""Atoms whose coefficient gradients are summed by one worker: fixed, so that sums do not depend on the workers."""
+
+
+@cache
+def _many_body_code(key: str, channels: int, bits: int, kernel: ManyBodyKernel) -> int:
+    table = lookup(key)
+    if not isinstance(table, ManyBodyTable):
+        raise TypeError(f"{key} is not a many-body table")
+    return compiled(
+        f"{kernel} of {key}, {channels} channels of {bits} bits",
+        lambda: many_body_kernels.emit(table, channels, bits, kernel),
+    )
+
+
+def _run_many_body(
+    kernel: ManyBodyKernel,
+    table: ManyBodyTable,
+    tensors: dict[str, Tensor],
+    outputs: tuple[Tensor, ...],
+    blocks: int,
+) -> None:
+    A = tensors["A"]
+    channels, bits = A.shape[2], bits_of(A)
+    if channels == 0 or blocks == 0:
+        return
+    kept = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    words = []
+    for name in many_body_kernels.PARAMETERS:
+        if name == "atoms":
+            words.append(A.shape[0])
+        elif name in ("out_first", "out_second"):
+            position = ("out_first", "out_second").index(name)
+            words.append(outputs[position].data_ptr() if position < len(outputs) else 0)
+        else:
+            words.append(kept[name].data_ptr() if name in kept else 0)
+    run_rows(_many_body_code(table.key, channels, bits, kernel), blocks * channel_parts(channels, bits), words)
+
+
+def _atom_blocks(atoms: int) -> int:
+    return -(-atoms // NODE_BLOCK)
+
+
+def many_body(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, order: Tensor) -> Tensor:
+    """B [N, M, C]."""
+    result = A.new_empty(A.shape[0], table.outputs, A.shape[2])
+    tensors = {"A": A, "coefficients": coefficients, "species": species, "order": order}
+    _run_many_body("value", table, tensors, (result,), _atom_blocks(A.shape[0]))
+    return result
+
+
+def many_body_gradients(
+    table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, order: Tensor, g: Tensor, wanted: str
+) -> tuple[Tensor, Tensor]:
+    """d(g . B)/dA and d(g . B)/d(coefficients), those that are wanted."""
+    tensors = {"A": A, "coefficients": coefficients, "species": species, "order": order, "g": g}
+    slopes = A.new_empty(0)
+    if "A" in wanted:
+        slopes = torch.empty_like(A, memory_format=torch.contiguous_format)
+        _run_many_body("gradient", table, tensors, (slopes,), _atom_blocks(A.shape[0]))
+    if "k" not in wanted:
+        return slopes, A.new_empty(0)
+    return slopes, _coefficient_gradient("coefficients", table, tensors, coefficients.shape[0])
+
+
+def many_body_tangents(
+    table: ManyBodyTable,
+    A: Tensor,
+    coefficients: Tensor,
+    species: Tensor,
+    order: Tensor,
+    g: Tensor,
+    v: Tensor,
+    wanted: str,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Derivatives along v of d(g . B)/dA, d(g . B)/d(coefficients) and B, those that are wanted."""
+    tensors = {"A": A, "coefficients": coefficients, "species": species, "order": order, "g": g, "v": v}
+    second = along = A.new_empty(0)
+    if "A" in wanted or "g" in wanted:
+        second = torch.empty_like(A, memory_format=torch.contiguous_format)
+        along = torch.empty_like(g, memory_format=torch.contiguous_format)
+        _run_many_body("tangents", table, tensors, (second, along), _atom_blocks(A.shape[0]))
+    if "k" not in wanted:
+        return second, A.new_empty(0), along
+    return second, _coefficient_gradient("coefficient_tangents", table, tensors, coefficients.shape[0]), along
+
+
+def _coefficient_gradient(
+    kernel: ManyBodyKernel, table: ManyBodyTable, tensors: dict[str, Tensor], num_species: int
+) -> Tensor:
+    A, species = tensors["A"], tensors["species"]
+    bounds, owners = [], []
+    start = 0
+    for number, count in enumerate(torch.bincount(species, minlength=num_species).tolist()):
+        for first in range(start, start + count, _SUM_BLOCK):
+            bounds += [first, min(first + _SUM_BLOCK, start + count)]
+            owners.append(number)
+        start += count
+    partial = A.new_empty(len(owners), table.num_terms, A.shape[2])
+    _run_many_body(
+        kernel, table, tensors | {"blocks": torch.tensor(bounds, dtype=torch.int64)}, (partial,), len(owners)
+    )
+    if owners == list(range(num_species)):
+        return partial
+    return A.new_zeros(num_species, table.num_terms, A.shape[2]).index_add_(
+        0, torch.tensor(owners, dtype=torch.int64), partial
+    )

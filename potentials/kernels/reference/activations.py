@@ -1,0 +1,19 @@
+"""Activations with their first and second derivative."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def silu(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """silu(x) = x s(x) with the sigmoid s."""
+    s = torch.sigmoid(x)
+    return x * s, s * (1 + x * (1 - s)), s * (1 - s) * (2 + x * (1 - 2 * s))
+
+
+def tanh(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """tanh(x)."""
+    value = torch.tanh(x)
+    first = 1 - value**2
+    return value, first, -2 * value * first

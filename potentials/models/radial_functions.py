@@ -1,0 +1,74 @@
+"""Functions of the distance of a pair of edges, carried with their slopes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from potentials.kernels import row_dot
+from potentials.kernels.autograd import is_wanted
+
+ValuesAndSlopes = tuple[Tensor, Tensor]
+
+
+class RadialFunctions(NamedTuple):
+    """F functions of the distances of W pairs, and their derivatives: known from the start, so that forces need no
+    pass back through whatever computed them."""
+
+    values: Tensor
+    """[W, F], not connected with the distances."""
+    slopes: Tensor
+    """[W, F], derivatives with respect to the distance in A."""
+    distances: Tensor
+    """[W, 1] A."""
+    at: Callable[[Tensor], ValuesAndSlopes]
+    """Values and slopes at any distances [W, 1], in plain PyTorch, for second derivatives."""
+
+    def connected(self) -> Tensor:
+        """The values [W, F] as differentiable functions of the distances."""
+        if not self.distances.requires_grad:
+            return self.values
+        return _Connected.apply(self.values, self.slopes, self.distances, self.at)
+
+
+class _Connected(torch.autograd.Function):
+    """The values; their derivatives with respect to the distances are the slopes."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, slopes: Tensor, distances: Tensor, at: Any) -> Tensor:
+        ctx.at = at
+        ctx.save_for_backward(slopes, distances)
+        return values.view_as(values)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        slopes, distances = ctx.saved_tensors
+        by_distance = _SlopeSum.apply(gradient, slopes, distances, ctx.at) if is_wanted(ctx, 2) else None
+        return gradient, None, by_distance, None
+
+
+class _SlopeSum(torch.autograd.Function):
+    """sum_f gradient_f slope_f of each pair."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, slopes: Tensor, distances: Tensor, at: Any) -> Tensor:
+        ctx.at = at
+        ctx.save_for_backward(gradient, slopes, distances)
+        return row_dot(gradient, slopes).unsqueeze(1)
+
+    @staticmethod
+    def backward(ctx: Any, v: Tensor) -> Any:
+        gradient, slopes, distances = ctx.saved_tensors
+        by_gradient = v * slopes if is_wanted(ctx, 0) else None
+        by_slopes = v * gradient if is_wanted(ctx, 1) else None
+        by_distance = None
+        if is_wanted(ctx, 2):
+            with torch.enable_grad():
+                r = distances.detach().requires_grad_()
+                total = (gradient * ctx.at(r)[1]).sum()
+                (curvature,) = torch.autograd.grad(total, r, create_graph=True)
+            by_distance = v * (curvature if torch.is_grad_enabled() else curvature.detach())
+        return by_gradient, by_slopes, by_distance, None
