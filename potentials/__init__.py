@@ -1,7 +1,7 @@
 """E(3)-equivariant interatomic potentials: training from one YAML file, and use from ASE.
 
 `potentials.load(path)` gives a `Potential`, `potential.save(path)` writes one, and `potential.calculator()` is an ASE
-calculator. Nothing heavy is imported until one of the names is used.
+calculator (of `potential.compile_for_md()`, a faster copy). Nothing heavy is imported until one of the names is used.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def __getattr__(name: str) -> Any:
         return version("potentials")
     if name in _HOMES:
         potential = import_module("potentials.potential").Potential
-        potential.calculator, potential.save = _calculator, _save
+        potential.calculator, potential.save, potential.compile_for_md = _calculator, _save, _compile_for_md
         value = getattr(import_module(f"potentials.{_HOMES[name]}"), name)
         globals()[name] = value
         return value
@@ -53,3 +53,10 @@ def _save(potential: Potential, path: str | PathLike[str]) -> None:
     from potentials.model_file import save
 
     save(potential, path)
+
+
+def _compile_for_md(potential: Potential) -> Potential:
+    """A faster copy of this potential for molecular dynamics; see `potentials.compilation.compile_for_md`."""
+    from potentials.compilation import compile_for_md
+
+    return compile_for_md(potential)

@@ -38,9 +38,14 @@ def save(potential: Potential, path: str | os.PathLike[str]) -> None:
     """Write a potential to a file; the file appears whole or not at all.
 
     Raises:
-        ModelFileError: the folder does not exist or cannot be written.
+        ModelFileError: the folder does not exist or cannot be written, or the potential was compiled.
     """
     target = Path(path)
+    if potential.compilation is not None:
+        raise ModelFileError(
+            f"{target}: expected a potential as it was trained, got one compiled for molecular dynamics; "
+            "save the one it was made of"
+        )
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,

@@ -15,6 +15,7 @@ from potentials.config.train import Precision
 from potentials.data.graph import AtomicGraph
 from potentials.errors import PotentialsError
 from potentials.kernels import EdgeTopology
+from potentials.kernels.memory import Workspace, use_workspace
 from potentials.models.zbl import ZBLRepulsion
 
 MODEL_DTYPE = {"float32": torch.float32, "float64": torch.float64, "mixed": torch.float32}
@@ -35,6 +36,18 @@ class Prediction:
     """[B, 3, 3] eV/A^3, dE/dstrain / volume; NaN for frames that are not periodic in all three directions."""
     node_virials: Tensor | None = None
     """[N, 3, 3] eV; they add up to dE/dstrain."""
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """What was done to a potential that was compiled for molecular dynamics."""
+
+    knots: int | None
+    """Of the splines that stand for the radial networks; None where those are evaluated."""
+    force_error: float
+    """Largest difference of a force component that the splines made on the test clusters, eV/A."""
+    note: str
+    """The same in words."""
 
 
 class Potential(nn.Module):
@@ -82,6 +95,9 @@ class Potential(nn.Module):
         self.register_buffer("shift", _per_element(config.shift, elements), persistent=False)
         energies = torch.tensor([reference_energies[symbol] for symbol in elements], dtype=torch.float64)
         self.register_buffer("reference_energies", energies, persistent=False)
+        self.compilation: Compilation | None = None
+        """What `compile_for_md` did; None for a potential that can be trained and saved."""
+        self.workspace: Workspace | None = None
 
     def forward(
         self,
@@ -100,12 +116,18 @@ class Potential(nn.Module):
             stress: compute the stress of each frame.
             node_virials: compute each atom's share of the virial: half of r_e (x) g_e to both ends of an edge.
             create_graph: keep what is needed to differentiate the forces; when training by default.
+
+        Raises:
+            PotentialsError: a potential that was compiled for molecular dynamics is to be trained.
         """
         create_graph = self.training if create_graph is None else create_graph
+        if create_graph and self.compilation is not None:
+            raise PotentialsError("a potential that was compiled for molecular dynamics cannot be trained")
         derivatives = forces or stress or node_virials
         # Forces are derivatives: they are there whatever mode the caller is in.
         differentiable = derivatives or (create_graph and torch.is_grad_enabled())
-        with torch.inference_mode(False), torch.set_grad_enabled(differentiable):
+        memory = use_workspace(self.workspace)
+        with torch.inference_mode(False), torch.set_grad_enabled(differentiable), memory:
             topology = edge_topology(graph)
             vectors = edge_vectors(graph).to(GEOMETRY_DTYPE[self.precision])
             if derivatives:

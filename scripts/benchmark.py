@@ -6,6 +6,7 @@ The peers run in environments of their own, through ../shared/bench/peers.py (`-
 structures and threads. Ours and the peer take turns, a process for each case and turn, so that what else happens on the
 machine happens to both; a ratio is taken within each turn, and the median of the turns is shown. Peak memory is the
 largest resident size of the process that ran the case, its imports included. Without peers only ours is timed.
+`compiled` is energy and forces of `potential.compile_for_md()`, which the ASE calculator uses; no ratio is made of it.
 
 `--atoms 64,512,4096` times steps of NVE dynamics through the ASE calculator for growing cells of silicon instead, with
 mace-torch's calculator for comparison where its environment is given; neighbour lists are part of it.
@@ -67,11 +68,12 @@ CASES = {
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds and peak resident memory of one turn."""
+    """Milliseconds and peak resident memory of one turn; `compiled_ms` is ours only."""
 
     train_ms: float
     infer_ms: float
     memory_mb: float
+    compiled_ms: float | None = None
 
 
 def frames(system: str, data: Path) -> list[Any]:
@@ -119,6 +121,7 @@ def time_ours(name: str, data: Path, repeats: int) -> None:
     import torch
     from ase.data import atomic_numbers
 
+    from potentials.compilation import compile_for_md
     from potentials.data.graph import build_graph, collate
 
     case = CASES[name]
@@ -140,7 +143,9 @@ def time_ours(name: str, data: Path, repeats: int) -> None:
     train = median_ms(step, repeats)
     potential.eval()
     infer = median_ms(lambda: potential(batch, forces=True, create_graph=False), repeats)
-    print(json.dumps({"train_ms": train, "infer_ms": infer}))
+    compiled = compile_for_md(potential)
+    ready = median_ms(lambda: compiled(batch, forces=True, create_graph=False), repeats)
+    print(json.dumps({"train_ms": train, "infer_ms": infer, "compiled_ms": ready}))
 
 
 # The same steps with either calculator: the peer's environment runs this text.
@@ -221,7 +226,7 @@ def last_line(command: list[str], threads: int) -> str:
 def measured(command: list[str], threads: int) -> Timing:
     """The timing that a worker of ours or of the peers prints, with its memory."""
     found = json.loads(last_line([sys.executable, "-c", MEASURING, *command], threads))
-    return Timing(found["train_ms"], found["infer_ms"], found["memory_mb"])
+    return Timing(found["train_ms"], found["infer_ms"], found["memory_mb"], found.get("compiled_ms"))
 
 
 def geometric_mean(values: list[float]) -> float:
@@ -234,8 +239,8 @@ def benchmark(options: argparse.Namespace) -> dict[str, Any]:
     pythons = {"mace": options.mace_python, "nequip": options.nequip_python}
     names = options.cases.split(",") if options.cases else list(CASES)
     results: dict[str, Any] = {}
-    print("| case | train, ms | peer | ratio | energy+forces, ms | peer | ratio | memory, MB | peer |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| case | train, ms | peer | ratio | energy+forces, ms | peer | ratio | compiled, ms | memory, MB | peer |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for name in names:
         python = pythons[CASES[name].peer]
         turns = []
@@ -266,6 +271,7 @@ def summary(turns: list[tuple[Timing, Timing | None]]) -> dict[str, Any]:
         peers = [getattr(theirs, field) for _, theirs in turns if theirs]
         if peers:
             result[f"peer_{field}"] = statistics.median(peers)
+    result["compiled_ms"] = statistics.median(ours.compiled_ms or math.nan for ours, _ in turns)
     for kind in ("train", "infer"):
         ratios = [getattr(b, f"{kind}_ms") / getattr(a, f"{kind}_ms") for a, b in turns if b]
         if ratios:
@@ -282,7 +288,8 @@ def row(name: str, result: dict[str, Any]) -> str:
         return f"{result[f'{kind}_ms']:.1f} | {result[f'peer_{kind}_ms']:.0f} | {result[f'{kind}_ratio']:.1f}"
 
     peer = f"{result['peer_memory_mb']:.0f}" if "peer_memory_mb" in result else "-"
-    return f"| {name} | {figures('train')} | {figures('infer')} | {result['memory_mb']:.0f} | {peer} |"
+    columns = (figures("train"), figures("infer"), f"{result['compiled_ms']:.1f}", f"{result['memory_mb']:.0f}", peer)
+    return f"| {name} | {' | '.join(columns)} |"
 
 
 def benchmark_dynamics(options: argparse.Namespace) -> dict[str, Any]:
@@ -341,6 +348,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=8)
     parser.add_argument("--output", type=Path, help="write all figures as JSON")
+    parser.add_argument("--plot", type=Path, help="draw the ratios, or the dynamics, into this file (.svg, .png)")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--dynamics-worker", nargs=2, type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -357,6 +365,10 @@ def main() -> None:
     results |= benchmark_dynamics(options) if options.atoms else benchmark(options)
     if options.output:
         options.output.write_text(json.dumps(results, indent=1))
+    if options.plot:
+        from benchmark_plot import draw
+
+        draw(results, options.plot)
 
 
 if __name__ == "__main__":

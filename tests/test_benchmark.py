@@ -15,19 +15,25 @@ def benchmark(repository, tmp_path, *arguments):
 def test_a_case_against_a_peer(repository, tmp_path):
     peers = tmp_path / "peers.py"
     peers.write_text('print("noise")\nprint(\'{"train_ms": 1e6, "infer_ms": 1e6}\')\n')
+    picture = tmp_path / "ratios.svg"
     arguments = ("--cases", "si-64-L1", "--repeats", "1", "--peers", str(peers), "--mace-python", sys.executable)
+    arguments += ("--plot", str(picture))
     done, figures = benchmark(repository, tmp_path, *arguments)
     assert done.returncode == 0, done.stderr
     case = figures["si-64-L1"]
     assert case["train_ratio"] == 1e6 / case["train_ms"]
     assert case["memory_mb"] > case["peer_memory_mb"] > 5
     assert "geometric mean against mace" in done.stdout
+    assert case["compiled_ms"] > 0
     assert figures["machine"]["kernels"]
+    assert "si-64-L1" in picture.read_text()
 
 
 def test_dynamics(repository, tmp_path):
-    done, figures = benchmark(repository, tmp_path, "--atoms", "8")
+    picture = tmp_path / "dynamics.svg"
+    done, figures = benchmark(repository, tmp_path, "--atoms", "8", "--plot", str(picture))
     assert done.returncode == 0, done.stderr
+    assert picture.stat().st_size > 1000
     assert figures["8"]["ours_ms"][0] > 0
 
 

@@ -1,18 +1,24 @@
-"""What a model file says about itself, without building the model."""
+"""What a model file says about itself, and how it will run here."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import safe_open
 
-from potentials.model_file import read_header
+from potentials.compilation import compile_for_md
+from potentials.kernels.dispatch import describe_kernels
+from potentials.model_file import load, read_header
+from potentials.potential import MODEL_DTYPE
 
 
 def inspect_model(path: Path) -> dict[str, Any]:
-    """The header of a model file, JSON-able, with `file`, `bytes` and `numbers` (how many weights) added.
+    """The header of a model file, JSON-able, with `file`, `bytes` and `numbers` (how many weights) added, and how it
+    runs on this machine's processor: `kernels`, and `dynamics`, what `compile_for_md` does.
 
     Raises:
         ModelFileError: as `potentials.load`.
@@ -20,4 +26,13 @@ def inspect_model(path: Path) -> dict[str, Any]:
     header = read_header(path)
     with safe_open(path, framework="numpy") as contents:
         numbers = sum(math.prod(contents.get_slice(name).get_shape()) for name in contents.keys())  # noqa: SIM118
-    return {"file": str(path), "bytes": path.stat().st_size, "numbers": numbers, **header}
+    potential = load(path)
+    compilation = compile_for_md(potential).compilation
+    return {
+        "file": str(path),
+        "bytes": path.stat().st_size,
+        "numbers": numbers,
+        **header,
+        "kernels": describe_kernels(torch.zeros(1, dtype=MODEL_DTYPE[potential.precision])),
+        "dynamics": None if compilation is None else asdict(compilation),
+    }

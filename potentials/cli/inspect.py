@@ -15,7 +15,7 @@ def inspect(
     model: Annotated[Path, typer.Argument(help="Model file (*.potential).")],
     as_json: Annotated[bool, typer.Option("--json", help="The whole header as JSON.")] = False,
 ) -> None:
-    """Say what MODEL is: family, settings, elements, reference energies, errors, data and versions."""
+    """Say what MODEL is: family, settings, elements, reference energies, errors, data and versions, and how it runs."""
     from potentials.analysis.inspection import inspect_model
 
     header = inspect_model(model)
@@ -38,6 +38,8 @@ def _rows(header: dict[str, Any]) -> list[tuple[str, str]]:
         ("precision", header["precision"]),
         ("weights", f"{header['numbers']:,}"),
         ("settings", _flat(settings)),
+        ("kernels", header["kernels"]),
+        ("molecular dynamics", header["dynamics"]["note"]),
         ("written with", _flat(header["versions"])),
     ]
     return rows + _training_rows(header["metadata"])

@@ -174,7 +174,7 @@ def _fill_interaction(interaction: Interaction, state: ForeignState, prefix: str
     _fill_network(interaction.radial_network, state, f"{prefix}.conv_tp_weights")
     with torch.no_grad():
         last = interaction.radial_network.weights[-1]
-        last.mul_(torch.tensor(signs, dtype=last.dtype).repeat_interleave(interaction.channels))
+        last.mul_(torch.tensor(signs, dtype=last.dtype).repeat_interleave(last.shape[1] // len(signs)))
     _fill_mixing(interaction.linear, state, f"{prefix}.linear.weight")
     _fill_species_mixing(interaction.skip, state, f"{prefix}.skip_tp.weight", order)
     if interaction.density is not None:

@@ -11,6 +11,7 @@ from potentials.kernels.gate import gate
 from potentials.kernels.many_body import many_body, many_body_gradients
 from potentials.kernels.message_passing import message_gradients, message_sum
 from potentials.kernels.radial_network import radial_network, row_dot
+from potentials.kernels.spline_messages import spline_message_sum
 from potentials.kernels.tables import (
     GatedBlock,
     GateTable,
@@ -20,6 +21,7 @@ from potentials.kernels.tables import (
     MessageTable,
     MixedBlock,
     MixingTable,
+    RadialSplines,
 )
 from potentials.kernels.topology import EdgeTopology
 
@@ -33,6 +35,7 @@ __all__ = [
     "MessageTable",
     "MixedBlock",
     "MixingTable",
+    "RadialSplines",
     "block_mix",
     "edge_geometry",
     "gate",
@@ -42,4 +45,5 @@ __all__ = [
     "message_sum",
     "radial_network",
     "row_dot",
+    "spline_message_sum",
 ]

@@ -249,3 +249,14 @@ def perceptron_matrices(weight: Tensor, sizes: Sequence[int]) -> list[Tensor]:
     shapes = list(itertools.pairwise(sizes))
     parts = weight.split([rows * columns for rows, columns in shapes])
     return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+class RadialSplines(NamedTuple):
+    """Functions of the distance as quintic splines with evenly spaced knots; the first and the last piece go on."""
+
+    knots: Tensor
+    """[K, 3, F]: value, first derivative times the spacing, second derivative times the spacing squared."""
+    start: float
+    """Distance of the first knot, A."""
+    step: float
+    """Spacing, A."""

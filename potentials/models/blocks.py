@@ -28,7 +28,7 @@ class EdgeEmbedding(nn.Module):
 
     def __init__(self, radial: RadialBasis, degree: int, towards_sender: bool = False) -> None:
         super().__init__()
-        self.radial = radial
+        self.radial: nn.Module = radial
         self.table = harmonics_table(degree)
         self.towards_sender = towards_sender
 

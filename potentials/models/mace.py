@@ -19,7 +19,7 @@ from potentials.equivariant import (
     message_table,
     symmetric_basis,
 )
-from potentials.kernels import EdgeTopology, many_body, message_sum
+from potentials.kernels import EdgeTopology, many_body
 from potentials.models.blocks import EdgeEmbedding, RadialNetwork, ScalarNetwork
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions
@@ -93,7 +93,6 @@ class Interaction(nn.Module):
         channels, num_species = config.channels, len(config.elements)
         targets = Layout.natural(config.edge_degree)
         self.coupling = message_table(inputs, config.edge_degree, targets)
-        self.channels = channels
         self.residual = residual
         self.average_neighbors = float(config.average_neighbors)
         self.linear_up = BlockMixing([(irrep, 1) for irrep in inputs], channels, channels)
@@ -111,9 +110,8 @@ class Interaction(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Features to the atomic basis A, and the residual to add after the product (None without one)."""
         residual = h.of_atoms(self.skip(h.values, h.groups)) if self.residual else None
-        weights = self.radial_network(basis).connected().unflatten(1, (-1, self.channels))
         sent = h.of_atoms(self.linear_up(h.values))
-        message = message_sum(self.coupling.table, sent, Y, weights, topology)
+        message = self.radial_network(basis).message_sum(self.coupling.table, sent, Y, topology)
         if self.density is None:
             message = self.linear(message, 1 / self.average_neighbors)
         else:

@@ -21,7 +21,7 @@ from potentials.equivariant import (
     message_table,
 )
 from potentials.equivariant.mixing import mix_by_species, table_between
-from potentials.kernels import EdgeTopology, message_sum
+from potentials.kernels import EdgeTopology
 from potentials.models.blocks import EdgeEmbedding, RadialNetwork, ScalarNetwork
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions
@@ -106,8 +106,8 @@ class Convolution(nn.Module):
         topology: EdgeTopology,
     ) -> Tensor:
         """Features [N, input components, C] to [N, output components, C]."""
-        weights = self.radial_network(basis).connected().unflatten(1, (-1, self.channels))
-        message = message_sum(self.coupling.table, self.linear_1(h, self.scale), Y, weights, topology)
+        sent = self.linear_1(h, self.scale)
+        message = self.radial_network(basis).message_sum(self.coupling.table, sent, Y, topology)
         features = self.linear_2(message)
         if self.self_connection is not None:
             features = features + self.self_connection(h, embedding, groups)

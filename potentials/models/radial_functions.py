@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from potentials.kernels import row_dot
+from potentials.kernels import EdgeTopology, MessageTable, message_sum, row_dot
 from potentials.kernels.autograd import is_wanted
 
 ValuesAndSlopes = tuple[Tensor, Tensor]
@@ -32,6 +32,10 @@ class RadialFunctions(NamedTuple):
         if not self.distances.requires_grad:
             return self.values
         return _Connected.apply(self.values, self.slopes, self.distances, self.at)
+
+    def message_sum(self, table: MessageTable, h: Tensor, Y: Tensor, topology: EdgeTopology) -> Tensor:
+        """`potentials.kernels.message_sum` with these as the weights: path by path, the channels of each."""
+        return message_sum(table, h, Y, self.connected().unflatten(1, (-1, h.shape[2])), topology)
 
 
 class _Connected(torch.autograd.Function):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
+from potentials.compilation import compile_for_md
 from potentials.devices import choose_device
 from potentials.model_file import load
 from potentials.potential import Potential
@@ -30,6 +32,8 @@ class PotentialCalculator(Calculator):
         device: "cpu", "cuda" or "auto" (a GPU where there is one). Without it a potential stays where it is, and a
             file is loaded on the CPU. A potential handed over is moved, not copied.
         skin: A, added to the cutoff when neighbours are searched; a larger skin means fewer searches of longer lists.
+        compiled: compute with `potential.compile_for_md()`, made at the first calculation; what happens to the
+            potential's weights after that has no effect. `compiled_potential.compilation` says what was done.
 
     Raises:
         SimulationError: the device is not there, or the skin is negative.
@@ -40,7 +44,9 @@ class PotentialCalculator(Calculator):
 
     implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "energies", "forces", "stress"]
 
-    def __init__(self, potential: Potential | str | Path, device: str | None = None, skin: float = 0.5) -> None:
+    def __init__(
+        self, potential: Potential | str | Path, device: str | None = None, skin: float = 0.5, compiled: bool = True
+    ) -> None:
         super().__init__()
         if isinstance(potential, str | Path):
             self.potential = load(potential, device=choose_device(device or "cpu"))
@@ -48,7 +54,13 @@ class PotentialCalculator(Calculator):
             self.potential = potential if device is None else potential.to(choose_device(device))
         self.potential.eval()
         self.device = next((p.device for p in self.potential.parameters()), torch.device("cpu"))
+        self.compiled = compiled
         self.neighbors = SkinNeighborList(self.potential.elements, self.potential.cutoff, skin, self.device)
+
+    @cached_property
+    def compiled_potential(self) -> Potential:
+        """What computes."""
+        return compile_for_md(self.potential) if self.compiled else self.potential
 
     @property
     def num_neighbor_searches(self) -> int:
@@ -89,7 +101,7 @@ class PotentialCalculator(Calculator):
                 f"{self.atoms.get_chemical_formula()} has pbc = {self.atoms.pbc.tolist()}"
             )
         graph = self.neighbors.graph(self.atoms)
-        prediction = self.potential(graph, forces=True, stress=periodic, create_graph=False)
+        prediction = self.compiled_potential(graph, forces=True, stress=periodic, create_graph=False)
         energy = float(prediction.energy.item())
         self.results = {"energy": energy, "free_energy": energy, "energies": _float64(prediction.node_energies)}
         if prediction.forces is not None:

@@ -47,6 +47,8 @@ def test_says_what_the_model_is(potentials, model):
         "water, epoch 12",
         "sha256 0123abcd",
         "energy 1.50 meV/atom, forces 23.4 meV/A",
+        "kernels",
+        "splines of",
     ):
         assert words in result.stdout
 
@@ -59,6 +61,9 @@ def test_json_is_the_whole_header(potentials, model):
     assert header["model"]["shift"] == {"H": 0.1, "O": -0.2}
     assert header["metadata"]["epoch"] == 12.0
     assert header["versions"]["potentials"]
+    assert header["kernels"]
+    assert header["dynamics"]["knots"] > 1
+    assert header["dynamics"]["force_error"] <= 1e-8
 
 
 def test_a_truncated_file(potentials, model):

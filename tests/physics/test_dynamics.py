@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from physics.evaluation import predict
 from physics.structures import crystal, ethanol
 
+from potentials.compilation import compile_for_md
 from potentials.potential import Potential
 
 
@@ -28,9 +29,13 @@ def total_energies(potential: Potential, atoms: Atoms, timestep: float, steps: i
     return np.array(totals)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("build", [ethanol, crystal])
-def test_energy_error_scales_as_the_square_of_the_time_step(build: type[Atoms], potential: Potential) -> None:
+def test_energy_error_scales_as_the_square_of_the_time_step(
+    build: type[Atoms], compiled: bool, potential: Potential
+) -> None:
     atoms, timestep = build(), 0.2 * units.fs
+    potential = compile_for_md(potential) if compiled else potential
     long = total_energies(potential, atoms, timestep, 20)
     short = total_energies(potential, atoms, timestep / 2, 40)[1::2]
     # E(t; dt) = E + c(t) dt^2 + O(dt^4): the two runs give E, and c(t) has to be the same in another pair of runs.

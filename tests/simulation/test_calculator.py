@@ -92,7 +92,7 @@ def test_calculates_once_for_one_structure_and_again_for_the_smallest_change() -
     atoms = STRUCTURES["crystal"].copy()
     calculator = atoms.calc = PotentialCalculator(morse_potential())
     calculations = []
-    calculator.potential.register_forward_hook(lambda *_: calculations.append(1))
+    calculator.compiled_potential.register_forward_hook(lambda *_: calculations.append(1))
     for _ in range(2):
         atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress(), atoms.get_potential_energies()
     atoms.set_initial_charges(np.ones(len(atoms)))

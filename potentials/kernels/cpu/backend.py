@@ -10,7 +10,13 @@ from potentials.kernels.cpu.edge_geometry import (
 )
 from potentials.kernels.cpu.gate import gate, gate_gradients, gate_tangents
 from potentials.kernels.cpu.many_body import many_body, many_body_gradients, many_body_tangents
-from potentials.kernels.cpu.message_passing import message_gradients, message_sum, message_tangents
+from potentials.kernels.cpu.message_passing import (
+    message_gradients,
+    message_sum,
+    message_tangents,
+    spline_message_gradients,
+    spline_message_sum,
+)
 from potentials.kernels.cpu.radial_network import radial_network, radial_network_gradients, row_dot
 
 __all__ = [
@@ -33,6 +39,8 @@ __all__ = [
     "radial_network",
     "radial_network_gradients",
     "row_dot",
+    "spline_message_gradients",
+    "spline_message_sum",
 ]
 
 DTYPES = (torch.float32, torch.float64)

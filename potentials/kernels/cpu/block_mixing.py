@@ -13,6 +13,7 @@ from potentials.kernels.cpu import mixing_kernels
 from potentials.kernels.cpu.compiler import compiled
 from potentials.kernels.cpu.mixing_kernels import BlockMap, MixingKernel
 from potentials.kernels.cpu.threads import bits_of, run_rows
+from potentials.kernels.memory import allocate
 from potentials.kernels.tables import MixingTable
 
 
@@ -55,7 +56,7 @@ def block_mix(
     factor: float,
 ) -> Tensor:
     """Each block times its matrix, [N, D', C']."""
-    result = x.new_empty(x.shape[0], table.outputs, table.channels_out)
+    result = allocate(x, x.shape[0], table.outputs, table.channels_out)
     _run_mixing(_mixing_kernel(table, species is not None, factor, False), x, weight, species, order, result)
     return result
 
@@ -70,7 +71,7 @@ def block_mix_transposed(
     factor: float,
 ) -> Tensor:
     """Each block times its transposed matrix, [N, D, C]."""
-    result = g.new_empty(g.shape[0], table.inputs, table.channels_in)
+    result = allocate(g, g.shape[0], table.inputs, table.channels_in)
     turned = _turned(table, weight)
     _run_mixing(_mixing_kernel(table, species is not None, factor, True), g, turned, species, order, result)
     return result

@@ -11,6 +11,7 @@ from potentials.kernels.cpu import geometry_kernels
 from potentials.kernels.cpu.compiler import compiled
 from potentials.kernels.cpu.geometry_kernels import GeometryKernel
 from potentials.kernels.cpu.threads import bits_of, run_rows
+from potentials.kernels.memory import allocate
 from potentials.kernels.tables import HarmonicsTable, lookup
 
 
@@ -34,7 +35,7 @@ def edge_geometry(
 ) -> tuple[Tensor, Tensor]:
     """Y [E, B] and distances [W, 1]."""
     edges = vectors.shape[0]
-    Y, distances = vectors.new_empty(edges, table.components), vectors.new_empty(pair_edges.shape[0], 1)
+    Y, distances = allocate(vectors, edges, table.components), vectors.new_empty(pair_edges.shape[0], 1)
     pairs = {"edge_pair": edge_pair, "pair_edges": pair_edges}
     _run(table, sign, "values", edges, pairs | {"vectors": vectors, "out_first": Y, "out_second": distances})
     return Y, distances
@@ -50,7 +51,7 @@ def edge_geometry_gradient(
     sign: float,
 ) -> Tensor:
     """Gradient of by_Y . Y + by_distances . d to the vectors [E, 3]."""
-    result = vectors.new_empty(vectors.shape)
+    result = allocate(vectors, *vectors.shape)
     given = {"vectors": vectors, "by_Y": by_Y, "by_distances": by_distances, "out_first": result}
     _run(table, sign, "gradient", vectors.shape[0], given | {"edge_pair": edge_pair, "pair_edges": pair_edges})
     return result
@@ -61,7 +62,7 @@ def edge_geometry_tangent(
 ) -> tuple[Tensor, Tensor]:
     """Derivatives of Y and d along v."""
     edges = vectors.shape[0]
-    Y, distances = vectors.new_empty(edges, table.components), vectors.new_empty(pair_edges.shape[0], 1)
+    Y, distances = allocate(vectors, edges, table.components), vectors.new_empty(pair_edges.shape[0], 1)
     given = {"vectors": vectors, "v": v, "out_first": Y, "out_second": distances}
     _run(table, sign, "tangent", edges, given | {"edge_pair": edge_pair, "pair_edges": pair_edges})
     return Y, distances

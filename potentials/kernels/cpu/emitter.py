@@ -86,9 +86,10 @@ class Variable:
         """Change its value."""
         self.emitter.builder.store(number.value, self.place)
 
-    def add(self, number: Number) -> None:
-        """Add to its value."""
-        self.set(self.get() + number)
+    def add(self, number: Number | None) -> None:
+        """Add to its value; None is zero."""
+        if number is not None:
+            self.set(self.get() + number)
 
 
 def _opaque(address: ir.Value) -> ir.Value:
@@ -204,6 +205,19 @@ class Emitter:
     def is_equal(self, left: Number, right: Number) -> ir.Value:
         """Whether two whole numbers are equal."""
         return self.builder.icmp_signed("==", left.value, right.value)
+
+    def is_between(self, number: Number, low: Number, high: Number) -> ir.Value:
+        """Whether low <= number < high, of real numbers; not for one that is not a number."""
+        above = self.builder.fcmp_ordered(">=", number.value, low.value)
+        return self.builder.and_(above, self.builder.fcmp_ordered("<", number.value, high.value))
+
+    def as_whole(self, number: Number) -> Number:
+        """A real number without its fraction."""
+        return Number(self, self.builder.fptosi(number.value, INT64))
+
+    def as_real(self, number: Number) -> Number:
+        """A whole number as a real one."""
+        return Number(self, self.builder.sitofp(number.value, self.real))
 
     def select(self, condition: ir.Value, yes: Number, no: Number) -> Number:
         """One of two numbers."""

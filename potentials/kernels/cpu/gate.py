@@ -10,6 +10,7 @@ from potentials.kernels.cpu import gate_kernels
 from potentials.kernels.cpu.compiler import compiled
 from potentials.kernels.cpu.gate_kernels import GateKernel
 from potentials.kernels.cpu.threads import bits_of, run_rows
+from potentials.kernels.memory import allocate
 from potentials.kernels.tables import GateTable
 
 
@@ -31,14 +32,14 @@ def _run(table: GateTable, kernel: GateKernel, **given: Tensor) -> None:
 
 def gate(table: GateTable, x: Tensor, gates: Tensor) -> Tensor:
     """The activated features [N, D, C]."""
-    result = x.new_empty(x.shape)
+    result = allocate(x, *x.shape)
     _run(table, "value", x=x, gates=gates, out_first=result)
     return result
 
 
 def gate_gradients(table: GateTable, x: Tensor, gates: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of g . y to x and gates."""
-    by_x, by_gates = x.new_empty(x.shape), x.new_empty(gates.shape)
+    by_x, by_gates = allocate(x, *x.shape), allocate(x, *gates.shape)
     _run(table, "gradients", x=x, gates=gates, g=g, out_first=by_x, out_second=by_gates)
     return by_x, by_gates
 
@@ -47,7 +48,7 @@ def gate_tangents(
     table: GateTable, x: Tensor, gates: Tensor, g: Tensor, v: Tensor, v_gates: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients to x, gates and g of the gradients' product with (v, v_gates)."""
-    first, second, third = x.new_empty(x.shape), x.new_empty(gates.shape), x.new_empty(x.shape)
+    first, second, third = allocate(x, *x.shape), allocate(x, *gates.shape), allocate(x, *x.shape)
     given = {"x": x, "gates": gates, "g": g, "v": v, "v_gates": v_gates}
     _run(table, "tangents", **given, out_first=first, out_second=second, out_third=third)
     return first, second, third

@@ -11,6 +11,7 @@ from potentials.kernels.cpu import many_body_kernels
 from potentials.kernels.cpu.compiler import compiled
 from potentials.kernels.cpu.many_body_kernels import NODE_BLOCK, ManyBodyKernel, channel_parts
 from potentials.kernels.cpu.threads import bits_of, run_rows
+from potentials.kernels.memory import allocate
 from potentials.kernels.tables import ManyBodyTable, lookup
 
 _SUM_BLOCK = 64
@@ -58,7 +59,7 @@ def _atom_blocks(atoms: int) -> int:
 
 def many_body(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, order: Tensor) -> Tensor:
     """B [N, M, C]."""
-    result = A.new_empty(A.shape[0], table.outputs, A.shape[2])
+    result = allocate(A, A.shape[0], table.outputs, A.shape[2])
     tensors = {"A": A, "coefficients": coefficients, "species": species, "order": order}
     _run_many_body("value", table, tensors, (result,), _atom_blocks(A.shape[0]))
     return result
@@ -71,7 +72,7 @@ def many_body_gradients(
     tensors = {"A": A, "coefficients": coefficients, "species": species, "order": order, "g": g}
     slopes = A.new_empty(0)
     if "A" in wanted:
-        slopes = torch.empty_like(A, memory_format=torch.contiguous_format)
+        slopes = allocate(A, *A.shape)
         _run_many_body("gradient", table, tensors, (slopes,), _atom_blocks(A.shape[0]))
     if "k" not in wanted:
         return slopes, A.new_empty(0)
@@ -92,8 +93,8 @@ def many_body_tangents(
     tensors = {"A": A, "coefficients": coefficients, "species": species, "order": order, "g": g, "v": v}
     second = along = A.new_empty(0)
     if "A" in wanted or "g" in wanted:
-        second = torch.empty_like(A, memory_format=torch.contiguous_format)
-        along = torch.empty_like(g, memory_format=torch.contiguous_format)
+        second = allocate(A, *A.shape)
+        along = allocate(g, *g.shape)
         _run_many_body("tangents", table, tensors, (second, along), _atom_blocks(A.shape[0]))
     if "k" not in wanted:
         return second, A.new_empty(0), along

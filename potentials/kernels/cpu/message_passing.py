@@ -7,11 +7,12 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from potentials.kernels.cpu import message_kernels
+from potentials.kernels.cpu import message_emission, message_kernels
 from potentials.kernels.cpu.compiler import compiled
-from potentials.kernels.cpu.message_kernels import MessageKernel
+from potentials.kernels.cpu.message_emission import MessageKernel
 from potentials.kernels.cpu.threads import bits_of, run_rows
-from potentials.kernels.tables import MessageTable, lookup
+from potentials.kernels.memory import allocate
+from potentials.kernels.tables import MessageTable, RadialSplines, lookup
 from potentials.kernels.topology import EdgeTopology
 
 
@@ -21,6 +22,7 @@ def _message_code(key: str, channels: int, bits: int, kernel: MessageKernel) -> 
     if not isinstance(table, MessageTable):
         raise TypeError(f"{key} is not a message table")
     along = f" along {''.join(sorted(kernel.directions))}" if kernel.directions else ""
+    along += " of splines" if kernel.splines else ""
     return compiled(
         f"{kernel.output} of {key}{along}, {channels} channels of {bits} bits",
         lambda: message_kernels.emit(table, channels, bits, kernel),
@@ -30,37 +32,52 @@ def _message_code(key: str, channels: int, bits: int, kernel: MessageKernel) -> 
 class _MessageCall:
     """One call of the message-passing family: arguments made contiguous, addresses of those that a kernel reads."""
 
-    def __init__(self, table: MessageTable, topology: EdgeTopology, w: Tensor, **others: Tensor | None) -> None:
-        self.table, self.topology = table, topology
-        self.like, self.channels = w, w.shape[2]
-        given = {"w": w} | {name: value for name, value in others.items() if value is not None}
+    def __init__(
+        self,
+        table: MessageTable,
+        topology: EdgeTopology,
+        h: Tensor,
+        splines: RadialSplines | None = None,
+        **others: Tensor | None,
+    ) -> None:
+        self.table, self.topology, self.splines = table, topology, splines
+        self.like, self.channels = h, h.shape[2]
+        given = {"h": h} | {name: value for name, value in others.items() if value is not None}
+        intervals = 0
+        if splines is not None:
+            grid = h.new_tensor([splines.start, splines.step, 1 / splines.step])
+            given |= {"knots": splines.knots, "grid": grid}
+            intervals = splines.knots.shape[0] - 1
         self.arguments = {name: value.contiguous() for name, value in given.items()}
+        words = {name: value.data_ptr() for name, value in self.arguments.items()} | {"intervals": intervals}
         self.words = [
-            self.arguments[name].data_ptr() if name in self.arguments else 0 for name in message_kernels.ARRAYS
-        ] + [indices.data_ptr() for indices in topology]
+            *(words.get(name, 0) for name in message_emission.ARRAYS),
+            *(indices.data_ptr() for indices in topology),
+            *(words.get(name, 0) for name in message_emission.SPLINES),
+        ]
 
     def run(self, kernel: MessageKernel, rows: int, first: Tensor, second: Tensor | None = None) -> None:
         """Run a kernel over its rows, into one output or two."""
-        if self.channels == 0:
+        if self.channels == 0 or rows == 0:
             return
         code = _message_code(self.table.key, self.channels, bits_of(self.like), kernel)
         run_rows(code, rows, [*self.words, first.data_ptr(), 0 if second is None else second.data_ptr()])
 
     def new(self, *shape: int) -> Tensor:
         """Room for a result."""
-        return self.like.new_empty(*shape)
+        return allocate(self.like, *shape)
 
 
 def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: EdgeTopology) -> Tensor:
     """dQ/dg [N, D, C]."""
-    call = _MessageCall(table, topology, w, h=h, Y=Y)
+    call = _MessageCall(table, topology, h, Y=Y, w=w)
     return _node_sum(call, "g", frozenset())
 
 
 def _node_sum(call: _MessageCall, output: str, directions: frozenset[str]) -> Tensor:
     components = call.table.receiver_components if output == "g" else call.table.sender_components
     result = call.new(call.topology.num_nodes, components, call.channels)
-    call.run(MessageKernel(output, directions), call.topology.num_nodes, result)
+    call.run(MessageKernel(output, directions, call.splines is not None), call.topology.num_nodes, result)
     return result
 
 
@@ -79,7 +96,7 @@ def message_gradients(
     table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology, wanted: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     """dQ/dh, dQ/dY, dQ/dw, those that are wanted."""
-    call = _MessageCall(table, topology, w, h=h, Y=Y, g=g)
+    call = _MessageCall(table, topology, h, Y=Y, w=w, g=g)
     features = _node_sum(call, "h", frozenset()) if "h" in wanted else call.new(0)
     return (features, *_pair_sums(call, wanted, frozenset()))
 
@@ -97,7 +114,7 @@ def message_tangents(
     wanted: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Derivatives of dQ/dh, dQ/dY, dQ/dw and dQ/dg along (dh, dY, dw), those that are wanted."""
-    call = _MessageCall(table, topology, w, h=h, Y=Y, g=g, dh=dh, dY=dY, dw=dw)
+    call = _MessageCall(table, topology, h, Y=Y, w=w, g=g, dh=dh, dY=dY, dw=dw)
     directions = {name for name in ("h", "Y", "w") if f"d{name}" in call.arguments}
     results: dict[str, Tensor] = {}
     for output in ("h", "g"):
@@ -115,3 +132,33 @@ def message_tangents(
         if name in wanted and name not in pair_wanted:
             results[name] = torch.zeros_like(like)
     return results["h"], results["Y"], results["w"], results["g"]
+
+
+def spline_message_sum(
+    table: MessageTable, h: Tensor, Y: Tensor, distances: Tensor, splines: RadialSplines, topology: EdgeTopology
+) -> Tensor:
+    """dQ/dg [N, D, C] with weights that are splines."""
+    call = _MessageCall(table, topology, h, splines, Y=Y, distances=distances)
+    return _node_sum(call, "g", frozenset())
+
+
+def spline_message_gradients(
+    table: MessageTable,
+    h: Tensor,
+    Y: Tensor,
+    distances: Tensor,
+    splines: RadialSplines,
+    g: Tensor,
+    topology: EdgeTopology,
+    wanted: str,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """dQ/dh, dQ/dY and dQ/dr [W, 1], those that are wanted."""
+    call = _MessageCall(table, topology, h, splines, Y=Y, distances=distances, g=g)
+    features = _node_sum(call, "h", frozenset()) if "h" in wanted else call.new(0)
+    harmonics = call.new(topology.num_edges, table.harmonic_components) if "Y" in wanted else call.new(0)
+    by_distance = call.new(topology.num_pairs, 1) if "r" in wanted else call.new(0)
+    output = "".join(name for name in "Yr" if name in wanted)
+    if output:
+        kernel = MessageKernel(output, splines=True)
+        call.run(kernel, topology.num_pairs, harmonics, by_distance)
+    return features, harmonics, by_distance

@@ -20,6 +20,7 @@ from potentials.kernels.reference.message_passing import (
     message_tangents,
 )
 from potentials.kernels.reference.radial_network import radial_network, radial_network_gradients, row_dot
+from potentials.kernels.reference.splines import evaluate_splines, spline_message_gradients, spline_message_sum
 
 __all__ = [
     "block_mix",
@@ -28,6 +29,7 @@ __all__ = [
     "edge_geometry",
     "edge_geometry_gradient",
     "edge_geometry_tangent",
+    "evaluate_splines",
     "gate",
     "gate_gradients",
     "gate_tangents",
@@ -43,4 +45,6 @@ __all__ = [
     "radial_network",
     "radial_network_gradients",
     "row_dot",
+    "spline_message_gradients",
+    "spline_message_sum",
 ]
