@@ -4,6 +4,8 @@ import os
 
 # Before torch is imported: the tests run in parallel processes, and one thread makes them repeatable.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Triton's kernels run in Python, without a GPU.
+os.environ.setdefault("TRITON_INTERPRET", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("WANDB_SILENT", "true")
 

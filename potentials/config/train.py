@@ -19,8 +19,8 @@ from potentials.config.base import (
 from potentials.config.loss import LossConfig
 
 Precision = Literal["float32", "float64", "mixed"]
-Kernels = Literal["auto", "reference", "cpu"]
-"""`auto` goes by the device: compiled code on a CPU, plain PyTorch elsewhere."""
+Kernels = Literal["auto", "reference", "cpu", "gpu"]
+"""`auto` goes by the device: compiled code on a CPU, Triton on an NVIDIA GPU, plain PyTorch elsewhere."""
 
 
 class OptimizerConfig(StrictConfig):
@@ -111,8 +111,8 @@ class TrainConfig(StrictConfig):
     precision: Precision = "float32"
     """`mixed` keeps geometry and sums in float64 and the model in float32."""
     kernels: Kernels = "auto"
-    """`auto` is compiled code on a CPU and plain PyTorch elsewhere, or what POTENTIALS_KERNELS says; `reference` is
-    plain PyTorch."""
+    """`auto` is compiled code on a CPU (`cpu`), Triton on an NVIDIA GPU (`gpu`) and plain PyTorch elsewhere
+    (`reference`), or what POTENTIALS_KERNELS says."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: Literal["auto"] | PositiveInteger = "auto"
     """Processes per node, one device each, handed to Lightning; on CPU `auto` is one."""

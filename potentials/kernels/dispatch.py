@@ -16,6 +16,7 @@ from potentials.kernels import reference
 from potentials.kernels.cpu import backend as cpu
 from potentials.kernels.cpu.compiler import CACHE_VARIABLE, cache_folder, processor
 from potentials.kernels.cpu.threads import threading_layer
+from potentials.kernels.gpu import backend as gpu
 
 VARIABLE = "POTENTIALS_KERNELS"
 _choice: list[str | None] = [None]
@@ -55,20 +56,30 @@ def implementation(tensor: Tensor) -> ModuleType:
         PotentialsError: the implementation that was asked for does not serve this device or precision.
     """
     choice = chosen_kernels()
-    served = tensor.device.type == "cpu" and tensor.dtype in cpu.DTYPES
-    if choice == "reference" or (choice == "auto" and not served):
-        return reference
-    if not served:
+    on_cpu = tensor.device.type == "cpu" and tensor.dtype in cpu.DTYPES
+    if choice == "auto":
+        if on_cpu:
+            return cpu
+        return gpu if tensor.device.type == "cuda" and gpu.serves(tensor) else reference
+    if choice == "cpu" and not on_cpu:
         raise PotentialsError(
-            f"kernels: {choice} serves float32 and float64 on a CPU, got {tensor.dtype} on {tensor.device}; use auto"
+            f"kernels: cpu serves float32 and float64 on a CPU, got {tensor.dtype} on {tensor.device}; use auto"
         )
-    return cpu
+    if choice == "gpu" and not gpu.serves(tensor):
+        raise PotentialsError(
+            "kernels: gpu serves float32 and float64 on a CUDA device, with the package triton, which comes with "
+            f"PyTorch for CUDA; got {tensor.dtype} on {tensor.device}; use auto"
+        )
+    return {"reference": reference, "cpu": cpu, "gpu": gpu}[choice]
 
 
 def describe_kernels(tensor: Tensor) -> str:
     """What serves tensors like this one, in words."""
-    if implementation(tensor) is reference:
+    found = implementation(tensor)
+    if found is reference:
         return "plain PyTorch (reference)"
+    if found is gpu:
+        return f"Triton{', interpreted' if gpu.is_interpreted() else ''}, and plain PyTorch for the rest"
     kept = cache_folder()
     where = (
         f"kept in {kept}" if kept else f"compiled anew in each process: no folder to keep them; set {CACHE_VARIABLE}"

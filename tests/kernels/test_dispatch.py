@@ -41,7 +41,7 @@ def test_the_configuration_decides_before_the_variable(monkeypatch: pytest.Monke
 def test_an_unknown_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "fortran")
     with pytest.raises(
-        PotentialsError, match=r"POTENTIALS_KERNELS: expected one of auto, reference, cpu; got 'fortran'"
+        PotentialsError, match=r"POTENTIALS_KERNELS: expected one of auto, reference, cpu, gpu; got 'fortran'"
     ):
         implementation(SINGLE)
 

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 from llvmlite import ir
 
-from potentials.kernels.cpu.duals import Dual
 from potentials.kernels.cpu.emitter import Emitter, Number
 from potentials.kernels.cpu.functions import quotient, square_root
+from potentials.kernels.duals import Dual
 from potentials.kernels.tables import HarmonicsTable
 
 PARAMETERS = ("vectors", "v", "by_Y", "by_distances", "edge_pair", "pair_edges", "out_first", "out_second")
@@ -36,7 +36,7 @@ class _Edge:
                 Dual(number.value, (component - unit * self.stretch) * self.inverse * scale)
                 for number, component, unit in zip(first, v, self.units, strict=True)
             ]
-        self.blocks: list[list[Dual]] = [[Dual(emitter.scalar(1.0))], first][: table.degree + 1]
+        self.blocks: list[list[Dual[Number]]] = [[Dual(emitter.scalar(1.0))], first][: table.degree + 1]
         for matrix in table.raising:
             self.blocks.append(_raised(matrix, self.blocks[-1], first))
         pair = emitter.load_integer(emitter.address("edge_pair"), edge)
@@ -67,10 +67,10 @@ def _entries(matrix: np.ndarray) -> list[tuple[int, int, int, float]]:
     return [(int(a), int(b), int(d), float(matrix[a, b, d])) for a, b, d in np.argwhere(np.abs(matrix) > _TOLERANCE)]
 
 
-def _raised(matrix: np.ndarray, lower: list[Dual], first: list[Dual]) -> list[Dual]:
+def _raised(matrix: np.ndarray, lower: list[Dual[Number]], first: list[Dual[Number]]) -> list[Dual[Number]]:
     """Y_l from Y_{l-1} and Y_1."""
-    products: dict[tuple[int, int], Dual] = {}
-    sums: dict[int, Dual] = {}
+    products: dict[tuple[int, int], Dual[Number]] = {}
+    sums: dict[int, Dual[Number]] = {}
     for a, b, d, coefficient in _entries(matrix):
         if (a, b) not in products:
             products[a, b] = lower[a] * first[b]

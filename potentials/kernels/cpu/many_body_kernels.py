@@ -15,8 +15,8 @@ import numpy as np
 from llvmlite import ir
 
 from potentials.kernels.cpu.compiler import register_bits
-from potentials.kernels.cpu.duals import Dual
 from potentials.kernels.cpu.emitter import Emitter, Number
+from potentials.kernels.duals import Dual
 from potentials.kernels.tables import ManyBodyTable
 
 ManyBodyKernel = Literal["value", "gradient", "tangents", "coefficients", "coefficient_tangents"]

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from potentials.kernels.cpu.duals import Dual
 from potentials.kernels.cpu.emitter import Emitter, Number
+from potentials.kernels.duals import Dual
+from potentials.kernels.message_formulas import TOLERANCE, coupling_columns
 from potentials.kernels.tables import MessageTable
 
 ARRAYS = ("h", "Y", "w", "g", "dh", "dY", "dw")
@@ -15,7 +16,6 @@ TOPOLOGY = ("senders", "receivers", "receiver_pointer", "sender_order", "sender_
 SPLINES = ("distances", "knots", "grid", "intervals")
 PARAMETERS = (*ARRAYS, *TOPOLOGY, *SPLINES, "out_first", "out_second")
 
-TOLERANCE = 1e-12
 _STACK_NUMBERS = 4096
 
 
@@ -49,22 +49,22 @@ class Emission:
             "g": table.receiver_components,
         }
 
-    def element(self, name: str, row: Number, component: int, channel: Number, width: int) -> Dual:
+    def element(self, name: str, row: Number, component: int, channel: Number, width: int) -> Dual[Number]:
         """Channels of one component of an argument, with its direction's where there is one."""
         index = row * (self.rows_of[name] * self.channels) + channel + component * self.channels
         return self._dual(name, index, width)
 
-    def harmonic(self, edge: Number, component: int) -> Dual:
+    def harmonic(self, edge: Number, component: int) -> Dual[Number]:
         """One spherical harmonic of an edge."""
         return self._dual("Y", edge * self.table.harmonic_components + component, None)
 
-    def _dual(self, name: str, index: Number, width: int | None) -> Dual:
+    def _dual(self, name: str, index: Number, width: int | None) -> Dual[Number]:
         value = self.emitter.load(self.addresses[name], index, width)
         if name not in self.kernel.directions:
             return Dual(value)
         return Dual(value, self.emitter.load(self.addresses[f"d{name}"], index, width))
 
-    def stored(self, number: Dual) -> Number | None:
+    def stored(self, number: Dual[Number]) -> Number | None:
         """The part of a result that the kernel is to give."""
         return number.tangent if self.kernel.directions else number.value
 
@@ -81,13 +81,9 @@ class Couplings:
         emitter, table = emission.emitter, emission.table
         self.position: dict[tuple[int, int, int], int] = {}
         columns: list[np.ndarray] = []
-        for number, path in enumerate(table.paths):
-            for a, d in np.argwhere(np.abs(path.coefficients).max(axis=1) > TOLERANCE):
-                self.position[number, int(a), int(d)] = len(columns)
-                column = np.zeros(table.harmonic_components)
-                start = path.harmonic_start
-                column[start : start + path.coefficients.shape[1]] = path.coefficients[a, :, d]
-                columns.append(column)
+        for key, column in coupling_columns(table).items():
+            self.position[key] = len(columns)
+            columns.append(column)
         lanes = emitter.register_lanes
         self.size = -(-max(1, len(columns)) // lanes) * lanes
         matrix = np.zeros((table.harmonic_components, self.size))
@@ -105,7 +101,7 @@ class Couplings:
         emission, emitter = self.emission, self.emission.emitter
         lanes = emitter.register_lanes
         for first in range(0, self.size, lanes):
-            total: Dual | None = None
+            total: Dual[Number] | None = None
             for b in np.flatnonzero(np.abs(self.matrix[:, first : first + lanes]).max(axis=1) > TOLERANCE):
                 constants = emitter.load(self.constants, emitter.whole(int(b) * self.size + first), lanes)
                 term = Dual(constants) * emission.harmonic(edge, int(b))
@@ -116,7 +112,7 @@ class Couplings:
                 tangent = None if total is None else total.tangent
                 emitter.store(zero if tangent is None else tangent, self.tangents, slot * self.size + first)
 
-    def get(self, path: int, a: int, d: int, slot: Number) -> Dual | None:
+    def get(self, path: int, a: int, d: int, slot: Number) -> Dual[Number] | None:
         """K_ad of the edge in a slot; None where it is always zero."""
         position = self.position.get((path, a, d))
         if position is None:
@@ -136,6 +132,6 @@ class Weights:
     def prepare(self, pair: Number, slot: Number) -> None:
         """Make ready the weights of a pair."""
 
-    def get(self, pair: Number, slot: Number, path: int, channel: Number, width: int) -> Dual:
+    def get(self, pair: Number, slot: Number, path: int, channel: Number, width: int) -> Dual[Number]:
         """Channels of one path's weight."""
         return self.emission.element("w", pair, path, channel, width)

@@ -9,16 +9,18 @@ Couplings of one edge, K_ad = sum_b C_abd Y_b, are made once for all channels an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from llvmlite import ir
 
-from potentials.kernels.cpu.duals import Dual
 from potentials.kernels.cpu.emitter import Number, Variable
 from potentials.kernels.cpu.message_emission import Couplings, Emission, MessageKernel, Weights
-from potentials.kernels.cpu.message_groups import Group, receiver_groups, receivers_of, sender_groups
 from potentials.kernels.cpu.pair_kernels import emit_pair_sums
 from potentials.kernels.cpu.splines import Splines
+from potentials.kernels.duals import Dual
+from potentials.kernels.message_formulas import receiver_terms, sender_terms
+from potentials.kernels.message_groups import Group, receiver_groups, sender_groups
 from potentials.kernels.tables import MessageTable
 
 
@@ -66,63 +68,42 @@ def _emit_node_sum(
                     sums = {d: Variable(emitter, width, emitter.load(out, place, width)) for d, place in places.items()}
                     with emitter.loop(first, last) as position:
                         edge, slot = edge_at(position), position - first
-                        add_edge = _add_to_receiver if order is None else _add_to_sender
-                        add_edge(emission, couplings, weights, group, edge, slot, channel, width, sums)
+                        one = _Edge(emission, couplings, weights, edge, slot, channel, width)
+                        for d, term in one.terms(group, onto_senders=order is not None):
+                            sums[d].add(emission.stored(term))
                     for d, place in places.items():
                         emitter.store(sums[d].get(), out, place)
 
 
-def _add_to_receiver(
-    emission: Emission,
-    couplings: Couplings,
-    weights: Weights,
-    group: Group,
-    edge: Number,
-    slot: Number,
-    channel: Number,
-    width: int,
-    sums: dict[int, Variable],
-) -> None:
-    """message_d += K_ad w_p h_a"""
-    sender, pair = emission.integer("senders", edge), emission.integer("edge_pair", edge)
-    features: dict[int, Dual] = {}
-    for number in group.paths:
-        path = emission.table.paths[number]
-        weight = weights.get(pair, slot, number, channel, width)
-        for a in range(path.coefficients.shape[0]):
-            component = path.sender_start + a
-            if component not in features:
-                features[component] = emission.element("h", sender, component, channel, width)
-            weighted = weight * features[component]
-            for d, receiver in enumerate(receivers_of(path)):
-                coupling = couplings.get(number, a, d, slot)
-                if coupling is not None:
-                    sums[receiver].add(emission.stored(weighted * coupling))
+class _Edge(NamedTuple):
+    """Some channels of one edge."""
 
+    emission: Emission
+    couplings: Couplings
+    weights: Weights
+    edge: Number
+    slot: Number
+    channel: Number
+    width: int
 
-def _add_to_sender(
-    emission: Emission,
-    couplings: Couplings,
-    weights: Weights,
-    group: Group,
-    edge: Number,
-    slot: Number,
-    channel: Number,
-    width: int,
-    sums: dict[int, Variable],
-) -> None:
-    """gradient_a += w_p K_ad g_d"""
-    receiver, pair = emission.integer("receivers", edge), emission.integer("edge_pair", edge)
-    for number in group.paths:
-        path = emission.table.paths[number]
-        weight = weights.get(pair, slot, number, channel, width)
-        received = [emission.element("g", receiver, d, channel, width) for d in receivers_of(path)]
-        for a in range(path.coefficients.shape[0]):
-            total: Dual | None = None
-            for d, gradient in enumerate(received):
-                coupling = couplings.get(number, a, d, slot)
-                if coupling is not None:
-                    term = gradient * coupling
-                    total = term if total is None else total + term
-            if total is not None:
-                sums[path.sender_start + a].add(emission.stored(weight * total))
+    def weight(self, path: int) -> Dual[Number]:
+        pair = self.emission.integer("edge_pair", self.edge)
+        return self.weights.get(pair, self.slot, path, self.channel, self.width)
+
+    def feature(self, component: int) -> Dual[Number]:
+        sender = self.emission.integer("senders", self.edge)
+        return self.emission.element("h", sender, component, self.channel, self.width)
+
+    def received(self, component: int) -> Dual[Number]:
+        receiver = self.emission.integer("receivers", self.edge)
+        return self.emission.element("g", receiver, component, self.channel, self.width)
+
+    def coupling(self, path: int, a: int, d: int) -> Dual[Number] | None:
+        return self.couplings.get(path, a, d, self.slot)
+
+    def terms(self, group: Group, onto_senders: bool) -> Iterator[tuple[int, Dual[Number]]]:
+        """Components of the sum and what this edge adds to them."""
+        table = self.emission.table
+        if onto_senders:
+            return sender_terms(table, group, self.weight, self.received, self.coupling)
+        return receiver_terms(table, group, self.weight, self.feature, self.coupling)

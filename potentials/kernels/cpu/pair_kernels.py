@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 from llvmlite import ir
 
-from potentials.kernels.cpu.duals import Dual, add
 from potentials.kernels.cpu.emitter import Number, Variable
-from potentials.kernels.cpu.message_emission import TOLERANCE, Emission, Weights
-from potentials.kernels.cpu.message_groups import Group, harmonic_groups, receivers_of
+from potentials.kernels.cpu.message_emission import Emission, Weights
 from potentials.kernels.cpu.splines import Splines
+from potentials.kernels.duals import Dual, add
+from potentials.kernels.message_formulas import moments
+from potentials.kernels.message_groups import Group, harmonic_groups
 
 
 def emit_pair_sums(emission: Emission) -> None:
@@ -52,11 +52,11 @@ def _emit_pair_group(
     sums = _zeroed_sums(emission, group) if "Y" in wanted else {}
     by_distance = {width: Variable(emitter, width) for width in _widths(emission)} if "r" in wanted else {}
     for channel, width in emitter.channel_blocks(channels, emission.lanes):
-        for number, moments in _moments(emission, group, edge, channel, width):
+        for number, found in _moments(emission, group, edge, channel, width):
             start = table.paths[number].harmonic_start
             weight = weights.get(pair, emitter.whole(0), number, channel, width)
             gradient: Number | None = None
-            for b, moment in moments.items():
+            for b, moment in found.items():
                 gradient = add(gradient, emission.stored(moment * harmonics[start + b]))
                 if "Y" in wanted:
                     sums[start + b, width].add(emission.stored(weight * moment))
@@ -93,24 +93,14 @@ def _widths(emission: Emission) -> list[int]:
 
 def _moments(
     emission: Emission, group: Group, edge: Number, channel: Number, width: int
-) -> Iterator[tuple[int, dict[int, Dual]]]:
+) -> Iterator[tuple[int, dict[int, Dual[Number]]]]:
     """m_pb of each path of a group, for one block of channels of an edge."""
     sender, receiver = emission.integer("senders", edge), emission.integer("receivers", edge)
-    features: dict[int, Dual] = {}
-    for number in group.paths:
-        path = emission.table.paths[number]
-        received = [emission.element("g", receiver, d, channel, width) for d in receivers_of(path)]
-        moments: dict[int, Dual] = {}
-        for a in range(path.coefficients.shape[0]):
-            component = path.sender_start + a
-            if component not in features:
-                features[component] = emission.element("h", sender, component, channel, width)
-            for d, gradient in enumerate(received):
-                coupled = np.flatnonzero(np.abs(path.coefficients[a, :, d]) > TOLERANCE)
-                if not len(coupled):
-                    continue
-                product = features[component] * gradient
-                for b in coupled:
-                    term = product * float(path.coefficients[a, b, d])
-                    moments[int(b)] = moments[int(b)] + term if int(b) in moments else term
-        yield number, moments
+
+    def feature(component: int) -> Dual[Number]:
+        return emission.element("h", sender, component, channel, width)
+
+    def received(component: int) -> Dual[Number]:
+        return emission.element("g", receiver, component, channel, width)
+
+    return moments(emission.table, group, feature, received)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from potentials.kernels.cpu.duals import Dual
 from potentials.kernels.cpu.emitter import Number
 from potentials.kernels.cpu.message_emission import Emission, Weights
+from potentials.kernels.duals import Dual
 
 _STACK_NUMBERS = 8192
 
@@ -56,7 +56,7 @@ class Splines(Weights):
         )
         return interval, position - emitter.as_real(interval)
 
-    def get(self, pair: Number, slot: Number, path: int, channel: Number, width: int) -> Dual:
+    def get(self, pair: Number, slot: Number, path: int, channel: Number, width: int) -> Dual[Number]:
         """Channels of one path's weight, of the pair in a slot."""
         index = slot * self.size + channel + path * self.emission.channels
         return Dual(self.emission.emitter.load(self.values, index, width))

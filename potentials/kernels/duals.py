@@ -1,34 +1,43 @@
-"""Dual numbers: a value and its derivative along one direction, so that one emitter writes a kernel and its tangent."""
+"""Dual numbers: a value and its derivative along one direction, so that one formula writes a kernel and its tangent."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, cast
 
-from potentials.kernels.cpu.emitter import Number
+
+class Arithmetic(Protocol):
+    """What an emitter's numbers can do."""
+
+    def __add__(self, other: Any, /) -> Any: ...
+
+    def __mul__(self, other: Any, /) -> Any: ...
+
+
+N = TypeVar("N", bound=Arithmetic)
 
 
 @dataclass(frozen=True)
-class Dual:
+class Dual(Generic[N]):
     """value + epsilon tangent with epsilon^2 = 0; a tangent of None is zero."""
 
-    value: Number
-    tangent: Number | None = None
+    value: N
+    tangent: N | None = None
 
-    def __add__(self, other: Dual) -> Dual:
+    def __add__(self, other: Dual[N]) -> Dual[N]:
         return Dual(self.value + other.value, add(self.tangent, other.tangent))
 
-    def __mul__(self, other: Dual | float) -> Dual:
+    def __mul__(self, other: Dual[N] | float) -> Dual[N]:
         if not isinstance(other, Dual):
             return Dual(self.value * other, None if self.tangent is None else self.tangent * other)
         tangent = None if other.tangent is None else self.value * other.tangent
         if self.tangent is not None:
-            own = self.tangent * other.value
-            tangent = own if tangent is None else tangent + own
+            tangent = add(self.tangent * other.value, tangent)
         return Dual(self.value * other.value, tangent)
 
 
-def add(left: Number | None, right: Number | None) -> Number | None:
+def add(left: N | None, right: N | None) -> N | None:
     """The sum of two numbers, each of which may be an absent zero."""
     if left is None or right is None:
         return left if right is None else right
-    return left + right
+    return cast(N, left + right)

@@ -1,0 +1,69 @@
+"""The kernels on a GPU: message passing by Triton, written for each table; everything else in plain PyTorch."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+import torch
+from torch import Tensor
+
+from potentials.kernels.gpu.message_passing import message_gradients, message_sum, message_tangents
+from potentials.kernels.reference import (
+    block_mix,
+    block_mix_outer,
+    block_mix_transposed,
+    edge_geometry,
+    edge_geometry_gradient,
+    edge_geometry_tangent,
+    gate,
+    gate_gradients,
+    gate_tangents,
+    many_body,
+    many_body_gradients,
+    many_body_tangents,
+    radial_network,
+    radial_network_gradients,
+    row_dot,
+    spline_message_gradients,
+    spline_message_sum,
+)
+
+__all__ = [
+    "block_mix",
+    "block_mix_outer",
+    "block_mix_transposed",
+    "edge_geometry",
+    "edge_geometry_gradient",
+    "edge_geometry_tangent",
+    "gate",
+    "gate_gradients",
+    "gate_tangents",
+    "is_interpreted",
+    "many_body",
+    "many_body_gradients",
+    "many_body_tangents",
+    "message_gradients",
+    "message_sum",
+    "message_tangents",
+    "radial_network",
+    "radial_network_gradients",
+    "row_dot",
+    "serves",
+    "spline_message_gradients",
+    "spline_message_sum",
+]
+
+_DTYPES = (torch.float32, torch.float64)
+
+
+def is_interpreted() -> bool:
+    """Whether Triton runs its kernels in Python, on a CPU, slowly: TRITON_INTERPRET=1, which tests use."""
+    return os.environ.get("TRITON_INTERPRET") == "1"
+
+
+def serves(tensor: Tensor) -> bool:
+    """Whether Triton is there and runs on a tensor's device."""
+    if tensor.dtype not in _DTYPES or importlib.util.find_spec("triton") is None:
+        return False
+    return tensor.device.type == "cuda" or is_interpreted()

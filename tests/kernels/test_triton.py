@@ -1,0 +1,118 @@
+"""Kernels for GPUs, run by Triton's interpreter on a CPU: values and derivatives against loops over terms and edges."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from ase.build import bulk
+from kernels.test_message_passing import (
+    EDGES,
+    SMALL,
+    TABLES,
+    brute_force,
+    brute_force_tangents,
+    check,
+    coupled,
+    gradients,
+    inputs,
+    table_of,
+    tangents,
+)
+from torch.autograd import gradgradcheck
+
+import potentials.models  # noqa: F401  (enters the families)
+from potentials.config import family_config
+from potentials.data.graph import build_graph
+from potentials.errors import PotentialsError
+from potentials.kernels import MessageTable, message_sum
+from potentials.kernels.dispatch import describe_kernels, implementation, use_kernels
+from potentials.kernels.gpu import backend as gpu
+from potentials.potential import Potential
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture(autouse=True)
+def _interpreted() -> None:
+    assert gpu.is_interpreted()
+
+
+def check_all(table: MessageTable, edges: str, channels: int, dtype: torch.dtype = torch.float64) -> None:
+    values = inputs(table, edges, dtype, channels)
+    tolerance = 1e-12 if dtype == torch.float64 else 1e-5
+    with use_kernels("gpu"):
+        assert implementation(values.h) is gpu
+        check(gradients(table, values), brute_force(table, values), tolerance)
+        check(tangents(table, values), brute_force_tangents(table, values, "hYw"), tolerance)
+
+
+@pytest.mark.parametrize(
+    "table_name", [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in TABLES if name not in SMALL)]
+)
+def test_values(table_name: str) -> None:
+    check_all(table_of(table_name), "edges", 2)
+
+
+@pytest.mark.parametrize("edges", EDGES)
+def test_few_edges(edges: str) -> None:
+    check_all(coupled(1, parity=False), edges, 2)
+
+
+@pytest.mark.parametrize("channels", [1, 16, 130])
+def test_any_number_of_channels(channels: int) -> None:
+    """Less than a block, a whole one, and more than the widest."""
+    check_all(coupled(0, parity=False), "edges", channels)
+    check_all(coupled(1, parity=False), "one atom and its images", channels)
+
+
+def test_single_precision() -> None:
+    check_all(coupled(1, parity=False), "edges", 4, torch.float32)
+
+
+@pytest.mark.parametrize("wanted", ["h", "Y", "w", "g", "hw", "Yg"])
+@pytest.mark.parametrize("directions", ["h", "Y", "w", "Yw"])
+def test_some_of_the_derivatives(wanted: str, directions: str) -> None:
+    table = coupled(0, parity=False)
+    values = inputs(table)
+    with use_kernels("gpu"):
+        found = tangents(table, values, directions, wanted)
+    check(found, brute_force_tangents(table, values, directions))
+
+
+def test_derivatives_close_under_differentiation() -> None:
+    table = coupled(1, parity=False)
+    values = inputs(table, "one atom and its images", channels=1)
+    arguments = [tensor.requires_grad_() for tensor in values[:3]]
+    with use_kernels("gpu"):
+        assert gradgradcheck(lambda *given: message_sum(table, *given, values.topology), arguments, fast_mode=True)
+
+
+@pytest.mark.parametrize("family", ["mace", "nequip"])
+def test_a_model_is_trained_as_with_the_reference(family: str) -> None:
+    """Energies, forces, and the gradient of a loss of both."""
+    torch.manual_seed(0)
+    config = {"name": family, "cutoff": 2.6, "channels": 2, "elements": ["Si"], "average_neighbors": 4.0, "layers": 2}
+    potential = Potential(family_config(config | {"scale": 1.0, "shift": 0.0}), {"Si": 0.0}, "float64").train()
+    atoms = bulk("Si")
+    atoms.rattle(0.1, seed=1)
+    graph = build_graph(atoms, ["Si"], 2.6)
+    parameters = [parameter for parameter in potential.parameters() if parameter.requires_grad]
+    results = []
+    for kernels in ("reference", "gpu"):
+        with use_kernels(kernels):
+            found = potential(graph)
+            loss = (found.energy**2).sum() + (found.forces**2).sum()
+            results.append([found.energy, found.forces, *torch.autograd.grad(loss, parameters)])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12 * float(1 + other.detach().abs().max()))
+
+
+def test_where_it_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRITON_INTERPRET", "0")
+    with use_kernels("gpu"), pytest.raises(PotentialsError, match="on a CUDA device, with the package triton"):
+        implementation(torch.zeros(1))
+
+
+def test_description() -> None:
+    with use_kernels("gpu"):
+        assert describe_kernels(torch.zeros(1)) == "Triton, interpreted, and plain PyTorch for the rest"
