@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from ase.build import bulk
+from kernels import test_many_body as many_body
 from kernels.test_message_passing import (
     EDGES,
     SMALL,
@@ -28,6 +29,8 @@ from potentials.kernels import MessageTable, message_sum
 from potentials.kernels.dispatch import describe_kernels, implementation, use_kernels
 from potentials.kernels.gpu import backend as gpu
 from potentials.potential import Potential
+
+MANY_BODY = ["random, correlation 1", "random, correlation 3", "degree 1 to 0", "degree 2 to 1"]
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -85,6 +88,25 @@ def test_derivatives_close_under_differentiation() -> None:
     arguments = [tensor.requires_grad_() for tensor in values[:3]]
     with use_kernels("gpu"):
         assert gradgradcheck(lambda *given: message_sum(table, *given, values.topology), arguments, fast_mode=True)
+
+
+@pytest.mark.parametrize("table_name", [*MANY_BODY, pytest.param("degree 3 to 1", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_many_body_products(table_name: str, dtype: torch.dtype) -> None:
+    table = many_body.TABLES[table_name]()
+    values = many_body.inputs(table, dtype=dtype, channels=3)
+    with use_kernels("gpu"):
+        found = many_body.results(table, values)
+    many_body.check(found, many_body.brute_force(table, values), 1e-12 if dtype == torch.float64 else 1e-5)
+
+
+def test_many_body_products_of_no_and_of_many_atoms() -> None:
+    """Also more of a species than one program sums."""
+    table = many_body.TABLES["random, correlation 2"]()
+    for species in (torch.zeros(0, dtype=torch.int64), torch.zeros(70, dtype=torch.int64)):
+        values = many_body.inputs(table, species)
+        with use_kernels("gpu"):
+            many_body.check(many_body.results(table, values), many_body.brute_force(table, values))
 
 
 @pytest.mark.parametrize("family", ["mace", "nequip"])

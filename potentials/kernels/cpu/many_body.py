@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-import torch
 from torch import Tensor
 
 from potentials.kernels.cpu import many_body_kernels
@@ -12,10 +11,8 @@ from potentials.kernels.cpu.compiler import compiled
 from potentials.kernels.cpu.many_body_kernels import NODE_BLOCK, ManyBodyKernel, channel_parts
 from potentials.kernels.cpu.threads import bits_of, run_rows
 from potentials.kernels.memory import allocate
+from potentials.kernels.species_blocks import SpeciesBlocks
 from potentials.kernels.tables import ManyBodyTable, lookup
-
-_SUM_BLOCK = 64
-"""Atoms whose coefficient gradients are summed by one worker: fixed, so that sums do not depend on the workers."""
 
 
 @cache
@@ -104,20 +101,8 @@ def many_body_tangents(
 def _coefficient_gradient(
     kernel: ManyBodyKernel, table: ManyBodyTable, tensors: dict[str, Tensor], num_species: int
 ) -> Tensor:
-    A, species = tensors["A"], tensors["species"]
-    bounds, owners = [], []
-    start = 0
-    for number, count in enumerate(torch.bincount(species, minlength=num_species).tolist()):
-        for first in range(start, start + count, _SUM_BLOCK):
-            bounds += [first, min(first + _SUM_BLOCK, start + count)]
-            owners.append(number)
-        start += count
-    partial = A.new_empty(len(owners), table.num_terms, A.shape[2])
-    _run_many_body(
-        kernel, table, tensors | {"blocks": torch.tensor(bounds, dtype=torch.int64)}, (partial,), len(owners)
-    )
-    if owners == list(range(num_species)):
-        return partial
-    return A.new_zeros(num_species, table.num_terms, A.shape[2]).index_add_(
-        0, torch.tensor(owners, dtype=torch.int64), partial
-    )
+    A = tensors["A"]
+    blocks = SpeciesBlocks.of(tensors["species"], num_species)
+    partial = A.new_empty(len(blocks.owners), table.num_terms, A.shape[2])
+    _run_many_body(kernel, table, tensors | {"blocks": blocks.bounds}, (partial,), len(blocks.owners))
+    return blocks.sum(partial, num_species)

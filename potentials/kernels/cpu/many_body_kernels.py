@@ -7,101 +7,21 @@ their species and channels a register at a time, so that the coefficients stay i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 from llvmlite import ir
 
 from potentials.kernels.cpu.compiler import register_bits
 from potentials.kernels.cpu.emitter import Emitter, Number
 from potentials.kernels.duals import Dual
+from potentials.kernels.many_body_formulas import Coefficient, differentiate, evaluate, monomials, pieces_of, tree_of
 from potentials.kernels.tables import ManyBodyTable
 
 ManyBodyKernel = Literal["value", "gradient", "tangents", "coefficients", "coefficient_tangents"]
 PARAMETERS = ("A", "coefficients", "species", "g", "v", "order", "atoms", "blocks", "out_first", "out_second")
-_TERMS_AT_A_TIME = 500
 NODE_BLOCK = 32
 """Atoms that one worker takes at a time."""
-
-
-@dataclass
-class _Branch:
-    """The monomials that begin with one sequence of factors.
-
-    Attributes:
-        terms: (output, term) of the monomial that ends here.
-        children: by the next factor.
-    """
-
-    terms: list[tuple[int, int]] = field(default_factory=list)
-    children: dict[int, _Branch] = field(default_factory=dict)
-
-
-def _tree(table: ManyBodyTable, outputs: Sequence[int]) -> _Branch:
-    """Tree of the monomials of some outputs."""
-    root = _Branch()
-    for term, (factors, reached) in enumerate(zip(table.factors.tolist(), table.output_of_term.tolist(), strict=True)):
-        if reached not in outputs:
-            continue
-        branch = root
-        for factor in factors:
-            if factor < table.components:
-                branch = branch.children.setdefault(factor, _Branch())
-        branch.terms.append((reached, term))
-    return root
-
-
-def _pieces(table: ManyBodyTable) -> list[list[int]]:
-    """The outputs, a few at a time: compiling takes more than twice as long for twice the terms in one piece."""
-    sizes = [int(np.count_nonzero(table.output_of_term == output)) for output in range(table.outputs)]
-    pieces: list[list[int]] = [[]]
-    for output, size in enumerate(sizes):
-        if pieces[-1] and sum(sizes[other] for other in pieces[-1]) + size > _TERMS_AT_A_TIME:
-            pieces.append([])
-        pieces[-1].append(output)
-    return pieces
-
-
-def _total(parts: Sequence[Dual]) -> Dual | None:
-    result: Dual | None = None
-    for part in parts:
-        result = part if result is None else result + part
-    return result
-
-
-Coefficient = Callable[[int, int], Dual]
-"""Weight of a term, from output and term."""
-
-
-def _evaluate(branch: _Branch, A: Sequence[Dual], coefficient: Coefficient) -> Dual | None:
-    """The polynomial of a branch, its leading factors divided out."""
-    parts = [coefficient(output, term) for output, term in branch.terms]
-    for factor, child in branch.children.items():
-        inner = _evaluate(child, A, coefficient)
-        if inner is not None:
-            parts.append(A[factor] * inner)
-    return _total(parts)
-
-
-def _differentiate(
-    branch: _Branch, A: Sequence[Dual], coefficient: Coefficient, prefix: Dual | None, gradient: list[Dual | None]
-) -> Dual | None:
-    """As `_evaluate`; adds d/dA of the branch times `prefix`, the product of its leading factors, to `gradient`."""
-    parts = [coefficient(output, term) for output, term in branch.terms]
-    for factor, child in branch.children.items():
-        longer = None
-        if child.children:
-            longer = A[factor] if prefix is None else prefix * A[factor]
-        inner = _differentiate(child, A, coefficient, longer, gradient)
-        if inner is None:
-            continue
-        slope = inner if prefix is None else prefix * inner
-        earlier = gradient[factor]
-        gradient[factor] = slope if earlier is None else earlier + slope
-        parts.append(A[factor] * inner)
-    return _total(parts)
 
 
 class _Emission:
@@ -121,7 +41,7 @@ class _Emission:
             for component in range(components)
         ]
 
-    def factors(self, node: Number, channel: Number) -> list[Dual]:
+    def factors(self, node: Number, channel: Number) -> list[Dual[Number]]:
         """A of one atom, with the direction v where there is one."""
         values = self._load("A", self.table.components, node, channel)
         if not self.has_direction:
@@ -133,18 +53,18 @@ class _Emission:
         """g of one atom."""
         return self._load("g", self.table.outputs, node, channel)
 
-    def weights(self, node: Number, channel: Number) -> Coefficient:
+    def weights(self, node: Number, channel: Number) -> Coefficient[Number]:
         """The coefficients of an atom's species."""
         species = self.emitter.load_integer(self.addresses["species"], node)
         base = species * (self.table.num_terms * self.channels) + channel
         address = self.addresses["coefficients"]
         return lambda _, term: Dual(self.emitter.load(address, base + term * self.channels, self.lanes))
 
-    def one(self) -> Dual:
+    def one(self) -> Dual[Number]:
         """The empty product."""
         return Dual(self.emitter.constant_vector(1.0, self.lanes))
 
-    def stored(self, number: Dual | None) -> Number:
+    def stored(self, number: Dual[Number] | None) -> Number:
         """The part of a result that the kernel is to give: the value, or its derivative where there is a direction."""
         part = None if number is None else number.tangent if self.has_direction else number.value
         return self.emitter.zero(self.lanes) if part is None else part
@@ -192,7 +112,7 @@ def _emit_per_atom(emission: _Emission, kernel: ManyBodyKernel) -> None:
         channel = _first_channel(emission, part)
         first = block * NODE_BLOCK
         last = emitter.smaller(first + NODE_BLOCK, emitter.integer("atoms"))
-        for number, outputs in enumerate(_pieces(emission.table)):
+        for number, outputs in enumerate(pieces_of(emission.table)):
             with emitter.loop(first, last) as position:
                 node = emitter.load_integer(emission.addresses["order"], position)
                 if kernel == "value":
@@ -205,7 +125,7 @@ def _emit_values(emission: _Emission, outputs: Sequence[int], node: Number, chan
     """B of some outputs; with a direction, its derivative."""
     A, weight = emission.factors(node, channel), emission.weights(node, channel)
     for output in outputs:
-        value = _evaluate(_tree(emission.table, [output]), A, weight)
+        value = evaluate(tree_of(emission.table, [output]), A, weight)
         place = emission.place(emission.table.outputs, output, node, channel)
         emission.emitter.store(emission.stored(value), emission.addresses[name], place)
 
@@ -214,9 +134,9 @@ def _emit_gradient(emission: _Emission, outputs: Sequence[int], node: Number, ch
     """d(g.B)/dA of some outputs, added to that of earlier ones; with a direction, its derivative and that of B."""
     emitter, table = emission.emitter, emission.table
     A, weight, g = emission.factors(node, channel), emission.weights(node, channel), emission.upstream(node, channel)
-    gradient: list[Dual | None] = [None] * table.components
-    _differentiate(
-        _tree(table, outputs), A, lambda output, term: weight(output, term) * Dual(g[output]), None, gradient
+    gradient: list[Dual[Number] | None] = [None] * table.components
+    differentiate(
+        tree_of(table, outputs), A, lambda output, term: weight(output, term) * Dual(g[output]), None, gradient
     )
     for component, slope in enumerate(gradient):
         place = emission.place(table.components, component, node, channel)
@@ -238,22 +158,14 @@ def _emit_coefficient_gradient(emission: _Emission) -> None:
         with emitter.loop(emitter.whole(0), emitter.whole(table.num_terms)) as index:
             emitter.store(emitter.zero(lanes), sums, index * lanes)
         first, last = (emitter.load_integer(emission.addresses["blocks"], block * 2 + end) for end in (0, 1))
-        for outputs in _pieces(table):
+        for outputs in pieces_of(table):
             with emitter.loop(first, last) as position:
                 node = emitter.load_integer(emission.addresses["order"], position)
                 A, g = emission.factors(node, channel), emission.upstream(node, channel)
-                for output, term, monomial in _monomials(_tree(table, outputs), A, emission.one()):
+                for output, term, monomial in monomials(tree_of(table, outputs), A, emission.one()):
                     place = emitter.whole(term * lanes)
                     product = emission.stored(monomial) * g[output]
                     emitter.store(emitter.load(sums, place, lanes) + product, sums, place)
         with emitter.loop(emitter.whole(0), emitter.whole(table.num_terms)) as index:
             place = (block * table.num_terms + index) * channels + channel
             emitter.store(emitter.load(sums, index * lanes, lanes), emission.addresses["out_first"], place)
-
-
-def _monomials(branch: _Branch, A: Sequence[Dual], prefix: Dual) -> Iterator[tuple[int, int, Dual]]:
-    """(output, term, product of its factors) of every term."""
-    for output, term in branch.terms:
-        yield output, term, prefix
-    for factor, child in branch.children.items():
-        yield from _monomials(child, A, prefix * A[factor])

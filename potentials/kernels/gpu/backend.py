@@ -1,4 +1,4 @@
-"""The kernels on a GPU: message passing by Triton, written for each table; everything else in plain PyTorch."""
+"""The kernels on a GPU: message passing and many-body products by Triton, the rest in plain PyTorch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import torch
 from torch import Tensor
 
+from potentials.kernels.gpu.many_body import many_body, many_body_gradients, many_body_tangents
 from potentials.kernels.gpu.message_passing import message_gradients, message_sum, message_tangents
 from potentials.kernels.reference import (
     block_mix,
@@ -19,9 +20,6 @@ from potentials.kernels.reference import (
     gate,
     gate_gradients,
     gate_tangents,
-    many_body,
-    many_body_gradients,
-    many_body_tangents,
     radial_network,
     radial_network_gradients,
     row_dot,

@@ -25,6 +25,11 @@ def _functions(key: str, kernel: TritonMessageKernel) -> list[Any]:
     return load_functions([source.text() for source in sources], [source.name for source in sources])
 
 
+def block_of(channels: int) -> int:
+    """Channels of one program: a power of two."""
+    return min(_WIDEST_BLOCK, 1 << max(0, channels - 1).bit_length())
+
+
 class _MessageCall:
     """One call of the message-passing family."""
 
@@ -32,9 +37,7 @@ class _MessageCall:
         self.table, self.topology, self.like, self.channels = table, topology, h, h.shape[2]
         given = {"h": h} | {name: value for name, value in others.items() if value is not None}
         self.arguments = {name: value.contiguous() for name, value in given.items()}
-        self.block = 1
-        while self.block < min(self.channels, _WIDEST_BLOCK):
-            self.block *= 2
+        self.block = block_of(self.channels)
 
     def run(self, kernel: TritonMessageKernel, grid: tuple[int, ...], first: Tensor, second: Tensor) -> None:
         """Launch a kernel's functions."""
