@@ -6,7 +6,8 @@ The peers run in environments of their own, through ../shared/bench/peers.py (`-
 structures and threads. Ours and the peer take turns, a process for each case and turn, so that what else happens on the
 machine happens to both; a ratio is taken within each turn, and the median of the turns is shown. Peak memory is the
 largest resident size of the process that ran the case, its imports included. Without peers only ours is timed.
-`compiled` is energy and forces of `potential.compile_for_md()`, which the ASE calculator uses; no ratio is made of it.
+`compiled` is energy and forces of `potential.compile_for_md()`, which the ASE calculator uses; it counts in no
+ratio, and memory is taken before it.
 
 `--atoms 64,512,4096` times steps of NVE dynamics through the ASE calculator for growing cells of silicon instead, with
 mace-torch's calculator for comparison where its environment is given; neighbour lists are part of it.
@@ -18,6 +19,7 @@ import argparse
 import json
 import math
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -143,9 +145,10 @@ def time_ours(name: str, data: Path, repeats: int) -> None:
     train = median_ms(step, repeats)
     potential.eval()
     infer = median_ms(lambda: potential(batch, forces=True, create_graph=False), repeats)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     compiled = compile_for_md(potential)
     ready = median_ms(lambda: compiled(batch, forces=True, create_graph=False), repeats)
-    print(json.dumps({"train_ms": train, "infer_ms": infer, "compiled_ms": ready}))
+    print(json.dumps({"train_ms": train, "infer_ms": infer, "compiled_ms": ready, "own_memory_mb": memory}))
 
 
 # The same steps with either calculator: the peer's environment runs this text.
@@ -226,7 +229,8 @@ def last_line(command: list[str], threads: int) -> str:
 def measured(command: list[str], threads: int) -> Timing:
     """The timing that a worker of ours or of the peers prints, with its memory."""
     found = json.loads(last_line([sys.executable, "-c", MEASURING, *command], threads))
-    return Timing(found["train_ms"], found["infer_ms"], found["memory_mb"], found.get("compiled_ms"))
+    memory = found.get("own_memory_mb", found["memory_mb"])
+    return Timing(found["train_ms"], found["infer_ms"], memory, found.get("compiled_ms"))
 
 
 def geometric_mean(values: list[float]) -> float:
