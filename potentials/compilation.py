@@ -19,7 +19,7 @@ from potentials.potential import MODEL_DTYPE, Compilation, Potential
 
 TOLERANCE = {"float32": 1e-5, "mixed": 1e-5, "float64": 1e-8}
 """eV/A, by precision: how far forces with splines may be from those with the radial networks."""
-_FEWEST_KNOTS, _MOST_KNOTS = 65, 4097
+_KNOTS = (65, 129, 257, 513, 1025, 2049, 4097)
 _SCALES = (0.75, 1.0)
 
 
@@ -30,11 +30,11 @@ def compile_for_md(potential: Potential) -> Potential:
     clusters of the potential's elements (27 atoms, nearest distances of 0.9 and 1.2 times the sum of mean covalent
     radii, rattled) within 1e-5 eV/A of the networks' (float32, mixed) or 1e-8 eV/A (float64), in float64 arithmetic.
     Where that cannot be had, or where radial functions depend on the elements, the networks stay. Large results are
-    written where those of the last call were, unless somebody still holds them.
+    written where those of the last call were, unless somebody still holds them. A compiled potential is returned as it is.
     """
-    compiled = copy.deepcopy(potential).eval().requires_grad_(False)
     if potential.compilation is not None:
-        return compiled
+        return potential
+    compiled = copy.deepcopy(potential).eval().requires_grad_(False)
     try:
         compiled.model, compiled.compilation = _with_splines(potential)
     except PotentialsError as error:
@@ -51,12 +51,10 @@ def _with_splines(potential: Potential) -> tuple[nn.Module, Compilation]:
     exact = copy.deepcopy(potential).eval()
     exact.precision = "float64"
     networks = exact.model.double()
-    knots = _FEWEST_KNOTS
-    model = tabulated(networks, knots)
     with use_kernels("reference"):
         wanted = [_forces(exact, cluster) for cluster in clusters]
-        while knots <= _MOST_KNOTS:
-            exact.model = model
+        for knots in _KNOTS:
+            model = exact.model = tabulated(networks, knots)
             error = max(
                 float((_forces(exact, cluster) - forces).abs().max())
                 for cluster, forces in zip(clusters, wanted, strict=True)
@@ -65,9 +63,7 @@ def _with_splines(potential: Potential) -> tuple[nn.Module, Compilation]:
                 note = f"splines of {knots} knots for the radial networks, forces within {error:.1g} eV/A of theirs"
                 model = model.to(MODEL_DTYPE[potential.precision]).eval().requires_grad_(False)
                 return model, Compilation(knots, error, note)
-            knots = 2 * knots - 1
-            model = tabulated(networks, knots)
-    raise PotentialsError(f"splines of {_MOST_KNOTS} knots change forces by {error:.1g} eV/A, beyond {tolerance:g}")
+    raise PotentialsError(f"splines of {_KNOTS[-1]} knots change forces by {error:.1g} eV/A, beyond {tolerance:g}")
 
 
 def _forces(potential: Potential, atoms: Atoms) -> torch.Tensor:

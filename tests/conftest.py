@@ -13,8 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from potentials.kernels.dispatch import use_kernels
+
+# New memory is filled with NaN, so that a result that rests on what happened to be there shows.
+torch.use_deterministic_algorithms(True)
+torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

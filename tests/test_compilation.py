@@ -82,7 +82,7 @@ def test_radial_functions_of_the_elements_are_not_tabulated() -> None:
 
 
 def test_splines_that_are_not_good_enough_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("potentials.compilation._MOST_KNOTS", 65)
+    monkeypatch.setattr("potentials.compilation._KNOTS", (65,))
     compiled = potential(precision="float64").compile_for_md()
     assert compiled.compilation.knots is None
     assert "splines of 65 knots change forces by" in compiled.compilation.note

@@ -24,6 +24,9 @@ from potentials.kernels.tables import (
     RadialSplines,
 )
 from potentials.kernels.topology import EdgeTopology
+from potentials.kernels.vector_math import settle_vector_functions
+
+settle_vector_functions()
 
 __all__ = [
     "EdgeTopology",

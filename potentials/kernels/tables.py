@@ -15,6 +15,16 @@ Table: TypeAlias = "MessageTable | ManyBodyTable | HarmonicsTable"
 _TABLES: dict[str, Table] = {}
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class _Table:
+    """What tables share: a key that stands for all they hold, in every process."""
+
+    key: str
+
+    def __repr__(self) -> str:
+        return self.key
+
+
 def lookup(key: str) -> Table:
     """The table of this key. Operators carry keys, because a `torch.library` operator takes no Python objects."""
     return _TABLES[key]
@@ -45,8 +55,8 @@ class MessagePath:
     coefficients: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class MessageTable:
+@dataclass(frozen=True, eq=False, repr=False)
+class MessageTable(_Table):
     """Terms of Q(h, Y, w, g) = sum_e sum_t C_t h[src_e, a_t, c] Y[e, b_t] w[e, p_t, c] g[dst_e, d_t, c].
 
     The terms t are grouped by path p: each path is one dense block of coefficients, mostly zeros. Each receiver
@@ -57,7 +67,6 @@ class MessageTable:
     harmonic_components: int
     receiver_components: int
     paths: tuple[MessagePath, ...]
-    key: str
 
     @classmethod
     def create(
@@ -83,7 +92,7 @@ class MessageTable:
             starts = [path.sender_start, path.harmonic_start, path.receiver_start, path.receiver_step]
             parts += [np.array(starts), path.coefficients]
         key = _content_key("message", *parts)
-        table = cls(sender_components, harmonic_components, receiver_components, tuple(paths), key)
+        table = cls(key, sender_components, harmonic_components, receiver_components, tuple(paths))
         return _TABLES.setdefault(key, table)  # type: ignore[return-value]
 
     def terms(self) -> tuple[np.ndarray, np.ndarray]:
@@ -97,8 +106,8 @@ class MessageTable:
         return np.array(indices, dtype=np.int64).reshape(-1, 4), np.array(coefficients)
 
 
-@dataclass(frozen=True, eq=False)
-class ManyBodyTable:
+@dataclass(frozen=True, eq=False, repr=False)
+class ManyBodyTable(_Table):
     """Terms of B[n, M, c] = sum_t [M_t = M] coefficients[z_n, t, c] prod_q A[n, factors[t, q], c].
 
     A factor equal to `components` stands for the constant one, so that monomials of all degrees share one form.
@@ -111,13 +120,12 @@ class ManyBodyTable:
     """[T, correlation] int64."""
     output_of_term: np.ndarray
     """[T] int64, ascending."""
-    key: str
 
     @classmethod
     def create(cls, components: int, outputs: int, factors: np.ndarray, output_of_term: np.ndarray) -> ManyBodyTable:
         """Make and register a table; equal content gives the same key in every process."""
         key = _content_key("many-body", np.array([components, outputs]), factors, output_of_term)
-        table = cls(components, outputs, factors, output_of_term, key)
+        table = cls(key, components, outputs, factors, output_of_term)
         return _TABLES.setdefault(key, table)  # type: ignore[return-value]
 
     @property
@@ -126,13 +134,12 @@ class ManyBodyTable:
         return self.factors.shape[0]
 
 
-@dataclass(frozen=True, eq=False)
-class HarmonicsTable:
+@dataclass(frozen=True, eq=False, repr=False)
+class HarmonicsTable(_Table):
     """Coefficients of Y_l = sum_ab raising[l - 2][a, b, :] Y_{l-1,a} Y_{1,b} for l = 2 to `degree`."""
 
     degree: int
     raising: tuple[np.ndarray, ...]
-    key: str
 
     @property
     def components(self) -> int:
@@ -142,7 +149,7 @@ class HarmonicsTable:
     @classmethod
     def create(cls, degree: int, raising: Sequence[np.ndarray]) -> HarmonicsTable:
         """Make and register a table; equal content gives the same key in every process."""
-        table = cls(degree, tuple(raising), _content_key("harmonics", np.array([degree]), *raising))
+        table = cls(_content_key("harmonics", np.array([degree]), *raising), degree, tuple(raising))
         return _TABLES.setdefault(table.key, table)  # type: ignore[return-value]
 
 
@@ -232,16 +239,6 @@ class MixingTable(NamedTuple):
         sizes = [block.copies * self.channels_in for block in self.blocks]
         parts = weight.split([size * self.channels_out for size in sizes], dim=-1)
         return [part.unflatten(-1, (size, self.channels_out)) for part, size in zip(parts, sizes, strict=True)]
-
-    @property
-    def covers_output(self) -> bool:
-        """Whether every component of the output is in a block."""
-        return sum(block.components for block in self.blocks) == self.outputs
-
-    @property
-    def covers_input(self) -> bool:
-        """Whether every component of the input is in a block."""
-        return sum(block.components * block.copies for block in self.blocks) == self.inputs
 
 
 def perceptron_matrices(weight: Tensor, sizes: Sequence[int]) -> list[Tensor]:

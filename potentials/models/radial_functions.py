@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from potentials.kernels import EdgeTopology, MessageTable, message_sum, row_dot
-from potentials.kernels.autograd import is_wanted
+from potentials.kernels.autograd import apart, is_wanted
 
 ValuesAndSlopes = tuple[Tensor, Tensor]
 
@@ -66,13 +66,15 @@ class _SlopeSum(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, v: Tensor) -> Any:
         gradient, slopes, distances = ctx.saved_tensors
-        by_gradient = v * slopes if is_wanted(ctx, 0) else None
         by_slopes = v * gradient if is_wanted(ctx, 1) else None
+        further = torch.is_grad_enabled()
         by_distance = None
-        if is_wanted(ctx, 2):
+        if further or is_wanted(ctx, 2):
             with torch.enable_grad():
-                r = distances.detach().requires_grad_()
-                total = (gradient * ctx.at(r)[1]).sum()
-                (curvature,) = torch.autograd.grad(total, r, create_graph=True)
-            by_distance = v * (curvature if torch.is_grad_enabled() else curvature.detach())
+                r = apart(distances)
+                # Third derivatives need slopes that depend on the distances.
+                slopes = ctx.at(r)[1]
+                (curvature,) = torch.autograd.grad((gradient * slopes).sum(), r, create_graph=True)
+            by_distance = v * (curvature if further else curvature.detach())
+        by_gradient = v * (slopes if further else slopes.detach()) if is_wanted(ctx, 0) else None
         return by_gradient, by_slopes, by_distance, None

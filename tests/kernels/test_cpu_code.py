@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from potentials.equivariant import Layout, message_table
-from potentials.kernels import EdgeTopology, message_sum
+from potentials.kernels import EdgeTopology, MixedBlock, MixingTable, block_mix, message_sum
 from potentials.kernels.cpu import compiler
 from potentials.kernels.cpu import threads as kernel_threads
 from potentials.kernels.cpu.emitter import Emitter
@@ -41,24 +41,33 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "kernels"
 
 
-def never() -> compiler.ir.Function:
-    raise AssertionError("compiled again")
+def powers(exponent: int) -> compiler.ir.Function:
+    """out[row] = values[row]^exponent"""
+    emitter = Emitter(("values", "out"), 64)
+    values, out = emitter.address("values"), emitter.address("out")
+    with emitter.rows() as row:
+        number = power = emitter.load(values, row)
+        for _ in range(exponent - 1):
+            power = power * number
+        emitter.store(power, out, row)
+    return emitter.function
 
 
-def test_code_is_kept_and_found_again(folder: Path) -> None:
-    run_squares(compiler.compiled("squares", squares))
+def test_code_is_kept_and_found_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_squares(compiler.compiled(squares))
     (kept,) = folder.iterdir()
-    run_squares(compiler.compiled("squares", never))
+    monkeypatch.setattr(compiler, "_compile", lambda _: pytest.fail("compiled again"))
+    run_squares(compiler.compiled(squares))
     assert [kept] == list(folder.iterdir())
 
 
 def test_damaged_code_is_made_anew(folder: Path) -> None:
-    compiler.compiled("squares", squares)
+    compiler.compiled(squares)
     (kept,) = folder.iterdir()
     good = kept.read_bytes()
     for damaged in (b"", good[:-1], good[:100] + b"x" + good[101:]):
         kept.write_bytes(damaged)
-        run_squares(compiler.compiled("squares", squares))
+        run_squares(compiler.compiled(squares))
         assert kept.read_bytes() == good
 
 
@@ -66,19 +75,36 @@ def test_without_a_folder_code_is_compiled_in_memory(tmp_path: Path, monkeypatch
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv(compiler.CACHE_VARIABLE, str(tmp_path / "file"))
     assert compiler.cache_folder() is None
-    run_squares(compiler.compiled("squares", squares))
+    run_squares(compiler.compiled(squares))
 
 
-def test_another_kernel_is_another_file(folder: Path) -> None:
-    compiler.compiled("squares", squares)
-    compiler.compiled("squares again", squares)
+def test_another_argument_is_another_kernel(folder: Path) -> None:
+    compiler.compiled(powers, 3)
+    run_squares(compiler.compiled(powers, 2))
     assert len(list(folder.iterdir())) == 2
+
+
+def test_equal_matrices_of_other_channels_are_another_kernel() -> None:
+    """Two copies of 32 channels and one of 64: the same blocks of numbers, but shared out to threads in other rows."""
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(1, 64 * 64, generator=generator)
+    g = torch.randn(5, 1, 64, generator=generator)
+    with use_kernels("cpu"):
+        for channels, copies in ((64, 1), (32, 2)):
+            table = MixingTable((MixedBlock(0, 1, copies, 0),), copies, 1, channels, 64)
+            x = torch.randn(5, copies, channels, generator=generator, requires_grad=True)
+            weight_here = weight.clone().requires_grad_()
+            y = block_mix(table, x, weight_here)
+            found = torch.autograd.grad((y * g).sum(), (x, weight_here))
+            by_x = (g[:, 0] @ weight.view(64, 64).T / 8).view_as(x)
+            by_weight = (x.detach().view(5, 64).T @ g[:, 0] / 8).view_as(weight)
+            torch.testing.assert_close(found, (by_x, by_weight))
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])
 def test_every_row_is_done_once(number: int, folder: Path, threads: Callable[[int], None]) -> None:
     threads(number)
-    address = compiler.compiled("squares", squares)
+    address = compiler.compiled(squares)
     for rows in (0, 1, 2, 7, 1000):
         run_squares(address, rows)
 
@@ -88,7 +114,7 @@ def test_threads_of_python_do_the_same(
 ) -> None:
     monkeypatch.setattr("potentials.kernels.cpu.threads._openmp", lambda: None)
     threads(3)
-    run_squares(compiler.compiled("squares", squares))
+    run_squares(compiler.compiled(squares))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyTorch may bring no OpenMP library")

@@ -222,3 +222,20 @@ def test_trainable(basis: str, trainable: bool) -> None:
 def test_wrong_configurations(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         RadialConfig.model_validate(wrong)
+
+
+def test_radial_functions_of_a_network_to_the_third_derivative() -> None:
+    """With respect to the distances, against finite differences of the second derivatives."""
+    torch.manual_seed(0)
+    basis = RadialBasis(RadialConfig(basis="bessel", size=4), 5.0, ["H"]).double()
+    network = RadialNetwork([4, 6, 3]).double()
+    species = torch.zeros(3, dtype=torch.int64)
+
+    def second(r: torch.Tensor) -> torch.Tensor:
+        values = network(basis(r, species, species)).connected()
+        (first,) = torch.autograd.grad((values**2).sum(), r, create_graph=True)
+        (derivative,) = torch.autograd.grad((first**2).sum(), r, create_graph=True)
+        return derivative
+
+    r = torch.tensor([[1.0], [2.5], [4.0]], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(second, (r,))

@@ -428,9 +428,16 @@ def test_a_longer_cosine_is_announced(tmp_path):
     assert "train.max_epochs 1 -> 2: the cosine schedule now go" in log
 
 
-def test_torch_is_left_as_it_was(finished):
-    assert not torch.are_deterministic_algorithms_enabled()
-    assert torch.utils.deterministic.fill_uninitialized_memory
+@pytest.mark.parametrize("enabled", [False, True])
+def test_torch_is_left_as_it_was(tmp_path, enabled):
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(enabled)
+    try:
+        quietly(toy_run(tmp_path, train__max_epochs=1))
+        assert torch.are_deterministic_algorithms_enabled() is enabled
+        assert torch.utils.deterministic.fill_uninitialized_memory
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def test_gpu_that_is_not_there(tmp_path):

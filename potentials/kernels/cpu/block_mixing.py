@@ -19,14 +19,12 @@ from potentials.kernels.tables import MixingTable
 
 @cache
 def _mixing_code(kernel: MixingKernel, bits: int) -> int:
-    return compiled(f"mixing {kernel!r} of {bits} bits", lambda: mixing_kernels.emit(kernel, bits))
+    return compiled(mixing_kernels.emit, kernel, bits)
 
 
 @cache
 def _outer_code(kernel: MixingKernel, channels: int, bits: int) -> int:
-    return compiled(
-        f"gradient of mixing {kernel!r} of {bits} bits", lambda: mixing_kernels.emit_outer(kernel, channels, bits)
-    )
+    return compiled(mixing_kernels.emit_outer, kernel, channels, bits)
 
 
 @cache
@@ -79,9 +77,7 @@ def block_mix_transposed(
 
 @cache
 def _turning_code(kernel: MixingKernel, channels: int, bits: int) -> int:
-    return compiled(
-        f"transposition of {kernel!r} of {bits} bits", lambda: mixing_kernels.emit_turning(kernel, channels, bits)
-    )
+    return compiled(mixing_kernels.emit_turning, kernel, channels, bits)
 
 
 def _turned(table: MixingTable, weight: Tensor) -> Tensor:

@@ -48,11 +48,12 @@ def processor() -> str:
 
 @cache
 def _origin() -> bytes:
-    """What decides the code besides the kernel's description: processor, compiler and the emitters themselves."""
+    """What decides the code besides the kernel's description: processor, compiler, emitters and their formulas."""
     digest = hashlib.sha256()
     for part in (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), llvmlite.__version__):
         digest.update(part.encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    here = Path(__file__).parent
+    for source in sorted([*here.glob("*.py"), *here.parent.glob("*.py")]):
         digest.update(source.read_bytes())
     return digest.digest()
 
@@ -74,13 +75,17 @@ def cache_folder() -> Path | None:
         return None
 
 
-def compiled(description: str, emit: Callable[[], ir.Function]) -> int:
-    """Address of a kernel's code, which stays for the life of the process.
+def compiled(emit: Callable[..., ir.Function], *arguments: object) -> int:
+    """Address of the code of a kernel, which stays for the life of the process.
+
+    Code is found again by the emitter's name and all its arguments, so these must print everything that they hold.
 
     Args:
-        description: says in words which kernel it is, and all that decides its code.
-        emit: writes it, when it is not on disk.
+        emit: writes the kernel, when it is not on disk.
+        arguments: what it is called with.
     """
+    module = emit.__module__.rsplit(".", 1)[-1]
+    description = f"{module}.{emit.__qualname__}({', '.join(map(repr, arguments))})"
     with _LOCK:
         folder = cache_folder()
         name = hashlib.sha256(_origin() + description.encode()).hexdigest()
@@ -88,7 +93,7 @@ def compiled(description: str, emit: Callable[[], ir.Function]) -> int:
         code = None if path is None else _read(path)
         if code is None:
             logger.info("compiling kernels for this processor: %s", description)
-            code = _compile(emit())
+            code = _compile(emit(*arguments))
             if path is not None:
                 _write(path, code)
         return _load(code)

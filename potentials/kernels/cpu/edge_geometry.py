@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import cast
 
 from torch import Tensor
 
@@ -12,22 +11,19 @@ from potentials.kernels.cpu.compiler import compiled
 from potentials.kernels.cpu.geometry_kernels import GeometryKernel
 from potentials.kernels.cpu.threads import bits_of, run_rows
 from potentials.kernels.memory import allocate
-from potentials.kernels.tables import HarmonicsTable, lookup
+from potentials.kernels.tables import HarmonicsTable
 
 
 @cache
-def _code(key: str, sign: float, kernel: GeometryKernel, bits: int) -> int:
-    table = cast(HarmonicsTable, lookup(key))
-    return compiled(
-        f"{kernel} of {key}, sign {sign}, {bits} bits", lambda: geometry_kernels.emit(table, sign, kernel, bits)
-    )
+def _code(table: HarmonicsTable, sign: float, kernel: GeometryKernel, bits: int) -> int:
+    return compiled(geometry_kernels.emit, table, sign, kernel, bits)
 
 
 def _run(table: HarmonicsTable, sign: float, kernel: GeometryKernel, rows: int, given: dict[str, Tensor]) -> None:
     kept = {name: tensor.contiguous() for name, tensor in given.items()}
     words = [kept[name].data_ptr() if name in kept else 0 for name in geometry_kernels.PARAMETERS]
     if rows:
-        run_rows(_code(table.key, sign, kernel, bits_of(given["vectors"])), rows, words)
+        run_rows(_code(table, sign, kernel, bits_of(given["vectors"])), rows, words)
 
 
 def edge_geometry(

@@ -16,10 +16,7 @@ from potentials.kernels.tables import GateTable
 
 @cache
 def _code(table: GateTable, channels: int, kernel: GateKernel, bits: int) -> int:
-    return compiled(
-        f"{kernel} of {table!r}, {channels} channels of {bits} bits",
-        lambda: gate_kernels.emit(table, channels, kernel, bits),
-    )
+    return compiled(gate_kernels.emit, table, channels, kernel, bits)
 
 
 def _run(table: GateTable, kernel: GateKernel, **given: Tensor) -> None:

@@ -12,18 +12,12 @@ from potentials.kernels.cpu.many_body_kernels import NODE_BLOCK, ManyBodyKernel,
 from potentials.kernels.cpu.threads import bits_of, run_rows
 from potentials.kernels.memory import allocate
 from potentials.kernels.species_blocks import SpeciesBlocks
-from potentials.kernels.tables import ManyBodyTable, lookup
+from potentials.kernels.tables import ManyBodyTable
 
 
 @cache
-def _many_body_code(key: str, channels: int, bits: int, kernel: ManyBodyKernel) -> int:
-    table = lookup(key)
-    if not isinstance(table, ManyBodyTable):
-        raise TypeError(f"{key} is not a many-body table")
-    return compiled(
-        f"{kernel} of {key}, {channels} channels of {bits} bits",
-        lambda: many_body_kernels.emit(table, channels, bits, kernel),
-    )
+def _many_body_code(table: ManyBodyTable, channels: int, bits: int, kernel: ManyBodyKernel) -> int:
+    return compiled(many_body_kernels.emit, table, channels, bits, kernel)
 
 
 def _run_many_body(
@@ -47,7 +41,7 @@ def _run_many_body(
             words.append(outputs[position].data_ptr() if position < len(outputs) else 0)
         else:
             words.append(kept[name].data_ptr() if name in kept else 0)
-    run_rows(_many_body_code(table.key, channels, bits, kernel), blocks * channel_parts(channels, bits), words)
+    run_rows(_many_body_code(table, channels, bits, kernel), blocks * channel_parts(channels, bits), words)
 
 
 def _atom_blocks(atoms: int) -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from potentials.kernels.cpu.emitter import Emitter, Number
 from potentials.kernels.duals import Dual
+from potentials.kernels.message_call import MessageKernel
 from potentials.kernels.message_formulas import TOLERANCE, coupling_columns
 from potentials.kernels.tables import MessageTable
 
@@ -17,21 +16,6 @@ SPLINES = ("distances", "knots", "grid", "intervals")
 PARAMETERS = (*ARRAYS, *TOPOLOGY, *SPLINES, "out_first", "out_second")
 
 _STACK_NUMBERS = 4096
-
-
-@dataclass(frozen=True)
-class MessageKernel:
-    """Which kernel is wanted.
-
-    Attributes:
-        output: `g`, `h`, or a string of `Y` and `w`; `r` instead of `w` is the gradient to the distance.
-        directions: the arguments along which the derivative is taken; empty for the contraction itself.
-        splines: whether the radial weights are splines of the distance, evaluated as they are needed.
-    """
-
-    output: str
-    directions: frozenset[str] = frozenset()
-    splines: bool = False
 
 
 class Emission:

@@ -17,17 +17,17 @@ from potentials.kernels.cpu.threads import bits_of, run_rows
 
 @cache
 def _network_code(kernel: RadialKernel, bits: int) -> int:
-    return compiled(f"{kernel!r} of {bits} bits", lambda: radial_kernels.emit(kernel, bits))
+    return compiled(radial_kernels.emit, kernel, bits)
 
 
 @cache
 def _activation_code(bits: int) -> int:
-    return compiled(f"gradient of silu of {bits} bits", lambda: radial_kernels.emit_activation_gradient(bits))
+    return compiled(radial_kernels.emit_activation_gradient, bits)
 
 
 @cache
 def _row_dot_code(size: int, bits: int) -> int:
-    return compiled(f"scalar product of rows of {size}, {bits} bits", lambda: row_kernels.emit_row_dot(size, bits))
+    return compiled(row_kernels.emit_row_dot, size, bits)
 
 
 def radial_network(

@@ -12,14 +12,11 @@ from potentials.kernels.gpu.compiler import load_functions
 from potentials.kernels.gpu.many_body_kernels import ARRAYS, TritonManyBodyKernel, write
 from potentials.kernels.gpu.message_passing import block_of
 from potentials.kernels.species_blocks import SpeciesBlocks
-from potentials.kernels.tables import ManyBodyTable, lookup
+from potentials.kernels.tables import ManyBodyTable
 
 
 @cache
-def _functions(key: str, kernel: TritonManyBodyKernel) -> list[Any]:
-    table = lookup(key)
-    if not isinstance(table, ManyBodyTable):
-        raise TypeError(f"{key} is not a many-body table")
+def _functions(table: ManyBodyTable, kernel: TritonManyBodyKernel) -> list[Any]:
     sources = write(table, kernel)
     return load_functions([source.text() for source in sources], [source.name for source in sources])
 
@@ -35,7 +32,7 @@ def _run(kernel: TritonManyBodyKernel, table: ManyBodyTable, rows: int, *outputs
     arrays = [kept.get(name, A) for name in ARRAYS]
     first, second = outputs[0], outputs[-1]
     block = block_of(channels)
-    for function in _functions(table.key, kernel):
+    for function in _functions(table, kernel):
         function[(rows, -(-channels // block))](*arrays, first, second, CHANNELS=channels, BLOCK=block, num_warps=2)
 
 

@@ -7,12 +7,12 @@ over channels are one program for each pair of edges. Nothing is added by two pr
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from potentials.kernels.duals import Dual, add
 from potentials.kernels.gpu.emitter import Source, Term
+from potentials.kernels.message_call import MessageKernel
 from potentials.kernels.message_formulas import TOLERANCE, coupling_columns, moments, receiver_terms, sender_terms
 from potentials.kernels.message_groups import Group, harmonic_groups, receiver_groups, sender_groups
 from potentials.kernels.tables import MessageTable
@@ -25,18 +25,10 @@ _MOST_SUMS = 48
 """Components that one program keeps in registers; what is more is another launch."""
 
 
-@dataclass(frozen=True)
-class TritonMessageKernel:
-    """Which kernel is wanted; `output` and `directions` as of the CPU's `MessageKernel`."""
-
-    output: str
-    directions: frozenset[str] = frozenset()
-
-
 class _Emission:
     """What the kernels share: arguments as dual numbers, and couplings."""
 
-    def __init__(self, source: Source, table: MessageTable, kernel: TritonMessageKernel) -> None:
+    def __init__(self, source: Source, table: MessageTable, kernel: MessageKernel) -> None:
         self.source, self.table, self.kernel = source, table, kernel
         self.columns = coupling_columns(table)
         self.rows_of = {"h": table.sender_components, "w": len(table.paths), "g": table.receiver_components}
@@ -112,7 +104,7 @@ class _Edge:
         return receiver_terms(table, group, self.weight, self.feature, self.coupling)
 
 
-def write(table: MessageTable, kernel: TritonMessageKernel) -> list[Source]:
+def write(table: MessageTable, kernel: MessageKernel) -> list[Source]:
     """The functions of a kernel, to be launched one after the other."""
     if kernel.output == "g":
         return _node_sums(table, kernel, receiver_groups(table), onto_senders=False)
@@ -133,9 +125,7 @@ def _bundles(groups: list[Group]) -> Iterator[list[Group]]:
         yield bundle
 
 
-def _node_sums(
-    table: MessageTable, kernel: TritonMessageKernel, groups: list[Group], onto_senders: bool
-) -> list[Source]:
+def _node_sums(table: MessageTable, kernel: MessageKernel, groups: list[Group], onto_senders: bool) -> list[Source]:
     pointer = "sender_pointer" if onto_senders else "receiver_pointer"
     components = table.sender_components if onto_senders else table.receiver_components
     sources = []
@@ -165,7 +155,7 @@ def _node_sums(
     return sources
 
 
-def _pair_sums(table: MessageTable, kernel: TritonMessageKernel) -> Source:
+def _pair_sums(table: MessageTable, kernel: MessageKernel) -> Source:
     """dQ/dw of each pair and dQ/dY of its two edges, from m_pb; see `message_formulas.moments`."""
     source = Source("pair_sums", PARAMETERS, CONSTANTS)
     emission = _Emission(source, table, kernel)
