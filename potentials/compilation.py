@@ -30,7 +30,8 @@ def compile_for_md(potential: Potential) -> Potential:
     clusters of the potential's elements (27 atoms, nearest distances of 0.9 and 1.2 times the sum of mean covalent
     radii, rattled) within 1e-5 eV/A of the networks' (float32, mixed) or 1e-8 eV/A (float64), in float64 arithmetic.
     Where that cannot be had, or where radial functions depend on the elements, the networks stay. Large results are
-    written where those of the last call were, unless somebody still holds them. What is compiled already comes back as it is.
+    written where those of the last call were, unless somebody still holds them. A compiled potential
+    comes back as it is.
     """
     if potential.compilation is not None:
         return potential

@@ -14,7 +14,7 @@ from potentials.kernels import EdgeTopology, edge_geometry, radial_network
 from potentials.kernels.reference import radial_network as plain_radial_network
 from potentials.kernels.tables import perceptron_matrices
 from potentials.models.radial import RadialBasis
-from potentials.models.radial_functions import RadialFunctions, ValuesAndSlopes
+from potentials.models.radial_functions import RadialFunctions, RadialMap, ValuesAndSlopes
 
 
 class EdgeEmbedding(nn.Module):
@@ -74,7 +74,7 @@ class ScalarNetwork(Perceptron):
         return x
 
 
-class RadialNetwork(Perceptron):
+class RadialNetwork(Perceptron, RadialMap):
     """A perceptron of functions of the distance, with silu between layers.
 
     Args:

@@ -29,6 +29,13 @@ from potentials.models.radial_functions import RadialFunctions
 SCALAR = Irrep(0, 1)
 
 
+class NequIPRadialConfig(RadialConfig):
+    """NequIP's envelope is a little shorter than MACE's."""
+
+    envelope_power: int = Field(default=6, ge=2)
+    """Power p of the polynomial envelope, which vanishes at the cutoff with two derivatives."""
+
+
 class NequIPConfig(FamilyConfig):
     """NequIP: layers of equivariant convolution, species-dependent self-connection and gate, then a linear readout."""
 
@@ -41,7 +48,7 @@ class NequIPConfig(FamilyConfig):
     """Highest degree of features and spherical harmonics (l_max)."""
     parity: bool = True
     """Whether features hold pseudotensors (1e, 0o, ...) besides proper tensors."""
-    radial: RadialConfig = RadialConfig(envelope_power=6)
+    radial: NequIPRadialConfig = NequIPRadialConfig()
     radial_mlp: list[PositiveInteger] = Field(default=[64, 64])
     """Hidden layers of the radial networks."""
     self_connection: bool = True

@@ -119,10 +119,18 @@ class AgnesiTransform(nn.Module):
 
 
 class RadialBasis(nn.Module):
-    """Basis of the (transformed) distance times the envelope of the distance."""
+    """Basis of the (transformed) distance times the envelope of the distance.
 
-    def __init__(self, config: RadialConfig, cutoff: float, elements: Sequence[str]) -> None:
+    Args:
+        config: which basis and envelope.
+        cutoff: A.
+        elements: for the transform of the distance.
+        enveloped: false where the family multiplies with `envelope` itself, after its network.
+    """
+
+    def __init__(self, config: RadialConfig, cutoff: float, elements: Sequence[str], enveloped: bool = True) -> None:
         super().__init__()
+        self.enveloped = enveloped
         self.size = config.size
         self.cutoff = cutoff
         self.envelope = _envelope(config)
@@ -135,16 +143,18 @@ class RadialBasis(nn.Module):
             self.basis = ChebyshevBasis(config.size, cutoff)
 
     def forward(self, distances: Tensor, sender_species: Tensor, receiver_species: Tensor) -> RadialFunctions:
-        """[W, 1] A and the species of both ends [W] to [W, size]; smooth to zero at the cutoff as the envelope is."""
+        """[W, 1] A and the species of both ends [W] to [W, size]; with the envelope smooth to zero at the cutoff."""
 
         def at(r: Tensor) -> ValuesAndSlopes:
-            envelope, slope = self.envelope(r / self.cutoff)
             argument, stretch = (r, None)
             if self.transform is not None:
                 argument, stretch = self.transform(r, sender_species, receiver_species)
             values, slopes = self.basis(argument)
             if stretch is not None:
                 slopes = slopes * stretch
+            if not self.enveloped:
+                return values, slopes
+            envelope, slope = self.envelope(r / self.cutoff)
             return values * envelope, slopes * envelope + values * (slope / self.cutoff)
 
         return RadialFunctions(*at(distances.detach()), distances, at)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from potentials.kernels import EdgeTopology, MessageTable, message_sum, row_dot
 from potentials.kernels.autograd import apart, is_wanted
@@ -36,6 +37,14 @@ class RadialFunctions(NamedTuple):
     def message_sum(self, table: MessageTable, h: Tensor, Y: Tensor, topology: EdgeTopology) -> Tensor:
         """`potentials.kernels.message_sum` with these as the weights: path by path, the channels of each."""
         return message_sum(table, h, Y, self.connected().unflatten(1, (-1, h.shape[2])), topology)
+
+
+class RadialMap(nn.Module, ABC):
+    """A module whose output is functions of the distance because its input is, and which depends on nothing else."""
+
+    @abstractmethod
+    def forward(self, functions: RadialFunctions) -> RadialFunctions:
+        """[W, F] to [W, F'], with slopes."""
 
 
 class _Connected(torch.autograd.Function):

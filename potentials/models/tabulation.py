@@ -12,9 +12,9 @@ from torch.autograd import forward_ad
 from potentials.errors import PotentialsError
 from potentials.kernels import EdgeTopology, MessageTable, RadialSplines, spline_message_sum
 from potentials.kernels.reference import evaluate_splines
-from potentials.models.blocks import EdgeEmbedding, RadialNetwork
+from potentials.models.blocks import EdgeEmbedding
 from potentials.models.radial import RadialBasis
-from potentials.models.radial_functions import RadialFunctions, ValuesAndSlopes
+from potentials.models.radial_functions import RadialFunctions, RadialMap, ValuesAndSlopes
 
 _FIRST_KNOT = 0.1
 """A; below it the first piece of a spline goes on."""
@@ -41,18 +41,18 @@ class TabulatedNetwork(nn.Module):
 
     Args:
         basis: the radial basis; it depends on nothing but the distance.
-        network: of its functions.
+        network: of its functions; the knots are of the type of its parameters.
         knots: how many, evenly spaced up to the cutoff.
     """
 
     knots: Tensor
 
-    def __init__(self, basis: RadialBasis, network: RadialNetwork, knots: int) -> None:
+    def __init__(self, basis: RadialBasis, network: RadialMap, knots: int) -> None:
         super().__init__()
         self.start, self.step = _FIRST_KNOT, (basis.cutoff - _FIRST_KNOT) / (knots - 1)
         r = torch.linspace(self.start, basis.cutoff, knots, dtype=torch.float64).unsqueeze(1)
         basis, network = copy.deepcopy(basis).double(), copy.deepcopy(network)
-        dtype = network.weight.dtype
+        dtype = next(network.parameters()).dtype
         with torch.no_grad():
             functions = network.double()(basis(r, *_no_species(knots)))
             with forward_ad.dual_level():
@@ -101,7 +101,7 @@ def tabulated(model: nn.Module, knots: int) -> nn.Module:
     (embedding,) = embeddings
     for module in list(copied.modules()):
         for name, child in list(module.named_children()):
-            if isinstance(child, RadialNetwork):
+            if isinstance(child, RadialMap):
                 setattr(module, name, TabulatedNetwork(cast(RadialBasis, embedding.radial), child, knots))
     embedding.radial = NoBasis()
     return copied

@@ -54,6 +54,20 @@ _NEQUIP_PSEUDOVECTORS: dict[str, Any] = {
 }
 
 VARIANTS: dict[str, dict[str, Variant]] = {
+    "schnet": {
+        # As many Gaussians as by default make random energies rough: 0.07 A wide, where a step moves atoms by 0.02 A.
+        "gaussian": Variant({"channels": 6, "radial": {"basis": "gaussian", "size": 12}, "scale": 3.0}),
+        "bessel": Variant(
+            {
+                "channels": 4,
+                "layers": 2,
+                "radial": {"basis": "bessel", "size": 6, "trainable": True, "envelope": "smooth"},
+                "zbl": True,
+                "scale": {"H": 7.0, "C": 13.0, "O": 11.0},
+                "shift": {"H": 0.1, "C": -0.3, "O": 0.2},
+            }
+        ),
+    },
     "mace": {
         "residual": Variant({"channels": 4}),
         "non-residual": Variant(

@@ -85,8 +85,8 @@ def test_one_atom(number: int, potential: Potential) -> None:
     expected = isolated_energies(potential)[number]
     for structure in (atom, in_cell):
         result = predict(potential, structure)
-        np.testing.assert_allclose(result.energy, [expected], rtol=1e-14)
-        np.testing.assert_allclose(result.node_energies, [expected], rtol=1e-14)
+        np.testing.assert_allclose(result.energy, [expected], rtol=1e-14, atol=1e-14)
+        np.testing.assert_allclose(result.node_energies, [expected], rtol=1e-14, atol=1e-14)
         np.testing.assert_array_equal(result.forces, np.zeros((1, 3)))
         np.testing.assert_array_equal(result.node_virials, np.zeros((1, 3, 3)))
     np.testing.assert_array_equal(result.stress, np.zeros((1, 3, 3)))
