@@ -5,6 +5,7 @@ order, signs and normalisation within a block are e3nn's.
 """
 
 from potentials.equivariant.activations import Gate, ScaledActivation
+from potentials.equivariant.channel_products import ChannelProduct, product_coupling
 from potentials.equivariant.couplings import coupling_coefficients, message_table
 from potentials.equivariant.layout import Irrep, Layout
 from potentials.equivariant.mixing import BlockMixing, SpeciesGroups, SpeciesMixing
@@ -13,6 +14,7 @@ from potentials.equivariant.symmetric_products import SymmetricBasis, symmetric_
 
 __all__ = [
     "BlockMixing",
+    "ChannelProduct",
     "Gate",
     "Irrep",
     "Layout",
@@ -22,6 +24,7 @@ __all__ = [
     "SymmetricBasis",
     "coupling_coefficients",
     "message_table",
+    "product_coupling",
     "spherical_harmonics",
     "symmetric_basis",
 ]

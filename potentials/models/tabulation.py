@@ -96,7 +96,7 @@ def tabulated(model: nn.Module, knots: int) -> nn.Module:
     for embedding in embeddings:
         if not isinstance(embedding.radial, RadialBasis) or embedding.radial.transform is not None:
             raise PotentialsError("its radial functions depend on the elements, not on the distance alone")
-    if len(embeddings) != 1:
+    if len(embeddings) != 1 or not any(isinstance(module, RadialMap) for module in copied.modules()):
         raise PotentialsError("it has no radial networks of one radial basis")
     (embedding,) = embeddings
     for module in list(copied.modules()):

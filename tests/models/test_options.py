@@ -58,6 +58,16 @@ OPTIONS: dict[str, dict[str, list[Any]]] = {
         "normalization": ["density"],
     },
     "nequip": COMMON | {"degree": [0, 2], "parity": [False], "self_connection": [False]},
+    "allegro": {option: values for option, values in COMMON.items() if option != "radial_mlp"}
+    | {
+        "degree": [0, 1],
+        "parity": [False],
+        "layers": [1, 2],
+        "scalar_channels": [5],
+        "latent_mlp": [[], [7]],
+        "readout_mlp": [[], [7]],
+        "radial.envelope_power": [4],
+    },
     "schnet": {option: values for option, values in COMMON.items() if option != "radial_mlp"}
     | {"layers": [1, 2], "radial.basis": ["bessel", "chebyshev"]},
 }
@@ -70,9 +80,10 @@ CASES = [
 
 
 def base(family: str) -> dict[str, Any]:
-    """`BASE`, as far as the family has it."""
+    """`BASE`, as far as the family has it; with two layers parity is of no use to Allegro."""
     fields = families()[family].model_fields
-    return {option: value for option, value in BASE.items() if option in fields}
+    values = {option: value for option, value in BASE.items() if option in fields}
+    return values | ({"layers": 3} if family == "allegro" else {})
 
 
 def changed(values: dict[str, Any], option: str, value: Any) -> dict[str, Any]:

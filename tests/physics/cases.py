@@ -54,6 +54,34 @@ _NEQUIP_PSEUDOVECTORS: dict[str, Any] = {
 }
 
 VARIANTS: dict[str, dict[str, Variant]] = {
+    "allegro": {
+        # Random weights are tamed: products of three layers grow with the number of neighbours.
+        "parity": Variant(
+            {
+                "channels": 3,
+                "scalar_channels": 8,
+                "layers": 3,
+                "degree": 1,
+                "latent_mlp": [8],
+                "average_neighbors": 40.0,
+                "scale": 3.0,
+            }
+        ),
+        "no parity": Variant(
+            {
+                "channels": 4,
+                "scalar_channels": 6,
+                "degree": 2,
+                "parity": False,
+                "latent_mlp": [8, 8],
+                "radial": {"basis": "bessel", "trainable": True, "envelope_power": 5},
+                "zbl": True,
+                "scale": {"H": 0.7, "C": 1.3, "O": 1.1},
+                "shift": {"H": 0.1, "C": -0.3, "O": 0.2},
+            }
+        ),
+        "one layer": Variant({"channels": 4, "scalar_channels": 6, "layers": 1, "degree": 0, "latent_mlp": [8]}),
+    },
     "schnet": {
         # As many Gaussians as by default make random energies rough: 0.07 A wide, where a step moves atoms by 0.02 A.
         "gaussian": Variant({"channels": 6, "radial": {"basis": "gaussian", "size": 12}, "scale": 3.0}),

@@ -1,0 +1,88 @@
+"""Products of two feature tensors, channel by channel."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from potentials.equivariant.couplings import coupling_coefficients
+from potentials.equivariant.layout import Irrep, Layout
+from potentials.kernels import ManyBodyTable, many_body
+
+
+class ProductCoupling:
+    """All ways to couple the blocks of two layouts into wanted irreps, one path each.
+
+    Attributes:
+        paths: (block of the first, block of the second, irrep), sorted by irrep as wanted.
+        blocks: for each irrep that is reached, its number of paths; its components are `[2l + 1, paths]`, m outermost.
+        table: the terms, for both tensors one after the other as one.
+        coefficients: [T], of the terms.
+    """
+
+    def __init__(self, first: Layout, second: Layout, wanted: Layout) -> None:
+        self.paths = tuple(
+            (a, b, irrep) for irrep in wanted for a in first for b in second if irrep in tuple(a.products(b))
+        )
+        counted = [(irrep, sum(reached == irrep for *_, reached in self.paths)) for irrep in wanted]
+        self.blocks = tuple((irrep, count) for irrep, count in counted if count)
+        terms: list[tuple[int, int, int, float]] = []
+        start, seen = 0, 0
+        numbers = dict(self.blocks)
+        for a, b, irrep in self.paths:
+            coupling = coupling_coefficients(a.degree, b.degree, irrep.degree)
+            for i, j, m in np.argwhere(np.abs(coupling) > 1e-12):
+                output = start + int(m) * numbers[irrep] + seen
+                left, right = first.slice_of(a).start + int(i), first.dim + second.slice_of(b).start + int(j)
+                terms.append((output, left, right, coupling[i, j, m]))
+            seen += 1
+            if seen == numbers[irrep]:
+                start, seen = start + irrep.dim * seen, 0
+        terms.sort()
+        columns = np.array([term[:3] for term in terms], dtype=np.int64).reshape(-1, 3)
+        self.table = ManyBodyTable.create(first.dim + second.dim, start, columns[:, 1:], columns[:, 0])
+        self.coefficients = np.array([term[3] for term in terms])
+
+    @property
+    def layout(self) -> Layout:
+        """The irreps that are reached."""
+        return Layout(irrep for irrep, _ in self.blocks)
+
+    def paths_to(self, irrep: Irrep) -> int:
+        """How many paths reach an irrep."""
+        return dict(self.blocks).get(irrep, 0)
+
+
+@cache
+def product_coupling(first: Layout, second: Layout, wanted: Layout) -> ProductCoupling:
+    """The coupling of two layouts into those irreps of `wanted` that they reach."""
+    return ProductCoupling(first, second, wanted)
+
+
+class ChannelProduct(nn.Module):
+    """z_{n,(l,p),m,c} = sum_{m1 m2} C^p_{m1 m2 m} x_{n,l1 m1,c} y_{n,l2 m2,c} for each path p.
+
+    The coefficients C are those of `coupling_coefficients`, which keep unit variance.
+
+    Args:
+        coupling: which products.
+    """
+
+    coefficients: Tensor
+
+    def __init__(self, coupling: ProductCoupling) -> None:
+        super().__init__()
+        self.table = coupling.table
+        numbers = torch.tensor(coupling.coefficients, dtype=torch.get_default_dtype())
+        self.register_buffer("coefficients", numbers, persistent=False)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """[N, first components, C] and [N, second components, C] to [N, components of all paths, C]."""
+        rows, channels = x.shape[0], x.shape[2]
+        coefficients = self.coefficients[None, :, None].expand(1, -1, channels)
+        one = torch.zeros(rows, dtype=torch.int64, device=x.device)
+        order = torch.arange(rows, device=x.device)
+        return many_body(self.table, torch.cat([x, y], dim=1), coefficients, one, order)
