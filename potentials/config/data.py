@@ -74,6 +74,14 @@ class VirialLabel(StrictConfig):
     order: SixOrder = "xx yy zz yz xz xy"
 
 
+class GroupWeights(StrictConfig):
+    """Weights of a group, property by property."""
+
+    energy: NonNegativeNumber = 1.0
+    forces: NonNegativeNumber = 1.0
+    stress: NonNegativeNumber = 1.0
+
+
 class WeightsConfig(StrictConfig):
     """Weights in the loss, on top of those of the `loss` section. All of them multiply."""
 
@@ -85,8 +93,16 @@ class WeightsConfig(StrictConfig):
     """Entry of `atoms.info` that weighs the frame's forces only."""
     stress_key: str | None = None
     """Entry of `atoms.info` that weighs the frame's stress only."""
-    groups: dict[str, NonNegativeNumber] = Field(default={})
-    """Weight of all frames of a group (see `group_key`), by its name."""
+    groups: dict[str, NonNegativeNumber | GroupWeights] = Field(default={})
+    """Weight of all frames of a group (see `group_key`), by its name: a number, or one for each of `energy`, `forces` and
+    `stress`; 0 leaves the labels out of the loss."""
+
+    def of_group(self, name: str) -> GroupWeights:
+        """The weights of a group, 1 where nothing is said."""
+        weights = self.groups.get(name, 1.0)
+        if isinstance(weights, GroupWeights):
+            return weights
+        return GroupWeights(energy=weights, forces=weights, stress=weights)
 
 
 class DataConfig(StrictConfig):

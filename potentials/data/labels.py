@@ -89,16 +89,17 @@ def label_frames(
         _note_missing(frames, "stress", np.array([np.isnan(stress).any() for stress in stresses]), findings)
     weights = _weights(frames, config, required)
     groups = _groups(frames, config, required)
+    of_groups = [config.weights.of_group(group) for group in groups]
     return [
         LabelledFrame(
             frame=frame,
             energy=float(energies[i]),
             forces=forces[i],
             stress=stresses[i],
-            weight=weights["weight"][i] * config.weights.groups.get(groups[i], 1.0),
-            energy_weight=weights["energy_weight"][i],
-            forces_weight=weights["forces_weight"][i],
-            stress_weight=weights["stress_weight"][i],
+            weight=weights["weight"][i],
+            energy_weight=weights["energy_weight"][i] * of_groups[i].energy,
+            forces_weight=weights["forces_weight"][i] * of_groups[i].forces,
+            stress_weight=weights["stress_weight"][i] * of_groups[i].stress,
             group=groups[i],
         )
         for i, frame in enumerate(frames)

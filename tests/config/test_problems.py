@@ -159,7 +159,9 @@ DATA = [
     ("{train: a, weights: [1]}",
      'weights: expected a mapping with keys "key", "energy_key", "forces_key", "stress_key", "groups", got a list of 1'),
     ("{train: a, weights: {groups: {bulk: -1}}}",
-     "weights.groups.bulk: expected a number of at least 0, got the whole number -1"),
+     'weights.groups.bulk: expected a number of at least 0 or a mapping with keys "energy", "forces", "stress", got the '
+     "whole number -1"),
+    ("{train: a, weights: {groups: {bulk: {force: 1}}}}", 'weights.groups.bulk.force: unknown key; did you mean "forces"?'),
     ("{train: a, weights: {groups: bulk}}", 'weights.groups: expected a mapping, got text "bulk"'),
     ("{train: a, forces: null}", "forces: null, but loss.forces.weight is 100; loss.forces: null leaves it out"),
     ("nothing", 'expected a mapping with keys "train", "validation", "test", "split_seed", "energy", "forces", "stress", '

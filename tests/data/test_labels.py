@@ -320,8 +320,15 @@ def test_groups_and_weights_multiply() -> None:
     )
     assert [one.group for one in labelled] == ["bulk", "12", "default"]
     first = labelled[0]
-    assert (first.weight, first.energy_weight, first.forces_weight, first.stress_weight) == (20.0, 3.0, 5.0, 7.0)
+    assert (first.weight, first.energy_weight, first.forces_weight, first.stress_weight) == (2.0, 30.0, 50.0, 70.0)
     assert (labelled[1].weight, labelled[1].forces_weight, labelled[2].weight) == (1.0, 1.0, 1.0)
+
+
+def test_weights_of_a_group_by_property() -> None:
+    frames = [water(0), water(1)]
+    frames[0].atoms.info["config_type"] = "bulk"
+    found = label(frames, weights={"groups": {"bulk": {"energy": 4.0, "stress": 0}}})
+    assert [(one.energy_weight, one.forces_weight, one.stress_weight) for one in found] == [(4, 1, 0), (1, 1, 1)]
 
 
 def test_a_chosen_group_key_must_be_there() -> None:
