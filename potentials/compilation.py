@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 
-import numpy as np
 import torch
 from ase import Atoms
-from ase.data import atomic_numbers, covalent_radii
 from torch import nn
 
+from potentials.clusters import rattled_cluster
 from potentials.data.graph import build_graph
 from potentials.errors import PotentialsError
 from potentials.kernels.dispatch import use_kernels
@@ -48,7 +47,7 @@ def _with_splines(potential: Potential) -> tuple[nn.Module, Compilation]:
     if next(iter(potential.buffers())).device.type != "cpu":
         raise PotentialsError("splines are for CPUs")
     tolerance, error = TOLERANCE[potential.precision], float("inf")
-    clusters = [_cluster(potential.elements, scale) for scale in _SCALES]
+    clusters = [rattled_cluster(potential.elements, scale) for scale in _SCALES]
     exact = copy.deepcopy(potential).eval()
     exact.precision = "float64"
     networks = exact.model.double()
@@ -73,11 +72,3 @@ def _forces(potential: Potential, atoms: Atoms) -> torch.Tensor:
     if forces is None:
         raise PotentialsError("there are no forces to compare")
     return forces
-
-
-def _cluster(elements: list[str], scale: float) -> Atoms:
-    """27 atoms on a rattled simple cubic grid, the elements in turn."""
-    radius = float(np.mean([covalent_radii[atomic_numbers[symbol]] for symbol in elements]))
-    grid = np.stack(np.meshgrid(*[range(3)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
-    positions = scale * 2.4 * radius * grid + 0.1 * np.random.default_rng(0).normal(size=(27, 3))
-    return Atoms([elements[i % len(elements)] for i in range(27)], positions=positions)

@@ -18,7 +18,8 @@ from potentials.data.graph import build_graph
 from potentials.errors import ModelFileError, PotentialsError
 from potentials.simulation import PotentialCalculator
 
-FAMILIES = list(families())
+WITHOUT_RADIAL_NETWORKS = {"allegro", "ponita"}
+FAMILIES = [family for family in families() if family not in WITHOUT_RADIAL_NETWORKS]
 
 
 def potential(family: str = "mace", precision: str = "float32", **settings: Any) -> Potential:
@@ -53,6 +54,18 @@ def test_forces_are_those_of_the_networks(family: str, precision: str, tolerance
         torch.testing.assert_close(found.forces, expected.forces, rtol=0, atol=tolerance)
         torch.testing.assert_close(found.stress, expected.stress, rtol=0, atol=tolerance)
         torch.testing.assert_close(found.node_energies, expected.node_energies, rtol=0, atol=3 * tolerance)
+
+
+@pytest.mark.parametrize("family", sorted(WITHOUT_RADIAL_NETWORKS))
+def test_families_without_radial_networks_stay_as_they_are(family: str) -> None:
+    original = potential(family, "float64")
+    compiled = original.compile_for_md()
+    assert compiled.compilation.knots is None
+    assert "it has no radial networks" in compiled.compilation.note
+    graph = build_graph(water(0), original.elements, original.cutoff)
+    expected, found = (p(graph, create_graph=False) for p in (original, compiled))
+    assert torch.equal(found.forces, expected.forces)
+    assert compiled.compile_for_md() is compiled
 
 
 def test_density_normalisation_is_tabulated_too() -> None:

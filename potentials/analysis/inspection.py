@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
+from potentials.analysis.symmetry import rotation_error
 from potentials.compilation import compile_for_md
 from potentials.kernels.dispatch import describe_kernels
 from potentials.model_file import load, read_header
@@ -18,7 +19,7 @@ from potentials.potential import MODEL_DTYPE
 
 def inspect_model(path: Path) -> dict[str, Any]:
     """The header of a model file, JSON-able, with `file`, `bytes` and `numbers` (how many weights) added, and how it
-    runs on this machine's processor: `kernels`, and `dynamics`, what `compile_for_md` does.
+    runs on this machine's processor: `kernels`, `dynamics` (what `compile_for_md` does) and `rotation_error`, measured.
 
     Raises:
         ModelFileError: as `potentials.load`.
@@ -35,4 +36,5 @@ def inspect_model(path: Path) -> dict[str, Any]:
         **header,
         "kernels": describe_kernels(torch.zeros(1, dtype=MODEL_DTYPE[potential.precision])),
         "dynamics": None if compilation is None else asdict(compilation),
+        "rotation_error": asdict(rotation_error(potential)),
     }

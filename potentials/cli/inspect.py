@@ -40,9 +40,17 @@ def _rows(header: dict[str, Any]) -> list[tuple[str, str]]:
         ("settings", _flat(settings)),
         ("kernels", header["kernels"]),
         ("molecular dynamics", header["dynamics"]["note"]),
+        ("rotation error", _rotation_error(header["rotation_error"])),
         ("written with", _flat(header["versions"])),
     ]
     return rows + _training_rows(header["metadata"])
+
+
+def _rotation_error(error: dict[str, float]) -> str:
+    return (
+        f"forces {1e3 * error['forces']:.2g} of {1e3 * error['force_size']:.3g} meV/A, energy "
+        f"{1e3 * error['energy']:.2g} meV/atom (RMS, a test cluster turned and mirrored)"
+    )
 
 
 def _training_rows(metadata: dict[str, Any]) -> list[tuple[str, str]]:

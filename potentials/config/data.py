@@ -94,8 +94,8 @@ class WeightsConfig(StrictConfig):
     stress_key: str | None = None
     """Entry of `atoms.info` that weighs the frame's stress only."""
     groups: dict[str, NonNegativeNumber | GroupWeights] = Field(default={})
-    """Weight of all frames of a group (see `group_key`), by its name: a number, or one for each of `energy`, `forces` and
-    `stress`; 0 leaves the labels out of the loss."""
+    """Weight of all frames of a group (see `group_key`), by its name: a number, or one for each of `energy`, `forces`
+    and `stress`; 0 leaves the labels out of the loss."""
 
     def of_group(self, name: str) -> GroupWeights:
         """The weights of a group, 1 where nothing is said."""

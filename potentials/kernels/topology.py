@@ -74,6 +74,11 @@ class EdgeTopology(NamedTuple):
             torch.stack([edges, edges], dim=1),
         )
 
+    def directed(self) -> EdgeTopology:
+        """The same edges with each its own pair: for weights that differ between an edge and its reverse."""
+        edges = torch.arange(self.num_edges, device=self.senders.device)
+        return self._replace(edge_pair=edges, pair_edges=torch.stack([edges, edges], dim=1))
+
 
 def _pointer(degree: Tensor) -> Tensor:
     return torch.cat([degree.new_zeros(1), degree.cumsum(0)])

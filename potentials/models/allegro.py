@@ -137,9 +137,8 @@ class Allegro(nn.Module):
     def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
         """Edge vectors [E, 3] A (sender to receiver) and species [N] to node energies [N], before scale and shift."""
         Y, basis = self.edges(edge_vectors, species, topology)
-        edges = torch.arange(topology.num_edges, device=species.device)
         # Features of a pair are not those of its reverse.
-        directed = topology._replace(edge_pair=edges, pair_edges=torch.stack([edges, edges], dim=1))
+        directed = topology.directed()
         envelope = self.envelope(basis.distances / self.cutoff)[0][topology.edge_pair]
         ends = [nn.functional.one_hot(species[end], self.num_species) for end in (topology.receivers, topology.senders)]
         functions = basis.connected()[topology.edge_pair]

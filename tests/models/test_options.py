@@ -68,6 +68,18 @@ OPTIONS: dict[str, dict[str, list[Any]]] = {
         "readout_mlp": [[], [7]],
         "radial.envelope_power": [4],
     },
+    "ponita": {
+        option: values
+        for option, values in COMMON.items()
+        if option != "radial_mlp" and not option.startswith("radial.")
+    }
+    | {
+        "orientations": [0, 8],
+        "basis": [20],
+        "polynomial_degree": [2, 4],
+        "widening": [2],
+        "envelope_power": [5],
+    },
     "schnet": {option: values for option, values in COMMON.items() if option != "radial_mlp"}
     | {"layers": [1, 2], "radial.basis": ["bessel", "chebyshev"]},
 }
@@ -138,7 +150,8 @@ def test_options_that_need_a_change_of_the_model_make_one(family: str) -> None:
     shapes = parameters(potential(family, start))
     for option in {"channels", "layers", "radial_mlp", "radial.size", "radial.trainable"} & OPTIONS[family].keys():
         assert parameters(potential(family, changed(start, option, OPTIONS[family][option][-1]))) != shapes
-    for option in ("cutoff", "average_neighbors", "scale", "shift", "zbl", "radial.envelope", "radial.envelope_power"):
+    same = {"cutoff", "average_neighbors", "scale", "shift", "zbl", "radial.envelope", "radial.envelope_power"}
+    for option in same & OPTIONS[family].keys():
         assert parameters(potential(family, changed(start, option, COMMON[option][0]))) == shapes
 
 

@@ -82,6 +82,24 @@ VARIANTS: dict[str, dict[str, Variant]] = {
         ),
         "one layer": Variant({"channels": 4, "scalar_channels": 6, "layers": 1, "degree": 0, "latent_mlp": [8]}),
     },
+    "ponita": {
+        "distances": Variant({"channels": 6, "layers": 2, "orientations": 0, "basis": 8, "widening": 2}),
+        # The grid breaks the symmetry under rotations; how far depends on the weights.
+        "orientations": Variant(
+            {
+                "channels": 8,
+                "layers": 2,
+                "orientations": 40,
+                "polynomial_degree": 2,
+                "basis": 8,
+                "widening": 2,
+                "zbl": True,
+                "scale": {"H": 7.0, "C": 13.0, "O": 11.0},
+                "shift": {"H": 0.1, "C": -0.3, "O": 0.2},
+            },
+            symmetry_tolerance=0.1,
+        ),
+    },
     "schnet": {
         # As many Gaussians as by default make random energies rough: 0.07 A wide, where a step moves atoms by 0.02 A.
         "gaussian": Variant({"channels": 6, "radial": {"basis": "gaussian", "size": 12}, "scale": 3.0}),
