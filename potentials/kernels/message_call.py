@@ -102,5 +102,34 @@ class MessageCall(ABC):
                 results[name] = self._zeros(name)
         return results["h"], results["Y"], results["w"], results["g"]
 
+    @classmethod
+    def message_sum(cls, table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: EdgeTopology) -> Tensor:
+        """dQ/dg [N, D, C]."""
+        return cls(table, topology, h, Y=Y, w=w).node_sum("g")
+
+    @classmethod
+    def message_gradients(
+        cls, table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology, wanted: str
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """dQ/dh, dQ/dY, dQ/dw, those that are wanted."""
+        return cls(table, topology, h, Y=Y, w=w, g=g).gradients(wanted)
+
+    @classmethod
+    def message_tangents(
+        cls,
+        table: MessageTable,
+        h: Tensor,
+        Y: Tensor,
+        w: Tensor,
+        g: Tensor,
+        dh: Tensor | None,
+        dY: Tensor | None,
+        dw: Tensor | None,
+        topology: EdgeTopology,
+        wanted: str,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Derivatives of dQ/dh, dQ/dY, dQ/dw and dQ/dg along (dh, dY, dw), those that are wanted."""
+        return cls(table, topology, h, Y=Y, w=w, g=g, dh=dh, dY=dY, dw=dw).tangents(wanted)
+
     def _zeros(self, name: str) -> Tensor:
         return torch.zeros_like(self.arguments[name])

@@ -49,32 +49,9 @@ class _Call(MessageCall):
         run_rows(code, rows, [*self.words, first.data_ptr(), second.data_ptr()])
 
 
-def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: EdgeTopology) -> Tensor:
-    """dQ/dg [N, D, C]."""
-    return _Call(table, topology, h, Y=Y, w=w).node_sum("g")
-
-
-def message_gradients(
-    table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology, wanted: str
-) -> tuple[Tensor, Tensor, Tensor]:
-    """dQ/dh, dQ/dY, dQ/dw, those that are wanted."""
-    return _Call(table, topology, h, Y=Y, w=w, g=g).gradients(wanted)
-
-
-def message_tangents(
-    table: MessageTable,
-    h: Tensor,
-    Y: Tensor,
-    w: Tensor,
-    g: Tensor,
-    dh: Tensor | None,
-    dY: Tensor | None,
-    dw: Tensor | None,
-    topology: EdgeTopology,
-    wanted: str,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Derivatives of dQ/dh, dQ/dY, dQ/dw and dQ/dg along (dh, dY, dw), those that are wanted."""
-    return _Call(table, topology, h, Y=Y, w=w, g=g, dh=dh, dY=dY, dw=dw).tangents(wanted)
+message_sum = _Call.message_sum
+message_gradients = _Call.message_gradients
+message_tangents = _Call.message_tangents
 
 
 def spline_message_sum(

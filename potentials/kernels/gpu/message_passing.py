@@ -11,7 +11,6 @@ from potentials.kernels.gpu.compiler import load_functions
 from potentials.kernels.gpu.message_kernels import ARRAYS, write
 from potentials.kernels.message_call import MessageCall, MessageKernel
 from potentials.kernels.tables import MessageTable
-from potentials.kernels.topology import EdgeTopology
 
 _WIDEST_BLOCK = 128
 
@@ -43,29 +42,6 @@ class _Call(MessageCall):
             function[grid](*arrays, *self.topology, *outputs, CHANNELS=self.channels, BLOCK=block, num_warps=2)
 
 
-def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: EdgeTopology) -> Tensor:
-    """dQ/dg [N, D, C]."""
-    return _Call(table, topology, h, Y=Y, w=w).node_sum("g")
-
-
-def message_gradients(
-    table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology, wanted: str
-) -> tuple[Tensor, Tensor, Tensor]:
-    """dQ/dh, dQ/dY, dQ/dw, those that are wanted."""
-    return _Call(table, topology, h, Y=Y, w=w, g=g).gradients(wanted)
-
-
-def message_tangents(
-    table: MessageTable,
-    h: Tensor,
-    Y: Tensor,
-    w: Tensor,
-    g: Tensor,
-    dh: Tensor | None,
-    dY: Tensor | None,
-    dw: Tensor | None,
-    topology: EdgeTopology,
-    wanted: str,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Derivatives of dQ/dh, dQ/dY, dQ/dw and dQ/dg along (dh, dY, dw), those that are wanted."""
-    return _Call(table, topology, h, Y=Y, w=w, g=g, dh=dh, dY=dY, dw=dw).tangents(wanted)
+message_sum = _Call.message_sum
+message_gradients = _Call.message_gradients
+message_tangents = _Call.message_tangents
