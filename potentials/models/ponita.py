@@ -56,8 +56,6 @@ def orientation_grid(size: int) -> np.ndarray:
 
     Always the same points: nothing in it is random.
     """
-    if size == 0:
-        return np.zeros((0, 3))
     index = np.arange(size) + 0.5
     height, angle = 1 - 2 * index / size, index * np.pi * (1 + 5**0.5)
     radius = np.sqrt(1 - height**2)
@@ -122,13 +120,16 @@ class ConvNextBlock(nn.Module):
 class Ponita(nn.Module):
     """The network. Edge vectors and species in; node energies out, means over orientations and layers."""
 
-    grid: Tensor
+    grid: Tensor | None
+    """[O, 3] unit vectors; saved with the weights, which mean nothing without it."""
 
     def __init__(self, config: PonitaConfig) -> None:
         super().__init__()
         self.cutoff, self.power = config.cutoff, config.envelope_power
         self.orientations = config.orientations
-        grid = torch.tensor(orientation_grid(config.orientations), dtype=torch.get_default_dtype())
+        grid = None
+        if config.orientations:
+            grid = torch.tensor(orientation_grid(config.orientations), dtype=torch.get_default_dtype())
         self.register_buffer("grid", grid)
         self.embedding = nn.Parameter(torch.randn(len(config.elements), config.channels))
         self.kernel_basis = KernelBasis(config, 2 if config.orientations else 1)
@@ -142,7 +143,9 @@ class Ponita(nn.Module):
         distances = edge_vectors.norm(dim=1, keepdim=True)
         envelope, _ = polynomial_envelope(distances / self.cutoff, self.power)
         kernels = self.kernel_basis(self._invariants(-edge_vectors, distances)) * envelope.unsqueeze(2)
-        sphere = None if self.sphere_basis is None else self.sphere_basis((self.grid @ self.grid.T).unsqueeze(2))
+        sphere = None
+        if self.grid is not None and self.sphere_basis is not None:
+            sphere = self.sphere_basis((self.grid @ self.grid.T).unsqueeze(2))
         directed = topology.directed()
         x = self.embedding[species].unsqueeze(1).expand(-1, max(1, self.orientations), -1).contiguous()
         energies = []
@@ -153,7 +156,7 @@ class Ponita(nn.Module):
 
     def _invariants(self, towards_sender: Tensor, distances: Tensor) -> Tensor:
         """r . o and |r - (r . o) o| of each edge and orientation o, [E, O, 2] A; without these |r|, [E, 1, 1]."""
-        if not self.orientations:
+        if self.grid is None:
             return distances.unsqueeze(1)
         along = towards_sender @ self.grid.T
         across = towards_sender.unsqueeze(1) - along.unsqueeze(2) * self.grid
