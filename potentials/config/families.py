@@ -33,6 +33,13 @@ class RadialConfig(StrictConfig):
         return self
 
 
+class SteepRadialConfig(RadialConfig):
+    """As published for NequIP and Allegro: the envelope stays near one for longer and then falls more steeply."""
+
+    envelope_power: int = Field(default=6, ge=2)
+    """Power p of the polynomial envelope, which vanishes at the cutoff with two derivatives."""
+
+
 class ZBLConfig(StrictConfig):
     """Repulsion of screened nuclei at short distances."""
 

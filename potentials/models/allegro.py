@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from potentials.config.base import PositiveInteger
-from potentials.config.families import FamilyConfig, RadialConfig, register_family
+from potentials.config.families import FamilyConfig, SteepRadialConfig, register_family
 from potentials.equivariant import (
     BlockMixing,
     ChannelProduct,
@@ -24,13 +24,6 @@ from potentials.models.blocks import EdgeEmbedding, ScalarNetwork
 from potentials.models.radial import RadialBasis
 
 SCALAR = Irrep(0, 1)
-
-
-class AllegroRadialConfig(RadialConfig):
-    """The envelope of the published models."""
-
-    envelope_power: int = Field(default=6, ge=2)
-    """Power p of the polynomial envelope, which vanishes at the cutoff with two derivatives."""
 
 
 class AllegroConfig(FamilyConfig):
@@ -48,7 +41,7 @@ class AllegroConfig(FamilyConfig):
     parity: bool = True
     """Whether tensor features hold pseudotensors (1e, 0o, ...) besides proper tensors, where those can reach an energy:
     with three layers or more."""
-    radial: AllegroRadialConfig = AllegroRadialConfig()
+    radial: SteepRadialConfig = SteepRadialConfig()
     latent_mlp: list[PositiveInteger] = Field(default=[64, 64])
     """Hidden layers of the networks of scalars: of two bodies, and of each layer."""
     readout_mlp: list[PositiveInteger] = Field(default=[32])

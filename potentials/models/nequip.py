@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from potentials.config.base import PositiveInteger
-from potentials.config.families import FamilyConfig, RadialConfig, register_family
+from potentials.config.families import FamilyConfig, SteepRadialConfig, register_family
 from potentials.equivariant import (
     BlockMixing,
     Gate,
@@ -29,13 +29,6 @@ from potentials.models.radial_functions import RadialFunctions
 SCALAR = Irrep(0, 1)
 
 
-class NequIPRadialConfig(RadialConfig):
-    """NequIP's envelope is a little shorter than MACE's."""
-
-    envelope_power: int = Field(default=6, ge=2)
-    """Power p of the polynomial envelope, which vanishes at the cutoff with two derivatives."""
-
-
 class NequIPConfig(FamilyConfig):
     """NequIP: layers of equivariant convolution, species-dependent self-connection and gate, then a linear readout."""
 
@@ -48,7 +41,7 @@ class NequIPConfig(FamilyConfig):
     """Highest degree of features and spherical harmonics (l_max)."""
     parity: bool = True
     """Whether features hold pseudotensors (1e, 0o, ...) besides proper tensors."""
-    radial: NequIPRadialConfig = NequIPRadialConfig()
+    radial: SteepRadialConfig = SteepRadialConfig()
     radial_mlp: list[PositiveInteger] = Field(default=[64, 64])
     """Hidden layers of the radial networks."""
     self_connection: bool = True

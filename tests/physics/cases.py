@@ -95,7 +95,7 @@ VARIANTS: dict[str, dict[str, Variant]] = {
                 "widening": 2,
                 "zbl": True,
                 "scale": {"H": 7.0, "C": 13.0, "O": 11.0},
-                "shift": {"H": 0.1, "C": -0.3, "O": 0.2},
+                "shift": {"H": 4.1, "C": 3.7, "O": 4.2},
             },
             symmetry_tolerance=0.1,
         ),

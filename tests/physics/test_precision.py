@@ -59,7 +59,7 @@ def test_large_reference_energies_keep_every_millielectronvolt(
     for number, atoms in enumerate(frames):
         atoms.positions[0, 0] += 1e-3 * number
     exact, found = predict(potential, *frames).energy, predict(other, *frames).energy
-    assert abs(found + 9391).max() < 1000
+    assert abs(found + 9391).max() < 50
     offset = sum(large[symbol] - REFERENCE_ENERGIES[symbol] for symbol in frames[0].symbols)
     np.testing.assert_allclose(found - offset, exact, rtol=0, atol=5e-5)
     assert np.abs(np.diff(exact)).max() > 2e-6
