@@ -18,13 +18,14 @@ from potentials.data.graph import build_graph
 from potentials.errors import ModelFileError, PotentialsError
 from potentials.simulation import PotentialCalculator
 
-WITHOUT_RADIAL_NETWORKS = {"allegro", "ponita"}
+WITHOUT_RADIAL_NETWORKS = {"ace", "allegro", "ponita"}
 FAMILIES = [family for family in families() if family not in WITHOUT_RADIAL_NETWORKS]
 
 
 def potential(family: str = "mace", precision: str = "float32", **settings: Any) -> Potential:
     torch.manual_seed(0)
-    config = {"name": family, "cutoff": 4.0, "channels": 8, "elements": ["H", "O"], "average_neighbors": 6.0}
+    config = {"name": family, "cutoff": 4.0, "elements": ["H", "O"], "average_neighbors": 6.0}
+    config |= {"polynomial_degree": 6} if family == "ace" else {"channels": 8}
     config |= {"scale": 2.0, "shift": 0.1} | settings
     return Potential(family_config(config), {"H": -13.6, "O": -432.1}, precision).eval()
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
+from potentials.analysis.memory import peak_memory
 from potentials.config.run import RunConfig
 from potentials.data.graph import GraphBatch, collate
 from potentials.data.module import GraphDataModule
@@ -86,7 +85,7 @@ def rehearse(prepared: PreparedData) -> Rehearsal:
         step_seconds=step_seconds,
         steps_per_epoch=steps,
         validation_seconds=validation_seconds,
-        peak_memory=_peak_memory(device),
+        peak_memory=peak_memory(device),
         epoch_seconds=epoch_seconds,
         run_seconds=run_seconds,
     )
@@ -157,10 +156,3 @@ def _validation_seconds(
     batch = next(iter(loader))
     _timed(evaluate, batch, device)  # the first call prepares kernels
     return _timed(evaluate, batch, device)[0] * len(loader)
-
-
-def _peak_memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return largest if sys.platform == "darwin" else 1024 * largest

@@ -10,6 +10,7 @@ import typer
 from potentials.cli import console
 
 if TYPE_CHECKING:
+    from potentials.analysis.fit_rehearsal import FitRehearsal
     from potentials.analysis.rehearsal import Rehearsal
     from potentials.config import RunConfig
 
@@ -20,11 +21,13 @@ def check(
         list[str] | None, typer.Argument(help="Settings to change, as in train.max_epochs=10.", show_default=False)
     ] = None,
 ) -> None:
-    """Read CONFIG and its data with all checks, run one batch forward and backward, and say memory and time.
+    """Read CONFIG and its data with all checks, run one batch forward and backward (or make some
+    equations of a family that is fitted in closed form), and say memory and time.
 
     Nothing is written.
     """
     import potentials.models  # noqa: F401  (enters the families)
+    from potentials.analysis.fit_rehearsal import rehearse_fit
     from potentials.analysis.rehearsal import rehearse
     from potentials.config import load_config
     from potentials.data.prepare import prepare
@@ -35,16 +38,21 @@ def check(
     for text in prepared.warnings:
         console.warn(text)
     parts = {"train": prepared.train, "validation": prepared.validation, **prepared.tests}
-    rehearsal = rehearse(prepared)
-    console.output.print(
-        console.key_values(
-            [
-                ("data", ", ".join(f"{name} {len(frames)} frames" for name, frames in parts.items())),
-                *_figures(rehearsal, prepared.config),
-            ]
-        )
-    )
+    if prepared.config.model.closed_form:
+        figures = _fit_figures(rehearse_fit(prepared), prepared.config)
+    else:
+        figures = _figures(rehearse(prepared), prepared.config)
+    counts = ", ".join(f"{name} {len(frames)} frames" for name, frames in parts.items())
+    console.output.print(console.key_values([("data", counts), *figures]))
     console.messages.print(f"{console.path(config)} is ready: potentials train {config}", style="green", soft_wrap=True)
+
+
+def _fit_figures(rehearsal: FitRehearsal, config: RunConfig) -> list[tuple[str, str]]:
+    return [
+        ("model", f"{config.model.name}, {rehearsal.coefficients:,} coefficients, {config.train.precision}"),
+        ("fit", f"{rehearsal.equations:,} equations, about {console.duration(rehearsal.seconds)}"),
+        ("memory", f"about {console.size(rehearsal.peak_memory + rehearsal.memory)} at the peak"),
+    ]
 
 
 def _figures(rehearsal: Rehearsal, config: RunConfig) -> list[tuple[str, str]]:

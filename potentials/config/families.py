@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -58,6 +58,9 @@ def _default_zbl(value: Any) -> Any:
 
 class FamilyConfig(StrictConfig):
     """What every family has: its name, the cutoff, and what can be inferred from the training data."""
+
+    closed_form: ClassVar[bool] = False
+    """Whether the family is linear in its parameters and fitted by least squares instead of trained."""
 
     name: str
     """Which family: the name of its file in `potentials.models`."""

@@ -19,7 +19,7 @@ from potentials.config.data import DataConfig
 from potentials.config.elements import missing_symbols
 from potentials.config.families import FamilyConfig, family_config
 from potentials.config.logging import LoggingConfig
-from potentials.config.loss import LossConfig
+from potentials.config.loss import EnergyLoss, ForcesLoss, LossConfig, StressLoss
 from potentials.config.train import TrainConfig
 from potentials.config.words import quote
 
@@ -71,6 +71,40 @@ class RunConfig(StrictConfig):
     def _loss_has_labels(cls, loss: LossConfig, info: ValidationInfo) -> LossConfig:
         _require_labels("loss", loss, info.data.get("data"))
         return loss
+
+    @field_validator("loss")
+    @classmethod
+    def _loss_can_be_fitted(cls, loss: LossConfig, info: ValidationInfo) -> LossConfig:
+        model: FamilyConfig | None = info.data.get("model")
+        if model is not None and model.closed_form:
+            terms: dict[str, EnergyLoss | ForcesLoss | StressLoss] = {
+                "energy": loss.energy,
+                "forces": loss.forces,
+                "stress": loss.stress,
+            }
+            odd = {name: term.function for name, term in terms.items() if term.weight > 0 and term.function != "mse"}
+            if odd:
+                reason = f"{model.name} is fitted by least squares: expected mse"
+                raise KeyedError({f"loss.{name}.function": f"{reason}, got {found}" for name, found in odd.items()})
+        return loss
+
+    @field_validator("train")
+    @classmethod
+    def _fit_is_of_one_piece(cls, train: TrainConfig, info: ValidationInfo) -> TrainConfig:
+        model: FamilyConfig | None = info.data.get("model")
+        if model is None or not model.closed_form:
+            return train
+        found = {}
+        if train.second_stage is not None:
+            found["train.second_stage"] = "leave it out, and put the weights into `loss`"
+        if train.nodes > 1 or train.devices not in ("auto", 1):
+            found["train.devices"] = "it runs in one process on the CPU; leave train.devices and train.nodes out"
+        if train.accelerator == "gpu":
+            found["train.accelerator"] = "it runs on the CPU; use auto or cpu (the potential runs on any device)"
+        if found:
+            reason = f"{model.name} is fitted in closed form, in one step"
+            raise KeyedError({key: f"{reason}: {advice}" for key, advice in found.items()})
+        return train
 
     @field_validator("train")
     @classmethod

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
 
 from potentials.training.metrics import Error
 from potentials.training.module import TrainingModule, Validation
@@ -65,8 +66,11 @@ class MetricsFile(Callback):
         """Add the row."""
         validation = cast(TrainingModule, pl_module).validation
         if validation is not None and trainer.is_global_zero:
-            row = metrics_row(validation, self.seconds())
-            self._write("a", list(row), [row], header=not self.path.is_file())
+            self.append(metrics_row(validation, self.seconds()))
+
+    def append(self, row: dict[str, float | int | None]) -> None:
+        """Add a row of `metrics_row`."""
+        self._write("a", list(row), [row], header=not self.path.is_file())
 
     def _write(self, mode: str, names: list[str], rows: list[Any], *, header: bool) -> None:
         with self.path.open(mode, newline="") as file:
@@ -93,15 +97,17 @@ class LoggerFeed(Callback):
         if trainer.global_step % self.every_steps == 0:
             rate = trainer.optimizers[0].param_groups[0]["lr"]
             values = {"training/loss": float(outputs["loss"]), "training/learning_rate": rate}
-            self._log(trainer, values)
+            for logger in trainer.loggers:
+                logger.log_metrics(values, step=trainer.global_step)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the validation."""
         validation = cast(TrainingModule, pl_module).validation
         if validation is not None:
-            row = metrics_row(validation, self.seconds())
-            self._log(trainer, {f"validation/{name}": value for name, value in row.items() if value is not None})
+            for logger in trainer.loggers:
+                log_row(logger, metrics_row(validation, self.seconds()), step=trainer.global_step)
 
-    def _log(self, trainer: Trainer, values: dict[str, Any]) -> None:
-        for logger in trainer.loggers:
-            logger.log_metrics(values, step=trainer.global_step)
+
+def log_row(logger: Logger, row: dict[str, float | int | None], step: int) -> None:
+    """Give a logger what a validation measured."""
+    logger.log_metrics({f"validation/{name}": value for name, value in row.items() if value is not None}, step=step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -32,7 +33,8 @@ from potentials.training.checkpoints import RunCheckpoint
 from potentials.training.error_table import UNITS, ErrorTable
 from potentials.training.evaluation import evaluate_graphs
 from potentials.training.journal import Journal
-from potentials.training.loggers import LoggerFeed, MetricsFile
+from potentials.training.linear_fit import fit, unused_settings
+from potentials.training.loggers import LoggerFeed, MetricsFile, log_row, metrics_row
 from potentials.training.module import TrainingModule
 from potentials.training.progress import ProgressLine
 from potentials.training.run_folder import Reason, RunFolder, Status, is_finished
@@ -104,7 +106,35 @@ def _train(prepared: PreparedData, folder: RunFolder, progress: bool, is_first_p
         journal.note(note)
     for warning in prepared.warnings:
         journal.warn(warning)
-    return _train_and_evaluate(prepared, folder, journal, status)
+    run = _fit_and_evaluate if prepared.config.model.closed_form else _train_and_evaluate
+    return run(prepared, folder, journal, status)
+
+
+def _fit_and_evaluate(prepared: PreparedData, folder: RunFolder, journal: Journal, status: Status) -> TrainingResult:
+    """What `_train_and_evaluate` does, for a family that is fitted in closed form, on the CPU."""
+    config = prepared.config
+    potential = Potential(config.model, prepared.reference_energies, config.train.precision)
+    data = GraphDataModule(prepared, potential.elements, potential.cutoff)
+    metadata = {"training_data": prepared.fingerprint, "config": config.model_dump(mode="json")}
+    unused = unused_settings(config)
+    if unused:
+        journal.note(f"{config.model.name} is fitted in closed form: {', '.join(unused)} have no part in it")
+    journal.say(_announcement(potential, data, folder, "cpu"))
+    start = time.monotonic()
+    try:
+        validation = fit(potential, config, data, folder.best, metadata, journal.say)
+    except KeyboardInterrupt:
+        folder.write_status(replace(status, state="interrupted", reason="interrupted"))
+        journal.say("interrupted before the fit was complete; the same command starts anew")
+        return TrainingResult(folder.path, folder.best, None, "interrupted")
+    elapsed = time.monotonic() - start
+    row = metrics_row(validation, elapsed)
+    MetricsFile(folder.metrics, lambda: elapsed).append(row)
+    for logger in _loggers(config, folder, journal, status.wandb_id or ""):
+        log_row(logger, row, step=validation.step)
+        logger.finalize("success")
+    status = replace(status, epoch=validation.epoch, elapsed=elapsed, reason="fitted")
+    return _conclude(prepared, data, folder, journal, status, torch.device("cpu"))
 
 
 def _train_and_evaluate(prepared: PreparedData, folder: RunFolder, journal: Journal, status: Status) -> TrainingResult:
@@ -124,11 +154,17 @@ def _train_and_evaluate(prepared: PreparedData, folder: RunFolder, journal: Jour
         status = replace(status, epoch=module.epochs_trained, elapsed=stop.elapsed)
         if not trainer.is_global_zero:
             return TrainingResult(folder.path, folder.best, None, reason)
-        return _conclude(prepared, data, folder, journal, replace(status, reason=reason), trainer)
+        status = replace(status, reason=reason)
+        return _conclude(prepared, data, folder, journal, status, trainer.strategy.root_device)
 
 
 def _conclude(
-    prepared: PreparedData, data: GraphDataModule, folder: RunFolder, journal: Journal, status: Status, trainer: Trainer
+    prepared: PreparedData,
+    data: GraphDataModule,
+    folder: RunFolder,
+    journal: Journal,
+    status: Status,
+    device: torch.device,
 ) -> TrainingResult:
     """Evaluate the best model, and tell what there is."""
     if status.reason == "interrupted":
@@ -140,7 +176,7 @@ def _conclude(
         )
         return TrainingResult(folder.path, folder.best, None, status.reason)
     journal.say(f"finished: {_REASONS[status.reason]}; evaluating the best model")
-    table = _evaluate_best(prepared, data, folder, trainer.strategy.root_device)
+    table = _evaluate_best(prepared, data, folder, device)
     folder.write_json(folder.errors, table.to_json())
     folder.write_status(replace(status, state="finished"))
     _show(folder, table, journal)
@@ -151,6 +187,7 @@ _REASONS: dict[Reason, str] = {
     "max_epochs": "all epochs are done",
     "max_time": "the time is over",
     "early_stopping": "the validation loss improves no more",
+    "fitted": "the coefficients are those of the smallest loss",
 }
 
 
@@ -178,18 +215,19 @@ def _evaluate_best(
 
 
 def _show_finished(folder: RunFolder, status: Status, journal: Journal) -> TrainingResult:
-    journal.say(
-        f"{folder.path} is finished ({_REASONS[status.reason]}, {status.epoch:.4g} epochs). To train it further, raise "
-        "train.max_epochs or train.max_time; to train anew, give the run another name"
-    )
+    further = f", {status.epoch:.4g} epochs). To train it further, raise train.max_epochs or train.max_time; to train"
+    if status.reason == "fitted":
+        further = "). To fit"
+    journal.say(f"{folder.path} is finished ({_REASONS[status.reason]}{further} anew, give the run another name")
     table = ErrorTable.from_json(json.loads(folder.errors.read_text()))
     _show(folder, table, journal)
     return TrainingResult(folder.path, folder.best, table, status.reason)
 
 
 def _show(folder: RunFolder, table: ErrorTable, journal: Journal) -> None:
-    epoch = model_file.read_header(folder.best)["metadata"].get("epoch", 0.0)
-    journal.result(f"errors of the best model (epoch {epoch:.4g}); {UNITS}\n{table.text()}")
+    epoch = model_file.read_header(folder.best)["metadata"].get("epoch")
+    model = "the model" if epoch is None else f"the best model (epoch {epoch:.4g})"
+    journal.result(f"errors of {model}; {UNITS}\n{table.text()}")
     for name, file in (("model", folder.best), ("errors", folder.errors), ("course", folder.metrics)):
         journal.result(f"{name:8}{file}")
 
@@ -198,13 +236,27 @@ def _announce(
     potential: Potential, data: GraphDataModule, trainer: Trainer, folder: RunFolder, journal: Journal
 ) -> None:
     processes = f" x {trainer.world_size}" if trainer.world_size > 1 else ""
-    journal.say(
-        f"training {potential.config.name} with {potential.num_parameters()} parameters ({potential.precision}) on "
-        f"{trainer.strategy.root_device}{processes}: {len(data.train_graphs)} frames, "
-        f"{len(data.validation_graphs)} for validation; folder {folder.path}"
-    )
+    journal.say(_announcement(potential, data, folder, f"{trainer.strategy.root_device}{processes}"))
     if folder.checkpoint.is_file():
         journal.say(f"continuing from {folder.checkpoint}")
+
+
+def _announcement(potential: Potential, data: GraphDataModule, folder: RunFolder, devices: str) -> str:
+    doing = "fitting" if potential.config.closed_form else "training"
+    frames = f"{len(data.train_graphs)} frames, {len(data.validation_graphs)} for validation"
+    return (
+        f"{doing} {potential.config.name} with {potential.num_parameters()} parameters ({potential.precision}) on "
+        f"{devices}: {frames}; folder {folder.path}"
+    )
+
+
+def _loggers(config: RunConfig, folder: RunFolder, journal: Journal, wandb_id: str) -> list[Logger]:
+    if config.logging.wandb is None:
+        return []
+    # Here, as importing wandb takes longer than reading most data.
+    from potentials.training.weights_and_biases import wandb_logger
+
+    return [wandb_logger(config, config.logging.wandb, folder.path, wandb_id, journal)]
 
 
 def _trainer(config: RunConfig, folder: RunFolder, journal: Journal, stop: StopRequests, wandb_id: str) -> Trainer:
@@ -216,12 +268,8 @@ def _trainer(config: RunConfig, folder: RunFolder, journal: Journal, stop: StopR
         MetricsFile(folder.metrics, seconds),
         RunCheckpoint(folder.checkpoint),
     ]
-    loggers: list[Logger] = []
-    if config.logging.wandb is not None:
-        # Here, as importing wandb takes longer than reading most data.
-        from potentials.training.weights_and_biases import wandb_logger
-
-        loggers.append(wandb_logger(config, config.logging.wandb, folder.path, wandb_id, journal))
+    loggers = _loggers(config, folder, journal, wandb_id)
+    if loggers:
         callbacks.append(LoggerFeed(config.logging.every_steps, seconds))
     try:
         return Trainer(

@@ -16,7 +16,7 @@ from potentials.config.run import RunConfig
 from potentials.errors import TrainingError
 
 State = Literal["running", "interrupted", "finished"]
-Reason = Literal["max_epochs", "max_time", "early_stopping", "interrupted", ""]
+Reason = Literal["max_epochs", "max_time", "early_stopping", "fitted", "interrupted", ""]
 
 MAY_CHANGE = (
     "run",
@@ -174,7 +174,7 @@ def is_finished(status: Status, config: RunConfig) -> bool:
         return False
     limit = config.train.max_time
     out_of_time = limit is not None and limit.total_seconds() <= status.elapsed
-    return status.reason == "early_stopping" or status.epoch >= config.train.max_epochs or out_of_time
+    return status.reason in ("early_stopping", "fitted") or status.epoch >= config.train.max_epochs or out_of_time
 
 
 def _remarks(earlier: RunConfig, now: RunConfig) -> list[str]:

@@ -71,3 +71,14 @@ def test_a_gpu_that_is_not_there(potentials, config, monkeypatch):
     result = potentials("check", config, "train.accelerator=gpu")
     assert result.exit_code == 2
     assert "no GPU" in result.stderr
+
+
+def test_a_fit_in_closed_form(potentials, tmp_path):
+    file = tmp_path / "config.yaml"
+    model = "{name: ace, cutoff: 4.0, polynomial_degree: 6, radial: {size: 4}}"
+    file.write_text(f"run: small\ndata: {{train: 'builtin:copper@1:21', validation: 4}}\nmodel: {model}\n")
+    result = potentials("check", file)
+    assert result.exit_code == 0, result.output
+    assert "coefficients, float32" in result.output
+    assert " equations, about " in result.output
+    assert "epoch" not in result.output

@@ -54,6 +54,25 @@ _NEQUIP_PSEUDOVECTORS: dict[str, Any] = {
 }
 
 VARIANTS: dict[str, dict[str, Variant]] = {
+    "ace": {
+        "four factors": Variant(
+            {"correlation": 4, "polynomial_degree": [8, 6, 5, 5], "radial": {"size": 6}, "scale": 30.0, "shift": 0.2}
+        ),
+        "three factors": Variant(
+            {
+                "correlation": 3,
+                "polynomial_degree": 6,
+                "angular_degree": 3,
+                "radial": {"basis": "chebyshev", "size": 5, "envelope": "smooth", "distance_transform": "agnesi"},
+                "zbl": True,
+                "scale": {"H": 70.0, "C": 130.0, "O": 110.0},
+                "shift": {"H": 0.1, "C": -0.3, "O": 0.2},
+            }
+        ),
+        "pairs": Variant(
+            {"correlation": 1, "radial": {"basis": "gaussian", "size": 8, "envelope_power": 6}, "scale": 3.0}
+        ),
+    },
     "allegro": {
         # Random weights are tamed: products of three layers grow with the number of neighbours.
         "parity": Variant(

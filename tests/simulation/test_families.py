@@ -19,7 +19,8 @@ FAMILIES = list(families())
 
 def calculator(family: str, **options: object) -> PotentialCalculator:
     torch.manual_seed(0)
-    config = {"name": family, "cutoff": 4.0, "channels": 4, "elements": ["H", "O"], "average_neighbors": 6.0}
+    config = {"name": family, "cutoff": 4.0, "elements": ["H", "O"], "average_neighbors": 6.0}
+    config |= {"polynomial_degree": 6} if family == "ace" else {"channels": 4}
     config |= {"scale": 0.5, "shift": {"H": 0.1, "O": -0.2}}
     potential = Potential(family_config(config), {"H": -13.6, "O": -432.1}, "float64")
     return PotentialCalculator(potential, **options)

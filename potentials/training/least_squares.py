@@ -1,0 +1,78 @@
+"""Regularised linear least squares over rows that come in blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+Array = NDArray[np.float64]
+
+
+class Equations:
+    """Rows of X c = y, kept as the triangular factor of [X y].
+
+    |X c - y|^2 is that of the factor for every c, to rounding, while memory does not grow with the number of rows.
+
+    Args:
+        columns: of X.
+    """
+
+    def __init__(self, columns: int) -> None:
+        self.columns = columns
+        self._factor = np.zeros((0, columns + 1))
+        self._waiting: list[Array] = []
+        self._rows = 0
+
+    def add(self, rows: Array, targets: Array) -> None:
+        """More rows [m, columns] and their targets [m]."""
+        self._waiting.append(np.column_stack([rows, targets]))
+        self._rows += len(rows)
+        if self._rows > 2 * self.columns + 1000:
+            self._reduce()
+
+    def factor(self) -> Array:
+        """R of the QR decomposition of all rows [X y], at most columns + 1 rows."""
+        if self._waiting:
+            self._reduce()
+        return self._factor
+
+    def loss(self, coefficients: Array) -> Array:
+        """|X c - y|^2 for c [columns], or for each column of c [columns, n]."""
+        factor = self.factor()
+        targets = factor[:, -1] if coefficients.ndim == 1 else factor[:, -1:]
+        return np.square(factor[:, :-1] @ coefficients - targets).sum(axis=0)
+
+    def _reduce(self) -> None:
+        stacked = np.concatenate([self._factor, *self._waiting])
+        (self._factor,) = linalg.qr(stacked, mode="r", overwrite_a=True, check_finite=False)
+        self._factor = self._factor[: self.columns + 1]
+        self._waiting, self._rows = [], 0
+
+
+@dataclass(frozen=True)
+class RidgeSolutions:
+    """Solutions of min |X c - y|^2 + ridge * sigma^2 |c / s|^2 for several ridge parameters.
+
+    s are factors that make the columns' norms one, sigma the largest singular value of X s. A column of zeros has the
+    coefficient zero.
+    """
+
+    ridges: Array
+    """[n]."""
+    coefficients: Array
+    """[columns, n]."""
+
+
+def solve_ridge(equations: Equations, ridges: Array) -> RidgeSolutions:
+    """Solve for all ridge parameters at once, by one singular value decomposition."""
+    factor = equations.factor()
+    rows, targets = factor[:, :-1], factor[:, -1]
+    norms = np.linalg.norm(rows, axis=0)
+    scales = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
+    u, sigma, vt = linalg.svd(rows * scales, full_matrices=False, check_finite=False)
+    denominators = sigma[:, None] ** 2 + ridges * sigma[0] ** 2
+    filters = np.divide(sigma[:, None], denominators, out=np.zeros_like(denominators), where=denominators > 0)
+    return RidgeSolutions(ridges, scales[:, None] * (vt.T @ (filters * (u.T @ targets)[:, None])))
