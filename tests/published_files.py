@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 RMD17_FRAMES = 12
+RMD17_SPLIT_FRAMES = 6
+MLEARN_GROUPS = ("Vacancy", "Surface", "AIMD-NVT", "Elastic")
 
 
 def write_tar(path: Path, members: Mapping[str, bytes], mode: str = "w:gz") -> Path:
@@ -23,9 +25,9 @@ def write_tar(path: Path, members: Mapping[str, bytes], mode: str = "w:gz") -> P
     return path
 
 
-def extxyz(symbols: str, count: int, energy: float) -> bytes:
+def extxyz(symbols: str, count: int, energy: float, seed: int = 0) -> bytes:
     """`count` frames of atoms in a row, about 1.1 A apart, with energy and forces."""
-    random = np.random.default_rng(len(symbols))
+    random = np.random.default_rng(seed)
     lines = []
     for frame in range(count):
         lines.append(f"{len(symbols)}")
@@ -63,7 +65,7 @@ def rmd17_arrays() -> dict[str, np.ndarray]:
 def rmd17_split(part: str, number: int) -> list[int]:
     """Frames of a split: no two alike, and not in order."""
     order = np.random.default_rng(number).permutation(RMD17_FRAMES)
-    return (order[:6] if part == "train" else order[6:]).tolist()
+    return (order[:RMD17_SPLIT_FRAMES] if part == "train" else order[RMD17_SPLIT_FRAMES:]).tolist()
 
 
 def rmd17_members(molecule: str) -> dict[str, bytes]:
@@ -102,7 +104,7 @@ def mlearn_frames(element: str, count: int, lattice_constant: float) -> bytes:
                     "forces": random.normal(size=(2, 3)).tolist(),
                     "virial_stress": (10 * random.normal(size=6)).tolist(),
                 },
-                "group": "Elastic" if number % 2 else "AIMD-NVT",
+                "group": MLEARN_GROUPS[number % 4],
                 "description": f"frame {number}",
                 "element": element,
                 "num_atoms": 2,

@@ -203,7 +203,7 @@ _CATALOGUE = {
                 Checksum("sha256", "737ea6159c9dd27ebee7fb8ffae22f15e20466884927771248ca4f5b2cd3f093"),
                 311_848,
             ),
-            _ORDER_UNKNOWN,
+            "The order is xx yy zz xy yz xz in Elastic frames (their energies agree with it); unchecked in others.",
         ),
         _mlearn(
             "Li",

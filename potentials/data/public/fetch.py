@@ -121,18 +121,20 @@ def _check_output(folder: Path, overwrite: bool) -> None:
 
 def _recognise(data_set: PublicDataSet, given: Sequence[Path]) -> dict[str, Path]:
     """The files given, by their names in the catalogue."""
-    found: dict[str, Path] = {}
+    recognised: dict[str, Path] = {}
     for path in given:
         if not path.is_file():
             raise DataError(f"no file {path}")
-        name = next((file.name for file in data_set.files if file.checksum.fits(path)), None)
-        if name is None:
-            expected = "".join(
-                f"\n  {file.name}: expected {file.checksum}, found {file.checksum.of(path)}" for file in data_set.files
-            )
-            raise DataError(f"{path} is no file of {data_set.name}:{expected}")
-        found[name] = path
-    return found
+        try:
+            found = {file: file.checksum.of(path) for file in data_set.files}
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+        names = [file.name for file in data_set.files if found[file] == file.checksum.digest]
+        if not names:
+            lines = [f"{file.name}: expected {file.checksum}, found {found[file]}" for file in data_set.files]
+            raise DataError("\n  ".join([f"{path} is no file of {data_set.name}:", *lines]))
+        recognised[names[0]] = path
+    return recognised
 
 
 def _card(data_set: PublicDataSet, written: Sequence[WrittenFile]) -> str:
