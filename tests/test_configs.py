@@ -1,15 +1,31 @@
-"""Every configuration that ships loads, and trains one batch where its data are there."""
+"""Every configuration that ships loads, and trains one batch where its data are there.
 
+Those of the benchmarks train one on small files that are made here and go through the converters of the real ones.
+"""
+
+import shutil
 from pathlib import Path
 
 import pytest
+from published_files import (
+    RMD17_SPLIT_FRAMES,
+    extxyz,
+    isolated_atoms,
+    mlearn_frames,
+    rmd17_members,
+    write_tar,
+)
 
 import potentials.models  # noqa: F401  (enters the families)
 from potentials.analysis.rehearsal import rehearse
 from potentials.config import RunConfig, load_config
 from potentials.data.prepare import prepare
+from potentials.data.public.catalogue import data_set_names, public_data_set
+from potentials.data.structure_output import write_structures
 
-CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
+REPOSITORY = Path(__file__).parent.parent
+CONFIGS = sorted((REPOSITORY / "configs").rglob("*.yaml"))
+BENCHMARKS = [file for file in CONFIGS if file.parent.name == "benchmarks"]
 
 
 def _files(config: RunConfig) -> list[Path]:
@@ -23,7 +39,9 @@ def _files(config: RunConfig) -> list[Path]:
 
 
 def test_there_are_configurations():
-    assert {"quickstart", "ethanol", "copper", "acac", "silicon"} <= {file.stem for file in CONFIGS}
+    assert {"quickstart", "ethanol", "copper", "acac", "silicon", "acac-mace"} <= {file.stem for file in CONFIGS}
+    assert len({file.stem for file in CONFIGS}) == len(CONFIGS)
+    assert len(BENCHMARKS) >= 5
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
@@ -41,3 +59,50 @@ def test_runs_a_step(file):
     prepared = prepare(config)
     assert not prepared.warnings
     assert rehearse(prepared).steps_per_epoch == len(prepared.train)
+
+
+def _data_set(file: Path) -> str:
+    """The public data set a benchmark is for; its name is the file's without the model."""
+    return file.stem.rpartition("-")[0]
+
+
+@pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
+def test_a_benchmark_reads_what_is_fetched(file):
+    """`potentials data fetch NAME`, in the root of the repository, writes to data/NAME."""
+    assert _data_set(file) in data_set_names()
+    assert f"potentials data fetch {_data_set(file)}" in file.read_text()
+    for path in _files(load_config(file)):
+        assert path.parent == REPOSITORY / "data" / _data_set(file)
+
+
+def _published(name: str, folder: Path) -> dict[str, Path]:
+    """Small files in the form of a data set's own, by name."""
+    if name.startswith("mlearn"):
+        (folder / "training.json").write_bytes(mlearn_frames("Si", 6, 3.2))
+        (folder / "test.json").write_bytes(mlearn_frames("Si", 3, 3.2))
+        return {file: folder / file for file in ("training.json", "test.json")}
+    if name.startswith("rmd17"):
+        members, mode = rmd17_members(name.partition("-")[2]), "w:bz2"
+    else:
+        mode = "w:gz"
+        tests = ("test_MD_300K", "test_MD_600K") if name == "acac" else ("test_300K", "test_600K", "test_1200K")
+        atoms = isolated_atoms({"H": -13.6, "C": -1028.0, "O": -2040.0})
+        stems = enumerate(("train_300K", *tests))
+        members = {f"f/{stem}.xyz": extxyz("COH", 6, -3085.0, seed) for seed, stem in stems}
+        members |= {f"f/{'isolated' if name == 'acac' else 'iso'}_atoms.xyz": atoms}
+    return {public_data_set(name).files[0].name: write_tar(folder / "archive", members, mode)}
+
+
+@pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
+def test_a_benchmark_runs_a_step_on_converted_files(file, tmp_path):
+    name = _data_set(file)
+    data, configs = tmp_path / "data" / name, tmp_path / "configs" / "benchmarks"
+    data.mkdir(parents=True)
+    configs.mkdir(parents=True)
+    for stem, frames in public_data_set(name).convert(_published(name, tmp_path)):
+        write_structures(data / f"{stem}.extxyz", frames)
+    config = load_config(shutil.copy(file, configs), ["data.batch_size=1", "data.validation=1", "model.channels=8"])
+    prepared = prepare(config)
+    assert not prepared.warnings
+    assert len(prepared.train) == RMD17_SPLIT_FRAMES - 1 == 5
+    assert rehearse(prepared).steps_per_epoch == 5

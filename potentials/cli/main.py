@@ -1,22 +1,16 @@
-"""The `potentials` command: its subcommands, and how errors and interruptions end it."""
+"""The `potentials` command and its subcommands."""
 
 from __future__ import annotations
 
 import logging
-from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from potentials.cli import console
-from potentials.errors import PotentialsError
+from potentials.cli.commands import LazyCommands, list_commands
 
-BAD_INPUT = 2
-INTERRUPTED = 130
-
-# The summaries stand here so that `--help` needs to import none of the commands.
 COMMANDS = {
     "init": "Look at data and write a commented configuration",
     "check": "Read configuration and data, run one batch, say memory and time",
@@ -26,34 +20,10 @@ COMMANDS = {
     "md": "Molecular dynamics",
     "relax": "Relax positions, or positions and cell",
     "inspect": "What a model file holds",
+    "data": "Fetch public data sets",
     "schema": "The JSON schema of the configuration, for editors",
     "doctor": "Check the installation and this machine",
 }
-
-
-class LazyCommands(TyperGroup):
-    """Commands whose files are imported when they are called, and one way for all of them to fail."""
-
-    def resolve_command(self, ctx: typer.Context, args: list[str]) -> tuple[str | None, Any, list[str]]:  # type: ignore[override]
-        """Find the command called, and import it."""
-        name, command, rest = super().resolve_command(ctx, args)
-        if name is None:
-            return name, command, rest
-        module = import_module(f"potentials.cli.{name}")
-        single = typer.Typer(add_completion=False)
-        single.command(name)(getattr(module, name))
-        return name, typer.main.get_command(single), rest
-
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        """Run the command; errors meant for the user are printed without a traceback."""
-        try:
-            return super().invoke(ctx)
-        except PotentialsError as problem:
-            console.error(str(problem))
-            raise typer.Exit(BAD_INPUT) from problem
-        except KeyboardInterrupt as problem:
-            console.error("interrupted")
-            raise typer.Exit(INTERRUPTED) from problem
 
 
 app = typer.Typer(
@@ -99,12 +69,7 @@ def root(
         kernels.addHandler(CompilationNote())
 
 
-def _placeholder() -> None:
-    """Stands for a command until `LazyCommands` imports it."""
-
-
-for _name, _summary in COMMANDS.items():
-    app.command(_name, help=_summary)(_placeholder)
+list_commands(app, COMMANDS)
 
 
 def main() -> None:

@@ -10,11 +10,12 @@ from typing import get_args
 
 from torch import Tensor
 
+from potentials.cache import CACHE_VARIABLE
 from potentials.config.train import Kernels
 from potentials.errors import PotentialsError
 from potentials.kernels import reference
 from potentials.kernels.cpu import backend as cpu
-from potentials.kernels.cpu.compiler import CACHE_VARIABLE, cache_folder, processor
+from potentials.kernels.cpu.compiler import cache_folder, processor
 from potentials.kernels.cpu.threads import threading_layer
 from potentials.kernels.gpu import backend as gpu
 

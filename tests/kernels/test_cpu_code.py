@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from potentials.cache import CACHE_VARIABLE
 from potentials.equivariant import Layout, message_table
 from potentials.kernels import EdgeTopology, MixedBlock, MixingTable, block_mix, message_sum
 from potentials.kernels.cpu import compiler
@@ -37,7 +38,7 @@ def run_squares(address: int, rows: int = 1000) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(compiler.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     return tmp_path / "kernels"
 
 
@@ -73,7 +74,7 @@ def test_damaged_code_is_made_anew(folder: Path) -> None:
 
 def test_without_a_folder_code_is_compiled_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("not a folder")
-    monkeypatch.setenv(compiler.CACHE_VARIABLE, str(tmp_path / "file"))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
     assert compiler.cache_folder() is None
     run_squares(compiler.compiled(squares))
 

@@ -15,9 +15,10 @@ import llvmlite
 import llvmlite.binding as llvm
 from llvmlite import ir
 
+from potentials.cache import cache_path
+
 logger = logging.getLogger("potentials.kernels")
 
-CACHE_VARIABLE = "POTENTIALS_CACHE"
 _LOCK = threading.Lock()
 _ENGINES: list[llvm.ExecutionEngine] = []  # code lives as long as its engine
 _DIGEST_BYTES = 32
@@ -59,13 +60,8 @@ def _origin() -> bytes:
 
 
 def cache_folder() -> Path | None:
-    """Where compiled kernels are kept; None where nothing can be written, and kernels are compiled anew each time.
-
-    It is the folder of the environment variable POTENTIALS_CACHE, or else `potentials` in the user's cache folder.
-    """
-    given = os.environ.get(CACHE_VARIABLE)
-    base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "potentials"
-    folder = base / "kernels"
+    """Where compiled kernels are kept; None where nothing can be written, and kernels are compiled anew each time."""
+    folder = cache_path("kernels")
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Code from a folder that somebody else owns is not run.

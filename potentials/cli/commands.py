@@ -1,0 +1,55 @@
+"""Groups of commands that import a command's file when it is called, and end in one way when it fails."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperGroup
+
+from potentials.cli import console
+from potentials.errors import PotentialsError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+class LazyCommands(TyperGroup):
+    """Commands whose files are imported when they are called, and one way for all of them to fail."""
+
+    prefix: ClassVar[str] = ""
+    """Of the files and functions of the commands: that of `data fetch` is `data_fetch`."""
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> tuple[str | None, Any, list[str]]:  # type: ignore[override]
+        """Find the command called, and import it."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is None:
+            return name, command, rest
+        whole = f"{self.prefix}{name}"
+        called = getattr(import_module(f"potentials.cli.{whole}"), whole)
+        if not isinstance(called, typer.Typer):
+            function, called = called, typer.Typer(add_completion=False)
+            called.command(name)(function)
+        return name, typer.main.get_command(called), rest
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command; errors meant for the user are printed without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except PotentialsError as problem:
+            console.error(str(problem))
+            raise typer.Exit(BAD_INPUT) from problem
+        except KeyboardInterrupt as problem:
+            console.error("interrupted")
+            raise typer.Exit(INTERRUPTED) from problem
+
+
+def list_commands(group: typer.Typer, commands: dict[str, str]) -> None:
+    """Enter names and summaries, so that `--help` needs to import none of the commands."""
+    for name, summary in commands.items():
+        group.command(name, help=summary)(_placeholder)
+
+
+def _placeholder() -> None:
+    """Stands for a command until `LazyCommands` imports it."""

@@ -1,0 +1,149 @@
+"""A public data set on disk: found in the cache or downloaded, checked, converted and written as extxyz."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from potentials.cache import CACHE_VARIABLE, cache_path
+from potentials.data.public.catalogue import PublicDataSet, PublicFile
+from potentials.data.public.download import DownloadError, download
+from potentials.data.structure_output import write_structures
+from potentials.errors import DataError
+
+Report = Callable[[PublicFile, int, int | None], None]
+"""Called with the file, the bytes of it there are, and those there will be (None where that is not known)."""
+
+OTHER_WAY = "a file obtained in another way can be given with --archive"
+CARD = "README.md"
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A file made of a data set."""
+
+    path: Path
+    frames: int
+
+
+def fetch(
+    data_set: PublicDataSet,
+    folder: Path,
+    given: Sequence[Path] = (),
+    *,
+    overwrite: bool = False,
+    report: Report = lambda file, done, total: None,
+) -> list[WrittenFile]:
+    """Write the data set to a folder: `*.extxyz` in eV and eV/A, and a card that says where they come from.
+
+    Each file appears under its name when it is complete.
+
+    Args:
+        data_set: from the catalogue.
+        folder: made if need be.
+        given: files of the data set that are on this machine already, recognised by their checksums; the others are
+            taken from the cache, or downloaded into it.
+        overwrite: write into a folder that holds something.
+        report: called as bytes come.
+
+    Raises:
+        DataError: the folder is not empty or cannot be written; a file given is none of the data set's; a download
+            fails or is not what the catalogue expects; a file is not of its format.
+    """
+    _check_output(folder, overwrite)
+    sources = _recognise(data_set, given)
+    for file in data_set.files:
+        if file.name not in sources:
+            sources[file.name] = obtain(file, report)
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, frames in data_set.convert(sources):
+            path = folder / f"{name}.extxyz"
+            written.append(WrittenFile(path, write_structures(path, frames)))
+        (folder / CARD).write_text(_card(data_set, written), encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"cannot write to {folder}: {error.strerror or error}") from error
+    return written
+
+
+def obtain(file: PublicFile, report: Report = lambda file, done, total: None) -> Path:
+    """Path of a file of the catalogue in the cache, downloaded if it is not there; what it holds is checked each time.
+
+    It is downloaded beside its place and renamed when it is the right one. Of several processes that want it, one
+    downloads and the others wait.
+
+    Raises:
+        DataError: the download failed, or brought another file than expected, which is deleted.
+    """
+    folder = cache_path("data")
+    path = folder / f"{file.checksum.digest[:12]}-{file.name}"
+    partial = path.with_name(path.name + ".partial")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(path.with_name(path.name + ".lock")):
+            if path.is_file() and file.checksum.fits(path):
+                return path
+            download(file.url, partial, lambda done, total: report(file, done, total or file.size))
+            found = file.checksum.of(partial)
+            if found == file.checksum.digest:
+                return partial.replace(path)
+            partial.unlink()
+    except DownloadError as error:
+        raise DataError(f"{error}; {OTHER_WAY}") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"cannot use the cache {folder}: {reason}; {CACHE_VARIABLE} names another one") from error
+    raise DataError(
+        f"{file.url} is not the file it was: expected {file.checksum}, found {found}; nothing of it is kept. "
+        f"A damaged download may be better the next time; {OTHER_WAY}"
+    )
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """One process at a time; the lock ends with the process, whatever ends that."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _check_output(folder: Path, overwrite: bool) -> None:
+    try:
+        if not overwrite and folder.exists() and any(folder.iterdir()):
+            raise DataError(f"{folder} is not empty; --force writes into it, --output names another folder")
+    except OSError as error:
+        raise DataError(f"{folder} cannot be written to: {error.strerror or error}") from error
+
+
+def _recognise(data_set: PublicDataSet, given: Sequence[Path]) -> dict[str, Path]:
+    """The files given, by their names in the catalogue."""
+    recognised: dict[str, Path] = {}
+    for path in given:
+        if not path.is_file():
+            raise DataError(f"no file {path}")
+        try:
+            found = {file: file.checksum.of(path) for file in data_set.files}
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+        names = [file.name for file in data_set.files if found[file] == file.checksum.digest]
+        if not names:
+            lines = [f"{file.name}: expected {file.checksum}, found {found[file]}" for file in data_set.files]
+            raise DataError("\n  ".join([f"{path} is no file of {data_set.name}:", *lines]))
+        recognised[names[0]] = path
+    return recognised
+
+
+def _card(data_set: PublicDataSet, written: Sequence[WrittenFile]) -> str:
+    lines = [f"# {data_set.name}", "", data_set.summary, "", f"Source: {data_set.source}", ""]
+    lines += [f"- {file.url} ({file.checksum})" for file in data_set.files]
+    lines += ["", f"Licence: {data_set.licence}", "", "To cite:", ""]
+    lines += [f"- {citation}" for citation in data_set.citations]
+    lines += ["", "Written by `potentials data fetch`; energies in eV, forces in eV/A.", ""]
+    lines += [f"- {note}" for note in data_set.notes]
+    lines += ["", "| file | frames |", "|---|---|"]
+    lines += [f"| {file.path.name} | {file.frames} |" for file in written]
+    return "\n".join(lines) + "\n"
