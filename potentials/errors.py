@@ -55,5 +55,9 @@ class TrainingError(PotentialsError):
     """A training run that cannot start or continue."""
 
 
+class FolderInUseError(TrainingError):
+    """Another process is training in the folder of a run."""
+
+
 class SimulationError(PotentialsError):
     """A simulation, relaxation or prediction that cannot be carried out."""

@@ -22,9 +22,12 @@ from potentials.config import RunConfig, load_config
 from potentials.data.prepare import prepare
 from potentials.data.public.catalogue import data_set_names, public_data_set
 from potentials.data.structure_output import write_structures
+from potentials.studies.cells import Cell, Plan
+from potentials.studies.study import load_study
 
 REPOSITORY = Path(__file__).parent.parent
-CONFIGS = sorted((REPOSITORY / "configs").rglob("*.yaml"))
+STUDIES = sorted((REPOSITORY / "configs" / "studies").glob("*.yaml"))
+CONFIGS = sorted(set((REPOSITORY / "configs").rglob("*.yaml")) - set(STUDIES))
 BENCHMARKS = [file for file in CONFIGS if file.parent.name == "benchmarks"]
 
 
@@ -59,6 +62,14 @@ def test_runs_a_step(file):
     prepared = prepare(config)
     assert not prepared.warnings
     assert rehearse(prepared).steps_per_epoch == len(prepared.train)
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
+def test_a_study_has_cells_that_load(file):
+    plan = Plan(load_study(file))
+    assert plan.study.folder.name == file.stem
+    for variant in plan.study.variants:
+        assert plan.config(Cell(variant, min(plan.study.sizes), 1)).seed == 1
 
 
 def _data_set(file: Path) -> str:

@@ -16,4 +16,4 @@ def test_its_configuration_is_one(repository):
 
 def test_its_table_lists_the_commands(repository):
     text = (repository / "README.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| `(\w+)[` ].*\|$", text, re.MULTILINE)[: len(COMMANDS)] == list(COMMANDS)
+    assert re.findall(r"^\| `([\w-]+)[` ].*\|$", text, re.MULTILINE)[: len(COMMANDS)] == list(COMMANDS)

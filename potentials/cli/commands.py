@@ -26,7 +26,7 @@ class LazyCommands(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         if name is None:
             return name, command, rest
-        whole = f"{self.prefix}{name}"
+        whole = f"{self.prefix}{name}".replace("-", "_")
         called = getattr(import_module(f"potentials.cli.{whole}"), whole)
         if not isinstance(called, typer.Typer):
             function, called = called, typer.Typer(add_completion=False)

@@ -20,6 +20,7 @@ COMMANDS = {
     "md": "Molecular dynamics",
     "relax": "Relax positions, or positions and cell",
     "inspect": "What a model file holds",
+    "learning-curve": "Train many models on growing parts of the data, and compare",
     "data": "Fetch public data sets",
     "schema": "The JSON schema of the configuration, for editors",
     "doctor": "Check the installation and this machine",

@@ -116,6 +116,8 @@ class DataConfig(StrictConfig):
     """Files, a number, a fraction, or several named test sets, `{300K: a.xyz, 600K: b.xyz}`."""
     split_seed: NonNegativeInteger | None = None
     """Seed of the split; the run's seed when absent."""
+    train_size: PositiveInteger | None = None
+    """Train on so many of the frames that are left for it, drawn with the run's seed: fewer are among more."""
     energy: Annotated[EnergyLabel | None, BeforeValidator(_key_alone, KeyName | EnergyLabel | None)] = EnergyLabel()
     forces: Annotated[ForcesLabel | None, BeforeValidator(_key_alone, KeyName | ForcesLabel | None)] = ForcesLabel()
     stress: Annotated[StressLabel | None, BeforeValidator(_key_alone, KeyName | StressLabel | None)] = None

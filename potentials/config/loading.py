@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
+from potentials.config.base import StrictConfig
 from potentials.config.data_paths import resolve_data_paths
 from potentials.config.overrides import apply_overrides
 from potentials.config.problems import problems_from
@@ -15,6 +17,8 @@ from potentials.config.reader import MAX_CHARACTERS, read_document
 from potentials.config.run import RunConfig
 from potentials.config.words import describe_value, listed
 from potentials.errors import ConfigError, Problem
+
+Section = TypeVar("Section", bound=StrictConfig)
 
 
 def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> RunConfig:
@@ -30,7 +34,7 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
     Raises:
         ConfigError: with every problem found.
     """
-    config = parse_config(_read_text(Path(path)), str(path), overrides)
+    config = parse_config(read_text(Path(path)), str(path), overrides)
     return config.model_copy(update={"data": resolve_data_paths(config.data, Path(path).resolve().parent)})
 
 
@@ -45,18 +49,31 @@ def parse_config(text: str, file: str = "<text>", overrides: Sequence[str] = ())
     Raises:
         ConfigError: with every problem found.
     """
+    return parse_as(RunConfig, text, file, overrides)
+
+
+def parse_as(model: type[Section], text: str, file: str, overrides: Sequence[str] = ()) -> Section:
+    """Check YAML text against any class of the configuration.
+
+    Args:
+        model: what the text describes.
+        text: the YAML text.
+        file: what to call it in messages.
+        overrides: changes such as `train.max_epochs=10`.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
     document, problems = read_document(text, file)
     if not isinstance(document.value, dict):
-        message = (
-            f"expected a mapping with {listed('key', RunConfig.model_fields)}, got {describe_value(document.plain())}"
-        )
+        message = f"expected a mapping with {listed('key', model.model_fields)}, got {describe_value(document.plain())}"
         raise ConfigError([*problems, Problem(message, file=file, line=document.place.line)])
     document, override_problems = apply_overrides(document, overrides)
     problems += override_problems
     try:
-        config = RunConfig.model_validate(document.plain())
+        config = model.model_validate(document.plain())
     except ValidationError as error:
-        problems += _not_yet_told(problems_from(error, RunConfig, document), problems)
+        problems += _not_yet_told(problems_from(error, model, document), problems)
     if problems:
         raise ConfigError(sorted(problems, key=lambda problem: (problem.line is None, problem.line or 0)))
     return config
@@ -68,7 +85,12 @@ def _not_yet_told(found: list[Problem], told: list[Problem]) -> list[Problem]:
     return [problem for problem in found if (problem.file, problem.line, problem.key) not in places]
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a configuration file.
+
+    Raises:
+        ConfigError: it cannot be read, or is not text.
+    """
     try:
         with path.open("rb") as stream:
             data = stream.read(4 * MAX_CHARACTERS + 4)

@@ -29,7 +29,7 @@ from potentials.data.graph import AtomicGraph, graphs_from_frames, group_names
 from potentials.data.isolated_atoms import is_isolated_atom, separate_isolated_atoms
 from potentials.data.labels import LabelledFrame, label_frames
 from potentials.data.reference_energies import find_reference_energies
-from potentials.data.splits import describe_splits, draw_split
+from potentials.data.splits import describe_splits, draw_split, draw_subset
 from potentials.data.statistics import Statistics, gather_statistics
 from potentials.errors import DataError
 
@@ -87,6 +87,7 @@ def prepare(config: RunConfig) -> PreparedData:
     check_cutoff(config.model.cutoff)
     seed = config.seed if config.data.split_seed is None else config.data.split_seed
     parts = _divide(config.data, seed, findings)
+    _choose(parts, config, findings)
     _check_loss(config, findings)
     _check_group_weights(config.data, parts)
     elements = _resolve_elements(config.model, parts, findings)
@@ -161,6 +162,16 @@ def _divide(data: DataConfig, seed: int, findings: Findings) -> _Parts:
             part = UNNAMED_TEST if name == UNNAMED_TEST else f'test "{name}"'
             tests[name], _ = _read_part(part, files, data, findings, required=False)
     return _Parts([train[i] for i in chosen], validation, tests, isolated)
+
+
+def _choose(parts: _Parts, config: RunConfig, findings: Findings) -> None:
+    """Keep `data.train_size` of the training frames, where that is given."""
+    size = config.data.train_size
+    if size is None:
+        return
+    chosen = draw_subset(len(parts.train), config.seed, size)
+    findings.note(f"training on {size} of {len(parts.train)} frames, drawn with seed {config.seed}")
+    parts.train = [parts.train[i] for i in chosen]
 
 
 def _read_part(

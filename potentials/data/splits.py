@@ -10,6 +10,9 @@ import numpy as np
 from potentials.data.labels import LabelledFrame
 from potentials.errors import DataError
 
+_SUBSET = 1
+"""Keeps the permutation of `draw_subset` apart from others with the same seed."""
+
 
 def draw_split(
     count: int, seed: int, validation: int | float | None, test: int | float | None
@@ -45,6 +48,20 @@ def draw_split(
     parts = np.split(order, [num_validation, num_validation + num_test])
     validation_frames, test_frames, train_frames = (sorted(int(i) for i in part) for part in parts)
     return train_frames, validation_frames, test_frames
+
+
+def draw_subset(count: int, seed: int, size: int) -> list[int]:
+    """Draw `size` of `range(count)` at random, ascending; with the same seed, a smaller choice is part of a larger one.
+
+    They are the first of a permutation of `range(count)` by numpy's PCG64, another one than that of `draw_split`.
+
+    Raises:
+        DataError: there are not so many.
+    """
+    if size > count:
+        raise DataError(f"data.train_size: {size}, but only {count} frames are left to train on")
+    order = np.random.Generator(np.random.PCG64([seed, _SUBSET])).permutation(count)
+    return sorted(int(i) for i in order[:size])
 
 
 def describe_part(frames: Sequence[LabelledFrame]) -> dict[str, list[int]]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from potentials.config import dump_config, load_config
 from potentials.config.run import RunConfig
-from potentials.errors import TrainingError
+from potentials.errors import FolderInUseError, TrainingError
 
 State = Literal["running", "interrupted", "finished"]
 Reason = Literal["max_epochs", "max_time", "early_stopping", "fitted", "interrupted", ""]
@@ -99,13 +99,13 @@ class RunFolder:
         """Keep other processes from training in this folder; the system lets go of it however this process ends.
 
         Raises:
-            TrainingError: another process is training here.
+            FolderInUseError: another process is training here.
         """
         with self.log.open("a") as log:
             try:
                 fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise TrainingError(f"{self.path}: another process is training in this folder") from error
+                raise FolderInUseError(f"{self.path}: another process is training in this folder") from error
             yield
 
     def forget(self) -> None:

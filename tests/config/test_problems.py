@@ -164,8 +164,8 @@ DATA = [
     ("{train: a, weights: {groups: {bulk: {force: 1}}}}", 'weights.groups.bulk.force: unknown key; did you mean "forces"?'),
     ("{train: a, weights: {groups: bulk}}", 'weights.groups: expected a mapping, got text "bulk"'),
     ("{train: a, forces: null}", "forces: null, but loss.forces.weight is 100; loss.forces: null leaves it out"),
-    ("nothing", 'expected a mapping with keys "train", "validation", "test", "split_seed", "energy", "forces", "stress", '
-                '"virial" and 8 more, got text "nothing"'),
+    ("nothing", 'expected a mapping with keys "train", "validation", "test", "split_seed", "train_size", "energy", "forces", "stress" '
+                'and 9 more, got text "nothing"'),
 ]  # fmt: skip
 
 
@@ -283,8 +283,8 @@ def test_top_level():
         'c.yaml:1 expected a mapping with keys "run", "seed", "data", "model", "loss", "train", "logging", got a list of 1'
     ]
     assert messages("run: a\nseeds: 3\n") == [
-        'c.yaml:1  data: missing; expected a mapping with keys "train", "validation", "test", "split_seed", "energy", '
-        '"forces", "stress", "virial" and 8 more',
+        'c.yaml:1  data: missing; expected a mapping with keys "train", "validation", "test", "split_seed", "train_size", "energy", '
+        '"forces", "stress" and 9 more',
         'c.yaml:1  model: missing; expected a mapping with the key "name" ("pairs" or "triples")',
         'c.yaml:2  seeds: unknown key; did you mean "seed"?',
     ]

@@ -9,7 +9,7 @@ import pytest
 from ase import Atoms
 
 from potentials.data.labels import LabelledFrame
-from potentials.data.splits import describe_splits, draw_split
+from potentials.data.splits import describe_splits, draw_split, draw_subset
 from potentials.errors import DataError
 
 
@@ -70,3 +70,16 @@ def test_the_record_is_json_and_names_every_frame(labelled: Callable[..., Labell
         "tests": {"hot": {"c": [9]}, "cold": {}},
         "isolated_atoms": {},
     }
+
+
+def test_a_smaller_subset_is_part_of_a_larger_one():
+    chosen = [set(draw_subset(40, 3, size)) for size in (5, 17, 40)]
+    assert [len(part) for part in chosen] == [5, 17, 40]
+    assert chosen[0] < chosen[1] < chosen[2] == set(range(40))
+    assert draw_subset(40, 3, 5) == sorted(chosen[0])
+    assert set(draw_subset(40, 4, 5)) != chosen[0]
+
+
+def test_a_subset_larger_than_what_there_is():
+    with pytest.raises(DataError, match=r"data.train_size: 41, but only 40 frames are left"):
+        draw_subset(40, 3, 41)

@@ -1,0 +1,74 @@
+"""`potentials learning-curve`: many models on growing parts of the data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from potentials.cli import console
+from potentials.cli.commands import INTERRUPTED
+
+FAILED = 1
+
+
+def learning_curve(
+    study: Annotated[Path, typer.Argument(help="Description of the study (YAML).")],
+    report: Annotated[
+        bool, typer.Option("--report", help="Train nothing; write the report of the cells that are finished.")
+    ] = False,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", "-w", min=1, help="Processes on this machine, each with a GPU of its own where there are."
+        ),
+    ] = 1,
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slurm",
+            help="Let so many SLURM jobs do it; an option of theirs, such as partition=gpu or time=600 (minutes).",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Train every variant of STUDY with every number of frames and seed, and draw errors against data.
+
+    The same command again goes on where it was: finished cells are not trained again. It may run several times at once.
+    """
+    import potentials.models  # noqa: F401  (enters the families)
+    from potentials.studies.cells import Plan
+    from potentials.studies.launch import launch
+    from potentials.studies.queue import QueueOutcome, work
+    from potentials.studies.report import curve_table, write_report
+    from potentials.studies.results import finished_cell
+    from potentials.studies.study import load_study
+    from potentials.studies.summary import in_words, summarize
+    from potentials.training.error_table import align
+
+    plan = Plan(load_study(study))
+    say = lambda text: console.messages.print(text, soft_wrap=True)  # noqa: E731
+    outcome = QueueOutcome()
+    if slurm is not None or (workers > 1 and not report):
+        launch(study, plan.study.folder, workers, slurm, say)
+        if slurm is not None:
+            return
+    elif not report:
+        outcome = work(plan, say)
+    results = [found for cell in plan.cells if (found := finished_cell(plan, cell)) is not None]
+    if results:
+        summary = summarize(plan, results)
+        files = write_report(plan.study, summary, plan.study.folder)
+        console.output.print(align(curve_table(summary)), soft_wrap=True)
+        console.output.print(in_words(summary), soft_wrap=True)
+        console.output.print("\n".join(str(file) for file in files), soft_wrap=True)
+    else:
+        say("no cell is finished yet")
+    if outcome.elsewhere:
+        say(f"{len(outcome.elsewhere)} cells are being trained by other processes")
+    if outcome.interrupted:
+        raise typer.Exit(INTERRUPTED)
+    if outcome.failed:
+        console.error(f"{len(outcome.failed)} cells failed; the same command tries them again")
+        raise typer.Exit(FAILED)

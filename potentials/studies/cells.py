@@ -1,0 +1,182 @@
+"""The cells of a study: one training run for each variant, number of training frames and seed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from potentials.analysis.rehearsal import rehearse
+from potentials.config import FamilyConfig, RunConfig, family_config, load_config
+from potentials.data.prepare import PreparedData, prepare
+from potentials.errors import ConfigError, PotentialsError
+from potentials.potential import Potential
+from potentials.studies.study import Study
+from potentials.training.run_folder import RunFolder
+
+_WIDEST = 4096
+"""Largest value that matching parameters tries."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a study."""
+
+    variant: str
+    size: int
+    """Number of training frames."""
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.variant}, {self.size} frames, seed {self.seed}"
+
+
+class Plan:
+    """A study with everything decided that does not depend on the cell.
+
+    Args:
+        study: as loaded.
+
+    Attributes:
+        cells: all of them, small ones first, so that whole curves appear early.
+
+    Raises:
+        PotentialsError: the base configuration, a variant or the data do not serve.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.base = load_config(study.base)
+        if self.base.data.test is None:
+            raise PotentialsError(f"{study.base}: data.test is missing, and the curves show errors of test frames")
+        self.cells = [
+            Cell(variant, size, seed)
+            for size in sorted(study.sizes)
+            for seed in study.seeds
+            for variant in study.variants
+        ]
+        self._changes = {name: self._variant_changes(name) for name in study.variants}
+        self._check_variants()
+        # The largest size: there are enough frames, and whatever else is wrong with the data is said now.
+        self._match_parameters(self.prepared(self.cells[-1]).config.model.elements)
+
+    def folder(self, cell: Cell) -> RunFolder:
+        """Where the run of a cell is."""
+        return RunFolder(str(self.study.folder.resolve() / cell.variant / f"{cell.size}-{cell.seed}"))
+
+    def config(self, cell: Cell) -> RunConfig:
+        """The configuration of a cell.
+
+        With `time`, the number of epochs is reckoned from a few steps the first time, and then stays.
+        """
+        config = load_config(self.study.base, self._overrides(cell))
+        if config.model.closed_form:
+            return config
+        if self.study.steps is not None:
+            epochs = max(1, round(self.study.steps / _steps_per_epoch(config)))
+        else:
+            epochs = self._epochs_in_time(cell, config)
+        return load_config(self.study.base, [*self._overrides(cell), *self._schedule(config, epochs)])
+
+    def _overrides(self, cell: Cell) -> list[str]:
+        data = self.base.data
+        split_seed = self.base.seed if data.split_seed is None else data.split_seed
+        return [
+            *self._changes[cell.variant],
+            f"run={json.dumps(str(self.folder(cell).path))}",
+            f"seed={cell.seed}",
+            f"data.split_seed={split_seed}",
+            f"data.train_size={cell.size}",
+        ]
+
+    def _variant_changes(self, name: str) -> list[str]:
+        variant, base = self.study.variants[name], self.base.model
+        model = dict(variant.model)
+        changes = [*_leaves("loss", variant.loss), *_leaves("train", variant.train)]
+        if model.get("name", base.name) == base.name:
+            return [*_leaves("model", model), *changes]
+        shared = base.model_fields_set & FamilyConfig.model_fields.keys() - {"name"}
+        kept = {key: value for key, value in base.model_dump(mode="json").items() if key in shared}
+        return [f"model={json.dumps({**kept, **model})}", *changes]
+
+    def _check_variants(self) -> None:
+        """Load every variant, so that all that is wrong is said before anything is trained."""
+        problems = []
+        for name in self.study.variants:
+            try:
+                load_config(self.study.base, self._overrides(Cell(name, min(self.study.sizes), self.study.seeds[0])))
+            except ConfigError as error:
+                problems += [f"variant {name}: {problem.key}: {problem.message}" for problem in error.problems]
+        if problems:
+            raise PotentialsError("\n".join(problems))
+
+    def _match_parameters(self, elements: Any) -> None:
+        matched = {name: v.match_parameters for name, v in self.study.variants.items() if v.match_parameters}
+        for name, match in matched.items():
+            wanted = _parameters(self._model(match.variant), elements)
+            value = _closest(self._model(name), match.setting, elements, wanted)
+            self._changes[name].append(f"model.{match.setting}={value}")
+
+    def _model(self, variant: str) -> FamilyConfig:
+        return load_config(self.study.base, self._changes[variant]).model
+
+    def prepared(self, cell: Cell) -> PreparedData:
+        """The data of a cell."""
+        return prepare(load_config(self.study.base, self._overrides(cell)))
+
+    def _epochs_in_time(self, cell: Cell, config: RunConfig) -> int:
+        resolved = self.folder(cell).resolved
+        if resolved.is_file():
+            return load_config(resolved).train.max_epochs
+        if self.study.time is None:
+            raise PotentialsError("a study needs steps or time")
+        seconds = rehearse(prepare(config)).epoch_seconds
+        return max(1, round(self.study.time.total_seconds() / seconds))
+
+    def _schedule(self, config: RunConfig, epochs: int) -> Iterator[str]:
+        """What of the `train` section depends on the length of an epoch."""
+        schedule = config.train.schedule.model_dump(mode="json")
+        warmup = min(self.study.warmup_steps / _steps_per_epoch(config), epochs / 2)
+        yield f"train.max_epochs={epochs}"
+        yield f"train.schedule={json.dumps({**schedule, 'warmup_epochs': warmup})}"
+        yield f"train.validate_every={max(1, epochs // self.study.validations)}"
+        yield "train.early_stopping=null"
+        if self.study.time is not None:
+            yield f"train.max_time={self.study.time.total_seconds()}s"
+
+
+def _steps_per_epoch(config: RunConfig) -> int:
+    return math.ceil((config.data.train_size or 1) / config.data.batch_size)
+
+
+def _leaves(path: str, value: Any) -> Iterator[str]:
+    """Overrides for every value of a nested mapping."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(f"{path}.{key}", inner)
+    else:
+        yield f"{path}={json.dumps(value)}"
+
+
+def _parameters(model: FamilyConfig, elements: Any) -> int:
+    values = {**model.model_dump(), "elements": elements, "average_neighbors": 1.0, "scale": 1.0, "shift": 0.0}
+    return Potential(family_config(values), dict.fromkeys(elements, 0.0)).num_parameters()
+
+
+def _closest(model: FamilyConfig, setting: str, elements: Any, wanted: int) -> int:
+    """The whole number of a setting with which the model has about as many parameters as wanted."""
+
+    def parameters(value: int) -> int:
+        return _parameters(model.model_copy(update={setting: value}), elements)
+
+    if not isinstance(getattr(model, setting, None), int):
+        raise PotentialsError(f"match_parameters.setting: {model.name} has no whole number called {setting}")
+    low, high = 1, 2
+    while parameters(high) < wanted and high < _WIDEST:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if parameters(middle) < wanted else (low, middle)
+    return min((low, high), key=lambda value: abs(parameters(value) - wanted))

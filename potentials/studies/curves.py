@@ -1,0 +1,48 @@
+"""Power laws: how errors fall with the number of training frames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """error = factor * size^exponent, by least squares of the logarithms."""
+
+    factor: float
+    exponent: float
+    low: float
+    """Lower end of the exponent's 95 % confidence interval (Student's t of the residuals)."""
+    high: float
+
+    def at(self, size: float) -> float:
+        """The error for a number of frames."""
+        return self.factor * size**self.exponent
+
+    @property
+    def gain(self) -> float:
+        """By what the error is divided when the data are doubled."""
+        return float(2**-self.exponent)
+
+    @property
+    def gain_interval(self) -> tuple[float, float]:
+        """Its confidence interval."""
+        return float(2**-self.high), float(2**-self.low)
+
+
+def fit_power_law(sizes: Sequence[float], errors: Sequence[float]) -> PowerLaw | None:
+    """Fit all points, those of several seeds included; None for fewer than three points or two sizes."""
+    if len(sizes) < 3 or len(set(sizes)) < 2:
+        return None
+    x, y = np.log(sizes), np.log(errors)
+    found = stats.linregress(x, y)
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(x) - 2) * found.stderr)
+    exponent = float(found.slope)
+    return PowerLaw(math.exp(float(found.intercept)), exponent, exponent - half, exponent + half)

@@ -1,0 +1,97 @@
+"""Training the cells of a study, one after the other; several processes may work on one study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from potentials.config.base import format_duration
+from potentials.errors import FolderInUseError, PotentialsError
+from potentials.studies.cells import Cell, Plan
+from potentials.studies.results import CellResult, finished_cell
+from potentials.training.run import train
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class QueueOutcome:
+    """What became of the cells."""
+
+    finished: list[CellResult] = field(default_factory=list)
+    """Whoever trained them."""
+    failed: dict[Cell, str] = field(default_factory=dict)
+    """Why."""
+    elsewhere: list[Cell] = field(default_factory=list)
+    """Another process is at them."""
+    interrupted: bool = False
+
+
+def work(plan: Plan, say: Say) -> QueueOutcome:
+    """Train all cells that are not finished and that no other process is training.
+
+    A cell that fails (its loss became infinite, for example) is told and passed over; the next call tries it again. A
+    cell that was cut off continues where it was. The lock of each cell's folder keeps processes apart, so any number of
+    them, on one machine or on several with a common file system, can work on one study.
+    """
+    outcome = QueueOutcome()
+    waiting = []
+    for cell in plan.cells:
+        done = finished_cell(plan, cell)
+        if done is None:
+            waiting.append(cell)
+        else:
+            outcome.finished.append(done)
+    say(f"{plan.study.folder}: {len(plan.cells)} cells, {len(outcome.finished)} finished")
+    for position, cell in enumerate(waiting):
+        if outcome.interrupted:
+            break
+        _work_on(plan, cell, outcome, waiting[position + 1 :], say)
+    return outcome
+
+
+def _work_on(plan: Plan, cell: Cell, outcome: QueueOutcome, rest: Sequence[Cell], say: Say) -> None:
+    done = finished_cell(plan, cell)
+    if done is not None:  # by another process, in the meantime
+        outcome.finished.append(done)
+        return
+    try:
+        outcome.interrupted = train(plan.config(cell), progress=False).interrupted
+    except FolderInUseError:
+        outcome.elsewhere.append(cell)
+        return
+    except PotentialsError as error:
+        outcome.failed[cell] = str(error)
+        say(f"{cell}: failed: {error}")
+        return
+    done = finished_cell(plan, cell)
+    if done is None:
+        say(f"{cell}: interrupted; the same command goes on")
+        return
+    outcome.finished.append(done)
+    say(f"{cell}: {_errors(done)}, {_duration(done.seconds)}{_left(outcome.finished, rest)}")
+
+
+def _errors(result: CellResult) -> str:
+    shown = [(name, result.errors.get(f"{name}_rmse"), unit) for name, unit in _UNITS.items()]
+    return ", ".join(f"{name.partition('_')[0]} RMSE {1e3 * value:.4g} {unit}" for name, value, unit in shown if value)
+
+
+_UNITS = {"forces": "meV/A", "energy_per_atom": "meV/atom"}
+
+
+def _left(finished: Sequence[CellResult], rest: Sequence[Cell]) -> str:
+    """Computing time of the cells that are left, reckoned from those of the same variant, or from all."""
+    if not rest:
+        return ""
+    everywhere = [result.seconds for result in finished]
+    total = 0.0
+    for cell in rest:
+        same = [result.seconds for result in finished if result.cell.variant == cell.variant] or everywhere
+        total += sum(same) / len(same)
+    return f"; {len(rest)} cells left, about {_duration(total)} of computing"
+
+
+def _duration(seconds: float) -> str:
+    return format_duration(timedelta(seconds=round(seconds)))

@@ -1,0 +1,114 @@
+"""The files a study ends with: tables, the picture, a page, and a paragraph in words."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from potentials.studies.plot import plot
+from potentials.studies.study import Study
+from potentials.studies.summary import METRICS, Curve, Summary, in_words
+from potentials.training.run_folder import write_text
+
+
+def write_report(study: Study, summary: Summary, folder: Path) -> list[Path]:
+    """Write `results.json`, `results.csv`, `curves.svg`, `report.html` and `summary.txt`; returns their paths."""
+    picture = plot(summary)
+    texts = {
+        "report.html": _page(study, summary, picture),
+        "curves.svg": picture,
+        "results.csv": _csv(summary),
+        "results.json": json.dumps(_json(study, summary), indent=1) + "\n",
+        "summary.txt": in_words(summary) + "\n",
+    }
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return [folder / name for name in texts]
+
+
+def curve_table(summary: Summary) -> list[list[str]]:
+    """A row for each curve: errors by number of frames (mean over the seeds), parameters, exponent; heads first."""
+    sizes = sorted({size for curve in summary.curves for size in curve.points})
+    heads = ["variant", "parameters", *(str(size) for size in sizes), "exponent", "gain of doubling"]
+    return [heads, *(_row(curve, sizes) for curve in summary.curves)]
+
+
+def _row(curve: Curve, sizes: list[int]) -> list[str]:
+    errors = [f"{curve.mean(size):.3g}" if size in curve.points else "-" for size in sizes]
+    law = curve.law
+    fit = ["-", "-"] if law is None else [f"{law.exponent:.3f} ({law.low:.3f} to {law.high:.3f})", f"{law.gain:.2f}"]
+    return [curve.variant, f"{curve.parameters:,}", *errors, *fit]
+
+
+def _cells(summary: Summary) -> list[dict[str, Any]]:
+    return [{**asdict(result.cell), "seconds": round(result.seconds, 1), **result.errors} for result in summary.results]
+
+
+def _csv(summary: Summary) -> str:
+    rows = _cells(summary)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _json(study: Study, summary: Summary) -> dict[str, Any]:
+    return {
+        "study": study.model_dump(mode="json"),
+        "units": {
+            "energy_per_atom": "eV/atom",
+            "forces": "eV/A",
+            "stress": "eV/A^3",
+            "curves": METRICS[summary.metric][1],
+        },
+        "cells": _cells(summary),
+        "curves": [asdict(curve) for curve in summary.curves],
+        "missing": summary.missing,
+    }
+
+
+def _page(study: Study, summary: Summary, picture: str) -> str:
+    what, unit = METRICS[summary.metric]
+    title = html.escape(f"Learning curves: {study.folder.name}")
+    length = f"{study.steps} gradient steps" if study.steps else f"{study.time} of training"
+    about = (
+        f"{what[0].upper()}{what[1:]} on the test frames in {unit}; geometric means over {len(study.seeds)} seeds, "
+        f"bars from the smallest to the largest. Every cell had {length}; frames of a smaller size are among those "
+        "of a larger one. Exponents of error = a N^b with 95 % confidence intervals."
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{title}</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }}
+table {{ border-collapse: collapse; font-size: 13px; margin: 1rem 0; }}
+th, td {{ padding: 0.2rem 0.6rem; text-align: right; border-bottom: 1px solid #ddd; }}
+th:first-child, td:first-child {{ text-align: left; }}
+svg {{ max-width: 100%; height: auto; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+<p>{html.escape(in_words(summary))}</p>
+{picture[picture.index("<svg") :]}
+<p>{html.escape(about)}</p>
+{_table(curve_table(summary))}
+</body>
+</html>
+"""
+
+
+def _table(rows: list[list[str]]) -> str:
+    def line(cells: list[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    return "\n".join(["<table>", line(rows[0], "th"), *(line(row, "td") for row in rows[1:]), "</table>"])

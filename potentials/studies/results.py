@@ -1,0 +1,47 @@
+"""What the finished cells of a study measured."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from potentials.config import load_config
+from potentials.potential import Potential
+from potentials.studies.cells import Cell, Plan
+from potentials.training.error_table import ErrorTable
+
+_PARTS = ("train", "validation")
+_PROPERTIES = ("energy_per_atom", "forces", "stress")
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """Errors of one cell on the test frames, and its cost."""
+
+    cell: Cell
+    errors: dict[str, float]
+    """`forces_rmse`, `forces_mae`, `energy_per_atom_rmse`, ... of the first test set, eV/A, eV and eV/A^3."""
+    seconds: float
+    """Training time."""
+
+
+def finished_cell(plan: Plan, cell: Cell) -> CellResult | None:
+    """The result of a cell; None while it is not finished."""
+    folder = plan.folder(cell)
+    status = folder.status()
+    if status.state != "finished" or not folder.errors.is_file():
+        return None
+    table = ErrorTable.from_json(json.loads(folder.errors.read_text()))
+    test = next(part for part in table.parts if part.part not in _PARTS)
+    errors: dict[str, float] = {}
+    for name in _PROPERTIES:
+        error = getattr(test.errors, name)
+        if error is not None:
+            errors |= {f"{name}_rmse": error.rmse, f"{name}_mae": error.mae}
+    return CellResult(cell, errors, status.elapsed)
+
+
+def num_parameters(plan: Plan, cell: Cell) -> int:
+    """Trainable numbers of a finished cell's model."""
+    config = load_config(plan.folder(cell).resolved)
+    return Potential(config.model, dict.fromkeys(config.model.elements, 0.0)).num_parameters()

@@ -1,0 +1,94 @@
+"""A study in figures and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from potentials.studies.cells import Plan
+from potentials.studies.curves import PowerLaw, fit_power_law
+from potentials.studies.results import CellResult, num_parameters
+from potentials.studies.study import Metric
+
+METRICS: dict[Metric, tuple[str, str]] = {
+    "forces_rmse": ("force error (RMSE)", "meV/A"),
+    "forces_mae": ("force error (MAE)", "meV/A"),
+    "energy_per_atom_rmse": ("energy error (RMSE)", "meV/atom"),
+    "energy_per_atom_mae": ("energy error (MAE)", "meV/atom"),
+}
+"""What each is called, and the unit that its figures are shown in: a thousandth of the one they are kept in."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One variant's errors against the number of training frames."""
+
+    variant: str
+    parameters: int
+    points: dict[int, list[float]]
+    """Errors of the seeds by number of frames, meV/A or meV/atom."""
+    law: PowerLaw | None
+
+    def mean(self, size: int) -> float:
+        """Geometric mean over the seeds."""
+        return float(np.exp(np.mean(np.log(self.points[size]))))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All curves of a study, as far as its cells are finished."""
+
+    metric: Metric
+    curves: list[Curve]
+    results: list[CellResult]
+    missing: int
+    """Cells that are not finished."""
+
+
+def summarize(plan: Plan, results: Sequence[CellResult]) -> Summary:
+    """Curves of the finished cells, in the order of the variants.
+
+    Cells without labels for the study's metric are left out of the curves.
+    """
+    metric = plan.study.metric
+    curves = []
+    for variant in plan.study.variants:
+        own = [result for result in results if result.cell.variant == variant and metric in result.errors]
+        if not own:
+            continue
+        points: dict[int, list[float]] = {}
+        for result in sorted(own, key=lambda result: (result.cell.size, result.cell.seed)):
+            points.setdefault(result.cell.size, []).append(1e3 * result.errors[metric])
+        sizes = [size for size, errors in points.items() for _ in errors]
+        law = fit_power_law(sizes, [error for errors in points.values() for error in errors])
+        curves.append(Curve(variant, num_parameters(plan, own[0].cell), points, law))
+    return Summary(metric, curves, list(results), len(plan.cells) - len(results))
+
+
+def in_words(summary: Summary) -> str:
+    """What the curves say, for people: what doubling the data buys, and who is best where."""
+    what, unit = METRICS[summary.metric]
+    fitted = [(curve, curve.law) for curve in summary.curves if curve.law is not None]
+    sentences = []
+    if fitted:
+        gains = [
+            f"{law.gain:.2f} for {curve.variant} ({law.gain_interval[0]:.2f} to {law.gain_interval[1]:.2f})"
+            for curve, law in sorted(fitted, key=lambda pair: -pair[1].gain)
+        ]
+        sentences.append(
+            f"Doubling the training data divides the {what} by {_listed(gains)} (in brackets: 95 % intervals)."
+        )
+    sizes = sorted({size for curve in summary.curves for size in curve.points})
+    for size in dict.fromkeys((*sizes[:1], *sizes[-1:])):
+        there = sorted((curve for curve in summary.curves if size in curve.points), key=lambda curve: curve.mean(size))
+        best = [f"{curve.variant} ({curve.mean(size):.3g} {unit})" for curve in there]
+        sentences.append(f"With {size} frames, from the smallest error to the largest: {', '.join(best)}.")
+    if summary.missing:
+        sentences.append(f"{summary.missing} cells are not finished.")
+    return " ".join(sentences)
+
+
+def _listed(items: Sequence[str]) -> str:
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

@@ -1,0 +1,119 @@
+"""Power laws against closed forms, and a study in figures, words and files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from potentials.studies.cells import Cell, Plan
+from potentials.studies.curves import fit_power_law
+from potentials.studies.report import curve_table, write_report
+from potentials.studies.results import CellResult
+from potentials.studies.study import load_study
+from potentials.studies.summary import in_words, summarize
+
+
+def test_an_exact_power_law() -> None:
+    sizes = [25, 50, 100, 400]
+    law = fit_power_law(sizes, [3.0 * size**-0.7 for size in sizes])
+    assert law.factor == pytest.approx(3.0)
+    assert (law.low, law.exponent, law.high) == pytest.approx((-0.7,) * 3)
+    assert law.gain == pytest.approx(2**0.7)
+    assert law.at(1000) == pytest.approx(3.0 * 1000**-0.7)
+
+
+def test_the_interval_holds_the_exponent_as_often_as_it_says() -> None:
+    """Of noisy data drawn many times, 95 % of the intervals contain the true exponent."""
+    rng = np.random.default_rng(0)
+    sizes = np.repeat([25, 50, 100, 200], 3)
+    hits = 0
+    for _ in range(1000):
+        law = fit_power_law(sizes, 5.0 * sizes**-0.5 * np.exp(0.1 * rng.normal(size=len(sizes))))
+        hits += law.low < -0.5 < law.high
+        assert law.gain_interval[0] < law.gain < law.gain_interval[1]
+    assert 930 < hits < 970
+
+
+@pytest.mark.parametrize("sizes", [[], [25], [25, 50], [25, 25, 25]], ids=str)
+def test_too_few_points(sizes: list[int]) -> None:
+    assert fit_power_law(sizes, [1.0 + n for n in range(len(sizes))]) is None
+
+
+@pytest.fixture
+def plan(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    monkeypatch.setattr("potentials.studies.summary.num_parameters", lambda plan, cell: 1234)
+    return Plan(load_study(study_file))
+
+
+def results(plan: Plan) -> list[CellResult]:
+    """schnet halves its error with twice the frames, wide divides it by four; the seeds are 10 % apart; no ace."""
+    found = []
+    for cell in plan.cells:
+        power = {"schnet": 1, "wide": 2}.get(cell.variant)
+        if power:
+            error = 0.8 * (8 / cell.size) ** power * (1.1 if cell.seed == 2 else 1 / 1.1)
+            found.append(CellResult(cell, {"forces_rmse": error, "energy_per_atom_mae": 0.1}, 2.0))
+    return found
+
+
+def test_curves_and_words(plan: Plan) -> None:
+    summary = summarize(plan, results(plan))
+    assert summary.missing == 4
+    schnet, wide = summary.curves
+    assert schnet.variant == "schnet"
+    assert schnet.mean(8) == pytest.approx(800)
+    assert schnet.mean(16) == pytest.approx(400)
+    assert schnet.law.gain == pytest.approx(2)
+    assert wide.law.gain == pytest.approx(4)
+    words = in_words(summary)
+    assert "Doubling the training data divides the force error (RMSE) by 4.00 for wide (" in words
+    assert " and 2.00 for schnet (" in words
+    assert "With 16 frames, from the smallest error to the largest: wide (200 meV/A), schnet (400 meV/A)." in words
+    assert words.endswith("4 cells are not finished.")
+
+
+def test_files(plan: Plan, tmp_path: Path) -> None:
+    summary = summarize(plan, results(plan))
+    files = {file.name: file.read_bytes() for file in write_report(plan.study, summary, tmp_path)}
+    assert files.keys() == {"report.html", "curves.svg", "results.csv", "results.json", "summary.txt"}
+    rows = list(csv.DictReader(files["results.csv"].decode().splitlines()))
+    assert len(rows) == 8
+    assert rows[0]["variant"] == "schnet"
+    assert float(rows[0]["forces_rmse"]) == pytest.approx(0.8 / 1.1)
+    data = json.loads(files["results.json"])
+    assert data["curves"][1]["law"]["exponent"] == pytest.approx(-2)
+    assert data["study"]["sizes"] == [16, 8]
+    page = files["report.html"].decode()
+    assert in_words(summary) in page
+    assert page.count("<svg") == 1
+    assert "http-equiv" not in page
+    assert "<script" not in page
+    again = {file.name: file.read_bytes() for file in write_report(plan.study, summary, tmp_path)}
+    assert again == files
+
+
+def test_table(plan: Plan) -> None:
+    rows = curve_table(summarize(plan, [*results(plan), CellResult(Cell("ace", 8, 1), {"forces_rmse": 0.05}, 1.0)]))
+    assert rows[0] == ["variant", "parameters", "8", "16", "exponent", "gain of doubling"]
+    assert rows[1][:4] == ["schnet", "1,234", "800", "400"]
+    assert rows[3] == ["ace", "1,234", "50", "-", "-", "-"]
+
+
+def test_names_are_escaped(study_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("potentials.studies.summary.num_parameters", lambda plan, cell: 1)
+    study_file.write_text(study_file.read_text().replace("  wide: {", "  a=+,b: {"))
+    made = Plan(load_study(study_file))
+    page = write_report(
+        made.study, summarize(made, [CellResult(Cell("a=+,b", 8, 1), {"forces_rmse": 1.0}, 1.0)]), tmp_path
+    )
+    assert "<td>a=+,b</td>" in page[0].read_text()
+
+
+def test_cells_without_the_metric_are_left_out(plan: Plan) -> None:
+    summary = summarize(plan, [CellResult(plan.cells[0], {"energy_per_atom_mae": 0.1}, 1.0)])
+    assert summary.curves == []
+    assert in_words(summary) == "11 cells are not finished."

@@ -1,0 +1,112 @@
+"""The queue: everything is trained once, whatever comes between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from potentials.errors import TrainingError
+from potentials.studies import queue
+from potentials.studies.cells import Cell, Plan
+from potentials.studies.launch import launch
+from potentials.studies.queue import work
+from potentials.studies.results import finished_cell
+from potentials.studies.study import load_study
+from potentials.training.run import TrainingResult
+
+
+def plan(file: Path) -> Plan:
+    """Six cells: one seed is enough here."""
+    file.write_text(file.read_text().replace("seeds: [1, 2]", "seeds: [1]"))
+    return Plan(load_study(file))
+
+
+def test_every_cell_once(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = plan(study_file)
+    said: list[str] = []
+    outcome = work(made, said.append)
+    assert {result.cell for result in outcome.finished} == set(made.cells)
+    assert not outcome.failed
+    for result in outcome.finished:
+        assert {"forces_rmse", "energy_per_atom_mae", "stress_rmse"} <= result.errors.keys()
+    assert "6 cells, 0 finished" in said[0]
+    assert "5 cells left, about" in said[1]
+    assert "left" not in said[-1]
+    monkeypatch.setattr(queue, "train", _never)
+    assert work(plan(study_file), said.append).finished == [finished_cell(made, cell) for cell in made.cells]
+
+
+def _never(*arguments: Any, **options: Any) -> TrainingResult:
+    raise AssertionError("trained again")
+
+
+def test_an_interrupted_queue_goes_on(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = plan(study_file)
+    train, calls = queue.train, []
+
+    def third_is_interrupted(config: Any, **options: Any) -> TrainingResult:
+        calls.append(config.run)
+        if len(calls) == 3:
+            return TrainingResult(Path(config.run), Path("none"), None, "interrupted")
+        return train(config, **options)
+
+    monkeypatch.setattr(queue, "train", third_is_interrupted)
+    outcome = work(made, lambda text: None)
+    assert outcome.interrupted
+    assert len(outcome.finished) == 2
+    assert len(calls) == 3
+    outcome = work(made, lambda text: None)
+    assert len(outcome.finished) == 6
+    assert not outcome.interrupted
+    assert len(calls) == 3 + 4
+
+
+def test_a_cell_that_fails_is_passed_over_and_tried_again(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = plan(study_file)
+    train, broken = queue.train, made.folder(Cell("wide", 8, 1)).path
+
+    def one_fails(config: Any, **options: Any) -> TrainingResult:
+        if Path(config.run) == broken:
+            raise TrainingError("the loss became nan")
+        return train(config, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(queue, "train", one_fails)
+        said: list[str] = []
+        outcome = work(made, said.append)
+    assert outcome.failed == {Cell("wide", 8, 1): "the loss became nan"}
+    assert len(outcome.finished) == 5
+    assert "wide, 8 frames, seed 1: failed: the loss became nan" in said
+    assert len(work(made, lambda text: None).finished) == 6
+
+
+def test_cells_of_other_processes_are_left_to_them(study_file: Path) -> None:
+    made = plan(study_file)
+    cell = Cell("schnet", 8, 1)
+    folder = made.folder(cell)
+    folder.create()
+    with folder.lock():
+        outcome = work(made, lambda text: None)
+    assert outcome.elsewhere == [cell]
+    assert len(outcome.finished) == 5
+
+
+def test_two_processes_share_the_cells(study_file: Path) -> None:
+    said: list[str] = []
+    made = plan(study_file)
+    launch(study_file, made.study.folder, 2, None, said.append)
+    assert all(finished_cell(made, cell) is not None for cell in made.cells)
+    words = "".join(file.read_text() for file in (made.study.folder / "workers").glob("*_log.out"))
+    for cell in made.cells:
+        assert words.count(f"{cell}: forces RMSE") == 1
+    assert "2 processes work on" in said[0]
+
+
+@pytest.mark.slow
+def test_a_process_that_fails_is_told(study_file: Path) -> None:
+    made = plan(study_file)
+    study_file.write_text("study: [")
+    with pytest.raises(TrainingError, match="1 of 1 processes failed"):
+        launch(study_file, made.study.folder, 1, None, lambda text: None)
