@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from potentials.config.base import PositiveInteger
+from potentials.config.base import KeyedError, PositiveInteger
 from potentials.config.families import FamilyConfig, RadialConfig, register_family
 from potentials.equivariant import (
     BlockMixing,
@@ -24,7 +24,7 @@ from potentials.models.blocks import EdgeEmbedding, RadialNetwork, ScalarNetwork
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions
 
-Correlation = Annotated[int, Field(ge=1, le=3)]
+MAX_CORRELATION = 3
 
 
 class MACEConfig(FamilyConfig):
@@ -39,8 +39,8 @@ class MACEConfig(FamilyConfig):
     """Highest degree of the features passed between layers (max_L)."""
     edge_degree: int = Field(default=3, ge=0, le=4)
     """Highest degree of the spherical harmonics and of the products' input (max_ell)."""
-    correlation: Correlation | list[Correlation] = 3
-    """Highest power of the atomic basis, one number or one per layer; body order is correlation + 1."""
+    correlation: PositiveInteger | list[PositiveInteger] = MAX_CORRELATION
+    """Highest power of the atomic basis, 1 to 3, one number or one per layer; body order is correlation + 1."""
     radial: RadialConfig = RadialConfig()
     radial_mlp: list[PositiveInteger] = Field(default=[64, 64, 64])
     """Hidden layers of the radial networks."""
@@ -55,6 +55,15 @@ class MACEConfig(FamilyConfig):
 
     @model_validator(mode="after")
     def _consistent(self) -> MACEConfig:
+        highest = max(self.correlation) if isinstance(self.correlation, list) else self.correlation
+        if highest > MAX_CORRELATION:
+            raise KeyedError(
+                {
+                    "model.correlation": f"expected at most {MAX_CORRELATION}, got {highest}: with edge_degree "
+                    f"{self.edge_degree} such products have too many terms; use {MAX_CORRELATION}, or the family ace, "
+                    "which goes up to 4"
+                }
+            )
         if isinstance(self.correlation, list) and len(self.correlation) != self.layers:
             raise ValueError(
                 f"correlation: expected one number or {self.layers} (one per layer), got {len(self.correlation)}"
