@@ -5,14 +5,26 @@ order, signs and normalisation within a block are e3nn's.
 """
 
 from potentials.equivariant.activations import Gate, ScaledActivation
+from potentials.equivariant.cartesian import (
+    MATRIX,
+    SYMMETRIC_MATRIX,
+    irrep_to_traceless,
+    irreps_to_matrix,
+    matrix_to_irreps,
+    traceless_to_irrep,
+)
 from potentials.equivariant.channel_products import ChannelProduct, product_coupling
 from potentials.equivariant.couplings import coupling_coefficients, message_table
 from potentials.equivariant.layout import Irrep, Layout
+from potentials.equivariant.layout_changes import add, change_layout
 from potentials.equivariant.mixing import BlockMixing, SpeciesGroups, SpeciesMixing
+from potentials.equivariant.rotations import random_rotation, reflect, rotate, wigner_D
 from potentials.equivariant.spherical_harmonics import spherical_harmonics
 from potentials.equivariant.symmetric_products import SymmetricBasis, symmetric_basis
 
 __all__ = [
+    "MATRIX",
+    "SYMMETRIC_MATRIX",
     "BlockMixing",
     "ChannelProduct",
     "Gate",
@@ -22,9 +34,19 @@ __all__ = [
     "SpeciesGroups",
     "SpeciesMixing",
     "SymmetricBasis",
+    "add",
+    "change_layout",
     "coupling_coefficients",
+    "irrep_to_traceless",
+    "irreps_to_matrix",
+    "matrix_to_irreps",
     "message_table",
     "product_coupling",
+    "random_rotation",
+    "reflect",
+    "rotate",
     "spherical_harmonics",
     "symmetric_basis",
+    "traceless_to_irrep",
+    "wigner_D",
 ]
