@@ -68,6 +68,23 @@ OPTIONS: dict[str, dict[str, list[Any]]] = {
         "readout_mlp": [[], [7]],
         "radial.envelope_power": [4],
     },
+    "e3x": {option: values for option, values in COMMON.items() if option != "radial_mlp"}
+    | {
+        "layers": [1, 2, 4],
+        "degree": [0, 1, 3],
+        "pseudotensors": [True],
+        "activation": ["gelu", "mish"],
+        "attention_heads": [1, 3],
+        "radial.basis": ["chebyshev", "fourier", "gaussian"],
+        "radial.mapping": [
+            "none",
+            "reciprocal",
+            "reciprocal damped",
+            "reciprocal cuspless",
+            "exponential cuspless",
+        ],
+        "radial.envelope": ["cosine", "polynomial"],
+    },
     "ponita": {
         option: values
         for option, values in COMMON.items()
