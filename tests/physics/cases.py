@@ -93,7 +93,7 @@ VARIANTS: dict[str, dict[str, Variant]] = {
                 "activation": "mish",
                 "radial": {"mapping": "exponential cuspless", "size": 6, "trainable": True, "envelope": "polynomial"},
                 "zbl": True,
-                "scale": {"H": 0.7, "C": 1.3, "O": 1.1},
+                "scale": {"H": 7.0, "C": 13.0, "O": 11.0},
                 "shift": {"H": 0.1, "C": -0.3, "O": 0.2},
             }
         ),
@@ -112,7 +112,8 @@ VARIANTS: dict[str, dict[str, Variant]] = {
                 "degree": 2,
                 "pseudotensors": True,
                 "attention_heads": 2,
-                "radial": {"basis": "fourier", "mapping": "none", "size": 5},
+                "radial": {"basis": "fourier", "mapping": "none", "size": 6},
+                "scale": 5.0,
             }
         ),
     },
