@@ -27,7 +27,7 @@ def potential(family: str = "mace", precision: str = "float32", **settings: Any)
     torch.manual_seed(0)
     config = {"name": family, "cutoff": 4.0, "channels": 8, "elements": ["H", "O"], "average_neighbors": 6.0}
     # The initial weights of E3x make small forces.
-    config |= {"scale": 6.0 if family == "e3x" else 2.0, "shift": 0.1} | settings
+    config |= {"scale": 10.0 if family == "e3x" else 2.0, "shift": 0.1} | settings
     return with_random_matrices(Potential(family_config(config), {"H": -13.6, "O": -432.1}, precision).eval())
 
 

@@ -1,4 +1,5 @@
-"""Building blocks of equivariant networks: the feature layout, spherical harmonics, couplings, mixing and gates.
+"""Building blocks of equivariant networks: the feature layout, spherical harmonics, couplings, mixing and gates; dense
+layers, tensor products, message passing and attention after E3x; rotations, changes of layout, Cartesian tensors.
 
 Features are tensors [nodes, components, channels]. A `Layout` says which (degree, parity) blocks the components are;
 order, signs and normalisation within a block are e3nn's.
