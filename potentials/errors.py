@@ -47,6 +47,10 @@ class ConversionError(PotentialsError):
     """Weights of another program that cannot be turned into a potential of this one."""
 
 
+class LayoutError(PotentialsError):
+    """Feature tensors, layouts or channels that do not fit together."""
+
+
 class UnknownElementError(PotentialsError):
     """A structure contains an element the potential was not trained on."""
 

@@ -11,6 +11,7 @@ import torch
 from ase import Atoms, units
 from ase.build import bulk, molecule
 from ase.md.verlet import VelocityVerlet
+from physics.cases import with_random_matrices
 
 from potentials import Potential
 from potentials.config import families, family_config
@@ -26,8 +27,9 @@ def potential(family: str = "mace", precision: str = "float32", **settings: Any)
     torch.manual_seed(0)
     config = {"name": family, "cutoff": 4.0, "elements": ["H", "O"], "average_neighbors": 6.0}
     config |= {"polynomial_degree": 6} if family == "ace" else {"channels": 8}
-    config |= {"scale": 2.0, "shift": 0.1} | settings
-    return Potential(family_config(config), {"H": -13.6, "O": -432.1}, precision).eval()
+    # The initial weights of E3x make small forces.
+    config |= {"scale": 10.0 if family == "e3x" else 2.0, "shift": 0.1} | settings
+    return with_random_matrices(Potential(family_config(config), {"H": -13.6, "O": -432.1}, precision).eval())
 
 
 def water(seed: int) -> Atoms:
@@ -67,6 +69,17 @@ def test_families_without_radial_networks_stay_as_they_are(family: str) -> None:
     expected, found = (p(graph, create_graph=False) for p in (original, compiled))
     assert torch.equal(found.forces, expected.forces)
     assert compiled.compile_for_md() is compiled
+
+
+def test_attention_is_tabulated_too() -> None:
+    """Filters, and the encodings of distances that weigh the neighbours."""
+    original = potential("e3x", attention_heads=2, layers=2, scale=30.0, precision="float64")
+    graph = build_graph(water(0), original.elements, original.cutoff)
+    compiled = original.compile_for_md()
+    assert compiled.compilation.knots is not None
+    expected, found = (p(graph, create_graph=False) for p in (original, compiled))
+    assert expected.forces.abs().max() > 0.1
+    torch.testing.assert_close(found.forces, expected.forces, rtol=0, atol=1e-8)
 
 
 def test_density_normalisation_is_tabulated_too() -> None:

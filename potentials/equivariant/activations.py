@@ -1,14 +1,16 @@
-"""Activations that keep the variance of unit-normal input, and the gate that carries them to higher degrees."""
+"""Activations that keep the variance of unit-normal input, and gates that carry activations to higher degrees."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from potentials.equivariant.layout import Layout
+from potentials.equivariant.layout import Irrep, Layout
+from potentials.errors import LayoutError
 from potentials.kernels import GatedBlock, GateTable, gate
 
 # 1 / sqrt(E[f(x)^2]) for x ~ N(0, 1), with the seeded Monte-Carlo estimate that e3nn uses and published weights were
@@ -54,3 +56,46 @@ class Gate(nn.Module):
     def forward(self, features: Tensor, gates: Tensor) -> Tensor:
         """Features [N, components, C] and gates [N, number of gated blocks, C] to features of the same layout."""
         return gate(self.table, features, gates)
+
+
+ActivationName = Literal["silu", "gelu", "mish"]
+_PLAIN: dict[str, Callable[[Tensor], Tensor]] = {
+    "silu": nn.functional.silu,
+    "gelu": nn.functional.gelu,
+    "mish": nn.functional.mish,
+}
+_GATES: dict[str, Callable[[Tensor], Tensor]] = {
+    "silu": torch.sigmoid,
+    "gelu": lambda x: 0.5 * torch.special.erfc(-x * math.sqrt(0.5)),
+    "mish": lambda x: torch.tanh(nn.functional.softplus(x)),
+}
+
+
+class GatedActivation(nn.Module):
+    """y = gate(x_0e) x, channel by channel, where gate(x) x is an activation: even scalars pass it, and every other
+    block is multiplied by the gate that they passed. E3x's activations (arXiv:2401.07595).
+
+    With the layout 0e alone this is the activation of any network.
+
+    Args:
+        layout: blocks of the features.
+        name: silu, x sigmoid(x); gelu, x Phi(x); or mish, x tanh(ln(1 + e^x)).
+
+    Raises:
+        LayoutError: there are no even scalars.
+    """
+
+    def __init__(self, layout: Layout, name: ActivationName = "silu") -> None:
+        super().__init__()
+        scalar = Irrep(0, 1)
+        if scalar not in layout:
+            raise LayoutError(f"expected a layout with even scalars (0e), which open the gates, got {layout}")
+        self.is_plain = len(layout) == 1
+        self.start = layout.slice_of(scalar).start
+        self.gate, self.plain = _GATES[name], _PLAIN[name]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, components, C] to the same."""
+        if self.is_plain:
+            return self.plain(x)
+        return self.gate(x[:, self.start : self.start + 1]) * x

@@ -51,6 +51,15 @@ class Layout(tuple[Irrep, ...]):
         """Number of components."""
         return sum(irrep.dim for irrep in self)
 
+    @property
+    def degree(self) -> int:
+        """Highest degree of its blocks; 0 for none."""
+        return max((irrep.degree for irrep in self), default=0)
+
+    def joined(self, other: Layout) -> Layout:
+        """The blocks of either, by degree, the proper ones first within a degree."""
+        return Layout(sorted({*self, *other}, key=lambda irrep: (irrep.degree, irrep.parity != (-1) ** irrep.degree)))
+
     def slices(self) -> list[slice]:
         """Where each block stands among the components."""
         starts = [0]

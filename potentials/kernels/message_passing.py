@@ -18,7 +18,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from potentials.kernels.autograd import is_wanted, register_operator
+from potentials.kernels.autograd import apart, is_wanted, register_operator
 from potentials.kernels.dispatch import implementation
 from potentials.kernels.tables import MessageTable, lookup
 from potentials.kernels.topology import EdgeTopology
@@ -150,6 +150,8 @@ def _tangents_backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | No
     wanted = [p for p in range(7) if arguments[p] is not None and ctx.needs_input_grad[p]]
     create_graph = torch.is_grad_enabled()
     with torch.enable_grad():
+        # An argument may depend on another one, as keys and queries do on the same features.
+        arguments = [apart(x) if x is not None and position in wanted else x for position, x in enumerate(arguments)]
         outputs = _composed_tangents(_table(ctx.key), arguments, topology, ctx.produced)
         pairs = [(outputs[name], g) for name, g in zip(_ARGUMENTS, gradients, strict=True) if name in outputs]
         pairs = [(output, g) for output, g in pairs if g is not None and output.requires_grad]

@@ -126,17 +126,27 @@ class RadialBasis(nn.Module):
         cutoff: A.
         elements: for the transform of the distance.
         enveloped: false where the family multiplies with `envelope` itself, after its network.
+        basis: `config.size` functions [W, 1] A to [W, size] with their slopes, for a family with a basis of its own.
     """
 
-    def __init__(self, config: RadialConfig, cutoff: float, elements: Sequence[str], enveloped: bool = True) -> None:
+    def __init__(
+        self,
+        config: RadialConfig,
+        cutoff: float,
+        elements: Sequence[str],
+        enveloped: bool = True,
+        basis: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.enveloped = enveloped
         self.size = config.size
         self.cutoff = cutoff
         self.envelope = _envelope(config)
         self.transform = AgnesiTransform(elements) if config.distance_transform == "agnesi" else None
-        if config.basis == "bessel":
-            self.basis: nn.Module = BesselBasis(config.size, cutoff, config.trainable)
+        if basis is not None:
+            self.basis = basis
+        elif config.basis == "bessel":
+            self.basis = BesselBasis(config.size, cutoff, config.trainable)
         elif config.basis == "gaussian":
             self.basis = GaussianBasis(config.size, cutoff, config.trainable)
         else:

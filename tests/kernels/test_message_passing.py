@@ -250,6 +250,39 @@ def test_derivatives_of_first_and_second_order(table_name: str) -> None:
 
 
 @pytest.mark.usefixtures("kernels")
+def test_arguments_may_depend_on_each_other() -> None:
+    """Scalar products of what both ends of an edge make of the same features, in plain PyTorch and as a gradient of
+    message passing; the loss is of their derivatives, as in training on forces."""
+    paths = [MessagePath(0, 0, 0, 1, np.eye(1)[:, None]), MessagePath(1, 0, 1, 1, np.eye(3)[:, None])]
+    table = MessageTable.create(4, 1, 4, paths)
+    topology = topology_of("edges")
+    generator = torch.Generator().manual_seed(0)
+    x, matrix = (
+        torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True)
+        for shape in ((topology.num_nodes, 4, 2), (2, 2))
+    )
+    directed = topology.directed()
+    ones = torch.ones(topology.num_edges, 1, dtype=torch.float64)
+
+    def with_kernel(key: Tensor, query: Tensor) -> Tensor:
+        return message_gradients(table, key, ones, torch.zeros(len(ones), 2, 2).double(), query, directed, "w")[2]
+
+    def plain(key: Tensor, query: Tensor) -> Tensor:
+        products = key[topology.senders] * query[topology.receivers]
+        return torch.stack([products[:, 0], products[:, 1:].sum(dim=1)], dim=1)
+
+    found = []
+    for scalar_products in (plain, with_kernel):
+        query = torch.tanh(x @ matrix)
+        # The key depends on the query too: one argument of the operator on another.
+        dots = scalar_products(query * x, query)
+        (slope,) = torch.autograd.grad((dots**3).sum(), x, create_graph=True)
+        found.append(torch.autograd.grad((slope**2).sum(), [x, matrix]))
+    for expected, result in zip(*found, strict=True):
+        torch.testing.assert_close(result, expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("wanted", ["h", "Y", "w", "hw"])
 def test_derivatives_of_some_gradients(wanted: str) -> None:
     table = coupled(1, parity=True)

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from physics.cases import REFERENCE_ENERGIES, shipped_families
+from physics.cases import REFERENCE_ENERGIES, shipped_families, with_random_matrices
 from physics.structures import ethanol
 from pydantic import BaseModel
 
-from potentials.config import RadialConfig, families
+from potentials.config import families
 from potentials.config.families import ZBLConfig
 from potentials.data.graph import build_graph
 from potentials.errors import PotentialsError
@@ -26,6 +26,14 @@ BASE: dict[str, Any] = {
     "radial_mlp": [6],
     "radial": {"envelope_power": 5},
     "zbl": {"envelope_power": 6},
+}
+FAMILY_BASE: dict[str, dict[str, Any]] = {
+    "ace": {"polynomial_degree": 6},
+    "allegro": {"layers": 3},
+    "e3x": {
+        "layers": 4,
+        "radial": {"mapping": "exponential", "size": 5, "envelope": "polynomial", "envelope_power": 5},
+    },
 }
 COMMON: dict[str, list[Any]] = {
     "cutoff": [4.0],
@@ -76,6 +84,22 @@ OPTIONS: dict[str, dict[str, list[Any]]] = {
         "readout_mlp": [[], [7]],
         "radial.envelope_power": [4],
     },
+    "e3x": {option: values for option, values in COMMON.items() if option != "radial_mlp"}
+    | {
+        "layers": [1, 3, 5],
+        "degree": [0, 1, 3],
+        "pseudotensors": [True],
+        "activation": ["gelu", "mish"],
+        "attention_heads": [1, 3],
+        "radial.basis": ["chebyshev", "fourier", "gaussian"],
+        "radial.mapping": [
+            "none",
+            "reciprocal",
+            "reciprocal damped",
+            "reciprocal cuspless",
+            "exponential cuspless",
+        ],
+    },
     "ponita": {
         option: values
         for option, values in COMMON.items()
@@ -100,10 +124,11 @@ CASES = [
 
 
 def base(family: str) -> dict[str, Any]:
-    """`BASE`, as far as the family has it, small; with two layers parity is of no use to Allegro."""
+    """`BASE`, as far as the family has it, and what it takes for all of the family's options to matter: with few layers
+    pseudotensors are of no use to Allegro and E3x."""
     fields = families()[family].model_fields
     values = {option: value for option, value in BASE.items() if option in fields}
-    return values | {"allegro": {"layers": 3}, "ace": {"polynomial_degree": 6}}.get(family, {})
+    return values | FAMILY_BASE.get(family, {})
 
 
 def changed(values: dict[str, Any], option: str, value: Any) -> dict[str, Any]:
@@ -115,7 +140,7 @@ def potential(family: str, values: dict[str, Any]) -> Potential:
     config = families()[family].model_validate({"name": family, **values})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return Potential(config, REFERENCE_ENERGIES | {"N": -1.0}, "float64").eval()
+        return with_random_matrices(Potential(config, REFERENCE_ENERGIES | {"N": -1.0}, "float64").eval())
 
 
 def parameters(potential: Potential) -> dict[str, tuple[int, ...]]:
@@ -141,7 +166,8 @@ def test_every_option_changes_something(family: str, option: str, value: Any) ->
 @pytest.mark.parametrize("family", shipped_families())
 def test_every_option_is_tested(family: str) -> None:
     def names(config: type[BaseModel], prefix: str = "") -> set[str]:
-        nested = {"radial": RadialConfig, "zbl": ZBLConfig}
+        nested = {name: field.annotation for name, field in config.model_fields.items() if name == "radial"}
+        nested["zbl"] = ZBLConfig
         found = set()
         for name in config.model_fields:
             found |= names(nested[name], f"{name}.") if name in nested else {prefix + name}

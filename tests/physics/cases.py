@@ -101,6 +101,43 @@ VARIANTS: dict[str, dict[str, Variant]] = {
         ),
         "one layer": Variant({"channels": 4, "scalar_channels": 6, "layers": 1, "degree": 0, "latent_mlp": [8]}),
     },
+    "e3x": {
+        "proper": Variant({"channels": 4, "scale": 3.0}),
+        "pseudotensors": Variant(
+            {
+                "channels": 3,
+                "layers": 4,
+                "degree": 1,
+                "pseudotensors": True,
+                "activation": "mish",
+                "radial": {"mapping": "exponential cuspless", "size": 6, "trainable": True, "envelope": "polynomial"},
+                "zbl": True,
+                "scale": {"H": 7.0, "C": 13.0, "O": 11.0},
+                "shift": {"H": 0.1, "C": -0.3, "O": 0.2},
+            }
+        ),
+        "invariant": Variant(
+            {
+                "channels": 6,
+                "layers": 2,
+                "degree": 0,
+                "activation": "gelu",
+                "radial": {"basis": "gaussian", "mapping": "reciprocal damped", "size": 8},
+            }
+        ),
+        "attention": Variant(
+            {
+                "channels": 4,
+                "degree": 2,
+                "pseudotensors": True,
+                "attention_heads": 2,
+                "radial": {"basis": "fourier", "mapping": "none", "size": 6},
+                # Means over neighbours vary less than sums.
+                "scale": 15.0,
+                "shift": -3.0,
+            }
+        ),
+    },
     "ponita": {
         "distances": Variant({"channels": 6, "layers": 2, "orientations": 0, "basis": 8, "widening": 2}),
         # The grid breaks the symmetry under rotations; how far depends on the weights.
@@ -223,7 +260,18 @@ class Case:
         """A new potential with random weights; the caller's random numbers do not notice."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return Potential(self.config(**changes), REFERENCE_ENERGIES, precision).eval()
+            potential = Potential(self.config(**changes), REFERENCE_ENERGIES, precision).eval()
+            return with_random_matrices(potential)
+
+
+def with_random_matrices(potential: Potential) -> Potential:
+    """The same potential, its matrices of zeros (readouts and residual branches that start with nothing) random now: an
+    untrained E3x is flat, and would pass any test."""
+    with torch.no_grad():
+        for parameter in potential.parameters():
+            if parameter.dim() > 1 and not parameter.any():
+                parameter.normal_()
+    return potential
 
 
 def shipped_families() -> list[str]:

@@ -8,6 +8,7 @@ import torch
 from ase import Atoms
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
 from ase.io.trajectory import Trajectory
+from physics.cases import with_random_matrices
 
 import potentials.models  # noqa: F401  (registers the families)
 from potentials import Potential
@@ -23,7 +24,7 @@ def calculator(family: str, **options: object) -> PotentialCalculator:
     config |= {"polynomial_degree": 6} if family == "ace" else {"channels": 4}
     config |= {"scale": 0.5, "shift": {"H": 0.1, "O": -0.2}}
     potential = Potential(family_config(config), {"H": -13.6, "O": -432.1}, "float64")
-    return PotentialCalculator(potential, **options)
+    return PotentialCalculator(with_random_matrices(potential), **options)
 
 
 def water() -> Atoms:

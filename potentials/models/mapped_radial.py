@@ -1,0 +1,163 @@
+"""Radial functions after E3x: polynomials, waves and Gaussians of the distance mapped to (0, 1); slopes in closed form.
+
+Unke and Maennel, "E3x: E(3)-equivariant deep learning made easy", arXiv:2401.07595, and the package's documentation.
+Distances are in A in the mappings too, as there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from potentials.models.radial_functions import ValuesAndSlopes
+
+FunctionName = Literal["bernstein", "chebyshev", "fourier", "gaussian", "sinc"]
+MappingName = Literal[
+    "none", "reciprocal", "reciprocal damped", "reciprocal cuspless", "exponential", "exponential cuspless"
+]
+
+
+def reciprocal_mapping(r: Tensor) -> ValuesAndSlopes:
+    """1 / (1 + r) and its derivative."""
+    m = 1 / (1 + r)
+    return m, -(m**2)
+
+
+def damped_reciprocal_mapping(r: Tensor) -> ValuesAndSlopes:
+    """(1 - e^-r) / r and its derivative."""
+    m = -torch.expm1(-r) / r
+    return m, (torch.exp(-r) - m) / r
+
+
+def cuspless_reciprocal_mapping(r: Tensor) -> ValuesAndSlopes:
+    """1 / (r + e^-r), flat at 0, and its derivative."""
+    m = 1 / (r + torch.exp(-r))
+    return m, m**2 * torch.expm1(-r)
+
+
+class ExponentialMapping(nn.Module):
+    """e^(-gamma x) and its derivative, with x = r or x = r + e^-r - 1, flat at 0; gamma = ln(1 + e^p) is positive.
+
+    Args:
+        cuspless: the latter x.
+        trainable: whether p is learned.
+        gamma: at first, 1 / A.
+    """
+
+    def __init__(self, cuspless: bool, trainable: bool, gamma: float = 1.0) -> None:
+        super().__init__()
+        self.cuspless = cuspless
+        exponent = torch.tensor(math.log(math.expm1(gamma)), dtype=torch.get_default_dtype())
+        self.exponent = nn.Parameter(exponent, requires_grad=trainable)
+
+    def forward(self, r: Tensor) -> ValuesAndSlopes:
+        """[W, 1] A to the same."""
+        gamma = nn.functional.softplus(self.exponent)
+        x, slope = (r + torch.expm1(-r), -torch.expm1(-r)) if self.cuspless else (r, torch.ones_like(r))
+        m = torch.exp(-gamma * x)
+        return m, -gamma * m * slope
+
+
+def bernstein(t: Tensor, size: int) -> ValuesAndSlopes:
+    """binomial(n, v) t^v (1 - t)^(n - v) for v = 0 to n = size - 1, and the derivatives, n (B_v-1,n-1 - B_v,n-1)."""
+    values = _bernstein(t, size)
+    if size == 1:
+        return values, torch.zeros_like(values)
+    lower = _bernstein(t, size - 1)
+    shifted = nn.functional.pad(lower, (1, 0)) - nn.functional.pad(lower, (0, 1))
+    return values, (size - 1) * shifted
+
+
+def _bernstein(t: Tensor, size: int) -> Tensor:
+    v = torch.arange(size, device=t.device, dtype=t.dtype)
+    binomials = t.new_tensor([math.comb(size - 1, number) for number in range(size)])
+    return binomials * t**v * (1 - t) ** (size - 1 - v)
+
+
+def chebyshev(x: Tensor, size: int) -> ValuesAndSlopes:
+    """Chebyshev polynomials T_0 to T_{size-1} of x, and the derivatives n U_{n-1}, by their recursions."""
+    first, second = [torch.ones_like(x), x], [torch.ones_like(x), 2 * x]
+    while len(first) < size:
+        first.append(2 * x * first[-1] - first[-2])
+        second.append(2 * x * second[-1] - second[-2])
+    slopes = [torch.zeros_like(x), *(n * second[n - 1] for n in range(1, size))]
+    return torch.cat(first[:size], dim=1), torch.cat(slopes, dim=1)
+
+
+def fourier(t: Tensor, size: int) -> ValuesAndSlopes:
+    """cos(k pi t) for k = 0 to size - 1, and the derivatives."""
+    frequencies = math.pi * torch.arange(size, device=t.device, dtype=t.dtype)
+    return torch.cos(frequencies * t), -frequencies * torch.sin(frequencies * t)
+
+
+def gaussian(t: Tensor, size: int) -> ValuesAndSlopes:
+    """exp(-(size - 1) sqrt(2 size) (t - mu_k)^2), mu_k evenly spaced from 0 to 1, and the derivatives."""
+    sharpness = math.sqrt(2 * size) * (size - 1)
+    offsets = t - torch.linspace(0, 1, size, device=t.device, dtype=t.dtype)
+    values = torch.exp(-sharpness * offsets**2)
+    return values, -2 * sharpness * offsets * values
+
+
+def sinc(t: Tensor, size: int) -> ValuesAndSlopes:
+    """sin(k pi t) / (k pi t) for k = 1 to size, zero for t > 1, and the derivatives."""
+    phases = math.pi * torch.arange(1, size + 1, device=t.device, dtype=t.dtype) * t
+    inside = t <= 1
+    values = torch.sin(phases) / phases * inside
+    return values, (torch.cos(phases) * inside - values) / t
+
+
+_FUNCTIONS: dict[str, Callable[[Tensor, int], ValuesAndSlopes]] = {
+    "bernstein": bernstein,
+    "chebyshev": chebyshev,
+    "fourier": fourier,
+    "gaussian": gaussian,
+    "sinc": sinc,
+}
+
+
+def _mapping(name: MappingName, trainable: bool) -> Callable[[Tensor], ValuesAndSlopes]:
+    if name.startswith("exponential"):
+        return ExponentialMapping(name.endswith("cuspless"), trainable)
+    return {
+        "reciprocal": reciprocal_mapping,
+        "reciprocal damped": damped_reciprocal_mapping,
+        "reciprocal cuspless": cuspless_reciprocal_mapping,
+    }[name]
+
+
+class MappedBasis(nn.Module):
+    """Functions of t = 1 - m(r), m a mapping of (0, inf) A to (1, 0), or of t = r / r_c without one; Chebyshev
+    polynomials of 2 m - 1, or of 2 t - 1 without a mapping.
+
+    Args:
+        functions: which.
+        mapping: m, or none.
+        size: how many functions.
+        cutoff: r_c, A.
+        trainable: whether gamma of an exponential mapping is learned.
+    """
+
+    def __init__(
+        self, functions: FunctionName, mapping: MappingName, size: int, cutoff: float, trainable: bool = False
+    ) -> None:
+        super().__init__()
+        self.functions = _FUNCTIONS[functions]
+        self.size, self.cutoff = size, cutoff
+        self.mapping = None if mapping == "none" else _mapping(mapping, trainable)
+        self.polynomial_argument = functions == "chebyshev"
+
+    def forward(self, distances: Tensor) -> ValuesAndSlopes:
+        """[W, 1] A to [W, size], and the derivatives."""
+        if self.mapping is None:
+            t, slope = distances / self.cutoff, torch.full_like(distances, 1 / self.cutoff)
+        else:
+            m, slope = self.mapping(distances)
+            t, slope = (m, slope) if self.polynomial_argument else (1 - m, -slope)
+        if self.polynomial_argument:
+            t, slope = 2 * t - 1, 2 * slope
+        values, slopes = self.functions(t, self.size)
+        return values, slopes * slope

@@ -1,0 +1,81 @@
+"""Slopes of the mapped radial functions against automatic differentiation and finite differences, and their closed
+forms at a few sizes; the values are compared with the published package in `tests/interop/test_e3x.py`."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import torch
+from scipy.interpolate import BPoly
+
+from potentials.models.e3x import E3xRadialConfig
+from potentials.models.mapped_radial import FunctionName, MappedBasis, MappingName
+from potentials.models.radial import RadialBasis
+
+CUTOFF = 4.0
+R = torch.linspace(0.05, 3.95, 30, dtype=torch.float64).unsqueeze(1)
+KINDS = [
+    (functions, mapping)
+    for functions in get_args(FunctionName)
+    for mapping in get_args(MappingName)
+    if functions != "sinc" or mapping == "none"
+]
+
+
+@pytest.fixture(autouse=True)
+def _float64() -> Any:
+    previous = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(previous)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+@pytest.mark.parametrize(("functions", "mapping"), KINDS)
+def test_slopes_and_curvatures(functions: Any, mapping: Any, size: int) -> None:
+    """Slopes are derivatives of the values, and differentiable themselves: Hessians need that."""
+    basis = MappedBasis(functions, mapping, size, CUTOFF)
+    r = R.clone().requires_grad_()
+    values, slopes = basis(r)
+    assert values.shape == slopes.shape == (30, size)
+    for function in range(size):
+        if values.requires_grad:
+            (expected,) = torch.autograd.grad(values[:, function].sum(), r, retain_graph=True, materialize_grads=True)
+            torch.testing.assert_close(slopes[:, function], expected[:, 0], rtol=1e-10, atol=1e-10)
+    step = 1e-5
+    with torch.no_grad():
+        ahead, behind = basis(R + step), basis(R - step)
+        numerical = (ahead[0] - behind[0]) / (2 * step)
+        torch.testing.assert_close(slopes.detach(), numerical, rtol=1e-7, atol=1e-7)
+        curvature = (ahead[1] - behind[1]) / (2 * step)
+    found = torch.zeros_like(values)
+    for function in range(size):
+        if slopes.requires_grad:
+            (by_r,) = torch.autograd.grad(slopes[:, function].sum(), r, retain_graph=True, materialize_grads=True)
+            found[:, function] = by_r[:, 0]
+    torch.testing.assert_close(found.detach(), curvature, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 3, 16])
+def test_bernstein_polynomials_are_those_of_scipy(size: int) -> None:
+    values, _ = MappedBasis("bernstein", "none", size, CUTOFF)(R)
+    expected = BPoly(np.eye(size)[:, None, :], [0, 1])(R[:, 0].numpy() / CUTOFF)
+    np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(values.sum(dim=1), torch.ones(30), rtol=1e-13, atol=0)
+
+
+def test_gamma_is_learned() -> None:
+    config = E3xRadialConfig(mapping="exponential", trainable=True, size=3)
+    functions = MappedBasis(config.basis, config.mapping, config.size, CUTOFF, config.trainable)
+    basis = RadialBasis(config, CUTOFF, ["H"], basis=functions)
+    species = torch.zeros(30, dtype=torch.int64)
+    (parameter,) = (p for p in basis.parameters() if p.requires_grad)
+    # The sum of all is the envelope, whatever gamma is.
+    basis(R, species, species).values[:, 0].sum().backward()
+    assert abs(parameter.grad) > 1e-3
+    fixed = MappedBasis("bernstein", "exponential", 3, CUTOFF)
+    assert not any(p.requires_grad for p in fixed.parameters())
+    t = torch.exp(-R)
+    torch.testing.assert_close(fixed(R)[0].detach(), torch.cat([t**2, 2 * t * (1 - t), (1 - t) ** 2], dim=1))
