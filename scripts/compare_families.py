@@ -68,7 +68,7 @@ class Row:
     def markdown(self) -> str:
         """A line of the table."""
         step = "-" if self.step_ms is None else f"{self.step_ms:.1f}"
-        epochs = "fitted" if self.epochs is None else f"{self.epochs:.0f} of {self.planned_epochs}"
+        epochs = "fitted" if self.epochs is None else f"{round(self.epochs, 1):g} of {self.planned_epochs}"
         errors = [1e3 * error for error in (self.forces_mae, self.forces_rmse)]
         cells = (f"{self.parameters:,}", step, f"{self.call_ms:.2f}", f"{self.seconds / 60:.1f}", epochs)
         return (
