@@ -77,9 +77,11 @@ class Row:
 
 
 def configurations() -> dict[str, Path]:
-    """The configuration of each family on ethanol, families in alphabetical order."""
-    files = [CONFIGS / "ethanol.yaml", *CONFIGS.glob("ethanol-*.yaml")]
-    return dict(sorted((load_config(file).model.name, file) for file in files))
+    """The configuration of each family, in alphabetical order: ethanol-FAMILY, or ethanol itself for its own."""
+    named = {family: CONFIGS / f"ethanol-{family}.yaml" for family in families()}
+    found = {family: file for family, file in named.items() if file.is_file()}
+    plain = CONFIGS / "ethanol.yaml"
+    return dict(sorted({load_config(plain).model.name: plain, **found}.items()))
 
 
 def planned_epochs(seconds: float, epoch_seconds: float) -> int:
