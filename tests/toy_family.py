@@ -21,6 +21,12 @@ class ToyConfig(FamilyConfig):
     functions: int = 6
     noise: float = 0.0
     """Random numbers used while training, as a family with dropout would."""
+    anisotropy: float = 0.0
+    """How much more an edge along z counts."""
+
+    @property
+    def exactly_symmetric(self) -> bool:
+        return self.anisotropy == 0.0
 
     def build(self) -> nn.Module:
         return ToyModel(self)
@@ -31,6 +37,7 @@ class ToyModel(nn.Module):
         super().__init__()
         self.cutoff = config.cutoff
         self.noise = config.noise
+        self.anisotropy = config.anisotropy
         self.coefficients = nn.Parameter(torch.linspace(-0.5, 0.5, config.functions))
         self.bias = nn.Parameter(torch.zeros(len(config.elements)))
         self.register_buffer("centres", torch.linspace(1.0, config.cutoff, config.functions))
@@ -39,6 +46,8 @@ class ToyModel(nn.Module):
         distances = torch.linalg.vector_norm(vectors, dim=1)
         basis = torch.exp(-2.0 * (distances[:, None] - self.centres) ** 2)
         edge = torch.tanh(basis @ self.coefficients) * (1 - distances / self.cutoff).clamp(min=0) ** 3
+        if self.anisotropy:
+            edge = edge * (1 + self.anisotropy * (vectors[:, 2] / distances) ** 2)
         if self.training and self.noise:
             edge = edge * (1 + self.noise * torch.randn_like(edge))
         node = self.bias[species]

@@ -10,16 +10,19 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
-from potentials.analysis.symmetry import rotation_error
+from potentials.clusters import rattled_cluster
 from potentials.compilation import compile_for_md
+from potentials.data.graph import build_graph
 from potentials.kernels.dispatch import describe_kernels
 from potentials.model_file import load, read_header
 from potentials.potential import MODEL_DTYPE
+from potentials.training.symmetry import rotation_error
 
 
 def inspect_model(path: Path) -> dict[str, Any]:
     """The header of a model file, JSON-able, with `file`, `bytes` and `numbers` (how many weights) added, and how it
-    runs on this machine's processor: `kernels`, `dynamics` (what `compile_for_md` does) and `rotation_error`, measured.
+    runs on this machine's processor: `kernels`, `dynamics` (what `compile_for_md` does) and `rotation_error`, measured
+    on a rattled cluster of the potential's elements.
 
     Raises:
         ModelFileError: as `potentials.load`.
@@ -28,6 +31,7 @@ def inspect_model(path: Path) -> dict[str, Any]:
     with safe_open(path, framework="numpy") as contents:
         numbers = sum(math.prod(contents.get_slice(name).get_shape()) for name in contents.keys())  # noqa: SIM118
     potential = load(path)
+    cluster = build_graph(rattled_cluster(potential.elements, 1.0), potential.elements, potential.cutoff)
     compilation = compile_for_md(potential).compilation
     return {
         "file": str(path),
@@ -36,5 +40,5 @@ def inspect_model(path: Path) -> dict[str, Any]:
         **header,
         "kernels": describe_kernels(torch.zeros(1, dtype=MODEL_DTYPE[potential.precision])),
         "dynamics": None if compilation is None else asdict(compilation),
-        "rotation_error": asdict(rotation_error(potential)),
+        "rotation_error": asdict(rotation_error(potential, [cluster])),
     }

@@ -49,7 +49,7 @@ def _rows(header: dict[str, Any]) -> list[tuple[str, str]]:
 def _rotation_error(error: dict[str, float]) -> str:
     return (
         f"forces {1e3 * error['forces']:.2g} of {1e3 * error['force_size']:.3g} meV/A, energy "
-        f"{1e3 * error['energy']:.2g} meV/atom (RMS, a test cluster turned and mirrored)"
+        f"{1e3 * error['energy_per_atom']:.2g} meV/atom (RMS, a test cluster turned and mirrored)"
     )
 
 

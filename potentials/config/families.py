@@ -90,6 +90,11 @@ class FamilyConfig(StrictConfig):
             raise KeyedError(found)
         return self
 
+    @property
+    def exactly_symmetric(self) -> bool:
+        """Whether energies keep the symmetry under rotations and reflections to rounding."""
+        return True
+
     def build(self) -> Any:
         """Make the model (a `torch.nn.Module`) this configuration describes; families say how with `register_family`.
 

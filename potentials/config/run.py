@@ -108,6 +108,20 @@ class RunConfig(StrictConfig):
 
     @field_validator("train")
     @classmethod
+    def _augmentation_suits_the_family(cls, train: TrainConfig, info: ValidationInfo) -> TrainConfig:
+        """Decide what `auto` stands for."""
+        model: FamilyConfig | None = info.data.get("model")
+        if model is None:
+            return train
+        if train.augmentation == "rotations" and model.exactly_symmetric:
+            reason = f"{model.name}, as configured, is exactly symmetric, so that turned frames teach it nothing"
+            raise KeyedError({"train.augmentation": f"{reason}: expected auto or none, got rotations"})
+        if train.augmentation == "auto":
+            return train.model_copy(update={"augmentation": "none" if model.exactly_symmetric else "rotations"})
+        return train
+
+    @field_validator("train")
+    @classmethod
     def _second_loss_has_labels(cls, train: TrainConfig, info: ValidationInfo) -> TrainConfig:
         if train.second_stage is not None:
             _require_labels("train.second_stage.loss", train.second_stage.loss, info.data.get("data"))

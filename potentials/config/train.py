@@ -93,6 +93,10 @@ class EarlyStopping(StrictConfig):
     minimum_improvement: NonNegativeNumber = 0.0
 
 
+Augmentation = Literal["auto", "rotations", "none"]
+"""`auto` is `rotations` for a family whose symmetry under rotations is approximate, and `none` for all others."""
+
+
 class TrainConfig(StrictConfig):
     """How the model is trained."""
 
@@ -108,6 +112,9 @@ class TrainConfig(StrictConfig):
     early_stopping: EarlyStopping | None = None
     validate_every: PositiveInteger = 1
     """Epochs between validations."""
+    augmentation: Augmentation = "auto"
+    """`rotations` turns and mirrors each training frame at random, anew in each epoch, with its forces and stress.
+    `auto` does so where the family's symmetry is approximate (`ponita` with orientations); others gain nothing."""
     precision: Precision = "float32"
     """`mixed` keeps geometry and sums in float64 and the model in float32."""
     kernels: Kernels = "auto"

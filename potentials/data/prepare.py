@@ -290,11 +290,23 @@ def _resolve(
         missing = [symbol for symbol in elements if isinstance(given, dict) and symbol not in given]
         if missing:
             raise DataError(f"model.{name}: no value is given for {', '.join(missing)}")
+    if not model.exactly_symmetric:
+        findings.note(_symmetry_note(config))
     return config.model_copy(
         update={
             "model": type(model).model_validate({**model.model_dump(), **values}),
             "data": DataConfig.model_validate({**config.data.model_dump(), "reference_energies": dict(energies)}),
         }
+    )
+
+
+def _symmetry_note(config: RunConfig) -> str:
+    how = "frames are trained on as they are; rotations would show it the symmetry"
+    if config.train.augmentation == "rotations":
+        how = "each training frame is turned and mirrored at random in each epoch"
+    return (
+        f"{config.model.name}, as configured, is symmetric under rotations only approximately; the table of errors "
+        f"says how far it is off. train.augmentation = {config.train.augmentation}: {how}"
     )
 
 

@@ -49,6 +49,15 @@ class PonitaConfig(FamilyConfig):
             )
         return self
 
+    @property
+    def exactly_symmetric(self) -> bool:
+        """Only without orientations.
+
+        The invariants of position and orientation are those of O(3), reflections included: with all orientations of
+        the sphere the model would be exact. A grid of them has few symmetries of its own, and no inversion.
+        """
+        return self.orientations == 0
+
 
 @cache
 def orientation_grid(size: int) -> np.ndarray:

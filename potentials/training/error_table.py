@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from potentials.training.metrics import Error, PropertyErrors
+from potentials.training.symmetry import ORIENTATIONS, RotationError
 
 UNITS = "energy meV/atom, forces meV/A per component, stress meV/A^3 per component (1 GPa = 6.24 meV/A^3)"
 _COLUMNS = (("energy", "energy_per_atom"), ("forces", "forces"), ("stress", "stress"))
@@ -24,6 +25,8 @@ class PartErrors:
     """Errors of the forces on the atoms of each element."""
     groups: dict[str, PropertyErrors] = field(default_factory=dict)
     """Errors on the frames of each configuration group."""
+    rotation: RotationError | None = None
+    """Of these frames; `None` for a family with exact symmetry."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,13 @@ class ErrorTable:
     parts: list[PartErrors]
 
     def text(self) -> str:
-        """One line a part, MAE and RMSE of what was measured; units are `UNITS`."""
+        """One line a part, MAE and RMSE of what was measured; units are `UNITS`.
+
+        Below, for a family of approximate symmetry, what rotations change.
+        """
         rows = [(part.part, str(part.frames), part.errors) for part in self.parts]
-        return _text("part", "frames", rows)
+        turned = [_rotation_text(part.part, part.rotation) for part in self.parts if part.rotation is not None]
+        return "\n".join([_text("part", "frames", rows), *turned])
 
     def group_text(self, part: PartErrors) -> str:
         """One line for each configuration group of a part."""
@@ -88,6 +95,13 @@ def _cells(error: Error | None) -> tuple[str, str]:
     return ("-", "-") if error is None else (_milli(error.mae), _milli(error.rmse))
 
 
+def _rotation_text(part: str, error: RotationError) -> str:
+    return (
+        f"{part}: turning and mirroring the frames changes energies by {_milli(error.energy_per_atom)} meV/atom, "
+        f"forces by {_milli(error.forces)} meV/A (RMS; {error.frames} frames in {ORIENTATIONS} orientations each)"
+    )
+
+
 def _milli(value: float) -> str:
     """A thousand times `value`, with three significant digits and at least one decimal where it is below 1000."""
     scaled = 1e3 * value
@@ -103,4 +117,5 @@ def _part_from_json(data: dict[str, Any]) -> PartErrors:
         errors=PropertyErrors.from_dict(data["errors"]),
         elements={symbol: Error(**error) for symbol, error in data["elements"].items()},
         groups={name: PropertyErrors.from_dict(errors) for name, errors in data["groups"].items()},
+        rotation=None if data.get("rotation") is None else RotationError(**data["rotation"]),
     )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from potentials.data.graph import AtomicGraph, GraphBatch, collate
+from potentials.data.graph import AtomicGraph, GraphBatch, batches
 from potentials.potential import Potential, Prediction
 from potentials.training.error_table import PartErrors
 from potentials.training.metrics import ErrorSums
+from potentials.training.symmetry import rotation_error
 
 Array = NDArray[np.float64]
 
@@ -46,6 +47,8 @@ def evaluate_graphs(
 ) -> Evaluation:
     """Errors of a potential on labelled graphs, on the device where it is; forces and stress where there are labels.
 
+    Of a family whose symmetry under rotations is approximate, the error under rotations is measured on them too.
+
     Args:
         potential: in evaluation mode.
         graphs: with labels, made for the potential's elements and cutoff.
@@ -58,11 +61,12 @@ def evaluate_graphs(
     stress = any(bool(torch.isfinite(graph.stress).any()) for graph in graphs)
     sums = ErrorSums(len(groups), len(potential.elements), device)
     collected = []
-    for batch in _batches(graphs, batch_size):
+    for batch in batches(graphs, batch_size):
         moved = batch.to(device)
         prediction = potential(moved, forces=forces, stress=stress)
         sums.update(prediction, moved)
         collected.append(_parity(moved, prediction))
+    exact = potential.config.exactly_symmetric
     errors = PartErrors(
         part=part,
         frames=len(graphs),
@@ -70,13 +74,9 @@ def evaluate_graphs(
         errors=sums.errors(),
         elements=sums.element_errors(potential.elements),
         groups=sums.group_errors(groups),
+        rotation=None if exact else rotation_error(potential, graphs, batch_size=batch_size),
     )
     return Evaluation(errors, _joined(collected))
-
-
-def _batches(graphs: Sequence[AtomicGraph], batch_size: int) -> Iterator[GraphBatch]:
-    for start in range(0, len(graphs), batch_size):
-        yield collate(graphs[start : start + batch_size])
 
 
 def _parity(batch: GraphBatch, prediction: Prediction) -> Parity:

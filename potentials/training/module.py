@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from potentials import model_file
 from potentials.config.run import RunConfig
 from potentials.data.graph import GraphBatch
+from potentials.data.rotations import frame_rotations, rotated
 from potentials.errors import TrainingError
 from potentials.potential import Potential
 from potentials.training.averaging import ExponentialMovingAverage
@@ -148,6 +149,13 @@ class TrainingModule(LightningModule):
             self._begin_next_stage()
         if self.current_epoch + 1 == self.config.train.max_epochs:
             self.trainer.check_val_every_n_epoch = 1
+
+    def on_before_batch_transfer(self, batch: GraphBatch, dataloader_idx: int) -> GraphBatch:
+        """Turn and mirror training frames where the configuration says so; here, as their numbers are still at hand."""
+        if not self.trainer.training or self.config.train.augmentation != "rotations":
+            return batch
+        frames = batch.frame_index.tolist()
+        return rotated(batch, frame_rotations(self.config.seed, self.current_epoch, frames))
 
     def training_step(self, batch: GraphBatch, batch_index: int) -> Tensor:
         """The loss of a batch, over all processes.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from potentials.training.error_table import ErrorTable, PartErrors, align
 from potentials.training.metrics import Error, PropertyErrors
+from potentials.training.symmetry import RotationError
 
 NOTHING = PropertyErrors(None, None, None, None)
 MEASURED = PropertyErrors(Error(2.0, 3.0, 4), Error(0.00212, 0.00345, 4), Error(0.0511, 0.0623, 60), None)
@@ -43,6 +45,20 @@ def test_json_round_trip():
     data = json.loads(json.dumps(table.to_json()))
     assert ErrorTable.from_json(data) == table
     assert data["parts"][0]["errors"]["stress"] is None
+
+
+def test_what_rotations_change_stands_below_the_table():
+    rotation = RotationError(frames=50, energy_per_atom=0.000523, forces=0.01214, force_size=1.0)
+    parts = [PartErrors("train", 1, 2, NOTHING), replace(PART, rotation=rotation)]
+    lines = ErrorTable(parts).text().splitlines()
+    assert len(lines) == 4
+    assert lines[3].startswith("test 300K: turning and mirroring the frames changes energies by 0.523 meV/atom")
+    assert "forces by 12.1 meV/A (RMS; 50 frames in 12 orientations each)" in lines[3]
+    data = json.loads(json.dumps(ErrorTable(parts).to_json()))
+    assert ErrorTable.from_json(data) == ErrorTable(parts)
+    for part in data["parts"]:
+        del part["rotation"]  # a file written before there was one
+    assert ErrorTable.from_json(data).parts[1] == PART
 
 
 def test_columns_line_up():

@@ -89,15 +89,18 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
     assert process.wait(timeout=30) == -signal.SIGINT
 
 
-def test_two_processes_do_what_one_does(tmp_path):
+@pytest.mark.parametrize("anisotropy", [0.0, 0.3])
+def test_two_processes_do_what_one_does(tmp_path, anisotropy):
     """Gradients, losses and errors of two processes with two frames each are those of one with four.
 
-    Of the frames some are surfaces without a stress label, so that labels are not evenly dealt out.
+    Of the frames some are surfaces without a stress label, so that labels are not evenly dealt out. With anisotropy
+    frames are turned at random, the same way wherever they are trained on.
     """
     options = {
         "data__train": "builtin:copper@178:210",
         "data__validation": 7,
         "data__test": 1,
+        "model__anisotropy": anisotropy,
         "train__precision": "float64",
         "train__max_epochs": 2,
     }

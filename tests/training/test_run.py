@@ -160,12 +160,13 @@ def test_a_finished_run_is_shown_not_repeated(finished, monkeypatch):
     assert (finished.folder / "last.ckpt").read_bytes() == before
 
 
-NOISE = {"model__noise": 0.05, "train__max_epochs": 4}
+NOISE = {"model__noise": 0.05, "model__anisotropy": 0.3, "train__max_epochs": 4}
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory) -> TrainingResult:
-    """A family that draws random numbers at every step, so that the random state matters too."""
+    """A family that draws random numbers at every step, so that the random state matters too, and whose frames are
+    turned at random."""
     return quietly(toy_run(tmp_path_factory.mktemp("uninterrupted"), **NOISE))
 
 

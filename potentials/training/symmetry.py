@@ -1,0 +1,71 @@
+"""How well a potential keeps the symmetry under rotations and reflections, measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from potentials.data.graph import AtomicGraph, GraphBatch, batches
+from potentials.data.rotations import random_rotations, rotated
+from potentials.potential import Potential
+
+ORIENTATIONS = 12
+_MOST_FRAMES = 50
+
+
+@dataclass(frozen=True)
+class RotationError:
+    """What energies and forces differ by between orientations of the same structures; zero for an exact symmetry."""
+
+    frames: int
+    """Structures, each turned and mirrored at random into `ORIENTATIONS`."""
+    energy_per_atom: float
+    """Root mean square of what the energy differs by from its mean over the orientations, eV/atom."""
+    forces: float
+    """The same of the forces, turned back, eV/A per component."""
+    force_size: float
+    """Root mean square of the forces' means, eV/A per component."""
+
+
+def rotation_error(potential: Potential, graphs: Sequence[AtomicGraph], *, batch_size: int = 16) -> RotationError:
+    """Turn and mirror structures at random, predict, turn forces back, and compare.
+
+    Args:
+        potential: in evaluation mode, used on the device where it is.
+        graphs: made for its elements and cutoff; of more than 50, 50 evenly spaced ones are taken.
+        batch_size: structures at once; has no influence on the result but rounding.
+    """
+    count = min(len(graphs), _MOST_FRAMES)
+    chosen = [graphs[index * len(graphs) // count] for index in range(count)]
+    drawn = random_rotations(count * ORIENTATIONS, np.random.default_rng(0)).reshape(count, ORIENTATIONS, 3, 3)
+    energy, forces, size = [], [], []
+    start = 0
+    for batch in batches(chosen, batch_size):
+        energies, turned_back = _predictions(potential, batch, drawn[start : start + batch.num_graphs])
+        energy.append(energies.var(dim=0, correction=0))
+        forces.append(turned_back.var(dim=0, correction=0))
+        size.append(turned_back.mean(dim=0).square())
+        start += batch.num_graphs
+    return RotationError(count, _root_mean(energy), _root_mean(forces), _root_mean(size))
+
+
+def _predictions(potential: Potential, batch: GraphBatch, rotations: Tensor) -> tuple[Tensor, Tensor]:
+    """Energies per atom [O, B] and forces [O, N, 3], turned back, in the orientations [B, O, 3, 3] of B frames."""
+    device = potential.reference_energies.device
+    batch = batch.to(device)
+    rotations = rotations.to(device)
+    energies, forces = [], []
+    for orientation in rotations.unbind(dim=1):
+        prediction = potential(rotated(batch, orientation), create_graph=False)
+        energies.append(prediction.energy / (batch.ptr[1:] - batch.ptr[:-1]))
+        # x Q of a row x is Q^T applied to it.
+        forces.append((prediction.forces.to(torch.float64).unsqueeze(1) @ orientation[batch.batch]).squeeze(1))
+    return torch.stack(energies), torch.stack(forces)
+
+
+def _root_mean(squares: Sequence[Tensor]) -> float:
+    return float(torch.cat([part.flatten() for part in squares]).mean().sqrt())
