@@ -142,4 +142,5 @@ def test_data_workers_may_run_kernels(method: str) -> None:
     expected = small_message(0)
     context = multiprocessing.get_context(method)
     with context.Pool(1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        assert pool.map(small_message, [0]) == [expected]
+        # With a limit: a pool waits for ever for a worker that died.
+        assert pool.map_async(small_message, [0]).get(timeout=300) == [expected]
