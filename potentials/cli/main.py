@@ -13,14 +13,14 @@ from potentials.cli.commands import LazyCommands, list_commands
 
 COMMANDS = {
     "init": "Look at data and write a commented configuration",
-    "check": "Read configuration and data, run one batch, say memory and time",
+    "check": "All checks of a configuration, and what a run will cost",
     "train": "Train a potential; the same command again continues",
     "test": "Errors of a potential on labelled structures",
     "predict": "Energies, forces and stresses of structures, as extxyz",
     "md": "Molecular dynamics",
     "relax": "Relax positions, or positions and cell",
     "inspect": "What a model file holds",
-    "learning-curve": "Train many models on growing parts of the data, and compare",
+    "learning-curve": "Compare models on growing parts of the data",
     "data": "Fetch public data sets",
     "schema": "The JSON schema of the configuration, for editors",
     "doctor": "Check the installation and this machine",

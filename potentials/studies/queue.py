@@ -57,7 +57,7 @@ def _work_on(plan: Plan, cell: Cell, outcome: QueueOutcome, rest: Sequence[Cell]
         outcome.finished.append(done)
         return
     try:
-        outcome.interrupted = train(plan.config(cell), progress=False).interrupted
+        result = train(plan.config(cell), progress=False)
     except FolderInUseError:
         outcome.elsewhere.append(cell)
         return
@@ -65,12 +65,14 @@ def _work_on(plan: Plan, cell: Cell, outcome: QueueOutcome, rest: Sequence[Cell]
         outcome.failed[cell] = str(error)
         say(f"{cell}: failed: {error}")
         return
+    outcome.interrupted = result.interrupted
     done = finished_cell(plan, cell)
     if done is None:
         say(f"{cell}: interrupted; the same command goes on")
         return
     outcome.finished.append(done)
-    say(f"{cell}: {_errors(done)}, {_duration(done.seconds)}{_left(outcome.finished, rest)}")
+    if not result.was_finished:  # by another process, a moment ago
+        say(f"{cell}: {_errors(done)}, {_duration(done.seconds)}{_left(outcome.finished, rest)}")
 
 
 def _errors(result: CellResult) -> str:

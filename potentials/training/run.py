@@ -52,6 +52,8 @@ class TrainingResult:
     """Errors of the best model on all parts of the data; `None` when the run was interrupted."""
     reason: Reason
     """Why training stopped."""
+    was_finished: bool = False
+    """Whether there was nothing left to do."""
 
     @property
     def interrupted(self) -> bool:
@@ -221,7 +223,7 @@ def _show_finished(folder: RunFolder, status: Status, journal: Journal) -> Train
     journal.say(f"{folder.path} is finished ({_REASONS[status.reason]}{further} anew, give the run another name")
     table = ErrorTable.from_json(json.loads(folder.errors.read_text()))
     _show(folder, table, journal)
-    return TrainingResult(folder.path, folder.best, table, status.reason)
+    return TrainingResult(folder.path, folder.best, table, status.reason, was_finished=True)
 
 
 def _show(folder: RunFolder, table: ErrorTable, journal: Journal) -> None:
