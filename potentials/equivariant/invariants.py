@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -239,8 +239,3 @@ def _group(pairs: dict[Degrees, _Pairs], product: Invariant) -> tuple[_Group, tu
     (d,) = rest
     second = pairs[c.degree, d.degree].add(c, d, product.intermediate)
     return _Group((a.degree, b.degree), (c.degree, d.degree), product.intermediate), (first, second)
-
-
-def count_by_order(products: Sequence[Invariant]) -> dict[int, int]:
-    """How many products there are of each number of factors."""
-    return dict(Counter(len(product.factors) for product in products))

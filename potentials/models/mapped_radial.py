@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from potentials.models.radial import chebyshev_polynomials
 from potentials.models.radial_functions import ValuesAndSlopes
 
 FunctionName = Literal["bernstein", "chebyshev", "fourier", "gaussian", "sinc"]
@@ -78,16 +79,6 @@ def _bernstein(t: Tensor, size: int) -> Tensor:
     return binomials * t**v * (1 - t) ** (size - 1 - v)
 
 
-def chebyshev(x: Tensor, size: int) -> ValuesAndSlopes:
-    """Chebyshev polynomials T_0 to T_{size-1} of x, and the derivatives n U_{n-1}, by their recursions."""
-    first, second = [torch.ones_like(x), x], [torch.ones_like(x), 2 * x]
-    while len(first) < size:
-        first.append(2 * x * first[-1] - first[-2])
-        second.append(2 * x * second[-1] - second[-2])
-    slopes = [torch.zeros_like(x), *(n * second[n - 1] for n in range(1, size))]
-    return torch.cat(first[:size], dim=1), torch.cat(slopes, dim=1)
-
-
 def fourier(t: Tensor, size: int) -> ValuesAndSlopes:
     """cos(k pi t) for k = 0 to size - 1, and the derivatives."""
     frequencies = math.pi * torch.arange(size, device=t.device, dtype=t.dtype)
@@ -112,7 +103,7 @@ def sinc(t: Tensor, size: int) -> ValuesAndSlopes:
 
 _FUNCTIONS: dict[str, Callable[[Tensor, int], ValuesAndSlopes]] = {
     "bernstein": bernstein,
-    "chebyshev": chebyshev,
+    "chebyshev": chebyshev_polynomials,
     "fourier": fourier,
     "gaussian": gaussian,
     "sinc": sinc,

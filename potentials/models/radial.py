@@ -74,6 +74,16 @@ class GaussianBasis(nn.Module):
         return values, values * offsets / -self.spacing
 
 
+def chebyshev_polynomials(x: Tensor, size: int) -> ValuesAndSlopes:
+    """Chebyshev polynomials T_0 to T_{size-1} of x [W, 1], and the derivatives n U_{n-1}, by their recursions."""
+    first, second = [torch.ones_like(x), x], [torch.ones_like(x), 2 * x]
+    while len(first) < size:
+        first.append(2 * x * first[-1] - first[-2])
+        second.append(2 * x * second[-1] - second[-2])
+    slopes = [torch.zeros_like(x), *(n * second[n - 1] for n in range(1, size))]
+    return torch.cat(first[:size], dim=1), torch.cat(slopes, dim=1)
+
+
 class ChebyshevBasis(nn.Module):
     """Chebyshev polynomials T_1 to T_n of 1 - 2 r / r_c, by their recursion."""
 
@@ -83,14 +93,10 @@ class ChebyshevBasis(nn.Module):
         self.cutoff = cutoff
 
     def forward(self, distances: Tensor) -> ValuesAndSlopes:
-        """[W, 1] A to [W, size], and the derivatives: dT_n/dx = n U_{n-1}, the polynomials of the second kind."""
+        """[W, 1] A to [W, size], and the derivatives."""
         x = 1 - 2 * distances / self.cutoff
-        first, second = [torch.ones_like(x), x], [torch.ones_like(x), 2 * x]
-        while len(first) <= self.size:
-            first.append(2 * x * first[-1] - first[-2])
-            second.append(2 * x * second[-1] - second[-2])
-        slopes = [(-2 / self.cutoff * n) * second[n - 1] for n in range(1, self.size + 1)]
-        return torch.cat(first[1 : self.size + 1], dim=1), torch.cat(slopes, dim=1)
+        values, slopes = chebyshev_polynomials(x, self.size + 1)
+        return values[:, 1:], slopes[:, 1:] * (-2 / self.cutoff)
 
 
 class AgnesiTransform(nn.Module):

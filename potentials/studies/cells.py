@@ -13,6 +13,7 @@ from potentials.config import FamilyConfig, RunConfig, family_config, load_confi
 from potentials.data.prepare import PreparedData, prepare
 from potentials.errors import ConfigError, PotentialsError
 from potentials.potential import Potential
+from potentials.studies.record import check_record
 from potentials.studies.study import Study
 from potentials.training.run_folder import RunFolder
 
@@ -43,12 +44,13 @@ class Plan:
         cells: all of them, small ones first, so that whole curves appear early.
 
     Raises:
-        PotentialsError: the base configuration, a variant or the data do not serve.
+        PotentialsError: the base configuration, a variant or the data do not serve, or the folder holds another study.
     """
 
     def __init__(self, study: Study) -> None:
         self.study = study
         self.base = load_config(study.base)
+        check_record(study, self.base)
         if self.base.data.test is None:
             raise PotentialsError(f"{study.base}: data.test is missing, and the curves show errors of test frames")
         self.cells = [

@@ -9,6 +9,7 @@ from datetime import timedelta
 from potentials.config.base import format_duration
 from potentials.errors import FolderInUseError, PotentialsError
 from potentials.studies.cells import Cell, Plan
+from potentials.studies.record import write_record
 from potentials.studies.results import CellResult, finished_cell
 from potentials.training.run import train
 
@@ -35,6 +36,7 @@ def work(plan: Plan, say: Say) -> QueueOutcome:
     cell that was cut off continues where it was. The lock of each cell's folder keeps processes apart, so any number of
     them, on one machine or on several with a common file system, can work on one study.
     """
+    write_record(plan.study, plan.base)
     outcome = QueueOutcome()
     waiting = []
     for cell in plan.cells:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from e3nn import o3
 
-from potentials.equivariant.invariants import Factor, Invariant, InvariantProducts, count_by_order, invariants
+from potentials.equivariant.invariants import Factor, Invariant, InvariantProducts, invariants
 
 DEGREES = 3
 
@@ -67,7 +67,7 @@ def test_all_invariants_and_no_more(channels: list[int], order: int) -> None:
 def test_rotations_and_inversion_change_nothing() -> None:
     channels = [2, 2, 1, 1]
     products = [product for order in (1, 2, 3, 4) for product in everything(channels, order)]
-    assert count_by_order(products).keys() == {1, 2, 3, 4}
+    assert {len(product.factors) for product in products} == {1, 2, 3, 4}
     evaluate = InvariantProducts(products).double()
     A = features(channels, 4)
     angles = o3.rand_angles()

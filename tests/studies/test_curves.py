@@ -103,14 +103,10 @@ def test_table(plan: Plan) -> None:
     assert rows[3] == ["ace", "1,234", "50", "-", "-", "-"]
 
 
-def test_names_are_escaped(study_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("potentials.studies.summary.num_parameters", lambda plan, cell: 1)
-    study_file.write_text(study_file.read_text().replace("  wide: {", "  a=+,b: {"))
-    made = Plan(load_study(study_file))
-    page = write_report(
-        made.study, summarize(made, [CellResult(Cell("a=+,b", 8, 1), {"forces_rmse": 1.0}, 1.0)]), tmp_path
-    )
-    assert "<td>a=+,b</td>" in page[0].read_text()
+def test_names_are_escaped(plan: Plan, tmp_path: Path) -> None:
+    study = plan.study.model_copy(update={"study": f"{tmp_path}/a&b"})
+    (page, *_) = write_report(study, summarize(plan, results(plan)), tmp_path)
+    assert "<h1>Learning curves: a&amp;b</h1>" in page.read_text()
 
 
 def test_cells_without_the_metric_are_left_out(plan: Plan) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from potentials.errors import TrainingError
+from potentials.errors import PotentialsError, TrainingError
 from potentials.studies import queue
 from potentials.studies.cells import Cell, Plan
 from potentials.studies.launch import launch
@@ -110,3 +110,26 @@ def test_a_process_that_fails_is_told(study_file: Path) -> None:
     study_file.write_text("study: [")
     with pytest.raises(TrainingError, match="1 of 1 processes failed"):
         launch(study_file, made.study.folder, 1, None, lambda text: None)
+
+
+def test_another_description_does_not_take_over_the_cells(study_file: Path) -> None:
+    work(plan(study_file), lambda text: None)
+    text = study_file.read_text()
+    for old, new, named in (
+        ("steps: 8", "steps: 9", "steps"),
+        ("channels: 6", "channels: 7", r"variants\.wide"),
+    ):
+        study_file.write_text(text.replace(old, new))
+        with pytest.raises(PotentialsError, match=f"was described differently.*Changed: {named}. Give"):
+            plan(study_file)
+    base = study_file.parent / "base.yaml"
+    known = base.read_text()
+    base.write_text(known.replace("weight: 10", "weight: 11"))
+    study_file.write_text(text)
+    with pytest.raises(PotentialsError, match=r"Changed: base\. Give"):
+        plan(study_file)
+    base.write_text(known)
+    study_file.write_text(text.replace("sizes: [16, 8]", "sizes: [8, 16, 24]").replace("wide:", "wider:"))
+    grown = plan(study_file)
+    assert finished_cell(grown, Cell("schnet", 16, 1)) is not None
+    assert finished_cell(grown, Cell("wider", 16, 1)) is None
