@@ -69,6 +69,9 @@ def learning_curve(
         say(f"{len(outcome.elsewhere)} cells are being trained by other processes")
     if outcome.interrupted:
         raise typer.Exit(INTERRUPTED)
-    if outcome.failed:
-        console.error(f"{len(outcome.failed)} cells failed; the same command tries them again")
+    failed = len(outcome.failed)
+    if workers > 1 and not report:
+        failed = len(plan.cells) - len(results)
+    if failed:
+        console.error(f"{failed} cells failed or were cut off; the same command tries them again")
         raise typer.Exit(FAILED)

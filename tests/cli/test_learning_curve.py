@@ -47,7 +47,20 @@ def test_a_failed_cell_is_an_exit_code(potentials, study_file):
     result = potentials("learning-curve", study_file)
     assert result.exit_code == 1
     assert "schnet, 8 frames, seed 1: failed" in result.output
-    assert "1 cells failed" in result.output
+    assert "1 cells failed or were cut off" in result.output
+
+
+def test_several_processes_say_what_they_do_and_what_failed(potentials, study_file):
+    folder = study_file.parent / "study" / "schnet"
+    folder.mkdir(parents=True)
+    (folder / "8-1").write_text("in the way")
+    result = potentials("learning-curve", study_file, "--workers", "2")
+    assert result.exit_code == 1
+    assert "2 processes" in result.output
+    assert result.output.count("ace, 16 frames, seed 1: forces RMSE") == 1
+    assert "schnet, 8 frames, seed 1: failed" in result.output
+    assert "1 cells failed or were cut off" in result.output
+    assert "submitit INFO" not in result.output
 
 
 def test_too_many_frames(potentials, study_file):
