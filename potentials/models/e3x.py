@@ -94,8 +94,9 @@ class E3xConfig(FamilyConfig):
     """Channels of every degree and parity."""
     layers: PositiveInteger = 3
     """Rounds of messages; each adds one cutoff to what an atom sees. The last one makes scalars only."""
-    degree: int = Field(default=2, ge=0, le=4)
-    """Highest degree of features and spherical harmonics; one layer has no use for degrees above 0."""
+    degree: int = Field(default=2, ge=0, le=6)
+    """Highest degree of features and spherical harmonics; one layer has no use for degrees above 0. With 5 and 6
+    the code takes minutes to compile the first time."""
     pseudotensors: bool = False
     """Whether features hold pseudotensors (1e, 0o, ...) besides proper tensors, where those can reach an energy: with
     four layers or more, with attention with three."""

@@ -11,6 +11,7 @@ from physics.cases import REFERENCE_ENERGIES, with_random_matrices
 from physics.evaluation import predict
 from physics.structures import ethanol
 from pydantic import ValidationError
+from scipy.spatial.transform import Rotation
 
 from potentials.equivariant import Layout
 from potentials.models.e3x import E3xConfig, layer_layouts
@@ -114,7 +115,7 @@ def test_blocks_of_each_layer() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"degree": 5}, "less than or equal to 4"),
+        ({"degree": 7}, "less than or equal to 6"),
         (
             {"pseudotensors": True},
             "with 3 layers none of them can reach an energy; use degree 1 or more and at least 4",
@@ -131,3 +132,20 @@ def test_blocks_of_each_layer() -> None:
 def test_wrong_configurations(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         E3xConfig.model_validate({**RESOLVED, **SMALL, **options})
+
+
+@pytest.mark.parametrize("degree", [5, 6])
+def test_the_highest_degrees_are_symmetric(degree: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain PyTorch: compiling these takes minutes."""
+    monkeypatch.setenv("POTENTIALS_KERNELS", "reference")
+    built = with_random_matrices(untrained(degree=degree, layers=2, channels=2))
+    atoms, matrix = ethanol(), Rotation.random(random_state=1).as_matrix()
+    before = predict(built, atoms)
+    atoms.positions = atoms.positions @ -matrix.T
+    after = predict(built, atoms)
+    torch.testing.assert_close(torch.as_tensor(after.energy), torch.as_tensor(before.energy), rtol=1e-12, atol=1e-10)
+    expected = torch.as_tensor(before.forces) @ torch.as_tensor(-matrix.T)
+    torch.testing.assert_close(torch.as_tensor(after.forces), expected, rtol=1e-9, atol=1e-10)
+    with torch.no_grad():
+        built.model.layers[0].messages.filters.linear.weight[:, degree].zero_()
+    assert abs(predict(built, atoms).energy[0] - after.energy[0]) > 1e-6, "the highest degree takes part"
