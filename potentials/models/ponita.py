@@ -102,7 +102,10 @@ class KernelBasis(nn.Sequential):
 
 
 class ConvNextBlock(nn.Module):
-    """x + MLP(LayerNorm(convolution of x)): over space at each orientation, then over the sphere at each atom."""
+    """x + MLP(LayerNorm(convolution of x)): over space at each orientation, then over the sphere at each atom.
+
+    The convolution over space takes in the atom itself, as a neighbour at no distance.
+    """
 
     def __init__(self, config: PonitaConfig, table: MessageTable) -> None:
         super().__init__()
@@ -116,10 +119,12 @@ class ConvNextBlock(nn.Module):
         self.first = nn.Linear(channels, config.widening * channels)
         self.second = nn.Linear(config.widening * channels, channels)
 
-    def forward(self, x: Tensor, kernels: Tensor, sphere: Tensor | None, directed: EdgeTopology) -> Tensor:
-        """Features [N, O, C], kernel basis of edges [E, O, basis] and of the sphere [O, O, basis] to features."""
+    def forward(self, x: Tensor, kernels: Tensor, own: Tensor, sphere: Tensor | None, directed: EdgeTopology) -> Tensor:
+        """Features [N, O, C] to features; kernel basis of edges [E, O, basis], at no distance [1, O, basis] and of the
+        sphere [O, O, basis]."""
         ones = kernels.new_ones(directed.num_edges, 1)
         y = message_sum(self.table, x, ones, self.kernel(kernels) * self.scale, directed)
+        y = y + x * (self.kernel(own) * self.scale)
         if self.sphere_kernel is not None and sphere is not None:
             y = torch.einsum("noc,poc->npc", y, self.sphere_kernel(sphere)) / x.shape[1]
         y = self.norm(y + self.bias)
@@ -152,6 +157,8 @@ class Ponita(nn.Module):
         distances = edge_vectors.norm(dim=1, keepdim=True)
         envelope, _ = polynomial_envelope(distances / self.cutoff, self.power)
         kernels = self.kernel_basis(self._invariants(-edge_vectors, distances)) * envelope.unsqueeze(2)
+        nowhere = edge_vectors.new_zeros(1, 3)
+        own = self.kernel_basis(self._invariants(nowhere, nowhere[:, :1]))
         sphere = None
         if self.grid is not None and self.sphere_basis is not None:
             sphere = self.sphere_basis((self.grid @ self.grid.T).unsqueeze(2))
@@ -159,7 +166,7 @@ class Ponita(nn.Module):
         x = self.embedding[species].unsqueeze(1).expand(-1, max(1, self.orientations), -1).contiguous()
         energies = []
         for block, readout in zip(self.blocks, self.readouts, strict=True):
-            x = block(x, kernels, sphere, directed)
+            x = block(x, kernels, own, sphere, directed)
             energies.append(readout(x).mean(dim=(1, 2)))
         return torch.stack(energies).mean(dim=0)
 

@@ -72,7 +72,7 @@ def test_against_the_published_formulas(orientations: int) -> None:
             for j in range(len(atoms)):
                 r = atoms.positions[j] - atoms.positions[i]
                 x = np.linalg.norm(r) / 3.0
-                if i == j or x >= 1:
+                if x >= 1:
                     continue
                 envelope = 1 - 28 * x**6 + 48 * x**7 - 21 * x**8
                 for o, axis in enumerate(grid):
