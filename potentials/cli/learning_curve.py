@@ -50,7 +50,7 @@ def learning_curve(
     plan = Plan(load_study(study))
     say = lambda text: console.messages.print(text, soft_wrap=True)  # noqa: E731
     outcome = QueueOutcome()
-    if slurm is not None or (workers > 1 and not report):
+    if not report and (slurm is not None or workers > 1):
         launch(study, plan.study.folder, workers, slurm, say)
         if slurm is not None:
             return

@@ -1,5 +1,6 @@
 """Building blocks of equivariant networks: the feature layout, spherical harmonics, couplings, mixing and gates; dense
-layers, tensor products, message passing and attention after E3x; rotations, changes of layout, Cartesian tensors.
+layers, tensor products, message passing and attention after E3x, with its radial functions and cutoffs; rotations,
+changes of layout, Cartesian tensors. docs/networks.md shows a network made of them.
 
 Features are tensors [nodes, components, channels]. A `Layout` says which (degree, parity) blocks the components are;
 order, signs and normalisation within a block are e3nn's.
@@ -18,15 +19,18 @@ from potentials.equivariant.cartesian import (
 from potentials.equivariant.channel_products import ChannelProduct, product_coupling
 from potentials.equivariant.couplings import coupling_coefficients, message_table
 from potentials.equivariant.dense import Dense
+from potentials.equivariant.envelopes import cosine_envelope, polynomial_envelope, smooth_envelope
 from potentials.equivariant.fused_tensor_product import FusedTensorProduct
 from potentials.equivariant.layout import Irrep, Layout
 from potentials.equivariant.layout_changes import add, change_layout
+from potentials.equivariant.mapped_radial import ExponentialMapping, MappedBasis
 from potentials.equivariant.message_pass import Filters, MessagePass, PathSum
 from potentials.equivariant.mixing import BlockMixing, SpeciesGroups, SpeciesMixing
 from potentials.equivariant.rotations import random_rotation, reflect, rotate, wigner_D
 from potentials.equivariant.spherical_harmonics import spherical_harmonics
 from potentials.equivariant.symmetric_products import SymmetricBasis, symmetric_basis
 from potentials.equivariant.tensor_products import TensorDense, TensorProduct, product_layout
+from potentials.kernels import EdgeTopology
 
 __all__ = [
     "MATRIX",
@@ -35,12 +39,15 @@ __all__ = [
     "BlockMixing",
     "ChannelProduct",
     "Dense",
+    "EdgeTopology",
+    "ExponentialMapping",
     "Filters",
     "FusedTensorProduct",
     "Gate",
     "GatedActivation",
     "Irrep",
     "Layout",
+    "MappedBasis",
     "MessagePass",
     "PathSum",
     "PositionEncoding",
@@ -53,16 +60,19 @@ __all__ = [
     "TensorProduct",
     "add",
     "change_layout",
+    "cosine_envelope",
     "coupling_coefficients",
     "irrep_to_traceless",
     "irreps_to_matrix",
     "matrix_to_irreps",
     "message_table",
+    "polynomial_envelope",
     "product_coupling",
     "product_layout",
     "random_rotation",
     "reflect",
     "rotate",
+    "smooth_envelope",
     "spherical_harmonics",
     "symmetric_basis",
     "traceless_to_irrep",

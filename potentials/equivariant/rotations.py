@@ -43,6 +43,9 @@ def wigner_D(irrep: Irrep, rotation: Tensor) -> Tensor:
     tolerance = 1e-4 if rotation.dtype in (torch.float32, torch.float16, torch.bfloat16) else 1e-8
     if exact.shape != (3, 3) or (exact @ exact.T - unit).abs().max() > tolerance:
         raise LayoutError(f"expected an orthogonal matrix [3, 3], got {rotation.tolist()}")
+    # The nearest orthogonal matrix: e3nn is stricter than single precision can be.
+    left, _, right = torch.linalg.svd(exact)
+    exact = left @ right
     sign = torch.sign(torch.det(exact))
     angles = o3.matrix_to_angles(sign * exact)
     return (o3.wigner_D(irrep.degree, *angles) * (float(irrep.parity) if sign < 0 else 1.0)).to(rotation.dtype)

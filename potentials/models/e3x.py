@@ -25,11 +25,12 @@ from potentials.equivariant import (
     change_layout,
     message_table,
 )
+from potentials.equivariant.envelopes import ValuesAndSlopes
+from potentials.equivariant.mapped_radial import FunctionName, MappedBasis, MappingName
 from potentials.kernels import EdgeTopology, message_sum
 from potentials.models.blocks import EdgeEmbedding
-from potentials.models.mapped_radial import FunctionName, MappedBasis, MappingName
 from potentials.models.radial import RadialBasis
-from potentials.models.radial_functions import RadialFunctions, RadialMap, ValuesAndSlopes
+from potentials.models.radial_functions import RadialFunctions, RadialMap
 
 SCALARS = Layout([Irrep(0, 1)])
 

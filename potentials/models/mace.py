@@ -59,9 +59,8 @@ class MACEConfig(FamilyConfig):
         if highest > MAX_CORRELATION:
             raise KeyedError(
                 {
-                    "model.correlation": f"expected at most {MAX_CORRELATION}, got {highest}: with edge_degree "
-                    f"{self.edge_degree} such products have too many terms; use {MAX_CORRELATION}, or the family ace, "
-                    "which goes up to 4"
+                    "model.correlation": f"expected at most {MAX_CORRELATION}, got {highest}: products of four factors "
+                    f"have too many terms; use {MAX_CORRELATION}, or the family ace, which goes up to 4"
                 }
             )
         if isinstance(self.correlation, list) and len(self.correlation) != self.layers:
@@ -70,8 +69,9 @@ class MACEConfig(FamilyConfig):
             )
         if self.feature_degree > self.edge_degree:
             raise ValueError(
-                f"feature_degree: {self.feature_degree} cannot exceed edge_degree ({self.edge_degree}), "
-                "because the products on each atom are made of messages up to that degree"
+                f"feature_degree: {self.feature_degree} exceeds edge_degree ({self.edge_degree}); messages hold "
+                "harmonics up "
+                "to edge_degree only, so features of a higher degree would come from products alone: raise edge_degree"
             )
         return self
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from potentials.config.base import PositiveInteger
+from potentials.config.base import KeyedError, PositiveInteger
 from potentials.config.families import FamilyConfig, register_family
+from potentials.equivariant.envelopes import polynomial_envelope
 from potentials.kernels import EdgeTopology, MessagePath, MessageTable, message_sum
-from potentials.models.radial import polynomial_envelope
 
+_NO_READOUT = (
+    "ponita gives energies here, and forces as their gradient, so there is no readout of vectors (which without "
+    "orientations could not be: orientations: 0 knows no directions); leave this out"
+)
 _SOFTENING = 1e-6
 """A^2; keeps the distance from an axis differentiable on the axis."""
 
@@ -40,6 +44,15 @@ class PonitaConfig(FamilyConfig):
     """Hidden layer of each block, in multiples of the channels."""
     envelope_power: int = Field(default=6, ge=2)
     """Power p of the polynomial envelope, which ends convolutions at the cutoff with two derivatives."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scalars_only(cls, section: Any) -> Any:
+        # Before pydantic calls it an unknown key: the published model can be read out as vectors.
+        found = {f"model.{key}": _NO_READOUT for key in section if isinstance(key, str) and key.startswith("readout")}
+        if found:
+            raise KeyedError(found)
+        return section
 
     @model_validator(mode="after")
     def _enough_orientations(self) -> PonitaConfig:

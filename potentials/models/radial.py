@@ -1,4 +1,4 @@
-"""Radial bases, and the envelopes that end them smoothly at the cutoff; all with their slopes, in closed form."""
+"""Radial bases with the envelopes that end them smoothly at the cutoff; all with their slopes, in closed form."""
 
 from __future__ import annotations
 
@@ -10,36 +10,9 @@ from ase.data import atomic_numbers, covalent_radii
 from torch import Tensor, nn
 
 from potentials.config.families import RadialConfig
-from potentials.models.radial_functions import RadialFunctions, ValuesAndSlopes
-
-
-def polynomial_envelope(x: Tensor, power: int) -> ValuesAndSlopes:
-    """1 - (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) - p(p+1)/2 x^(p+2), zero for x >= 1, and its derivative,
-    -p(p+1)(p+2)/2 x^(p-1) (1 - x)^2.
-
-    Value, first and second derivative vanish at x = 1. Gasteiger et al., "Directional message passing" (2020), eq. 8.
-    """
-    p = power
-    inside = (x < 1).to(x.dtype)
-    lower = x ** (p - 1) * inside
-    value = inside - lower * x * ((p + 1) * (p + 2) / 2 - p * (p + 2) * x + p * (p + 1) / 2 * x**2)
-    return value, lower * (1 - x) ** 2 * (-p * (p + 1) * (p + 2) / 2)
-
-
-def cosine_envelope(x: Tensor) -> ValuesAndSlopes:
-    """(1 + cos(pi x)) / 2, zero for x >= 1, and its derivative; the second derivative jumps there (Behler 2011)."""
-    inside = x < 1
-    return 0.5 * (1 + torch.cos(math.pi * x)) * inside, -0.5 * math.pi * torch.sin(math.pi * x) * inside
-
-
-def smooth_envelope(x: Tensor) -> ValuesAndSlopes:
-    """exp(1 - 1 / (1 - x^2)), zero for x >= 1, and its derivative; all derivatives vanish at x = 1 (SpookyNet, Unke et
-    al. 2021)."""
-    inside = x < 1
-    # The masked argument keeps the derivative finite where the result is zero anyway.
-    denominator = torch.where(inside, 1 - x**2, torch.ones_like(x))
-    value = torch.where(inside, torch.exp(1 - 1 / denominator), torch.zeros_like(x))
-    return value, -2 * x / denominator**2 * value
+from potentials.equivariant.envelopes import ValuesAndSlopes, cosine_envelope, polynomial_envelope, smooth_envelope
+from potentials.equivariant.mapped_radial import chebyshev_polynomials
+from potentials.models.radial_functions import RadialFunctions
 
 
 class BesselBasis(nn.Module):
@@ -72,16 +45,6 @@ class GaussianBasis(nn.Module):
         offsets = (distances - self.centres) / self.spacing
         values = torch.exp(-0.5 * offsets**2)
         return values, values * offsets / -self.spacing
-
-
-def chebyshev_polynomials(x: Tensor, size: int) -> ValuesAndSlopes:
-    """Chebyshev polynomials T_0 to T_{size-1} of x [W, 1], and the derivatives n U_{n-1}, by their recursions."""
-    first, second = [torch.ones_like(x), x], [torch.ones_like(x), 2 * x]
-    while len(first) < size:
-        first.append(2 * x * first[-1] - first[-2])
-        second.append(2 * x * second[-1] - second[-2])
-    slopes = [torch.zeros_like(x), *(n * second[n - 1] for n in range(1, size))]
-    return torch.cat(first[:size], dim=1), torch.cat(slopes, dim=1)
 
 
 class ChebyshevBasis(nn.Module):

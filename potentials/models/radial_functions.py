@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from potentials.equivariant.envelopes import ValuesAndSlopes
 from potentials.kernels import EdgeTopology, MessageTable, message_sum, row_dot
 from potentials.kernels.autograd import apart, is_wanted
-
-ValuesAndSlopes = tuple[Tensor, Tensor]
 
 
 class RadialFunctions(NamedTuple):

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from potentials.config.base import PositiveInteger
 from potentials.config.families import FamilyConfig, RadialConfig, register_family
 from potentials.equivariant import Irrep, Layout, message_table
+from potentials.equivariant.envelopes import ValuesAndSlopes
 from potentials.kernels import EdgeTopology
 from potentials.models.blocks import EdgeEmbedding
 from potentials.models.radial import RadialBasis
-from potentials.models.radial_functions import RadialFunctions, RadialMap, ValuesAndSlopes
+from potentials.models.radial_functions import RadialFunctions, RadialMap
 
 SCALARS = Layout([Irrep(0, 1)])
 

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
+from potentials.equivariant.envelopes import ValuesAndSlopes
 from potentials.errors import PotentialsError
 from potentials.kernels import EdgeTopology, MessageTable, RadialSplines, spline_message_sum
 from potentials.kernels.reference import evaluate_splines
 from potentials.models.blocks import EdgeEmbedding
 from potentials.models.radial import RadialBasis
-from potentials.models.radial_functions import RadialFunctions, RadialMap, ValuesAndSlopes
+from potentials.models.radial_functions import RadialFunctions, RadialMap
 
 _FIRST_KNOT = 0.1
 """A; below it the first piece of a spline goes on."""

@@ -8,8 +8,8 @@ import torch
 from ase.data import atomic_numbers, covalent_radii
 from torch import Tensor, nn
 
+from potentials.equivariant.envelopes import polynomial_envelope
 from potentials.kernels.topology import EdgeTopology
-from potentials.models.radial import polynomial_envelope
 
 
 class ZBLRepulsion(nn.Module):

@@ -17,6 +17,8 @@ from potentials.studies.record import check_record
 from potentials.studies.study import Study
 from potentials.training.run_folder import RunFolder
 
+_STEPS_TOLERANCE = 0.03
+_MATCH_TOLERANCE = 0.1
 _WIDEST = 4096
 """Largest value that matching parameters tries."""
 
@@ -77,7 +79,7 @@ class Plan:
         if config.model.closed_form:
             return config
         if self.study.steps is not None:
-            epochs = max(1, round(self.study.steps / _steps_per_epoch(config)))
+            epochs = _epochs(self.study.steps, _steps_per_epoch(config))
         else:
             epochs = self._epochs_in_time(cell, config)
         return load_config(self.study.base, [*self._overrides(cell), *self._schedule(config, epochs)])
@@ -108,7 +110,12 @@ class Plan:
         problems = []
         for name in self.study.variants:
             try:
-                load_config(self.study.base, self._overrides(Cell(name, min(self.study.sizes), self.study.seeds[0])))
+                for size in (min(self.study.sizes), max(self.study.sizes)):
+                    cell = Cell(name, size, self.study.seeds[0])
+                    if self.study.steps is None:  # otherwise how long they take has to be measured first
+                        load_config(self.study.base, self._overrides(cell))
+                    else:
+                        self.config(cell)
             except ConfigError as error:
                 problems += [f"variant {name}: {problem.key}: {problem.message}" for problem in error.problems]
         if problems:
@@ -145,8 +152,25 @@ class Plan:
         yield f"train.schedule={json.dumps({**schedule, 'warmup_epochs': warmup})}"
         yield f"train.validate_every={max(1, epochs // self.study.validations)}"
         yield "train.early_stopping=null"
-        if self.study.time is not None:
-            yield f"train.max_time={self.study.time.total_seconds()}s"
+        time = self.study.time
+        yield "train.max_time=null" if time is None else f"train.max_time={time.total_seconds()}s"
+
+
+def _epochs(steps: int, per_epoch: int) -> int:
+    """Whole epochs of about so many steps in all.
+
+    Raises:
+        PotentialsError: no number of epochs comes near.
+    """
+    epochs = max(1, round(steps / per_epoch))
+    made = epochs * per_epoch
+    if abs(made - steps) > _STEPS_TOLERANCE * steps:
+        raise PotentialsError(
+            f"steps: {steps}, but with {per_epoch} steps an epoch, whole epochs make {made} at the nearest, so cells "
+            "would not "
+            f"get the same; give a multiple of {per_epoch}"
+        )
+    return epochs
 
 
 def _steps_per_epoch(config: RunConfig) -> int:
@@ -173,7 +197,7 @@ def _closest(model: FamilyConfig, setting: str, elements: Any, wanted: int) -> i
     def parameters(value: int) -> int:
         return _parameters(model.model_copy(update={setting: value}), elements)
 
-    if not isinstance(getattr(model, setting, None), int):
+    if type(getattr(model, setting, None)) is not int:
         raise PotentialsError(f"match_parameters.setting: {model.name} has no whole number called {setting}")
     low, high = 1, 2
     while parameters(high) < wanted and high < _WIDEST:
@@ -181,4 +205,11 @@ def _closest(model: FamilyConfig, setting: str, elements: Any, wanted: int) -> i
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if parameters(middle) < wanted else (low, middle)
-    return min((low, high), key=lambda value: abs(parameters(value) - wanted))
+    best = min((low, high), key=lambda value: abs(parameters(value) - wanted))
+    if abs(parameters(best) - wanted) > _MATCH_TOLERANCE * wanted:
+        raise PotentialsError(
+            f"match_parameters.setting: {setting} = {best} comes closest to {wanted} parameters, with "
+            f"{parameters(best)}; "
+            "match another setting, or other variants"
+        )
+    return best

@@ -14,12 +14,13 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """error = factor * size^exponent, by least squares of the logarithms."""
+    """error = factor * size^exponent, by least squares of the logarithms of the means of each size."""
 
     factor: float
     exponent: float
     low: float
-    """Lower end of the exponent's 95 % confidence interval (Student's t of the residuals)."""
+    """Lower end of the exponent's 95 % confidence interval (Student's t of the residuals, two degrees of freedom fewer
+    than sizes)."""
     high: float
 
     def at(self, size: float) -> float:
@@ -38,10 +39,16 @@ class PowerLaw:
 
 
 def fit_power_law(sizes: Sequence[float], errors: Sequence[float]) -> PowerLaw | None:
-    """Fit all points, those of several seeds included; None for fewer than three points or two sizes."""
-    if len(sizes) < 3 or len(set(sizes)) < 2:
+    """Fit the geometric means over the points of each size; None for fewer than three sizes.
+
+    Points of one size share whatever bends the curve there, so they do not count as independent: an interval from all
+    of them would be too narrow.
+    """
+    different = np.unique(sizes)
+    if len(different) < 3:
         return None
-    x, y = np.log(sizes), np.log(errors)
+    logarithms = np.log(errors)
+    x, y = np.log(different), np.array([logarithms[np.equal(sizes, size)].mean() for size in different])
     found = stats.linregress(x, y)
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(x) - 2) * found.stderr)
     exponent = float(found.slope)

@@ -14,7 +14,8 @@ from potentials.errors import PotentialsError, TrainingError
 def launch(study: Path, folder: Path, workers: int, slurm: Sequence[str] | None, say: Callable[[str], None]) -> None:
     """Start processes that each work on the study's queue; wait for them and repeat their words, except for SLURM's.
 
-    Without GPUs the processes of this machine share its cores evenly, unless OMP_NUM_THREADS says how many each takes.
+    The processes of this machine take its GPUs in turn. Without GPUs they share its cores evenly, unless
+    OMP_NUM_THREADS says how many each takes.
 
     Args:
         study: the description.
@@ -37,14 +38,19 @@ def launch(study: Path, folder: Path, workers: int, slurm: Sequence[str] | None,
     logs = folder.resolve() / "workers"
     logs.mkdir(parents=True, exist_ok=True)
     parameters = _parameters(slurm)
-    threads = _threads(workers) if slurm is None else None
+    gpus = _gpus() if slurm is None else []
+    threads = _threads(workers) if slurm is None and not gpus else None
     try:
         executor = submitit.AutoExecutor(logs, cluster="local" if slurm is None else "slurm")
         executor.update_parameters(**parameters)
         with executor.batch():
-            jobs = [executor.submit(work_alone, str(study.resolve()), threads) for _ in range(workers)]
-    except (RuntimeError, ValueError, OSError, submitit.core.utils.FailedSubmissionError) as error:
-        raise PotentialsError(f"the processes could not be started: {error}") from error
+            jobs = [
+                executor.submit(work_alone, str(study.resolve()), threads, gpus[k % len(gpus)] if gpus else None)
+                for k in range(workers)
+            ]
+    except (*_SUBMISSION_ERRORS, submitit.core.utils.FailedSubmissionError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise PotentialsError(f"the processes could not be started ({what}); check the options of --slurm") from error
     each = f" with {threads} threads each" if threads else ""
     say(f"{workers} {'jobs' if slurm is not None else 'processes'}{each} work on {folder}; their words are in {logs}")
     if slurm is not None:
@@ -56,8 +62,10 @@ def launch(study: Path, folder: Path, workers: int, slurm: Sequence[str] | None,
         raise TrainingError(f"{len(failed)} of {workers} processes failed: {failed[0].exception()}")
 
 
-def work_alone(study: str, threads: int | None = None) -> int:
-    """What each process does, with so many threads; the number of cells that are finished then."""
+def work_alone(study: str, threads: int | None = None, gpu: str | None = None) -> int:
+    """What each process does, with so many threads or on one GPU; the number of cells that are finished then."""
+    if gpu is not None:  # before PyTorch looks; submitit numbers them anew for each process
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     import torch
 
     import potentials.models  # noqa: F401  (enters the families)
@@ -71,12 +79,19 @@ def work_alone(study: str, threads: int | None = None) -> int:
 
 
 def _threads(workers: int) -> int | None:
-    """An even share of this machine's cores; None where something else decides."""
-    import torch
-
-    if torch.cuda.is_available() or "OMP_NUM_THREADS" in os.environ:
+    """An even share of this machine's cores; None where OMP_NUM_THREADS decides."""
+    if "OMP_NUM_THREADS" in os.environ:
         return None
     return max(1, len(os.sched_getaffinity(0)) // workers) if hasattr(os, "sched_getaffinity") else 1
+
+
+def _gpus() -> list[str]:
+    """What CUDA_VISIBLE_DEVICES must be for each of the GPUs that may be used."""
+    import torch
+
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    named = [name.strip() for name in visible.split(",")] if visible else []
+    return named or [str(number) for number in range(torch.cuda.device_count())]
 
 
 def _repeat_words(jobs: Sequence[Any], say: Callable[[str], None]) -> None:
@@ -98,11 +113,8 @@ def _repeat_words(jobs: Sequence[Any], say: Callable[[str], None]) -> None:
 
 def _parameters(slurm: Sequence[str] | None) -> dict[str, Any]:
     """submitit's names of the options."""
-    import torch
-
     if slurm is None:
-        gpus = torch.cuda.device_count()
-        return {"timeout_min": 60 * 24 * 365, "gpus_per_node": 1 if gpus else 0}
+        return {"timeout_min": 60 * 24 * 365, "gpus_per_node": 0}
     parameters: dict[str, Any] = {"name": "learning-curve", "nodes": 1, "tasks_per_node": 1}
     for option in slurm:
         key, equals, value = option.partition("=")
@@ -113,6 +125,8 @@ def _parameters(slurm: Sequence[str] | None) -> dict[str, Any]:
     return parameters
 
 
+_SUBMISSION_ERRORS = (RuntimeError, ValueError, OSError, AssertionError, NameError, TypeError)
+"""What submitit raises on options it does not like."""
 _SUBMITIT = ("nodes", "gpus_per_node", "cpus_per_task", "mem_gb", "timeout_min", "name", "stderr_to_stdout")
 """Options that submitit knows by this name on every cluster; others are SLURM's own."""
 

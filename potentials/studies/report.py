@@ -46,7 +46,15 @@ def _row(curve: Curve, sizes: list[int]) -> list[str]:
 
 
 def _cells(summary: Summary) -> list[dict[str, Any]]:
-    return [{**asdict(result.cell), "seconds": round(result.seconds, 1), **result.errors} for result in summary.results]
+    return [
+        {
+            **asdict(result.cell),
+            "seconds": round(result.seconds, 1),
+            **result.errors,
+            **{f"train_{name}": error for name, error in result.train_errors.items()},
+        }
+        for result in summary.results
+    ]
 
 
 def _csv(summary: Summary) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from potentials.config import load_config
 from potentials.potential import Potential
 from potentials.studies.cells import Cell, Plan
-from potentials.training.error_table import ErrorTable
+from potentials.training.error_table import ErrorTable, PartErrors
 
 _PARTS = ("train", "validation")
 _PROPERTIES = ("energy_per_atom", "forces", "stress")
@@ -21,6 +21,8 @@ class CellResult:
     cell: Cell
     errors: dict[str, float]
     """`forces_rmse`, `forces_mae`, `energy_per_atom_rmse`, ... of the first test set, eV/A, eV and eV/A^3."""
+    train_errors: dict[str, float]
+    """The same of the training frames: as large as those of the test, more steps are needed, not more data."""
     seconds: float
     """Training time."""
 
@@ -33,12 +35,17 @@ def finished_cell(plan: Plan, cell: Cell) -> CellResult | None:
         return None
     table = ErrorTable.from_json(json.loads(folder.errors.read_text()))
     test = next(part for part in table.parts if part.part not in _PARTS)
-    errors: dict[str, float] = {}
+    train = next(part for part in table.parts if part.part == "train")
+    return CellResult(cell, _figures(test), _figures(train), status.elapsed)
+
+
+def _figures(part: PartErrors) -> dict[str, float]:
+    figures: dict[str, float] = {}
     for name in _PROPERTIES:
-        error = getattr(test.errors, name)
+        error = getattr(part.errors, name)
         if error is not None:
-            errors |= {f"{name}_rmse": error.rmse, f"{name}_mae": error.mae}
-    return CellResult(cell, errors, status.elapsed)
+            figures |= {f"{name}_rmse": error.rmse, f"{name}_mae": error.mae}
+    return figures
 
 
 def num_parameters(plan: Plan, cell: Cell) -> int:

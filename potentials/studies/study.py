@@ -42,6 +42,10 @@ class Variant(StrictConfig):
     match_parameters: ParameterMatch | None = None
 
 
+_DECIDED = {"max_epochs", "max_time", "validate_every", "early_stopping"}
+"""Keys of `train` that follow from the study."""
+
+
 def _distinct(values: list[int]) -> list[int]:
     twice = sorted({value for value in values if values.count(value) > 1})
     if twice:
@@ -90,6 +94,8 @@ class Study(StrictConfig):
                     raise ValueError(f"{quote('/')} cannot be used in the name of a variant")
             except ValueError as error:
                 found[f"variants.{name}"] = str(error)
+            for key in sorted(_DECIDED & variant.train.keys()):
+                found[f"variants.{name}.train.{key}"] = "the study decides it, by steps or time; leave it out"
             match = variant.match_parameters
             if match is not None and (match.variant not in self.variants or match.variant == name):
                 others = ", ".join(other for other in self.variants if other != name)

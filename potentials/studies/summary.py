@@ -85,9 +85,31 @@ def in_words(summary: Summary) -> str:
         there = sorted((curve for curve in summary.curves if size in curve.points), key=lambda curve: curve.mean(size))
         best = [f"{curve.variant} ({curve.mean(size):.3g} {unit})" for curve in there]
         sentences.append(f"With {size} frames, from the smallest error to the largest: {', '.join(best)}.")
+    slow = _hardly_fitted(summary)
+    if slow:
+        sentences.append(
+            f"The training errors of {_listed(slow)} with {sizes[-1]} frames are more than {_FITTED:g} of their test "
+            "errors: what "
+            "limits them there is the model or the number of steps, not the data."
+        )
     if summary.missing:
         sentences.append(f"{summary.missing} cells are not finished.")
     return " ".join(sentences)
+
+
+_FITTED = 0.6
+
+
+def _hardly_fitted(summary: Summary) -> list[str]:
+    """Variants that have errors nearly as large on their training frames, with the most of them, as on others."""
+    found = []
+    for curve in summary.curves:
+        largest = [r for r in summary.results if r.cell.variant == curve.variant and r.cell.size == max(curve.points)]
+        pairs = [(r.train_errors.get(summary.metric), r.errors.get(summary.metric)) for r in largest]
+        shares = [train / test for train, test in pairs if train is not None and test]
+        if shares and float(np.mean(shares)) > _FITTED:
+            found.append(curve.variant)
+    return found
 
 
 def _listed(items: Sequence[str]) -> str:

@@ -29,6 +29,8 @@ def test_a_study_from_beginning_to_end(potentials, study_file):
     result = potentials("learning-curve", study_file, "--report")
     assert result.exit_code == 0, result.output
     assert "no cell is finished yet" in result.output
+    result = potentials("learning-curve", study_file, "--report", "--slurm", "partition=x")
+    assert "no cell is finished yet" in result.output
     result = potentials("learning-curve", study_file)
     assert result.exit_code == 0, result.output
     assert "4 cells, 0 finished" in result.output
@@ -64,7 +66,7 @@ def test_several_processes_say_what_they_do_and_what_failed(potentials, study_fi
 
 
 def test_too_many_frames(potentials, study_file):
-    study_file.write_text(study_file.read_text().replace("16]", "1000]"))
+    study_file.write_text(study_file.read_text().replace("16]", "1000]").replace("steps: 4", "steps: 250"))
     result = potentials("learning-curve", study_file)
     assert result.exit_code == 2
     assert "data.train_size: 1000, but only 46 frames are left to train on" in result.output
@@ -77,4 +79,4 @@ def test_wrong_options_of_slurm(potentials, study_file):
     assert "expected key=value, such as partition=gpu" in result.output
     result = potentials("learning-curve", study_file, "--slurm", "partition=gpu")
     assert result.exit_code == 2
-    assert "the processes could not be started: Could not detect" in result.output
+    assert "the processes could not be started (RuntimeError: Could not detect" in result.output

@@ -24,6 +24,13 @@ def test_rotations_are_proper_and_repeatable() -> None:
     assert random_rotation(dtype=torch.float32).dtype == torch.float32
 
 
+def test_matrices_of_single_precision() -> None:
+    """Orthogonal to a few units in the last place, which e3nn alone refuses."""
+    R = rotation().to(torch.float32) * (1 + 5e-6)
+    expected = wigner_D(Irrep(2, 1), rotation())
+    torch.testing.assert_close(wigner_D(Irrep(2, 1), R).double(), expected, rtol=0, atol=1e-5)
+
+
 def test_rotations_are_uniform() -> None:
     """Of the Haar measure: means of R_ij R_kl are d_ik d_jl / 3; the distribution of the angle."""
     generator = torch.Generator().manual_seed(0)

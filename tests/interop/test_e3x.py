@@ -30,9 +30,9 @@ from potentials.equivariant import (
     coupling_coefficients,
     spherical_harmonics,
 )
+from potentials.equivariant.envelopes import cosine_envelope, smooth_envelope
+from potentials.equivariant.mapped_radial import ExponentialMapping, MappedBasis
 from potentials.kernels import EdgeTopology
-from potentials.models.mapped_radial import ExponentialMapping, MappedBasis
-from potentials.models.radial import cosine_envelope, smooth_envelope
 
 ORACLE = dict(np.load(Path(__file__).parent / "oracles" / "e3x.npz"))
 METADATA = json.loads(str(ORACLE["metadata"]))

@@ -42,7 +42,7 @@ def potential(**options: Any) -> Potential:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"feature_degree": 2, "edge_degree": 1}, r"feature_degree: 2 cannot exceed edge_degree \(1\)"),
+        ({"feature_degree": 2, "edge_degree": 1}, r"feature_degree: 2 exceeds edge_degree \(1\)"),
         ({"correlation": [3]}, r"correlation: expected one number or 2 \(one per layer\), got 1"),
         ({"correlation": [3, 2], "layers": 3}, r"expected one number or 3 \(one per layer\), got 2"),
         ({"correlation": 0}, "greater than or equal to 1"),

@@ -80,7 +80,9 @@ def test_cells_are_runs_that_train_alone(study_file: Path) -> None:
 
 
 def test_parameters_are_matched(study_file: Path) -> None:
-    made = plan(study_file, "schnet: {}", "mace: {model: {name: mace}, match_parameters: {variant: wide}}")
+    study_file.write_text(study_file.read_text().replace("channels: 6", "channels: 40"))
+    matched = "mace: {model: {name: nequip, layers: 1, degree: 0, radial_mlp: [8]}, match_parameters: {variant: wide}}"
+    made = plan(study_file, "schnet: {}", matched)
 
     def parameters(config, **changes) -> int:
         model = config.model.model_copy(update={"elements": ["Cu"], "average_neighbors": 9.0, "scale": 1.0, **changes})
@@ -112,6 +114,32 @@ def test_parameters_are_matched(study_file: Path) -> None:
 def test_what_is_wrong_with_a_variant_names_it(study_file: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(PotentialsError, match=message):
         plan(study_file, old, new)
+
+
+def test_steps_that_whole_epochs_do_not_make(study_file: Path) -> None:
+    """With 8 frames in batches of 4 an epoch has two steps."""
+    with pytest.raises(
+        PotentialsError, match="steps: 7, but with 2 steps an epoch, whole epochs make 8 at the nearest"
+    ):
+        plan(study_file, "steps: 8", "steps: 7")
+
+
+def test_a_time_limit_of_the_base_does_not_cut_steps_short(study_file: Path) -> None:
+    base = study_file.parent / "base.yaml"
+    base.write_text(base.read_text().replace("max_epochs: 3", "max_epochs: 3\n  max_time: 1s"))
+    made = plan(study_file)
+    assert made.config(made.cells[0]).train.max_time is None
+
+
+def test_parameters_that_nothing_matches(study_file: Path) -> None:
+    matched = "mace: {model: {name: mace}, match_parameters: {variant: wide}}"
+    with pytest.raises(PotentialsError, match=r"channels = 1 comes closest to \d+ parameters, with \d+; match another"):
+        plan(study_file, "schnet: {}", matched)
+
+
+def test_what_the_study_decides_is_no_variant(study_file: Path) -> None:
+    with pytest.raises(ConfigError, match=r"variants\.ace\.train\.max_epochs: the study decides it"):
+        plan(study_file, "ace: {model", "ace: {train: {max_epochs: 3}, model")
 
 
 def test_a_base_without_test_frames(study_file: Path) -> None:

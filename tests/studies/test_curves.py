@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,18 +28,21 @@ def test_an_exact_power_law() -> None:
 
 
 def test_the_interval_holds_the_exponent_as_often_as_it_says() -> None:
-    """Of noisy data drawn many times, 95 % of the intervals contain the true exponent."""
+    """Of noisy data drawn many times, 95 % of the intervals contain the true exponent, whether the noise is of each
+    point or of all points of a size."""
     rng = np.random.default_rng(0)
     sizes = np.repeat([25, 50, 100, 200], 3)
     hits = 0
-    for _ in range(1000):
-        law = fit_power_law(sizes, 5.0 * sizes**-0.5 * np.exp(0.1 * rng.normal(size=len(sizes))))
+    for number in range(1000):
+        own, common = (0.1, 0.0) if number % 2 else (0.05, 0.1)
+        noise = own * rng.normal(size=len(sizes)) + common * np.repeat(rng.normal(size=4), 3)
+        law = fit_power_law(sizes, 5.0 * sizes**-0.5 * np.exp(noise))
         hits += law.low < -0.5 < law.high
         assert law.gain_interval[0] < law.gain < law.gain_interval[1]
     assert 930 < hits < 970
 
 
-@pytest.mark.parametrize("sizes", [[], [25], [25, 50], [25, 25, 25]], ids=str)
+@pytest.mark.parametrize("sizes", [[], [25], [25, 50], [25, 25, 25], [25, 25, 50, 50]], ids=str)
 def test_too_few_points(sizes: list[int]) -> None:
     assert fit_power_law(sizes, [1.0 + n for n in range(len(sizes))]) is None
 
@@ -46,6 +50,7 @@ def test_too_few_points(sizes: list[int]) -> None:
 @pytest.fixture
 def plan(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.setattr("potentials.studies.summary.num_parameters", lambda plan, cell: 1234)
+    study_file.write_text(study_file.read_text().replace("sizes: [16, 8]", "sizes: [16, 8, 32]"))
     return Plan(load_study(study_file))
 
 
@@ -56,13 +61,15 @@ def results(plan: Plan) -> list[CellResult]:
         power = {"schnet": 1, "wide": 2}.get(cell.variant)
         if power:
             error = 0.8 * (8 / cell.size) ** power * (1.1 if cell.seed == 2 else 1 / 1.1)
-            found.append(CellResult(cell, {"forces_rmse": error, "energy_per_atom_mae": 0.1}, 2.0))
+            found.append(
+                CellResult(cell, {"forces_rmse": error, "energy_per_atom_mae": 0.1}, {"forces_rmse": 0.01}, 2.0)
+            )
     return found
 
 
 def test_curves_and_words(plan: Plan) -> None:
     summary = summarize(plan, results(plan))
-    assert summary.missing == 4
+    assert summary.missing == 6
     schnet, wide = summary.curves
     assert schnet.variant == "schnet"
     assert schnet.mean(8) == pytest.approx(800)
@@ -72,8 +79,15 @@ def test_curves_and_words(plan: Plan) -> None:
     words = in_words(summary)
     assert "Doubling the training data divides the force error (RMSE) by 4.00 for wide (" in words
     assert " and 2.00 for schnet (" in words
-    assert "With 16 frames, from the smallest error to the largest: wide (200 meV/A), schnet (400 meV/A)." in words
-    assert words.endswith("4 cells are not finished.")
+    assert "With 32 frames, from the smallest error to the largest: wide (50 meV/A), schnet (200 meV/A)." in words
+    assert "training errors" not in words
+    assert words.endswith("6 cells are not finished.")
+
+
+def test_words_on_what_was_hardly_fitted(plan: Plan) -> None:
+    found = [replace(r, train_errors={"forces_rmse": 0.04}) for r in results(plan)]
+    words = in_words(summarize(plan, found))
+    assert "The training errors of wide with 32 frames are more than 0.6 of their test errors" in words
 
 
 def test_files(plan: Plan, tmp_path: Path) -> None:
@@ -81,12 +95,13 @@ def test_files(plan: Plan, tmp_path: Path) -> None:
     files = {file.name: file.read_bytes() for file in write_report(plan.study, summary, tmp_path)}
     assert files.keys() == {"report.html", "curves.svg", "results.csv", "results.json", "summary.txt"}
     rows = list(csv.DictReader(files["results.csv"].decode().splitlines()))
-    assert len(rows) == 8
+    assert len(rows) == 12
+    assert float(rows[0]["train_forces_rmse"]) == pytest.approx(0.01)
     assert rows[0]["variant"] == "schnet"
     assert float(rows[0]["forces_rmse"]) == pytest.approx(0.8 / 1.1)
     data = json.loads(files["results.json"])
     assert data["curves"][1]["law"]["exponent"] == pytest.approx(-2)
-    assert data["study"]["sizes"] == [16, 8]
+    assert data["study"]["sizes"] == [16, 8, 32]
     page = files["report.html"].decode()
     assert in_words(summary) in page
     assert page.count("<svg") == 1
@@ -97,10 +112,10 @@ def test_files(plan: Plan, tmp_path: Path) -> None:
 
 
 def test_table(plan: Plan) -> None:
-    rows = curve_table(summarize(plan, [*results(plan), CellResult(Cell("ace", 8, 1), {"forces_rmse": 0.05}, 1.0)]))
-    assert rows[0] == ["variant", "parameters", "8", "16", "exponent", "gain of doubling"]
-    assert rows[1][:4] == ["schnet", "1,234", "800", "400"]
-    assert rows[3] == ["ace", "1,234", "50", "-", "-", "-"]
+    rows = curve_table(summarize(plan, [*results(plan), CellResult(Cell("ace", 8, 1), {"forces_rmse": 0.05}, {}, 1.0)]))
+    assert rows[0] == ["variant", "parameters", "8", "16", "32", "exponent", "gain of doubling"]
+    assert rows[1][:5] == ["schnet", "1,234", "800", "400", "200"]
+    assert rows[3] == ["ace", "1,234", "50", "-", "-", "-", "-"]
 
 
 def test_names_are_escaped(plan: Plan, tmp_path: Path) -> None:
@@ -110,6 +125,6 @@ def test_names_are_escaped(plan: Plan, tmp_path: Path) -> None:
 
 
 def test_cells_without_the_metric_are_left_out(plan: Plan) -> None:
-    summary = summarize(plan, [CellResult(plan.cells[0], {"energy_per_atom_mae": 0.1}, 1.0)])
+    summary = summarize(plan, [CellResult(plan.cells[0], {"energy_per_atom_mae": 0.1}, {}, 1.0)])
     assert summary.curves == []
-    assert in_words(summary) == "11 cells are not finished."
+    assert in_words(summary) == "17 cells are not finished."

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from potentials.errors import PotentialsError, TrainingError
+from potentials.studies import launch as launch_module
 from potentials.studies import queue
 from potentials.studies.cells import Cell, Plan
 from potentials.studies.launch import launch
@@ -104,6 +106,32 @@ def test_two_processes_share_the_cells(study_file: Path) -> None:
     assert "2 processes work on" in said[0]
 
 
+def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In turn, of those that the user may use, by number or name."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-3f")
+    assert launch_module._gpus() == ["2", "GPU-3f"]
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    assert launch_module._gpus() == ["0", "1", "2"]
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    assert launch_module._gpus() == []
+
+
+@pytest.mark.parametrize("option", ["time=10:00:00", "mem_gb=much", "bogus=1"])
+def test_options_that_slurm_does_not_have(
+    option: str, study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a stand-in for SLURM's own command, which submitit looks for."""
+    (tmp_path / "bin").mkdir()
+    srun = tmp_path / "bin" / "srun"
+    srun.write_text("#!/bin/sh\n")
+    srun.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{srun.parent}:{os.environ['PATH']}")
+    made = plan(study_file)
+    with pytest.raises(PotentialsError, match=r"(?s)could not be started .*check the options of --slurm"):
+        launch(study_file, made.study.folder, 1, [option], lambda text: None)
+
+
 @pytest.mark.slow
 def test_a_process_that_fails_is_told(study_file: Path) -> None:
     made = plan(study_file)
@@ -129,7 +157,7 @@ def test_another_description_does_not_take_over_the_cells(study_file: Path) -> N
     with pytest.raises(PotentialsError, match=r"Changed: base\. Give"):
         plan(study_file)
     base.write_text(known)
-    study_file.write_text(text.replace("sizes: [16, 8]", "sizes: [8, 16, 24]").replace("wide:", "wider:"))
+    study_file.write_text(text.replace("sizes: [16, 8]", "sizes: [8, 16, 32]").replace("wide:", "wider:"))
     grown = plan(study_file)
     assert finished_cell(grown, Cell("schnet", 16, 1)) is not None
     assert finished_cell(grown, Cell("wider", 16, 1)) is None

@@ -10,8 +10,8 @@ import pytest
 import torch
 from scipy.interpolate import BPoly
 
+from potentials.equivariant.mapped_radial import FunctionName, MappedBasis, MappingName
 from potentials.models.e3x import E3xRadialConfig
-from potentials.models.mapped_radial import FunctionName, MappedBasis, MappingName
 from potentials.models.radial import RadialBasis
 
 CUTOFF = 4.0

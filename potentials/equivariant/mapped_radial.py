@@ -13,8 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from potentials.models.radial import chebyshev_polynomials
-from potentials.models.radial_functions import ValuesAndSlopes
+from potentials.equivariant.envelopes import ValuesAndSlopes
 
 FunctionName = Literal["bernstein", "chebyshev", "fourier", "gaussian", "sinc"]
 MappingName = Literal[
@@ -77,6 +76,16 @@ def _bernstein(t: Tensor, size: int) -> Tensor:
     v = torch.arange(size, device=t.device, dtype=t.dtype)
     binomials = t.new_tensor([math.comb(size - 1, number) for number in range(size)])
     return binomials * t**v * (1 - t) ** (size - 1 - v)
+
+
+def chebyshev_polynomials(x: Tensor, size: int) -> ValuesAndSlopes:
+    """Chebyshev polynomials T_0 to T_{size-1} of x [W, 1], and the derivatives n U_{n-1}, by their recursions."""
+    first, second = [torch.ones_like(x), x], [torch.ones_like(x), 2 * x]
+    while len(first) < size:
+        first.append(2 * x * first[-1] - first[-2])
+        second.append(2 * x * second[-1] - second[-2])
+    slopes = [torch.zeros_like(x), *(n * second[n - 1] for n in range(1, size))]
+    return torch.cat(first[:size], dim=1), torch.cat(slopes, dim=1)
 
 
 def fourier(t: Tensor, size: int) -> ValuesAndSlopes:
