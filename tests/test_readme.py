@@ -1,6 +1,8 @@
 """What the README shows is so."""
 
 import re
+import subprocess
+import sys
 
 import potentials.models  # noqa: F401  (enters the families)
 from potentials.cli.main import COMMANDS
@@ -17,3 +19,12 @@ def test_its_configuration_is_one(repository):
 def test_its_table_lists_the_commands(repository):
     text = (repository / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `([\w-]+)[` ].*\|$", text, re.MULTILINE)[: len(COMMANDS)] == list(COMMANDS)
+
+
+def test_the_network_of_the_documentation_runs(repository):
+    """Its last line compares a turned molecule with turned matrices."""
+    text = (repository / "docs" / "networks.md").read_text(encoding="utf-8")
+    example = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", example[1]], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "assert_close" in example[1]
