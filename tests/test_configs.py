@@ -60,7 +60,9 @@ def test_runs_a_step(file):
     if missing:
         pytest.skip(f"no {missing[0]}")
     prepared = prepare(config)
-    assert not prepared.warnings
+    # Silicon under strains that symmetry makes equal is there several times, and in both parts.
+    equivalent = ("repeat others", "frames are training frames too") if file.stem.startswith("silicon") else ()
+    assert not [text for text in prepared.warnings if not any(words in text for words in equivalent)]
     assert rehearse(prepared).steps_per_epoch == len(prepared.train)
 
 
@@ -114,6 +116,7 @@ def test_a_benchmark_runs_a_step_on_converted_files(file, tmp_path):
         write_structures(data / f"{stem}.extxyz", frames)
     config = load_config(shutil.copy(file, configs), ["data.batch_size=1", "data.validation=1", "model.channels=8"])
     prepared = prepare(config)
-    assert not prepared.warnings
+    # The forces of these files are random numbers.
+    assert all("do not add up to zero" in warning for warning in prepared.warnings)
     assert len(prepared.train) == RMD17_SPLIT_FRAMES - 1 == 5
     assert rehearse(prepared).steps_per_epoch == 5

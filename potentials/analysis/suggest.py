@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from potentials.analysis.survey import SURVEY_CUTOFF, Candidate, Survey, survey
+from potentials.analysis.survey import IMPLAUSIBLE_STRESS, SURVEY_CUTOFF, Candidate, Survey, ase_stress, survey
 from potentials.data.frames import BUILTIN_PREFIX, read_frames
 
 _COMMENT_COLUMN = 40
@@ -18,7 +18,6 @@ _LINE_LENGTH = 118
 _GENERIC_NAMES = {"train", "training", "data", "dataset", "all", "frames", "structures"}
 _ATOMS_PER_BATCH = 80
 _OPTIMIZER_STEPS = 20_000
-_IMPLAUSIBLE_STRESS = 0.5  # eV/A^3, 80 GPa; a stress beyond is more likely in kbar or GPa
 _FORCES_WEIGHT = 100.0
 
 
@@ -158,17 +157,8 @@ def _label_setting(label: str, unit: str, candidates: Sequence[Candidate], found
     return _Setting(label, f"{{key: {_quote(best.key)}, unit: {unit}}}", reason)
 
 
-def _ase_stress(found: Survey) -> Candidate | None:
-    """The stress that can be taken without a declaration: ASE's own, of periodic frames, of a size stresses have."""
-    for candidate in found.stress:
-        ase = candidate.place == "calculator" and candidate.key == "stress"
-        if ase and candidate.frames <= found.periodic and candidate.rms < _IMPLAUSIBLE_STRESS:
-            return candidate
-    return None
-
-
 def _stress_lines(found: Survey) -> list[str]:
-    taken = _ase_stress(found)
+    taken = ase_stress(found)
     if taken is not None:
         reason = f"in {taken.frames} of {found.num_frames} frames; unit, sign and order are assumed to be ASE's"
         return _lines([_Setting("stress", "{key: stress, unit: eV/A^3, sign: tension-positive}", reason)], 2)
@@ -177,7 +167,7 @@ def _stress_lines(found: Survey) -> list[str]:
     best = found.stress[0]
     label = "virial" if "virial" in best.key.lower() and "stress" not in best.key.lower() else "stress"
     units = "eV, Ha, kcal/mol, ..." if label == "virial" else "eV/A^3, GPa, kbar, ..."
-    size = "; too large for eV/A^3" if label == "stress" and best.rms > _IMPLAUSIBLE_STRESS else ""
+    size = "; too large for eV/A^3" if label == "stress" and best.rms > IMPLAUSIBLE_STRESS else ""
     return [
         f'  # "{best.key}" looks like a {label} (in {best.frames} frames; {best.rms:.3g} RMS{size}).',
         "  # Nothing in the file says its unit, sign and order; a wrong one spoils the training silently. Find out,",
@@ -241,7 +231,7 @@ def _loss_section(found: Survey) -> list[str]:
         lines += _lines([_Setting("forces", f"{{weight: {_FORCES_WEIGHT:g}}}", reason)], 2)
     else:
         lines += _lines([_Setting("forces", "{weight: 0}", "there are no forces")], 2)
-    taken = _ase_stress(found)
+    taken = ase_stress(found)
     if taken is not None and found.forces:
         reason = "the same relative error counts a tenth of what it counts in the forces"
         lines += _lines([_Setting("stress", f"{{weight: {_stress_weight(taken, found.forces[0]):g}}}", reason)], 2)
@@ -303,7 +293,7 @@ def _warnings(found: Survey) -> tuple[str, ...]:
         warnings.append(f"an RMS force of {force:.3g} eV/A is large; if it is in kcal/mol/A, set data.forces.unit")
     if 0 < force < 0.08:
         warnings.append(f"an RMS force of {force:.2g} eV/A is small; if it is in Ha/Bohr, set data.forces.unit")
-    undeclared = found.stress and found.periodic and _ase_stress(found) is None
+    undeclared = found.stress and found.periodic and ase_stress(found) is None
     if undeclared:
         warnings.append(
             f'"{found.stress[0].key}" is not used: its unit, sign and order must be declared (see the comment in data)'

@@ -16,6 +16,8 @@ from potentials.data.neighbor_list import neighbor_list
 from potentials.errors import DataError
 
 SURVEY_CUTOFF = 5.0
+IMPLAUSIBLE_STRESS = 0.5
+"""eV/A^3, 80 GPa; a stress beyond is more likely in kbar or GPa."""
 _SAMPLED_FRAMES = 50
 _MOST_GROUPS = 50
 
@@ -99,6 +101,15 @@ def survey(frames: Sequence[Frame]) -> Survey:
         weight_key=next((key for key in _WEIGHT_KEYS if any(key in atoms.info for atoms in structures)), None),
         neighbors=_mean_neighbors(structures),
     )
+
+
+def ase_stress(found: Survey) -> Candidate | None:
+    """The stress that can be taken without a declaration: ASE's own, of periodic frames, of a size stresses have."""
+    for candidate in found.stress:
+        ase = candidate.place == "calculator" and candidate.key == "stress"
+        if ase and candidate.frames <= found.periodic and candidate.rms < IMPLAUSIBLE_STRESS:
+            return candidate
+    return None
 
 
 def _by_number(counts: Counter[str]) -> dict[str, int]:

@@ -9,6 +9,8 @@ import typer
 from potentials.cli.commands import LazyCommands, list_commands
 
 COMMANDS = {
+    "audit": "Look for quiet faults in data sets, or in the parts of a run",
+    "split": "Divide files into training, validation and test files that do not leak",
     "fetch": "Download a public data set and write it as extxyz",
 }
 
@@ -19,12 +21,18 @@ class DataCommands(LazyCommands):
     prefix: ClassVar[str] = "data_"
 
 
-data = typer.Typer(cls=DataCommands, no_args_is_help=True, add_completion=False, help="Public data sets.", name="data")
+data = typer.Typer(
+    cls=DataCommands,
+    no_args_is_help=True,
+    add_completion=False,
+    help="Data sets: looking for faults, dividing, downloads.",
+    name="data",
+)
 
 
 @data.callback()
 def _group() -> None:
-    """Keeps the commands a group while there is only one."""
+    """Commands about data, apart from training."""
 
 
 list_commands(data, COMMANDS)

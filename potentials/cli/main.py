@@ -21,7 +21,7 @@ COMMANDS = {
     "relax": "Relax positions, or positions and cell",
     "inspect": "What a model file holds",
     "learning-curve": "Compare models on growing parts of the data",
-    "data": "Fetch public data sets",
+    "data": "Audit, divide and fetch data sets",
     "schema": "The JSON schema of the configuration, for editors",
     "doctor": "Check the installation and this machine",
 }

@@ -9,7 +9,7 @@ import numpy as np
 from ase.data import atomic_numbers, covalent_radii
 
 from potentials.data.findings import Findings
-from potentials.data.frames import frame_list
+from potentials.data.frames import Frame, frame_list
 from potentials.data.labels import LabelledFrame
 from potentials.data.neighbor_list import neighbor_list
 from potentials.data.statistics import Statistics
@@ -85,8 +85,8 @@ def check_neighbors(statistics: Statistics, cutoff: float, findings: Findings) -
         )
 
 
-def check_contacts(part: str, frames: Sequence[LabelledFrame], findings: Findings) -> None:
-    """Warn of atoms on top of each other: closer than 0.4 A, or than half the sum of their covalent radii."""
+def find_contacts(frames: Sequence[LabelledFrame]) -> list[tuple[Frame, float]]:
+    """Frames with atoms closer than 0.4 A, or than half the sum of their radii; and the shortest distance, A."""
     close = []
     for labelled in frames:
         atoms = labelled.frame.atoms
@@ -99,29 +99,7 @@ def check_contacts(part: str, frames: Sequence[LabelledFrame], findings: Finding
         allowed = np.maximum(SHORTEST_DISTANCE, CONTACT_FRACTION * (radii[sender] + radii[receiver]))
         if (distances < allowed).any():
             close.append((labelled.frame, float(distances.min())))
-    if close:
-        findings.warn(
-            f"atoms on top of each other in {part} {frame_list([frame for frame, _ in close])}; the shortest distance "
-            f"is {min(distance for _, distance in close):.2f} A"
-        )
-
-
-def check_leaks(
-    train: Sequence[LabelledFrame],
-    validation: Sequence[LabelledFrame],
-    tests: Mapping[str, Sequence[LabelledFrame]],
-    findings: Findings,
-) -> None:
-    """Warn of validation and test frames that are training (or validation) frames as well, and of repeated ones."""
-    in_train = {structure_hash(labelled) for labelled in train}
-    if len(in_train) < len(train):
-        findings.warn(f"{len(train) - len(in_train)} training frames are repetitions of others")
-    in_validation = {structure_hash(labelled) for labelled in validation}
-    _warn_of_leak("validation", "training", validation, in_train, findings)
-    for name, frames in tests.items():
-        part = "test" if name == "test" else f'test "{name}"'
-        _warn_of_leak(part, "training", frames, in_train, findings)
-        _warn_of_leak(part, "validation", frames, in_validation - in_train, findings)
+    return close
 
 
 def structure_hash(labelled: LabelledFrame) -> bytes:
@@ -133,17 +111,6 @@ def structure_hash(labelled: LabelledFrame) -> bytes:
         digest.update(np.rint(np.asarray(lengths) * 1e6).astype("<i8").tobytes())
     digest.update(np.asarray(atoms.pbc, dtype=np.uint8).tobytes())
     return digest.digest()
-
-
-def _warn_of_leak(
-    part: str, other: str, frames: Sequence[LabelledFrame], known: set[bytes], findings: Findings
-) -> None:
-    same = [labelled.frame for labelled in frames if structure_hash(labelled) in known]
-    if same:
-        findings.warn(
-            f"{len(same)} of {len(frames)} {part} frames are {other} frames too, so their errors mean little: "
-            f"{frame_list(same)}"
-        )
 
 
 def _frames_by_unknown_element(

@@ -14,12 +14,11 @@ from ase.data import atomic_numbers
 from potentials.config.data import DataConfig, Files
 from potentials.config.families import FamilyConfig
 from potentials.config.run import RunConfig
+from potentials.data.audit.quick import brief_audit
 from potentials.data.checks import (
-    check_contacts,
     check_cutoff,
     check_elements,
     check_elements_of_part,
-    check_leaks,
     check_neighbors,
     structure_hash,
 )
@@ -64,13 +63,16 @@ class PreparedData:
 
 
 @dataclass
-class _Parts:
+class Parts:
+    """Labelled frames, divided as a run divides them."""
+
     train: list[LabelledFrame]
     validation: list[LabelledFrame]
     tests: dict[str, list[LabelledFrame]]
     isolated_atoms: list[LabelledFrame]
 
     def all_frames(self) -> list[LabelledFrame]:
+        """Those of all parts, without the isolated atoms."""
         return [*self.train, *self.validation, *(frame for frames in self.tests.values() for frame in frames)]
 
 
@@ -85,15 +87,11 @@ def prepare(config: RunConfig) -> PreparedData:
     """
     findings = Findings()
     check_cutoff(config.model.cutoff)
-    seed = config.seed if config.data.split_seed is None else config.data.split_seed
-    parts = _divide(config.data, seed, findings)
-    _choose(parts, config, findings)
+    parts = divide(config, findings)
     _check_loss(config, findings)
     _check_group_weights(config.data, parts)
     elements = _resolve_elements(config.model, parts, findings)
-    for part, frames in _named_parts(parts):
-        check_contacts(part, frames, findings)
-    check_leaks(parts.train, parts.validation, parts.tests, findings)
+    brief_audit(dict(_named_parts(parts)), findings)
 
     energies = find_reference_energies(
         config.data.reference_energies, elements, parts.train, parts.isolated_atoms, findings
@@ -113,12 +111,27 @@ def prepare(config: RunConfig) -> PreparedData:
         reference_energies=energies,
         notes=findings.notes,
         warnings=findings.warnings,
-        splits=describe_splits(seed, parts.train, parts.validation, parts.tests, parts.isolated_atoms),
+        splits=describe_splits(_split_seed(config), parts.train, parts.validation, parts.tests, parts.isolated_atoms),
         fingerprint=fingerprint(parts.train),
         statistics=statistics,
         train_graphs=graphs,
         groups=groups,
     )
+
+
+def divide(config: RunConfig, findings: Findings) -> Parts:
+    """Read all files of a run and divide them into parts; isolated atoms and frames without labels are taken out.
+
+    Raises:
+        DataError: a file or label cannot be read, or a part is empty.
+    """
+    parts = _divide(config.data, _split_seed(config), findings)
+    _choose(parts, config, findings)
+    return parts
+
+
+def _split_seed(config: RunConfig) -> int:
+    return config.seed if config.data.split_seed is None else config.data.split_seed
 
 
 def fingerprint(frames: Sequence[LabelledFrame]) -> str:
@@ -139,8 +152,7 @@ def fingerprint(frames: Sequence[LabelledFrame]) -> str:
     return digest.hexdigest()
 
 
-def _divide(data: DataConfig, seed: int, findings: Findings) -> _Parts:
-    """Read all files and divide them into parts; isolated atoms and frames without labels are taken out."""
+def _divide(data: DataConfig, seed: int, findings: Findings) -> Parts:
     train, isolated = _read_part("training", data.train, data, findings)
     if data.isolated_atoms is not None:
         isolated = [*isolated, *_read_isolated_atoms(data.isolated_atoms, data, findings)]
@@ -161,10 +173,10 @@ def _divide(data: DataConfig, seed: int, findings: Findings) -> _Parts:
         for name, files in named.items():
             part = UNNAMED_TEST if name == UNNAMED_TEST else f'test "{name}"'
             tests[name], _ = _read_part(part, files, data, findings, required=False)
-    return _Parts([train[i] for i in chosen], validation, tests, isolated)
+    return Parts([train[i] for i in chosen], validation, tests, isolated)
 
 
-def _choose(parts: _Parts, config: RunConfig, findings: Findings) -> None:
+def _choose(parts: Parts, config: RunConfig, findings: Findings) -> None:
     """Keep `data.train_size` of the training frames, where that is given."""
     size = config.data.train_size
     if size is None:
@@ -210,7 +222,7 @@ def _read_isolated_atoms(files: Files, data: DataConfig, findings: Findings) -> 
     return frames
 
 
-def _named_parts(parts: _Parts) -> list[tuple[str, list[LabelledFrame]]]:
+def _named_parts(parts: Parts) -> list[tuple[str, list[LabelledFrame]]]:
     tests = [(name if name == UNNAMED_TEST else f'test "{name}"', frames) for name, frames in parts.tests.items()]
     return [("training", parts.train), ("validation", parts.validation), *tests]
 
@@ -228,7 +240,7 @@ def _check_loss(config: RunConfig, findings: Findings) -> None:
             findings.warn(f"the {name} labels are read and measured but not trained on: loss.{name}.weight = 0")
 
 
-def _check_group_weights(data: DataConfig, parts: _Parts) -> None:
+def _check_group_weights(data: DataConfig, parts: Parts) -> None:
     known = group_names(parts.all_frames())
     for name in data.weights.groups:
         if name not in known:
@@ -240,7 +252,7 @@ def _check_group_weights(data: DataConfig, parts: _Parts) -> None:
             )
 
 
-def _resolve_elements(model: FamilyConfig, parts: _Parts, findings: Findings) -> list[str]:
+def _resolve_elements(model: FamilyConfig, parts: Parts, findings: Findings) -> list[str]:
     """The elements of the model by atomic number, after checking those of all parts."""
     found = {symbol for frame in parts.train for symbol in set(frame.frame.atoms.get_chemical_symbols())}
     trained = sorted(found, key=lambda symbol: atomic_numbers[symbol])

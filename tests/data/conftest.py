@@ -28,8 +28,18 @@ def labelled_molecule(name: str, seed: int) -> Atoms:
     random = np.random.default_rng(seed)
     atoms.positions += random.normal(scale=0.05, size=atoms.positions.shape)
     energy = sum(TRUE_E0[symbol] for symbol in atoms.symbols) + 0.25 * len(atoms)
-    atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=random.normal(size=(len(atoms), 3)))
+    forces = without_rigid_motion(atoms.positions, random.normal(size=(len(atoms), 3)))
+    atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=forces)
     return atoms
+
+
+def without_rigid_motion(positions: np.ndarray, forces: np.ndarray) -> np.ndarray:
+    """Forces without sum and torque, as those of an energy are."""
+    axes = np.eye(3)
+    motions = [*(np.tile(axis, (len(positions), 1)) for axis in axes), *(np.cross(axis, positions) for axis in axes)]
+    basis, _ = np.linalg.qr(np.reshape(motions, (6, -1)).T)
+    flat = forces.ravel()
+    return (flat - basis @ (basis.T @ flat)).reshape(-1, 3)
 
 
 def isolated_atom(symbol: str) -> Atoms:

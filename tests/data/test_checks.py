@@ -9,12 +9,11 @@ from ase import Atoms
 from ase.build import bulk, molecule
 
 from potentials.data.checks import (
-    check_contacts,
     check_cutoff,
     check_elements,
     check_elements_of_part,
-    check_leaks,
     check_neighbors,
+    find_contacts,
     structure_hash,
 )
 from potentials.data.findings import Findings
@@ -77,31 +76,10 @@ def test_neighbors() -> None:
     ],
 )
 def test_atoms_on_top_of_each_other(atoms: Atoms, close: bool, labelled: Labelled) -> None:
-    findings = Findings()
-    check_contacts("training", [labelled(molecule("H2O"), 0), labelled(atoms, 7)], findings)
-    assert len(findings.warnings) == int(close)
+    found = find_contacts([labelled(molecule("H2O"), 0), labelled(atoms, 7)])
+    assert [frame.index for frame, _ in found] == ([7] if close else [])
     if close:
-        assert "atoms on top of each other in training 1 frame (frames.xyz: 7)" in findings.warnings[0]
-
-
-def test_leaks(labelled: Labelled) -> None:
-    frames = [labelled(molecule("H2O"), i, "t.xyz") for i in range(4)]
-    for number, frame in enumerate(frames):
-        frame.frame.atoms.rattle(0.1, seed=number)
-    copy = labelled(frames[0].frame.atoms.copy(), 5, "v.xyz", energy=-1.0)  # other labels, same structure
-    findings = Findings()
-    check_leaks(frames[:2], frames[2:3], {"test": frames[3:]}, findings)
-    assert findings.warnings == []
-    check_leaks(frames[:2], [copy, frames[2]], {"hot": [frames[2], frames[1]]}, findings)
-    assert [warning.split(",")[0] for warning in findings.warnings] == [
-        "1 of 2 validation frames are training frames too",
-        '1 of 2 test "hot" frames are training frames too',
-        '1 of 2 test "hot" frames are validation frames too',
-    ]
-    assert "v.xyz: 5" in findings.warnings[0]
-    findings = Findings()
-    check_leaks([*frames[:2], copy], [], {}, findings)
-    assert findings.warnings == ["1 training frames are repetitions of others"]
+        assert found[0][1] == pytest.approx(atoms.get_all_distances(mic=True)[0, -1] if len(atoms) > 1 else 1.2)
 
 
 def test_structure_hash_sees_the_structure_only(labelled: Labelled) -> None:

@@ -1,0 +1,177 @@
+"""The audit of a data set: what is quietly wrong with it, before anything is trained."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from potentials.analysis.consistency import energy_findings, stress_findings, undeclared_stress
+from potentials.analysis.probe import probe
+from potentials.analysis.survey import Candidate, ase_stress, survey
+from potentials.config.data import DataConfig, EnergyLabel, Files, ForcesLabel, StressLabel
+from potentials.config.run import RunConfig
+from potentials.data.audit.energies import energy_kind
+from potentials.data.audit.finding import AuditFinding
+from potentials.data.audit.quick import quick_findings
+from potentials.data.findings import Findings
+from potentials.data.frames import Frame, read_frames
+from potentials.data.isolated_atoms import separate_isolated_atoms
+from potentials.data.labels import LabelledFrame, label_frames
+from potentials.data.prepare import divide
+
+_SEVERITIES = ("error", "warning", "note")
+DEFAULT_CUTOFF = 5.0
+
+
+@dataclass(frozen=True)
+class AuditedData:
+    """Labelled frames by part, the training frames first, and what is known beside them."""
+
+    parts: dict[str, list[LabelledFrame]]
+    isolated: list[LabelledFrame]
+    cutoff: float
+    """A."""
+    undeclared: tuple[str, ...] = ()
+    """Entries that look like stresses or virials and are not read."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found."""
+
+    facts: dict[str, str]
+    """About each part, in words."""
+    findings: list[AuditFinding]
+    """The worst first."""
+    data: AuditedData
+
+    def count(self, severity: str) -> int:
+        """How many findings of a severity there are."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is neither an error nor a warning."""
+        return self.count("error") + self.count("warning") == 0
+
+    def to_json(self) -> dict[str, Any]:
+        """For scripts."""
+        return {
+            "passed": self.passed,
+            "facts": self.facts,
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+def data_of_files(files: Files, others: Mapping[str, Files], labels: DataConfig, cutoff: float) -> AuditedData:
+    """Files as they are, each a part.
+
+    Args:
+        files: what is trained on.
+        others: further parts by name, such as `validation` and `test`.
+        labels: keys and units; see `labels_of_files`.
+        cutoff: A.
+
+    Raises:
+        DataError: a file is missing or unreadable, or a label cannot be read.
+    """
+    parts: dict[str, list[LabelledFrame]] = {}
+    isolated: list[LabelledFrame] = []
+    found: tuple[str, ...] = ()
+    for name, of_part in {"training": files, **others}.items():
+        frames = read_frames(of_part)
+        labelled, atoms = separate_isolated_atoms(label_frames(frames, labels, required=False))
+        parts[name] = labelled
+        isolated += atoms
+        found = found or _undeclared(frames, labels)
+    return AuditedData(parts, isolated, cutoff, found)
+
+
+def labels_of_files(files: Files) -> DataConfig:
+    """Where the labels stand: the keys that `init` would take, in eV and A.
+
+    Raises:
+        DataError: the files hold neither energies nor forces.
+    """
+    found = survey(read_frames(files))
+    energy, forces = (_key(candidates) for candidates in (found.energy, found.forces))
+    return DataConfig(
+        train=files,
+        energy=None if energy is None else EnergyLabel(key=energy),
+        forces=None if forces is None else ForcesLabel(key=forces),
+        stress=StressLabel() if ase_stress(found) else None,
+        group_key=found.group_key or DataConfig.model_fields["group_key"].default,
+    )
+
+
+def data_of_run(config: RunConfig) -> AuditedData:
+    """The parts of a run, as its configuration divides and reads them."""
+    parts = divide(config, Findings())
+    undeclared = _undeclared([frame.frame for frame in parts.train], config.data)
+    named = {"training": parts.train, "validation": parts.validation, **parts.tests}
+    return AuditedData(named, parts.isolated_atoms, config.model.cutoff, undeclared)
+
+
+def audit(data: AuditedData, say: Callable[[str], None] = lambda text: None) -> Audit:
+    """Look for everything."""
+    findings = [*quick_findings(data.parts, data.isolated, data.cutoff)]
+    for part, frames in data.parts.items():
+        say(f"fitting a small model to the {part} frames, to compare energies, forces and stresses")
+        findings += _by_probe(part, _usable(frames, findings), data)
+    return Audit(_facts(data), _sorted(findings), data)
+
+
+def _usable(frames: Sequence[LabelledFrame], findings: Sequence[AuditFinding]) -> list[LabelledFrame]:
+    """Those without an error of their own, which would spoil what a model says of the others."""
+    wrong = {id(frame) for finding in findings if finding.severity == "error" for frame in finding.frames}
+    return [frame for frame in frames if id(frame.frame) not in wrong]
+
+
+def _by_probe(part: str, frames: Sequence[LabelledFrame], data: AuditedData) -> Iterator[AuditFinding]:
+    judge = probe(frames, min(data.cutoff, DEFAULT_CUTOFF))
+    if judge is None:
+        return
+    yield from energy_findings(part, judge)
+    yield from stress_findings(part, judge)
+    for key in data.undeclared:
+        yield undeclared_stress(part, key, judge)
+
+
+def _sorted(findings: Sequence[AuditFinding]) -> list[AuditFinding]:
+    """The worst first; of one check and part, the quick one where the fitted model says the same."""
+    seen: dict[tuple[str, str], AuditFinding] = {}
+    for finding in findings:
+        seen.setdefault((finding.check, finding.what.partition(":")[0]), finding)
+    return sorted(seen.values(), key=lambda finding: _SEVERITIES.index(finding.severity))
+
+
+def _key(candidates: Sequence[Candidate]) -> str | None:
+    return candidates[0].key if candidates else None
+
+
+def _undeclared(frames: Sequence[Frame], labels: DataConfig) -> tuple[str, ...]:
+    """Stresses or virials among the entries, if none is read."""
+    if labels.stress is not None or labels.virial is not None:
+        return ()
+    periodic = [frame for frame in frames if frame.atoms.pbc.all()]
+    return tuple(candidate.key for candidate in survey(periodic).stress[:1]) if periodic else ()
+
+
+def _facts(data: AuditedData) -> dict[str, str]:
+    return {part: _facts_of(frames) for part, frames in data.parts.items()}
+
+
+def _facts_of(frames: Sequence[LabelledFrame]) -> str:
+    sizes = [len(frame.forces) for frame in frames]
+    formulas = Counter(frame.frame.atoms.get_chemical_formula(empirical=True) for frame in frames)
+    names = ", ".join(f"{name} ({count})" for name, count in formulas.most_common(4))
+    size = f"{min(sizes)} atoms" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)} atoms"
+    squares = [float(np.mean(frame.forces**2)) for frame in frames if np.isfinite(frame.forces).all()]
+    forces = f"; forces {np.sqrt(np.mean(squares)):.3g} eV/A (RMS)" if squares else "; no forces"
+    return (
+        f"{len(frames)} frames of {size}: {names}{', ...' if len(formulas) > 4 else ''}; {energy_kind(frames)}{forces}"
+    )

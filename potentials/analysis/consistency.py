@@ -1,0 +1,246 @@
+"""What a model fitted to the data says of them: mixed levels of theory, units of energies and of stresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potentials.analysis.probe import Probe
+from potentials.config.data import SixOrder
+from potentials.data.audit.finding import AuditFinding
+from potentials.data.audit.trajectories import robust_slope
+from potentials.data.audit.units import explain_ratio, explain_stress
+from potentials.data.frames import Frame
+from potentials.data.label_values import find_value, stress_matrix
+from potentials.data.labels import LabelledFrame
+
+_USABLE_ERROR = 0.3
+"""Of the size of forces; a model worse than that judges nothing."""
+_CORRELATED = 0.8
+_RATIO_TOLERANCE = 0.25
+_FEWEST = 10
+"""Frames of one composition and group, to tell what is usual."""
+_GAP_SIGMAS = 3.0
+"""Two levels of theory are apart by a gap of so many standard deviations of either."""
+_SMALLEST_SHARE = 0.05
+_SMALLEST_GAP = 0.003
+"""eV an atom."""
+_OUTLIER_SIGMAS = 12.0
+_SMALLEST_OUTLIER = 0.01
+"""eV an atom."""
+_STRESS_CORRELATED = 0.7
+_ORDERS: tuple[SixOrder, ...] = ("xx yy zz yz xz xy", "xx yy zz xy yz xz", "xx yy zz xy xz yz")
+_STRESS_TOLERANCE = 0.4
+
+
+def energy_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
+    """Whether energies are those that the forces are derivatives of, up to a constant of each composition and group."""
+    labelled = np.array([np.isfinite(frame.energy) for frame in probe.frames])
+    if labelled.sum() < _FEWEST or probe.force_error > _USABLE_ERROR:
+        return
+    energies, predicted = _centred(probe, labelled)
+    slope, correlation = robust_slope(predicted[labelled], energies[labelled])
+    atoms = np.array([len(frame.forces) for frame in probe.frames])
+    if abs(correlation) > _CORRELATED and abs(slope - 1) > _RATIO_TOLERANCE:
+        yield AuditFinding(
+            "energy-force-ratio",
+            "error",
+            f"{part}: energies differ by {slope:.3g} times what the forces say, in a model fitted to the forces alone",
+            "energies and forces that contradict each other cannot both be learned",
+            explain_ratio(slope, float(atoms[labelled].mean())),
+            figures={"ratio": slope, "correlation": correlation},
+        )
+    elif abs(correlation) < 0.5:
+        yield AuditFinding(
+            "energy-force-mismatch",
+            "error",
+            f"{part}: energies have little to do with what the forces say (correlation {correlation:.2f}), in a model "
+            "fitted to the forces alone",
+            "energies and forces that contradict each other cannot both be learned",
+            "look whether both are of the same calculation and the same frame",
+            figures={"correlation": correlation},
+        )
+        return
+    yield from _odd_energies(part, probe, (energies - slope * predicted) / atoms)
+
+
+def _classes(probe: Probe) -> dict[tuple[str, str], NDArray[np.int64]]:
+    """Frames by composition and group, those with an energy."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for number, frame in enumerate(probe.frames):
+        if np.isfinite(frame.energy):
+            found.setdefault((frame.frame.atoms.get_chemical_formula(), frame.group), []).append(number)
+    return {key: np.array(members) for key, members in found.items()}
+
+
+def _centred(probe: Probe, labelled: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Energies as labelled and as the forces say, without their medians in each class."""
+    energies = np.array([frame.energy for frame in probe.frames])
+    predicted = probe.energies_by_forces.copy()
+    for members in _classes(probe).values():
+        offset = np.median(energies[members] - predicted[members])
+        centre = np.median(predicted[members])
+        predicted[members] -= centre
+        energies[members] -= offset + centre
+    return np.where(labelled, energies, 0.0), predicted
+
+
+def _odd_energies(part: str, probe: Probe, residuals: NDArray[np.float64]) -> Iterator[AuditFinding]:
+    """Frames that are off: a second cloud of them, or single ones. Residuals in eV an atom."""
+    second, single = [], []
+    gap = largest = 0.0
+    for members in _classes(probe).values():
+        if len(members) < _FEWEST:
+            continue
+        values = residuals[members]
+        split = level_gap(values)
+        if split is not None:
+            low, high = values < split, values > split
+            fewer = low if low.sum() <= high.sum() else high
+            gap = max(gap, abs(float(np.median(values[low]) - np.median(values[high]))))
+            second += [probe.frames[k].frame for k in members[fewer]]
+            continue
+        sigma = 1.4826 * float(np.median(np.abs(values - np.median(values))))
+        off = np.abs(values - np.median(values))
+        odd = off > max(_OUTLIER_SIGMAS * sigma, _SMALLEST_OUTLIER)
+        single += [probe.frames[k].frame for k in members[odd]]
+        largest = max([largest, *off[odd].tolist()])
+    if second:
+        yield _mixed_levels(part, second, gap)
+    if single:
+        yield AuditFinding(
+            "energy-outlier",
+            "warning",
+            f"{part}: the energies of {len(single)} frames are off by up to {1e3 * largest:.3g} meV/atom from what "
+            "the forces "
+            "of all frames say",
+            "single wrong energies pull at everything that is learned from them",
+            "look at these frames: another electronic state, a calculation that did not converge, an energy of another "
+            "frame; or a structure unlike all others, which is no fault",
+            tuple(single),
+            {"largest_eV_per_atom": largest},
+        )
+
+
+def _mixed_levels(part: str, frames: Sequence[Frame], gap: float) -> AuditFinding:
+    return AuditFinding(
+        "mixed-levels",
+        "error",
+        f"{part}: energies of the same composition lie on two levels, {1e3 * gap:.4g} meV/atom apart, where the "
+        "forces know "
+        "one only",
+        "a model learns one level of theory; between two it learns noise",
+        "find out what differs for the smaller number of frames, which are named here (functional, basis, dispersion, "
+        "smearing, another program), and compute one kind again or leave it out",
+        tuple(frames),
+        {"gap_eV_per_atom": gap},
+    )
+
+
+def level_gap(values: NDArray[np.float64]) -> float | None:
+    """Where numbers fall into two clouds with a gap between them wider than either; None if they do not."""
+    ordered = np.sort(values)
+    fewest = max(3, int(np.ceil(_SMALLEST_SHARE * len(ordered))))
+    inner = np.arange(fewest, len(ordered) - fewest + 1)
+    if not len(inner):
+        return None
+    gaps = ordered[inner] - ordered[inner - 1]
+    cut = int(inner[np.argmax(gaps)])
+    spread = max(float(ordered[:cut].std()), float(ordered[cut:].std()))
+    if gaps.max() <= max(_GAP_SIGMAS * spread, _SMALLEST_GAP):
+        return None
+    return float((ordered[cut - 1] + ordered[cut]) / 2)
+
+
+def stress_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
+    """Whether the stresses that are read have the unit and sign that was declared."""
+    pairs = [
+        (frame, s) for frame, s in zip(probe.frames, probe.stresses, strict=True) if np.isfinite(frame.stress).all()
+    ]
+    pairs = [(frame, s) for frame, s in pairs if np.isfinite(s).all()]
+    if len(pairs) < 5 or probe.force_error > _USABLE_ERROR:
+        return
+    slope, correlation = _compare(np.array([frame.stress for frame, _ in pairs]), np.array([s for _, s in pairs]))
+    if abs(correlation) > _STRESS_CORRELATED and abs(slope - 1) > _STRESS_TOLERANCE:
+        yield AuditFinding(
+            "stress-unit",
+            "error",
+            f"{part}: the stresses are {slope:.3g} times those of a model fitted to energies and forces",
+            "a stress of the wrong unit or sign pulls the cell the wrong way, and forces with it",
+            f"as they stand, it looks as if: {explain_stress(slope)}; compare with energies of strained cells",
+            figures={"ratio": slope, "correlation": correlation},
+        )
+    elif abs(correlation) < 0.3:
+        yield AuditFinding(
+            "stress-mismatch",
+            "warning",
+            f"{part}: the stresses have little to do with those of a model fitted to energies and forces (correlation "
+            f"{correlation:.2f})",
+            "a stress of other axes, of another order of its components or of another frame cannot be learned",
+            "check data.stress: its order of the six components, and how it was converted",
+            figures={"correlation": correlation},
+        )
+
+
+def undeclared_stress(part: str, key: str, probe: Probe) -> AuditFinding:
+    """A stress or virial in the frames that nothing declares: what it looks like."""
+    frames = [(frame, s) for frame, s in zip(probe.frames, probe.stresses, strict=True) if np.isfinite(s).all()]
+    frames = [(frame, s) for frame, s in frames if find_value(frame.frame.atoms, key) is not None]
+    return AuditFinding(
+        "undeclared-stress",
+        "warning",
+        f'{part}: the frames hold "{key}", which nothing declares: its unit, sign and order are not known',
+        "a stress says much about elasticity, and one of the wrong unit or sign spoils the training silently",
+        f"{_guesses(key, frames, probe)}; declare it in data.stress or data.virial once you know",
+        tuple(frame.frame for frame, _ in frames),
+    )
+
+
+def _guesses(key: str, frames: Sequence[tuple[LabelledFrame, NDArray]], probe: Probe) -> str:
+    """What the numbers look like, in words: unit and sign of all, the order of six numbers in each group."""
+    if probe.force_error > _USABLE_ERROR or len(frames) < 3:
+        return "ask whoever made the data"
+    is_virial = "virial" in key.lower() and "stress" not in key.lower()
+    predicted = np.array([s * frame.frame.atoms.get_volume() if is_virial else s for frame, s in frames])
+    values = [np.asarray(find_value(frame.frame.atoms, key), dtype=float) for frame, _ in frames]
+    matrices = {order: np.array([stress_matrix(value, order) for value in values]) for order in _ORDERS}
+    diagonal = np.eye(3, dtype=bool)
+    slope, correlation = robust_slope(predicted[:, diagonal].ravel(), matrices[_ORDERS[0]][:, diagonal].ravel())
+    if abs(correlation) < _STRESS_CORRELATED:
+        return "it agrees with no unit and sign that are usual: ask whoever made the data"
+    said = f"by a model fitted to energies and forces it looks like {explain_stress(slope, is_virial)}"
+    if values[0].size != 6:
+        return said
+    by_order: dict[str, list[str]] = {}
+    groups = np.array([frame.group for frame, _ in frames])
+    for group in np.unique(groups):
+        chosen = groups == group
+        order = _order(predicted[chosen], {name: matrix[chosen] for name, matrix in matrices.items()}, np.sign(slope))
+        by_order.setdefault(order, []).append(str(group))
+    if len(by_order) == 1:
+        return f"{said}, order: {next(iter(by_order))}"
+    each = "; ".join(f"{order} in {', '.join(of_order)}" for order, of_order in by_order.items())
+    return f"{said}, and the order of the components differs from group to group ({each})"
+
+
+def _order(predicted: NDArray[np.float64], matrices: Mapping[str, NDArray[np.float64]], sign: float) -> str:
+    """The order in which what stands beside the diagonals agrees best."""
+    beside = np.triu(np.ones((3, 3), dtype=bool), 1)
+    agreement = {
+        order: sign * _correlation(predicted[:, beside].ravel(), matrix[:, beside].ravel())
+        for order, matrix in matrices.items()
+    }
+    best = max(agreement, key=agreement.__getitem__)
+    return best if agreement[best] > _STRESS_CORRELATED else "FIND-OUT"
+
+
+def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    size = float(np.linalg.norm(x) * np.linalg.norm(y))
+    return float(x @ y) / size if size > 0 else 0.0
+
+
+def _compare(values: NDArray[np.float64], predicted: NDArray[np.float64]) -> tuple[float, float]:
+    """Slope of the values over the predicted ones, and their correlation over all components."""
+    return robust_slope(predicted.ravel(), values.ravel())

@@ -1,0 +1,104 @@
+"""Fingerprints of structures that rotations, reflections, translations and the order of the atoms do not change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from potentials.data.frames import Frame
+from potentials.data.neighbor_list import neighbor_list
+
+_CUTOFF = 5.0
+_WIDTH = 0.3
+"""A; of the Gaussians, and from one to the next."""
+NEAR = 0.01
+"""A; two structures are nearly the same if they differ no more than one does when all its coordinates move so much."""
+_SAME = 1e-3
+"""Of that difference: only rounding is left."""
+_TRIED = 4
+_ROUNDING = 1e-6
+"""Of a fingerprint; crystals of one atom a cell do not change when it moves."""
+
+
+def fingerprint(atoms: Atoms, elements: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+    """Means and mean squares, over the atoms of each element, of how many neighbours they have at each distance.
+
+    For an atom i, an element s and distances d_k: g_isk = sum_j exp(-(r_ij - d_k)^2 / 2 w^2) (1 - (r_ij / c)^2)^2 over
+    the neighbours j of element s within c = 5 A.
+
+    Args:
+        atoms: the structure.
+        elements: atomic numbers, ascending; the structure's own if not given. Those it lacks have zeros.
+    """
+    elements = np.unique(atoms.numbers) if elements is None else elements
+    centres = np.arange(2 * _WIDTH, _CUTOFF, _WIDTH)
+    (sender, receiver), shifts = neighbor_list(atoms.positions, atoms.cell.array, atoms.pbc, _CUTOFF)
+    cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
+    r = np.linalg.norm(atoms.positions[receiver] - atoms.positions[sender] + shifts @ cell, axis=1)
+    functions = np.exp(-((r[:, None] - centres) ** 2) / (2 * _WIDTH**2)) * ((1 - (r / _CUTOFF) ** 2) ** 2)[:, None]
+    species = np.searchsorted(elements, atoms.numbers)
+    seen = np.zeros((len(atoms), len(elements), len(centres)))
+    np.add.at(seen, (receiver, species[sender]), functions)
+    found = []
+    for number in range(len(elements)):
+        of_element = seen[species == number]
+        count = max(1, len(of_element))
+        found += [of_element.sum(axis=0) / count, np.square(of_element).sum(axis=0) / count]
+    return np.concatenate(found, axis=None)
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Structures of one composition and periodicity, comparable with each other."""
+
+    members: NDArray[np.int64]
+    """Which of the frames."""
+    fingerprints: NDArray[np.float64]
+    """[members, F]."""
+    near: float
+    """Difference of fingerprints below which two are nearly the same."""
+
+    def pairs(self) -> list[tuple[int, int, bool]]:
+        """Members that are nearly the same: two numbers of frames, and whether they are the same to rounding."""
+        found = cKDTree(self.fingerprints).query_pairs(self.near, output_type="ndarray")
+        if not len(found):
+            return []
+        first, second = found.T
+        differences = np.linalg.norm(self.fingerprints[first] - self.fingerprints[second], axis=1)
+        same = differences <= _SAME * self.near + 1e-12
+        triples = zip(self.members[first], self.members[second], same, strict=True)
+        return [(int(a), int(b), bool(equal)) for a, b, equal in triples]
+
+
+def comparable(frames: Sequence[Frame], seed: int = 0) -> list[Alike]:
+    """Fingerprints of all frames, in groups of equal composition and periodicity; what is alone is left out."""
+    groups: dict[tuple, list[int]] = {}
+    for number, frame in enumerate(frames):
+        key = (frame.atoms.get_chemical_formula(), tuple(frame.atoms.pbc))
+        groups.setdefault(key, []).append(number)
+    random = np.random.default_rng(seed)
+    found = []
+    for members in groups.values():
+        if len(members) > 1:
+            structures = [frames[number].atoms for number in members]
+            prints = np.array([fingerprint(atoms) for atoms in structures])
+            found.append(Alike(np.array(members), prints, _near(structures, prints, random)))
+    return found
+
+
+def _near(structures: Sequence[Atoms], prints: NDArray[np.float64], random: np.random.Generator) -> float:
+    """Half of the smallest difference that moving all coordinates by `NEAR` made to a few of the structures.
+
+    Half, because means over atoms may come out alike by chance.
+    """
+    differences = []
+    for number in np.linspace(0, len(structures) - 1, min(_TRIED, len(structures))).astype(int):
+        moved = structures[number].copy()
+        moved.positions = moved.positions + random.normal(scale=NEAR, size=moved.positions.shape)
+        differences.append(float(np.linalg.norm(fingerprint(moved) - prints[number])))
+    return max(min(differences) / 2, _ROUNDING * float(np.linalg.norm(prints, axis=1).max()))

@@ -1,0 +1,139 @@
+"""Forces that cannot be right: outliers, zeros that stand for missing values, sums and torques that do not vanish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potentials.data.audit.finding import AuditFinding
+from potentials.data.labels import LabelledFrame
+from potentials.data.neighbor_list import neighbor_list
+
+OUTLIER_FACTOR = 10.0
+"""A frame's largest force is an outlier if it is so many times the usual one, at least."""
+_OUTLIER_SIGMAS = 8.0
+"""And so many standard deviations (of the logarithm, by the median absolute deviation) away from it."""
+NET_FORCE_SHARE = 0.05
+"""Of what forces of that size would add up to if they were independent."""
+_SMALLEST_NET_FORCE = 0.05
+"""eV/A an atom, root mean square; below it a sum is the noise of a calculation that did not converge further."""
+_SYMMETRIC = 1e-3
+"""A; how far the neighbours' weighted positions may be from those of a site where symmetry forbids forces."""
+
+
+def force_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+    """Everything this file looks for."""
+    labelled = [frame for frame in frames if np.isfinite(frame.forces).all() and len(frame.forces) > 1]
+    if labelled:
+        yield from _outliers(part, labelled)
+        yield from _zeros(part, labelled)
+        yield from _net_forces(part, labelled)
+        yield from _torques(part, labelled)
+
+
+def largest_forces(frames: Sequence[LabelledFrame]) -> NDArray[np.float64]:
+    """The largest |F| of each frame, eV/A."""
+    return np.array([np.linalg.norm(frame.forces, axis=1).max() for frame in frames])
+
+
+def _outliers(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+    largest = largest_forces(frames)
+    logarithms = np.log(largest[largest > 0])
+    if len(logarithms) < 5:
+        return
+    centre = float(np.median(logarithms))
+    sigma = 1.4826 * float(np.median(np.abs(logarithms - centre)))
+    limit = float(np.exp(centre + max(_OUTLIER_SIGMAS * sigma, np.log(OUTLIER_FACTOR))))
+    found = [frame for frame, force in zip(frames, largest, strict=True) if force > limit]
+    if found:
+        yield AuditFinding(
+            "force-outlier",
+            "error",
+            f"{part}: forces up to {largest.max():.4g} eV/A, where the largest of a frame is usually "
+            f"{np.exp(centre):.3g} eV/A",
+            "squared errors of a few such atoms outweigh all others",
+            "look at these frames: a calculation that did not converge, a wrong unit, atoms that collide; leave them "
+            "out, or compute them again",
+            tuple(frame.frame for frame in found),
+            {"largest_eV_per_A": float(largest.max()), "usual_eV_per_A": float(np.exp(centre))},
+        )
+
+
+def _zeros(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+    found = [frame for frame in frames if not frame.forces.any() and not _forces_vanish_by_symmetry(frame)]
+    if found:
+        yield AuditFinding(
+            "zero-forces",
+            "error",
+            f"{part}: all forces are exactly zero, though nothing in the structure makes them vanish",
+            "zeros that stand for missing forces teach the model that every such structure is at rest",
+            "leave the forces of these frames out of the file, or write NaN",
+            tuple(frame.frame for frame in found),
+        )
+
+
+def _forces_vanish_by_symmetry(frame: LabelledFrame, cutoff: float = 6.0) -> bool:
+    """Whether the neighbours of every atom are spread so evenly that no sum of central forces is left."""
+    atoms = frame.frame.atoms
+    (sender, receiver), shifts = neighbor_list(atoms.positions, atoms.cell.array, atoms.pbc, cutoff)
+    cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
+    vectors = atoms.positions[receiver] - atoms.positions[sender] + shifts @ cell
+    distances = np.linalg.norm(vectors, axis=1)
+    for decay in (1.0, 2.5):
+        weights = np.exp(-distances / decay) * (1 + atoms.numbers[sender] / 10) * (1 - distances / cutoff) ** 2
+        total = np.zeros((len(atoms), 3))
+        np.add.at(total, receiver, vectors * weights[:, None])
+        if np.abs(total).max() > _SYMMETRIC:
+            return False
+    return True
+
+
+def _net_forces(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+    """|sum_i F_i| against sqrt(sum_i |F_i|^2)."""
+    net = np.array([np.linalg.norm(frame.forces.sum(axis=0)) for frame in frames])
+    size = np.array([np.linalg.norm(frame.forces) for frame in frames])
+    atoms = np.array([len(frame.forces) for frame in frames])
+    wrong = (net > NET_FORCE_SHARE * size) & (net > _SMALLEST_NET_FORCE * np.sqrt(atoms))
+    if wrong.any():
+        yield AuditFinding(
+            "net-force",
+            "warning",
+            f"{part}: the forces of {wrong.sum()} frames do not add up to zero; the largest sum is "
+            f"{net[wrong].max():.3g} "
+            "eV/A",
+            "forces of an energy that depends on relative positions only always do, so no model can learn these",
+            "look for an external field or constraint, a grid too coarse, forces of another frame or in another "
+            "order of "
+            "the atoms",
+            tuple(frame.frame for frame, bad in zip(frames, wrong, strict=True) if bad),
+            {"largest_eV_per_A": float(net[wrong].max())},
+        )
+
+
+def _torques(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+    """|sum_i (r_i - r) x F_i| against sqrt(sum_i |r_i - r|^2 |F_i|^2), of structures that are not periodic."""
+    found, largest = [], 0.0
+    for frame in frames:
+        if frame.frame.atoms.pbc.any():
+            continue
+        arms = frame.frame.atoms.positions - frame.frame.atoms.positions.mean(axis=0)
+        torque = np.linalg.norm(np.cross(arms, frame.forces).sum(axis=0))
+        size = float(np.sqrt((np.square(arms).sum(axis=1) * np.square(frame.forces).sum(axis=1)).sum()))
+        extent = float(np.sqrt(np.square(arms).sum(axis=1).mean()))
+        if torque > NET_FORCE_SHARE * size and torque > _SMALLEST_NET_FORCE * extent * np.sqrt(len(arms)):
+            found.append(frame.frame)
+            largest = max(largest, float(torque))
+    if found:
+        yield AuditFinding(
+            "net-torque",
+            "warning",
+            f"{part}: the torques of {len(found)} frames do not add up to zero; the largest sum is {largest:.3g} eV",
+            "a molecule alone in space feels none, so no model that is invariant under rotations can learn these",
+            "look for forces in another orientation than the positions, an external field, or a periodic structure "
+            "whose "
+            "periodicity was lost",
+            tuple(found),
+            {"largest_eV": largest},
+        )

@@ -1,0 +1,28 @@
+from ase.io import read
+
+
+def test_files_of_parts(potentials, methanol_file, tmp_path):
+    result = potentials("data", "split", methanol_file, "-o", tmp_path / "parts", "--test", 0.2, "--blocks", 5)
+    assert result.exit_code == 0, result.output
+    train, validation, test = (
+        read(tmp_path / "parts" / f"{name}.extxyz", ":") for name in ("train", "validation", "test")
+    )
+    assert "train.extxyz: 18 frames and 3 isolated atoms" in result.output
+    assert (len(train), len(validation), len(test)) == (21, 6, 6)
+    assert all(atoms.get_forces().shape == (6, 3) for atoms in test)
+    again = potentials("data", "split", methanol_file, "-o", tmp_path / "parts")
+    assert again.exit_code == 2
+    assert "train.extxyz is there already" in again.output
+
+
+def test_wrong_requests(potentials, methanol_file, tmp_path):
+    for arguments, message in (
+        (("--test", 0, "--validation", 0), "both shares are 0"),
+        (("--by", "group"), 'have no "config_type"'),
+        (("--by", "colour"), "colour"),
+        (("--test", 0.95), "leave something to train on"),
+    ):
+        result = potentials("data", "split", methanol_file, "-o", tmp_path / "parts", *arguments)
+        assert result.exit_code == 2
+        assert message in result.output
+    assert not (tmp_path / "parts").exists()
