@@ -41,7 +41,7 @@ def learning_curve(
     from potentials.studies.cells import Plan
     from potentials.studies.launch import launch
     from potentials.studies.queue import QueueOutcome, work
-    from potentials.studies.report import curve_table, write_report
+    from potentials.studies.report import comparison_table, curve_table, write_report
     from potentials.studies.results import finished_cell
     from potentials.studies.study import load_study
     from potentials.studies.summary import in_words, summarize
@@ -61,6 +61,8 @@ def learning_curve(
         summary = summarize(plan, results)
         files = write_report(plan.study, summary, plan.study.folder)
         console.output.print(align(curve_table(summary)), soft_wrap=True)
+        if summary.comparisons:
+            console.output.print(align(comparison_table(summary)), soft_wrap=True)
         console.output.print(in_words(summary), soft_wrap=True)
         console.output.print("\n".join(str(file) for file in files), soft_wrap=True)
     else:

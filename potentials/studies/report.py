@@ -38,6 +38,18 @@ def curve_table(summary: Summary) -> list[list[str]]:
     return [heads, *(_row(curve, sizes) for curve in summary.curves)]
 
 
+def comparison_table(summary: Summary) -> list[list[str]]:
+    """A row for each comparison: ratios of errors by number of frames, difference of the exponents; heads first."""
+    sizes = sorted({size for pair in summary.comparisons for size in pair.ratios})
+    heads = ["variant", "against", *(str(size) for size in sizes), "difference of exponents", "curve"]
+    rows = []
+    for pair in summary.comparisons:
+        ratios = [f"{pair.ratios[size]:.2f}" if size in pair.ratios else "-" for size in sizes]
+        difference = f"{pair.difference:+.2f} ({pair.low:+.2f} to {pair.high:+.2f})"
+        rows.append([pair.second, pair.first, *ratios, difference, pair.verdict])
+    return [heads, *rows]
+
+
 def _row(curve: Curve, sizes: list[int]) -> list[str]:
     errors = [f"{curve.mean(size):.3g}" if size in curve.points else "-" for size in sizes]
     law = curve.law
@@ -78,6 +90,7 @@ def _json(study: Study, summary: Summary) -> dict[str, Any]:
         },
         "cells": _cells(summary),
         "curves": [asdict(curve) for curve in summary.curves],
+        "comparisons": [asdict(pair) for pair in summary.comparisons],
         "missing": summary.missing,
     }
 
@@ -110,9 +123,20 @@ svg {{ max-width: 100%; height: auto; }}
 {picture[picture.index("<svg") :]}
 <p>{html.escape(about)}</p>
 {_table(curve_table(summary))}
+{_comparisons(summary)}
 </body>
 </html>
 """
+
+
+def _comparisons(summary: Summary) -> str:
+    if not summary.comparisons:
+        return ""
+    about = (
+        "Pairs of variants, seed by seed: errors of the first column over those of the second by number of frames, and "
+        "the difference of the exponents with its 95 % confidence interval over the seeds."
+    )
+    return f"<p>{about}</p>\n{_table(comparison_table(summary))}"
 
 
 def _table(rows: list[list[str]]) -> str:

@@ -81,6 +81,8 @@ class Study(StrictConfig):
     metric: Metric = "forces_rmse"
     """The error of the test frames that the curves show."""
     variants: Annotated[dict[str, Variant], Field(min_length=1)]
+    comparisons: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(default=[])
+    """Pairs of variants to hold against each other, seed by seed: `[[nequip-l0, nequip-l1], ...]`."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -102,6 +104,9 @@ class Study(StrictConfig):
                 found[f"variants.{name}.match_parameters.variant"] = f"expected another variant ({others})"
             elif match is not None and self.variants[match.variant].match_parameters is not None:
                 found[f"variants.{name}.match_parameters.variant"] = f"{match.variant} is itself matched to another"
+        unknown = {name for pair in self.comparisons for name in pair} - self.variants.keys()
+        if unknown:
+            found["comparisons"] = f"expected names of variants, got {', '.join(map(quote, sorted(unknown)))}"
         if found:
             raise KeyedError(found)
         return self

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from potentials.studies.cells import Plan
+from potentials.studies.comparisons import Comparison, compare
 from potentials.studies.curves import PowerLaw, fit_power_law
 from potentials.studies.results import CellResult, num_parameters
 from potentials.studies.study import Metric
@@ -45,6 +46,8 @@ class Summary:
     results: list[CellResult]
     missing: int
     """Cells that are not finished."""
+    comparisons: list[Comparison]
+    """Those the study asks for."""
 
 
 def summarize(plan: Plan, results: Sequence[CellResult]) -> Summary:
@@ -64,7 +67,9 @@ def summarize(plan: Plan, results: Sequence[CellResult]) -> Summary:
         sizes = [size for size, errors in points.items() for _ in errors]
         law = fit_power_law(sizes, [error for errors in points.values() for error in errors])
         curves.append(Curve(variant, num_parameters(plan, own[0].cell), points, law))
-    return Summary(metric, curves, list(results), len(plan.cells) - len(results))
+    pairs = [compare(first, second, results, metric) for first, second in plan.study.comparisons]
+    comparisons = [pair for pair in pairs if pair is not None]
+    return Summary(metric, curves, list(results), len(plan.cells) - len(results), comparisons)
 
 
 def in_words(summary: Summary) -> str:
@@ -85,6 +90,7 @@ def in_words(summary: Summary) -> str:
         there = sorted((curve for curve in summary.curves if size in curve.points), key=lambda curve: curve.mean(size))
         best = [f"{curve.variant} ({curve.mean(size):.3g} {unit})" for curve in there]
         sentences.append(f"With {size} frames, from the smallest error to the largest: {', '.join(best)}.")
+    sentences += [_comparison(pair) for pair in summary.comparisons]
     slow = _hardly_fitted(summary)
     if slow:
         sentences.append(
@@ -95,6 +101,20 @@ def in_words(summary: Summary) -> str:
     if summary.missing:
         sentences.append(f"{summary.missing} cells are not finished.")
     return " ".join(sentences)
+
+
+def _comparison(pair: Comparison) -> str:
+    smallest, largest = min(pair.ratios), max(pair.ratios)
+    slopes = {
+        "steeper": "its curve is steeper",
+        "flatter": "its curve is flatter",
+        "not decided": "whether its curve is steeper is not decided",
+    }
+    return (
+        f"{pair.second} has {pair.ratios[smallest]:.2f} times the error of {pair.first} with {smallest} frames and "
+        f"{pair.ratios[largest]:.2f} times with {largest}; {slopes[pair.verdict]} (difference of the exponents "
+        f"{pair.difference:+.2f}, {pair.low:+.2f} to {pair.high:+.2f})."
+    )
 
 
 _FITTED = 0.6

@@ -12,7 +12,7 @@ import pytest
 
 from potentials.studies.cells import Cell, Plan
 from potentials.studies.curves import fit_power_law
-from potentials.studies.report import curve_table, write_report
+from potentials.studies.report import comparison_table, curve_table, write_report
 from potentials.studies.results import CellResult
 from potentials.studies.study import load_study
 from potentials.studies.summary import in_words, summarize
@@ -82,6 +82,20 @@ def test_curves_and_words(plan: Plan) -> None:
     assert "With 32 frames, from the smallest error to the largest: wide (50 meV/A), schnet (200 meV/A)." in words
     assert "training errors" not in words
     assert words.endswith("6 cells are not finished.")
+
+
+def test_comparisons_in_words_and_tables(plan: Plan, tmp_path: Path) -> None:
+    plan.study.comparisons.append(["schnet", "wide"])
+    summary = summarize(plan, results(plan))
+    assert (
+        "wide has 1.00 times the error of schnet with 8 frames and 0.25 times with 32; its curve is steeper "
+        "(difference of "
+        "the exponents -1.00, -1.00 to -1.00)."
+    ) in in_words(summary)
+    head, row = comparison_table(summary)
+    assert head == ["variant", "against", "8", "16", "32", "difference of exponents", "curve"]
+    assert row == ["wide", "schnet", "1.00", "0.50", "0.25", "-1.00 (-1.00 to -1.00)", "steeper"]
+    assert "-1.00 (-1.00 to -1.00)" in write_report(plan.study, summary, tmp_path)[0].read_text()
 
 
 def test_words_on_what_was_hardly_fitted(plan: Plan) -> None:
