@@ -60,8 +60,7 @@ def _finding(finding: AuditFinding) -> str:
             by_file.setdefault(frame.file, []).append(str(frame.index))
         lists = "".join(
             f"<p>{html.escape(file)}: "
-            f"{', '.join(numbers[:_SHOWN_FRAMES])}{', ...' if len(numbers) > _SHOWN_FRAMES else ''}"
-            "</p>"
+            f"{', '.join(numbers[:_SHOWN_FRAMES])}{', ...' if len(numbers) > _SHOWN_FRAMES else ''}</p>"
             for file, numbers in by_file.items()
         )
         frames = f"<details><summary>{len(finding.frames)} frames</summary>{lists}</details>"

@@ -114,8 +114,7 @@ def _odd_energies(part: str, probe: Probe, residuals: NDArray[np.float64]) -> It
             "energy-outlier",
             "warning",
             f"{part}: the energies of {len(single)} frames are off by up to {1e3 * largest:.3g} meV/atom from what "
-            "the forces "
-            "of all frames say",
+            "the forces of all frames say",
             "single wrong energies pull at everything that is learned from them",
             "look at these frames: another electronic state, a calculation that did not converge, an energy of another "
             "frame; or a structure unlike all others, which is no fault",
@@ -129,8 +128,7 @@ def _mixed_levels(part: str, frames: Sequence[Frame], gap: float) -> AuditFindin
         "mixed-levels",
         "error",
         f"{part}: energies of the same composition lie on two levels, {1e3 * gap:.4g} meV/atom apart, where the "
-        "forces know "
-        "one only",
+        "forces know one only",
         "a model learns one level of theory; between two it learns noise",
         "find out what differs for the smaller number of frames, which are named here (functional, basis, dispersion, "
         "smearing, another program), and compute one kind again or leave it out",

@@ -167,8 +167,7 @@ def _epochs(steps: int, per_epoch: int) -> int:
     if abs(made - steps) > _STEPS_TOLERANCE * steps:
         raise PotentialsError(
             f"steps: {steps}, but with {per_epoch} steps an epoch, whole epochs make {made} at the nearest, so cells "
-            "would not "
-            f"get the same; give a multiple of {per_epoch}"
+            f"would not get the same; give a multiple of {per_epoch}"
         )
     return epochs
 
@@ -209,7 +208,6 @@ def _closest(model: FamilyConfig, setting: str, elements: Any, wanted: int) -> i
     if abs(parameters(best) - wanted) > _MATCH_TOLERANCE * wanted:
         raise PotentialsError(
             f"match_parameters.setting: {setting} = {best} comes closest to {wanted} parameters, with "
-            f"{parameters(best)}; "
-            "match another setting, or other variants"
+            f"{parameters(best)}; match another setting, or other variants"
         )
     return best

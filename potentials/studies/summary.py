@@ -95,8 +95,7 @@ def in_words(summary: Summary) -> str:
     if slow:
         sentences.append(
             f"The training errors of {_listed(slow)} with {sizes[-1]} frames are more than {_FITTED:g} of their test "
-            "errors: what "
-            "limits them there is the model or the number of steps, not the data."
+            "errors: what limits them there is the model or the number of steps, not the data."
         )
     if summary.missing:
         sentences.append(f"{summary.missing} cells are not finished.")

@@ -130,11 +130,9 @@ def _small_cells(part: str, frames: Sequence[LabelledFrame], cutoff: float) -> I
             "small-cell",
             "note",
             f"{part}: {len(small)} cells are thinner ({least:.3g} A) than the cutoff ({cutoff:g} A), so that atoms "
-            "are their "
-            "own neighbours",
+            "are their own neighbours",
             "neighbours that always move together teach less than as many independent ones, and a long-range part of "
-            "the "
-            "energy may be learned as a short-range one",
+            "the energy may be learned as a short-range one",
             "nothing, for perfect crystals; for anything disordered, add larger cells",
             tuple(small),
             {"least_A": least},
@@ -157,8 +155,7 @@ def _isolated(part: str, frames: Sequence[LabelledFrame], isolated: Sequence[Lab
         f"there is no isolated atom of {', '.join(missing)}{vague}",
         "without their energies those of dissociation, and of other compositions, are not fixed",
         "compute each element's atom at the level of the data, and name the file in data.isolated_atoms, if such "
-        "energies "
-        "matter",
+        "energies matter",
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.fingerprints import NEAR, Alike, comparable
+from potentials.data.checks import structure_hash
 from potentials.data.labels import LabelledFrame
 
 _ENERGY_DIFFERENCE = 1e-3
@@ -90,15 +91,29 @@ def _across(part: str, earlier: str, frames: _Owned, pairs: _Pairs) -> Iterator[
                 found[mine] = found.get(mine, False) or same
     if found:
         count = sum(1 for owner, _ in frames if owner == part)
-        equal = sum(found.values())
-        yield AuditFinding(
-            "leak",
-            "error" if equal or len(found) > _FEW * count else "note",
-            f"{len(found)} of {count} {part} frames are {earlier} frames too: {equal} the same, {len(found) - equal} "
-            "within "
-            f"{NEAR:g} A in each coordinate",
-            f"errors on frames that are in the {earlier} data too say nothing about new structures",
-            "remove them from one of both",
-            tuple(frames[k][1].frame for k in sorted(found)),
-            {"same": float(equal), "share": len(found) / count},
-        )
+        yield _leak(part, earlier, [frames[k][1] for k in sorted(found)], sum(found.values()), count)
+
+
+def exact_leaks(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
+    """Frames that are in an earlier part to the letter; quick for any number of them."""
+    hashes = {part: [structure_hash(frame) for frame in frames] for part, frames in parts.items()}
+    names = list(parts)
+    for position, part in enumerate(names):
+        for earlier in names[:position]:
+            known = set(hashes[earlier])
+            same = [frame for frame, its in zip(parts[part], hashes[part], strict=True) if its in known]
+            if same:
+                yield _leak(part, earlier, same, len(same), len(parts[part]))
+
+
+def _leak(part: str, earlier: str, found: Sequence[LabelledFrame], equal: int, count: int) -> AuditFinding:
+    return AuditFinding(
+        "leak",
+        "error" if equal or len(found) > _FEW * count else "note",
+        f"{len(found)} of {count} {part} frames are {earlier} frames too: {equal} the same, {len(found) - equal} "
+        f"within {NEAR:g} A in each coordinate",
+        f"errors on frames that are in the {earlier} data too say nothing about new structures",
+        "remove them from one of both",
+        tuple(frame.frame for frame in found),
+        {"same": float(equal), "share": len(found) / count},
+    )

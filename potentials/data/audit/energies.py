@@ -57,8 +57,7 @@ def _per_atom(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFindi
             "energy-per-atom",
             "error",
             f"{part}: energies hardly depend on the number of atoms (as its power {exponent:.2f}): they look like "
-            "energies per "
-            "atom",
+            "energies per atom",
             "they are taken for the energies of whole frames, which forces are the gradient of",
             "multiply them by the number of atoms",
             figures={"exponent": exponent},

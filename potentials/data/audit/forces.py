@@ -101,12 +101,10 @@ def _net_forces(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFin
             "net-force",
             "warning",
             f"{part}: the forces of {wrong.sum()} frames do not add up to zero; the largest sum is "
-            f"{net[wrong].max():.3g} "
-            "eV/A",
+            f"{net[wrong].max():.3g} eV/A",
             "forces of an energy that depends on relative positions only always do, so no model can learn these",
-            "look for an external field or constraint, a grid too coarse, forces of another frame or in another "
-            "order of "
-            "the atoms",
+            "look for an external field or constraint, a grid too coarse, forces of another frame or in another order "
+            "of the atoms",
             tuple(frame.frame for frame, bad in zip(frames, wrong, strict=True) if bad),
             {"largest_eV_per_A": float(net[wrong].max())},
         )
@@ -132,8 +130,7 @@ def _torques(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFindin
             f"{part}: the torques of {len(found)} frames do not add up to zero; the largest sum is {largest:.3g} eV",
             "a molecule alone in space feels none, so no model that is invariant under rotations can learn these",
             "look for forces in another orientation than the positions, an external field, or a periodic structure "
-            "whose "
-            "periodicity was lost",
+            "whose periodicity was lost",
             tuple(found),
             {"largest_eV": largest},
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
 from potentials.data.audit.coverage import coverage_findings, cut_trajectories
-from potentials.data.audit.duplicates import duplicate_findings
+from potentials.data.audit.duplicates import duplicate_findings, exact_leaks
 from potentials.data.audit.energies import energy_kind_findings
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.forces import force_findings
@@ -15,8 +17,8 @@ from potentials.data.findings import Findings
 from potentials.data.frames import frame_list
 from potentials.data.labels import LabelledFrame
 
-_MOST_FRAMES = 20_000
-"""Of each part, that are looked at before training; more would take minutes."""
+_MOST_ATOMS = 100_000
+"""Of each part, that are looked at before training: seconds, where all may take minutes."""
 _NOT_IN_BRIEF = ("near-duplicates",)
 
 Parts = Mapping[str, Sequence[LabelledFrame]]
@@ -39,18 +41,21 @@ def quick_findings(parts: Parts, isolated: Sequence[LabelledFrame], cutoff: floa
 
 def brief_audit(parts: Parts, findings: Findings) -> None:
     """What is worth a warning before training, besides what `prepare` checks anyway."""
-    looked_at = {part: frames[:_MOST_FRAMES] for part, frames in parts.items()}
-    cut = [part for part, frames in parts.items() if len(frames) > _MOST_FRAMES]
+    looked_at = {part: _first(frames) for part, frames in parts.items()}
+    cut = [f"{len(looked_at[part])} of the {part}" for part in parts if len(looked_at[part]) < len(parts[part])]
+    leaks: Iterator[AuditFinding] = iter(())
     if cut:
-        findings.note(
-            f"looked for faults in the first {_MOST_FRAMES} frames only of: {', '.join(cut)}; `potentials data "
-            "audit` looks at "
-            "all"
-        )
-    for found in (*_of_frames(looked_at), *cut_trajectories(looked_at)):
+        findings.note(f"looked for faults in {', '.join(cut)} frames only; `potentials data audit` looks at all")
+        leaks = exact_leaks(parts)
+    for found in (*_of_frames(looked_at), *cut_trajectories(looked_at), *leaks):
         if found.severity != "note" and found.check not in _NOT_IN_BRIEF:
             where = f", in {frame_list(found.frames)}" if found.frames else ""
             findings.warn(f"{found.what}{where}. {found.why[0].upper()}{found.why[1:]}: {found.remedy}")
+
+
+def _first(frames: Sequence[LabelledFrame]) -> Sequence[LabelledFrame]:
+    atoms = np.cumsum([len(frame.forces) for frame in frames])
+    return frames[: max(1, int(np.searchsorted(atoms, _MOST_ATOMS, side="right")))]
 
 
 def _of_frames(parts: Parts) -> Iterator[AuditFinding]:

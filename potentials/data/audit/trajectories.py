@@ -107,8 +107,7 @@ def trajectory_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[
             f"(correlation {correlation:.2f} over {len(found.work)} steps)",
             "energies and forces that contradict each other cannot both be learned",
             "look whether both are of the same calculation and order of atoms, and whether energies hold something "
-            "that "
-            "forces do not (entropy, dispersion)",
+            "that forces do not (entropy, dispersion)",
             figures={"correlation": correlation, "steps": float(len(found.work))},
         )
     yield from _odd_steps(part, found, slope)
