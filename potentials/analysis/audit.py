@@ -25,6 +25,8 @@ from potentials.data.prepare import divide
 
 _SEVERITIES = ("error", "warning", "note")
 DEFAULT_CUTOFF = 5.0
+TRAINING = "training"
+"""Name of the first part."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def data_of_files(files: Files, others: Mapping[str, Files], labels: DataConfig,
     parts: dict[str, list[LabelledFrame]] = {}
     isolated: list[LabelledFrame] = []
     found: tuple[str, ...] = ()
-    for name, of_part in {"training": files, **others}.items():
+    for name, of_part in {TRAINING: files, **others}.items():
         frames = read_frames(of_part)
         labelled, atoms = separate_isolated_atoms(label_frames(frames, labels, required=False))
         parts[name] = labelled
@@ -112,7 +114,7 @@ def data_of_run(config: RunConfig) -> AuditedData:
     """The parts of a run, as its configuration divides and reads them."""
     parts = divide(config, Findings())
     undeclared = _undeclared([frame.frame for frame in parts.train], config.data)
-    named = {"training": parts.train, "validation": parts.validation, **parts.tests}
+    named = {TRAINING: parts.train, "validation": parts.validation, **parts.tests}
     return AuditedData(named, parts.isolated_atoms, config.model.cutoff, undeclared)
 
 

@@ -10,6 +10,7 @@ from potentials.cli.commands import LazyCommands, list_commands
 
 COMMANDS = {
     "audit": "Look for quiet faults in data sets, or in the parts of a run",
+    "stats": "Show what files hold, in figures",
     "split": "Divide files into training, validation and test files that do not leak",
     "fetch": "Download a public data set and write it as extxyz",
 }
