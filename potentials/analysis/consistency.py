@@ -192,7 +192,7 @@ def undeclared_stress(part: str, key: str, probe: Probe) -> AuditFinding:
         f'{part}: the frames hold "{key}", which nothing declares: its unit, sign and order are not known',
         "a stress says much about elasticity, and one of the wrong unit or sign spoils the training silently",
         f"{_guesses(key, frames, probe)}; declare it in data.stress or data.virial once you know",
-        tuple(frame.frame for frame, _ in frames),
+        figures={"frames": float(len(frames))},
     )
 
 
