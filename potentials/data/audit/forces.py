@@ -69,7 +69,7 @@ def _zeros(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]
             "error",
             f"{part}: all forces are exactly zero, though nothing in the structure makes them vanish",
             "zeros that stand for missing forces teach the model that every such structure is at rest",
-            "leave the forces of these frames out of the file, or write NaN",
+            "leave the forces of these frames out of the file",
             tuple(frame.frame for frame in found),
         )
 
