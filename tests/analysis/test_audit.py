@@ -46,7 +46,7 @@ FAULTS: dict[str, tuple[Frames, str, list[int], str]] = {
     "outlier": (
         planted.change(planted.ethanol(), [17], planted.scaled("forces", 100)), "force-outlier", [17], "converge",
     ),
-    "zeros": (planted.change(planted.ethanol(), [3, 4], planted.scaled("forces", 0)), "zero-forces", [3, 4], "out of the file"),
+    "zeros": (planted.change(planted.ethanol(), [3, 4], planted.scaled("forces", 0)), "zero-forces", [3, 4], "leave"),
     "field": (planted.change(planted.ethanol(), [8], planted.pushed), "net-force", [8], "external field"),
     "twist": (planted.change(planted.ethanol(), [9, 11], planted.twisted), "net-torque", [9, 11], "orientation"),
     "kcal": (planted.all_scaled(planted.ethanol(), "forces", KCAL), "energy-force-ratio", [], "kcal/mol/A"),
