@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from potentials.analysis.consistency import energy_findings, stress_findings, undeclared_stress
+from potentials.analysis.consistency import USABLE_ERROR, energy_findings, stress_findings, undeclared_stress
 from potentials.analysis.probe import probe
 from potentials.analysis.survey import Candidate, ase_stress, survey
 from potentials.config.data import DataConfig, EnergyLabel, Files, ForcesLabel, StressLabel
@@ -19,9 +19,11 @@ from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.quick import quick_findings
 from potentials.data.findings import Findings
 from potentials.data.frames import Frame, read_frames
-from potentials.data.isolated_atoms import separate_isolated_atoms
+from potentials.data.isolated_atoms import holds_isolated_atom, separate_isolated_atoms
+from potentials.data.label_values import find_value
 from potentials.data.labels import LabelledFrame, label_frames
-from potentials.data.prepare import divide
+from potentials.data.prepare import divide, named_parts
+from potentials.errors import DataError
 
 _SEVERITIES = ("error", "warning", "note")
 DEFAULT_CUTOFF = 5.0
@@ -87,20 +89,22 @@ def data_of_files(files: Files, others: Mapping[str, Files], labels: DataConfig,
     for name, of_part in {TRAINING: files, **others}.items():
         frames = read_frames(of_part)
         labelled, atoms = separate_isolated_atoms(label_frames(frames, labels, required=False))
+        if not labelled:
+            raise DataError(f"the {name} files hold nothing but isolated atoms; leave them out")
         parts[name] = labelled
         isolated += atoms
         found = found or _undeclared(frames, labels)
     return AuditedData(parts, isolated, cutoff, found)
 
 
-def labels_of_files(files: Files) -> DataConfig:
-    """Where the labels stand: the keys that `init` would take, in eV and A.
+def labels_of_files(files: Files, energy: str | None = None, forces: str | None = None) -> DataConfig:
+    """Where the labels stand: under the keys that are given, else those that `init` would take; in eV and A.
 
     Raises:
-        DataError: the files hold neither energies nor forces.
+        DataError: the files hold neither energies nor forces, and no key says where they are.
     """
-    found = survey(read_frames(files))
-    energy, forces = (_key(candidates) for candidates in (found.energy, found.forces))
+    found = survey(read_frames(files), labels_required=energy is None and forces is None)
+    energy, forces = energy or _key(found.energy), forces or _key(found.forces)
     return DataConfig(
         train=files,
         energy=None if energy is None else EnergyLabel(key=energy),
@@ -114,8 +118,7 @@ def data_of_run(config: RunConfig) -> AuditedData:
     """The parts of a run, as its configuration divides and reads them."""
     parts = divide(config, Findings())
     undeclared = _undeclared([frame.frame for frame in parts.train], config.data)
-    named = {TRAINING: parts.train, "validation": parts.validation, **parts.tests}
-    return AuditedData(named, parts.isolated_atoms, config.model.cutoff, undeclared)
+    return AuditedData(dict(named_parts(parts)), parts.isolated_atoms, config.model.cutoff, undeclared)
 
 
 def audit(data: AuditedData, say: Callable[[str], None] = lambda text: None) -> Audit:
@@ -135,20 +138,39 @@ def _usable(frames: Sequence[LabelledFrame], findings: Sequence[AuditFinding]) -
 
 def _by_probe(part: str, frames: Sequence[LabelledFrame], data: AuditedData) -> Iterator[AuditFinding]:
     judge = probe(frames, min(data.cutoff, DEFAULT_CUTOFF))
-    if judge is None:
-        return
-    yield from energy_findings(part, judge)
-    yield from stress_findings(part, judge)
+    if judge is None or judge.force_error > USABLE_ERROR:
+        yield _not_compared(part, judge is None)
+    if judge is not None:
+        yield from energy_findings(part, judge)
+        yield from stress_findings(part, judge)
     for key in data.undeclared:
-        yield undeclared_stress(part, key, judge)
+        if any(find_value(frame.frame.atoms, key) is not None for frame in frames):
+            yield undeclared_stress(part, key, judge)
+
+
+def _not_compared(part: str, is_missing: bool) -> AuditFinding:
+    reason = "too few frames have forces, or there are too many elements for a small model"
+    if not is_missing:
+        reason = "the small model that is to judge them does not describe the forces"
+    return AuditFinding(
+        "not-compared",
+        "note",
+        f"{part}: energies, forces and stresses were not held against each other: {reason}",
+        "wrong units, signs and mixed levels of theory would not have been noticed",
+        "check these by hand",
+    )
 
 
 def _sorted(findings: Sequence[AuditFinding]) -> list[AuditFinding]:
-    """The worst first; of one check and part, the quick one where the fitted model says the same."""
-    seen: dict[tuple[str, str], AuditFinding] = {}
+    """The worst first; where trajectories and the fitted model say the same of a part, the former alone."""
+    kept: list[AuditFinding] = []
+    seen = set()
     for finding in findings:
-        seen.setdefault((finding.check, finding.what.partition(":")[0]), finding)
-    return sorted(seen.values(), key=lambda finding: _SEVERITIES.index(finding.severity))
+        about = (finding.check, finding.what.partition(":")[0])
+        if not finding.check.startswith("energy-force-") or about not in seen:
+            kept.append(finding)
+        seen.add(about)
+    return sorted(kept, key=lambda finding: _SEVERITIES.index(finding.severity))
 
 
 def _key(candidates: Sequence[Candidate]) -> str | None:
@@ -159,8 +181,10 @@ def _undeclared(frames: Sequence[Frame], labels: DataConfig) -> tuple[str, ...]:
     """Stresses or virials among the entries, if none is read."""
     if labels.stress is not None or labels.virial is not None:
         return ()
-    periodic = [frame for frame in frames if frame.atoms.pbc.all()]
-    return tuple(candidate.key for candidate in survey(periodic).stress[:1]) if periodic else ()
+    periodic = [frame for frame in frames if frame.atoms.pbc.all() and not holds_isolated_atom(frame.atoms)]
+    if not periodic:
+        return ()
+    return tuple(candidate.key for candidate in survey(periodic, labels_required=False).stress[:1])
 
 
 def _facts(data: AuditedData) -> dict[str, str]:

@@ -6,22 +6,29 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from potentials.analysis.probe import Probe
 from potentials.config.data import SixOrder
 from potentials.data.audit.finding import AuditFinding
+from potentials.data.audit.fingerprints import fingerprint
 from potentials.data.audit.trajectories import robust_slope
 from potentials.data.audit.units import explain_ratio, explain_stress
 from potentials.data.frames import Frame
 from potentials.data.label_values import find_value, stress_matrix
 from potentials.data.labels import LabelledFrame
 
-_USABLE_ERROR = 0.3
+USABLE_ERROR = 0.3
 """Of the size of forces; a model worse than that judges nothing."""
 _CORRELATED = 0.8
 _RATIO_TOLERANCE = 0.25
 _FEWEST = 10
 """Frames of one composition and group, to tell what is usual."""
+_FEWEST_OF_CLASS = 3
+_SMALLEST_VARIATION = 1e-3
+"""eV an atom; energies that vary less, by the forces, say nothing."""
+_APART = 3.0
+"""Two clouds of structures are apart if from one to the other it is so much farther than from frame to frame."""
 _GAP_SIGMAS = 3.0
 """Two levels of theory are apart by a gap of so many standard deviations of either."""
 _SMALLEST_SHARE = 0.05
@@ -38,18 +45,21 @@ _STRESS_TOLERANCE = 0.4
 def energy_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
     """Whether energies are those that the forces are derivatives of, up to a constant of each composition and group."""
     labelled = np.array([np.isfinite(frame.energy) for frame in probe.frames])
-    if labelled.sum() < _FEWEST or probe.force_error > _USABLE_ERROR:
+    if labelled.sum() < _FEWEST or probe.force_error > USABLE_ERROR:
         return
     energies, predicted = _centred(probe, labelled)
-    slope, correlation = robust_slope(predicted[labelled], energies[labelled])
     atoms = np.array([len(frame.forces) for frame in probe.frames])
+    judged = _judged(probe)
+    if len(judged) < _FEWEST or np.std(predicted[judged] / atoms[judged]) < _SMALLEST_VARIATION:
+        return
+    slope, correlation = robust_slope(predicted[judged], energies[judged])
     if abs(correlation) > _CORRELATED and abs(slope - 1) > _RATIO_TOLERANCE:
         yield AuditFinding(
             "energy-force-ratio",
             "error",
             f"{part}: energies differ by {slope:.3g} times what the forces say, in a model fitted to the forces alone",
             "energies and forces that contradict each other cannot both be learned",
-            explain_ratio(slope, float(atoms[labelled].mean())),
+            explain_ratio(slope, float(atoms[judged].mean())),
             figures={"ratio": slope, "correlation": correlation},
         )
     elif abs(correlation) < 0.5:
@@ -75,6 +85,12 @@ def _classes(probe: Probe) -> dict[tuple[str, str], NDArray[np.int64]]:
     return {key: np.array(members) for key, members in found.items()}
 
 
+def _judged(probe: Probe) -> NDArray[np.int64]:
+    """Frames of classes with enough others: the median of one or two is themselves."""
+    members = [own for own in _classes(probe).values() if len(own) >= _FEWEST_OF_CLASS]
+    return np.concatenate(members) if members else np.array([], dtype=np.int64)
+
+
 def _centred(probe: Probe, labelled: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Energies as labelled and as the forces say, without their medians in each class."""
     energies = np.array([frame.energy for frame in probe.frames])
@@ -89,7 +105,9 @@ def _centred(probe: Probe, labelled: NDArray[np.bool_]) -> tuple[NDArray[np.floa
 
 def _odd_energies(part: str, probe: Probe, residuals: NDArray[np.float64]) -> Iterator[AuditFinding]:
     """Frames that are off: a second cloud of them, or single ones. Residuals in eV an atom."""
-    second, single = [], []
+    second: list[Frame] = []
+    single: list[Frame] = []
+    basins = True
     gap = largest = 0.0
     for members in _classes(probe).values():
         if len(members) < _FEWEST:
@@ -100,7 +118,9 @@ def _odd_energies(part: str, probe: Probe, residuals: NDArray[np.float64]) -> It
             low, high = values < split, values > split
             fewer = low if low.sum() <= high.sum() else high
             gap = max(gap, abs(float(np.median(values[low]) - np.median(values[high]))))
-            second += [probe.frames[k].frame for k in members[fewer]]
+            frames = [probe.frames[k].frame for k in members]
+            basins = basins and _are_apart(frames, fewer)
+            second += [frame for frame, chosen in zip(frames, fewer, strict=True) if chosen]
             continue
         sigma = 1.4826 * float(np.median(np.abs(values - np.median(values))))
         off = np.abs(values - np.median(values))
@@ -108,7 +128,7 @@ def _odd_energies(part: str, probe: Probe, residuals: NDArray[np.float64]) -> It
         single += [probe.frames[k].frame for k in members[odd]]
         largest = max([largest, *off[odd].tolist()])
     if second:
-        yield _mixed_levels(part, second, gap)
+        yield _mixed_levels(part, second, gap, basins)
     if single:
         yield AuditFinding(
             "energy-outlier",
@@ -123,7 +143,27 @@ def _odd_energies(part: str, probe: Probe, residuals: NDArray[np.float64]) -> It
         )
 
 
-def _mixed_levels(part: str, frames: Sequence[Frame], gap: float) -> AuditFinding:
+def _are_apart(frames: Sequence[Frame], chosen: NDArray[np.bool_]) -> bool:
+    """Whether the chosen frames are other structures than the rest, such as those of another isomer or phase."""
+    prints = np.array([fingerprint(frame.atoms) for frame in frames])
+    across = cdist(prints[chosen], prints[~chosen]).min(axis=1)
+    own = cdist(prints[~chosen], prints[~chosen])
+    np.fill_diagonal(own, np.inf)
+    return float(np.median(across)) > _APART * float(np.median(own.min(axis=1)))
+
+
+def _mixed_levels(part: str, frames: Sequence[Frame], gap: float, basins: bool) -> AuditFinding:
+    if basins:
+        return AuditFinding(
+            "mixed-levels",
+            "note",
+            f"{part}: energies of the same composition lie on two levels, {1e3 * gap:.4g} meV/atom apart, and so do "
+            "the structures: isomers or phases that no path of forces connects, or two levels of theory",
+            "nothing in the data says which it is",
+            "make sure that both were computed alike; a group for each (data.group_key) tells them apart",
+            tuple(frames),
+            {"gap_eV_per_atom": gap},
+        )
     return AuditFinding(
         "mixed-levels",
         "error",
@@ -158,7 +198,7 @@ def stress_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
         (frame, s) for frame, s in zip(probe.frames, probe.stresses, strict=True) if np.isfinite(frame.stress).all()
     ]
     pairs = [(frame, s) for frame, s in pairs if np.isfinite(s).all()]
-    if len(pairs) < 5 or probe.force_error > _USABLE_ERROR:
+    if len(pairs) < 5 or probe.force_error > USABLE_ERROR:
         return
     slope, correlation = _compare(np.array([frame.stress for frame, _ in pairs]), np.array([s for _, s in pairs]))
     if abs(correlation) > _STRESS_CORRELATED and abs(slope - 1) > _STRESS_TOLERANCE:
@@ -182,10 +222,12 @@ def stress_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
         )
 
 
-def undeclared_stress(part: str, key: str, probe: Probe) -> AuditFinding:
-    """A stress or virial in the frames that nothing declares: what it looks like."""
-    frames = [(frame, s) for frame, s in zip(probe.frames, probe.stresses, strict=True) if np.isfinite(s).all()]
-    frames = [(frame, s) for frame, s in frames if find_value(frame.frame.atoms, key) is not None]
+def undeclared_stress(part: str, key: str, probe: Probe | None) -> AuditFinding:
+    """A stress or virial in the frames that nothing declares: what it looks like, if there is a model to tell."""
+    frames = []
+    if probe is not None:
+        known = zip(probe.frames, probe.stresses, strict=True)
+        frames = [(frame, s) for frame, s in known if np.isfinite(s).all() and _is_stress(frame, key)]
     return AuditFinding(
         "undeclared-stress",
         "warning",
@@ -196,10 +238,19 @@ def undeclared_stress(part: str, key: str, probe: Probe) -> AuditFinding:
     )
 
 
-def _guesses(key: str, frames: Sequence[tuple[LabelledFrame, NDArray]], probe: Probe) -> str:
+def _is_stress(frame: LabelledFrame, key: str) -> bool:
+    """Whether six or nine numbers stand there."""
+    value = np.asarray(find_value(frame.frame.atoms, key))
+    return np.issubdtype(value.dtype, np.number) and value.size in (6, 9) and bool(np.isfinite(value).all())
+
+
+def _guesses(key: str, frames: Sequence[tuple[LabelledFrame, NDArray]], probe: Probe | None) -> str:
     """What the numbers look like, in words: unit and sign of all, the order of six numbers in each group."""
-    if probe.force_error > _USABLE_ERROR or len(frames) < 3:
+    if probe is None or probe.force_error > USABLE_ERROR or len(frames) < 3:
         return "ask whoever made the data"
+    sizes = {np.asarray(find_value(frame.frame.atoms, key)).size for frame, _ in frames}
+    if len(sizes) > 1:
+        return "some frames hold six numbers and others nine: ask whoever made the data"
     is_virial = "virial" in key.lower() and "stress" not in key.lower()
     predicted = np.array([s * frame.frame.atoms.get_volume() if is_virial else s for frame, s in frames])
     values = [np.asarray(find_value(frame.frame.atoms, key), dtype=float) for frame, _ in frames]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -89,9 +89,16 @@ def probe(frames: Sequence[LabelledFrame], cutoff: float, seed: int = 0) -> Prob
 
 def _choose(frames: Sequence[LabelledFrame], seed: int) -> list[LabelledFrame]:
     """Frames with usual forces, all or so many at random that fitting them takes seconds."""
-    usable = [frame for frame in frames if np.isfinite(frame.forces).all() and len(frame.forces) > 1]
+    # Weights of the loss are no matter here.
+    usable = [
+        replace(frame, weight=1.0, energy_weight=1.0, forces_weight=1.0, stress_weight=1.0)
+        for frame in frames
+        if np.isfinite(frame.forces).all() and len(frame.forces) > 1
+    ]
     largest = largest_forces(usable) if usable else np.zeros(0)
-    limit = OUTLIER_FACTOR * float(np.median(largest)) if len(largest) else 0.0
+    if not largest.any():
+        return []
+    limit = OUTLIER_FACTOR * float(np.median(largest[largest > 0]))
     usable = [frame for frame, force in zip(usable, largest, strict=True) if force <= limit]
     order = np.random.default_rng(seed).permutation(len(usable))
     atoms = np.cumsum([len(usable[k].forces) for k in order])

@@ -68,11 +68,12 @@ class Survey:
     """Mean number of neighbours within `SURVEY_CUTOFF`, over at most 50 frames spread over the data."""
 
 
-def survey(frames: Sequence[Frame]) -> Survey:
+def survey(frames: Sequence[Frame], *, labels_required: bool = True) -> Survey:
     """Look at frames as they came from their files.
 
     Raises:
-        DataError: there is no frame besides isolated atoms, or nothing in the frames looks like energies or forces.
+        DataError: there is no frame besides isolated atoms, or nothing in the frames looks like energies or forces,
+            where these are required.
     """
     isolated = [frame.atoms for frame in frames if holds_isolated_atom(frame.atoms)]
     structures = [frame.atoms for frame in frames if not holds_isolated_atom(frame.atoms)]
@@ -80,7 +81,7 @@ def survey(frames: Sequence[Frame]) -> Survey:
         raise DataError(f"no structures to train on: {len(frames)} frames, of which {len(isolated)} are isolated atoms")
     energy = _candidates(structures, _energy_rank, _is_scalar)
     forces = _candidates(structures, _forces_rank, _is_vector_per_atom)
-    if not energy and not forces:
+    if labels_required and not energy and not forces:
         entries = sorted({f"{key} ({place})" for atoms in structures for place, key, _ in _entries(atoms)})
         raise DataError(f"found neither energies nor forces; the frames hold: {', '.join(entries)}")
     counts = np.array([len(atoms) for atoms in structures])

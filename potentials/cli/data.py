@@ -9,9 +9,9 @@ import typer
 from potentials.cli.commands import LazyCommands, list_commands
 
 COMMANDS = {
-    "audit": "Look for quiet faults in data sets, or in the parts of a run",
+    "audit": "Look for quiet faults in data",
     "stats": "Show what files hold, in figures",
-    "split": "Divide files into training, validation and test files that do not leak",
+    "split": "Divide files into parts that do not leak",
     "fetch": "Download a public data set and write it as extxyz",
 }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from potentials.cli import console
+from potentials.errors import DataError
 
 if TYPE_CHECKING:
     from potentials.analysis.audit import AuditedData
@@ -46,6 +47,8 @@ def data_audit(
     from potentials.analysis.audit_page import audit_page
     from potentials.training.run_folder import write_text
 
+    if page is not None and not page.parent.is_dir():
+        raise DataError(f"the folder of the page {page} does not exist")
     data = _data(files, {"validation": validation, "test": test}, energy_key, forces_key, cutoff)
     found = audit(data, console.note)
     if as_json:
@@ -73,7 +76,7 @@ def _data(
 ) -> AuditedData:
     from potentials.analysis.audit import DEFAULT_CUTOFF, data_of_files, data_of_run, labels_of_files
     from potentials.config import load_config
-    from potentials.config.data import EnergyLabel, ForcesLabel
+    from potentials.data.checks import check_cutoff
     from potentials.errors import PotentialsError
 
     if Path(files[0]).suffix in (".yaml", ".yml"):
@@ -84,10 +87,7 @@ def _data(
             what = ", ".join([*useless, *files[1:]])
             raise PotentialsError(f"{files[0]} says which files, keys and cutoff there are: leave out {what}")
         return data_of_run(load_config(Path(files[0])))
-    labels = labels_of_files(files)
-    if energy_key is not None:
-        labels = labels.model_copy(update={"energy": EnergyLabel(key=energy_key)})
-    if forces_key is not None:
-        labels = labels.model_copy(update={"forces": ForcesLabel(key=forces_key)})
+    check_cutoff(DEFAULT_CUTOFF if cutoff is None else cutoff)
+    labels = labels_of_files(files, energy_key, forces_key)
     parts = {name: of_part for name, of_part in others.items() if of_part}
     return data_of_files(files, parts, labels, DEFAULT_CUTOFF if cutoff is None else cutoff)

@@ -53,7 +53,10 @@ def data_split(
     if not shares:
         raise DataError("both shares are 0, so there is nothing to divide; give --validation or --test")
     parts = divide_frames(frames, shares, by.value, seed, blocks=blocks, group_key=group_key)
-    output.mkdir(parents=True, exist_ok=True)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"the folder {output} cannot be made: {error.strerror}") from error
     paths = {name: output / f"{name}.extxyz" for name in parts}
     for path in paths.values():
         check_structure_output(path, read)

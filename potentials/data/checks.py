@@ -53,8 +53,10 @@ def check_cutoff(cutoff: float) -> None:
     """Make sure that the cutoff makes sense, before neighbours are counted.
 
     Raises:
-        DataError: it is larger than `LARGEST_CUTOFF`.
+        DataError: it is not positive, or larger than `LARGEST_CUTOFF`.
     """
+    if not cutoff > 0:
+        raise DataError(f"the cutoff is {cutoff:g} A; expected a positive number, 4 to 6 A is usual")
     if cutoff > LARGEST_CUTOFF:
         raise DataError(
             f"model.cutoff = {cutoff:g} A is larger than sense: neighbours grow with its third power; 4 to 6 A is "

@@ -150,5 +150,5 @@ def farthest_points(points: NDArray[np.float64], count: int) -> NDArray[np.int64
         farthest = int(np.argmax(distances))
         chosen.append(farthest)
         distances = np.minimum(distances, np.linalg.norm(points - points[farthest], axis=1))
-        distances[chosen] = -1.0
+        distances[farthest] = -1.0
     return np.array(chosen)

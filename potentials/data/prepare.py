@@ -91,7 +91,7 @@ def prepare(config: RunConfig) -> PreparedData:
     _check_loss(config, findings)
     _check_group_weights(config.data, parts)
     elements = _resolve_elements(config.model, parts, findings)
-    brief_audit(dict(_named_parts(parts)), findings)
+    brief_audit(dict(named_parts(parts)), findings)
 
     energies = find_reference_energies(
         config.data.reference_energies, elements, parts.train, parts.isolated_atoms, findings
@@ -222,7 +222,8 @@ def _read_isolated_atoms(files: Files, data: DataConfig, findings: Findings) -> 
     return frames
 
 
-def _named_parts(parts: Parts) -> list[tuple[str, list[LabelledFrame]]]:
+def named_parts(parts: Parts) -> list[tuple[str, list[LabelledFrame]]]:
+    """The parts as messages call them, the training frames first."""
     tests = [(name if name == UNNAMED_TEST else f'test "{name}"', frames) for name, frames in parts.tests.items()]
     return [("training", parts.train), ("validation", parts.validation), *tests]
 
@@ -262,7 +263,7 @@ def _resolve_elements(model: FamilyConfig, parts: Parts, findings: Findings) -> 
     else:
         elements = sorted(model.elements, key=lambda symbol: atomic_numbers[symbol])
         check_elements(elements, parts.train)
-    for part, frames in _named_parts(parts)[1:]:
+    for part, frames in named_parts(parts)[1:]:
         check_elements_of_part(trained, part, frames)
     return elements
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,13 @@ class Comparison:
     low: float
     """Lower end of its 95 % confidence interval (Student's t of the seeds); NaN for one seed."""
     high: float
+
+    @property
+    def interval(self) -> str:
+        """The difference with its interval, in figures."""
+        if math.isnan(self.low):
+            return f"{self.difference:+.2f}, one seed"
+        return f"{self.difference:+.2f} ({self.low:+.2f} to {self.high:+.2f})"
 
     @property
     def verdict(self) -> str:

@@ -90,6 +90,8 @@ def _gpus() -> list[str]:
     import torch
 
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and visible.strip() in ("", "-1"):
+        return []
     named = [name.strip() for name in visible.split(",")] if visible else []
     return named or [str(number) for number in range(torch.cuda.device_count())]
 

@@ -23,7 +23,7 @@ def write_report(study: Study, summary: Summary, folder: Path) -> list[Path]:
         "report.html": _page(study, summary, picture),
         "curves.svg": picture,
         "results.csv": _csv(summary),
-        "results.json": json.dumps(_json(study, summary), indent=1) + "\n",
+        "results.json": json.dumps(_json(study, summary), indent=1, allow_nan=False) + "\n",
         "summary.txt": in_words(summary) + "\n",
     }
     for name, text in texts.items():
@@ -45,8 +45,7 @@ def comparison_table(summary: Summary) -> list[list[str]]:
     rows = []
     for pair in summary.comparisons:
         ratios = [f"{pair.ratios[size]:.2f}" if size in pair.ratios else "-" for size in sizes]
-        difference = f"{pair.difference:+.2f} ({pair.low:+.2f} to {pair.high:+.2f})"
-        rows.append([pair.second, pair.first, *ratios, difference, pair.verdict])
+        rows.append([pair.second, pair.first, *ratios, pair.interval, pair.verdict])
     return [heads, *rows]
 
 
@@ -90,7 +89,10 @@ def _json(study: Study, summary: Summary) -> dict[str, Any]:
         },
         "cells": _cells(summary),
         "curves": [asdict(curve) for curve in summary.curves],
-        "comparisons": [asdict(pair) for pair in summary.comparisons],
+        "comparisons": [
+            {key: None if value != value else value for key, value in asdict(pair).items()}  # no interval: null
+            for pair in summary.comparisons
+        ],
         "missing": summary.missing,
     }
 

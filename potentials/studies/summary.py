@@ -94,7 +94,7 @@ def in_words(summary: Summary) -> str:
     slow = _hardly_fitted(summary)
     if slow:
         sentences.append(
-            f"The training errors of {_listed(slow)} with {sizes[-1]} frames are more than {_FITTED:g} of their test "
+            f"The training errors of {_listed(slow)} with the most frames are more than {_FITTED:g} of their test "
             "errors: what limits them there is the model or the number of steps, not the data."
         )
     if summary.missing:
@@ -112,7 +112,7 @@ def _comparison(pair: Comparison) -> str:
     return (
         f"{pair.second} has {pair.ratios[smallest]:.2f} times the error of {pair.first} with {smallest} frames and "
         f"{pair.ratios[largest]:.2f} times with {largest}; {slopes[pair.verdict]} (difference of the exponents "
-        f"{pair.difference:+.2f}, {pair.low:+.2f} to {pair.high:+.2f})."
+        f"{pair.interval})."
     )
 
 

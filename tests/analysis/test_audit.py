@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from analysis import planted
 from analysis.planted import Frames
-from ase.build import bulk
+from ase.build import bulk, molecule
+from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 
 import potentials.models  # noqa: F401  (enters the families)
@@ -17,6 +18,7 @@ from potentials.analysis.audit import Audit, audit, data_of_files, data_of_run, 
 from potentials.analysis.audit_page import audit_page
 from potentials.analysis.consistency import level_gap
 from potentials.config import parse_config
+from potentials.errors import DataError
 
 
 def audited(folder: Path, frames: Frames, **others: Frames) -> Audit:
@@ -202,3 +204,82 @@ def test_clouds_and_their_gap() -> None:
     gap = level_gap(np.concatenate([one, 0.2 + one[:10]]))
     assert gap is not None
     assert 0.03 < gap < 0.17
+
+
+def test_energies_of_molecules_that_are_all_different(tmp_path: Path) -> None:
+    """One frame of each composition: there is nothing to hold energies against, and nothing is said of them."""
+    frames = []
+    for number, atoms in enumerate(planted.ethanol()[:30]):
+        made = atoms.copy()
+        made.info["config_type"] = f"molecule-{number}"
+        made.calc = SinglePointCalculator(made, **atoms.calc.results)
+        frames.append(made)
+    found = audited(tmp_path, [*frames, *planted.ethanol()[200:]])
+    assert not [finding.check for finding in found.findings if finding.check.startswith("energy-")]
+
+
+def test_each_missing_label_is_told_and_absent_ones_are_not(tmp_path: Path) -> None:
+    frames = planted.change(planted.ethanol(), [1], planted.without("forces"))
+    frames = planted.change(frames, [2, 3], planted.without("energy"))
+    found = audited(tmp_path, frames)
+    assert [len(f.frames) for f in found.findings if f.check == "missing-labels"] == [2, 1]
+    energies_only = [planted.without("forces")(atoms) for atoms in planted.ethanol()[:40]]
+    found = audited(tmp_path, energies_only)
+    assert "missing-labels" not in serious(found)
+    assert "not-compared" in {finding.check for finding in found.findings}
+
+
+def test_isolated_atoms_in_boxes_and_parts_without_structures(tmp_path: Path) -> None:
+    boxed = [planted.labelled(atoms) for atoms in planted.ethanol()[200:]]
+    for atoms in boxed:
+        atoms.info["config_type"] = "isolated_atom"
+        atoms.cell, atoms.pbc = [20.0] * 3, True
+    assert audited(tmp_path, [*planted.ethanol()[:40], *boxed]).passed
+    with pytest.raises(DataError, match="the test files hold nothing but isolated atoms"):
+        audited(tmp_path, planted.ethanol()[:40], test=planted.ethanol()[200:])
+
+
+def test_isolated_atoms_that_contradict_each_other_are_a_finding(tmp_path: Path) -> None:
+    other = planted.shifted_energy(1.0)(planted.ethanol()[200])
+    found = audited(tmp_path, [*planted.ethanol(), other])
+    assert "contradicting-isolated-atoms" in serious(found)
+
+
+def test_far_fragments_are_not_the_same(tmp_path: Path) -> None:
+    """Fingerprints end at 5 A; two waters 7 and 9 A apart differ all the same."""
+    frames = []
+    for distance in (7.0, 9.0, 11.0):
+        pair = molecule("H2O") + molecule("H2O")
+        pair.positions[3:] += [0, 0, distance]
+        pair.calc = SinglePointCalculator(pair, energy=-10.0 / distance, forces=np.zeros((6, 3)))
+        frames.append(pair)
+    checks = serious(audited(tmp_path, frames))
+    assert not {"duplicates", "near-duplicates", "contradicting-duplicates"} & checks.keys()
+
+
+def test_displacements_to_and_fro_contradict_nothing(tmp_path: Path) -> None:
+    """Of a crystal whose symmetry makes both energies equal: no work is done, so none is missing."""
+    frames = []
+    for number in range(12):
+        for sign in (1, -1):
+            atoms = bulk("Cu", cubic=True) * (2, 2, 2)
+            atoms.positions[number % 4, number % 3] += sign * 0.02
+            atoms.calc = EMT()
+            results = {"energy": atoms.get_potential_energy() + 1e-6 * number, "forces": atoms.get_forces()}
+            atoms.calc = SinglePointCalculator(atoms, **results)
+            frames.append(atoms)
+    checks = serious(audited(tmp_path, frames))
+    assert not [name for name in checks if name.startswith("energy-")]
+
+
+def test_keys_that_no_survey_knows(tmp_path: Path) -> None:
+    frames = []
+    for atoms in planted.ethanol()[:30]:
+        made = atoms.copy()
+        made.info["U0"], made.arrays["grad"] = atoms.calc.results["energy"], atoms.calc.results["forces"]
+        frames.append(made)
+    file = planted.write(tmp_path / "odd.xyz", frames)
+    labels = labels_of_files(file, "U0", "grad")
+    assert audit(data_of_files(file, {}, labels, 5.0)).passed
+    with pytest.raises(DataError, match="neither energies nor forces"):
+        labels_of_files(file)

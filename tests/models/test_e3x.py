@@ -25,7 +25,7 @@ RESOLVED: dict[str, Any] = {
     "scale": 1.0,
     "shift": 0.0,
 }
-SMALL: dict[str, Any] = {"channels": 4, "radial": {"size": 6, "basis": "bernstein"}}
+SMALL: dict[str, Any] = {"channels": 4, "radial": {"size": 6}}
 
 
 def untrained(**options: Any) -> Potential:

@@ -150,7 +150,7 @@ VARIANTS: dict[str, dict[str, Variant]] = {
                 "basis": 8,
                 "widening": 2,
                 "zbl": True,
-                "scale": {"H": 7.0, "C": 13.0, "O": 11.0},
+                "scale": {"H": 9.1, "C": 16.9, "O": 14.3},
                 "shift": {"H": 4.1, "C": 3.7, "O": 4.2},
             },
             symmetry_tolerance=0.1,

@@ -50,6 +50,7 @@ def test_one_seed_and_too_few_sizes() -> None:
     assert one.difference == pytest.approx(-0.3)
     assert np.isnan(one.low)
     assert one.verdict == "not decided"
+    assert one.interval == "-0.30, one seed"
     few = [result for result in results({"a": [-0.5], "b": [-0.8]}) if result.cell.size < 40]
     assert compare("a", "b", few, "forces_rmse") is None
     assert compare("a", "c", few, "forces_rmse") is None

@@ -86,15 +86,15 @@ def _ratio(frame: LabelledFrame) -> str:
 
 
 def _missing_labels(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+    periodic = np.array([bool(frame.frame.atoms.pbc.all()) for frame in frames], dtype=bool)
     missing = {
-        "energy": np.array([np.isnan(frame.energy) for frame in frames]),
-        "forces": np.array([bool(np.isnan(frame.forces).any()) for frame in frames]),
+        "energy": np.array([np.isnan(frame.energy) for frame in frames], dtype=bool),
+        "forces": np.array([bool(np.isnan(frame.forces).any()) for frame in frames], dtype=bool),
+        "stress": np.array([bool(np.isnan(frame.stress).any()) for frame in frames], dtype=bool) & periodic,
     }
-    periodic = np.array([bool(frame.frame.atoms.pbc.all()) for frame in frames])
-    without_stress = np.array([bool(np.isnan(frame.stress).any()) for frame in frames]) & periodic
-    missing["stress"] = without_stress if without_stress.sum() < periodic.sum() else np.zeros(len(frames), dtype=bool)
+    possible = {"energy": len(frames), "forces": len(frames), "stress": int(periodic.sum())}
     for name, lacks in missing.items():
-        if lacks.any():
+        if 0 < lacks.sum() < possible[name]:  # where all lack it, it was never meant to be there
             yield AuditFinding(
                 "missing-labels",
                 "warning",
@@ -108,12 +108,9 @@ def _missing_labels(part: str, frames: Sequence[LabelledFrame]) -> Iterator[Audi
 
 def heights(cell: NDArray[np.float64], periodic: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Distances between the opposite faces of a cell along its periodic directions, A."""
-    full = np.array(cell, dtype=float)
-    for axis in np.flatnonzero(~np.asarray(periodic)):
-        others = [full[k] for k in range(3) if k != axis]
-        normal = np.cross(*others)
-        full[axis] = normal / np.linalg.norm(normal) if np.linalg.norm(normal) > 0 else np.eye(3)[axis]
-    return (1 / np.linalg.norm(np.linalg.inv(full), axis=0))[np.asarray(periodic)]
+    vectors = np.asarray(cell, dtype=float)[np.asarray(periodic)]
+    # Columns of the pseudoinverse are the reciprocal vectors within the span of the periodic ones.
+    return 1 / np.linalg.norm(np.linalg.pinv(vectors), axis=0)
 
 
 def _small_cells(part: str, frames: Sequence[LabelledFrame], cutoff: float) -> Iterator[AuditFinding]:

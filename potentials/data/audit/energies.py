@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.findings import Findings
 from potentials.data.labels import LabelledFrame
-from potentials.data.reference_energies import isolated_atom_energies
+from potentials.data.reference_energies import composition_matrix, isolated_atom_energies
+from potentials.errors import DataError
 
 COHESIVE = (-15.0, 1.0)
 """eV an atom: from the strongest cohesion (tungsten: -8.9) with room to spare, to atoms that hardly bind."""
@@ -52,7 +53,7 @@ def _per_atom(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFindi
         return
     x, y = np.log(atoms) - np.log(atoms).mean(), np.log(np.abs(energies))
     exponent = float(x @ y / (x @ x))
-    if abs(exponent) < 0.3:
+    if abs(exponent) < 0.3 and _are_per_atom(frames):
         yield AuditFinding(
             "energy-per-atom",
             "error",
@@ -64,11 +65,35 @@ def _per_atom(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFindi
         )
 
 
+def _are_per_atom(frames: Sequence[LabelledFrame]) -> bool:
+    """Whether sums of a constant for each atom describe the energies much worse than means of such constants do."""
+    labelled = [frame for frame in frames if np.isfinite(frame.energy)]
+    elements = sorted({symbol for frame in labelled for symbol in frame.frame.atoms.get_chemical_symbols()})
+    _, counts = composition_matrix(labelled, elements)
+    energies, atoms = _energies(frames)
+    residuals = []
+    for matrix in (counts, counts / atoms[:, None]):
+        solution = np.linalg.lstsq(matrix, energies, rcond=None)[0]
+        residuals.append(float(np.linalg.norm(matrix @ solution - energies)))
+    return residuals[1] < 0.5 * residuals[0]
+
+
 def _foreign_atoms(
     part: str, frames: Sequence[LabelledFrame], isolated: Sequence[LabelledFrame]
 ) -> Iterator[AuditFinding]:
     """Cohesive energies far from any that exist, by the isolated atoms' energies."""
-    known = isolated_atom_energies(isolated, Findings())
+    try:
+        known = isolated_atom_energies(isolated, Findings())
+    except DataError as error:
+        yield AuditFinding(
+            "contradicting-isolated-atoms",
+            "error",
+            f"{part}: {error}",
+            "reference energies of two levels of theory fit none of the frames",
+            "keep the atoms of the frames' own level",
+            tuple(frame.frame for frame in isolated),
+        )
+        return
     there = [
         frame
         for frame in frames

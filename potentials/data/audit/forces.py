@@ -15,6 +15,10 @@ OUTLIER_FACTOR = 10.0
 """A frame's largest force is an outlier if it is so many times the usual one, at least."""
 _OUTLIER_SIGMAS = 8.0
 """And so many standard deviations (of the logarithm, by the median absolute deviation) away from it."""
+_NOISE = 0.1
+"""eV/A; forces of perfect crystals are smaller, and no measure of what is usual."""
+_FEW = 0.05
+"""Of the frames; more are not outliers but another kind of structures."""
 NET_FORCE_SHARE = 0.05
 """Of what forces of that size would add up to if they were independent."""
 _SMALLEST_NET_FORCE = 0.05
@@ -43,11 +47,11 @@ def _outliers(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFindi
     logarithms = np.log(largest[largest > 0])
     if len(logarithms) < 5:
         return
-    centre = float(np.median(logarithms))
+    centre = max(float(np.median(logarithms)), float(np.log(_NOISE)))
     sigma = 1.4826 * float(np.median(np.abs(logarithms - centre)))
     limit = float(np.exp(centre + max(_OUTLIER_SIGMAS * sigma, np.log(OUTLIER_FACTOR))))
     found = [frame for frame, force in zip(frames, largest, strict=True) if force > limit]
-    if found:
+    if 0 < len(found) <= max(1, _FEW * len(frames)):
         yield AuditFinding(
             "force-outlier",
             "error",

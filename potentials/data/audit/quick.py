@@ -47,7 +47,8 @@ def brief_audit(parts: Parts, findings: Findings) -> None:
     if cut:
         findings.note(f"looked for faults in {', '.join(cut)} frames only; `potentials data audit` looks at all")
         leaks = exact_leaks(parts)
-    for found in (*_of_frames(looked_at), *cut_trajectories(looked_at), *leaks):
+    quick = [found for found in _of_frames(looked_at) if not (cut and found.check == "leak" and found.figures["same"])]
+    for found in (*quick, *cut_trajectories(looked_at), *leaks):
         if found.severity != "note" and found.check not in _NOT_IN_BRIEF:
             where = f", in {frame_list(found.frames)}" if found.frames else ""
             findings.warn(f"{found.what}{where}. {found.why[0].upper()}{found.why[1:]}: {found.remedy}")

@@ -20,6 +20,10 @@ _FEWEST_STEPS = 8
 _CORRELATED = 0.8
 _RATIO_TOLERANCE = 0.1
 """How far the ratio of energy change and work may be from one."""
+_NOISE = 1e-3
+"""eV; less work than that is that of energies converged no further."""
+_SMALLEST_SHARE = 0.1
+"""Of the curvature; displacements to and fro do no work, whose energies are equal by symmetry."""
 _OUTLIER_SIGMAS = 10.0
 
 
@@ -33,6 +37,8 @@ class Steps:
     """E_2 - E_1, eV."""
     work: NDArray[np.float64]
     """-(F_1 + F_2) / 2 . (x_2 - x_1), eV: what the energy changes by if the forces are its."""
+    curvature: NDArray[np.float64]
+    """|(F_2 - F_1) . (x_2 - x_1)| / 2, eV: the size of what the mean of both forces averages out."""
 
 
 def displacement(first: LabelledFrame, second: LabelledFrame) -> NDArray[np.float64] | None:
@@ -56,12 +62,14 @@ def steps(frames: Sequence[LabelledFrame]) -> Steps:
         moved = displacement(first, second)
         if moved is not None and 1e-5 < np.abs(moved).max() < LONGEST_STEP:
             work = -0.5 * float(((first.forces + second.forces) * moved).sum())
-            found.append((first, second, second.energy - first.energy, work))
+            curvature = 0.5 * abs(float(((second.forces - first.forces) * moved).sum()))
+            found.append((first, second, second.energy - first.energy, work, curvature))
     return Steps(
         [step[0] for step in found],
         [step[1] for step in found],
         np.array([step[2] for step in found]),
         np.array([step[3] for step in found]),
+        np.array([step[4] for step in found]),
     )
 
 
@@ -83,6 +91,10 @@ def robust_slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float,
     return slope, float(x[kept] @ y[kept]) / size if size > 0 else 0.0
 
 
+def _rms(values: NDArray[np.float64]) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
 def trajectory_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
     """Whether energies change by the work of the forces: in the mean, and in each step."""
     found = steps(frames)
@@ -99,7 +111,7 @@ def trajectory_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[
             explain_ratio(slope, atoms),
             figures={"ratio": slope, "correlation": correlation, "steps": float(len(found.work))},
         )
-    elif abs(correlation) < 0.5:
+    elif abs(correlation) < 0.5 and _rms(found.work) > max(_NOISE, _SMALLEST_SHARE * _rms(found.curvature)):
         yield AuditFinding(
             "energy-force-mismatch",
             "error",
@@ -117,7 +129,8 @@ def _odd_steps(part: str, found: Steps, slope: float) -> Iterator[AuditFinding]:
     """Frames before and after which the energy jumps."""
     residuals = found.energy_changes - slope * found.work
     # The trapezoid rule errs with the cube of the step: larger work, larger error.
-    expected = 1.4826 * np.median(np.abs(residuals)) + 0.02 * np.abs(found.energy_changes) + 1e-4
+    size = np.abs(found.energy_changes) + found.curvature
+    expected = 1.4826 * np.median(np.abs(residuals)) + 0.02 * size + 1e-4
     odd = np.abs(residuals) > _OUTLIER_SIGMAS * expected
     if not odd.any() or odd.mean() > 0.5:
         return
