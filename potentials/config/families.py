@@ -62,6 +62,9 @@ class FamilyConfig(StrictConfig):
     closed_form: ClassVar[bool] = False
     """Whether the family is linear in its parameters and fitted by least squares instead of trained."""
 
+    without_readout: ClassVar[str] = ""
+    """Why the family has no settings called `readout...`, where someone may look for them; said to who gives one."""
+
     name: str
     """Which family: the name of its file in `potentials.models`."""
     cutoff: float = Field(default=5.0, gt=0.5, le=20.0)
@@ -77,6 +80,17 @@ class FamilyConfig(StrictConfig):
     """Added to each node energy in eV; `auto` is the mean of (energy - reference energies) per atom."""
     zbl: Annotated[ZBLConfig | None, BeforeValidator(_default_zbl, bool | ZBLConfig | None)] = None
     """Add the Ziegler-Biersack-Littmark repulsion of screened nuclei; `true` takes it as it is."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_readout(cls, section: Any) -> Any:
+        if not cls.without_readout or not isinstance(section, dict):
+            return section
+        # Before pydantic calls it an unknown key, which says less.
+        keys = [key for key in section if isinstance(key, str) and key.startswith("readout")]
+        if keys:
+            raise KeyedError({f"model.{key}": cls.without_readout for key in keys})
+        return section
 
     @model_validator(mode="after")
     def _every_element_has_scale_and_shift(self) -> Self:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from potentials.config.base import FiniteNumber, KeyedError, PositiveInteger, PositiveNumber
+from potentials.config.base import FiniteNumber, PositiveInteger, PositiveNumber
 from potentials.config.elements import ElementSymbol
 from potentials.config.families import FamilyConfig, RadialConfig, register_family
 from potentials.equivariant import Layout, message_table, spherical_harmonics
@@ -45,6 +45,7 @@ class ACEConfig(FamilyConfig):
     """
 
     closed_form: ClassVar[bool] = True
+    without_readout: ClassVar[str] = _NO_READOUT
 
     name: Literal["ace"]
     correlation: int = Field(default=3, ge=1, le=MAX_ORDER)
@@ -62,15 +63,6 @@ class ACEConfig(FamilyConfig):
     """Factor on the node energies in eV; the fit finds the same energies whatever it is."""
     shift: Literal["auto"] | FiniteNumber | dict[ElementSymbol, FiniteNumber] = 0.0
     """Added to each node energy in eV; with 0 an isolated atom has its reference energy."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _linear(cls, section: Any) -> Any:
-        # Before pydantic calls it an unknown key: that there is none is the point of this family.
-        found = {f"model.{key}": _NO_READOUT for key in section if isinstance(key, str) and key.startswith("readout")}
-        if found:
-            raise KeyedError(found)
-        return section
 
     @model_validator(mode="after")
     def _consistent(self) -> ACEConfig:

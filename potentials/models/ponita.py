@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from potentials.config.base import KeyedError, PositiveInteger
+from potentials.config.base import PositiveInteger
 from potentials.config.families import FamilyConfig, register_family
 from potentials.equivariant.envelopes import polynomial_envelope
 from potentials.kernels import EdgeTopology, MessagePath, MessageTable, message_sum
@@ -30,6 +30,8 @@ class PonitaConfig(FamilyConfig):
     measures it. Without (`orientations: 0`) the model sees distances only and is exactly invariant.
     """
 
+    without_readout: ClassVar[str] = _NO_READOUT
+
     name: Literal["ponita"]
     channels: PositiveInteger = 128
     layers: PositiveInteger = 5
@@ -44,15 +46,6 @@ class PonitaConfig(FamilyConfig):
     """Hidden layer of each block, in multiples of the channels."""
     envelope_power: int = Field(default=6, ge=2)
     """Power p of the polynomial envelope, which ends convolutions at the cutoff with two derivatives."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _scalars_only(cls, section: Any) -> Any:
-        # Before pydantic calls it an unknown key: the published model can be read out as vectors.
-        found = {f"model.{key}": _NO_READOUT for key in section if isinstance(key, str) and key.startswith("readout")}
-        if found:
-            raise KeyedError(found)
-        return section
 
     @model_validator(mode="after")
     def _enough_orientations(self) -> PonitaConfig:

@@ -24,14 +24,6 @@ KINDS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _float64() -> Any:
-    previous = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(previous)
-
-
 @pytest.mark.parametrize("size", [1, 2, 7])
 @pytest.mark.parametrize(("functions", "mapping"), KINDS)
 def test_slopes_and_curvatures(functions: Any, mapping: Any, size: int) -> None:
