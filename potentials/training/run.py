@@ -36,6 +36,7 @@ from potentials.training.journal import Journal
 from potentials.training.linear_fit import fit, unused_settings
 from potentials.training.loggers import LoggerFeed, MetricsFile, log_row, metrics_row
 from potentials.training.module import TrainingModule
+from potentials.training.processes import ending_together
 from potentials.training.progress import ProgressLine
 from potentials.training.run_folder import Reason, RunFolder, Status, is_finished
 from potentials.training.stopping import StopRequests
@@ -149,9 +150,11 @@ def _train_and_evaluate(prepared: PreparedData, folder: RunFolder, journal: Jour
         module = TrainingModule(potential, config, folder.best, metadata, len(data.groups), journal.say)
         stop = StopRequests(config.train.max_time)
         trainer = _trainer(config, folder, journal, stop, status.wandb_id or "")
+        data.check_processes(trainer.world_size)
         _announce(potential, data, trainer, folder, journal)
         checkpoint = folder.checkpoint if folder.checkpoint.is_file() else None
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        with ending_together(trainer):
+            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         reason = _reason(module, stop)
         status = replace(status, epoch=module.epochs_trained, elapsed=stop.elapsed)
         if not trainer.is_global_zero:
