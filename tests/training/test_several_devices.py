@@ -167,3 +167,34 @@ def test_there_is_one_set_of_files(runs, name):
     assert sum(line.startswith("training ") and " x 2: " in line for line in lines) == 1
     status = json.loads((runs / f"{name}-2/run/status.json").read_text())
     assert (status["state"], status["epoch"]) == ("finished", 2)
+
+
+def test_four_processes_with_uneven_frames_of_mixed_sizes(tmp_path):
+    """By the command line, on however few cores: 33 frames of 4 to 32 atoms, 6 for validation, in batches by atoms."""
+    config = f"""
+run: {tmp_path}/run
+data: {{train: ["builtin:copper@1:21", "builtin:copper@160:250:7"], validation: 6, stress: stress, max_atoms_per_batch: 64}}
+model: {MODELS["mace"]}
+loss: {{stress: {{weight: 1}}}}
+train: {{max_epochs: 2, accelerator: cpu, devices: 4}}
+"""
+    (tmp_path / "config.yaml").write_text(config)
+    finished = subprocess.run(
+        [sys.executable, "-m", "potentials", "train", "config.yaml"],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    run = tmp_path / "run"
+    status = json.loads((run / "status.json").read_text())
+    assert (status["state"], status["epoch"]) == ("finished", 2)
+    assert len((run / "metrics.csv").read_text().splitlines()) == 3
+    assert "best.potential" in {path.name for path in run.iterdir()}
+    lines = [re.sub(r"^\S+ \S+ +", "", line) for line in (run / "log.txt").read_text().splitlines()]
+    assert len(lines) == len(set(lines))
+    assert any(" x 4: 27 frames, 6 for validation" in line for line in lines)
+    assert "Traceback" not in finished.stderr
