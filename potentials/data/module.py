@@ -33,10 +33,17 @@ class EpochSampler(DistributedSampler[int]):
         # A list is a Dataset in all but name.
         super().__init__(graphs, num_replicas=num_replicas, rank=rank, seed=seed)  # type: ignore[arg-type]
         self.count = len(graphs)
+        self.skipped = 0
+        self.skipped_epoch = 0
+
+    def skip(self, frames: int) -> None:
+        """Leave out the first frames of the present epoch."""
+        self.skipped, self.skipped_epoch = frames, self.epoch
 
     def __iter__(self) -> Iterator[int]:
         order = np.random.Generator(np.random.PCG64([self.seed, self.epoch])).permutation(self.count)
-        return iter(np.resize(order, self.total_size)[self.rank :: self.num_replicas].tolist())
+        first = self.skipped if self.epoch == self.skipped_epoch else 0
+        return iter(np.resize(order, self.total_size)[self.rank :: self.num_replicas].tolist()[first:])
 
 
 class ShareSampler(DistributedSampler[int]):
@@ -83,6 +90,7 @@ class GraphDataModule(lightning.LightningDataModule):
         self.validation_graphs = self._build(prepared.validation)
         self.test_graphs = {name: self._build(frames) for name, frames in prepared.tests.items()}
         self.test_names = list(self.test_graphs)
+        self._batches_done = 0
 
     def train_dataloader(self) -> DataLoader[AtomicGraph]:
         """Batches of `data.batch_size` training frames, shuffled anew each epoch; the last one may be smaller."""
@@ -90,7 +98,30 @@ class GraphDataModule(lightning.LightningDataModule):
         if self.trainer is not None:
             # A continued run starts its worker processes, which draw batches ahead, before Lightning sets the epoch.
             sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)  # type: ignore[attr-defined]
+        sampler.skip(self._batches_done * self.prepared.config.data.batch_size)
         return self._loader(self.train_graphs, self.prepared.config.data.batch_size, sampler)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Part of a checkpoint: how many batches of this epoch were trained on, in each of how many processes."""
+        trainer = self.trainer
+        done = (
+            0 if trainer is None or trainer.is_last_batch else trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        )
+        return {"batches_done": done, "processes": _processes()[0]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Begin with the batch after those.
+
+        Raises:
+            DataError: the number of processes has changed, so that these batches are others.
+        """
+        self._batches_done = state_dict["batches_done"]
+        before, now = state_dict["processes"], _processes()[0]
+        if self._batches_done and before != now:
+            raise DataError(
+                f"the run was interrupted within an epoch of {before} processes, and there are {now} now; continue it "
+                "with as many (train.devices, train.nodes) until that epoch is over"
+            )
 
     def val_dataloader(self) -> DataLoader[AtomicGraph]:
         """Validation frames in order."""

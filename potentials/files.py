@@ -1,0 +1,54 @@
+"""Writing files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write_whole(path: Path, contents: bytes | memoryview) -> None:
+    """Write a file that appears whole or not at all, also when the process is killed or the machine loses power.
+
+    Raises:
+        OSError: it cannot be written; what was there before is as it was.
+    """
+    write_aside(path, contents).replace(path)
+    sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_whole` for text, in UTF-8."""
+    write_whole(path, text.encode())
+
+
+def write_aside(path: Path, contents: bytes | memoryview) -> Path:
+    """Write, to the disk itself, a file beside `path`, which only needs renaming; it is removed if that fails.
+
+    It has the permissions that any new file of this user has, which those of `tempfile` do not, and always the same
+    name, so that what killed processes leave does not add up.
+
+    Returns:
+        The file beside `path`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(contents)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+    return partial
+
+
+def sync_folder(folder: Path) -> None:
+    """Make sure that a renaming in this folder has reached the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
