@@ -66,6 +66,7 @@ def build_trainer(config: RunConfig, folder: RunFolder, journal: Journal, stop: 
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
+            use_distributed_sampler=False,
             default_root_dir=folder.path,
             **_devices(settings),
         )

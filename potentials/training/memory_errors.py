@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from potentials.config.data import DataConfig
+from potentials.data.batch_limits import LIMIT_KEYS, training_limit
 from potentials.data.graph import GraphBatch
 from potentials.errors import TrainingError
 
@@ -81,7 +82,13 @@ def _advice(size: BatchSize, edges: int, record: BatchRecord, data: DataConfig) 
         return f"Set data.evaluation_batch_size: {frames}; it may be changed when the run is continued"
     if size.frames == 1:
         return "This is a single frame: a smaller cutoff, a smaller model or a device with more memory is needed"
-    return f"Set data.batch_size: {min(frames, size.frames - 1)} and start the run under another name"
+    limit = training_limit(data)
+    fitting = {
+        "frames": min(frames, size.frames - 1),
+        "atoms": size.atoms * edges // max(size.edges, 1),
+        "edges": edges,
+    }
+    return f"Set {LIMIT_KEYS[limit.quantity]}: {fitting[limit.quantity]} and start the run under another name"
 
 
 def _first_line(error: BaseException) -> str:

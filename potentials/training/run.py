@@ -18,7 +18,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from potentials import model_file
 from potentials.config.data_paths import resolve_data_paths
 from potentials.config.run import RunConfig
-from potentials.data.module import EVALUATION_BATCH_FACTOR, GraphDataModule
+from potentials.data.module import GraphDataModule
 from potentials.data.prepare import PreparedData, prepare
 from potentials.errors import TrainingError
 from potentials.kernels.dispatch import use_kernels
@@ -259,12 +259,10 @@ def _evaluate_best(
     prepared: PreparedData, data: GraphDataModule, folder: RunFolder, device: torch.device
 ) -> ErrorTable:
     best = model_file.load(folder.best, device)
-    settings = prepared.config.data
-    batch_size = settings.evaluation_batch_size or EVALUATION_BATCH_FACTOR * settings.batch_size
     parts = {"train": data.train_graphs, "validation": data.validation_graphs, **data.test_graphs}
     return ErrorTable(
         [
-            evaluate_graphs(best, graphs, batch_size=batch_size, part=part, groups=data.groups).errors
+            evaluate_graphs(best, graphs, limit=data.evaluation_limit, part=part, groups=data.groups).errors
             for part, graphs in parts.items()
         ]
     )

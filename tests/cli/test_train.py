@@ -1,3 +1,5 @@
+import signal
+
 import pytest
 from toy_family import forget_toy, register_toy, toy_run
 

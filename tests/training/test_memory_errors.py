@@ -71,3 +71,9 @@ def test_other_errors_are_no_lack_of_memory(tmp_path, monkeypatch):
     runs_out(monkeypatch, "training_step", 0, RuntimeError("shapes do not fit"))
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         quietly(toy_run(tmp_path))
+
+
+def test_batches_within_a_budget(tmp_path, monkeypatch):
+    runs_out(monkeypatch, "training_step", 0, torch.OutOfMemoryError("CUDA out of memory"))
+    with pytest.raises(TrainingError, match=r"none has fitted yet\. Set data\.max_atoms_per_batch: \d+ and start"):
+        quietly(toy_run(tmp_path, data__batch_size="null", data__max_atoms_per_batch=100))
