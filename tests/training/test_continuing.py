@@ -287,3 +287,15 @@ def test_another_number_of_processes_does_not_continue_within_an_epoch(tmp_path,
     torch.save(contents, file)
     with pytest.raises(DataError, match="within an epoch of 2 processes, and there are 1 now"):
         quietly(config)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_batches_within_a_budget_are_taken_up_where_they_were_left(tmp_path, monkeypatch, workers):
+    options = {**NOISE, "data__batch_size": "null", "data__max_atoms_per_batch": 150, "data__workers": workers}
+    data = {"data__train": "builtin:copper@1:60", "data__test": "null"}
+    whole = quietly(toy_run(tmp_path, "whole", **options, **data))
+    assert int(rows(whole)[0]["step"]) > 5
+    for step in (1, 3, 12):
+        with signal_at(monkeypatch, step, signal.SIGTERM):
+            assert quietly(toy_run(tmp_path, **options, **data)).interrupted
+    same_end(whole, quietly(toy_run(tmp_path, **options, **data)))
