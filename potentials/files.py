@@ -12,8 +12,7 @@ def write_whole(path: Path, contents: bytes | memoryview) -> None:
     Raises:
         OSError: it cannot be written; what was there before is as it was.
     """
-    write_aside(path, contents).replace(path)
-    sync_folder(path.parent)
+    put_in_place(write_aside(path, contents), path)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -22,7 +21,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_aside(path: Path, contents: bytes | memoryview) -> Path:
-    """Write, to the disk itself, a file beside `path`, which only needs renaming; it is removed if that fails.
+    """Write, to the disk itself, a file beside `path`, which `put_in_place` renames; it is removed if that fails.
 
     It has the permissions that any new file of this user has, which those of `tempfile` do not, and always the same
     name, so that what killed processes leave does not add up.
@@ -45,9 +44,18 @@ def write_aside(path: Path, contents: bytes | memoryview) -> Path:
     return partial
 
 
-def sync_folder(folder: Path) -> None:
-    """Make sure that a renaming in this folder has reached the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def put_in_place(partial: Path, path: Path) -> None:
+    """Give what `write_aside` wrote its name, and make sure that this has reached the disk.
+
+    Raises:
+        OSError: it cannot be renamed; it is removed then.
+    """
+    try:
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+    descriptor = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -24,6 +24,7 @@ from potentials.config.train import Precision
 from potentials.config.words import describe_value, shortened
 from potentials.equivariant.couplings import coupling_fingerprint
 from potentials.errors import ModelFileError, PotentialsError
+from potentials.files import write_whole
 from potentials.model_file_contents import FINGERPRINT_DEGREE, FORMAT, read_contents
 from potentials.model_file_versions import FORMAT_VERSION, Tensors
 from potentials.potential import MODEL_DTYPE, Potential
@@ -44,6 +45,14 @@ def save(potential: Potential, path: str | os.PathLike[str]) -> None:
             f"{target}: expected a potential as it was trained, got one compiled for molecular dynamics; "
             "save the one it was made of"
         )
+    try:
+        write_whole(target, serialize(potential))
+    except OSError as error:
+        raise ModelFileError(f"{target}: cannot write the model file: {error}") from error
+
+
+def serialize(potential: Potential) -> bytes:
+    """The contents of the model file of a potential that is not compiled."""
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -58,20 +67,7 @@ def save(potential: Potential, path: str | os.PathLike[str]) -> None:
         "metadata": potential.metadata,
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in potential.model.state_dict().items()}
-    contents = safetensors.torch.save(tensors, metadata={FORMAT: json.dumps(header, sort_keys=True)})
-    # Written here: what safetensors or `tempfile` write, nobody but its owner may read.
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        try:
-            with temporary.open("wb") as file:
-                file.write(contents)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise ModelFileError(f"{target}: cannot write the model file: {error}") from error
+    return safetensors.torch.save(tensors, metadata={FORMAT: json.dumps(header, sort_keys=True)})
 
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from lightning.pytorch.callbacks import Callback
 
 from potentials.errors import TrainingError
-from potentials.files import sync_folder, write_aside
+from potentials.files import put_in_place, write_aside
 from potentials.training.module import CHECKPOINT_VERSION, STATE
 from potentials.training.run_folder import PREVIOUS, RunFolder
 from potentials.training.stopping import StopRequests
@@ -49,8 +49,7 @@ class CheckpointFiles(CheckpointIO):
         partial = write_aside(file, contents.getbuffer())
         if file.is_file():
             _keep(file)
-        partial.replace(file)
-        sync_folder(file.parent)
+        put_in_place(partial, file)
 
     def load_checkpoint(
         self, path: str | os.PathLike[str], map_location: Any = None, weights_only: bool | None = None

@@ -18,6 +18,7 @@ from potentials.config.run import RunConfig
 from potentials.data.graph import GraphBatch
 from potentials.data.rotations import frame_rotations, rotated
 from potentials.errors import TrainingError
+from potentials.files import write_whole
 from potentials.potential import Potential
 from potentials.training.averaging import ExponentialMovingAverage
 from potentials.training.losses import combine, loss_sums, property_weights
@@ -367,7 +368,7 @@ class TrainingModule(LightningModule):
             "validation_losses": losses,
             "validation_errors": asdict(validation.errors),
         }
-        model_file.save(self.potential, self.best_path)
+        write_whole(self.best_path, model_file.serialize(self.potential))
 
     def _check_validation(self, loss: float, counts: Tensor) -> None:
         """Make sure that the validation loss is one that models can be compared by."""

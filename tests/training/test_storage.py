@@ -17,7 +17,7 @@ from toy_family import toy_run
 
 import potentials
 from potentials.data.frames import read_frames
-from potentials.errors import DataError, PotentialsError, TrainingError
+from potentials.errors import DataError, TrainingError
 from potentials.files import write_whole
 from potentials.training.module import TrainingModule
 from potentials.training.run import TrainingResult
@@ -161,12 +161,12 @@ def test_a_full_disk(uninterrupted, small_disk, room, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(TrainingModule, "on_train_epoch_start", fills)
-        with pytest.raises(PotentialsError, match="No space left on device"):
+        with pytest.raises(TrainingError, match="cannot be written: No space left on device"):
             quietly(toy_run(small_disk))
     folder = small_disk / "run"
     assert potentials.load(folder / "best.potential")
     assert torch.load(folder / "last.ckpt", weights_only=True)["global_step"] >= 14
-    with pytest.raises(PotentialsError, match="No space left on device"):
+    with pytest.raises(TrainingError, match="cannot be written: No space left on device"):
         quietly(toy_run(small_disk))
     assert potentials.load(folder / "best.potential")
     filling.unlink()
