@@ -4,11 +4,11 @@
     python scripts/soak.py md soak/run/best.potential --steps 1000000 --output soak
 
 Each part runs the command line in a process of its own and samples, every few seconds, the memory of that process and
-of its worker processes (resident set, of all together and of the largest). The samples go to OUTPUT/train-memory.csv or
-md-memory.csv; the figures, printed and written to OUTPUT/train.json or md.json, are medians of ten slices of the time and
-the slope of a straight line through the second half, with the error of least squares. Training is configs/quickstart.yaml
-with worker processes, an average, a plateau, a second stage and an offline wandb run. Dynamics are NVE of the built-in
-ethanol at 300 K with 0.5 fs a step.
+of its worker processes (resident set, of all together and of the largest). Samples go to OUTPUT/train-memory.csv or
+md-memory.csv; the figures, printed and written to OUTPUT/train.json or md.json, are medians of ten slices of the time
+and the slope of a straight line through the second half, with the error of least squares. Training is
+configs/quickstart.yaml with worker processes, an average, a plateau, a second stage and an offline wandb run. Dynamics
+are NVE of the built-in ethanol at 300 K with 0.5 fs a step.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from typing import Any
 
@@ -116,11 +117,18 @@ class GraphDataModule(lightning.LightningDataModule):
             batch_sampler=sampler,
             num_workers=workers,
             collate_fn=collate,
+            worker_init_fn=_ignore_signals,
             # For the workers' seeds; taken from torch's own generator, they would make continued runs differ.
             generator=torch.Generator().manual_seed(self.prepared.config.seed),
             pin_memory=on_gpu,
             **options,
         )
+
+
+def _ignore_signals(worker: int) -> None:
+    """Terminals and batch systems send their signals to all processes; it is the main one that ends its workers."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _processes() -> tuple[int, int]:
