@@ -93,6 +93,14 @@ class GraphDataModule(lightning.LightningDataModule):
         """One loader for each test set, in the order of `test_names`."""
         return [self._evaluation_loader(graphs) for graphs in self.test_graphs.values()]
 
+    def check_processes(self, processes: int) -> None:
+        """Make sure that so many processes can share the evaluation, before they are started.
+
+        Raises:
+            DataError: there are fewer validation frames.
+        """
+        EvaluationBatches(self.validation_graphs, self.evaluation_limit, processes)
+
     def _check_limits(self) -> None:
         def check(limit: BatchLimit, graphs: list[AtomicGraph], frames: Sequence[LabelledFrame]) -> None:
             limit.check(graphs, lambda index: str(frames[index].frame))

@@ -37,6 +37,7 @@ from potentials.training.linear_fit import fit, unused_settings
 from potentials.training.loggers import MetricsFile, log_row, metrics_row
 from potentials.training.memory_errors import is_out_of_memory, out_of_memory
 from potentials.training.module import TrainingModule
+from potentials.training.processes import ending_together
 from potentials.training.run_folder import Reason, RunFolder, Status, is_finished
 from potentials.training.step_guard import StepGuard
 from potentials.training.stopping import Interruption, StopRequests
@@ -194,6 +195,7 @@ def _train_and_evaluate(
         module = TrainingModule(
             potential, config, folder.best, metadata, len(data.groups), journal.say, guard, known_best
         )
+        data.check_processes(trainer.world_size)
         _announce(potential, data, trainer, folder, journal)
         if checkpoint is not None:
             journal.say(f"continuing from {checkpoint}")
@@ -207,12 +209,13 @@ def _train_and_evaluate(
 
 
 def _fit(trainer: Trainer, module: TrainingModule, data: GraphDataModule, checkpoint: Path | None) -> None:
-    try:
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        raise out_of_memory(error, module.batch_record, module.config.data) from error
+    with ending_together(trainer):
+        try:
+            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise out_of_memory(error, module.batch_record, module.config.data) from error
 
 
 def _conclude(
