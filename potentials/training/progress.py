@@ -13,7 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from potentials.training.journal import Journal
 from potentials.training.metrics import Error, PropertyErrors
-from potentials.training.module import TrainingModule, Validation
+from potentials.training.module import TrainingModule
+from potentials.training.validations import Validation
 
 _REFRESH_SECONDS = 0.5
 _LINE_SECONDS = 10.0

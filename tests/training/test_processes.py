@@ -63,13 +63,13 @@ def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.05)
 
 
-def test_ctrl_c_validates_keeps_the_best_and_says_how_to_go_on(tmp_path):
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     process = start(tmp_path, 0.05, train__max_epochs=10000)
     wait_for(tmp_path / "run" / "last.ckpt", process)
     process.send_signal(signal.SIGINT)
     output, messages = process.communicate(timeout=60)
     assert process.returncode == 130, messages
-    assert "stopping after this step" in messages
+    assert "saving after this step" in messages
     assert "The same command again continues" in messages
     assert "Traceback" not in messages
     assert output == ""
