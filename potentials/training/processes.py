@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import torch
 from lightning import Trainer
+from lightning.fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
 from potentials.errors import PotentialsError, TrainingError
@@ -31,6 +32,8 @@ def ending_together(trainer: Trainer) -> Iterator[None]:
     - The first process of a machine, which started the others, ends them when it fails. Where all fail for the same
       reason, this keeps it from being said more than once.
     - A process that was started by another ends when that one is gone, however it went.
+    - After training, each may end when and with which exit code it likes. Lightning would kill the first one, which
+      still evaluates and writes, when another ends with a code that is not 0, as after an interruption.
 
     Processes that a batch system started are left to it, except for the first point.
 
@@ -49,6 +52,8 @@ def ending_together(trainer: Trainer) -> Iterator[None]:
     done = False
     try:
         yield
+        _stop_observer()
+        trainer.strategy.barrier()
         done = True
     except PotentialsError:
         if trainer.global_rank:
@@ -68,6 +73,12 @@ def ending_together(trainer: Trainer) -> Iterator[None]:
         if not done:
             for process in _started(launcher):
                 process.kill()
+
+
+def _stop_observer() -> None:
+    for thread in threading.enumerate():
+        if isinstance(thread, _ChildProcessObserver):
+            thread._child_processes = []  # none left to look after, so that it ends
 
 
 def _started(launcher: object) -> Sequence[subprocess.Popen[bytes]]:

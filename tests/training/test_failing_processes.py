@@ -45,17 +45,19 @@ try:
     result = train(load_config("config.yaml"), progress=True)
 except PotentialsError as error:
     sys.exit(f"error: {{error}}")
+if rank == 0:
+    time.sleep({pause})
 sys.exit(130 if result.interrupted else 0)
 """
 SECONDS = 60
 
 
 @contextmanager
-def running(folder: Path, act: str = "pass", **changes) -> Iterator[subprocess.Popen[str]]:
+def running(folder: Path, act: str = "pass", pause: float = 0.0, **changes) -> Iterator[subprocess.Popen[str]]:
     """Two processes that train; whatever is left of them in the end is killed."""
     options = {"train__max_epochs": 1000, "train__devices": 2, **changes}
     (folder / "config.yaml").write_text(dump_config(toy_run(folder, **options)))
-    (folder / "script.py").write_text(SCRIPT.format(tests=str(TESTS), act=act))
+    (folder / "script.py").write_text(SCRIPT.format(tests=str(TESTS), act=act, pause=pause))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
     command = [sys.executable, "script.py"]
@@ -135,7 +137,8 @@ def test_no_process_outlives_the_first(tmp_path):
 
 
 def test_a_signal_to_the_first_process_stops_all_after_the_step(tmp_path):
-    with running(tmp_path) as process:
+    """The first may take its time then; Lightning looks every 5 s whether another ended with a code that is not 0."""
+    with running(tmp_path, pause=7.0) as process:
         wait_for_epoch(tmp_path, process)
         process.send_signal(signal.SIGTERM)
         messages = ended(tmp_path, process)

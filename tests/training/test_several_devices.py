@@ -173,7 +173,11 @@ def test_four_processes_with_uneven_frames_of_mixed_sizes(tmp_path):
     """By the command line, on however few cores: 33 frames of 4 to 32 atoms, 6 for validation, in batches by atoms."""
     config = f"""
 run: {tmp_path}/run
-data: {{train: ["builtin:copper@1:21", "builtin:copper@160:250:7"], validation: 6, stress: stress, max_atoms_per_batch: 64}}
+data:
+  train: ["builtin:copper@1:21", "builtin:copper@160:250:7"]
+  validation: 6
+  stress: stress
+  max_atoms_per_batch: 64
 model: {MODELS["mace"]}
 loss: {{stress: {{weight: 1}}}}
 train: {{max_epochs: 2, accelerator: cpu, devices: 4}}
