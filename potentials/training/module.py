@@ -108,11 +108,6 @@ class TrainingModule(LightningModule):
         """The stage of the present epoch."""
         return self.stages[self.stage]
 
-    @property
-    def epoch_complete(self) -> bool:
-        """Whether the epoch that was trained last went through all its batches."""
-        return self.epochs_trained.is_integer()
-
     def configure_optimizers(self) -> Optimizer:
         """The optimiser; its learning rate is set before every step."""
         return build_optimizer(self.potential, self.config.train.optimizer)

@@ -47,7 +47,7 @@ class ProgressLine(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin the line."""
-        self._begin = (float(trainer.current_epoch), self.seconds())
+        self._begin = (cast(TrainingModule, pl_module).epochs_trained, self.seconds())
         if not trainer.is_global_zero or not self.journal.show or not self.journal.console.is_terminal:
             return
         self._bar = Progress(

@@ -52,6 +52,7 @@ class StopRequests(Callback):
         self.time_is_over = False
         self.checkpoint_is_due = False
         """After this step."""
+        self._interrupted_anywhere = False
         self._training = False
         self._earlier = 0.0
         self._start: float | None = None
@@ -95,15 +96,25 @@ class StopRequests(Callback):
         """Stop if asked to; a checkpoint comes first."""
         waited = time.monotonic() - self._saved
         due = self.checkpoint_interval is not None and waited > self.checkpoint_interval.total_seconds()
-        stopping, due = self._agree(trainer, due)
-        self.checkpoint_is_due = (stopping or due) and not trainer.is_last_batch
-        if stopping:
-            self._stop(trainer, cast(TrainingModule, pl_module), validate=not trainer.is_last_batch)
+        due = self._agree(trainer, due)
+        within_epoch = not trainer.is_last_batch
+        self.checkpoint_is_due = within_epoch and (due or self._stopping)
+        if not self._stopping:
+            return
+        trainer.should_stop = True
+        if not self._interrupted_anywhere:
+            # Whatever `validate_every` says: there may be no other chance to keep these weights.
+            trainer.check_val_every_n_epoch = 1
+        elif within_epoch:
+            # Where this is not the first validation, the number of epochs between two never comes.
+            first = cast(TrainingModule, pl_module).best is None
+            trainer.check_val_every_n_epoch = 1 if first else sys.maxsize
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop if asked to during validation, before another epoch begins."""
-        if not trainer.should_stop and self._agree(trainer, False)[0]:
-            trainer.should_stop = True
+        if not trainer.should_stop:
+            self._agree(trainer, False)
+            trainer.should_stop = self._stopping
 
     def saved(self) -> None:
         """A checkpoint was written."""
@@ -126,24 +137,25 @@ class StopRequests(Callback):
         """Count on from there."""
         self._earlier = state_dict["elapsed"]
 
-    def _agree(self, trainer: Trainer, due: bool) -> tuple[bool, bool]:
-        """Whether any process was asked to stop, and whether any finds a checkpoint due: one answer for all."""
-        self.time_is_over = self.max_time is not None and self.elapsed > self.max_time.total_seconds()
-        stopping = self.interrupted or self.time_is_over
-        if trainer.world_size == 1:
-            return stopping, due
-        wishes = torch.tensor([float(stopping), float(due)], device=trainer.strategy.root_device)
-        stopping_all, due_all = torch.as_tensor(trainer.strategy.reduce(wishes, reduce_op="sum")).tolist()
-        return stopping_all > 0, due_all > 0
+    @property
+    def _stopping(self) -> bool:
+        return self._interrupted_anywhere or self.time_is_over
 
-    def _stop(self, trainer: Trainer, module: TrainingModule, *, validate: bool) -> None:
-        trainer.should_stop = True
-        if self.time_is_over and not self.interrupted:
-            # Whatever `validate_every` says: there may be no other chance to keep these weights.
-            trainer.check_val_every_n_epoch = 1
-        elif validate:
-            # Within an epoch. Where this is not the first validation, the number of epochs between two never comes.
-            trainer.check_val_every_n_epoch = sys.maxsize if module.best is not None else 1
+    def _agree(self, trainer: Trainer, due: bool) -> bool:
+        """Let all processes know what any of them was told, and whether any finds a checkpoint due."""
+        self.time_is_over = self.max_time is not None and self.elapsed > self.max_time.total_seconds()
+        self._interrupted_anywhere = self.interrupted
+        if trainer.world_size == 1:
+            return due
+        # The signal may be set while this is running; what is decided here goes by what all processes were told.
+        mine = [float(self.signal or 0), float(self.time_is_over), float(due)]
+        told = torch.tensor(mine, device=trainer.strategy.root_device)
+        number, over, due_anywhere = torch.as_tensor(trainer.strategy.reduce(told, reduce_op="max")).tolist()
+        self._interrupted_anywhere = number > 0
+        if self._interrupted_anywhere:
+            self.signal = signal.Signals(int(number))
+        self.time_is_over = over > 0
+        return due_anywhere > 0
 
     def _take_over(self) -> None:
         for number in SIGNALS:
