@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from potentials.cli import console
-from potentials.cli.commands import interruption_code
+from potentials.cli.ending import ending_at_once
+from potentials.exit_codes import interruption_code
 
 FAILED = 1
 
@@ -37,15 +38,16 @@ def learning_curve(
 
     The same command again goes on where it was: finished cells are not trained again. It may run several times at once.
     """
-    import potentials.models  # noqa: F401  (enters the families)
-    from potentials.studies.cells import Plan
-    from potentials.studies.launch import launch
-    from potentials.studies.queue import QueueOutcome, work
-    from potentials.studies.report import comparison_table, curve_table, write_report
-    from potentials.studies.results import finished_cell
-    from potentials.studies.study import load_study
-    from potentials.studies.summary import in_words, summarize
-    from potentials.training.error_table import align
+    with ending_at_once():
+        import potentials.models  # noqa: F401  (enters the families)
+        from potentials.studies.cells import Plan
+        from potentials.studies.launch import launch
+        from potentials.studies.queue import QueueOutcome, work
+        from potentials.studies.report import comparison_table, curve_table, write_report
+        from potentials.studies.results import finished_cell
+        from potentials.studies.study import load_study
+        from potentials.studies.summary import in_words, summarize
+        from potentials.training.error_table import align
 
     plan = Plan(load_study(study))
     say = lambda text: console.messages.print(text, soft_wrap=True)  # noqa: E731

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from potentials.cli import console
-from potentials.cli.commands import interruption_code
+from potentials.cli.ending import ending_at_once
+from potentials.exit_codes import interruption_code
 
 
 def train(
@@ -25,12 +26,14 @@ def train(
     Ctrl-C saves after the present step and ends with code 130; a second one stops at once. SIGTERM and SIGUSR1, which
     batch systems send before they kill, save and end with code 75: to be started again.
     """
-    import potentials.models  # noqa: F401  (enters the families)
-    from potentials.config import load_config
-    from potentials.training.error_table import UNITS
-    from potentials.training.run import train as run
+    with ending_at_once():
+        import potentials.models  # noqa: F401  (enters the families)
+        from potentials.config import load_config
+        from potentials.training.error_table import UNITS
+        from potentials.training.run import train as run
 
-    result = run(load_config(config, overrides or ()), progress=not quiet)
+        settings = load_config(config, overrides or ())
+    result = run(settings, progress=not quiet)
     if result.interrupted:
         raise typer.Exit(interruption_code(result.signal))
     if quiet and result.table is not None:

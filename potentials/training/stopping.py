@@ -18,6 +18,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from potentials.training.module import TrainingModule
+from potentials.training.signal_watch import watching
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 _CTRL_C = b"\ninterrupted: saving after this step; once more to stop at once\n"
@@ -58,6 +59,7 @@ class StopRequests(Callback):
         self._start: float | None = None
         self._saved = 0.0
         self._owner = os.getpid()
+        self._answered = threading.Event()
 
     @property
     def interrupted(self) -> bool:
@@ -78,7 +80,8 @@ class StopRequests(Callback):
         handlers = {number: signal.getsignal(number) for number in SIGNALS}
         self._take_over()
         try:
-            yield
+            with watching(SIGNALS, self._answered, lambda: self._training):
+                yield
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
@@ -164,6 +167,7 @@ class StopRequests(Callback):
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._owner:
             return  # A worker process that loads batches; this one will end it.
+        self._answered.set()
         again = self.signal == signal.SIGINT and number == signal.SIGINT
         if self.signal is None or number != signal.SIGINT:
             self.signal = signal.Signals(number)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -299,3 +302,38 @@ def test_batches_within_a_budget_are_taken_up_where_they_were_left(tmp_path, mon
         with signal_at(monkeypatch, step, signal.SIGTERM):
             assert quietly(toy_run(tmp_path, **options, **data)).interrupted
     same_end(whole, quietly(toy_run(tmp_path, **options, **data)))
+
+
+BLOCKED = """
+import hashlib
+from potentials.training import signal_watch
+from potentials.training.stopping import StopRequests
+signal_watch._PATIENCE = 0.3
+with StopRequests(None).listening():
+    print("waiting", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # minutes of foreign code, in which no handler is called
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)])
+def test_a_signal_while_foreign_code_does_not_return(number, code):
+    """As while the processes of other nodes are waited for."""
+    process = subprocess.Popen([sys.executable, "-c", BLOCKED], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "waiting\n"
+    time.sleep(0.2)
+    process.send_signal(number)
+    assert process.wait(timeout=20) == code
+
+
+def test_a_signal_to_a_worker_process_is_not_answered_by_the_main_one(tmp_path, monkeypatch):
+    """Workers are forked with the handlers; ending them must not look like a signal to the run."""
+    original = TrainingModule.on_validation_epoch_start
+
+    def ends_workers(self):
+        for process in multiprocessing.active_children():
+            os.kill(process.pid, signal.SIGTERM)
+        original(self)
+
+    monkeypatch.setattr(TrainingModule, "on_validation_epoch_start", ends_workers)
+    result = quietly(toy_run(tmp_path, data__workers=1))
+    assert result.reason == "max_epochs"

@@ -76,7 +76,11 @@ def killed(folder: Path, precision: str, epochs: int, kills: int, longest: float
         except subprocess.TimeoutExpired:
             # To all of its processes, as Ctrl-C and batch systems send it.
             os.killpg(process.pid, kind)
-        code = process.wait(timeout=60)
+        try:
+            code = process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise AssertionError(f"{kind.name} did not end the run") from None
         done += 1
         assert code in (-kind, EXPECTED.get(kind), 0), (kind, code, (folder / "messages.txt").read_text()[-3000:])
         if code == 0:

@@ -1,0 +1,36 @@
+"""Ending at once while there is nothing to save."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from potentials.exit_codes import interruption_code
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Within it, Ctrl-C, SIGTERM and SIGUSR1 end the process, with the codes that they have later.
+
+    For the seconds in which packages are imported. Some of them handle any exception of theirs, so that one raised by a
+    signal would be lost, and the signal with it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    handlers = {number: signal.signal(number, _end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    os.write(2, b"interrupted\n")
+    os._exit(interruption_code(signal.Signals(number)))
