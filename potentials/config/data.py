@@ -135,10 +135,10 @@ class DataConfig(StrictConfig):
     isolated_atoms: Files | None = None
     """Files with single-atom frames for the reference energies, when they are not among the training files."""
     batch_size: PositiveInteger | None = 5
-    """Frames per training batch on each device; null where `max_atoms_per_batch` or `max_edges_per_batch` says
+    """Frames per training batch in each process; null where `max_atoms_per_batch` or `max_edges_per_batch` says
     how large batches are."""
     max_atoms_per_batch: PositiveInteger | None = None
-    """Atoms per training batch on each device, at most, instead of a number of frames: for structures of different
+    """Atoms per training batch in each process, at most, instead of a number of frames: for structures of different
     sizes. Batches are packed until they are nearly full; a frame with more atoms is an error."""
     max_edges_per_batch: PositiveInteger | None = None
     """The same for edges, ordered pairs of atoms within the cutoff, which memory and time go by. Of 20 atoms with 50

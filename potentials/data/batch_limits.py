@@ -87,7 +87,7 @@ LIMIT_KEYS: dict[Quantity, str] = {
 
 
 def training_limit(config: DataConfig) -> BatchLimit:
-    """The limit of training batches, on each device."""
+    """The limit of training batches, in each process."""
     if config.max_atoms_per_batch is not None:
         return BatchLimit("atoms", config.max_atoms_per_batch)
     if config.max_edges_per_batch is not None:

@@ -107,6 +107,8 @@ def quiet_lightning() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\.")
         warnings.filterwarnings("ignore", message=".*deterministic", category=UserWarning)
+        # Gradients of matrices with a single row, by several processes; harmless.
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides", category=UserWarning)
         try:
             yield
         finally:

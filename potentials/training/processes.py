@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import torch
 from lightning import Trainer
 from lightning.fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
 from potentials.errors import PotentialsError, TrainingError
@@ -21,6 +22,14 @@ _STARTED_BY = "POTENTIALS_STARTED_BY"
 _A_MOMENT = 2.0
 _LAST_WORDS = 10.0
 """Seconds: for the first process to end this one, for another process to say what happened to it."""
+
+
+def is_first_process() -> bool:
+    """Whether this process writes files and speaks, as far as that is known before the processes know each other.
+
+    Lightning reads the variables of SLURM, torchrun and its own launcher, but not which node it was started on by hand.
+    """
+    return rank_zero_only.rank == 0 and int(os.environ.get("NODE_RANK", "0")) == 0  # type: ignore[attr-defined]
 
 
 @contextmanager

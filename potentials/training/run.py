@@ -13,7 +13,6 @@ from uuid import uuid4
 
 import torch
 from lightning import Trainer, seed_everything
-from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 from potentials import model_file
 from potentials.config.data_paths import resolve_data_paths
@@ -37,7 +36,7 @@ from potentials.training.linear_fit import fit, unused_settings
 from potentials.training.loggers import MetricsFile, log_row, metrics_row
 from potentials.training.memory_errors import is_out_of_memory, out_of_memory
 from potentials.training.module import TrainingModule
-from potentials.training.processes import ending_together
+from potentials.training.processes import ending_together, is_first_process
 from potentials.training.run_folder import Reason, RunFolder, Status, is_finished
 from potentials.training.step_guard import StepGuard
 from potentials.training.stopping import Interruption, StopRequests
@@ -89,9 +88,9 @@ def train(config: RunConfig, *, progress: bool = True) -> TrainingResult:
         with stop.listening(), use_kernels(config.train.kernels):
             prepared = prepare(config)
             folder.create()
-            is_first_process = rank_zero_only.rank == 0  # type: ignore[attr-defined]
-            with folder.lock() if is_first_process else nullcontext():
-                return _train(prepared, folder, stop, progress, is_first_process)
+            first = is_first_process()
+            with folder.lock() if first else nullcontext():
+                return _train(prepared, folder, stop, progress, first)
     except Interruption:
         return TrainingResult(folder.path, folder.best, None, "interrupted", signal=stop.signal)
     except OSError as error:

@@ -16,6 +16,7 @@ from potentials.config.logging import WandbConfig
 from potentials.config.run import RunConfig
 from potentials.errors import TrainingError
 from potentials.training.journal import Journal
+from potentials.training.processes import is_first_process
 
 _PATIENCE_SECONDS = 30.0
 """How long wandb may take to be reached."""
@@ -60,10 +61,11 @@ def wandb_logger(config: RunConfig, section: WandbConfig, folder: Path, run_id: 
     return FinishedWandbLogger(experiment=run)
 
 
-@rank_zero_only
 def _begin_wandb(
     config: RunConfig, section: WandbConfig, folder: Path, run_id: str, mode: Literal["online", "offline"] | None
 ) -> Any:
+    if not is_first_process():
+        return None
     # wandb falls back on the system's temporary folder where its own is not there yet.
     (folder / "wandb").mkdir(exist_ok=True)
     run = wandb.init(

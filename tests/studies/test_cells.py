@@ -124,6 +124,13 @@ def test_steps_that_whole_epochs_do_not_make(study_file: Path) -> None:
         plan(study_file, "steps: 8", "steps: 7")
 
 
+def test_steps_cannot_be_counted_with_a_budget_of_atoms(study_file: Path) -> None:
+    base = study_file.parent / "base.yaml"
+    base.write_text(base.read_text().replace("batch_size: 4", "max_atoms_per_batch: 128"))
+    with pytest.raises(PotentialsError, match=r"give data\.batch_size in its base configuration"):
+        plan(study_file)
+
+
 def test_a_time_limit_of_the_base_does_not_cut_steps_short(study_file: Path) -> None:
     base = study_file.parent / "base.yaml"
     base.write_text(base.read_text().replace("max_epochs: 3", "max_epochs: 3\n  max_time: 1s"))

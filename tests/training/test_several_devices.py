@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -169,8 +170,14 @@ def test_there_is_one_set_of_files(runs, name):
     assert (status["state"], status["epoch"]) == ("finished", 2)
 
 
-def test_four_processes_with_uneven_frames_of_mixed_sizes(tmp_path):
-    """By the command line, on however few cores: 33 frames of 4 to 32 atoms, 6 for validation, in batches by atoms."""
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_four_processes_on_two_nodes_with_uneven_frames_of_mixed_sizes(tmp_path):
+    """By the command line, started once a node: 33 frames of 4 to 32 atoms, 6 for validation, in batches by atoms."""
     config = f"""
 run: {tmp_path}/run
 data:
@@ -180,25 +187,34 @@ data:
   max_atoms_per_batch: 64
 model: {MODELS["mace"]}
 loss: {{stress: {{weight: 1}}}}
-train: {{max_epochs: 2, accelerator: cpu, devices: 4}}
+train: {{max_epochs: 2, accelerator: cpu, devices: 2, nodes: 2}}
 """
     (tmp_path / "config.yaml").write_text(config)
-    finished = subprocess.run(
-        [sys.executable, "-m", "potentials", "train", "config.yaml"],
-        cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    command = [sys.executable, "-m", "potentials", "train", "config.yaml"]
+    pipe = subprocess.PIPE
+    nodes = [
+        subprocess.Popen(
+            command, cwd=tmp_path, env={**environment, "NODE_RANK": str(node)}, stdout=pipe, stderr=pipe, text=True
+        )
+        for node in range(2)
+    ]
+    try:
+        (output, messages), (other_output, other_messages) = [node.communicate(timeout=240) for node in nodes]
+    finally:
+        for node in nodes:
+            node.kill()
+    assert [node.returncode for node in nodes] == [0, 0], messages + other_messages
     run = tmp_path / "run"
     status = json.loads((run / "status.json").read_text())
     assert (status["state"], status["epoch"]) == ("finished", 2)
     assert len((run / "metrics.csv").read_text().splitlines()) == 3
-    assert "best.potential" in {path.name for path in run.iterdir()}
+    assert (run / "best.potential").is_file()
     lines = [re.sub(r"^\S+ \S+ +", "", line) for line in (run / "log.txt").read_text().splitlines()]
     assert len(lines) == len(set(lines))
     assert any(" x 4: 27 frames, 6 for validation" in line for line in lines)
-    assert "Traceback" not in finished.stderr
+    assert messages.count("finished: all epochs are done") == 1
+    assert "Warning" not in messages
+    assert "errors of the best model" in output
+    assert other_output == ""
+    assert set(other_messages.splitlines()) <= {line for line in messages.splitlines() if "compiling" in line}
