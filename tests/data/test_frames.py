@@ -116,7 +116,7 @@ def test_empty_list() -> None:
         ("a.xyz", "", r"a\.xyz is empty"),
         ("a.xyz", "\n\n", r"a\.xyz contains no structure"),
         ("a.xyz", "hello\nworld\n", r"cannot read .*a\.xyz; ASE says: XYZError: .*Expected xyz header"),
-        ("a.xyz", "2\n\nH 0 0 0\n", r"cannot read .*a\.xyz; ASE says: XYZError: .*Frame has 1 atoms, expected 2"),
+        ("a.xyz", "2\n\nH 0 0 0\n", r"a\.xyz, frame 0: expected 2 atoms, but the file ends after 1"),
         ("a.foo", "hello\n", r"cannot read .*a\.foo: ASE does not know its format"),
         ("a.traj", "hello\n", r"cannot read .*a\.traj; ASE says: "),
         ("a.xyz", "1\n\nX 0 0 0\n", "structure 0 of those read has atoms of no element"),
