@@ -60,6 +60,8 @@ def neighbor_list(
     shifts = shifts.astype(np.int64)
     vectors = positions[receiver] - positions[sender] + shifts @ cell
     inside = np.einsum("ij,ij->i", vectors, vectors) < cutoff**2
+    # A wider search finds images along directions that are not periodic.
+    inside &= (shifts[:, ~periodic] == 0).all(axis=1)
     if not inside.all():
         sender, receiver, shifts = sender[inside], receiver[inside], shifts[inside]
     order = _edge_order(sender, receiver, shifts)

@@ -19,21 +19,21 @@ class TooLongError(BaseException):
 
 @contextmanager
 def limited(seconds: float = SECONDS, size: int = BYTES) -> Iterator[None]:
-    """Stop what runs longer (wherever Python runs), and give it only so much more memory than the process has."""
+    """Stop what takes more processor time (wherever Python runs) or so much more memory than the process has."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise TooLongError(f"took longer than {seconds:g} s")
+        raise TooLongError(f"took more than {seconds:g} s of processor time")
 
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    handler = signal.signal(signal.SIGALRM, stop)
+    handler = signal.signal(signal.SIGPROF, stop)
     resource.setrlimit(resource.RLIMIT_AS, (_virtual_memory() + size, hard))
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-        signal.signal(signal.SIGALRM, handler)
+        signal.signal(signal.SIGPROF, handler)
 
 
 def check_one_line(text: str) -> None:
