@@ -10,7 +10,7 @@ import re
 import sqlite3
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,10 @@ from ase.io.trajectory import VersionTooOldError
 from ase.utils import string2index
 
 from potentials.config.data import Files
+from potentials.config.data_paths import from_home
+from potentials.config.words import shortened
 from potentials.data.builtin import builtin_path
+from potentials.data.extxyz_layout import check_extxyz
 from potentials.errors import DataError
 
 BUILTIN_PREFIX = "builtin:"
@@ -114,8 +117,8 @@ def _expand(entry: str) -> list[tuple[str, str, str | None]]:
     location, selection = _split_selection(entry)
     if location.startswith(BUILTIN_PREFIX):
         return [(location, str(builtin_path(location.removeprefix(BUILTIN_PREFIX))), selection)]
-    location = str(Path(location).expanduser())
-    if Path(location).exists():
+    location = str(from_home(Path(location)))
+    if _holds(Path(location).exists):
         return [(location, location, selection)]
     if glob.has_magic(location):
         matches = sorted(glob.glob(location, recursive=True))  # noqa: PTH207 (pathlib also matches hidden files)
@@ -127,7 +130,7 @@ def _expand(entry: str) -> list[tuple[str, str, str | None]]:
 
 def _split_selection(entry: str) -> tuple[str, str | None]:
     location, at, selection = entry.rpartition("@")
-    if not at or "/" in selection or Path(entry).exists():
+    if not at or "/" in selection or _holds(Path(entry).exists):
         return entry, None
     is_database = Path(location).suffix in (".db", ".aselmdb") or "://" in location
     if not selection or not (is_database or _SLICE.fullmatch(selection)):
@@ -137,10 +140,17 @@ def _split_selection(entry: str) -> tuple[str, str | None]:
     return location, selection
 
 
+def _holds(question: Callable[[], bool]) -> bool:
+    try:
+        return question()
+    except OSError:  # such as a name that is too long for a file
+        return False
+
+
 def _missing(location: str) -> str:
     path = Path(location)
     folder = path.parent
-    if not folder.is_dir():
+    if not _holds(folder.is_dir):
         return f"no file {location}: there is no folder {folder}"
     nearest = difflib.get_close_matches(path.name, sorted(entry.name for entry in folder.iterdir()), n=1, cutoff=0.5)
     return f"no file {location}" + (f'; did you mean "{folder / nearest[0]}"?' if nearest else "")
@@ -173,6 +183,8 @@ def _read_file(name: str, path: str, selection: str | None) -> list[Frame]:
 def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
     try:
         file_format = get_ioformat(filetype(path))
+        if file_format.name == "extxyz" and isinstance(index, slice):
+            check_extxyz(name, path, index.stop)
         source = _source(path, file_format)
         if file_format.name in ("db", "json"):
             images = _read_database(path, index)
@@ -181,11 +193,10 @@ def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
         else:
             images = ase.io.read(source, index=index, format=file_format.name, do_not_split_by_at_sign=True)
     except UnknownFileTypeError as error:
-        raise DataError(f"cannot read {name}: ASE does not know its format ({error})") from error
+        raise DataError(f"cannot read {name}: ASE does not know its format ({shortened(str(error))})") from error
     except _READER_ERRORS as error:
-        raise DataError(f"cannot read {name}; ASE says: {type(error).__name__}: {error}") from error
-    if file_format.name == "extxyz" and isinstance(index, slice) and index.stop is None:
-        _check_read_to_the_end(name, path)
+        words = shortened(f"{type(error).__name__}: {error}")
+        raise DataError(f"cannot read {name}; ASE says: {words}") from error
     for number, atoms in enumerate(images):
         if len(atoms) == 0 or (atoms.numbers == 0).any():
             what = "no atoms" if len(atoms) == 0 else "atoms of no element (X)"
@@ -216,19 +227,3 @@ def _read_database(path: str, index: slice | str) -> list[Atoms]:
         atoms.info.update(row.data)
         images.append(atoms)
     return images
-
-
-def _check_read_to_the_end(name: str, path: str) -> None:
-    """ASE stops at the first blank line between frames without a word; what follows must not be lost in silence."""
-    with open_with_compression(path, "r") as packed, io.StringIO(packed.read()) as lines:
-        number = 0
-        while (line := lines.readline()).strip():
-            for _ in range(int(line) + 1):
-                lines.readline()
-            number += 1
-            position = lines.tell()
-            while (line := lines.readline()).lstrip().startswith("VEC"):
-                position = lines.tell()
-            lines.seek(position)
-        if lines.read().strip():
-            raise DataError(f"{name} has a blank line after frame {number - 1}, where reading stops; remove the line")
