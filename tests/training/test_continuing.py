@@ -40,6 +40,21 @@ def signal_at(monkeypatch: pytest.MonkeyPatch, step: int, number: signal.Signals
         yield
 
 
+def dies_in_step(step: int, config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train until a step, counted from 0, in which it is as good as killed."""
+    original = TrainingModule.training_step
+
+    def dies(self, batch, batch_index):
+        if self.global_step == step:
+            raise MemoryError("as good as killed")
+        return original(self, batch, batch_index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingModule, "training_step", dies)
+        with pytest.raises(MemoryError):
+            quietly(config)
+
+
 NOISE = {"model__noise": 0.05, "model__anisotropy": 0.3, "train__max_epochs": 4}
 
 
@@ -66,34 +81,17 @@ def test_two_plus_two_epochs_are_four(uninterrupted, tmp_path, monkeypatch, work
 
 def test_a_run_killed_within_an_epoch_continues_to_the_same_bits(uninterrupted, tmp_path, monkeypatch):
     config = toy_run(tmp_path, **NOISE)
-    original = TrainingModule.training_step
-
-    def dies(self, batch, batch_index):
-        if self.global_step == 17:
-            raise MemoryError("as good as killed")
-        return original(self, batch, batch_index)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingModule, "training_step", dies)
-        with pytest.raises(MemoryError):
-            quietly(config)
+    dies_in_step(17, config, monkeypatch)
     same_end(uninterrupted, quietly(config))
 
 
-def test_an_interruption_within_an_epoch_validates_writes_the_best_and_continues_to_the_same_bits(
+def test_an_interruption_within_the_first_epoch_validates_and_continues_to_the_same_bits(
     uninterrupted, tmp_path, monkeypatch
 ):
+    """There is no model yet, and there should be one to look at; it does not count in the end."""
     config = toy_run(tmp_path, **NOISE)
-    original = TrainingModule.training_step
-
-    def sends_signal(self, batch, batch_index):
-        if self.global_step == 3:
-            os.kill(os.getpid(), signal.SIGINT)
-        return original(self, batch, batch_index)
-
     handler = signal.getsignal(signal.SIGINT)
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingModule, "training_step", sends_signal)
+    with signal_at(monkeypatch, 3, signal.SIGINT):
         first = quietly(config)
     assert signal.getsignal(signal.SIGINT) is handler
     assert first.interrupted
@@ -188,17 +186,7 @@ def test_interruption_within_the_last_epoch(uninterrupted, tmp_path, monkeypatch
 def test_checkpoints_within_a_long_epoch(uninterrupted, tmp_path, monkeypatch):
     """Killed without a word in step 12, of which the interval of no time at all has made a checkpoint."""
     config = toy_run(tmp_path, **NOISE, train__checkpoint_interval="0.000001s")
-    original = TrainingModule.training_step
-
-    def dies(self, batch, batch_index):
-        if self.global_step == 12:
-            raise MemoryError("as good as killed")
-        return original(self, batch, batch_index)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingModule, "training_step", dies)
-        with pytest.raises(MemoryError):
-            quietly(config)
+    dies_in_step(12, config, monkeypatch)
     for name, steps in (("last", 12), ("previous", 11)):
         assert torch.load(tmp_path / "run" / f"{name}.ckpt", weights_only=True)["global_step"] == steps
     same_end(uninterrupted, quietly(toy_run(tmp_path, **NOISE)))
