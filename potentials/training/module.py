@@ -262,7 +262,10 @@ class TrainingModule(LightningModule):
             "stopped_early": self.stopped_early,
             "best": None if self.best is None else asdict(self.best),
             "epochs_trained": self.epochs_trained,
-            "training_sum": self._training_sum,
+            # The mean of all processes; only the first one's checkpoint is written.
+            "training_sum": None
+            if self._training_sum is None
+            else self._add_up(self._training_sum.clone()) / self.trainer.world_size,
             "training_steps": self._training_steps,
             "validated_step": self.validated_step,
             "guard": None if self.guard is None else self.guard.state_dict(),
