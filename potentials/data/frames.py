@@ -17,6 +17,9 @@ from pathlib import Path
 import ase.db
 import ase.io
 from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.db.core import Database
+from ase.db.row import AtomsRow
 from ase.io.aims import AimsParseError
 from ase.io.formats import (
     IOFormat,
@@ -32,6 +35,9 @@ from ase.utils import string2index
 
 from potentials.config.data import Files
 from potentials.data.builtin import builtin_path
+from potentials.data.stores import FrameStore, is_store, open_store
+from potentials.data.stores.entries import separate_entries
+from potentials.data.stores.handles import release_handles
 from potentials.errors import DataError
 
 BUILTIN_PREFIX = "builtin:"
@@ -153,6 +159,8 @@ def _read_file(name: str, path: str, selection: str | None) -> list[Frame]:
     index = string2index(":" if selection is None else selection)
     if isinstance(index, int):
         index = slice(index, index + 1 or None)
+    if is_store(path) and isinstance(index, slice):
+        return _read_store(name, open_store(path), index, selection)
     if isinstance(index, str):  # a selection of a database, in its own language
         images = _read(name, path, index)
         frames = [Frame(atoms, name, number) for number, atoms in enumerate(images)]
@@ -162,12 +170,23 @@ def _read_file(name: str, path: str, selection: str | None) -> list[Frame]:
     else:  # counted from the end: the whole file is needed to know the numbers
         images = _read(name, path, slice(None))
         frames = [Frame(images[number], name, number) for number in range(len(images))[index]]
-    if not frames and selection is None:
-        raise DataError(f"{name} contains no structure")
     if not frames:
-        total = len(_read(name, path, slice(None)))
-        raise DataError(f'"{name}@{selection}" gives no frame: the file has {total}')
+        raise _no_frame(name, selection, 0 if selection is None else len(_read(name, path, slice(None))))
     return frames
+
+
+def _read_store(name: str, store: FrameStore, index: slice, selection: str | None) -> list[Frame]:
+    frames = [Frame(store.read(number), name, number) for number in range(len(store))[index]]
+    if not frames:
+        raise _no_frame(name, selection, len(store))
+    check_structures(name, [frame.atoms for frame in frames])
+    return frames
+
+
+def _no_frame(name: str, selection: str | None, total: int) -> DataError:
+    if selection is None:
+        return DataError(f"{name} contains no structure")
+    return DataError(f'"{name}@{selection}" gives no frame: the file has {total}')
 
 
 def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
@@ -186,11 +205,20 @@ def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
         raise DataError(f"cannot read {name}; ASE says: {type(error).__name__}: {error}") from error
     if file_format.name == "extxyz" and isinstance(index, slice) and index.stop is None:
         _check_read_to_the_end(name, path)
+    check_structures(name, images)
+    return images
+
+
+def check_structures(name: str, images: Sequence[Atoms]) -> None:
+    """Make sure that all structures have atoms, and these an element.
+
+    Raises:
+        DataError: one has not; the message gives its place among the images.
+    """
     for number, atoms in enumerate(images):
         if len(atoms) == 0 or (atoms.numbers == 0).any():
             what = "no atoms" if len(atoms) == 0 else "atoms of no element (X)"
             raise DataError(f"{name}: structure {number} of those read has {what}")
-    return images
 
 
 def _source(path: str, file_format: IOFormat) -> str | io.StringIO:
@@ -203,19 +231,39 @@ def _source(path: str, file_format: IOFormat) -> str | io.StringIO:
 
 def _read_database(path: str, index: slice | str) -> list[Atoms]:
     """Rows of an ASE database with their key-value pairs and data in `atoms.info`, which ASE's own reader drops."""
-    with ase.db.connect(path) as database:
+    with _connect(path) as database:
         if isinstance(index, str):
             rows = list(database.select(index))
         else:
             numbers = range(database.count())[slice(index.start, index.stop)]
             rows = list(database.select(offset=numbers.start, limit=len(numbers)))[:: index.step] if numbers else []
-    images = []
-    for row in rows:
-        atoms = row.toatoms()
-        atoms.info.update(row.key_value_pairs)
-        atoms.info.update(row.data)
-        images.append(atoms)
-    return images
+    return [row_atoms(row) for row in rows]
+
+
+def _connect(path: str) -> Database:
+    if Path(path).suffix != ".aselmdb":
+        return ase.db.connect(path)
+    release_handles()  # LMDB opens a file once in a process only
+    try:
+        return ase.db.connect(path, readonly=True)
+    except ImportError as error:
+        raise DataError(
+            f"{path}: choosing frames by their properties needs ase-db-backends (pip install 'potentials[databases]'); "
+            'frame numbers and slices such as "@:100" do not'
+        ) from error
+
+
+def row_atoms(row: AtomsRow) -> Atoms:
+    """The structure of a row, with what `potentials data convert` kept among its data in its place."""
+    atoms = row.toatoms()
+    info, results, arrays = separate_entries({**row.key_value_pairs, **row.data})
+    atoms.info.update(info)
+    for name, array in arrays.items():
+        atoms.set_array(name, array)
+    if results:
+        atoms.calc = atoms.calc or SinglePointCalculator(atoms)
+        atoms.calc.results.update(results)
+    return atoms
 
 
 def _check_read_to_the_end(name: str, path: str) -> None:

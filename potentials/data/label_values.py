@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from potentials.config.data import EnergyLabel, ForcesLabel, StressLabel, VirialLabel
 from potentials.data.findings import Findings
 from potentials.data.frames import BUILTIN_PREFIX, Frame, frame_list
+from potentials.data.stores import STORE_SUFFIXES
 from potentials.errors import DataError
 from potentials.units import ENERGY_IN_EV, FORCE_IN_EV_PER_ANGSTROM, STRESS_IN_EV_PER_CUBIC_ANGSTROM
 
 ASE_ORDER = "xx yy zz yz xz xy"
 _AXIS = {"x": 0, "y": 1, "z": 2}
 _STRUCTURE_ARRAYS = ("numbers", "positions")
-_FORMATS_OF_ASE = {".xyz", ".extxyz", ".traj", ".db", ".aselmdb", ".json"}
+_FORMATS_OF_ASE = {".xyz", ".extxyz", ".traj", ".db", ".json", *STORE_SUFFIXES}
 
 
 def find_value(atoms: Atoms, key: str) -> Any | None:
