@@ -42,7 +42,7 @@ from potentials.errors import DataError
 
 BUILTIN_PREFIX = "builtin:"
 # What ASE's readers raise on a file they cannot read: there is no common base class.
-_READER_ERRORS = (
+READER_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -95,8 +95,8 @@ def read_frames(files: Files) -> list[Frame]:
     frames: list[Frame] = []
     seen: set[tuple[str, int]] = set()
     for entry in [files] if isinstance(files, str) else files:
-        for name, path, selection in _expand(entry):
-            for frame in _read_file(name, path, selection):
+        for name, path, selection in expand_files(entry):
+            for frame in read_file(name, path, selection):
                 if (path, frame.index) in seen:
                     raise DataError(f'{frame} is named twice (the second time by "{entry}"); name each frame once')
                 seen.add((path, frame.index))
@@ -115,7 +115,7 @@ def frame_list(frames: Sequence[Frame], limit: int = 10) -> str:
     return f"{len(frames)} frame{'' if len(frames) == 1 else 's'} ({listing}{', ...' if len(frames) > limit else ''})"
 
 
-def _expand(entry: str) -> list[tuple[str, str, str | None]]:
+def expand_files(entry: str) -> list[tuple[str, str, str | None]]:
     """The files one entry stands for: name for messages, path, and what follows the `@`."""
     location, selection = _split_selection(entry)
     if location.startswith(BUILTIN_PREFIX):
@@ -152,38 +152,52 @@ def _missing(location: str) -> str:
     return f"no file {location}" + (f'; did you mean "{folder / nearest[0]}"?' if nearest else "")
 
 
-def _read_file(name: str, path: str, selection: str | None) -> list[Frame]:
+def read_file(name: str, path: str, selection: str | None) -> list[Frame]:
     """The selected frames of one file, numbered as in the file."""
-    if Path(path).is_file() and Path(path).stat().st_size == 0:
-        raise DataError(f"{name} is empty")
-    index = string2index(":" if selection is None else selection)
-    if isinstance(index, int):
-        index = slice(index, index + 1 or None)
+    index = selected(name, path, selection)
     if is_store(path) and isinstance(index, slice):
         return _read_store(name, open_store(path), index, selection)
     if isinstance(index, str):  # a selection of a database, in its own language
         images = _read(name, path, index)
         frames = [Frame(atoms, name, number) for number, atoms in enumerate(images)]
-    elif (index.start or 0) >= 0 and (index.stop is None or index.stop >= 0) and (index.step or 1) > 0:
+    elif counts_from_start(index):
         images = _read(name, path, index)
         frames = [Frame(atoms, name, (index.start or 0) + k * (index.step or 1)) for k, atoms in enumerate(images)]
     else:  # counted from the end: the whole file is needed to know the numbers
         images = _read(name, path, slice(None))
         frames = [Frame(images[number], name, number) for number in range(len(images))[index]]
     if not frames:
-        raise _no_frame(name, selection, 0 if selection is None else len(_read(name, path, slice(None))))
+        raise no_frame(name, selection, 0 if selection is None else len(_read(name, path, slice(None))))
     return frames
+
+
+def selected(name: str, path: str, selection: str | None) -> slice | str:
+    """The frames that follow the `@`, as a slice or in the language of ASE's databases.
+
+    Raises:
+        DataError: the file is empty.
+    """
+    if Path(path).is_file() and Path(path).stat().st_size == 0:
+        raise DataError(f"{name} is empty")
+    index = string2index(":" if selection is None else selection)
+    return slice(index, index + 1 or None) if isinstance(index, int) else index
+
+
+def counts_from_start(index: slice) -> bool:
+    """Whether a slice can be taken while frames are read, before their number is known."""
+    return (index.start or 0) >= 0 and (index.stop is None or index.stop >= 0) and (index.step or 1) > 0
 
 
 def _read_store(name: str, store: FrameStore, index: slice, selection: str | None) -> list[Frame]:
     frames = [Frame(store.read(number), name, number) for number in range(len(store))[index]]
     if not frames:
-        raise _no_frame(name, selection, len(store))
+        raise no_frame(name, selection, len(store))
     check_structures(name, [frame.atoms for frame in frames])
     return frames
 
 
-def _no_frame(name: str, selection: str | None, total: int) -> DataError:
+def no_frame(name: str, selection: str | None, total: int) -> DataError:
+    """The error for a file or slice without frames."""
     if selection is None:
         return DataError(f"{name} contains no structure")
     return DataError(f'"{name}@{selection}" gives no frame: the file has {total}')
@@ -192,7 +206,7 @@ def _no_frame(name: str, selection: str | None, total: int) -> DataError:
 def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
     try:
         file_format = get_ioformat(filetype(path))
-        source = _source(path, file_format)
+        source = file_source(path, file_format)
         if file_format.name in ("db", "json"):
             images = _read_database(path, index)
         elif file_format.single and isinstance(index, slice):
@@ -201,7 +215,7 @@ def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
             images = ase.io.read(source, index=index, format=file_format.name, do_not_split_by_at_sign=True)
     except UnknownFileTypeError as error:
         raise DataError(f"cannot read {name}: ASE does not know its format ({error})") from error
-    except _READER_ERRORS as error:
+    except READER_ERRORS as error:
         raise DataError(f"cannot read {name}; ASE says: {type(error).__name__}: {error}") from error
     if file_format.name == "extxyz" and isinstance(index, slice) and index.stop is None:
         _check_read_to_the_end(name, path)
@@ -221,7 +235,7 @@ def check_structures(name: str, images: Sequence[Atoms]) -> None:
             raise DataError(f"{name}: structure {number} of those read has {what}")
 
 
-def _source(path: str, file_format: IOFormat) -> str | io.StringIO:
+def file_source(path: str, file_format: IOFormat) -> str | io.StringIO:
     """Compressed text is unpacked at once: ASE's readers seek, and each step back in a compressed file starts over."""
     if file_format.isbinary or not file_format.acceptsfd or get_compression(path)[1] is None:
         return path
@@ -231,7 +245,7 @@ def _source(path: str, file_format: IOFormat) -> str | io.StringIO:
 
 def _read_database(path: str, index: slice | str) -> list[Atoms]:
     """Rows of an ASE database with their key-value pairs and data in `atoms.info`, which ASE's own reader drops."""
-    with _connect(path) as database:
+    with connect_database(path) as database:
         if isinstance(index, str):
             rows = list(database.select(index))
         else:
@@ -240,7 +254,12 @@ def _read_database(path: str, index: slice | str) -> list[Atoms]:
     return [row_atoms(row) for row in rows]
 
 
-def _connect(path: str) -> Database:
+def connect_database(path: str) -> Database:
+    """An ASE database, opened for reading.
+
+    Raises:
+        DataError: it is an `.aselmdb`, and ase-db-backends is not installed.
+    """
     if Path(path).suffix != ".aselmdb":
         return ase.db.connect(path)
     release_handles()  # LMDB opens a file once in a process only

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from potentials.data.conversion.writer import Place
 from potentials.data.stores import hdf5_layout as layout
 
 _CHUNK_BYTES = 2**16
@@ -46,9 +47,7 @@ class Column:
         rows: frames or atoms that were written before the first value came.
     """
 
-    def __init__(
-        self, file: h5py.File, place: layout.Place, name: str, sample: NDArray, *, per_atom: bool, rows: int
-    ) -> None:
+    def __init__(self, file: h5py.File, place: Place, name: str, sample: NDArray, *, per_atom: bool, rows: int) -> None:
         self.path = f"{place}/{name}"
         self.per_atom = per_atom
         self.shape = sample.shape[1:] if per_atom else sample.shape

@@ -13,7 +13,7 @@ from ase.io.extxyz import per_atom_properties, per_config_properties
 from numpy.typing import NDArray
 
 from potentials.data.conversion.hdf5_columns import Column, as_array
-from potentials.data.conversion.writer import FrameWriter
+from potentials.data.conversion.writer import FrameWriter, Place
 from potentials.data.frames import Frame
 from potentials.data.stores import hdf5_layout as layout
 
@@ -41,10 +41,10 @@ class Hdf5Writer(FrameWriter):
         self._create(layout.POSITIONS, np.zeros((0, 3)))
         self._create(layout.CELL, np.zeros((0, 3, 3)))
         self._create(layout.PBC, np.zeros((0, 3), dtype=bool))
-        self.columns: dict[tuple[layout.Place, str], Column] = {}
+        self.columns: dict[tuple[Place, str], Column] = {}
         self.block: list[Atoms] = []
         self.constraints: dict[int, str] = {}
-        self.present: dict[tuple[layout.Place, str], bytearray] = {}
+        self.present: dict[tuple[Place, str], bytearray] = {}
         """Which frames have a value, one byte each, as far as they are written."""
 
     def add(self, frame: Frame) -> None:
@@ -77,10 +77,14 @@ class Hdf5Writer(FrameWriter):
             self.file.create_dataset(layout.CONSTRAINTS, data=texts, dtype=h5py.string_dtype())
         self.file.close()
 
+    def discard(self) -> None:
+        """See `FrameWriter`."""
+        self.file.close()
+
     def _create(self, name: str, data: NDArray) -> None:
         self.file.create_dataset(name, data=data, maxshape=(None, *data.shape[1:]), chunks=(_ROWS, *data.shape[1:]))
 
-    def _column(self, place: layout.Place, name: str, value: NDArray, num_atoms: int) -> Column:
+    def _column(self, place: Place, name: str, value: NDArray, num_atoms: int) -> Column:
         column = self.columns.get((place, name))
         if column is None:
             if "/" in name or name == ".":
@@ -112,9 +116,9 @@ class Hdf5Writer(FrameWriter):
         dataset[start:] = rows
 
 
-def _values(atoms: Atoms) -> list[tuple[layout.Place, str, Any]]:
+def _values(atoms: Atoms) -> list[tuple[Place, str, Any]]:
     results = {} if atoms.calc is None else atoms.calc.results
-    found: list[tuple[layout.Place, str, Any]] = []
+    found: list[tuple[Place, str, Any]] = []
     found += [("results", name, value) for name, value in results.items() if value is not None]
     found += [("info", name, value) for name, value in atoms.info.items()]
     found += [("arrays", name, value) for name, value in atoms.arrays.items() if name not in ("numbers", "positions")]

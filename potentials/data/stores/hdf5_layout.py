@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 FORMAT: Final = "potentials frames"
 VERSION: Final = 1
@@ -18,7 +18,6 @@ CONSTRAINTS: Final = "constraints"
 PRESENT: Final = "present"
 """Group with [F] booleans for the datasets that some frame lacks, under the same names."""
 
-Place = Literal["results", "info", "arrays"]
-PLACES: Final[tuple[Place, ...]] = ("results", "info", "arrays")
+PLACES: Final = ("results", "info", "arrays")
 PER: Final = "per"
 """Attribute of each dataset of a place: `atom` or `frame`, what a row of it belongs to."""

@@ -22,7 +22,7 @@ _BLOCK = 1000
 
 
 class _Column(NamedTuple):
-    place: layout.Place
+    place: str
     name: str
     per_atom: bool
     is_text: bool
