@@ -99,7 +99,9 @@ def _processor() -> Finding:
 def _memory() -> Finding:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if total < _LITTLE_MEMORY:
-        return Finding("memory", "warning", f"{total / 1e9:.1f} GB", "keep data.batch_size and model.channels small")
+        return Finding(
+            "memory", "warning", f"{total / 1e9:.1f} GB", "keep batches (data.batch_size) and model.channels small"
+        )
     return Finding("memory", "ok", f"{total / 1e9:.1f} GB")
 
 

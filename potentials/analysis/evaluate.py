@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from potentials.config.data import DataConfig, Files
+from potentials.data.batch_limits import BatchLimit
 from potentials.data.findings import Findings
 from potentials.data.frames import frame_list, read_frames
 from potentials.data.graph import graphs_from_frames, group_names
@@ -49,7 +50,7 @@ def evaluate(
         raise DataError(f"{part}: none of the {len(frames)} frames has an energy, forces or a stress to compare with")
     groups = group_names(frames)
     graphs = graphs_from_frames(frames, potential.elements, potential.cutoff, groups)
-    return evaluate_graphs(potential.eval(), graphs, batch_size=batch_size, part=part, groups=groups)
+    return evaluate_graphs(potential.eval(), graphs, limit=BatchLimit("frames", batch_size), part=part, groups=groups)
 
 
 def label_config(metadata: Mapping[str, Any], **changes: str | None) -> DataConfig:

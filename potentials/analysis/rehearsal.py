@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from potentials.analysis.memory import peak_memory
 from potentials.config.run import RunConfig
-from potentials.data.graph import GraphBatch, collate
+from potentials.data.batch_limits import BatchLimit
+from potentials.data.graph import AtomicGraph, GraphBatch, collate
 from potentials.data.module import GraphDataModule
 from potentials.data.prepare import PreparedData
 from potentials.errors import TrainingError
@@ -52,7 +55,8 @@ class Rehearsal:
 def rehearse(prepared: PreparedData) -> Rehearsal:
     """Run a few training steps and a validation batch with a fresh potential; nothing is written.
 
-    One of the batches is made of the training frames with the most edges, the largest that can come.
+    One of the batches is made of the training frames with the most edges: the largest that can come, or with a budget
+    of atoms or edges about as large.
 
     Raises:
         TrainingError: the loss or its gradient is not finite, or a GPU is asked for and there is none.
@@ -62,8 +66,8 @@ def rehearse(prepared: PreparedData) -> Rehearsal:
     torch.manual_seed(config.seed)
     potential = Potential(config.model, prepared.reference_energies, config.train.precision).to(device)
     module = GraphDataModule(prepared, potential.elements, potential.cutoff)
-    largest = sorted(module.train_graphs, key=lambda graph: graph.edge_index.shape[1])[-config.data.batch_size :]
-    batches = [collate(largest), *itertools.islice(module.train_dataloader(), _TIMED_BATCHES)]
+    largest = _largest_batch(module.train_graphs, module.training_limit)
+    batches = [largest, *itertools.islice(module.train_dataloader(), _TIMED_BATCHES)]
     step = _training_step(potential, config, device)
     first_seconds, loss = _timed(step, batches[0], device)
     step_seconds = statistics.median(_timed(step, batch, device)[0] for batch in batches[1:])
@@ -96,6 +100,26 @@ def _device(config: RunConfig) -> torch.device:
     if config.train.accelerator == "gpu" and not available:
         raise TrainingError("train.accelerator: gpu, but torch finds no GPU here; see `potentials doctor`")
     return torch.device("cuda" if available and config.train.accelerator != "cpu" else "cpu")
+
+
+def _largest_batch(graphs: Sequence[AtomicGraph], limit: BatchLimit) -> GraphBatch:
+    """The frames with the most edges, or the most for what they take of the limit, whichever fill a batch with more."""
+    sizes = np.maximum(limit.sizes(graphs), 1)
+    atoms = np.array([graph.num_nodes for graph in graphs])
+    edges = np.array([graph.edge_index.shape[1] for graph in graphs])
+    fillings = [_filling(np.lexsort((atoms / taken, edges / taken))[::-1], sizes, limit.most) for taken in (1, sizes)]
+    largest = max(fillings, key=lambda chosen: edges[chosen].sum())
+    return collate([graphs[index] for index in largest])
+
+
+def _filling(order: NDArray[np.int64], sizes: NDArray[np.int64], room: int) -> list[int]:
+    """What fits into a batch of those that come first in an order."""
+    chosen = []
+    for index in order.tolist():
+        if sizes[index] <= room:
+            chosen.append(index)
+            room -= sizes[index]
+    return chosen
 
 
 def _describe(device: torch.device) -> str:

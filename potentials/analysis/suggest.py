@@ -17,6 +17,8 @@ _COMMENT_COLUMN = 40
 _LINE_LENGTH = 118
 _GENERIC_NAMES = {"train", "training", "data", "dataset", "all", "frames", "structures"}
 _ATOMS_PER_BATCH = 80
+_MIXED = 2.0
+"""A largest frame of so many times the mean size makes a budget of atoms the better limit of batches."""
 _OPTIMIZER_STEPS = 20_000
 _FORCES_WEIGHT = 100.0
 
@@ -135,8 +137,7 @@ def _data_section(files: Sequence[str], found: Survey) -> list[str]:
     lines += _lines(rest, 2)
     if found.weight_key:
         lines.append(f"  # weights: {{key: {found.weight_key}}}    # the frames have it; uncomment to weigh them by it")
-    batch = _batch_size(found)
-    return lines + _lines([_Setting("batch_size", str(batch), f"about {batch * found.atoms[1]:.0f} atoms a step")], 2)
+    return lines + _lines([_batch_setting(found)], 2)
 
 
 def _split_settings(found: Survey) -> list[_Setting]:
@@ -254,9 +255,31 @@ def _batch_size(found: Survey) -> int:
     return max(1, min(by_size, found.num_frames // 20))
 
 
+def _batch_setting(found: Survey) -> _Setting:
+    """A number of frames, or of atoms where some frames are so large that a batch of them would be too much."""
+    if not _is_mixed(found):
+        batch = _batch_size(found)
+        return _Setting("batch_size", str(batch), f"about {batch * found.atoms[1]:.0f} atoms a step")
+    reason = f"sizes differ much; about {_frames_per_batch(found):.0f} frames. batch_size would count frames instead"
+    return _Setting("max_atoms_per_batch", str(_atom_budget(found)), reason)
+
+
+def _is_mixed(found: Survey) -> bool:
+    return found.atoms[2] > _MIXED * found.atoms[1]
+
+
+def _atom_budget(found: Survey) -> int:
+    """Atoms of as many mean frames as a batch would hold, but room for the largest frame."""
+    return max(found.atoms[2], round(_batch_size(found) * found.atoms[1]))
+
+
+def _frames_per_batch(found: Survey) -> float:
+    return _atom_budget(found) / found.atoms[1] if _is_mixed(found) else _batch_size(found)
+
+
 def _train_settings(found: Survey) -> list[_Setting]:
     training = found.num_frames * (0.8 if found.num_frames >= 100 else 0.9)
-    steps = math.ceil(training / _batch_size(found))
+    steps = math.ceil(training / _frames_per_batch(found))
     epochs = max(20, min(1000, round(_OPTIMIZER_STEPS / steps)))
     return [
         _Setting("max_epochs", str(epochs), f"{epochs * steps} steps; `potentials check` says how long that takes"),

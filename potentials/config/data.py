@@ -134,15 +134,32 @@ class DataConfig(StrictConfig):
     frames where every element has one, and least squares otherwise."""
     isolated_atoms: Files | None = None
     """Files with single-atom frames for the reference energies, when they are not among the training files."""
-    batch_size: PositiveInteger = 5
+    batch_size: PositiveInteger | None = 5
+    """Frames per training batch on each device; null where `max_atoms_per_batch` or `max_edges_per_batch` says
+    how large batches are."""
+    max_atoms_per_batch: PositiveInteger | None = None
+    """Atoms per training batch on each device, at most, instead of a number of frames: for structures of different
+    sizes. Batches are packed until they are nearly full; a frame with more atoms is an error."""
+    max_edges_per_batch: PositiveInteger | None = None
+    """The same for edges, ordered pairs of atoms within the cutoff, which memory and time go by. Of 20 atoms with 50
+    neighbours each there are 1000."""
     evaluation_batch_size: PositiveInteger | None = None
-    """Frames per batch in validation and test; four times `batch_size` when absent."""
+    """Frames per batch in validation and test; when absent, four times what a training batch may hold."""
     workers: NonNegativeInteger = 0
     """Worker processes that collate batches; 0 does it in the main process."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _budget_instead_of_count(cls, values: Any) -> Any:
+        """With a budget, the number of frames has no default."""
+        budgets = ("max_atoms_per_batch", "max_edges_per_batch")
+        if isinstance(values, dict) and any(values.get(name) is not None for name in budgets):
+            return {"batch_size": None, **values}
+        return values
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        found = {}
+        found = self._batch_problems()
         if self.stress is not None and self.virial is not None:
             found["data.virial"] = "data.stress is given too; keep the one that is to be read"
         parts = [part for part in (self.validation, self.test) if isinstance(part, float)]
@@ -151,3 +168,14 @@ class DataConfig(StrictConfig):
         if found:
             raise KeyedError(found)
         return self
+
+    def _batch_problems(self) -> dict[str, str]:
+        """Something must say how large batches are, and one thing only."""
+        keys = ("batch_size", "max_atoms_per_batch", "max_edges_per_batch")
+        given = [key for key in keys if getattr(self, key) is not None]
+        if not given:
+            return {"data.batch_size": f"nothing says how large batches are; give a number, {keys[1]} or {keys[2]}"}
+        return {
+            f"data.{key}": f"data.{given[-1]} is given too; keep one of them and say null for the other"
+            for key in given[:-1]
+        }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -130,12 +130,6 @@ def group_names(frames: Sequence[LabelledFrame]) -> list[str]:
 def collate(graphs: Sequence[AtomicGraph]) -> GraphBatch:
     """Put graphs into one batch; atoms and edges are renumbered, the sorting of the edges is kept."""
     return Batch.from_data_list(list(graphs))
-
-
-def batches(graphs: Sequence[AtomicGraph], size: int) -> Iterator[GraphBatch]:
-    """The graphs in batches of `size`, in order; the last one may be smaller."""
-    for start in range(0, len(graphs), size):
-        yield collate(graphs[start : start + size])
 
 
 def _assemble(

@@ -2,59 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import lightning
-import numpy as np
 import torch
-from torch.utils.data import DataLoader, DistributedSampler, Sampler
+from torch.utils.data import DataLoader, Sampler
 
+from potentials.data.batch_limits import BatchLimit, evaluation_limit, training_limit
 from potentials.data.graph import AtomicGraph, collate, graphs_from_frames
 from potentials.data.labels import LabelledFrame
 from potentials.data.prepare import PreparedData
-from potentials.errors import DataError
-
-EVALUATION_BATCH_FACTOR = 4
-"""Evaluation keeps no graph for the derivative with respect to the weights, so its batches may be larger."""
-
-
-class EpochSampler(DistributedSampler[int]):
-    """A permutation of the frames that depends on (seed, epoch) only, dealt out to W processes in turn.
-
-    A step of W processes with batches of B frames sees the frames that one process with batches of W B sees. Where the
-    number of frames is not a multiple of W, the first frames of the permutation are repeated at its end.
-
-    Lightning calls `set_epoch` before each epoch, also after a run was continued. It leaves a `DistributedSampler` as
-    it is; any other sampler it would wrap in one of its own, which shuffles once more with another seed.
-    """
-
-    def __init__(self, graphs: list[AtomicGraph], seed: int, num_replicas: int = 1, rank: int = 0) -> None:
-        # A list is a Dataset in all but name.
-        super().__init__(graphs, num_replicas=num_replicas, rank=rank, seed=seed)  # type: ignore[arg-type]
-        self.count = len(graphs)
-
-    def __iter__(self) -> Iterator[int]:
-        order = np.random.Generator(np.random.PCG64([self.seed, self.epoch])).permutation(self.count)
-        return iter(np.resize(order, self.total_size)[self.rank :: self.num_replicas].tolist())
-
-
-class ShareSampler(DistributedSampler[int]):
-    """Every W-th frame, so that W processes evaluate each frame exactly once (Lightning's own would repeat some)."""
-
-    def __init__(self, graphs: list[AtomicGraph], num_replicas: int = 1, rank: int = 0) -> None:
-        if len(graphs) < num_replicas:
-            raise DataError(
-                f"{len(graphs)} frames cannot be shared out among {num_replicas} processes; use fewer devices"
-            )
-        super().__init__(graphs, num_replicas=num_replicas, rank=rank, shuffle=False)  # type: ignore[arg-type]
-        self.share = range(rank, len(graphs), num_replicas)
-
-    def __len__(self) -> int:
-        return len(self.share)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.share)
+from potentials.data.samplers import EvaluationBatches, training_batches
 
 
 class GraphDataModule(lightning.LightningDataModule):
@@ -65,10 +24,14 @@ class GraphDataModule(lightning.LightningDataModule):
         elements: the symbols the model knows, ordered by atomic number.
         cutoff: A.
 
+    Raises:
+        DataError: a frame alone is larger than a batch may be.
+
     Attributes:
         train_graphs, validation_graphs: lists of `AtomicGraph`; test_graphs: the same by name of the test set.
         groups: names that `graph.group` indexes.
         test_names: names of the test loaders, in their order.
+        training_limit, evaluation_limit: what a batch may hold.
     """
 
     def __init__(self, prepared: PreparedData, elements: Sequence[str], cutoff: float) -> None:
@@ -83,14 +46,18 @@ class GraphDataModule(lightning.LightningDataModule):
         self.validation_graphs = self._build(prepared.validation)
         self.test_graphs = {name: self._build(frames) for name, frames in prepared.tests.items()}
         self.test_names = list(self.test_graphs)
+        self.training_limit = training_limit(prepared.config.data)
+        self.evaluation_limit = evaluation_limit(prepared.config.data)
+        self._check_limits()
 
     def train_dataloader(self) -> DataLoader[AtomicGraph]:
-        """Batches of `data.batch_size` training frames, shuffled anew each epoch; the last one may be smaller."""
-        sampler = EpochSampler(self.train_graphs, self.prepared.config.seed, *_processes())
+        """Batches of training frames, drawn anew in each epoch (see `TrainingBatches`)."""
+        config = self.prepared.config
+        sampler = training_batches(self.train_graphs, self.training_limit, config.seed, *_processes())
         if self.trainer is not None:
             # A continued run starts its worker processes, which draw batches ahead, before Lightning sets the epoch.
             sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)  # type: ignore[attr-defined]
-        return self._loader(self.train_graphs, self.prepared.config.data.batch_size, sampler)
+        return self._loader(self.train_graphs, sampler)
 
     def val_dataloader(self) -> DataLoader[AtomicGraph]:
         """Validation frames in order."""
@@ -100,25 +67,28 @@ class GraphDataModule(lightning.LightningDataModule):
         """One loader for each test set, in the order of `test_names`."""
         return [self._evaluation_loader(graphs) for graphs in self.test_graphs.values()]
 
+    def _check_limits(self) -> None:
+        def check(limit: BatchLimit, graphs: list[AtomicGraph], frames: Sequence[LabelledFrame]) -> None:
+            limit.check(graphs, lambda index: str(frames[index].frame))
+
+        check(self.training_limit, self.train_graphs, self.prepared.train)
+        check(self.evaluation_limit, self.validation_graphs, self.prepared.validation)
+        for name, graphs in self.test_graphs.items():
+            check(self.evaluation_limit, graphs, self.prepared.tests[name])
+
     def _build(self, frames: Sequence[LabelledFrame]) -> list[AtomicGraph]:
         return graphs_from_frames(frames, self.elements, self.cutoff, self.groups)
 
     def _evaluation_loader(self, graphs: list[AtomicGraph]) -> DataLoader[AtomicGraph]:
-        data = self.prepared.config.data
-        return self._loader(
-            graphs,
-            data.evaluation_batch_size or EVALUATION_BATCH_FACTOR * data.batch_size,
-            ShareSampler(graphs, *_processes()),
-        )
+        return self._loader(graphs, EvaluationBatches(graphs, self.evaluation_limit, *_processes()))
 
-    def _loader(self, graphs: list[AtomicGraph], batch_size: int, sampler: Sampler[int]) -> DataLoader[AtomicGraph]:
+    def _loader(self, graphs: list[AtomicGraph], sampler: Sampler[list[int]]) -> DataLoader[AtomicGraph]:
         workers = self.prepared.config.data.workers
         on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         options: dict[str, Any] = {"persistent_workers": True} if workers else {}
         return DataLoader(
             graphs,  # type: ignore[arg-type]
-            batch_size=batch_size,
-            sampler=sampler,
+            batch_sampler=sampler,
             num_workers=workers,
             collate_fn=collate,
             # For the workers' seeds; taken from torch's own generator, they would make continued runs differ.

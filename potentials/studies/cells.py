@@ -173,6 +173,11 @@ def _epochs(steps: int, per_epoch: int) -> int:
 
 
 def _steps_per_epoch(config: RunConfig) -> int:
+    if config.data.batch_size is None:
+        raise PotentialsError(
+            "a study counts steps, whose number is known for batches of so many frames only; give data.batch_size in "
+            "its base configuration instead of max_atoms_per_batch or max_edges_per_batch"
+        )
     return math.ceil((config.data.train_size or 1) / config.data.batch_size)
 
 

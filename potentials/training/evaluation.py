@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from potentials.data.graph import AtomicGraph, GraphBatch, batches
+from potentials.data.batch_limits import BatchLimit, batches
+from potentials.data.graph import AtomicGraph, GraphBatch
 from potentials.potential import Potential, Prediction
 from potentials.training.error_table import PartErrors
 from potentials.training.metrics import ErrorSums
@@ -43,7 +44,7 @@ class Evaluation:
 
 
 def evaluate_graphs(
-    potential: Potential, graphs: Sequence[AtomicGraph], *, batch_size: int, part: str, groups: Sequence[str]
+    potential: Potential, graphs: Sequence[AtomicGraph], *, limit: BatchLimit, part: str, groups: Sequence[str]
 ) -> Evaluation:
     """Errors of a potential on labelled graphs, on the device where it is; forces and stress where there are labels.
 
@@ -52,7 +53,7 @@ def evaluate_graphs(
     Args:
         potential: in evaluation mode.
         graphs: with labels, made for the potential's elements and cutoff.
-        batch_size: frames at once; has no influence on the result but rounding.
+        limit: what is computed at once; has no influence on the result but rounding.
         part: what to call the graphs in tables.
         groups: the names that `graph.group` numbers.
     """
@@ -61,7 +62,7 @@ def evaluate_graphs(
     stress = any(bool(torch.isfinite(graph.stress).any()) for graph in graphs)
     sums = ErrorSums(len(groups), len(potential.elements), device)
     collected = []
-    for batch in batches(graphs, batch_size):
+    for batch in batches(graphs, limit):
         moved = batch.to(device)
         prediction = potential(moved, forces=forces, stress=stress)
         sums.update(prediction, moved)
@@ -74,7 +75,7 @@ def evaluate_graphs(
         errors=sums.errors(),
         elements=sums.element_errors(potential.elements),
         groups=sums.group_errors(groups),
-        rotation=None if exact else rotation_error(potential, graphs, batch_size=batch_size),
+        rotation=None if exact else rotation_error(potential, graphs, limit=limit),
     )
     return Evaluation(errors, _joined(collected))
 

@@ -14,7 +14,7 @@ import torch
 from potentials import model_file
 from potentials.config.run import RunConfig
 from potentials.data.graph import AtomicGraph
-from potentials.data.module import EVALUATION_BATCH_FACTOR, GraphDataModule
+from potentials.data.module import GraphDataModule
 from potentials.errors import TrainingError
 from potentials.models.linear import LinearModel
 from potentials.potential import Potential
@@ -78,7 +78,7 @@ def fit(
     potential.model.load_state_dict(model.state_dict())
     found = f"loss {losses[0]:.4g}, validation loss {losses[1]:.4g}"
     say(f"{coefficients.size} coefficients, ridge parameter {ridge:.1e}: {found}")
-    errors = _validation_errors(potential, config, data)
+    errors = _validation_errors(potential, data)
     potential.metadata = {
         **metadata,
         "regularization": ridge,
@@ -129,11 +129,13 @@ def _best(train: Equations, validation: Equations, ridge: Any) -> tuple[float, n
     return float(solutions.ridges[best]), coefficients, (float(train.loss(coefficients)), float(losses[best]))
 
 
-def _validation_errors(potential: Potential, config: RunConfig, data: GraphDataModule) -> PropertyErrors:
-    settings = config.data
-    batch_size = settings.evaluation_batch_size or EVALUATION_BATCH_FACTOR * settings.batch_size
+def _validation_errors(potential: Potential, data: GraphDataModule) -> PropertyErrors:
     found = evaluate_graphs(
-        potential.eval(), data.validation_graphs, batch_size=batch_size, part="validation", groups=data.groups
+        potential.eval(),
+        data.validation_graphs,
+        limit=data.evaluation_limit,
+        part="validation",
+        groups=data.groups,
     )
     return found.errors.errors
 

@@ -24,7 +24,7 @@ from potentials import model_file
 from potentials.config.data_paths import resolve_data_paths
 from potentials.config.run import RunConfig
 from potentials.config.train import TrainConfig
-from potentials.data.module import EVALUATION_BATCH_FACTOR, GraphDataModule
+from potentials.data.module import GraphDataModule
 from potentials.data.prepare import PreparedData, prepare
 from potentials.errors import TrainingError
 from potentials.kernels.dispatch import use_kernels
@@ -205,12 +205,10 @@ def _evaluate_best(
     prepared: PreparedData, data: GraphDataModule, folder: RunFolder, device: torch.device
 ) -> ErrorTable:
     best = model_file.load(folder.best, device)
-    settings = prepared.config.data
-    batch_size = settings.evaluation_batch_size or EVALUATION_BATCH_FACTOR * settings.batch_size
     parts = {"train": data.train_graphs, "validation": data.validation_graphs, **data.test_graphs}
     return ErrorTable(
         [
-            evaluate_graphs(best, graphs, batch_size=batch_size, part=part, groups=data.groups).errors
+            evaluate_graphs(best, graphs, limit=data.evaluation_limit, part=part, groups=data.groups).errors
             for part, graphs in parts.items()
         ]
     )
@@ -287,6 +285,7 @@ def _trainer(config: RunConfig, folder: RunFolder, journal: Journal, stop: StopR
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
+            use_distributed_sampler=False,
             default_root_dir=folder.path,
             **_devices(settings),
         )

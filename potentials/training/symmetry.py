@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from potentials.data.graph import AtomicGraph, GraphBatch, batches
+from potentials.data.batch_limits import BatchLimit, batches
+from potentials.data.graph import AtomicGraph, GraphBatch
 from potentials.data.rotations import random_rotations, rotated
 from potentials.potential import Potential
 
@@ -31,20 +32,22 @@ class RotationError:
     """Root mean square of the forces' means, eV/A per component."""
 
 
-def rotation_error(potential: Potential, graphs: Sequence[AtomicGraph], *, batch_size: int = 16) -> RotationError:
+def rotation_error(
+    potential: Potential, graphs: Sequence[AtomicGraph], *, limit: BatchLimit = BatchLimit("frames", 16)
+) -> RotationError:
     """Turn and mirror structures at random, predict, turn forces back, and compare.
 
     Args:
         potential: in evaluation mode, used on the device where it is.
         graphs: made for its elements and cutoff; of more than 50, 50 evenly spaced ones are taken.
-        batch_size: structures at once; has no influence on the result but rounding.
+        limit: what is computed at once; has no influence on the result but rounding.
     """
     count = min(len(graphs), _MOST_FRAMES)
     chosen = [graphs[index * len(graphs) // count] for index in range(count)]
     drawn = random_rotations(count * ORIENTATIONS, np.random.default_rng(0)).reshape(count, ORIENTATIONS, 3, 3)
     energy, forces, size = [], [], []
     start = 0
-    for batch in batches(chosen, batch_size):
+    for batch in batches(chosen, limit):
         energies, turned_back = _predictions(potential, batch, drawn[start : start + batch.num_graphs])
         energy.append(energies.var(dim=0, correction=0))
         forces.append(turned_back.var(dim=0, correction=0))

@@ -4,6 +4,7 @@ import torch
 import potentials.models  # noqa: F401  (enters the families)
 from potentials.analysis.rehearsal import rehearse
 from potentials.config import parse_config
+from potentials.data.module import GraphDataModule
 from potentials.data.prepare import prepare
 from potentials.errors import TrainingError
 from potentials.potential import Potential
@@ -76,3 +77,20 @@ def test_a_gradient_that_is_not_finite(prepared, monkeypatch):
     monkeypatch.setattr("potentials.analysis.rehearsal.combine", with_infinite_slope)
     with pytest.raises(TrainingError, match=r"gradient of .* is not finite"):
         rehearse(prepared)
+
+
+@pytest.mark.parametrize("quantity", ["atoms", "edges"])
+def test_the_largest_batch_within_a_budget(quantity):
+    """Frames of one and of many atoms: the batch run first is nearly full, and no batch of training has more edges."""
+    most = {"atoms": 70, "edges": 4000}[quantity]
+    config = parse_config(CONFIG, overrides=["data.batch_size=null", f"data.max_{quantity}_per_batch={most}"])
+    prepared = prepare(config)
+    result = rehearse(prepared)
+    taken = getattr(result, quantity)
+    smallest = min(
+        graph.num_nodes if quantity == "atoms" else graph.edge_index.shape[1] for graph in prepared.train_graphs
+    )
+    assert most - smallest < taken <= most
+    loader = GraphDataModule(prepared, prepared.config.model.elements, prepared.config.model.cutoff).train_dataloader()
+    assert result.steps_per_epoch == len(loader) > 1
+    assert max(batch.edge_index.shape[1] for batch in loader) <= result.edges

@@ -51,6 +51,17 @@ def test_few_molecules(tmp_path):
     assert config.train.max_epochs == 1000
 
 
+def test_frames_of_different_sizes_get_a_budget_of_atoms(tmp_path):
+    small, large = _write(tmp_path), tmp_path / "large.xyz"
+    ase.io.write(large, [atoms + atoms + atoms for atoms in ase.io.read(small, ":4")])
+    config = parse_config(suggest([small, str(large)], "mace").text)
+    assert config.data.batch_size is None
+    # Two mean frames of 11 atoms would be 22, but there must be room for 27.
+    assert config.data.max_atoms_per_batch == 27
+    assert config.train.max_epochs == 1000
+    assert parse_config(suggest([small], "mace").text).data.max_atoms_per_batch is None
+
+
 def test_energies_alone(tmp_path):
     suggestion = suggest([_write(tmp_path, forces=None)], "mace")
     config = parse_config(suggestion.text)

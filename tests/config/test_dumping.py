@@ -32,6 +32,16 @@ def test_everything_is_written_and_reads_back_equal():
     assert set(yaml.safe_load(dump_config(config))["train"]) == set(type(config.train).model_fields)
 
 
+@pytest.mark.parametrize("limit", ["max_atoms_per_batch", "max_edges_per_batch"])
+def test_a_budget_reads_back(limit):
+    config = parse_config(BASE, overrides=[f"data.{limit}=300"])
+    assert config.data.batch_size is None
+    assert getattr(config.data, limit) == 300
+    assert reread(config) == config
+    assert parse_config(BASE).data.batch_size == 5
+    assert parse_config(BASE, overrides=["data.batch_size=3", f"data.{limit}=null"]).data.batch_size == 3
+
+
 def test_any_yaml_program_reads_the_same_text():
     config = parse_config(BASE, overrides=["model.elements=[N, Y, No]", "data.train=['on', '1:30', '2024-01-01', 1_0]"])
     plain = yaml.safe_load(dump_config(config))  # YAML 1.1, where No, Y, on, 1:30 and 1_0 are something else

@@ -136,6 +136,14 @@ DATA = [
     ("{train: a, test: true}",
      "test: expected a file name, a list of 1 or more file names, a whole number of at least 1, a number greater than 0 "
      "and less than 1, a mapping of names to files or nothing (null), got true"),
+    ("{train: a, batch_size: 4, max_atoms_per_batch: 100}",
+     "batch_size: data.max_atoms_per_batch is given too; keep one of them and say null for the other"),
+    ("{train: a, max_atoms_per_batch: 100, max_edges_per_batch: 900}",
+     "max_atoms_per_batch: data.max_edges_per_batch is given too; keep one of them and say null for the other"),
+    ("{train: a, max_edges_per_batch: 0}",
+     "max_edges_per_batch: expected a whole number of at least 1 or nothing (null), got the whole number 0"),
+    ("{train: a, batch_size: null}",
+     "batch_size: nothing says how large batches are; give a number, max_atoms_per_batch or max_edges_per_batch"),
     ("{train: a, test: {}}", "test: expected a mapping of names to files, got an empty mapping"),
     ("{train: a, test: {cold: 3}}",
      "test.cold: expected a file name or a list of 1 or more file names, got the whole number 3; text needs quotes here"),
@@ -165,7 +173,7 @@ DATA = [
     ("{train: a, weights: {groups: bulk}}", 'weights.groups: expected a mapping, got text "bulk"'),
     ("{train: a, forces: null}", "forces: null, but loss.forces.weight is 100; loss.forces: null leaves it out"),
     ("nothing", 'expected a mapping with keys "train", "validation", "test", "split_seed", "train_size", "energy", "forces", "stress" '
-                'and 9 more, got text "nothing"'),
+                'and 11 more, got text "nothing"'),
 ]  # fmt: skip
 
 
@@ -284,7 +292,7 @@ def test_top_level():
     ]
     assert messages("run: a\nseeds: 3\n") == [
         'c.yaml:1  data: missing; expected a mapping with keys "train", "validation", "test", "split_seed", "train_size", "energy", '
-        '"forces", "stress" and 9 more',
+        '"forces", "stress" and 11 more',
         'c.yaml:1  model: missing; expected a mapping with the key "name" ("pairs" or "triples")',
         'c.yaml:2  seeds: unknown key; did you mean "seed"?',
     ]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
 import lightning
+import numpy as np
 import pytest
 import torch
 from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
 
 from potentials.config.run import RunConfig
-from potentials.data.module import EpochSampler, GraphDataModule, ShareSampler
+from potentials.data.module import GraphDataModule
 from potentials.data.prepare import PreparedData, prepare
 from potentials.errors import DataError
 
@@ -39,7 +40,7 @@ def data_module(prepared: PreparedData) -> GraphDataModule:
 
 def order(module: GraphDataModule, epoch: int) -> list[int]:
     loader = module.train_dataloader()
-    loader.sampler.set_epoch(epoch)
+    loader.batch_sampler.set_epoch(epoch)
     return [index for batch in loader for index in batch.frame_index.tolist()]
 
 
@@ -103,10 +104,10 @@ def test_worker_processes_give_the_same_batches(prepared: Prepare) -> None:
     loader = helped.train_dataloader()
     assert loader.persistent_workers
     for epoch in range(2):
-        loader.sampler.set_epoch(epoch)
+        loader.batch_sampler.set_epoch(epoch)
         seen = [batch.frame_index.tolist() for batch in loader]
         reference = alone.train_dataloader()
-        reference.sampler.set_epoch(epoch)
+        reference.batch_sampler.set_epoch(epoch)
         assert seen == [batch.frame_index.tolist() for batch in reference]
 
 
@@ -126,12 +127,15 @@ class Recorder(lightning.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-def test_lightning_sets_the_epoch_also_when_a_run_is_continued(prepared: Prepare, tmp_path: Any) -> None:
+@pytest.mark.parametrize("limit", [{}, {"max_atoms_per_batch": 17}])
+def test_lightning_sets_the_epoch_also_when_a_run_is_continued(
+    prepared: Prepare, tmp_path: Any, limit: dict[str, int]
+) -> None:
     options: dict[str, Any] = {
         "accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
-        "default_root_dir": tmp_path, "limit_val_batches": 0,
+        "default_root_dir": tmp_path, "limit_val_batches": 0, "use_distributed_sampler": False,
     }  # fmt: skip
-    data = prepared()
+    data = prepared(**({"batch_size": None, **limit} if limit else {}))
     whole, first, second = Recorder(), Recorder(), Recorder()
     lightning.Trainer(max_epochs=4, enable_checkpointing=False, **options).fit(whole, datamodule=data_module(data))
     trainer = lightning.Trainer(max_epochs=2, **options)
@@ -143,30 +147,34 @@ def test_lightning_sets_the_epoch_also_when_a_run_is_continued(prepared: Prepare
     assert whole.seen == {epoch: order(data_module(data), epoch) for epoch in range(4)}
 
 
-@pytest.mark.parametrize("processes", [2, 3, 4])
-def test_a_training_step_is_shared_between_processes(prepared: Prepare, processes: int) -> None:
-    """Step k of W processes with batches of B holds the frames of step k of one process with batches of W B."""
-    graphs = data_module(prepared()).train_graphs * 5  # 45 frames
-    size = 2
+@pytest.mark.parametrize("quantity", ["atoms", "edges"])
+def test_batches_within_a_budget(prepared: Prepare, quantity: str) -> None:
+    most = {"atoms": 20, "edges": 120}[quantity]
+    data = prepared(batch_size=None, validation=6, **{f"max_{quantity}_per_batch": most})
+    module = data_module(data)
 
-    def drawn(num_replicas: int, rank: int) -> list[int]:
-        sampler = EpochSampler(graphs, 3, num_replicas, rank)
-        sampler.set_epoch(5)
-        assert len(sampler) == len(list(sampler))
-        return list(sampler)
+    def sizes(loader: Any) -> list[int]:
+        return [batch.num_nodes if quantity == "atoms" else batch.edge_index.shape[1] for batch in loader]
 
-    shares, whole = [drawn(processes, rank) for rank in range(processes)], drawn(1, 0)
-    assert len({len(share) for share in shares}) == 1  # or processes would wait for each other for ever
-    for step in range(45 // (size * processes)):
-        of_step = [index for share in shares for index in share[step * size : (step + 1) * size]]
-        assert sorted(of_step) == sorted(whole[step * size * processes : (step + 1) * size * processes])
-    assert set(itertools.chain(*shares)) == set(range(45))
+    training, validation = sizes(module.train_dataloader()), sizes(module.val_dataloader())
+    assert len(training) == len(module.train_dataloader()) > 1
+    assert max(training) <= most
+    assert most < max(validation) <= 4 * most
+    assert sorted(order(module, 1)) == list(range(len(module.train_graphs)))
+    by_count = data_module(prepared(batch_size=None, validation=6, evaluation_batch_size=2, max_atoms_per_batch=20))
+    assert [batch.num_graphs for batch in by_count.val_dataloader()] == [2, 2, 2]
 
 
-def test_evaluation_is_shared_without_repetition(prepared: Prepare) -> None:
-    graphs = data_module(prepared()).train_graphs
-    shares = [ShareSampler(graphs, 4, rank) for rank in range(4)]
-    assert sorted(index for share in shares for index in share) == list(range(9))
-    assert [len(share) for share in shares] == [len(list(share)) for share in shares] == [3, 2, 2, 2]
-    with pytest.raises(DataError, match="9 frames cannot be shared out among 10 processes"):
-        ShareSampler(graphs, 10, 0)
+def test_a_frame_too_large_for_the_budget_is_named(
+    prepared: Prepare, write: Callable[[str, list[Atoms]], str], molecules: list[Atoms]
+) -> None:
+    with pytest.raises(DataError, match=r"t\.xyz, frame \d+: 9 atoms are more than a batch .* 8 atoms; 4 frames"):
+        data_module(prepared(batch_size=None, max_atoms_per_batch=8))
+    # Evaluation may take four times as much.
+    water = molecules[1]
+    several = sum((Atoms(water.symbols, water.positions + 10 * number) for number in range(5)), Atoms())
+    several.calc = SinglePointCalculator(several, energy=5 * water.get_potential_energy(), forces=np.zeros((15, 3)))
+    options = {"train": f"{prepared().config.data.train}@1::3", "test": write("large.xyz", [several]), "validation": 1}
+    data_module(prepared(batch_size=None, max_atoms_per_batch=4, **options))
+    with pytest.raises(DataError, match=r"large\.xyz, frame 0: 15 atoms are more than .* 12 atoms; raise"):
+        data_module(prepared(batch_size=None, max_atoms_per_batch=3, **options))

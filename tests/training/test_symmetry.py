@@ -10,6 +10,7 @@ from physics.evaluation import predict
 from physics.structures import ELEMENTS, ethanol
 
 from potentials.clusters import rattled_cluster
+from potentials.data.batch_limits import BatchLimit
 from potentials.data.graph import AtomicGraph, build_graph
 from potentials.data.rotations import random_rotations
 from potentials.training import symmetry
@@ -60,7 +61,7 @@ def test_a_grid_of_orientations(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_batches_have_no_influence() -> None:
     potential = GRID.potential()
     graphs = graphs_of(potential.cutoff)
-    found = [rotation_error(potential, graphs, batch_size=size) for size in (1, 2)]
+    found = [rotation_error(potential, graphs, limit=BatchLimit("frames", size)) for size in (1, 2)]
     assert found[0].forces == pytest.approx(found[1].forces, rel=1e-9)
 
 
