@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import ase.db
 import ase.io
@@ -106,13 +107,32 @@ def read_frames(files: Files) -> list[Frame]:
     return frames
 
 
-def frame_list(frames: Sequence[Frame], limit: int = 10) -> str:
-    """The frames in words, the first few by number: "4 frames (a.xyz: 1, 7; b.xyz: 0, ...)"."""
+class Located(Protocol):
+    """What stands for a frame where only its place matters."""
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+
+    @property
+    def index(self) -> int:
+        """Its number in the file."""
+
+
+def frame_list(frames: Sequence[Located], limit: int = 10, count: int | None = None) -> str:
+    """The frames in words, the first few by number: "4 frames (a.xyz: 1, 7; b.xyz: 0, ...)".
+
+    Args:
+        frames: to tell of, or the first `limit` of them.
+        limit: how many are named.
+        count: how many there are, where not all are given.
+    """
+    count = len(frames) if count is None else count
     numbers: dict[str, list[str]] = {}
     for frame in frames[:limit]:
         numbers.setdefault(frame.file, []).append(str(frame.index))
     listing = "; ".join(f"{file}: {', '.join(of_file)}" for file, of_file in numbers.items())
-    return f"{len(frames)} frame{'' if len(frames) == 1 else 's'} ({listing}{', ...' if len(frames) > limit else ''})"
+    return f"{count} frame{'' if count == 1 else 's'} ({listing}{', ...' if count > limit else ''})"
 
 
 def expand_files(entry: str) -> list[tuple[str, str, str | None]]:

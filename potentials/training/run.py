@@ -25,6 +25,7 @@ from potentials.config.data_paths import resolve_data_paths
 from potentials.config.run import RunConfig
 from potentials.config.train import TrainConfig
 from potentials.data.module import GraphDataModule
+from potentials.data.part_facts import sampled_graphs
 from potentials.data.prepare import PreparedData, prepare
 from potentials.errors import TrainingError
 from potentials.kernels.dispatch import use_kernels
@@ -78,10 +79,10 @@ def train(config: RunConfig, *, progress: bool = True) -> TrainingResult:
     """
     # For configurations made in Python; those that were loaded name their files absolutely already.
     config = config.model_copy(update={"data": resolve_data_paths(config.data, Path.cwd())})
-    prepared = prepare(config)
+    is_first_process = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    prepared = prepare(config, Journal(None, progress and is_first_process).say)
     folder = RunFolder(config.run)
     folder.create()
-    is_first_process = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     with folder.lock() if is_first_process else nullcontext(), use_kernels(config.train.kernels):
         return _train(prepared, folder, progress, is_first_process)
 
@@ -205,13 +206,15 @@ def _evaluate_best(
     prepared: PreparedData, data: GraphDataModule, folder: RunFolder, device: torch.device
 ) -> ErrorTable:
     best = model_file.load(folder.best, device)
-    parts = {"train": data.train_graphs, "validation": data.validation_graphs, **data.test_graphs}
-    return ErrorTable(
-        [
-            evaluate_graphs(best, graphs, limit=data.evaluation_limit, part=part, groups=data.groups).errors
-            for part, graphs in parts.items()
-        ]
-    )
+    train = sampled_graphs(data.train_graphs, prepared.config.seed)
+    parts = {"train": train, "validation": data.validation_graphs, **data.test_graphs}
+    found = [
+        evaluate_graphs(best, graphs, limit=data.evaluation_limit, part=part, groups=data.groups).errors
+        for part, graphs in parts.items()
+    ]
+    if len(train) < len(data.train_graphs):
+        found[0] = replace(found[0], sample_of=len(data.train_graphs))
+    return ErrorTable(found)
 
 
 def _show_finished(folder: RunFolder, status: Status, journal: Journal) -> TrainingResult:

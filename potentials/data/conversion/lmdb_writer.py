@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -34,20 +34,20 @@ class LmdbWriter(FrameWriter):
         self.rows: list[bytes] = []
         self.waiting_bytes = 0
         self.written = 0
+        self.user = os.environ.get("USER")
 
     def add(self, frame: Frame) -> None:
         """See `FrameWriter`."""
-        row = AtomsRow(frame.atoms)
-
-        def in_columns(place: Place, key: str, value: Any) -> bool:
-            if place == "arrays":
-                return key in ROW_ARRAYS
-            return key in all_properties and key in row and not isinstance(value, np.generic)
-
-        pairs, data = row_values(self, frame, in_columns, "biufcU")
-        columns = {key: row[key] for key in row if key not in ("id", *row._keys)}
+        pairs, data = row_values(self, frame, _in_columns, "biufcU")
+        # Without its calculator, which ASE would ask for every result it may have.
+        row = AtomsRow(frame.atoms.copy())
+        columns = {key: row[key] for key in row}
+        if frame.atoms.calc is not None:
+            results = frame.atoms.calc.results.items()
+            columns |= {key: value for key, value in results if _in_columns("results", key, value)}
+            columns |= {"calculator": frame.atoms.calc.name.lower(), "calculator_parameters": {}}
         time = now()
-        columns |= {"ctime": time, "mtime": time, "user": getpass.getuser(), "cell": np.asarray(row.cell)}
+        columns |= {"ctime": time, "mtime": time, "user": self.user, "cell": np.asarray(row.cell)}
         columns |= {"key_value_pairs": pairs, "data": data}
         if row.constraints:
             columns["constraints"] = [constraint.todict() for constraint in row.constraints]
@@ -76,3 +76,11 @@ class LmdbWriter(FrameWriter):
                 transaction.put(b"%d" % self.written, row)
             transaction.put(b"nextid", zlib.compress(encode(self.written + 1).encode()))
         self.rows, self.waiting_bytes = [], 0
+
+
+def _in_columns(place: Place, key: str, value: Any) -> bool:
+    if place == "arrays":
+        return key in ROW_ARRAYS
+    # JSON has one kind of fractions: NumPy's float64 are read as Python's, which are the same.
+    is_plain = isinstance(value, float) or not isinstance(value, np.generic)
+    return key in all_properties and value is not None and is_plain

@@ -31,7 +31,7 @@ def handle(key: Key, opener: Callable[[], H]) -> H:
     """The handle of a file in this process; `opener` makes it where there is none."""
     found = _handles.get(key)
     if found is None:
-        if len(_handles) >= _MOST_HANDLES:
+        if len(_handles) >= _MOST_HANDLES or any(other[0] == key[0] for other in _handles):
             release_handles()
         found = _handles[key] = opener()
     return found  # type: ignore[return-value]
