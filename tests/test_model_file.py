@@ -258,7 +258,7 @@ def test_a_header_that_is_something_else(text: str, saved: Path) -> None:
 @pytest.mark.parametrize("version", [0, 2, 99, "1", None, True, [1]], ids=str)
 def test_wrong_version(version: Any, saved: Path) -> None:
     rewrite(saved, lambda header, tensors: header.update(format_version=version))
-    with pytest.raises(ModelFileError, match="this release reads version 1"):
+    with pytest.raises(ModelFileError, match=r"this release( \(.*\))? reads version 1"):
         model_file.load(saved)
 
 
@@ -303,9 +303,9 @@ def test_headers_that_lack_something(key: str, saved: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "schnett"}, "unknown model family 'schnett'; this release has .*mace, "),
-        ({"name": None}, "unknown model family None"),
-        ({"name": ["mace"]}, r"unknown model family \['mace'\]"),
+        ({"name": "schnett"}, 'unknown model family: expected one of .*mace, .*, got text "schnett"'),
+        ({"name": None}, "unknown model family: .* got nothing"),
+        ({"name": ["mace"]}, "unknown model family: .* got a list of 1"),
         ({"channels": -4}, "model configuration is not valid"),
         ({"chanels": 4}, "model configuration is not valid"),
         ({"scale": "auto"}, "model.scale: expected a value, got auto"),

@@ -91,3 +91,9 @@ loss:
 train: {{max_epochs: 4, precision: float32, accelerator: cpu}}
 """
     return parse_config(text, overrides=[f"{key.replace('__', '.')}={value}" for key, value in changes.items()])
+
+
+SECOND_STAGE = {
+    "train__second_stage": "{start: 2, loss: {energy: {weight: 500}, forces: {weight: 10}}, learning_rate: 0.001}",
+    "train__max_epochs": 5,
+}

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from potentials.config.data import DataConfig, Files
+from potentials.config.problems import in_one_line
 from potentials.data.batch_limits import BatchLimit
 from potentials.data.findings import Findings
 from potentials.data.frames import frame_list, read_frames
@@ -65,12 +66,13 @@ def label_config(metadata: Mapping[str, Any], **changes: str | None) -> DataConf
         DataError: a unit that is none.
         ModelFileError: the file's metadata hold no valid configuration.
     """
-    stored = metadata.get("config", {}).get("data", {})
-    settings: dict[str, Any] = {name: stored[name] for name in _OF_TRAINING if name in stored}
+    settings = _settings_of_training(metadata)
     try:
         trained = DataConfig.model_validate({"train": "unused", **settings})
     except ValidationError as error:
-        raise ModelFileError(f"the model file's own configuration of labels is not valid: {error}") from error
+        raise ModelFileError(
+            f"the model file's own configuration of labels is not valid: {in_one_line(error)}"
+        ) from error
     if changes.get("stress") is not None:
         settings["virial"] = None
     for name in ("energy", "forces", "stress"):
@@ -83,8 +85,15 @@ def label_config(metadata: Mapping[str, Any], **changes: str | None) -> DataConf
     try:
         return DataConfig.model_validate({"train": "unused", **settings})
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors())
-        raise DataError(problems) from error
+        raise DataError(in_one_line(error)) from error
+
+
+def _settings_of_training(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    config = metadata.get("config", {})
+    stored = config.get("data", {}) if isinstance(config, dict) else None
+    if not isinstance(stored, dict):
+        raise ModelFileError("the model file's own configuration of labels is not valid: expected a mapping")
+    return {name: stored[name] for name in _OF_TRAINING if name in stored}
 
 
 def read_labelled(

@@ -12,6 +12,7 @@ from ase import Atoms
 
 from potentials.data.frames import Frame
 from potentials.data.isolated_atoms import holds_isolated_atom
+from potentials.data.label_values import LARGEST_LABEL
 from potentials.data.neighbor_list import neighbor_list
 from potentials.errors import DataError
 
@@ -135,7 +136,7 @@ def _candidates(
             if rank(key) is None or not fits(atoms, value):
                 continue
             values = np.asarray(value, dtype=np.float64)
-            if np.isfinite(values).all():
+            if (np.abs(values) < LARGEST_LABEL).all():
                 squares.setdefault((place, key), []).append(float(np.mean(values**2)))
     found = [
         Candidate(key, place, len(means), float(np.sqrt(np.mean(means)))) for (place, key), means in squares.items()

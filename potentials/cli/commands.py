@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from signal import Signals
 from typing import Any, ClassVar
 
 import typer
@@ -13,6 +14,8 @@ from potentials.errors import PotentialsError
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+REQUEUE = 75
+"""EX_TEMPFAIL of sysexits.h: it failed for now, try again later."""
 
 
 class LazyCommands(TyperGroup):
@@ -43,6 +46,11 @@ class LazyCommands(TyperGroup):
         except KeyboardInterrupt as problem:
             console.error("interrupted")
             raise typer.Exit(INTERRUPTED) from problem
+
+
+def interruption_code(cause: Signals | None) -> int:
+    """The exit code of something that a signal interrupted and that can be continued: REQUEUE, but for Ctrl-C."""
+    return INTERRUPTED if cause in (None, Signals.SIGINT) else REQUEUE
 
 
 def list_commands(group: typer.Typer, commands: dict[str, str]) -> None:

@@ -45,7 +45,7 @@ def data_audit(
     import potentials.models  # noqa: F401  (enters the families)
     from potentials.analysis.audit import audit
     from potentials.analysis.audit_page import audit_page
-    from potentials.training.run_folder import write_text
+    from potentials.files import write_text
 
     if page is not None and not page.parent.is_dir():
         raise DataError(f"the folder of the page {page} does not exist")

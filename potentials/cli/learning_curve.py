@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from potentials.cli import console
-from potentials.cli.commands import INTERRUPTED
+from potentials.cli.commands import interruption_code
 
 FAILED = 1
 
@@ -70,7 +70,7 @@ def learning_curve(
     if outcome.elsewhere:
         say(f"{len(outcome.elsewhere)} cells are being trained by other processes")
     if outcome.interrupted:
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(interruption_code(outcome.signal))
     failed = len(outcome.failed)
     if workers > 1 and not report:
         failed = len(plan.cells) - len(results)

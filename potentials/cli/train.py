@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from potentials.cli import console
-
-INTERRUPTED = 130
+from potentials.cli.commands import interruption_code
 
 
 def train(
@@ -23,7 +22,8 @@ def train(
 ) -> None:
     """Train a potential as CONFIG says, and evaluate it. The same command again continues a run that was cut off.
 
-    Ctrl-C stops after the present step and a validation, and keeps the best model; a second one stops at once.
+    Ctrl-C saves after the present step and ends with code 130; a second one stops at once. SIGTERM and SIGUSR1, which
+    batch systems send before they kill, save and end with code 75: to be started again.
     """
     import potentials.models  # noqa: F401  (enters the families)
     from potentials.config import load_config
@@ -32,7 +32,7 @@ def train(
 
     result = run(load_config(config, overrides or ()), progress=not quiet)
     if result.interrupted:
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(interruption_code(result.signal))
     if quiet and result.table is not None:
         console.output.print(f"{UNITS}\n{result.table.text()}", soft_wrap=True)
         console.output.print(str(result.best), soft_wrap=True)

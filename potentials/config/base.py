@@ -68,6 +68,14 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "examples": ["90s", "15m", "2h 30m", "01:30:00"]}),
 ]
 PositiveInteger = Annotated[int, Field(ge=1)]
+Width = Annotated[int, Field(ge=1, le=65_536)]
+"""How many channels, functions or features: far beyond what any model uses."""
+Depth = Annotated[int, Field(ge=1, le=100)]
+"""How many layers."""
+HiddenLayers = Annotated[list[Width], Field(max_length=20)]
+"""Sizes of the hidden layers of a network."""
+EnvelopePower = Annotated[int, Field(ge=2, le=100)]
+"""Power p of a polynomial envelope."""
 NonNegativeInteger = Annotated[int, Field(ge=0)]
 PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeNumber = Annotated[float, Field(ge=0, allow_inf_nan=False)]

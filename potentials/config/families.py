@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from potentials.config.base import FiniteNumber, KeyedError, PositiveInteger, PositiveNumber, StrictConfig
+from potentials.config.base import EnvelopePower, FiniteNumber, KeyedError, PositiveNumber, StrictConfig, Width
 from potentials.config.elements import Elements, ElementSymbol, missing_symbols
 from potentials.config.words import describe_value, one_of, quote, suggestion
 
@@ -16,12 +16,12 @@ class RadialConfig(StrictConfig):
     """Radial basis and its envelope."""
 
     basis: Literal["bessel", "gaussian", "chebyshev"] = "bessel"
-    size: PositiveInteger = 8
+    size: Width = 8
     """Number of radial functions."""
     trainable: bool = False
     """Whether the frequencies (Bessel) or centres (Gaussian) are learned."""
     envelope: Literal["polynomial", "cosine", "smooth"] = "polynomial"
-    envelope_power: int = Field(default=5, ge=2)
+    envelope_power: EnvelopePower = 5
     """Power p of the polynomial envelope, which vanishes at the cutoff with two derivatives."""
     distance_transform: Literal["none", "agnesi"] = "none"
     """`agnesi` stretches short distances before the basis, as MACE-MP-0b does."""
@@ -36,14 +36,14 @@ class RadialConfig(StrictConfig):
 class SteepRadialConfig(RadialConfig):
     """As published for NequIP and Allegro: the envelope stays near one for longer and then falls more steeply."""
 
-    envelope_power: int = Field(default=6, ge=2)
+    envelope_power: EnvelopePower = 6
     """Power p of the polynomial envelope, which vanishes at the cutoff with two derivatives."""
 
 
 class ZBLConfig(StrictConfig):
     """Repulsion of screened nuclei at short distances."""
 
-    envelope_power: int = Field(default=6, ge=2)
+    envelope_power: EnvelopePower = 6
     """Power p of the polynomial envelope, which ends it at the sum of the covalent radii."""
     prefactor: PositiveNumber = 1.0
     """Factor on the physical repulsion; weights taken over from MACE carry their scale here."""

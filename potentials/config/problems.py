@@ -13,13 +13,14 @@ from potentials.config.base import KeyedError
 from potentials.config.document import Entry, Path, problem_at
 from potentials.config.expectations import Expectation, section_paths
 from potentials.config.families import FamilyConfig, families
-from potentials.config.words import describe_value, listed, nearest, one_of, quote, suggestion
+from potentials.config.words import describe_value, listed, nearest, one_of, quote, shortened, suggestion
 from potentials.config.yaml_types import INTEGER, NUMBER, PATTERNS
 from potentials.errors import Problem
 
 Finding = tuple[Path, str]
 _UNKNOWN = object()  # stands for a value that a validator made, so that the document does not hold it
 _MOST_SUGGESTIONS = 3
+_MOST_PROBLEMS = 3
 _BOOLEANS = {"true": ("yes", "y", "on", "true", "1"), "false": ("no", "n", "off", "false", "0")}
 
 
@@ -34,6 +35,14 @@ def problems_from(error: ValidationError, model: type[BaseModel], document: Entr
     root = Expectation(model)
     findings = dict.fromkeys(_findings(error, root, document.plain(), ()))
     return [problem_at(document.nearest_place(path), path, message) for path, message in findings]
+
+
+def in_one_line(error: ValidationError) -> str:
+    """The first problems of values that stand in no file with lines, such as the header of a model file."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    texts = [f"{'.'.join(map(str, details['loc']))}: {details['msg']}" for details in found[:_MOST_PROBLEMS]]
+    more = f"; and {len(found) - _MOST_PROBLEMS} more" if len(found) > _MOST_PROBLEMS else ""
+    return "; ".join(shortened(" ".join(text.split())) for text in texts) + more
 
 
 @dataclass(frozen=True)

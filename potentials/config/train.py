@@ -19,6 +19,7 @@ from potentials.config.base import (
 from potentials.config.loss import LossConfig
 
 Precision = Literal["float32", "float64", "mixed"]
+NonfiniteRule = Literal["stop", "skip"]
 Kernels = Literal["auto", "reference", "cpu", "gpu"]
 """`auto` goes by the device: compiled code on a CPU, Triton on an NVIDIA GPU, plain PyTorch elsewhere."""
 
@@ -109,9 +110,15 @@ class TrainConfig(StrictConfig):
     second_stage: SecondStage | None = None
     gradient_clip: PositiveNumber | None = 10.0
     """Largest norm of the whole gradient."""
+    nonfinite_steps: NonfiniteRule = "stop"
+    """A step whose loss or gradient is NaN or infinite: `stop` ends training before the weights are changed, `skip`
+    goes on without it. Its frames are named and written into the run's folder either way."""
     early_stopping: EarlyStopping | None = None
     validate_every: PositiveInteger = 1
     """Epochs between validations."""
+    checkpoint_interval: Duration | None = timedelta(minutes=10)
+    """The longest time between two checkpoints. One is written at the end of each epoch, and within it after this time;
+    null: at the ends of epochs only, and when the run is interrupted."""
     augmentation: Augmentation = "auto"
     """`rotations` turns and mirrors each training frame at random, anew in each epoch, with its forces and stress.
     `auto` does so where the family's symmetry is approximate (`ponita` with orientations); others gain nothing."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _LONGEST_QUOTE = 60
+_LONGEST_TEXT = 300
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,12 @@ def quote(text: str) -> str:
     """Text in double quotes, shortened where it is long."""
     shown = text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 3] + "..."
     return json.dumps(shown, ensure_ascii=False)
+
+
+def shortened(text: str) -> str:
+    """Text that may come from anywhere, on a line of bearable length that every terminal can print."""
+    shown = text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 3] + "..."
+    return shown.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def one_of(choices: Sequence[str]) -> str:

@@ -75,11 +75,11 @@ class BatchLimit:
             others = f"; {len(too_large)} frames are too large, and this is the largest" if len(too_large) > 1 else ""
             raise DataError(
                 f"{name(largest)}: {sizes[largest]} {self.quantity} are more than a batch may hold, {self}{others}; "
-                f"raise {_KEYS[self.quantity]}, or leave such frames out"
+                f"raise {LIMIT_KEYS[self.quantity]}, or leave such frames out"
             )
 
 
-_KEYS: dict[Quantity, str] = {
+LIMIT_KEYS: dict[Quantity, str] = {
     "frames": "data.batch_size",
     "atoms": "data.max_atoms_per_batch",
     "edges": "data.max_edges_per_batch",

@@ -18,6 +18,8 @@ from potentials.data.stores import STORE_SUFFIXES
 from potentials.errors import DataError
 from potentials.units import ENERGY_IN_EV, FORCE_IN_EV_PER_ANGSTROM, STRESS_IN_EV_PER_CUBIC_ANGSTROM
 
+LARGEST_LABEL = 1e100
+"""Its square is still a number. Nothing comes near, in whatever unit."""
 ASE_ORDER = "xx yy zz yz xz xy"
 _AXIS = {"x": 0, "y": 1, "z": 2}
 _STRUCTURE_ARRAYS = ("numbers", "positions")
@@ -174,7 +176,7 @@ def _parse_all(
     what: str,
     parse: Callable[[Any, Atoms], NDArray[np.float64]],
 ) -> list[NDArray[np.float64] | None]:
-    """Parse every value that is there; complain about shape or type at once, about non-finite numbers of all frames."""
+    """Parse every value that is there; complain about shape or type at once, about impossible numbers of all frames."""
     parsed: list[NDArray[np.float64] | None] = []
     not_finite: list[Frame] = []
     for frame, value in zip(frames, values, strict=True):
@@ -185,11 +187,13 @@ def _parse_all(
             numbers = parse(value, frame.atoms)
         except (ValueError, TypeError) as error:
             raise DataError(f"{frame}: the {what} is not usable: {error}") from error
-        if not np.isfinite(numbers).all():
+        if not (np.abs(numbers) < LARGEST_LABEL).all():
             not_finite.append(frame)
         parsed.append(numbers)
     if not_finite:
-        raise DataError(f"the {what} is NaN or infinite in {frame_list(not_finite)}; correct or remove these frames")
+        raise DataError(
+            f"the {what} is NaN, infinite or absurd in {frame_list(not_finite)}; correct or remove these frames"
+        )
     return parsed
 
 

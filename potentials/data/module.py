@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from potentials.data.labels import LabelledFrame
 from potentials.data.part_facts import graphs_of
 from potentials.data.prepare import PreparedData
 from potentials.data.samplers import EvaluationBatches, training_batches
+from potentials.errors import DataError
 
 
 class GraphDataModule(lightning.LightningDataModule):
@@ -48,6 +50,7 @@ class GraphDataModule(lightning.LightningDataModule):
         self.validation_graphs = self._build(prepared.validation)
         self.test_graphs = {name: self._build(frames) for name, frames in prepared.tests.items()}
         self.test_names = list(self.test_graphs)
+        self._batches_done = 0
         self.training_limit = training_limit(prepared.config.data)
         self.evaluation_limit = evaluation_limit(prepared.config.data)
         self._check_limits()
@@ -59,7 +62,30 @@ class GraphDataModule(lightning.LightningDataModule):
         if self.trainer is not None:
             # A continued run starts its worker processes, which draw batches ahead, before Lightning sets the epoch.
             sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)  # type: ignore[attr-defined]
+        sampler.skip(self._batches_done)
         return self._loader(self.train_graphs, sampler)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Part of a checkpoint: how many batches of this epoch were trained on, in each of how many processes."""
+        trainer = self.trainer
+        done = (
+            0 if trainer is None or trainer.is_last_batch else trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        )
+        return {"batches_done": done, "processes": _processes()[0]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Begin with the batch after those.
+
+        Raises:
+            DataError: the number of processes has changed, so that these batches are others.
+        """
+        self._batches_done = state_dict["batches_done"]
+        before, now = state_dict["processes"], _processes()[0]
+        if self._batches_done and before != now:
+            raise DataError(
+                f"the run was interrupted within an epoch of {before} processes, and there are {now} now; continue it "
+                "with as many (train.devices, train.nodes) until that epoch is over"
+            )
 
     def val_dataloader(self) -> DataLoader[AtomicGraph]:
         """Validation frames in order."""
@@ -68,6 +94,14 @@ class GraphDataModule(lightning.LightningDataModule):
     def test_dataloader(self) -> list[DataLoader[AtomicGraph]]:
         """One loader for each test set, in the order of `test_names`."""
         return [self._evaluation_loader(graphs) for graphs in self.test_graphs.values()]
+
+    def check_processes(self, processes: int) -> None:
+        """Make sure that so many processes can share the evaluation, before they are started.
+
+        Raises:
+            DataError: there are fewer validation frames.
+        """
+        EvaluationBatches(self.validation_graphs, self.evaluation_limit, processes)
 
     def _check_limits(self) -> None:
         def check(limit: BatchLimit, graphs: Sequence[AtomicGraph], frames: Sequence[LabelledFrame]) -> None:
@@ -93,11 +127,18 @@ class GraphDataModule(lightning.LightningDataModule):
             batch_sampler=sampler,
             num_workers=workers,
             collate_fn=collate,
+            worker_init_fn=_ignore_signals,
             # For the workers' seeds; taken from torch's own generator, they would make continued runs differ.
             generator=torch.Generator().manual_seed(self.prepared.config.seed),
             pin_memory=on_gpu,
             **options,
         )
+
+
+def _ignore_signals(worker: int) -> None:
+    """Terminals and batch systems send their signals to all processes; it is the main one that ends its workers."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _processes() -> tuple[int, int]:

@@ -145,7 +145,10 @@ class EvaluationBatches(Sampler[list[int]]):
 
     def __init__(self, graphs: Sequence[AtomicGraph], limit: BatchLimit, processes: int = 1, rank: int = 0) -> None:
         if len(graphs) < processes:
-            raise DataError(f"{len(graphs)} frames cannot be shared out among {processes} processes; use fewer devices")
+            raise DataError(
+                f"{len(graphs)} frames of validation cannot be shared out among {processes} processes; use fewer "
+                "devices or more validation frames"
+            )
         share = np.arange(rank, len(graphs), processes)
         self.drawn = Batches(share, consecutive(limit.sizes(graphs)[share], limit.most))
 

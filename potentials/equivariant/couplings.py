@@ -20,9 +20,12 @@ def wigner_3j(degree_1: int, degree_2: int, degree_3: int) -> np.ndarray:
     """
     # Imported here: e3nn takes a second to import, and most commands need no new table.
     import torch
-    from e3nn import o3
 
-    return o3.wigner_3j(degree_1, degree_2, degree_3, dtype=torch.float64).numpy()
+    # The numbers are needed, also while a model is built on the device without memory.
+    with torch.device("cpu"):
+        from e3nn import o3
+
+        return o3.wigner_3j(degree_1, degree_2, degree_3, dtype=torch.float64).numpy()
 
 
 def coupling_coefficients(degree_1: int, degree_2: int, degree_3: int) -> np.ndarray:

@@ -35,7 +35,9 @@ class Invariant(NamedTuple):
     intermediate: int
 
 
-def invariants(factors: Sequence[Factor], order: int, allowed: Callable[[tuple[Factor, ...]], bool]) -> list[Invariant]:
+def invariants(
+    factors: Sequence[Factor], order: int, allowed: Callable[[tuple[Factor, ...]], bool]
+) -> Iterator[Invariant]:
     """All linearly independent products of `order` factors that neither rotations nor reflections change.
 
     Factors stand for proper tensors, of parity (-1)^degree.
@@ -47,21 +49,24 @@ def invariants(factors: Sequence[Factor], order: int, allowed: Callable[[tuple[F
             false for a product where it is false for its first factors.
 
     Returns:
-        In ascending order of their factors.
+        In ascending order of their factors, one after the other as they are asked for.
 
     Raises:
         ValueError: more than four factors, or none.
     """
     if not 1 <= order <= MAX_ORDER:
         raise ValueError(f"order: expected 1 to {MAX_ORDER} factors, got {order}")
-    found = []
-    for product in _products(sorted(factors), order, allowed):
+    return _independent_products(sorted(factors), order, allowed)
+
+
+def _independent_products(
+    factors: list[Factor], order: int, allowed: Callable[[tuple[Factor, ...]], bool]
+) -> Iterator[Invariant]:
+    for product in _products(factors, order, allowed):
         names = {factor: name for name, factor in enumerate(dict.fromkeys(product))}
         degrees = tuple(factor.degree for factor in product)
-        found += [
-            Invariant(product, degree) for degree in _intermediates(degrees, tuple(names[factor] for factor in product))
-        ]
-    return found
+        for degree in _intermediates(degrees, tuple(names[factor] for factor in product)):
+            yield Invariant(product, degree)
 
 
 def _products(

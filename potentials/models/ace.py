@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from potentials.config.base import FiniteNumber, PositiveInteger, PositiveNumber
+from potentials.config.base import FiniteNumber, PositiveInteger, PositiveNumber, Width
 from potentials.config.elements import ElementSymbol
 from potentials.config.families import FamilyConfig, RadialConfig, register_family
 from potentials.equivariant import Layout, message_table, spherical_harmonics
@@ -33,7 +33,7 @@ _NO_READOUT = (
 class ACERadialConfig(RadialConfig):
     """More functions than other families have: nothing makes new ones of them."""
 
-    size: PositiveInteger = 12
+    size: Width = 12
     """Number of radial functions, n = 1 to size."""
 
 
@@ -89,32 +89,39 @@ def ace_products(config: ACEConfig) -> list[Invariant]:
     Raises:
         PotentialsError: none, or too many for a fit.
     """
-    size = config.radial.size
-    channels = range(len(config.elements) * size)
+    size, num_species = config.radial.size, len(config.elements)
     found: list[Invariant] = []
     for order in range(1, config.correlation + 1):
         largest = config.degree_of(order)
+        # Those of n = 1 in all factors but one, and l = 0, are among the products: before so many are listed at all.
+        if num_species**2 * min(size, largest - order + 1) > _LARGEST:
+            raise _too_many(config)
 
         def within(factors: tuple[Factor, ...], order: int = order, largest: int = largest) -> bool:
             degrees = [factor.degree + factor.channel % size + 1 for factor in factors]
             return sum(degrees) + order - len(factors) <= largest
 
+        channels = [species * size + n for species in range(num_species) for n in range(min(size, largest))]
         factors = [
             Factor(degree, channel)
             for degree, channel in itertools.product(range(config.angular_degree + 1), channels)
             if within((Factor(degree, channel),))
         ]
-        found += invariants(factors, order, within)
-        if len(found) * len(config.elements) > _LARGEST:
-            raise PotentialsError(
-                f"model: more than {_LARGEST} coefficients for {len(config.elements)} elements; lower "
-                "polynomial_degree (one number for each number of factors is allowed) or correlation"
-            )
+        found += itertools.islice(invariants(factors, order, within), _LARGEST // num_species + 1)
+        if len(found) * num_species > _LARGEST:
+            raise _too_many(config)
     if not found:
         raise PotentialsError(
             f"model: no product has a total degree of at most {config.polynomial_degree}; raise polynomial_degree"
         )
     return found
+
+
+def _too_many(config: ACEConfig) -> PotentialsError:
+    return PotentialsError(
+        f"model: more than {_LARGEST} coefficients for {len(config.elements)} elements; lower polynomial_degree (one "
+        "number for each number of factors is allowed) or correlation"
+    )
 
 
 class ACE(LinearModel):

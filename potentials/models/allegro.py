@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from potentials.config.base import PositiveInteger
+from potentials.config.base import Depth, HiddenLayers, Width
 from potentials.config.families import FamilyConfig, SteepRadialConfig, register_family
 from potentials.equivariant import (
     BlockMixing,
@@ -30,11 +30,11 @@ class AllegroConfig(FamilyConfig):
     """Allegro: features of ordered pairs of neighbours, which see the neighbours of one atom and nothing beyond."""
 
     name: Literal["allegro"]
-    channels: PositiveInteger = 32
+    channels: Width = 32
     """Channels of the tensor features of a pair."""
-    scalar_channels: PositiveInteger = 64
+    scalar_channels: Width = 64
     """Invariant features of a pair."""
-    layers: PositiveInteger = 2
+    layers: Depth = 2
     """Tensor products: each raises the body order by one, and none enlarges what an atom sees."""
     degree: int = Field(default=2, ge=0, le=4)
     """Highest degree of tensor features and spherical harmonics (l_max)."""
@@ -42,9 +42,9 @@ class AllegroConfig(FamilyConfig):
     """Whether tensor features hold pseudotensors (1e, 0o, ...) besides proper tensors, where those can reach an energy:
     with three layers or more."""
     radial: SteepRadialConfig = SteepRadialConfig()
-    latent_mlp: list[PositiveInteger] = Field(default=[64, 64])
+    latent_mlp: HiddenLayers = Field(default=[64, 64])
     """Hidden layers of the networks of scalars: of two bodies, and of each layer."""
-    readout_mlp: list[PositiveInteger] = Field(default=[32])
+    readout_mlp: HiddenLayers = Field(default=[32])
     """Hidden layers of the network that gives a pair's energy."""
 
 

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from potentials.config.base import PositiveInteger
+from potentials.config.base import Depth, Width
 from potentials.config.families import FamilyConfig, RadialConfig, register_family
 from potentials.equivariant import (
     AttentionWeights,
@@ -63,7 +63,7 @@ class E3xRadialConfig(RadialConfig):
     mapping: MappingName = "reciprocal"
     """m(r), r in A: 1 / (1 + r), (1 - e^-r) / r (damped), 1 / (r + e^-r) (cuspless), e^(-gamma r), e^(-gamma (r + e^-r
     - 1)) (cuspless); or none, for functions of r / cutoff."""
-    size: PositiveInteger = 16
+    size: Width = 16
     """Number of radial functions."""
     trainable: bool = False
     """Whether gamma of an exponential mapping is learned."""
@@ -92,9 +92,9 @@ class E3xConfig(FamilyConfig):
     """
 
     name: Literal["e3x"]
-    channels: PositiveInteger = 32
+    channels: Width = 32
     """Channels of every degree and parity."""
-    layers: PositiveInteger = 3
+    layers: Depth = 3
     """Rounds of messages; each adds one cutoff to what an atom sees. The last one makes scalars only."""
     degree: int = Field(default=2, ge=0, le=6)
     """Highest degree of features and spherical harmonics; one layer has no use for degrees above 0. With 5 and 6

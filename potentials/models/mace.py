@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from potentials.config.base import KeyedError, PositiveInteger
+from potentials.config.base import Depth, HiddenLayers, KeyedError, PositiveInteger, Width
 from potentials.config.families import FamilyConfig, RadialConfig, register_family
 from potentials.equivariant import (
     BlockMixing,
@@ -31,9 +31,9 @@ class MACEConfig(FamilyConfig):
     """MACE: messages of h (x) Y(r), products of up to `correlation` of them on each atom, readouts after each layer."""
 
     name: Literal["mace"]
-    channels: PositiveInteger = 64
+    channels: Width = 64
     """Channels of every degree."""
-    layers: PositiveInteger = 2
+    layers: Depth = 2
     """Message-passing layers; each adds one cutoff to what an atom sees."""
     feature_degree: int = Field(default=1, ge=0, le=4)
     """Highest degree of the features passed between layers (max_L)."""
@@ -42,9 +42,9 @@ class MACEConfig(FamilyConfig):
     correlation: PositiveInteger | list[PositiveInteger] = MAX_CORRELATION
     """Highest power of the atomic basis, 1 to 3, one number or one per layer; body order is correlation + 1."""
     radial: RadialConfig = RadialConfig()
-    radial_mlp: list[PositiveInteger] = Field(default=[64, 64, 64])
+    radial_mlp: HiddenLayers = Field(default=[64, 64, 64])
     """Hidden layers of the radial networks."""
-    readout_channels: PositiveInteger = 16
+    readout_channels: Width = 16
     """Hidden channels of the last readout."""
     first_interaction: Literal["residual", "non-residual"] = "residual"
     """Residual adds a species-dependent map of the layer's input; the other form applies it to the message instead."""

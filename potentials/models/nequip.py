@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from potentials.config.base import PositiveInteger
+from potentials.config.base import Depth, HiddenLayers, Width
 from potentials.config.families import FamilyConfig, SteepRadialConfig, register_family
 from potentials.equivariant import (
     BlockMixing,
@@ -33,16 +33,16 @@ class NequIPConfig(FamilyConfig):
     """NequIP: layers of equivariant convolution, species-dependent self-connection and gate, then a linear readout."""
 
     name: Literal["nequip"]
-    channels: PositiveInteger = 32
+    channels: Width = 32
     """Channels of every degree and parity."""
-    layers: PositiveInteger = 4
+    layers: Depth = 4
     """Message-passing layers; each adds one cutoff to what an atom sees."""
     degree: int = Field(default=1, ge=0, le=4)
     """Highest degree of features and spherical harmonics (l_max)."""
     parity: bool = True
     """Whether features hold pseudotensors (1e, 0o, ...) besides proper tensors."""
     radial: SteepRadialConfig = SteepRadialConfig()
-    radial_mlp: list[PositiveInteger] = Field(default=[64, 64])
+    radial_mlp: HiddenLayers = Field(default=[64, 64])
     """Hidden layers of the radial networks."""
     self_connection: bool = True
     """Add a species-dependent map of each layer's input (in all layers but the first)."""

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from potentials.config.base import PositiveInteger
+from potentials.config.base import Depth, EnvelopePower, Width
 from potentials.config.families import FamilyConfig, register_family
 from potentials.equivariant.envelopes import polynomial_envelope
 from potentials.kernels import EdgeTopology, MessagePath, MessageTable, message_sum
@@ -33,18 +33,18 @@ class PonitaConfig(FamilyConfig):
     without_readout: ClassVar[str] = _NO_READOUT
 
     name: Literal["ponita"]
-    channels: PositiveInteger = 128
-    layers: PositiveInteger = 5
+    channels: Width = 128
+    layers: Depth = 5
     """Convolutions; each adds one cutoff to what an atom sees."""
-    orientations: int = Field(default=20, ge=0)
+    orientations: int = Field(default=20, ge=0, le=200)
     """Points of the grid on the sphere; 0 for a model of distances only."""
-    basis: PositiveInteger = 256
+    basis: Width = 256
     """Functions that all convolution kernels are made of."""
-    polynomial_degree: PositiveInteger = 3
+    polynomial_degree: int = Field(default=3, ge=1, le=8)
     """Invariants enter these functions as polynomials up to this degree."""
-    widening: PositiveInteger = 4
+    widening: int = Field(default=4, ge=1, le=64)
     """Hidden layer of each block, in multiples of the channels."""
-    envelope_power: int = Field(default=6, ge=2)
+    envelope_power: EnvelopePower = 6
     """Power p of the polynomial envelope, which ends convolutions at the cutoff with two derivatives."""
 
     @model_validator(mode="after")

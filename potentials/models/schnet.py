@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from potentials.config.base import PositiveInteger
+from potentials.config.base import Depth, Width
 from potentials.config.families import FamilyConfig, RadialConfig, register_family
 from potentials.equivariant import Irrep, Layout, message_table
 from potentials.equivariant.envelopes import ValuesAndSlopes
@@ -24,7 +24,7 @@ class SchNetRadialConfig(RadialConfig):
     """Gaussians, close together."""
 
     basis: Literal["bessel", "gaussian", "chebyshev"] = "gaussian"
-    size: PositiveInteger = 50
+    size: Width = 50
     """Number of radial functions."""
 
 
@@ -36,9 +36,9 @@ class SchNetConfig(FamilyConfig):
     """
 
     name: Literal["schnet"]
-    channels: PositiveInteger = 128
+    channels: Width = 128
     """Features of an atom, and filters."""
-    layers: PositiveInteger = 3
+    layers: Depth = 3
     """Interaction blocks; each adds one cutoff to what an atom sees."""
     radial: SchNetRadialConfig = SchNetRadialConfig()
 

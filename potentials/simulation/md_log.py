@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-
-import numpy as np
 
 from potentials.errors import SimulationError
 
@@ -43,7 +41,7 @@ class EnergyDrift:
 
 
 class MDLog:
-    """A CSV file that grows by a line at a time, with all its records at hand.
+    """A CSV file that grows by a line at a time; none of it is kept in memory.
 
     Args:
         path: the file.
@@ -54,50 +52,79 @@ class MDLog:
     """
 
     def __init__(self, path: Path, keep_to: int | None = None) -> None:
-        self.records: list[MDRecord] = []
-        if keep_to is not None and path.exists():
-            self.records = [record for record in read_log(path) if record.step <= keep_to]
-        self._file = path.open("w", newline="", buffering=1)
-        self._writer = csv.writer(self._file)
-        self._writer.writerow(COLUMNS)
-        for record in self.records:
-            self._write(record)
+        self._last_step = -1
+        begins = keep_to is None or not path.exists()
+        if keep_to is not None and not begins:
+            self._cut_back(path, keep_to)
+        self._file = path.open("w" if begins else "a", newline="", buffering=1)
+        self._writer = csv.writer(self._file, lineterminator="\n")
+        if begins:
+            self._writer.writerow(COLUMNS)
 
     def add(self, record: MDRecord) -> None:
         """Write a record, unless the step is there already."""
-        if self.records and record.step <= self.records[-1].step:
+        if record.step <= self._last_step:
             return
-        self.records.append(record)
-        self._write(record)
+        self._last_step = record.step
+        self._writer.writerow(["" if math.isnan(value) else repr(value) for value in astuple(record)])
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
-    def _write(self, record: MDRecord) -> None:
-        self._writer.writerow(["" if math.isnan(value) else repr(value) for value in astuple(record)])
+    def _cut_back(self, path: Path, keep_to: int) -> None:
+        with path.open("rb+") as file:
+            _check_columns(path, file.readline().decode(errors="replace"))
+            end = file.tell()
+            for line in file:
+                fields_of_line = line.decode(errors="replace").split(",")
+                if not line.endswith(b"\n") or len(fields_of_line) != len(COLUMNS) or int(fields_of_line[0]) > keep_to:
+                    break
+                self._last_step = int(fields_of_line[0])
+                end += len(line)
+            file.truncate(end)
 
 
-def read_log(path: Path) -> list[MDRecord]:
-    """The records of a log; a last line that was cut off is left out.
+def iterate_log(path: Path) -> Iterator[MDRecord]:
+    """The records of a log, one by one; a last line that was cut off is left out.
 
     Raises:
         SimulationError: the file is no log of molecular dynamics.
     """
     with path.open(newline="") as file:
-        rows = list(csv.reader(file))
-    if not rows or rows[0] != COLUMNS:
+        _check_columns(path, file.readline())
+        for row in csv.reader(file):
+            if len(row) == len(COLUMNS):
+                yield MDRecord(int(row[0]), *(float(text) if text else math.nan for text in row[1:]))
+
+
+def read_log(path: Path) -> list[MDRecord]:
+    """The records of a log, all at once; see `iterate_log`."""
+    return list(iterate_log(path))
+
+
+def energy_drift(records: Iterable[MDRecord]) -> EnergyDrift | None:
+    """The drift of the total energy per atom over the run; None for fewer than two records.
+
+    The slope is the covariance of energy and time over the variance of the time, which are updated record by record.
+    """
+    count, first = 0, 0.0
+    mean_time = mean_energy = covariance = variance = largest = 0.0
+    for record in records:
+        time, energy = record.time_fs * 1e-3, record.total_energy_per_atom_eV * 1e3
+        if count == 0:
+            first = energy
+        energy -= first
+        count += 1
+        from_mean = time - mean_time
+        mean_time += from_mean / count
+        mean_energy += (energy - mean_energy) / count
+        covariance += from_mean * (energy - mean_energy)
+        variance += from_mean * (time - mean_time)
+        largest = max(largest, abs(energy))
+    return EnergyDrift(slope=covariance / variance, largest=largest) if count > 1 else None
+
+
+def _check_columns(path: Path, first_line: str) -> None:
+    if first_line.strip().split(",") != COLUMNS:
         raise SimulationError(f"{path} is not a log of `potentials md`: its first line is not {','.join(COLUMNS)}")
-    complete = [row for row in rows[1:] if len(row) == len(COLUMNS)]
-    return [MDRecord(int(row[0]), *(float(text) if text else math.nan for text in row[1:])) for row in complete]
-
-
-def energy_drift(records: Sequence[MDRecord]) -> EnergyDrift | None:
-    """The drift of the total energy per atom over the run; None for fewer than two records."""
-    if len(records) < 2:
-        return None
-    picoseconds = np.array([record.time_fs for record in records]) * 1e-3
-    energies = np.array([record.total_energy_per_atom_eV for record in records]) * 1e3
-    energies -= energies[0]
-    slope, _ = np.polyfit(picoseconds, energies, 1)
-    return EnergyDrift(slope=float(slope), largest=float(np.abs(energies).max()))

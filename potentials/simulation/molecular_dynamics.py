@@ -6,8 +6,10 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from ase.calculators.calculator import Calculator
 from potentials.errors import DataError, SimulationError
 from potentials.simulation.calculator import PotentialCalculator
 from potentials.simulation.md_integrators import integrator_state, make_integrator, restore_integrator, set_temperature
-from potentials.simulation.md_log import EnergyDrift, MDLog, MDRecord, energy_drift
+from potentials.simulation.md_log import EnergyDrift, MDLog, MDRecord, energy_drift, iterate_log, read_log
 from potentials.simulation.md_progress import StopRequest, simulation_progress
 from potentials.simulation.md_settings import MDSettings
 from potentials.simulation.md_trajectory import SavedRun, TrajectoryFile, copy_structure, is_continuable, read_saved_run
@@ -36,8 +38,6 @@ class MDResult:
     last_step: int
     interrupted: bool
     """Ended early by Ctrl-C or SIGTERM; the same call again goes on."""
-    records: list[MDRecord]
-    """The whole log, earlier calls included."""
     drift: EnergyDrift | None
     """Of the whole run, for `nve`."""
     seconds: float
@@ -48,19 +48,24 @@ class MDResult:
     log: Path
 
     @property
+    def records(self) -> list[MDRecord]:
+        """The whole log, earlier calls included, read from its file."""
+        return read_log(self.log)
+
+    @property
     def mean_temperature(self) -> float:
         """K, over the records of the whole run."""
-        return float(np.mean([record.temperature_K for record in self.records]))
+        return fmean(record.temperature_K for record in iterate_log(self.log))
 
     @property
     def mean_pressure(self) -> float:
         """GPa, over the records of the whole run; NaN without a 3D periodic cell."""
-        return float(np.mean([record.pressure_GPa for record in self.records]))
+        return fmean(record.pressure_GPa for record in iterate_log(self.log))
 
     @property
     def mean_volume(self) -> float:
         """A^3, over the records of the whole run; NaN without a 3D periodic cell."""
-        return float(np.mean([record.volume_A3 for record in self.records]))
+        return fmean(record.volume_A3 for record in iterate_log(self.log))
 
 
 def run_md(
@@ -98,26 +103,30 @@ def run_md(
     if saved is not None:
         _check_same_run(saved.physics, physics, output)
     run = _Run(calculator, start, settings, saved)
-    log = MDLog(output.with_suffix(".csv"), keep_to=None if saved is None else saved.step)
-    trajectory = TrajectoryFile(output, physics, append=saved is not None)
+    log_file = output.with_suffix(".csv")
+    began = time.perf_counter()
     try:
-        began = time.perf_counter()
-        interrupted = run.advance(trajectory, log, progress)
-        seconds = time.perf_counter() - began
-    finally:
-        trajectory.close()
-        log.close()
+        with (
+            closing(MDLog(log_file, keep_to=None if saved is None else saved.step)) as log,
+            closing(TrajectoryFile(output, physics, append=saved is not None)) as trajectory,
+        ):
+            interrupted = run.advance(trajectory, log, progress)
+    except OSError as error:
+        raise SimulationError(
+            f"{error.filename or output} cannot be written: {error.strerror}. The frames before are in {output}; when "
+            "there is room, the same command goes on from the last"
+        ) from error
+    seconds = time.perf_counter() - began
     nanoseconds = (run.step - run.first_step) * settings.timestep * 1e-6
     return MDResult(
         first_step=run.first_step,
         last_step=run.step,
         interrupted=interrupted,
-        records=log.records,
-        drift=energy_drift(log.records) if settings.ensemble == "nve" else None,
+        drift=energy_drift(iterate_log(log_file)) if settings.ensemble == "nve" else None,
         seconds=seconds,
         ns_per_day=86400 * nanoseconds / seconds if nanoseconds > 0 else math.nan,
         trajectory=output,
-        log=output.with_suffix(".csv"),
+        log=log_file,
     )
 
 

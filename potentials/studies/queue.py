@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from signal import Signals
 
 from potentials.config.base import format_duration
 from potentials.errors import FolderInUseError, PotentialsError
@@ -27,6 +28,8 @@ class QueueOutcome:
     elsewhere: list[Cell] = field(default_factory=list)
     """Another process is at them."""
     interrupted: bool = False
+    signal: Signals | None = None
+    """What interrupted it."""
 
 
 def work(plan: Plan, say: Say) -> QueueOutcome:
@@ -67,7 +70,7 @@ def _work_on(plan: Plan, cell: Cell, outcome: QueueOutcome, rest: Sequence[Cell]
         outcome.failed[cell] = str(error)
         say(f"{cell}: failed: {error}")
         return
-    outcome.interrupted = result.interrupted
+    outcome.interrupted, outcome.signal = result.interrupted, result.signal
     done = finished_cell(plan, cell)
     if done is None:
         say(f"{cell}: interrupted; the same command goes on")

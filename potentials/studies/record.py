@@ -8,8 +8,8 @@ from typing import Any
 
 from potentials.config import RunConfig
 from potentials.errors import PotentialsError
+from potentials.files import write_text
 from potentials.studies.study import Study
-from potentials.training.run_folder import write_text
 
 _SHARED = ("steps", "time", "warmup_steps", "validations")
 

@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from potentials.files import write_text
 from potentials.studies.plot import plot
 from potentials.studies.study import Study
 from potentials.studies.summary import METRICS, Curve, Summary, in_words
-from potentials.training.run_folder import write_text
 
 
 def write_report(study: Study, summary: Summary, folder: Path) -> list[Path]:

@@ -22,7 +22,7 @@ from potentials.training.evaluation import evaluate_graphs
 from potentials.training.least_squares import Equations, solve_ridge
 from potentials.training.linear_equations import loss_equations
 from potentials.training.metrics import PropertyErrors
-from potentials.training.module import Validation
+from potentials.training.validations import Validation
 
 _RIDGES = np.logspace(-16, 0, 33)
 """What `regularization: auto` chooses among."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
+from potentials.files import write_text
 from potentials.training.metrics import Error
-from potentials.training.module import TrainingModule, Validation
+from potentials.training.module import TrainingModule
+from potentials.training.validations import Validation
 
 _ERROR_COLUMNS = (
     ("energy", "energy", "meV"),
@@ -53,14 +56,17 @@ class MetricsFile(Callback):
         self.seconds = seconds
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep the rows of the steps that count."""
+        """Keep the rows that count: of validations that the checkpoint knows of, and that were written whole."""
         if not trainer.is_global_zero or not self.path.is_file():
             return
+        last = cast(TrainingModule, pl_module).validated_step
         with self.path.open(newline="") as file:
             reader = csv.DictReader(file)
-            rows = [row for row in reader if int(row["step"]) <= trainer.global_step]
             names = list(reader.fieldnames or [])
-        self._write("w", names, rows, header=True)
+            rows = [row for row in reader if _is_whole(row) and int(row["step"]) <= last]
+        text = io.StringIO()
+        _write_rows(text, names, rows, header=True)
+        write_text(self.path, text.getvalue())
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the row."""
@@ -70,14 +76,21 @@ class MetricsFile(Callback):
 
     def append(self, row: dict[str, float | int | None]) -> None:
         """Add a row of `metrics_row`."""
-        self._write("a", list(row), [row], header=not self.path.is_file())
+        header = not self.path.is_file()
+        with self.path.open("a", newline="") as file:
+            _write_rows(file, list(row), [row], header=header)
 
-    def _write(self, mode: str, names: list[str], rows: list[Any], *, header: bool) -> None:
-        with self.path.open(mode, newline="") as file:
-            writer = csv.DictWriter(file, names)
-            if header:
-                writer.writeheader()
-            writer.writerows(rows)
+
+def _is_whole(row: dict[str, str]) -> bool:
+    """Whether a row was written to its end, which it was not where the disk was full or the process killed."""
+    return None not in row.values() and row.get("step", "").isdigit() and row.get("best") in ("0", "1")
+
+
+def _write_rows(file: TextIO, names: list[str], rows: list[Any], *, header: bool) -> None:
+    writer = csv.DictWriter(file, names, lineterminator="\n")
+    if header:
+        writer.writeheader()
+    writer.writerows(rows)
 
 
 class LoggerFeed(Callback):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,46 +18,20 @@ from potentials.config.run import RunConfig
 from potentials.data.graph import GraphBatch
 from potentials.data.rotations import frame_rotations, rotated
 from potentials.errors import TrainingError
+from potentials.files import write_whole
 from potentials.potential import Potential
 from potentials.training.averaging import ExponentialMovingAverage
 from potentials.training.losses import combine, loss_sums, property_weights
-from potentials.training.metrics import ErrorSums, PropertyErrors
+from potentials.training.memory_errors import BatchRecord
+from potentials.training.metrics import ErrorSums
 from potentials.training.optimizers import LearningRate, Patience, build_optimizer
 from potentials.training.stages import Stage, stages
+from potentials.training.step_guard import FrameLoss, StepGuard, frame_losses
+from potentials.training.validations import Best, Validation
 
-_STATE = "potentials"
-
-
-@dataclass(frozen=True)
-class Validation:
-    """What one validation found."""
-
-    epoch: float
-    """Epochs trained so far; not whole when training was stopped within one."""
-    step: int
-    """Optimiser steps so far."""
-    stage: int
-    learning_rate: float
-    training_loss: float
-    """Mean over the steps since the last validation, with the weights as they were at each."""
-    loss: float
-    """Over all validation frames, with the loss of the present stage and the averaged weights."""
-    errors: PropertyErrors
-    is_best: bool
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best model so far."""
-
-    epoch: float
-    errors: PropertyErrors
-    losses: list[float]
-    """Its validation loss as each stage weighs it.
-
-    That is why a change of stage needs no new start of the comparison: models of both stages are compared by the loss
-    of the present one, which is the only one whose figures mean anything by then.
-    """
+STATE = "potentials"
+"""The entry of a checkpoint that holds what Lightning does not know of."""
+CHECKPOINT_VERSION = 1
 
 
 class TrainingModule(LightningModule):
@@ -70,6 +44,8 @@ class TrainingModule(LightningModule):
         metadata: goes into that file, next to epoch and validation errors.
         num_groups: number of configuration groups that the validation graphs number.
         say: tells the user what happens.
+        guard: looks at each step before the weights are changed; without one, any step is taken.
+        known_best: the model at `best_path`, where that is a later one than the checkpoint knows.
     """
 
     stage_weights: Tensor
@@ -83,6 +59,8 @@ class TrainingModule(LightningModule):
         metadata: dict[str, Any] | None = None,
         num_groups: int = 1,
         say: Callable[[str], None] = lambda text: None,
+        guard: StepGuard | None = None,
+        known_best: Best | None = None,
     ) -> None:
         super().__init__()
         self.potential = potential
@@ -91,6 +69,9 @@ class TrainingModule(LightningModule):
         self.metadata = metadata or {}
         self.num_groups = num_groups
         self.say = say
+        self.guard = guard
+        self.known_best = known_best
+        self.batch_record = BatchRecord()
         train = config.train
         self.stages = stages(config)
         weights = torch.stack([property_weights(stage.loss) for stage in self.stages])
@@ -109,6 +90,11 @@ class TrainingModule(LightningModule):
         self.best: Best | None = None
         self.validation: Validation | None = None
         """The latest."""
+        self.validated_step = 0
+        """Optimiser steps that had been made at the latest validation."""
+        self._step_loss = torch.zeros(())
+        self._takes_step = True
+        self._batch: GraphBatch | None = None
         self._training_sum: Tensor | None = None
         self._training_steps = 0
         self._validation_sums = torch.zeros(0)
@@ -121,11 +107,6 @@ class TrainingModule(LightningModule):
     def present_stage(self) -> Stage:
         """The stage of the present epoch."""
         return self.stages[self.stage]
-
-    @property
-    def epoch_complete(self) -> bool:
-        """Whether the epoch that was trained last went through all its batches."""
-        return self.epochs_trained.is_integer()
 
     def configure_optimizers(self) -> Optimizer:
         """The optimiser; its learning rate is set before every step."""
@@ -140,6 +121,8 @@ class TrainingModule(LightningModule):
         """Tell the learning rate how long an epoch is. A run that had already stopped early stays so."""
         self.learning_rate.steps_per_epoch = int(self.trainer.num_training_batches)
         self.trainer.should_stop = self.stopped_early
+        # Here too, as Lightning does not announce an epoch that is continued.
+        self._validate_after_last_epoch()
 
     def on_train_epoch_start(self) -> None:
         """Go on to the next stage when its time has come; make sure that the last epoch ends with a validation."""
@@ -147,8 +130,7 @@ class TrainingModule(LightningModule):
             self.stage_requested or self.current_epoch >= self.stages[self.stage + 1].first_epoch
         ):
             self._begin_next_stage()
-        if self.current_epoch + 1 == self.config.train.max_epochs:
-            self.trainer.check_val_every_n_epoch = 1
+        self._validate_after_last_epoch()
 
     def on_before_batch_transfer(self, batch: GraphBatch, dataloader_idx: int) -> GraphBatch:
         """Turn and mirror training frames where the configuration says so; here, as their numbers are still at hand."""
@@ -163,17 +145,15 @@ class TrainingModule(LightningModule):
         With several processes the counts are those of the whole batch divided by their number, so that the mean of
         the processes' gradients is the gradient of the whole batch's loss, however the labels are distributed.
         """
-        stage = self.present_stage
-        prediction = self.potential(batch, forces=stage.needs_forces, stress=stage.needs_stress)
-        sums, counts = loss_sums(prediction, batch, stage.loss)
+        self.batch_record.begin(batch, validating=False)
+        self._batch = batch
+        sums, counts = self._loss_sums(batch)
         if self.trainer.world_size > 1:
             counts = self._add_up(counts) / self.trainer.world_size
             # `combine` lets a property without labels contribute zero by counting at least one entry.
             counts = counts.clamp(min=1.0 / self.trainer.world_size)
         loss = combine(sums, counts, self.stage_weights[self.stage])
-        present = loss.detach()
-        self._training_sum = present if self._training_sum is None else self._training_sum + present
-        self._training_steps += 1
+        self._step_loss = loss.detach()
         self.epochs_trained = self.current_epoch + (batch_index + 1) / self.trainer.num_training_batches
         return loss
 
@@ -187,10 +167,29 @@ class TrainingModule(LightningModule):
         for group in optimizer.param_groups:
             group["lr"] = rate
 
-    def on_train_batch_end(self, outputs: Any, batch: GraphBatch, batch_index: int) -> None:
-        """Take the new weights into the average."""
+    def configure_gradient_clipping(
+        self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Limit the norm of the whole gradient, after a look at it: it may be that this step must not be taken."""
+        parameters = [parameter for parameter in self.potential.parameters() if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+        self._takes_step = self.guard is None or self._is_usable(self.guard, norm)
+        if not self._takes_step:
+            optimizer.zero_grad(set_to_none=True)
+        elif gradient_clip_val is not None:
+            torch.nn.utils.clip_grads_with_norm_(parameters, gradient_clip_val, norm)
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Change the weights, and take them into the average; without gradients the optimiser leaves them be."""
+        super().optimizer_step(*args, **kwargs)
+        self.batch_record.fitted()
+        if not self._takes_step:
+            return
         if self.average is not None:
             self.average.update()
+        loss = self._step_loss
+        self._training_sum = loss if self._training_sum is None else self._training_sum + loss
+        self._training_steps += 1
 
     def training_loss(self) -> float:
         """Mean training loss since the last validation, over all processes; NaN before the first step."""
@@ -213,10 +212,12 @@ class TrainingModule(LightningModule):
 
     def validation_step(self, batch: GraphBatch, batch_index: int) -> None:
         """Add the errors of a batch to the sums."""
+        self.batch_record.begin(batch, validating=True)
         prediction = self.potential(batch, forces=self._validate_forces, stress=self._validate_stress)
         self._error_sums.update(prediction, batch)
         for index, stage in enumerate(self.stages):
             self._validation_sums[index] += torch.stack(loss_sums(prediction, batch, stage.loss)).detach()
+        self.batch_record.fitted()
 
     def on_validation_epoch_end(self) -> None:
         """Take note of the errors, write the model if it is the best so far, and put the trained weights back."""
@@ -241,7 +242,8 @@ class TrainingModule(LightningModule):
         )
         if is_best:
             self.best = Best(self.validation.epoch, self.validation.errors, losses)
-            self._write_best(self.validation)
+            self._write_best(self.validation, losses)
+        self.validated_step = self.global_step
         if self.average is not None:
             self.average.swap()
         self._training_sum, self._training_steps = None, 0
@@ -250,7 +252,8 @@ class TrainingModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what Lightning does not know of."""
-        checkpoint[_STATE] = {
+        checkpoint[STATE] = {
+            "version": CHECKPOINT_VERSION,
             "stage": self.stage,
             "stage_requested": self.stage_requested,
             "learning_rate": self.learning_rate.state_dict(),
@@ -261,11 +264,13 @@ class TrainingModule(LightningModule):
             "epochs_trained": self.epochs_trained,
             "training_sum": self._training_sum,
             "training_steps": self._training_steps,
+            "validated_step": self.validated_step,
+            "guard": None if self.guard is None else self.guard.state_dict(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take it up again."""
-        state = checkpoint[_STATE]
+        state = checkpoint[STATE]
         self.stage, self.stage_requested = state["stage"], state["stage_requested"]
         self.learning_rate.load_state_dict(state["learning_rate"])
         if self.average is not None:
@@ -274,9 +279,53 @@ class TrainingModule(LightningModule):
             self.early_stopping.load_state_dict(state["early_stopping"])
         self.stopped_early = state["stopped_early"]
         best = state["best"]
-        self.best = best and Best(best["epoch"], PropertyErrors.from_dict(best["errors"]), best["losses"])
+        self.best = best and Best.from_dict(best)
+        if self.known_best is not None and (self.best is None or self.known_best.epoch > self.best.epoch):
+            self.best = self.known_best
+        self.validated_step = state["validated_step"]
+        if self.guard is not None and state["guard"] is not None:
+            self.guard.load_state_dict(state["guard"])
         self.epochs_trained = state["epochs_trained"]
         self._training_sum, self._training_steps = state["training_sum"], state["training_steps"]
+
+    def _loss_sums(self, batch: GraphBatch) -> tuple[Tensor, Tensor]:
+        """Errors and counts of a batch, as the present stage weighs them."""
+        stage = self.present_stage
+        prediction = self.potential(batch, forces=stage.needs_forces, stress=stage.needs_stress)
+        return loss_sums(prediction, batch, stage.loss)
+
+    def _is_usable(self, guard: StepGuard, norm: Tensor) -> bool:
+        """Whether loss and gradient of the step are finite; spikes are told of. This waits for the device."""
+        # The mean of all processes, so that they all decide alike.
+        mean = self._add_up(self._step_loss.clone()) / self.trainer.world_size
+        loss, gradient = torch.stack([mean.to(torch.float64), norm.to(torch.float64)]).tolist()
+        step = self.global_step + 1
+        if math.isfinite(loss) and math.isfinite(gradient):
+            guard.skipped = 0
+            if guard.is_spike(loss, self.current_epoch):
+                guard.tell_spike(loss, step, self._frame_losses())
+            return True
+        what = f"the loss became {loss}" if not math.isfinite(loss) else f"the norm of the gradient became {gradient}"
+        guard.handle_nonfinite(f"{what} in epoch {self.current_epoch + 1},", step, self._frame_losses(), self._kept())
+        return False
+
+    def _frame_losses(self) -> list[FrameLoss]:
+        """Of all frames of this step's batch, those of all processes."""
+
+        def loss_of(batch: GraphBatch) -> Tensor:
+            return combine(*self._loss_sums(batch), self.stage_weights[self.stage])
+
+        parameters = [parameter for parameter in self.potential.parameters() if parameter.requires_grad]
+        mine = frame_losses(self._batch, loss_of, parameters)
+        if self.trainer.world_size == 1:
+            return mine
+        of_all: list[list[FrameLoss]] = [[] for _ in range(self.trainer.world_size)]
+        torch.distributed.all_gather_object(of_all, mine)
+        return [frame for of_one in of_all for frame in of_one]
+
+    def _validate_after_last_epoch(self) -> None:
+        if self.current_epoch + 1 == self.config.train.max_epochs:
+            self.trainer.check_val_every_n_epoch = 1
 
     def _begin_next_stage(self) -> None:
         self.stage += 1
@@ -284,6 +333,8 @@ class TrainingModule(LightningModule):
         self.learning_rate.new_stage(self.present_stage.learning_rate)
         if self.early_stopping is not None:
             self.early_stopping.reset()
+        if self.guard is not None:
+            self.guard.begin_stage()
         if self.trainer.is_global_zero:
             energy, forces, stress = self.stage_weights[self.stage].tolist()
             self.say(
@@ -301,7 +352,7 @@ class TrainingModule(LightningModule):
             self.stopped_early = True
             self.trainer.should_stop = True
 
-    def _write_best(self, validation: Validation) -> None:
+    def _write_best(self, validation: Validation, losses: list[float]) -> None:
         if not self.trainer.is_global_zero:
             return
         self.potential.metadata = {
@@ -309,9 +360,10 @@ class TrainingModule(LightningModule):
             "epoch": validation.epoch,
             "step": validation.step,
             "validation_loss": validation.loss,
+            "validation_losses": losses,
             "validation_errors": asdict(validation.errors),
         }
-        model_file.save(self.potential, self.best_path)
+        write_whole(self.best_path, model_file.serialize(self.potential))
 
     def _check_validation(self, loss: float, counts: Tensor) -> None:
         """Make sure that the validation loss is one that models can be compared by."""
@@ -324,12 +376,14 @@ class TrainingModule(LightningModule):
 
     def _check_finite(self, part: str, loss: float) -> None:
         if not math.isfinite(loss):
-            kept = f"The best model so far, of epoch {self.best.epoch:g}, is {self.best_path}. " if self.best else ""
             raise TrainingError(
-                f"the {part} loss became {loss} in epoch {self.current_epoch + 1}; training stopped. {kept}"
+                f"the {part} loss became {loss} in epoch {self.current_epoch + 1}; training stopped. {self._kept()}"
                 "Lower train.optimizer.learning_rate or train.gradient_clip, or give the schedule a longer warm-up; "
                 "if it happens in the first epoch, look for frames with enormous forces (`potentials check`)"
             )
+
+    def _kept(self) -> str:
+        return f"The best model so far, of epoch {self.best.epoch:g}, is {self.best_path}. " if self.best else ""
 
     def _add_up(self, tensor: Tensor) -> Tensor:
         """The sum of a tensor over all processes."""

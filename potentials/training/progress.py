@@ -13,7 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from potentials.training.journal import Journal
 from potentials.training.metrics import Error, PropertyErrors
-from potentials.training.module import TrainingModule, Validation
+from potentials.training.module import TrainingModule
+from potentials.training.validations import Validation
 
 _REFRESH_SECONDS = 0.5
 _LINE_SECONDS = 10.0
@@ -46,7 +47,7 @@ class ProgressLine(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin the line."""
-        self._begin = (float(trainer.current_epoch), self.seconds())
+        self._begin = (cast(TrainingModule, pl_module).epochs_trained, self.seconds())
         if not trainer.is_global_zero or not self.journal.show or not self.journal.console.is_terminal:
             return
         self._bar = Progress(

@@ -2,44 +2,47 @@
 
 from __future__ import annotations
 
+import errno
 import json
-import logging
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from signal import Signals
 from uuid import uuid4
 
 import torch
-from lightning import Callback, Trainer, seed_everything
+from lightning import Trainer, seed_everything
 from lightning.fabric.utilities.rank_zero import rank_zero_only
-from lightning.pytorch.loggers import Logger
-from lightning.pytorch.plugins.environments import SLURMEnvironment
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from potentials import model_file
 from potentials.config.data_paths import resolve_data_paths
 from potentials.config.run import RunConfig
-from potentials.config.train import TrainConfig
 from potentials.data.module import GraphDataModule
 from potentials.data.part_facts import sampled_graphs
 from potentials.data.prepare import PreparedData, prepare
 from potentials.errors import TrainingError
 from potentials.kernels.dispatch import use_kernels
 from potentials.potential import Potential
-from potentials.training.checkpoints import RunCheckpoint
+from potentials.training.checkpoints import usable_checkpoint
 from potentials.training.error_table import UNITS, ErrorTable
 from potentials.training.evaluation import evaluate_graphs
 from potentials.training.journal import Journal
+from potentials.training.lightning_trainer import (
+    build_loggers,
+    build_trainer,
+    quiet_lightning,
+    restored_determinism,
+)
 from potentials.training.linear_fit import fit, unused_settings
-from potentials.training.loggers import LoggerFeed, MetricsFile, log_row, metrics_row
+from potentials.training.loggers import MetricsFile, log_row, metrics_row
+from potentials.training.memory_errors import is_out_of_memory, out_of_memory
 from potentials.training.module import TrainingModule
-from potentials.training.progress import ProgressLine
+from potentials.training.processes import ending_together
 from potentials.training.run_folder import Reason, RunFolder, Status, is_finished
-from potentials.training.stopping import StopRequests
+from potentials.training.step_guard import StepGuard
+from potentials.training.stopping import Interruption, StopRequests
+from potentials.training.validations import Best
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class TrainingResult:
     """Why training stopped."""
     was_finished: bool = False
     """Whether there was nothing left to do."""
+    signal: Signals | None = None
+    """What interrupted it, where that was a signal."""
 
     @property
     def interrupted(self) -> bool:
@@ -74,20 +79,41 @@ def train(config: RunConfig, *, progress: bool = True) -> TrainingResult:
 
     Raises:
         DataError: something is wrong with the data.
-        TrainingError: the run cannot be continued with this configuration, the devices are not there, or the loss
-            became infinite or NaN.
+        TrainingError: the run cannot be continued with this configuration or from its checkpoints, the devices are not
+            there, a file cannot be written, the device has not enough memory, or the loss became infinite or NaN.
     """
     # For configurations made in Python; those that were loaded name their files absolutely already.
     config = config.model_copy(update={"data": resolve_data_paths(config.data, Path.cwd())})
-    is_first_process = rank_zero_only.rank == 0  # type: ignore[attr-defined]
-    prepared = prepare(config, Journal(None, progress and is_first_process).say)
+    stop = StopRequests(config.train.max_time, config.train.checkpoint_interval)
     folder = RunFolder(config.run)
-    folder.create()
-    with folder.lock() if is_first_process else nullcontext(), use_kernels(config.train.kernels):
-        return _train(prepared, folder, progress, is_first_process)
+    try:
+        with stop.listening(), use_kernels(config.train.kernels):
+            is_first_process = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+            prepared = prepare(config, Journal(None, progress and is_first_process).say)
+            folder.create()
+            with folder.lock() if is_first_process else nullcontext():
+                return _train(prepared, folder, stop, progress, is_first_process)
+    except Interruption:
+        return TrainingResult(folder.path, folder.best, None, "interrupted", signal=stop.signal)
+    except OSError as error:
+        if error.errno not in _STORAGE_ERRORS:
+            raise
+        raise TrainingError(
+            f"{error.filename or folder.path} cannot be written: {error.strerror}. What was written before is as it "
+            "was; when there is room, the same command continues the run"
+        ) from error
 
 
-def _train(prepared: PreparedData, folder: RunFolder, progress: bool, is_first_process: bool) -> TrainingResult:
+_STORAGE_ERRORS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOENT),
+    errno.ESTALE,
+)
+"""What the system says when a disk is full, read-only, broken or gone."""
+
+
+def _train(
+    prepared: PreparedData, folder: RunFolder, stop: StopRequests, progress: bool, is_first_process: bool
+) -> TrainingResult:
     journal = Journal(folder.log if is_first_process else None, progress and is_first_process)
     status = folder.status()
     if folder.holds_a_run:
@@ -97,9 +123,10 @@ def _train(prepared: PreparedData, folder: RunFolder, progress: bool, is_first_p
             return _show_finished(folder, status, journal)
         for text in continued.remarks:
             journal.note(text)
-    if not folder.checkpoint.is_file() and is_first_process:
+    if not folder.has_checkpoint and is_first_process:
         folder.forget()
         status = Status()
+    known_best = _best_after_the_time_was_over(folder, status)
     status = replace(status, state="running", fingerprint=prepared.fingerprint, wandb_id=status.wandb_id or uuid4().hex)
     if is_first_process:
         folder.write_config(prepared.config)
@@ -109,8 +136,16 @@ def _train(prepared: PreparedData, folder: RunFolder, progress: bool, is_first_p
         journal.note(note)
     for warning in prepared.warnings:
         journal.warn(warning)
-    run = _fit_and_evaluate if prepared.config.model.closed_form else _train_and_evaluate
-    return run(prepared, folder, journal, status)
+    if prepared.config.model.closed_form:
+        return _fit_and_evaluate(prepared, folder, journal, status)
+    return _train_and_evaluate(prepared, folder, journal, status, stop, known_best)
+
+
+def _best_after_the_time_was_over(folder: RunFolder, status: Status) -> Best | None:
+    """The best model, where it is that of the validation which ended a run; the last checkpoint is older."""
+    if status.reason != "max_time" or not folder.best.is_file():
+        return None
+    return Best.from_metadata(model_file.read_header(folder.best)["metadata"])
 
 
 def _fit_and_evaluate(prepared: PreparedData, folder: RunFolder, journal: Journal, status: Status) -> TrainingResult:
@@ -126,39 +161,62 @@ def _fit_and_evaluate(prepared: PreparedData, folder: RunFolder, journal: Journa
     start = time.monotonic()
     try:
         validation = fit(potential, config, data, folder.best, metadata, journal.say)
-    except KeyboardInterrupt:
+    except Interruption:
         folder.write_status(replace(status, state="interrupted", reason="interrupted"))
         journal.say("interrupted before the fit was complete; the same command starts anew")
-        return TrainingResult(folder.path, folder.best, None, "interrupted")
+        raise
     elapsed = time.monotonic() - start
     row = metrics_row(validation, elapsed)
     MetricsFile(folder.metrics, lambda: elapsed).append(row)
-    for logger in _loggers(config, folder, journal, status.wandb_id or ""):
+    for logger in build_loggers(config, folder, journal, status.wandb_id or ""):
         log_row(logger, row, step=validation.step)
         logger.finalize("success")
     status = replace(status, epoch=validation.epoch, elapsed=elapsed, reason="fitted")
     return _conclude(prepared, data, folder, journal, status, torch.device("cpu"))
 
 
-def _train_and_evaluate(prepared: PreparedData, folder: RunFolder, journal: Journal, status: Status) -> TrainingResult:
+def _train_and_evaluate(
+    prepared: PreparedData,
+    folder: RunFolder,
+    journal: Journal,
+    status: Status,
+    stop: StopRequests,
+    known_best: Best | None,
+) -> TrainingResult:
     config = prepared.config
-    with _quiet_lightning(), _restored_determinism():
+    checkpoint = usable_checkpoint(folder, journal.warn)
+    with quiet_lightning(), restored_determinism():
         seed_everything(config.seed, workers=True, verbose=False)
         potential = Potential(config.model, prepared.reference_energies, config.train.precision)
         data = GraphDataModule(prepared, potential.elements, potential.cutoff)
+        trainer = build_trainer(config, folder, journal, stop, status.wandb_id or "")
         metadata = {"training_data": prepared.fingerprint, "config": config.model_dump(mode="json")}
-        module = TrainingModule(potential, config, folder.best, metadata, len(data.groups), journal.say)
-        stop = StopRequests(config.train.max_time)
-        trainer = _trainer(config, folder, journal, stop, status.wandb_id or "")
+        offenders = folder.path if trainer.is_global_zero else None
+        guard = StepGuard(prepared.train, config.train.nonfinite_steps, offenders, journal.warn)
+        module = TrainingModule(
+            potential, config, folder.best, metadata, len(data.groups), journal.say, guard, known_best
+        )
+        data.check_processes(trainer.world_size)
         _announce(potential, data, trainer, folder, journal)
-        checkpoint = folder.checkpoint if folder.checkpoint.is_file() else None
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        if checkpoint is not None:
+            journal.say(f"continuing from {checkpoint}")
+        _fit(trainer, module, data, checkpoint)
         reason = _reason(module, stop)
         status = replace(status, epoch=module.epochs_trained, elapsed=stop.elapsed)
         if not trainer.is_global_zero:
-            return TrainingResult(folder.path, folder.best, None, reason)
+            return TrainingResult(folder.path, folder.best, None, reason, signal=stop.signal)
         status = replace(status, reason=reason)
-        return _conclude(prepared, data, folder, journal, status, trainer.strategy.root_device)
+        return _conclude(prepared, data, folder, journal, status, trainer.strategy.root_device, stop.signal)
+
+
+def _fit(trainer: Trainer, module: TrainingModule, data: GraphDataModule, checkpoint: Path | None) -> None:
+    with ending_together(trainer):
+        try:
+            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise out_of_memory(error, module.batch_record, module.config.data) from error
 
 
 def _conclude(
@@ -168,16 +226,15 @@ def _conclude(
     journal: Journal,
     status: Status,
     device: torch.device,
+    signal: Signals | None = None,
 ) -> TrainingResult:
     """Evaluate the best model, and tell what there is."""
     if status.reason == "interrupted":
         folder.write_status(replace(status, state="interrupted"))
-        again = "continues after the last complete epoch" if folder.checkpoint.is_file() else "starts anew"
-        journal.say(
-            f"interrupted after {status.epoch:.4g} epochs; the best model so far is {folder.best}. "
-            f"The same command again {again}"
-        )
-        return TrainingResult(folder.path, folder.best, None, status.reason)
+        best = f"the best model so far is {folder.best}" if folder.best.is_file() else "there is no model yet"
+        again = "continues from there" if folder.has_checkpoint else "starts anew"
+        journal.say(f"interrupted after {status.epoch:.4g} epochs; {best}. The same command again {again}")
+        return TrainingResult(folder.path, folder.best, None, status.reason, signal=signal)
     journal.say(f"finished: {_REASONS[status.reason]}; evaluating the best model")
     table = _evaluate_best(prepared, data, folder, device)
     folder.write_json(folder.errors, table.to_json())
@@ -240,8 +297,6 @@ def _announce(
 ) -> None:
     processes = f" x {trainer.world_size}" if trainer.world_size > 1 else ""
     journal.say(_announcement(potential, data, folder, f"{trainer.strategy.root_device}{processes}"))
-    if folder.checkpoint.is_file():
-        journal.say(f"continuing from {folder.checkpoint}")
 
 
 def _announcement(potential: Potential, data: GraphDataModule, folder: RunFolder, devices: str) -> str:
@@ -251,102 +306,3 @@ def _announcement(potential: Potential, data: GraphDataModule, folder: RunFolder
         f"{doing} {potential.config.name} with {potential.num_parameters()} parameters ({potential.precision}) on "
         f"{devices}: {frames}; folder {folder.path}"
     )
-
-
-def _loggers(config: RunConfig, folder: RunFolder, journal: Journal, wandb_id: str) -> list[Logger]:
-    if config.logging.wandb is None:
-        return []
-    # Here, as importing wandb takes longer than reading most data.
-    from potentials.training.weights_and_biases import wandb_logger
-
-    return [wandb_logger(config, config.logging.wandb, folder.path, wandb_id, journal)]
-
-
-def _trainer(config: RunConfig, folder: RunFolder, journal: Journal, stop: StopRequests, wandb_id: str) -> Trainer:
-    settings = config.train
-    seconds = lambda: stop.elapsed  # noqa: E731
-    callbacks: list[Callback] = [
-        stop,
-        ProgressLine(journal, settings.max_epochs, settings.max_time, seconds),
-        MetricsFile(folder.metrics, seconds),
-        RunCheckpoint(folder.checkpoint),
-    ]
-    loggers = _loggers(config, folder, journal, wandb_id)
-    if loggers:
-        callbacks.append(LoggerFeed(config.logging.every_steps, seconds))
-    try:
-        return Trainer(
-            callbacks=callbacks,
-            logger=loggers,
-            max_epochs=settings.max_epochs,
-            check_val_every_n_epoch=settings.validate_every,
-            gradient_clip_val=settings.gradient_clip,
-            gradient_clip_algorithm="norm",
-            deterministic="warn",
-            inference_mode=False,
-            num_sanity_val_steps=0,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-            default_root_dir=folder.path,
-            **_devices(settings),
-        )
-    except (MisconfigurationException, ValueError) as error:
-        raise TrainingError(f"train.accelerator, devices, nodes, strategy: {error}") from error
-
-
-def _devices(settings: TrainConfig) -> dict[str, Any]:
-    """Lightning's options for where to compute."""
-    has_gpu = torch.cuda.is_available()
-    if settings.accelerator == "gpu" and not has_gpu:
-        raise TrainingError(
-            "train.accelerator is gpu, but torch sees no CUDA or ROCm device here; see `potentials doctor`"
-        )
-    accelerator = settings.accelerator
-    if accelerator == "auto":
-        # Not Lightning's own auto, which would take Apple's GPU; that has no float64, and energies need it.
-        accelerator = "gpu" if has_gpu else "cpu"
-    devices = 1 if settings.devices == "auto" and accelerator == "cpu" else settings.devices
-    # Lightning would answer a batch system's signal with a checkpoint within an epoch, which continues inexactly.
-    plugins = [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
-    return {
-        "accelerator": accelerator,
-        "devices": devices,
-        "num_nodes": settings.nodes,
-        "strategy": settings.strategy,
-        "plugins": plugins,
-    }
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """No tips, no advertisements, no remarks on worker processes; errors come as exceptions."""
-    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
-    levels = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"lightning\.")
-        warnings.filterwarnings("ignore", message=".*deterministic", category=UserWarning)
-        try:
-            yield
-        finally:
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
-
-
-@contextmanager
-def _restored_determinism() -> Iterator[None]:
-    """Lightning makes torch deterministic for good; put it back afterwards."""
-    enabled = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    if not enabled:
-        # Filling all new memory costs time at every step. Tests have it filled, so that nothing unwritten is read.
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
-        torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]

@@ -14,14 +14,19 @@ from typing import Any, Literal
 from potentials.config import dump_config, load_config
 from potentials.config.run import RunConfig
 from potentials.errors import FolderInUseError, TrainingError
+from potentials.files import write_text
 
 State = Literal["running", "interrupted", "finished"]
 Reason = Literal["max_epochs", "max_time", "early_stopping", "fitted", "interrupted", ""]
 
+PREVIOUS = "previous.ckpt"
+"""Name of the checkpoint before the last one."""
 MAY_CHANGE = (
     "run",
     "train.max_epochs",
     "train.max_time",
+    "train.checkpoint_interval",
+    "train.nonfinite_steps",
     "train.accelerator",
     "train.devices",
     "train.nodes",
@@ -73,6 +78,7 @@ class RunFolder:
         self.log = self.path / "log.txt"
         self.metrics = self.path / "metrics.csv"
         self.checkpoint = self.path / "last.ckpt"
+        self.previous_checkpoint = self.path / PREVIOUS
         self.best = self.path / "best.potential"
         self.errors = self.path / "errors.json"
         self.status_file = self.path / "status.json"
@@ -81,7 +87,12 @@ class RunFolder:
     def holds_a_run(self) -> bool:
         """Whether an earlier start finished, or got far enough to continue from."""
         finished = self.status().state == "finished"
-        return self.resolved.is_file() and (self.checkpoint.is_file() or finished)
+        return self.resolved.is_file() and (self.has_checkpoint or finished)
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is a checkpoint, in whatever state."""
+        return self.checkpoint.is_file() or self.previous_checkpoint.is_file()
 
     def create(self) -> None:
         """Make the folder.
@@ -114,10 +125,19 @@ class RunFolder:
             file.unlink(missing_ok=True)
 
     def status(self) -> Status:
-        """What `status.json` says; a fresh status where there is none."""
+        """What `status.json` says; a fresh status where there is none.
+
+        Raises:
+            TrainingError: it is not a status.
+        """
         if not self.status_file.is_file():
             return Status()
-        return Status(**json.loads(self.status_file.read_text()))
+        try:
+            return Status(**json.loads(self.status_file.read_text()))
+        except (TypeError, ValueError) as error:
+            raise TrainingError(
+                f"{self.status_file} is damaged ({error}); delete it to go on from the last checkpoint"
+            ) from error
 
     def write_status(self, status: Status) -> None:
         """Replace `status.json`."""
@@ -159,13 +179,6 @@ class RunFolder:
                 + f"\nGive the new run another name (run=...), or delete {self.path} to start anew"
             )
         return ContinuedConfig(_with_changes(earlier, config), _remarks(earlier, config))
-
-
-def write_text(file: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    partial = file.with_name(f".{file.name}.partial")
-    partial.write_text(text)
-    partial.replace(file)
 
 
 def is_finished(status: Status, config: RunConfig) -> bool:

@@ -1,3 +1,5 @@
+import signal
+
 import pytest
 from toy_family import forget_toy, register_toy, toy_run
 
@@ -51,15 +53,16 @@ def test_bad_input_ends_with_2_before_any_folder_is_made(potentials, tmp_path):
         assert not (tmp_path / "runs").exists()
 
 
-def test_an_interrupted_run_ends_with_130(potentials, monkeypatch):
+@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 75), ("SIGUSR1", 75)])
+def test_an_interrupted_run_ends_with_130_or_is_to_be_queued_again(potentials, monkeypatch, number, code):
     original = StopRequests.on_train_epoch_end
 
     def interrupt(self, trainer, module):
-        self.interrupted = True
+        self.signal = signal.Signals[number]
         original(self, trainer, module)
 
     monkeypatch.setattr(StopRequests, "on_train_epoch_end", interrupt)
     result = potentials("train", "toy.yaml", "run=copper")
-    assert result.exit_code == 130
+    assert result.exit_code == code
     assert "The same command again continues" in result.stderr.replace("\n", " ")
     assert result.stdout == ""

@@ -18,7 +18,7 @@ DEGREES = 3
 def everything(channels: list[int], order: int) -> list[Invariant]:
     """All products of features with so many channels of degree 0, 1, ..."""
     factors = [Factor(degree, channel) for degree, count in enumerate(channels) for channel in range(count)]
-    return invariants(factors, order, lambda product: True)
+    return list(invariants(factors, order, lambda product: True))
 
 
 def number_of_invariants(channels: list[int], order: int) -> int:

@@ -390,3 +390,16 @@ def test_a_csv_that_is_no_log_is_not_continued(tmp_path: Path) -> None:
     with pytest.raises(SimulationError, match="is not a log of"):
         MDLog(path, keep_to=3)
     assert path.read_text() == "a,b\n1,2\n"
+
+
+def test_a_full_disk(tmp_path: Path, small_disk: Path) -> None:
+    whole = run(cluster(), tmp_path / "whole.traj", steps=200, every=2)
+    filling = small_disk / "filling"
+    filling.write_bytes(b"x" * (200 * 1024))
+    with pytest.raises(SimulationError, match="cannot be written: No space left on device"):
+        run(cluster(), small_disk / "md.traj", steps=200, every=2)
+    frames = len(ase.io.read(small_disk / "md.traj", index=":"))
+    assert 5 < frames < 100
+    filling.unlink()
+    run(cluster(), small_disk / "md.traj", steps=200, every=2)
+    assert_same_frames(whole.trajectory, small_disk / "md.traj")

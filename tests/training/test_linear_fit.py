@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +185,8 @@ def test_the_ridge_that_validates_best_is_taken(tmp_path: Path) -> None:
 
 def test_an_interrupted_fit_starts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*arguments: Any) -> None:
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
 
     with monkeypatch.context() as patch:
         patch.setattr(run_module, "fit", interrupted)

@@ -14,8 +14,8 @@ from potentials.config.logging import WandbConfig
 from potentials.training import weights_and_biases
 from potentials.training.loggers import MetricsFile, metrics_row
 from potentials.training.metrics import Error, PropertyErrors
-from potentials.training.module import Validation
 from potentials.training.run import train
+from potentials.training.validations import Validation
 from potentials.training.weights_and_biases import wandb_mode
 
 
@@ -37,12 +37,11 @@ def test_a_row_is_in_milli_units_and_empty_where_nothing_was_measured():
 
 def test_rows_beyond_the_point_of_continuation_are_dropped(tmp_path):
     file = MetricsFile(tmp_path / "metrics.csv", lambda: 1.0)
-    trainer = SimpleNamespace(is_global_zero=True, global_step=0)
+    trainer = SimpleNamespace(is_global_zero=True)
     file.on_train_start(trainer, None)
     for step in (10, 20, 24):
         file.on_validation_end(trainer, SimpleNamespace(validation=validation(step)))
-    trainer.global_step = 20
-    file.on_train_start(trainer, None)
+    file.on_train_start(trainer, SimpleNamespace(validated_step=20))
     file.on_validation_end(trainer, SimpleNamespace(validation=validation(30)))
     with (tmp_path / "metrics.csv").open(newline="") as opened:
         assert [row["step"] for row in csv.DictReader(opened)] == ["10", "20", "30"]

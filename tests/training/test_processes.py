@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+from run_comparison import same
 from toy_family import toy_run
 
 from potentials.config import dump_config
@@ -63,13 +65,13 @@ def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.05)
 
 
-def test_ctrl_c_validates_keeps_the_best_and_says_how_to_go_on(tmp_path):
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     process = start(tmp_path, 0.05, train__max_epochs=10000)
     wait_for(tmp_path / "run" / "last.ckpt", process)
     process.send_signal(signal.SIGINT)
     output, messages = process.communicate(timeout=60)
     assert process.returncode == 130, messages
-    assert "stopping after this step" in messages
+    assert "saving after this step" in messages
     assert "The same command again continues" in messages
     assert "Traceback" not in messages
     assert output == ""
@@ -118,3 +120,35 @@ def test_two_processes_do_what_one_does(tmp_path, anisotropy):
     for a, b in zip(*rows, strict=True):
         for name in a.keys() - {"time_s"}:
             assert float(a[name]) == pytest.approx(float(b[name]), rel=1e-9), name
+
+
+def test_two_processes_are_interrupted_together_and_continue_to_the_same_bits(tmp_path):
+    """The signal reaches one of them only, within an epoch; random numbers are those of each process."""
+    options = {
+        "data__train": "builtin:copper@1:36",
+        "data__validation": 7,
+        "data__test": 1,
+        "data__batch_size": 2,
+        "model__noise": 0.05,
+        "train__devices": 2,
+        "train__strategy": "ddp",
+        "train__max_epochs": 4,
+    }
+    whole = start(tmp_path / "whole", 0.0, **options)
+    _, messages = whole.communicate(timeout=100)
+    assert whole.returncode == 0, messages
+    cut = start(tmp_path / "cut", 0.15, **options)
+    wait_for(tmp_path / "cut" / "run" / "last.ckpt", cut)
+    time.sleep(0.5)
+    cut.send_signal(signal.SIGTERM)
+    _, messages = cut.communicate(timeout=100)
+    assert cut.returncode == 130, messages  # as the script says it
+    saved = torch.load(tmp_path / "cut" / "run" / "last.ckpt", weights_only=True)
+    assert saved["GraphDataModule"]["batches_done"] > 0
+    assert len(next(value for name, value in saved["callbacks"].items() if "RunCheckpoint" in name)["processes"]) == 2
+    again = start(tmp_path / "cut", 0.0, **options)
+    _, messages = again.communicate(timeout=100)
+    assert again.returncode == 0, messages
+    states = [torch.load(tmp_path / name / "run" / "last.ckpt", weights_only=True) for name in ("whole", "cut")]
+    for key in ("state_dict", "optimizer_states", "potentials", "global_step"):
+        same(states[0][key], states[1][key], key)

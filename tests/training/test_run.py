@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import os
-import signal
 import time
 from pathlib import Path
 
@@ -13,8 +10,9 @@ import ase.io
 import numpy as np
 import pytest
 import torch
+from run_comparison import quietly, rows, same_end, status
 from safetensors.torch import load_file
-from toy_family import toy_run
+from toy_family import SECOND_STAGE, toy_run
 
 import potentials
 from potentials.config import load_config
@@ -25,64 +23,8 @@ from potentials.errors import TrainingError
 from potentials.model_file import read_header
 from potentials.training import run as run_module
 from potentials.training.module import TrainingModule
-from potentials.training.run import TrainingResult, train
+from potentials.training.run import TrainingResult
 from potentials.training.run_folder import RunFolder
-from potentials.training.stopping import StopRequests
-
-
-def quietly(config) -> TrainingResult:
-    return train(config, progress=False)
-
-
-def rows(result: TrainingResult) -> list[dict[str, str]]:
-    with (result.folder / "metrics.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def status(result: TrainingResult) -> dict:
-    return json.loads((result.folder / "status.json").read_text())
-
-
-def same(a, b, where: str = "") -> None:
-    """Equal to the bit, tensors and all."""
-    assert type(a) is type(b), where
-    if isinstance(a, torch.Tensor):
-        assert a.dtype == b.dtype, where
-        assert torch.equal(a, b), where
-    elif isinstance(a, dict):
-        assert a.keys() == b.keys(), where
-        for key in a:
-            same(a[key], b[key], f"{where}.{key}")
-    elif isinstance(a, list | tuple):
-        assert len(a) == len(b), where
-        for index, (x, y) in enumerate(zip(a, b, strict=True)):
-            same(x, y, f"{where}[{index}]")
-    else:
-        assert a == b, where
-
-
-def same_end(one: TrainingResult, other: TrainingResult) -> None:
-    """Same best model, same last state, same course."""
-    same(load_file(one.best), load_file(other.best), "best")
-    for key in ("epoch", "step", "validation_loss", "validation_errors"):
-        same(read_header(one.best)["metadata"][key], read_header(other.best)["metadata"][key], key)
-    last = [torch.load(result.folder / "last.ckpt", weights_only=True) for result in (one, other)]
-    for key in ("state_dict", "optimizer_states", "potentials", "epoch", "global_step"):
-        same(last[0][key], last[1][key], key)
-    for a, b in zip(rows(one), rows(other), strict=True):
-        assert {**a, "time_s": ""} == {**b, "time_s": ""}
-    assert one.table == other.table
-    assert one.table is not None
-
-
-def interrupt_at_the_end_of(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
-    original = StopRequests.on_train_epoch_end
-
-    def interrupt(self, trainer, module):
-        self.interrupted = trainer.current_epoch + 1 == epoch
-        original(self, trainer, module)
-
-    monkeypatch.setattr(StopRequests, "on_train_epoch_end", interrupt)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +38,7 @@ def test_a_run_leaves_everything_in_its_folder(finished):
     names = {path.name for path in folder.iterdir()}
     assert names == {
         *("resolved.yaml", "splits.json", "metrics.csv", "last.ckpt", "best.potential", "errors.json", "log.txt"),
-        "status.json",
+        *("status.json", "previous.ckpt"),
     }
     assert status(finished)["state"] == "finished"
     parts = [part.part for part in finished.table.parts]
@@ -160,76 +102,6 @@ def test_a_finished_run_is_shown_not_repeated(finished, monkeypatch):
     assert (finished.folder / "last.ckpt").read_bytes() == before
 
 
-NOISE = {"model__noise": 0.05, "model__anisotropy": 0.3, "train__max_epochs": 4}
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory) -> TrainingResult:
-    """A family that draws random numbers at every step, so that the random state matters too, and whose frames are
-    turned at random."""
-    return quietly(toy_run(tmp_path_factory.mktemp("uninterrupted"), **NOISE))
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_two_plus_two_epochs_are_four(uninterrupted, tmp_path, monkeypatch, workers):
-    config = toy_run(tmp_path, **NOISE, data__workers=workers)
-    with monkeypatch.context() as patch:
-        interrupt_at_the_end_of(patch, 2)
-        first = quietly(config)
-    assert first.interrupted
-    assert first.table is None
-    assert status(first)["state"] == "interrupted"
-    assert len(rows(first)) == 2
-    assert potentials.load(first.best)
-    same_end(uninterrupted, quietly(config))
-
-
-def test_a_run_killed_within_an_epoch_continues_to_the_same_bits(uninterrupted, tmp_path, monkeypatch):
-    config = toy_run(tmp_path, **NOISE)
-    original = TrainingModule.training_step
-
-    def dies(self, batch, batch_index):
-        if self.global_step == 17:
-            raise MemoryError("as good as killed")
-        return original(self, batch, batch_index)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingModule, "training_step", dies)
-        with pytest.raises(MemoryError):
-            quietly(config)
-    same_end(uninterrupted, quietly(config))
-
-
-def test_an_interruption_within_an_epoch_validates_writes_the_best_and_continues_to_the_same_bits(
-    uninterrupted, tmp_path, monkeypatch
-):
-    config = toy_run(tmp_path, **NOISE)
-    original = TrainingModule.training_step
-
-    def sends_signal(self, batch, batch_index):
-        if self.global_step == 3:
-            os.kill(os.getpid(), signal.SIGINT)
-        return original(self, batch, batch_index)
-
-    handler = signal.getsignal(signal.SIGINT)
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingModule, "training_step", sends_signal)
-        first = quietly(config)
-    assert signal.getsignal(signal.SIGINT) is handler
-    assert first.interrupted
-    assert [float(row["epoch"]) for row in rows(first)] == pytest.approx([4 / 7])
-    assert read_header(first.best)["metadata"]["step"] == 4
-    assert not (first.folder / "last.ckpt").exists()
-    same_end(uninterrupted, quietly(config))
-
-
-def test_a_run_that_is_extended_goes_on(tmp_path):
-    constant = {"train__schedule__name": "constant", "train__schedule__warmup_epochs": 0}
-    longer = quietly(toy_run(tmp_path, "longer", train__max_epochs=4, **constant))
-    quietly(toy_run(tmp_path, "run", train__max_epochs=2, **constant))
-    same_end(longer, quietly(toy_run(tmp_path, "run", train__max_epochs=4, **constant)))
-
-
 def test_another_configuration_does_not_continue_a_run(finished):
     with pytest.raises(TrainingError) as caught:
         quietly(toy_run(finished.folder.parent, data__batch_size=5, train__max_epochs=9, loss__forces__weight=20))
@@ -275,7 +147,6 @@ def test_a_run_whose_time_was_over_within_its_first_epoch_is_finished_too(tmp_pa
         patch.setattr(TrainingModule, "training_step", slowly)
         result = quietly(toy_run(tmp_path, train__max_time="0.25s"))
     assert result.reason == "max_time"
-    assert not (result.folder / "last.ckpt").exists()
     assert quietly(toy_run(tmp_path, train__max_time="0.25s")).table == result.table
     assert quietly(toy_run(tmp_path, train__max_time="1h")).reason == "max_epochs"
 
@@ -294,12 +165,6 @@ def test_early_stopping(tmp_path, monkeypatch):
     assert result.reason == "early_stopping"
     assert len(rows(result)) == 5
     assert quietly(config).table == result.table
-
-
-SECOND_STAGE = {
-    "train__second_stage": "{start: 2, loss: {energy: {weight: 500}, forces: {weight: 10}}, learning_rate: 0.001}",
-    "train__max_epochs": 5,
-}
 
 
 def test_the_second_stage_changes_weights_and_rate(tmp_path):
@@ -338,15 +203,6 @@ def test_models_of_both_stages_are_compared_by_the_loss_of_the_second(tmp_path):
         lowest = min(lowest, second_loss(row))
 
 
-@pytest.mark.parametrize("epoch", [1, 2, 3])
-def test_continuing_around_the_change_of_stage(tmp_path, monkeypatch, epoch):
-    whole = quietly(toy_run(tmp_path, "whole", **SECOND_STAGE))
-    with monkeypatch.context() as patch:
-        interrupt_at_the_end_of(patch, epoch)
-        assert quietly(toy_run(tmp_path, **SECOND_STAGE)).interrupted
-    same_end(whole, quietly(toy_run(tmp_path, **SECOND_STAGE)))
-
-
 def test_early_stopping_in_the_first_stage_begins_the_second(tmp_path, monkeypatch):
     losses = iter([1.0, 2.0, 2.0, 1.0, 2.0, 2.0, 2.0])
     original = TrainingModule._consider_stopping
@@ -355,25 +211,6 @@ def test_early_stopping_in_the_first_stage_begins_the_second(tmp_path, monkeypat
     result = quietly(toy_run(tmp_path, train__max_epochs=50, train__early_stopping__patience=2, **stages))
     assert [row["stage"] for row in rows(result)] == ["1", "1", "1", "2", "2", "2"]
     assert result.reason == "early_stopping"
-
-
-def test_plateau_lowers_the_rate_and_goes_on_after_a_break(tmp_path, monkeypatch):
-    plateau = {"train__schedule": "{name: plateau, factor: 0.5, patience: 1}", "train__optimizer__learning_rate": 0.5}
-    options = {**plateau, "train__max_epochs": 6}
-    whole = quietly(toy_run(tmp_path, "whole", **options))
-    rates = [float(row["learning_rate"]) for row in rows(whole)]
-    assert rates[0] == 0.5
-    assert len(set(rates)) > 1
-    losses = [float(row["validation_loss"]) for row in rows(whole)]
-    expected = [0.5]
-    for index in range(1, 6):
-        improved = losses[index - 1] < min(losses[: index - 1], default=np.inf)
-        expected.append(expected[-1] * (1.0 if improved else 0.5))
-    assert rates == expected
-    with monkeypatch.context() as patch:
-        interrupt_at_the_end_of(patch, 3)
-        quietly(toy_run(tmp_path, **options))
-    same_end(whole, quietly(toy_run(tmp_path, **options)))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_best(tmp_path, monkeypatch):

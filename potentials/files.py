@@ -1,0 +1,62 @@
+"""Writing files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write_whole(path: Path, contents: bytes | memoryview) -> None:
+    """Write a file that appears whole or not at all, also when the process is killed or the machine loses power.
+
+    Raises:
+        OSError: it cannot be written; what was there before is as it was.
+    """
+    put_in_place(write_aside(path, contents), path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_whole` for text, in UTF-8."""
+    write_whole(path, text.encode())
+
+
+def write_aside(path: Path, contents: bytes | memoryview) -> Path:
+    """Write, to the disk itself, a file beside `path`, which `put_in_place` renames; it is removed if that fails.
+
+    It has the permissions that any new file of this user has, which those of `tempfile` do not, and always the same
+    name, so that what killed processes leave does not add up.
+
+    Returns:
+        The file beside `path`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(contents)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+    return partial
+
+
+def put_in_place(partial: Path, path: Path) -> None:
+    """Give what `write_aside` wrote its name, and make sure that this has reached the disk.
+
+    Raises:
+        OSError: it cannot be renamed; it is removed then.
+    """
+    try:
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

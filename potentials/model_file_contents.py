@@ -1,0 +1,102 @@
+"""What is in a model file: the header and the tensors, of the present version and within limits. Nothing is believed
+before it is checked, and nothing is made that the file's own size does not pay for."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, get_args
+
+from safetensors import SafetensorError, safe_open
+
+from potentials.config.train import Precision
+from potentials.config.words import shortened
+from potentials.equivariant.couplings import coupling_fingerprint
+from potentials.errors import ModelFileError
+from potentials.model_file_versions import Header, Tensors, upgrade
+
+FORMAT = "potentials"
+"""Name of the header among the file's metadata."""
+FINGERPRINT_DEGREE = 4
+MAX_HEADER = 16 * 2**20
+"""Bytes of JSON. Those of real files are some kilobytes; 100 MB, which safetensors allows, become gigabytes."""
+MAX_TENSORS = 20_000
+_DTYPES = ("F32", "F64")
+
+
+def read_contents(file: Path) -> tuple[Header, Tensors]:
+    """Header and tensors of a model file, brought to the present version and checked.
+
+    Raises:
+        ModelFileError: not a model file, truncated, too large a header, of a version that this release does not read,
+            a header without what belongs there, or tensors that are no floating-point numbers.
+    """
+    text, tensors = _read(file)
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{file}: the header is not valid JSON ({error})") from error
+    try:
+        header, tensors = upgrade(header, tensors)
+        _check_header(header)
+    except ModelFileError as error:
+        raise ModelFileError(f"{file}: {error}") from error
+    return header, tensors
+
+
+def _read(file: Path) -> tuple[str, Tensors]:
+    try:
+        if not file.is_file():
+            raise ModelFileError(f"{file}: no such model file")
+        with file.open("rb") as contents:
+            length = int.from_bytes(contents.read(8), "little")
+        # Beyond the file's end safetensors itself says that it is truncated.
+        if MAX_HEADER < length <= file.stat().st_size:
+            raise ModelFileError(
+                f"{file}: its header has {length} bytes, and at most {MAX_HEADER} are read; this is no model file"
+            )
+        with safe_open(file, framework="pt", device="cpu") as opened:
+            text = (opened.metadata() or {}).get(FORMAT)
+            if text is None:
+                raise ModelFileError(
+                    f"{file}: a safetensors file, but not one this package wrote: it has no `{FORMAT}` header"
+                )
+            names = list(opened.keys())
+            _check_tensors(file, {name: opened.get_slice(name).get_dtype() for name in names[: MAX_TENSORS + 1]})
+            return text, {name: opened.get_tensor(name) for name in names}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelFileError(f"{file}: not a model file, or truncated ({error})") from error
+
+
+def _check_tensors(file: Path, dtypes: dict[str, str]) -> None:
+    if len(dtypes) > MAX_TENSORS:
+        raise ModelFileError(f"{file}: more than {MAX_TENSORS} tensors; this is no model file")
+    for name, dtype in dtypes.items():
+        if dtype not in _DTYPES:
+            raise ModelFileError(
+                f"{file}: weight {shortened(name)} is not made of finite floating-point numbers: expected "
+                f"{' or '.join(_DTYPES)}, got {dtype}"
+            )
+
+
+def _check_header(header: Header) -> None:
+    dictionaries = dict.fromkeys(("model", "reference_energies", "versions", "metadata"), dict)
+    for name, kind in {**dictionaries, "precision": str, "coupling_signs": str}.items():
+        if not isinstance(header.get(name), kind):
+            raise ModelFileError(f"the header's `{name}` is missing or not a {kind.__name__}")
+    if header["precision"] not in get_args(Precision):
+        raise ModelFileError(f"unknown precision {header['precision'][:40]!r}")
+    if not all(_is_finite_number(energy) for energy in header["reference_energies"].values()):
+        raise ModelFileError("the header's reference energies are not all finite numbers")
+    if header["coupling_signs"] != coupling_fingerprint(FINGERPRINT_DEGREE):
+        raise ModelFileError(
+            f"written with e3nn {str(header['versions'].get('e3nn'))[:40]!r}, whose coupling coefficients differ "
+            f"in sign from those of the installed {version('e3nn')}; install the release it was written with"
+        )
+
+
+def _is_finite_number(value: Any) -> bool:
+    # Whole numbers in JSON have no largest one; NaN compares as false.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

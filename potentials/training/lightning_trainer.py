@@ -1,0 +1,130 @@
+"""Lightning's trainer, as a run needs it."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from lightning import Callback, Trainer
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins.environments import SLURMEnvironment
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from potentials.config.run import RunConfig
+from potentials.config.train import TrainConfig
+from potentials.errors import TrainingError
+from potentials.training.checkpoints import CheckpointFiles, RunCheckpoint
+from potentials.training.journal import Journal
+from potentials.training.loggers import LoggerFeed, MetricsFile
+from potentials.training.progress import ProgressLine
+from potentials.training.run_folder import RunFolder
+from potentials.training.stopping import StopRequests
+
+
+def build_loggers(config: RunConfig, folder: RunFolder, journal: Journal, wandb_id: str) -> list[Logger]:
+    """Lightning's loggers, as `logging` asks for them."""
+    if config.logging.wandb is None:
+        return []
+    # Here, as importing wandb takes longer than reading most data.
+    from potentials.training.weights_and_biases import wandb_logger
+
+    return [wandb_logger(config, config.logging.wandb, folder.path, wandb_id, journal)]
+
+
+def build_trainer(config: RunConfig, folder: RunFolder, journal: Journal, stop: StopRequests, wandb_id: str) -> Trainer:
+    """Lightning's trainer for a run.
+
+    Raises:
+        TrainingError: the devices or the strategy that the configuration asks for are not there.
+    """
+    settings = config.train
+    seconds = lambda: stop.elapsed  # noqa: E731
+    callbacks: list[Callback] = [
+        stop,
+        ProgressLine(journal, settings.max_epochs, settings.max_time, seconds),
+        MetricsFile(folder.metrics, seconds),
+        RunCheckpoint(folder.checkpoint, stop),
+    ]
+    loggers = build_loggers(config, folder, journal, wandb_id)
+    if loggers:
+        callbacks.append(LoggerFeed(config.logging.every_steps, seconds))
+    try:
+        return Trainer(
+            callbacks=callbacks,
+            logger=loggers,
+            max_epochs=settings.max_epochs,
+            check_val_every_n_epoch=settings.validate_every,
+            gradient_clip_val=settings.gradient_clip,
+            gradient_clip_algorithm="norm",
+            deterministic="warn",
+            inference_mode=False,
+            num_sanity_val_steps=0,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            default_root_dir=folder.path,
+            **_devices(settings),
+        )
+    except (MisconfigurationException, ValueError) as error:
+        raise TrainingError(f"train.accelerator, devices, nodes, strategy: {error}") from error
+
+
+def _devices(settings: TrainConfig) -> dict[str, Any]:
+    """Lightning's options for where to compute."""
+    has_gpu = torch.cuda.is_available()
+    if settings.accelerator == "gpu" and not has_gpu:
+        raise TrainingError(
+            "train.accelerator is gpu, but torch sees no CUDA or ROCm device here; see `potentials doctor`"
+        )
+    accelerator = settings.accelerator
+    if accelerator == "auto":
+        # Not Lightning's own auto, which would take Apple's GPU; that has no float64, and energies need it.
+        accelerator = "gpu" if has_gpu else "cpu"
+    devices = 1 if settings.devices == "auto" and accelerator == "cpu" else settings.devices
+    # `StopRequests` answers the batch system's signals.
+    slurm = [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
+    return {
+        "accelerator": accelerator,
+        "devices": devices,
+        "num_nodes": settings.nodes,
+        "strategy": settings.strategy,
+        "plugins": [CheckpointFiles(), *slurm],
+    }
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """No tips, no advertisements, no remarks on worker processes; errors come as exceptions."""
+    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\.")
+        warnings.filterwarnings("ignore", message=".*deterministic", category=UserWarning)
+        try:
+            yield
+        finally:
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
+
+
+@contextmanager
+def restored_determinism() -> Iterator[None]:
+    """Lightning makes torch deterministic for good; put it back afterwards."""
+    enabled = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    if not enabled:
+        # Filling all new memory costs time at every step. Tests have it filled, so that nothing unwritten is read.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+        torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]

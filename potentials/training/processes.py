@@ -1,0 +1,113 @@
+"""Several processes that train together: what ends one of them ends them all, with a message."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from lightning import Trainer
+from lightning.fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+
+from potentials.errors import PotentialsError, TrainingError
+
+_STARTED_BY = "POTENTIALS_STARTED_BY"
+_A_MOMENT = 2.0
+_LAST_WORDS = 10.0
+"""Seconds: for the first process to end this one, for another process to say what happened to it."""
+
+
+@contextmanager
+def ending_together(trainer: Trainer) -> Iterator[None]:
+    """Within it, no process is left waiting for one that has ended.
+
+    - A process that fails says so and ends. Those that wait for it lose the connection, which becomes an error of one
+      line that points to the other's.
+    - The first process of a machine, which started the others, ends them when it fails. Where all fail for the same
+      reason, this keeps it from being said more than once.
+    - A process that was started by another ends when that one is gone, however it went.
+    - After training, each may end when and with which exit code it likes. Lightning would kill the first one, which
+      still evaluates and writes, when another ends with a code that is not 0, as after an interruption.
+
+    Processes that a batch system started are left to it, except for the first point.
+
+    Raises:
+        TrainingError: another process ended.
+    """
+    if trainer.world_size == 1:
+        yield
+        return
+    launcher = trainer.strategy.launcher
+    starter = os.environ.get(_STARTED_BY)
+    os.environ[_STARTED_BY] = str(os.getpid())  # for those that the launcher starts
+    stop_watching = threading.Event()
+    if starter is not None:
+        threading.Thread(target=_end_with, args=(int(starter), stop_watching), daemon=True).start()
+    done = False
+    try:
+        yield
+        _stop_observer()
+        trainer.strategy.barrier()
+        done = True
+    except PotentialsError:
+        if trainer.global_rank:
+            time.sleep(_A_MOMENT)
+        raise
+    except RuntimeError as error:
+        if not _is_lost_connection(error):
+            raise
+        what = _what_ended(_started(launcher))
+        raise TrainingError(
+            f"process {trainer.global_rank + 1} of {trainer.world_size}: {what}, and this one cannot go on without it. "
+            "The same command again continues the run"
+        ) from error
+    finally:
+        stop_watching.set()
+        del os.environ[_STARTED_BY]
+        if not done:
+            for process in _started(launcher):
+                process.kill()
+
+
+def _stop_observer() -> None:
+    for thread in threading.enumerate():
+        if isinstance(thread, _ChildProcessObserver):
+            thread._child_processes = []  # none left to look after, so that it ends
+
+
+def _started(launcher: object) -> Sequence[subprocess.Popen[bytes]]:
+    return launcher.procs if isinstance(launcher, _SubprocessScriptLauncher) else ()
+
+
+def _end_with(starter: int, stop: threading.Event) -> None:
+    """Kill this process once it is no longer the child of the one that started it, until the event is set."""
+    while not stop.wait(1.0):
+        if os.getppid() != starter:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is_lost_connection(error: RuntimeError) -> bool:
+    """NCCL's errors have a class; those of gloo are known by their text."""
+    return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
+
+
+def _what_ended(started: Sequence[subprocess.Popen[bytes]]) -> str:
+    """Says which process ended, once it has, so that it could say why; as far as this process started it."""
+    deadline = time.monotonic() + _LAST_WORDS
+    while started and time.monotonic() < deadline:
+        for number, process in enumerate(started, start=2):
+            code = process.poll()
+            if code is not None and code < 0:
+                name = signal.Signals(-code).name
+                memory = ", perhaps by the system for want of memory" if code == -signal.SIGKILL else ""
+                return f"process {number} was killed ({name}{memory})"
+            if code:
+                return f"process {number} ended, for which it gives the reason above"
+        time.sleep(0.05)
+    return "another process ended, for which it gives the reason"

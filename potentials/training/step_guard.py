@@ -1,0 +1,172 @@
+"""Steps that go wrong: a loss or gradient that is not finite, and losses far above the usual, with their frames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from potentials.config.train import NonfiniteRule
+from potentials.data.frames import frame_list
+from potentials.data.graph import AtomicGraph, GraphBatch, collate
+from potentials.data.labels import LabelledFrame
+from potentials.data.structure_output import write_structures
+from potentials.errors import TrainingError
+
+SPIKE_FACTOR = 20.0
+"""A loss this many times the usual is a spike."""
+SPIKE_MEMORY = 100
+"""Steps over which the usual loss is averaged."""
+MOST_SKIPPED = 10
+"""Steps in a row that may be skipped; beyond that it is not the frames."""
+_NAMED = 3
+"""Frames of a spike that are named."""
+
+
+@dataclass(frozen=True)
+class FrameLoss:
+    """What one frame of a batch contributes, by itself and with the present weights."""
+
+    index: int
+    """Among the training frames."""
+    loss: float
+    finite: bool
+    """Loss and gradient."""
+
+
+class StepGuard:
+    """Looks at the loss and the norm of the gradient of each step before the weights are changed.
+
+    The usual loss is exp of the exponential average of log(loss); a spike does not count in it.
+
+    Args:
+        frames: the training frames, in the order that `graph.frame_index` numbers.
+        rule: what to do about a step whose loss or gradient is not finite: `stop`, or `skip` it.
+        folder: where offending frames are written to; `None` in all processes but the first.
+        warn: tells the user.
+    """
+
+    def __init__(
+        self, frames: Sequence[LabelledFrame], rule: NonfiniteRule, folder: Path | None, warn: Callable[[str], None]
+    ) -> None:
+        self.frames = frames
+        self.rule = rule
+        self.folder = folder
+        self.warn = warn
+        self.skipped = 0
+        """Steps in a row that were skipped."""
+        self._log_usual = 0.0
+        self._steps = 0
+        self._warned_epoch = -1
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` needs to go on."""
+        return {
+            "skipped": self.skipped,
+            "log_usual": self._log_usual,
+            "steps": self._steps,
+            "warned_epoch": self._warned_epoch,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up a saved state."""
+        self.skipped, self._log_usual = state["skipped"], state["log_usual"]
+        self._steps, self._warned_epoch = state["steps"], state["warned_epoch"]
+
+    def begin_stage(self) -> None:
+        """The loss changes its meaning; what is usual has to be learnt anew."""
+        self._log_usual, self._steps = 0.0, 0
+
+    def is_spike(self, loss: float, epoch: int) -> bool:
+        """Take note of a finite loss; true where it is a spike, once in an epoch."""
+        logarithm = math.log(max(loss, 1e-300))
+        if self._steps >= SPIKE_MEMORY and logarithm - self._log_usual > math.log(SPIKE_FACTOR):
+            new, self._warned_epoch = self._warned_epoch != epoch, epoch
+            return new
+        self._steps += 1
+        self._log_usual += (logarithm - self._log_usual) / min(self._steps, SPIKE_MEMORY)
+        return False
+
+    def tell_spike(self, loss: float, step: int, losses: Sequence[FrameLoss]) -> None:
+        """Warn of a spike, naming the frames with the largest losses."""
+        worst = sorted(losses, key=lambda frame: frame.loss, reverse=True)[:_NAMED]
+        named = ", ".join(f"{self.frames[frame.index].frame} ({frame.loss:.3g})" for frame in worst)
+        self.warn(
+            f"the training loss of step {step} is {loss:.3g}, {loss / math.exp(self._log_usual):.0f} times the usual; "
+            f"its frames with the largest losses: {named}"
+        )
+
+    def handle_nonfinite(self, what: str, step: int, losses: Sequence[FrameLoss], kept: str) -> None:
+        """Write the offending frames; then go on without the step, or not.
+
+        Args:
+            what: such as "the loss became nan in epoch 3,".
+            step: the number of the step, from 1.
+            losses: of all frames of the step's batch, those of other processes too.
+            kept: what there is for the user to use, as a sentence.
+
+        Raises:
+            TrainingError: the rule is to stop, or too many steps in a row were skipped.
+        """
+        found = f"{what} step {step}{self._name_offenders(step, [frame for frame in losses if not frame.finite])}"
+        self.skipped += 1
+        if self.rule == "skip" and self.skipped <= MOST_SKIPPED:
+            self.warn(f"{found}; the step was skipped (train.nonfinite_steps: skip)")
+            return
+        reason = f" ({self.skipped} such steps in a row)" if self.rule == "skip" else ""
+        raise TrainingError(
+            f"{found}{reason}; training stopped before the weights were changed. {kept}"
+            "Look at these frames (`potentials data audit`), lower train.optimizer.learning_rate or "
+            "train.gradient_clip, give the schedule a longer warm-up, or set train.nonfinite_steps: skip"
+        )
+
+    def _name_offenders(self, step: int, offenders: Sequence[FrameLoss]) -> str:
+        if not offenders:
+            return ", though no frame of its batch has such a loss or gradient by itself"
+        labelled = [self.frames[frame.index] for frame in offenders]
+        named = f": {frame_list([one.frame for one in labelled])}"
+        if self.folder is None:
+            return named
+        file = self.folder / f"nonfinite-step-{step}.extxyz"
+        write_structures(file, [_structure(one, frame.loss) for one, frame in zip(labelled, offenders, strict=True)])
+        return f"{named}, written to {file}"
+
+
+def frame_losses(
+    batch: GraphBatch, loss_of: Callable[[GraphBatch], torch.Tensor], parameters: Sequence[torch.Tensor]
+) -> list[FrameLoss]:
+    """The loss of each frame of a batch alone, and whether it and its gradient are finite.
+
+    Args:
+        batch: as it was trained on.
+        loss_of: the loss of a batch; nothing of it is changed by calling this.
+        parameters: of the model.
+    """
+    losses = []
+    graphs: list[AtomicGraph] = batch.to_data_list()
+    for graph in graphs:
+        loss = loss_of(collate([graph]))
+        gradients = torch.autograd.grad(loss, list(parameters), allow_unused=True)
+        finite = bool(torch.isfinite(loss)) and all(
+            bool(torch.isfinite(gradient).all()) for gradient in gradients if gradient is not None
+        )
+        losses.append(FrameLoss(int(graph.frame_index), float(loss.detach()), finite))
+    return losses
+
+
+def _structure(labelled: LabelledFrame, loss: float) -> Atoms:
+    """The frame with its labels in eV and A, and where it came from."""
+    atoms = labelled.frame.atoms.copy()
+    atoms.info = {"source_file": labelled.frame.file, "source_frame": labelled.frame.index, "training_loss": loss}
+    for name in set(atoms.arrays) - {"numbers", "positions"}:
+        del atoms.arrays[name]
+    known = {"energy": labelled.energy, "forces": labelled.forces, "stress": labelled.stress}
+    results = {name: value for name, value in known.items() if bool(torch.isfinite(torch.as_tensor(value)).all())}
+    atoms.calc = SinglePointCalculator(atoms, **results)
+    return atoms
