@@ -88,7 +88,7 @@ def _check_header(header: Header) -> None:
             raise ModelFileError(f"the header's `{name}` is missing or not a {kind.__name__}")
     if header["precision"] not in get_args(Precision):
         raise ModelFileError(f"unknown precision {header['precision'][:40]!r}")
-    if not all(_is_finite_number(energy) for energy in header["reference_energies"].values()):
+    if not all(is_finite_number(energy) for energy in header["reference_energies"].values()):
         raise ModelFileError("the header's reference energies are not all finite numbers")
     if header["coupling_signs"] != coupling_fingerprint(FINGERPRINT_DEGREE):
         raise ModelFileError(
@@ -97,6 +97,7 @@ def _check_header(header: Header) -> None:
         )
 
 
-def _is_finite_number(value: Any) -> bool:
+def is_finite_number(value: Any) -> bool:
+    """Whether a value of a header is a number that a float can hold."""
     # Whole numbers in JSON have no largest one; NaN compares as false.
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

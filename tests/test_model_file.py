@@ -353,6 +353,27 @@ def another_size(header: Header, tensors: Tensors) -> None:
     header["model"]["channels"] += 1
 
 
+def half_precision(header: Header, tensors: Tensors) -> None:
+    tensors["embedding"] = tensors["embedding"].half()
+
+
+def too_large_for_single_precision(header: Header, tensors: Tensors) -> None:
+    header["precision"] = "float32"
+    tensors["embedding"][1, 2] = 1e300
+
+
+def endless_header(header: Header, tensors: Tensors) -> None:
+    header["metadata"] = {"notes": "x" * 2**24}
+
+
+def endless_tensors(header: Header, tensors: Tensors) -> None:
+    tensors |= {f"t{number}": torch.zeros(0) for number in range(20_000)}
+
+
+def enormous(header: Header, tensors: Tensors) -> None:
+    header["model"].update(channels=65_536, layers=100, degree=4, radial_mlp=[65_536] * 20)
+
+
 def another_depth(header: Header, tensors: Tensors) -> None:
     header["model"]["layers"] += 1
 
@@ -368,6 +389,11 @@ def another_depth(header: Header, tensors: Tensors) -> None:
         (not_a_number, "embedding is not made of finite floating-point numbers"),
         (infinite, "embedding is not made of finite floating-point numbers"),
         (another_size, "has shape"),
+        (half_precision, "embedding is not made of finite floating-point numbers: expected F32 or F64, got F16"),
+        (too_large_for_single_precision, "embedding is not made of finite floating-point numbers in float32"),
+        (endless_header, "at most 16777216 are read"),
+        (endless_tensors, "more than 20000 tensors"),
+        (enormous, "weights do not fit the header: missing"),
         (another_depth, "weights do not fit the header: missing"),
     ],
 )

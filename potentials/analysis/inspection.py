@@ -38,6 +38,7 @@ def inspect_model(path: Path) -> dict[str, Any]:
         "bytes": path.stat().st_size,
         "numbers": numbers,
         **header,
+        "model": potential.config.model_dump(mode="json"),
         "kernels": describe_kernels(torch.zeros(1, dtype=MODEL_DTYPE[potential.precision])),
         "dynamics": None if compilation is None else asdict(compilation),
         "rotation_error": asdict(rotation_error(potential, [cluster])),

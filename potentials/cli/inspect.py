@@ -54,23 +54,32 @@ def _rotation_error(error: dict[str, float]) -> str:
 
 
 def _training_rows(metadata: dict[str, Any]) -> list[tuple[str, str]]:
-    """What training left in the header; a potential saved by hand has nothing there."""
+    """What training left in the header. Anything may stand there, or nothing; what is of another form is not shown."""
+    from potentials.model_file_contents import is_finite_number
+
     rows = []
-    if "config" in metadata:
-        rows.append(("run", f"{metadata['config']['run']}, epoch {metadata['epoch']:g}"))
+    config, epoch = metadata.get("config"), metadata.get("epoch")
+    if isinstance(config, dict) and "run" in config:
+        of_epoch = f", epoch {epoch:g}" if is_finite_number(epoch) else ""
+        rows.append(("run", f"{_flat(config['run'])}{of_epoch}"))
     if "training_data" in metadata:
-        rows.append(("training data", f"sha256 {metadata['training_data']}"))
-    if "validation_errors" in metadata:
-        rows.append(("validation RMSE", _errors(metadata["validation_errors"])))
+        rows.append(("training data", f"sha256 {_flat(metadata['training_data'])}"))
+    errors = _errors(metadata.get("validation_errors"))
+    if errors:
+        rows.append(("validation RMSE", errors))
     return rows
 
 
-def _errors(errors: dict[str, Any]) -> str:
+def _errors(errors: Any) -> str:
+    from potentials.model_file_contents import is_finite_number
+
     units = {"energy_per_atom": ("energy", "meV/atom"), "forces": ("forces", "meV/A"), "stress": ("stress", "meV/A^3")}
+    found = errors if isinstance(errors, dict) else {}
+    rmse = {name: found[name].get("rmse") for name in units if isinstance(found.get(name), dict)}
     return ", ".join(
-        f"{label} {console.milli(errors[name]['rmse'])} {unit}"
-        for name, (label, unit) in units.items()
-        if errors.get(name)
+        f"{units[name][0]} {console.milli(value)} {units[name][1]}"
+        for name, value in rmse.items()
+        if is_finite_number(value)
     )
 
 

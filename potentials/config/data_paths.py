@@ -37,7 +37,7 @@ def _resolve_name(name: str, folder: Path) -> str:
         return name
     path = Path(name)
     if name.startswith("~"):
-        path = _home(path)
+        path = from_home(path)
     while path.parts[:1] == ("..",):
         path, folder = Path(*path.parts[1:]), folder.parent
     if path.is_absolute():
@@ -47,7 +47,8 @@ def _resolve_name(name: str, folder: Path) -> str:
     return str(Path(start) / path)
 
 
-def _home(path: Path) -> Path:
+def from_home(path: Path) -> Path:
+    """The path with `~` or `~user` at its start written out, where there is such a user."""
     try:
         return path.expanduser()
     except RuntimeError:  # no such user: then it is a file whose name starts with ~

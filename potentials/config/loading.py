@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from potentials.config.base import StrictConfig
 from potentials.config.data_paths import resolve_data_paths
 from potentials.config.overrides import apply_overrides
-from potentials.config.problems import problems_from
+from potentials.config.problems import MOST_PROBLEMS, problems_from
 from potentials.config.reader import MAX_CHARACTERS, read_document
 from potentials.config.run import RunConfig
 from potentials.config.words import describe_value, listed
@@ -75,8 +75,15 @@ def parse_as(model: type[Section], text: str, file: str, overrides: Sequence[str
     except ValidationError as error:
         problems += _not_yet_told(problems_from(error, model, document), problems)
     if problems:
-        raise ConfigError(sorted(problems, key=lambda problem: (problem.line is None, problem.line or 0)))
+        raise ConfigError(_first(sorted(problems, key=lambda problem: (problem.line is None, problem.line or 0)), file))
     return config
+
+
+def _first(problems: list[Problem], file: str) -> list[Problem]:
+    """As many as help: who has more has another mistake, such as a file that is no configuration."""
+    if len(problems) <= MOST_PROBLEMS:
+        return problems
+    return [*problems[:MOST_PROBLEMS], Problem("and more problems; mend these first", file=file)]
 
 
 def _not_yet_told(found: list[Problem], told: list[Problem]) -> list[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from potentials.config.base import KeyedError
-from potentials.config.document import Entry, Path, problem_at
+from potentials.config.document import Entry, Path, dotted, problem_at
 from potentials.config.expectations import Expectation, section_paths
 from potentials.config.families import FamilyConfig, families
 from potentials.config.words import describe_value, listed, nearest, one_of, quote, shortened, suggestion
@@ -20,12 +21,14 @@ from potentials.errors import Problem
 Finding = tuple[Path, str]
 _UNKNOWN = object()  # stands for a value that a validator made, so that the document does not hold it
 _MOST_SUGGESTIONS = 3
-_MOST_PROBLEMS = 3
+_MOST_IN_LINE = 3
+MOST_PROBLEMS = 100
+"""That are looked into and told at once."""
 _BOOLEANS = {"true": ("yes", "y", "on", "true", "1"), "false": ("no", "n", "off", "false", "0")}
 
 
 def problems_from(error: ValidationError, model: type[BaseModel], document: Entry) -> list[Problem]:
-    """All problems of a document that `model` refused, each once, with its place.
+    """The problems of a document that `model` refused, each once, with its place; at most `MOST_PROBLEMS` and one.
 
     Args:
         error: what pydantic raised on `document.plain()`.
@@ -33,15 +36,18 @@ def problems_from(error: ValidationError, model: type[BaseModel], document: Entr
         document: the configuration with its places.
     """
     root = Expectation(model)
-    findings = dict.fromkeys(_findings(error, root, document.plain(), ()))
+    findings = dict.fromkeys(itertools.islice(_findings(error, root, document.plain(), ()), MOST_PROBLEMS + 1))
     return [problem_at(document.nearest_place(path), path, message) for path, message in findings]
 
 
 def in_one_line(error: ValidationError) -> str:
     """The first problems of values that stand in no file with lines, such as the header of a model file."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    texts = [f"{'.'.join(map(str, details['loc']))}: {details['msg']}" for details in found[:_MOST_PROBLEMS]]
-    more = f"; and {len(found) - _MOST_PROBLEMS} more" if len(found) > _MOST_PROBLEMS else ""
+    texts = [
+        ": ".join(part for part in (dotted(details["loc"]), details["msg"].removeprefix("Value error, ")) if part)
+        for details in found[:_MOST_IN_LINE]
+    ]
+    more = f"; and {len(found) - _MOST_IN_LINE} more" if len(found) > _MOST_IN_LINE else ""
     return "; ".join(shortened(" ".join(text.split())) for text in texts) + more
 
 

@@ -16,6 +16,8 @@ from potentials.data.neighbor_list import neighbor_list
 from potentials.data.statistics import Statistics
 from potentials.errors import DataError
 
+SMALLEST_CUTOFF = 0.1
+"""A; less than the distance of any two atoms."""
 LARGEST_CUTOFF = 15.0
 """A; beyond it a message-passing model sees and costs more than any interaction it can learn."""
 MANY_NEIGHBORS = 400
@@ -54,10 +56,10 @@ def check_cutoff(cutoff: float) -> None:
     """Make sure that the cutoff makes sense, before neighbours are counted.
 
     Raises:
-        DataError: it is not positive, or larger than `LARGEST_CUTOFF`.
+        DataError: it is smaller than `SMALLEST_CUTOFF`, or larger than `LARGEST_CUTOFF`.
     """
-    if not cutoff > 0:
-        raise DataError(f"the cutoff is {cutoff:g} A; expected a positive number, 4 to 6 A is usual")
+    if not cutoff >= SMALLEST_CUTOFF:
+        raise DataError(f"the cutoff is {cutoff:g} A; expected at least {SMALLEST_CUTOFF:g} A, 4 to 6 A is usual")
     if cutoff > LARGEST_CUTOFF:
         raise DataError(
             f"model.cutoff = {cutoff:g} A is larger than sense: neighbours grow with its third power; 4 to 6 A is "

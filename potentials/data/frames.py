@@ -10,7 +10,7 @@ import re
 import sqlite3
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -35,7 +35,10 @@ from ase.io.trajectory import VersionTooOldError
 from ase.utils import string2index
 
 from potentials.config.data import Files
+from potentials.config.data_paths import from_home
+from potentials.config.words import shortened
 from potentials.data.builtin import builtin_path
+from potentials.data.extxyz_layout import check_extxyz
 from potentials.data.stores import FrameStore, is_store, open_store
 from potentials.data.stores.entries import separate_entries
 from potentials.data.stores.handles import release_handles
@@ -140,8 +143,8 @@ def expand_files(entry: str) -> list[tuple[str, str, str | None]]:
     location, selection = _split_selection(entry)
     if location.startswith(BUILTIN_PREFIX):
         return [(location, str(builtin_path(location.removeprefix(BUILTIN_PREFIX))), selection)]
-    location = str(Path(location).expanduser())
-    if Path(location).exists():
+    location = str(from_home(Path(location)))
+    if _holds(Path(location).exists):
         return [(location, location, selection)]
     if glob.has_magic(location):
         matches = sorted(glob.glob(location, recursive=True))  # noqa: PTH207 (pathlib also matches hidden files)
@@ -153,7 +156,7 @@ def expand_files(entry: str) -> list[tuple[str, str, str | None]]:
 
 def _split_selection(entry: str) -> tuple[str, str | None]:
     location, at, selection = entry.rpartition("@")
-    if not at or "/" in selection or Path(entry).exists():
+    if not at or "/" in selection or _holds(Path(entry).exists):
         return entry, None
     is_database = Path(location).suffix in (".db", ".aselmdb") or "://" in location
     if not selection or not (is_database or _SLICE.fullmatch(selection)):
@@ -163,10 +166,17 @@ def _split_selection(entry: str) -> tuple[str, str | None]:
     return location, selection
 
 
+def _holds(question: Callable[[], bool]) -> bool:
+    try:
+        return question()
+    except OSError:  # such as a name that is too long for a file
+        return False
+
+
 def _missing(location: str) -> str:
     path = Path(location)
     folder = path.parent
-    if not folder.is_dir():
+    if not _holds(folder.is_dir):
         return f"no file {location}: there is no folder {folder}"
     nearest = difflib.get_close_matches(path.name, sorted(entry.name for entry in folder.iterdir()), n=1, cutoff=0.5)
     return f"no file {location}" + (f'; did you mean "{folder / nearest[0]}"?' if nearest else "")
@@ -226,6 +236,8 @@ def no_frame(name: str, selection: str | None, total: int) -> DataError:
 def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
     try:
         file_format = get_ioformat(filetype(path))
+        if file_format.name == "extxyz" and isinstance(index, slice):
+            check_extxyz(name, path, index.stop)
         source = file_source(path, file_format)
         if file_format.name in ("db", "json"):
             images = _read_database(path, index)
@@ -234,13 +246,16 @@ def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
         else:
             images = ase.io.read(source, index=index, format=file_format.name, do_not_split_by_at_sign=True)
     except UnknownFileTypeError as error:
-        raise DataError(f"cannot read {name}: ASE does not know its format ({error})") from error
+        raise DataError(f"cannot read {name}: ASE does not know its format ({shortened(str(error))})") from error
     except READER_ERRORS as error:
-        raise DataError(f"cannot read {name}; ASE says: {type(error).__name__}: {error}") from error
-    if file_format.name == "extxyz" and isinstance(index, slice) and index.stop is None:
-        _check_read_to_the_end(name, path)
+        raise unreadable(name, error) from error
     check_structures(name, images)
     return images
+
+
+def unreadable(name: str, error: Exception) -> DataError:
+    """The error for a file of which ASE's reader raised `error`."""
+    return DataError(f"cannot read {name}; ASE says: {shortened(f'{type(error).__name__}: {error}')}")
 
 
 def check_structures(name: str, images: Sequence[Atoms]) -> None:
@@ -303,19 +318,3 @@ def row_atoms(row: AtomsRow) -> Atoms:
         atoms.calc = atoms.calc or SinglePointCalculator(atoms)
         atoms.calc.results.update(results)
     return atoms
-
-
-def _check_read_to_the_end(name: str, path: str) -> None:
-    """ASE stops at the first blank line between frames without a word; what follows must not be lost in silence."""
-    with open_with_compression(path, "r") as packed, io.StringIO(packed.read()) as lines:
-        number = 0
-        while (line := lines.readline()).strip():
-            for _ in range(int(line) + 1):
-                lines.readline()
-            number += 1
-            position = lines.tell()
-            while (line := lines.readline()).lstrip().startswith("VEC"):
-                position = lines.tell()
-            lines.seek(position)
-        if lines.read().strip():
-            raise DataError(f"{name} has a blank line after frame {number - 1}, where reading stops; remove the line")

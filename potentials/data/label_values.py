@@ -12,6 +12,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from potentials.config.data import EnergyLabel, ForcesLabel, StressLabel, VirialLabel
+from potentials.config.words import shortened
 from potentials.data.findings import Findings
 from potentials.data.frames import BUILTIN_PREFIX, Frame, frame_list
 from potentials.data.stores import STORE_SUFFIXES
@@ -21,6 +22,8 @@ from potentials.units import ENERGY_IN_EV, FORCE_IN_EV_PER_ANGSTROM, STRESS_IN_E
 LARGEST_LABEL = 1e100
 """Its square is still a number. Nothing comes near, in whatever unit."""
 ASE_ORDER = "xx yy zz yz xz xy"
+_MOST_KEYS = 30
+"""That a message lists."""
 _AXIS = {"x": 0, "y": 1, "z": 2}
 _STRUCTURE_ARRAYS = ("numbers", "positions")
 _FORMATS_OF_ASE = {".xyz", ".extxyz", ".traj", ".db", ".json", *STORE_SUFFIXES}
@@ -161,13 +164,18 @@ def _missing_key(frames: Sequence[Frame], key: str, config_key: str) -> str:
     nearest = difflib.get_close_matches(key.lower(), folded, n=1, cutoff=0.5) or [
         name for name in folded if key in name
     ]
-    listing = "; ".join(f"{place}: {', '.join(sorted(keys))}" for place, keys in present.items() if keys)
+    listing = "; ".join(f"{place}: {_named(keys)}" for place, keys in present.items() if keys)
     files = sorted({frame.file for frame in frames})
     return (
         f'{config_key}: no frame of {", ".join(files[:5])}{", ..." if len(files) > 5 else ""} has "{key}"'
         + (f'; did you mean "{folded[nearest[0]]}"?' if nearest else ".")
         + f" There is {listing or 'no label at all'}. Name the key, or set {config_key} to null to do without."
     )
+
+
+def _named(keys: set[str]) -> str:
+    shown = ", ".join(shortened(key) for key in sorted(keys)[:_MOST_KEYS])
+    return shown if len(keys) <= _MOST_KEYS else f"{shown} and {len(keys) - _MOST_KEYS} more"
 
 
 def _parse_all(
@@ -186,7 +194,7 @@ def _parse_all(
         try:
             numbers = parse(value, frame.atoms)
         except (ValueError, TypeError) as error:
-            raise DataError(f"{frame}: the {what} is not usable: {error}") from error
+            raise DataError(f"{frame}: the {what} is not usable: {shortened(str(error))}") from error
         if not (np.abs(numbers) < LARGEST_LABEL).all():
             not_finite.append(frame)
         parsed.append(numbers)

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.config.data import DataConfig
+from potentials.config.words import shortened
 from potentials.data.findings import Findings
 from potentials.data.frames import Frame, frame_list
+from potentials.data.geometry import check_geometry
 from potentials.data.label_values import (
     find_values,
     read_energies,
@@ -19,7 +21,6 @@ from potentials.data.label_values import (
     read_stresses,
     warn_converted,
 )
-from potentials.data.neighbor_list import check_geometry
 from potentials.errors import DataError
 from potentials.units import LENGTH_IN_ANGSTROM
 
@@ -153,7 +154,7 @@ def _weight(frame: Frame, key: str | None, value: Any) -> float:
     try:
         weight = float(value)
     except (TypeError, ValueError) as error:
-        raise DataError(f'{frame}: the weight "{key}" is not a number: {value!r}') from error
+        raise DataError(f'{frame}: the weight "{key}" is not a number: {shortened(repr(value))}') from error
     if not np.isfinite(weight) or weight < 0:
         raise DataError(f'{frame}: the weight "{key}" is {weight}; expected zero or more')
     return weight

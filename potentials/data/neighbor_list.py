@@ -6,7 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from vesin import NeighborList
 
+from potentials.data.geometry import check_density, check_geometry, heights
 from potentials.errors import DataError
+
+_LARGEST_GRID = 50_000
+"""Boxes of vesin's cell list. Beyond 100 000 it makes fewer in each direction, none in a short one, and crashes."""
+_MOST_VISITS = 2e7
+"""Of boxes from boxes, a second's work."""
 
 
 def neighbor_list(
@@ -33,7 +39,8 @@ def neighbor_list(
         sorted by receiver, then sender, then shift.
 
     Raises:
-        DataError: a position or cell is not finite, or the periodic cell vectors are linearly dependent.
+        DataError: a position or cell is not finite or absurdly large, the periodic cell vectors are linearly dependent,
+            or the atoms are too dense.
     """
     positions = np.ascontiguousarray(positions, dtype=np.float64).reshape(-1, 3)
     periodic = np.asarray(pbc, dtype=bool)
@@ -44,16 +51,58 @@ def neighbor_list(
 
     # vesin measures wrapped atoms, so its last digit may differ from the formula above: ask for a little more, then
     # apply the definition itself.
-    search = NeighborList(cutoff=cutoff * (1.0 + 1e-9), full_list=True)
-    pairs, shifts = search.compute(points=positions, box=cell, periodic=periodic, quantities="PS", copy=True)
+    wide = cutoff * (1.0 + 1e-9)
+    box, points = _box(positions, cell, periodic, wide)
+    check_density(positions, box, wide)
+    search = NeighborList(cutoff=_search_cutoff(box, wide), full_list=True)
+    pairs, shifts = search.compute(points=points, box=box, periodic=True, quantities="PS", copy=True)
     sender, receiver = pairs.astype(np.int64).T
     shifts = shifts.astype(np.int64)
     vectors = positions[receiver] - positions[sender] + shifts @ cell
     inside = np.einsum("ij,ij->i", vectors, vectors) < cutoff**2
+    # A wider search finds images along directions that are not periodic.
+    inside &= (shifts[:, ~periodic] == 0).all(axis=1)
     if not inside.all():
         sender, receiver, shifts = sender[inside], receiver[inside], shifts[inside]
     order = _edge_order(sender, receiver, shifts)
     return np.stack([sender[order], receiver[order]]), shifts[order]
+
+
+def _box(
+    positions: NDArray[np.float64], cell: NDArray[np.float64], periodic: NDArray[np.bool_], cutoff: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A box that is periodic in all directions, in those that are not so large that no image is near, and the atoms in
+    it: where directions differ, vesin takes long for atoms far from each other, and crashes for some."""
+    if periodic.all():
+        return cell, positions
+    across = np.linalg.svd(cell)[2][int(periodic.sum()) :]
+    along = positions @ across.T
+    box = cell.copy()
+    box[~periodic] = across * (np.ptp(along, axis=0) + 3 * cutoff)[:, None]
+    return box, positions - (along.min(axis=0) - cutoff) @ across
+
+
+def _search_cutoff(box: NDArray[np.float64], cutoff: float) -> float:
+    """The cutoff, or a larger one where the box is so long and thin that vesin's boxes would run out (see above).
+
+    Raises:
+        DataError: so long and so thin that the search would take minutes.
+    """
+    lengths = heights(box, np.ones(3, dtype=bool))
+    while True:
+        boxes = np.maximum(np.floor(lengths / cutoff), 1)
+        total = float(boxes.prod())
+        if total <= _LARGEST_GRID or boxes.min() * (_LARGEST_GRID / total) ** (1 / 3) >= 2:
+            break
+        cutoff *= 1.25
+    around = 2 * np.ceil(cutoff * boxes / lengths) + 1
+    if min(total, _LARGEST_GRID) * around.prod() > _MOST_VISITS:
+        listing = ", ".join(f"{length:.3g}" for length in lengths)
+        raise DataError(
+            "the structure is too long and too thin for a search of neighbours: its cell, or the space that its atoms "
+            f"take, is {listing} A wide; is the unit of length right?"
+        )
+    return cutoff
 
 
 def edge_pairs(edge_index: NDArray[np.int64], cell_shifts: NDArray[np.int64]) -> tuple[NDArray, NDArray]:
@@ -89,26 +138,3 @@ def _edge_order(sender: NDArray, receiver: NDArray, shifts: NDArray) -> NDArray:
         # One key in place of five; no pair of atoms comes twice without a shift.
         return np.argsort(receiver * (sender.max() + 1) + sender)
     return np.lexsort((shifts[:, 2], shifts[:, 1], shifts[:, 0], sender, receiver))
-
-
-def check_geometry(positions: NDArray[np.float64], cell: NDArray[np.float64], periodic: NDArray[np.bool_]) -> None:
-    """Make sure that a structure has finite positions, and cell vectors that span its periodic directions.
-
-    Raises:
-        DataError: it does not.
-    """
-    if not np.isfinite(positions).all():
-        atom = int(np.nonzero(~np.isfinite(positions).all(axis=1))[0][0])
-        raise DataError(f"the position of atom {atom} is not finite: {positions[atom].tolist()}")
-    if not np.isfinite(cell).all():
-        raise DataError(f"the cell is not finite: {cell.tolist()}")
-    vectors = cell[periodic]
-    lengths = np.linalg.norm(vectors, axis=1)
-    flat = len(vectors) > 0 and (
-        lengths.min() < 1e-6 or np.linalg.svd(vectors / lengths[:, None], compute_uv=False).min() < 1e-8
-    )
-    if flat:
-        raise DataError(
-            f"the structure is periodic along {periodic.tolist()} but its cell {cell.tolist()} has no extent there; "
-            "give the cell vectors, or set pbc to false"
-        )

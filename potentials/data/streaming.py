@@ -14,6 +14,8 @@ from ase import Atoms
 from ase.io.formats import filetype, get_ioformat, open_with_compression
 
 from potentials.config.data import Files
+from potentials.config.words import shortened
+from potentials.data.extxyz_layout import check_extxyz
 from potentials.data.frames import (
     READER_ERRORS,
     Frame,
@@ -26,6 +28,7 @@ from potentials.data.frames import (
     read_file,
     row_atoms,
     selected,
+    unreadable,
 )
 from potentials.data.stores import is_store, open_store
 from potentials.errors import DataError
@@ -71,7 +74,7 @@ def _count(name: str, path: str, selection: str | None) -> int:
             return len(range(len(open_store(path)))[index])
         if _format(name, path) == "extxyz":
             with open_with_compression(path, "r") as lines:
-                return len(range(sum(count for count, _ in _pieces(name, lines)))[index])
+                return len(range(sum(count for count, _ in _pieces(lines)))[index])
     return sum(1 for _ in _iter_file(name, path, selection))
 
 
@@ -85,7 +88,7 @@ def _iter_file(name: str, path: str, selection: str | None) -> Iterator[Frame]:
         images: Iterator[Atoms] = map(store.read, range(len(store))[index])
         numbers: Iterator[int] = iter(range(len(store))[index])
     else:
-        images = islice(_images(name, path), index.start, index.stop, index.step)
+        images = islice(_images(name, path, index.stop), index.start, index.stop, index.step)
         step = index.step or 1
         numbers = iter(range(index.start or 0, (index.start or 0) + step * 2**62, step))
     for atoms in images:
@@ -98,16 +101,17 @@ def _format(name: str, path: str) -> str:
     try:
         return get_ioformat(filetype(path)).name
     except READER_ERRORS as error:
-        raise DataError(f"cannot read {name}: ASE does not know its format ({error})") from error
+        raise DataError(f"cannot read {name}: ASE does not know its format ({shortened(str(error))})") from error
 
 
-def _images(name: str, path: str) -> Iterator[Atoms]:
-    """All structures of a file; each way of reading holds a few at a time."""
+def _images(name: str, path: str, stop: int | None) -> Iterator[Atoms]:
+    """The structures of a file, of which those up to `stop` are wanted; each way of reading holds a few at a time."""
     file_format = _format(name, path)
     try:
         if file_format == "extxyz":
+            check_extxyz(name, path, stop)
             with open_with_compression(path, "r") as lines:
-                for _, text in _pieces(name, lines):
+                for _, text in _pieces(lines):
                     yield from ase.io.read(io.StringIO(text), index=":", format="extxyz")
         elif file_format == "db":
             yield from _rows(path)
@@ -119,7 +123,7 @@ def _images(name: str, path: str) -> Iterator[Atoms]:
             source = file_source(path, get_ioformat(file_format))
             yield from ase.io.iread(source, index=":", format=file_format, do_not_split_by_at_sign=True)
     except READER_ERRORS as error:
-        raise DataError(f"cannot read {name}; ASE says: {type(error).__name__}: {error}") from error
+        raise unreadable(name, error) from error
 
 
 def _rows(path: str) -> Iterator[Atoms]:
@@ -131,10 +135,10 @@ def _rows(path: str) -> Iterator[Atoms]:
             last = rows[-1].id
 
 
-def _pieces(name: str, lines: TextIO) -> Iterator[tuple[int, str]]:
+def _pieces(lines: TextIO) -> Iterator[tuple[int, str]]:
     """Extended XYZ in texts of some whole frames each, and how many; what is no frame is left to ASE to complain of."""
     piece: list[str] = []
-    count = total = 0
+    count = 0
     line = lines.readline()
     while line.strip():
         piece.append(line)
@@ -144,11 +148,9 @@ def _pieces(name: str, lines: TextIO) -> Iterator[tuple[int, str]]:
         while line.lstrip().startswith("VEC"):
             piece.append(line)
             line = lines.readline()
-        count, total = count + 1, total + 1
+        count += 1
         if count == _FRAMES_AT_ONCE:
             yield count, "".join(piece)
             piece, count = [], 0
     if piece:
         yield count, "".join(piece)
-    if any(rest.strip() for rest in lines):
-        raise DataError(f"{name} has a blank line after frame {total - 1}, where reading stops; remove the line")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from ase import Atoms
 
 from potentials.data.frames import read_frames
 from potentials.errors import SimulationError
+
+MOST_ATOMS = 10_000_000
 
 
 def read_structure(file: str, index: int = -1, supercell: str = "1 1 1") -> Atoms:
@@ -20,7 +23,7 @@ def read_structure(file: str, index: int = -1, supercell: str = "1 1 1") -> Atom
 
     Raises:
         DataError: the file cannot be read, or has no such frame.
-        SimulationError: the supercell makes no sense, or repeats along a direction that is not periodic.
+        SimulationError: the supercell makes no sense, is enormous, or repeats along a direction that is not periodic.
     """
     repeat = _repetitions(supercell)
     atoms = read_frames(f"{file}@{index}")[0].atoms
@@ -29,11 +32,16 @@ def read_structure(file: str, index: int = -1, supercell: str = "1 1 1") -> Atom
             f'supercell "{supercell}" repeats a direction that is not periodic: the structure has '
             f"pbc = {atoms.pbc.tolist()}"
         )
+    num_atoms = len(atoms) * math.prod(repeat)
+    if num_atoms > MOST_ATOMS:
+        raise SimulationError(
+            f'supercell "{supercell}" makes {num_atoms:.3g} atoms of {len(atoms)}; at most {MOST_ATOMS:.0e} will do'
+        )
     return atoms.repeat(repeat)
 
 
 def _repetitions(supercell: str) -> tuple[int, int, int]:
     numbers = re.split(r"[\sx,]+", supercell.strip())
-    if len(numbers) != 3 or not all(number.isdecimal() and int(number) > 0 for number in numbers):
+    if len(numbers) != 3 or not all(number.isdecimal() and len(number) < 8 and int(number) > 0 for number in numbers):
         raise SimulationError(f'supercell: expected three positive whole numbers such as "2 2 2", got "{supercell}"')
     return int(numbers[0]), int(numbers[1]), int(numbers[2])

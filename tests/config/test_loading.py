@@ -149,6 +149,13 @@ def _edited(lines, edit):
     return [*lines[:index], new, *lines[index + 1 :]]
 
 
+def test_endless_problems_are_cut_short():
+    problems = problems_of("".join(f"key{k}: 1\n" for k in range(5000)))
+    assert len(problems) == 101
+    assert problems[0].message.startswith("unknown key") or problems[0].message.startswith("missing")
+    assert problems[-1].message == "and more problems; mend these first"
+
+
 @settings(derandomize=True, database=None, max_examples=300, deadline=None)
 @given(st.lists(edits, min_size=1, max_size=4) | st.text(max_size=50))
 def test_any_text_is_a_configuration_or_refused_with_lines(edits_or_text):

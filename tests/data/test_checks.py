@@ -41,6 +41,9 @@ def test_cutoff() -> None:
     check_cutoff(15.0)
     with pytest.raises(DataError, match=r"model\.cutoff = 15\.5 A is larger than sense"):
         check_cutoff(15.5)
+    for cutoff in (0.0, -1.0, 1e-30, float("nan")):
+        with pytest.raises(DataError, match=r"expected at least 0\.1 A"):
+            check_cutoff(cutoff)
 
 
 STATISTICS = Statistics(

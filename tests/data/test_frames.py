@@ -110,17 +110,38 @@ def test_empty_list() -> None:
         read_frames([])
 
 
+@pytest.mark.parametrize("name", ["~no-such-user/a.xyz", "a" * 300, f"{'a' * 300}/b.xyz", "a" * 300 + "@0"])
+def test_names_that_no_file_can_have(name: str) -> None:
+    with pytest.raises(DataError, match="no file "):
+        read_frames(name)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.xyz", "", r"a\.xyz is empty"),
         ("a.xyz", "\n\n", r"a\.xyz contains no structure"),
         ("a.xyz", "hello\nworld\n", r"cannot read .*a\.xyz; ASE says: XYZError: .*Expected xyz header"),
-        ("a.xyz", "2\n\nH 0 0 0\n", r"cannot read .*a\.xyz; ASE says: XYZError: .*Frame has 1 atoms, expected 2"),
+        ("a.xyz", "2\n\nH 0 0 0\n", r"a\.xyz, frame 0: expected 2 atoms, but the file ends after 1"),
         ("a.foo", "hello\n", r"cannot read .*a\.foo: ASE does not know its format"),
         ("a.traj", "hello\n", r"cannot read .*a\.traj; ASE says: "),
         ("a.xyz", "1\n\nX 0 0 0\n", "structure 0 of those read has atoms of no element"),
         ("a.xyz", "0\n\n", "structure 0 of those read has no atoms"),
+        ("a.xyz", "-5\n\n", "frame 0: expected a number of atoms, got -5"),
+        (
+            "a.xyz",
+            "1\n\nH 0 0 0\n999999999\n\nH 0 0 0\n",
+            "frame 1: expected 999999999 atoms, but the file ends after 1",
+        ),
+        pytest.param(
+            "a.xyz", f"{'9' * 40}\n\n", "expected more than 10+ atoms, but the file ends after 0", id="digits"
+        ),
+        ("a.xyz", "1\nProperties=species:S:1:pos:R:999999999\nH 0\n", "announces 1000000000 columns; at most 10000"),
+        ("a.xyz", "1\nProperties=species:S:1:pos:R:'9_9'999\\9\nH 0\n", "announces 999999[0-9]* columns|at most 10000"),
+        pytest.param(
+            "a.xyz", f"1\nProperties={':'.join(['a:R:999'] * 2000)}\nH 0\n", "announces 1998000 columns", id="columns"
+        ),
+        ("a.xyz", "\n1\n\nH 0 0 0\n", "begins with a blank line"),
         ("a.xyz", "1\n\nH 0 0 0\n\n1\n\nH 0 0 1\n", "blank line after frame 0"),
     ],
 )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from potentials.data.audit.coverage import heights
+from potentials.data.geometry import heights
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,58 @@ def test_positions_must_be_finite() -> None:
         neighbor_list([[0, 0, 0], [0, np.nan, 0]], np.zeros((3, 3)), [False] * 3, 3.0)
 
 
+@pytest.mark.parametrize(
+    ("cell", "pbc"),
+    [
+        ([2000.0, 6.0, 2000.0], [1, 1, 1]),
+        ([1e6, 6.0, 6.0], [1, 1, 1]),
+        ([1e6, 40.0, 40.0], [1, 0, 0]),
+        ([3000.0, 3000.0, 6.0], [1, 1, 0]),
+        ([3000.0, 6.0, 6.0], [0, 1, 1]),
+    ],
+    ids=str,
+)
+def test_long_and_thin_spaces(cell: list[float], pbc: list[int]) -> None:
+    """Where vesin, left to itself, divides by zero."""
+    random = np.random.default_rng(3)
+    near = random.uniform(0.0, 6.0, size=(6, 3))
+    far = near[:2] + np.array(cell) * random.uniform(0.2, 0.8, size=(2, 3)) * (np.array(cell) > 100)
+    positions, periodic = np.concatenate([near, far]), np.array(pbc, dtype=bool)
+    found = as_list(*neighbor_list(positions, np.diag(cell), periodic, 5.0))
+    assert found == sorted(set(found))
+    # No image along a long vector is near.
+    short = periodic & (np.array(cell) < 100)
+    assert set(found) == brute_force_along(positions, np.diag(cell), short, 5.0)
+
+
+def brute_force_along(positions: NDArray, cell: NDArray, pbc: NDArray, cutoff: float) -> set[Edge]:
+    """As `brute_force`, for atoms far from each other: images of those that are near in the directions of `pbc`."""
+    edges = set()
+    for shift in itertools.product(*(range(-3, 4) if periodic else (0,) for periodic in pbc)):
+        vectors = positions[None, :] - positions[:, None] + np.array(shift) @ cell
+        for sender, receiver in zip(*np.nonzero(np.linalg.norm(vectors, axis=-1) < cutoff), strict=True):
+            if sender != receiver or any(shift):
+                edges.add((int(receiver), int(sender), *shift))
+    return edges
+
+
+def test_atoms_far_away_or_too_dense_are_refused() -> None:
+    cube, periodic = np.eye(3) * 4.0, np.ones(3, dtype=bool)
+    for distance in (1.1e6, 1e20, 1e155, 1e308):
+        with pytest.raises(DataError, match=r"atom 1 is at \[0.0, .*\] A; more than 1e\+06 A make no structure"):
+            neighbor_list([[0, 0, 0], [0, distance, 0]], cube, [False] * 3, 5.0)
+        with pytest.raises(DataError, match=r"the cell is .*; more than 1e\+06 A make no structure"):
+            neighbor_list([[0, 0, 0]], np.diag([4, distance, 4]), periodic, 5.0)
+    with pytest.raises(DataError, match=r"too close together: a cube with edges of 5 A would hold 1e\+06 of them"):
+        neighbor_list([[0, 0, 0]], np.eye(3) * 0.05, periodic, 5.0)
+    with pytest.raises(DataError, match=r"too close together: a cube with edges of 5 A would hold 3e\+03 of them"):
+        neighbor_list(np.zeros((3000, 3)), np.zeros((3, 3)), [False] * 3, 5.0)
+    with pytest.raises(DataError, match="has no extent there"):
+        neighbor_list([[0, 0, 0]], np.diag([4.0, 4.0, 1e-3]), periodic, 5.0)
+    with pytest.raises(DataError, match=r"too long and too thin .* is 1e\+06, 0.05, 1e\+06 A wide"):
+        neighbor_list([[0, 0, 0]], np.diag([1e6, 0.05, 1e6]), periodic, 5.0)
+
+
 def test_input_is_not_changed() -> None:
     atoms = Atoms("H2", [[0, 0, 0], [0, 0, 9]], cell=[3, 3, 3], pbc=[True, True, False])
     before = atoms.copy()

@@ -110,3 +110,18 @@ def test_too_many_functions_are_refused() -> None:
     config = ACEConfig(**RESOLVED, correlation=4, polynomial_degree=30)
     with pytest.raises(PotentialsError, match="more than 20000 coefficients for 3 elements; lower polynomial_degree"):
         config.build()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"polynomial_degree": 10**9, "radial": {"size": 65_536}},
+        {"polynomial_degree": [1, 1, 10**9], "radial": {"size": 65_536}},
+        {"polynomial_degree": 10**9, "radial": {"size": 100}},
+        {"correlation": 2, "polynomial_degree": [10**9, 60], "angular_degree": 8, "radial": {"size": 60}},
+    ],
+    ids=str,
+)
+def test_endless_bases_are_refused_before_they_are_listed(options: dict[str, Any]) -> None:
+    with pytest.raises(PotentialsError, match="more than 20000 coefficients"):
+        ACEConfig(**RESOLVED, **options).build()

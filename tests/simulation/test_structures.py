@@ -27,9 +27,15 @@ def test_supercell(file, supercell):
     np.testing.assert_allclose(atoms.cell, bulk("Cu", a=3.6).cell * np.array([[2], [3], [1]]))
 
 
-@pytest.mark.parametrize("supercell", ["2 2", "2 2 0", "-1 1 1", "a b c", "", "2.5 1 1"])
+@pytest.mark.parametrize("supercell", ["2 2", "2 2 0", "-1 1 1", "a b c", "", "2.5 1 1", "9" * 400 + " 1 1"])
 def test_supercells_that_are_none(file, supercell):
     with pytest.raises(SimulationError, match="three positive whole numbers"):
+        read_structure(file, supercell=supercell)
+
+
+@pytest.mark.parametrize("supercell", ["9999 9999 1", "9999999 9999999 1"])
+def test_enormous_supercells(file, supercell):
+    with pytest.raises(SimulationError, match=r"at most 1e\+07"):
         read_structure(file, supercell=supercell)
 
 

@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.fingerprints import comparable
+from potentials.data.geometry import heights
 from potentials.data.labels import LabelledFrame
 from potentials.data.reference_energies import composition_matrix, indistinguishable
 
@@ -104,13 +104,6 @@ def _missing_labels(part: str, frames: Sequence[LabelledFrame]) -> Iterator[Audi
                 tuple(frame.frame for frame, lack in zip(frames, lacks, strict=True) if lack),
                 {"share": float(lacks.mean())},
             )
-
-
-def heights(cell: NDArray[np.float64], periodic: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Distances between the opposite faces of a cell along its periodic directions, A."""
-    vectors = np.asarray(cell, dtype=float)[np.asarray(periodic)]
-    # Columns of the pseudoinverse are the reciprocal vectors within the span of the periodic ones.
-    return 1 / np.linalg.norm(np.linalg.pinv(vectors), axis=0)
 
 
 def _small_cells(part: str, frames: Sequence[LabelledFrame], cutoff: float) -> Iterator[AuditFinding]:

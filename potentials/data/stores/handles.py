@@ -20,7 +20,7 @@ Key = tuple[str, int, int]
 
 _MOST_HANDLES = 128
 _MOST_MAPPED = 128 * 2**20
-"""Bytes read from memory maps before these are given back: what a process touched counts as its memory."""
+"""Bytes of memory maps that are touched before these are given back: they count as memory of the process."""
 
 # LMDB refuses to open a file a second time in one process, so that all stores of it must share one handle.
 _handles: dict[Key, Handle] = {}
@@ -46,7 +46,7 @@ def release_handles() -> None:
 
 
 def count_mapped(num_bytes: int) -> None:
-    """Say that so many bytes were read through a memory map; all handles are closed when it becomes too much."""
+    """Say that so many bytes of a memory map were touched; all handles are closed when it becomes too much."""
     global _mapped
     _mapped += num_bytes
     if _mapped > _MOST_MAPPED:

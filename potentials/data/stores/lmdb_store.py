@@ -16,7 +16,8 @@ from potentials.data.stores.store import FrameRecord, FrameStore
 from potentials.errors import DataError
 
 _DECODING_ERRORS = (zlib.error, ValueError, KeyError, TypeError, AttributeError, IndexError)
-_PAGE = 4096
+_MAPPED_AROUND = 2**16
+"""Bytes that Linux maps around a page that is touched, where they are in memory already."""
 
 
 class LmdbStore(FrameStore):
@@ -54,8 +55,7 @@ class LmdbStore(FrameStore):
             raise self.damaged(index, error) from error
         if stored is None:
             raise DataError(f"{self.path}, frame {index} is missing: there is no row {row_id}")
-        # Whole pages are mapped, also where a row fills a part of one.
-        count_mapped(len(stored) + 2 * _PAGE)
+        count_mapped(len(stored) + _MAPPED_AROUND)
         try:
             return row_record(decode_row(bytes(stored)))
         except _DECODING_ERRORS as error:

@@ -114,7 +114,7 @@ def test_a_damaged_row_is_named(tmp_path: Path, write_lmdb: Write, varied: list[
 def test_mapped_memory_is_given_back(write_lmdb: Write, varied: list[Atoms], monkeypatch: pytest.MonkeyPatch) -> None:
     store = open_store(write_lmdb("a.aselmdb", varied))
     handles.release_handles()
-    monkeypatch.setattr(handles, "_MOST_MAPPED", 100_000)
+    monkeypatch.setattr(handles, "_MOST_MAPPED", 500_000)
     opened = []
     monkeypatch.setattr(store, "_open", lambda: opened.append(1) or type(store)._open(store))
     for number in range(len(store)):
