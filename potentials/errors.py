@@ -9,6 +9,16 @@ from dataclasses import dataclass
 class PotentialsError(Exception):
     """Base of every error this package raises on purpose; the command line prints it without a traceback."""
 
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_without_traceback(message, type(self)))
+
+
+def _without_traceback(message: str, error: type[Exception]) -> str:
+    """The message alone: what a loader's worker process raised comes back with the process' traceback around it."""
+    if "in DataLoader worker process" not in message.partition("\n")[0]:
+        return message
+    return message.rpartition(f"\n{error.__module__}.{error.__qualname__}: ")[2].rstrip("\n")
+
 
 @dataclass(frozen=True)
 class Problem:

@@ -22,7 +22,8 @@ from potentials.data.frames import Frame, read_frames
 from potentials.data.isolated_atoms import holds_isolated_atom, separate_isolated_atoms
 from potentials.data.label_values import find_value
 from potentials.data.labels import LabelledFrame, label_frames
-from potentials.data.prepare import divide, named_parts
+from potentials.data.part_facts import Frames
+from potentials.data.parts import divide, named_parts
 from potentials.errors import DataError
 
 _SEVERITIES = ("error", "warning", "note")
@@ -35,7 +36,7 @@ TRAINING = "training"
 class AuditedData:
     """Labelled frames by part, the training frames first, and what is known beside them."""
 
-    parts: dict[str, list[LabelledFrame]]
+    parts: Mapping[str, Frames]
     isolated: list[LabelledFrame]
     cutoff: float
     """A."""
@@ -116,7 +117,8 @@ def labels_of_files(files: Files, energy: str | None = None, forces: str | None 
 
 def data_of_run(config: RunConfig) -> AuditedData:
     """The parts of a run, as its configuration divides and reads them."""
-    parts = divide(config, Findings())
+    in_memory = config.data.model_copy(update={"loading": "memory"})
+    parts = divide(config.model_copy(update={"data": in_memory}), Findings())
     undeclared = _undeclared([frame.frame for frame in parts.train], config.data)
     return AuditedData(dict(named_parts(parts)), parts.isolated_atoms, config.model.cutoff, undeclared)
 

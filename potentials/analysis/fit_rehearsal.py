@@ -10,6 +10,7 @@ import torch
 
 from potentials.analysis.memory import peak_memory
 from potentials.data.module import GraphDataModule
+from potentials.data.part_facts import sampled_graphs
 from potentials.data.prepare import PreparedData
 from potentials.potential import Potential
 from potentials.training.least_squares import Equations, solve_ridge
@@ -41,7 +42,8 @@ def rehearse_fit(prepared: PreparedData) -> FitRehearsal:
     config = prepared.config
     potential = Potential(config.model, prepared.reference_energies, "float64").eval().requires_grad_(False)
     data = GraphDataModule(prepared, potential.elements, potential.cutoff)
-    graphs = sorted(data.train_graphs, key=lambda graph: graph.edge_index.shape[1])
+    sample = sampled_graphs(data.train_graphs, config.seed)
+    graphs = sorted(sample, key=lambda graph: graph.edge_index.shape[1])
     middle = len(graphs) // 2
     some = graphs[max(0, middle - _FRAMES // 2) : middle + _FRAMES // 2 + 1]
     loss_equations(potential, some[:1], config.loss, lambda: None)  # the first call prepares kernels
@@ -50,7 +52,8 @@ def rehearse_fit(prepared: PreparedData) -> FitRehearsal:
     frames = len(data.train_graphs) + len(data.validation_graphs)
     making = (time.perf_counter() - start) * frames / len(some)
     labels = [torch.stack([torch.isfinite(x).sum() for x in (g.energy, g.forces, g.stress)]) for g in graphs]
-    equations = int((torch.stack(labels).sum(0) * (property_weights(config.loss) > 0)).sum())
+    of_sample = int((torch.stack(labels).sum(0) * (property_weights(config.loss) > 0)).sum())
+    equations = of_sample * len(data.train_graphs) // len(graphs)
     return FitRehearsal(
         coefficients=columns,
         equations=equations,

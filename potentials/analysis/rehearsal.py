@@ -17,6 +17,7 @@ from potentials.config.run import RunConfig
 from potentials.data.batch_limits import BatchLimit
 from potentials.data.graph import AtomicGraph, GraphBatch, collate
 from potentials.data.module import GraphDataModule
+from potentials.data.part_facts import with_most_atoms
 from potentials.data.prepare import PreparedData
 from potentials.errors import TrainingError
 from potentials.potential import Potential
@@ -25,6 +26,8 @@ from potentials.training.optimizers import build_optimizer
 from potentials.training.stages import stages
 
 _TIMED_BATCHES = 5
+_CANDIDATES = 1000
+"""For the largest batch, of frames that stay in their files."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ def _device(config: RunConfig) -> torch.device:
 
 def _largest_batch(graphs: Sequence[AtomicGraph], limit: BatchLimit) -> GraphBatch:
     """The frames with the most edges, or the most for what they take of the limit, whichever fill a batch with more."""
+    graphs = with_most_atoms(graphs, _CANDIDATES)
     sizes = np.maximum(limit.sizes(graphs), 1)
     atoms = np.array([graph.num_nodes for graph in graphs])
     edges = np.array([graph.edge_index.shape[1] for graph in graphs])

@@ -32,7 +32,7 @@ def check(
     from potentials.config import load_config
     from potentials.data.prepare import prepare
 
-    prepared = prepare(load_config(config, overrides or ()))
+    prepared = prepare(load_config(config, overrides or ()), console.note)
     for text in prepared.notes:
         console.note(text)
     for text in prepared.warnings:

@@ -12,6 +12,7 @@ COMMANDS = {
     "audit": "Look for quiet faults in data",
     "stats": "Show what files hold, in figures",
     "split": "Divide files into parts that do not leak",
+    "convert": "Write structures in another format",
     "fetch": "Download a public data set and write it as extxyz",
 }
 
@@ -26,7 +27,7 @@ data = typer.Typer(
     cls=DataCommands,
     no_args_is_help=True,
     add_completion=False,
-    help="Data sets: looking for faults, dividing, downloads.",
+    help="Data sets: looking for faults, dividing, converting, downloads.",
     name="data",
 )
 

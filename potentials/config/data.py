@@ -145,6 +145,9 @@ class DataConfig(StrictConfig):
     neighbours each there are 1000."""
     evaluation_batch_size: PositiveInteger | None = None
     """Frames per batch in validation and test; when absent, four times what a training batch may hold."""
+    loading: Literal["auto", "memory", "lazy"] = "auto"
+    """`memory` reads all frames at the start. `lazy` leaves those of `.aselmdb` and `.h5` files there, and reads them
+    when they are needed, in the worker processes; `auto` does so from 50 000 frames on."""
     workers: NonNegativeInteger = 0
     """Worker processes that collate batches; 0 does it in the main process."""
 

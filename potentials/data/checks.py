@@ -9,8 +9,9 @@ import numpy as np
 from ase.data import atomic_numbers, covalent_radii
 
 from potentials.data.findings import Findings
-from potentials.data.frames import Frame, frame_list
+from potentials.data.frames import Frame, Located, frame_list
 from potentials.data.labels import LabelledFrame
+from potentials.data.lazy.lazy_frames import LazyFrames
 from potentials.data.neighbor_list import neighbor_list
 from potentials.data.statistics import Statistics
 from potentials.errors import DataError
@@ -32,7 +33,7 @@ def check_elements(elements: Sequence[str], train: Sequence[LabelledFrame]) -> N
     Raises:
         DataError: they do; the message names symbols and frames.
     """
-    unknown = _frames_by_unknown_element(elements, train)
+    unknown = _unknown_elements(elements, train)
     if unknown:
         raise DataError(f"model.elements lacks {_unknown_list(unknown)}; add what is missing, or leave it at auto")
 
@@ -43,7 +44,7 @@ def check_elements_of_part(elements: Sequence[str], part: str, frames: Sequence[
     Raises:
         DataError: they do; the message names symbols and frames.
     """
-    unknown = _frames_by_unknown_element(elements, frames)
+    unknown = _unknown_elements(elements, frames)
     if unknown:
         raise DataError(
             f"the {part} frames contain elements that the training frames lack: {_unknown_list(unknown)}; "
@@ -117,17 +118,19 @@ def structure_hash(labelled: LabelledFrame) -> bytes:
     return digest.digest()
 
 
-def _frames_by_unknown_element(
-    elements: Sequence[str], frames: Sequence[LabelledFrame]
-) -> dict[str, list[LabelledFrame]]:
-    unknown: dict[str, list[LabelledFrame]] = {}
-    for labelled in frames:
-        for symbol in set(labelled.frame.atoms.get_chemical_symbols()) - set(elements):
-            unknown.setdefault(symbol, []).append(labelled)
+def _unknown_elements(elements: Sequence[str], frames: Sequence[LabelledFrame]) -> dict[str, str]:
+    """Symbols that are not among `elements`, by atomic number, and the frames that they are in, in words."""
+    if isinstance(frames, LazyFrames):
+        having = {symbol: frames.where(frames.has_element(symbol)) for symbol in frames.elements() - set(elements)}
+        unknown = {symbol: frame_list(of_symbol.places(), count=len(of_symbol)) for symbol, of_symbol in having.items()}
+    else:
+        found: dict[str, list[Located]] = {}
+        for labelled in frames:
+            for symbol in set(labelled.frame.atoms.get_chemical_symbols()) - set(elements):
+                found.setdefault(symbol, []).append(labelled.frame)
+        unknown = {symbol: frame_list(of_symbol) for symbol, of_symbol in found.items()}
     return dict(sorted(unknown.items(), key=lambda item: atomic_numbers[item[0]]))
 
 
-def _unknown_list(unknown: Mapping[str, Sequence[LabelledFrame]]) -> str:
-    return "; ".join(
-        f"{symbol} in {frame_list([labelled.frame for labelled in frames])}" for symbol, frames in unknown.items()
-    )
+def _unknown_list(unknown: Mapping[str, str]) -> str:
+    return "; ".join(f"{symbol} in {frames}" for symbol, frames in unknown.items())

@@ -13,10 +13,14 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import ase.db
 import ase.io
 from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.db.core import Database
+from ase.db.row import AtomsRow
 from ase.io.aims import AimsParseError
 from ase.io.formats import (
     IOFormat,
@@ -35,11 +39,14 @@ from potentials.config.data_paths import from_home
 from potentials.config.words import shortened
 from potentials.data.builtin import builtin_path
 from potentials.data.extxyz_layout import check_extxyz
+from potentials.data.stores import FrameStore, is_store, open_store
+from potentials.data.stores.entries import separate_entries
+from potentials.data.stores.handles import release_handles
 from potentials.errors import DataError
 
 BUILTIN_PREFIX = "builtin:"
 # What ASE's readers raise on a file they cannot read: there is no common base class.
-_READER_ERRORS = (
+READER_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -92,8 +99,8 @@ def read_frames(files: Files) -> list[Frame]:
     frames: list[Frame] = []
     seen: set[tuple[str, int]] = set()
     for entry in [files] if isinstance(files, str) else files:
-        for name, path, selection in _expand(entry):
-            for frame in _read_file(name, path, selection):
+        for name, path, selection in expand_files(entry):
+            for frame in read_file(name, path, selection):
                 if (path, frame.index) in seen:
                     raise DataError(f'{frame} is named twice (the second time by "{entry}"); name each frame once')
                 seen.add((path, frame.index))
@@ -103,16 +110,35 @@ def read_frames(files: Files) -> list[Frame]:
     return frames
 
 
-def frame_list(frames: Sequence[Frame], limit: int = 10) -> str:
-    """The frames in words, the first few by number: "4 frames (a.xyz: 1, 7; b.xyz: 0, ...)"."""
+class Located(Protocol):
+    """What stands for a frame where only its place matters."""
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+
+    @property
+    def index(self) -> int:
+        """Its number in the file."""
+
+
+def frame_list(frames: Sequence[Located], limit: int = 10, count: int | None = None) -> str:
+    """The frames in words, the first few by number: "4 frames (a.xyz: 1, 7; b.xyz: 0, ...)".
+
+    Args:
+        frames: to tell of, or the first `limit` of them.
+        limit: how many are named.
+        count: how many there are, where not all are given.
+    """
+    count = len(frames) if count is None else count
     numbers: dict[str, list[str]] = {}
     for frame in frames[:limit]:
         numbers.setdefault(frame.file, []).append(str(frame.index))
     listing = "; ".join(f"{file}: {', '.join(of_file)}" for file, of_file in numbers.items())
-    return f"{len(frames)} frame{'' if len(frames) == 1 else 's'} ({listing}{', ...' if len(frames) > limit else ''})"
+    return f"{count} frame{'' if count == 1 else 's'} ({listing}{', ...' if count > limit else ''})"
 
 
-def _expand(entry: str) -> list[tuple[str, str, str | None]]:
+def expand_files(entry: str) -> list[tuple[str, str, str | None]]:
     """The files one entry stands for: name for messages, path, and what follows the `@`."""
     location, selection = _split_selection(entry)
     if location.startswith(BUILTIN_PREFIX):
@@ -156,28 +182,55 @@ def _missing(location: str) -> str:
     return f"no file {location}" + (f'; did you mean "{folder / nearest[0]}"?' if nearest else "")
 
 
-def _read_file(name: str, path: str, selection: str | None) -> list[Frame]:
+def read_file(name: str, path: str, selection: str | None) -> list[Frame]:
     """The selected frames of one file, numbered as in the file."""
-    if Path(path).is_file() and Path(path).stat().st_size == 0:
-        raise DataError(f"{name} is empty")
-    index = string2index(":" if selection is None else selection)
-    if isinstance(index, int):
-        index = slice(index, index + 1 or None)
+    index = selected(name, path, selection)
+    if is_store(path) and isinstance(index, slice):
+        return _read_store(name, open_store(path), index, selection)
     if isinstance(index, str):  # a selection of a database, in its own language
         images = _read(name, path, index)
         frames = [Frame(atoms, name, number) for number, atoms in enumerate(images)]
-    elif (index.start or 0) >= 0 and (index.stop is None or index.stop >= 0) and (index.step or 1) > 0:
+    elif counts_from_start(index):
         images = _read(name, path, index)
         frames = [Frame(atoms, name, (index.start or 0) + k * (index.step or 1)) for k, atoms in enumerate(images)]
     else:  # counted from the end: the whole file is needed to know the numbers
         images = _read(name, path, slice(None))
         frames = [Frame(images[number], name, number) for number in range(len(images))[index]]
-    if not frames and selection is None:
-        raise DataError(f"{name} contains no structure")
     if not frames:
-        total = len(_read(name, path, slice(None)))
-        raise DataError(f'"{name}@{selection}" gives no frame: the file has {total}')
+        raise no_frame(name, selection, 0 if selection is None else len(_read(name, path, slice(None))))
     return frames
+
+
+def selected(name: str, path: str, selection: str | None) -> slice | str:
+    """The frames that follow the `@`, as a slice or in the language of ASE's databases.
+
+    Raises:
+        DataError: the file is empty.
+    """
+    if Path(path).is_file() and Path(path).stat().st_size == 0:
+        raise DataError(f"{name} is empty")
+    index = string2index(":" if selection is None else selection)
+    return slice(index, index + 1 or None) if isinstance(index, int) else index
+
+
+def counts_from_start(index: slice) -> bool:
+    """Whether a slice can be taken while frames are read, before their number is known."""
+    return (index.start or 0) >= 0 and (index.stop is None or index.stop >= 0) and (index.step or 1) > 0
+
+
+def _read_store(name: str, store: FrameStore, index: slice, selection: str | None) -> list[Frame]:
+    frames = [Frame(store.read(number), name, number) for number in range(len(store))[index]]
+    if not frames:
+        raise no_frame(name, selection, len(store))
+    check_structures(name, [frame.atoms for frame in frames])
+    return frames
+
+
+def no_frame(name: str, selection: str | None, total: int) -> DataError:
+    """The error for a file or slice without frames."""
+    if selection is None:
+        return DataError(f"{name} contains no structure")
+    return DataError(f'"{name}@{selection}" gives no frame: the file has {total}')
 
 
 def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
@@ -185,7 +238,7 @@ def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
         file_format = get_ioformat(filetype(path))
         if file_format.name == "extxyz" and isinstance(index, slice):
             check_extxyz(name, path, index.stop)
-        source = _source(path, file_format)
+        source = file_source(path, file_format)
         if file_format.name in ("db", "json"):
             images = _read_database(path, index)
         elif file_format.single and isinstance(index, slice):
@@ -194,17 +247,30 @@ def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
             images = ase.io.read(source, index=index, format=file_format.name, do_not_split_by_at_sign=True)
     except UnknownFileTypeError as error:
         raise DataError(f"cannot read {name}: ASE does not know its format ({shortened(str(error))})") from error
-    except _READER_ERRORS as error:
-        words = shortened(f"{type(error).__name__}: {error}")
-        raise DataError(f"cannot read {name}; ASE says: {words}") from error
+    except READER_ERRORS as error:
+        raise unreadable(name, error) from error
+    check_structures(name, images)
+    return images
+
+
+def unreadable(name: str, error: Exception) -> DataError:
+    """The error for a file of which ASE's reader raised `error`."""
+    return DataError(f"cannot read {name}; ASE says: {shortened(f'{type(error).__name__}: {error}')}")
+
+
+def check_structures(name: str, images: Sequence[Atoms]) -> None:
+    """Make sure that all structures have atoms, and these an element.
+
+    Raises:
+        DataError: one has not; the message gives its place among the images.
+    """
     for number, atoms in enumerate(images):
         if len(atoms) == 0 or (atoms.numbers == 0).any():
             what = "no atoms" if len(atoms) == 0 else "atoms of no element (X)"
             raise DataError(f"{name}: structure {number} of those read has {what}")
-    return images
 
 
-def _source(path: str, file_format: IOFormat) -> str | io.StringIO:
+def file_source(path: str, file_format: IOFormat) -> str | io.StringIO:
     """Compressed text is unpacked at once: ASE's readers seek, and each step back in a compressed file starts over."""
     if file_format.isbinary or not file_format.acceptsfd or get_compression(path)[1] is None:
         return path
@@ -214,16 +280,41 @@ def _source(path: str, file_format: IOFormat) -> str | io.StringIO:
 
 def _read_database(path: str, index: slice | str) -> list[Atoms]:
     """Rows of an ASE database with their key-value pairs and data in `atoms.info`, which ASE's own reader drops."""
-    with ase.db.connect(path) as database:
+    with connect_database(path) as database:
         if isinstance(index, str):
             rows = list(database.select(index))
         else:
             numbers = range(database.count())[slice(index.start, index.stop)]
             rows = list(database.select(offset=numbers.start, limit=len(numbers)))[:: index.step] if numbers else []
-    images = []
-    for row in rows:
-        atoms = row.toatoms()
-        atoms.info.update(row.key_value_pairs)
-        atoms.info.update(row.data)
-        images.append(atoms)
-    return images
+    return [row_atoms(row) for row in rows]
+
+
+def connect_database(path: str) -> Database:
+    """An ASE database, opened for reading.
+
+    Raises:
+        DataError: it is an `.aselmdb`, and ase-db-backends is not installed.
+    """
+    if Path(path).suffix != ".aselmdb":
+        return ase.db.connect(path)
+    release_handles()  # LMDB opens a file once in a process only
+    try:
+        return ase.db.connect(path, readonly=True)
+    except ImportError as error:
+        raise DataError(
+            f"{path}: choosing frames by their properties needs ase-db-backends (pip install 'potentials[databases]'); "
+            'frame numbers and slices such as "@:100" do not'
+        ) from error
+
+
+def row_atoms(row: AtomsRow) -> Atoms:
+    """The structure of a row, with what `potentials data convert` kept among its data in its place."""
+    atoms = row.toatoms()
+    info, results, arrays = separate_entries({**row.key_value_pairs, **row.data})
+    atoms.info.update(info)
+    for name, array in arrays.items():
+        atoms.set_array(name, array)
+    if results:
+        atoms.calc = atoms.calc or SinglePointCalculator(atoms)
+        atoms.calc.results.update(results)
+    return atoms

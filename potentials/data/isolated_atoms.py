@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ase import Atoms
 
@@ -18,11 +18,19 @@ def is_isolated_atom(labelled: LabelledFrame) -> bool:
 
 def holds_isolated_atom(atoms: Atoms, group: str = "") -> bool:
     """The same of a structure whose labels have not been read."""
-    if len(atoms) != 1:
+    return is_isolated(len(atoms), bool(atoms.pbc.any()), (group, str(atoms.info.get("config_type", ""))))
+
+
+def is_isolated(num_atoms: int, periodic: bool, names: Iterable[str]) -> bool:
+    """The same of a structure that is called `names` and periodic in any direction or not."""
+    if num_atoms != 1:
         return False
-    names = (group, str(atoms.info.get("config_type", "")))
-    called_isolated = any(_normalized(name) in _GROUP_NAMES for name in names)
-    return called_isolated or not bool(atoms.pbc.any())
+    return not periodic or any(_normalized(name) in _GROUP_NAMES for name in names)
+
+
+def isolated_atoms_use(part: str) -> str:
+    """What is done with those among the files of a part, in words."""
+    return "they give reference energies only" if part == "training" else "they are left out"
 
 
 def separate_isolated_atoms(frames: Sequence[LabelledFrame]) -> tuple[list[LabelledFrame], list[LabelledFrame]]:

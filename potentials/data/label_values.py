@@ -15,6 +15,7 @@ from potentials.config.data import EnergyLabel, ForcesLabel, StressLabel, Virial
 from potentials.config.words import shortened
 from potentials.data.findings import Findings
 from potentials.data.frames import BUILTIN_PREFIX, Frame, frame_list
+from potentials.data.stores import STORE_SUFFIXES
 from potentials.errors import DataError
 from potentials.units import ENERGY_IN_EV, FORCE_IN_EV_PER_ANGSTROM, STRESS_IN_EV_PER_CUBIC_ANGSTROM
 
@@ -25,7 +26,7 @@ _MOST_KEYS = 30
 """That a message lists."""
 _AXIS = {"x": 0, "y": 1, "z": 2}
 _STRUCTURE_ARRAYS = ("numbers", "positions")
-_FORMATS_OF_ASE = {".xyz", ".extxyz", ".traj", ".db", ".aselmdb", ".json"}
+_FORMATS_OF_ASE = {".xyz", ".extxyz", ".traj", ".db", ".json", *STORE_SUFFIXES}
 
 
 def find_value(atoms: Atoms, key: str) -> Any | None:

@@ -11,8 +11,9 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from potentials.data.batch_limits import BatchLimit, evaluation_limit, training_limit
-from potentials.data.graph import AtomicGraph, collate, graphs_from_frames
+from potentials.data.graph import AtomicGraph, collate
 from potentials.data.labels import LabelledFrame
+from potentials.data.part_facts import graphs_of
 from potentials.data.prepare import PreparedData
 from potentials.data.samplers import EvaluationBatches, training_batches
 from potentials.errors import DataError
@@ -30,7 +31,8 @@ class GraphDataModule(lightning.LightningDataModule):
         DataError: a frame alone is larger than a batch may be.
 
     Attributes:
-        train_graphs, validation_graphs: lists of `AtomicGraph`; test_graphs: the same by name of the test set.
+        train_graphs, validation_graphs: sequences of `AtomicGraph`, in memory or built when they are asked for;
+            test_graphs: the same by name of the test set.
         groups: names that `graph.group` indexes.
         test_names: names of the test loaders, in their order.
         training_limit, evaluation_limit: what a batch may hold.
@@ -102,7 +104,7 @@ class GraphDataModule(lightning.LightningDataModule):
         EvaluationBatches(self.validation_graphs, self.evaluation_limit, processes)
 
     def _check_limits(self) -> None:
-        def check(limit: BatchLimit, graphs: list[AtomicGraph], frames: Sequence[LabelledFrame]) -> None:
+        def check(limit: BatchLimit, graphs: Sequence[AtomicGraph], frames: Sequence[LabelledFrame]) -> None:
             limit.check(graphs, lambda index: str(frames[index].frame))
 
         check(self.training_limit, self.train_graphs, self.prepared.train)
@@ -110,13 +112,13 @@ class GraphDataModule(lightning.LightningDataModule):
         for name, graphs in self.test_graphs.items():
             check(self.evaluation_limit, graphs, self.prepared.tests[name])
 
-    def _build(self, frames: Sequence[LabelledFrame]) -> list[AtomicGraph]:
-        return graphs_from_frames(frames, self.elements, self.cutoff, self.groups)
+    def _build(self, frames: Sequence[LabelledFrame]) -> Sequence[AtomicGraph]:
+        return graphs_of(frames, self.elements, self.cutoff, self.groups)
 
-    def _evaluation_loader(self, graphs: list[AtomicGraph]) -> DataLoader[AtomicGraph]:
+    def _evaluation_loader(self, graphs: Sequence[AtomicGraph]) -> DataLoader[AtomicGraph]:
         return self._loader(graphs, EvaluationBatches(graphs, self.evaluation_limit, *_processes()))
 
-    def _loader(self, graphs: list[AtomicGraph], sampler: Sampler[list[int]]) -> DataLoader[AtomicGraph]:
+    def _loader(self, graphs: Sequence[AtomicGraph], sampler: Sampler[list[int]]) -> DataLoader[AtomicGraph]:
         workers = self.prepared.config.data.workers
         on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         options: dict[str, Any] = {"persistent_workers": True} if workers else {}

@@ -22,6 +22,7 @@ def find_reference_energies(
     train: Sequence[LabelledFrame],
     isolated_atoms: Sequence[LabelledFrame],
     findings: Findings,
+    population: int | None = None,
 ) -> dict[str, float]:
     """The reference energy of each element in eV, in the order of `elements`.
 
@@ -29,9 +30,10 @@ def find_reference_energies(
         source: the energies themselves, or where to take them from. `auto` takes the isolated atoms where every element
             of the training frames has one, and least squares otherwise.
         elements: the symbols the model knows; may be more than occur in the training frames.
-        train: the training frames, without the isolated atoms.
+        train: the training frames, without the isolated atoms; or a sample with every element that occurs.
         isolated_atoms: the single-atom frames.
         findings: receives the reason of the choice, and a warning where least squares cannot tell elements apart.
+        population: how many training frames there are, where `train` is a sample of them.
 
     Raises:
         DataError: an element is missing from the given energies or the isolated atoms, or isolated atoms of one element
@@ -54,7 +56,7 @@ def find_reference_energies(
             )
     elif source == "least-squares" or not in_train <= set(of_atoms):
         reason = "as asked" if source == "least-squares" else _why_not_isolated(in_train, of_atoms)
-        return least_squares(elements, train, reason, findings)
+        return least_squares(elements, train, reason, findings, population)
     files = ", ".join(sorted({labelled.frame.file for labelled in isolated_atoms}))
     energies = {symbol: of_atoms.get(symbol, 0.0) for symbol in elements}
     findings.note(f"data.reference_energies = {_listing(energies)} (isolated atoms in {files})")
@@ -85,7 +87,11 @@ def isolated_atom_energies(frames: Sequence[LabelledFrame], findings: Findings) 
 
 
 def least_squares(
-    elements: Sequence[str], train: Sequence[LabelledFrame], reason: str, findings: Findings
+    elements: Sequence[str],
+    train: Sequence[LabelledFrame],
+    reason: str,
+    findings: Findings,
+    population: int | None = None,
 ) -> dict[str, float]:
     """Fit E0 to the energies of the training frames.
 
@@ -101,13 +107,18 @@ def least_squares(
     occurring, counts = composition_matrix(labelled, elements)
     num_atoms = counts.sum(axis=1)
     weights = np.sqrt([frame.weight * frame.energy_weight for frame in labelled]) / num_atoms
-    solution = np.linalg.lstsq(
-        counts * weights[:, None], np.array([frame.energy for frame in labelled]) * weights, rcond=1e-10
-    )[0]
+    matrix = counts * weights[:, None]
+    target = np.array([frame.energy for frame in labelled]) * weights
+    solution = np.linalg.lstsq(matrix, target, rcond=1e-10)[0]
     energies.update(zip(occurring, (float(value) for value in solution), strict=True))
+    sample = ""
+    if population is not None and len(train) < population:
+        errors = _coefficient_errors(matrix, target - matrix @ solution) * np.sqrt(1 - len(train) / population)
+        listed = _listing(dict(zip(occurring, errors.tolist(), strict=True)))
+        sample = f", a sample of {population}, standard errors {listed}"
     findings.note(
         f"data.reference_energies = {_listing(energies)} (least squares over the energies of {len(labelled)} training "
-        f"frames; {reason})"
+        f"frames{sample}; {reason})"
     )
     ambiguity = indistinguishable(occurring, np.unique(counts, axis=0))
     if ambiguity:
@@ -118,6 +129,13 @@ def least_squares(
         )
     _warn_never_seen([symbol for symbol in elements if symbol not in occurring], findings)
     return energies
+
+
+def _coefficient_errors(matrix: NDArray[np.float64], residuals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard errors of least-squares coefficients: s^2 (A^T A)^+ has their squares on its diagonal."""
+    freedom = max(1, len(matrix) - np.linalg.matrix_rank(matrix, rtol=1e-10))
+    variance = (residuals**2).sum() / freedom
+    return np.sqrt(variance * np.diag(np.linalg.pinv(matrix.T @ matrix, rtol=1e-10, hermitian=True)))
 
 
 def composition_matrix(

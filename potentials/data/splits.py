@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from potentials.data.labels import LabelledFrame
+from potentials.data.lazy.lazy_frames import LazyFrames
 from potentials.errors import DataError
 
 _SUBSET = 1
@@ -66,6 +67,8 @@ def draw_subset(count: int, seed: int, size: int) -> list[int]:
 
 def describe_part(frames: Sequence[LabelledFrame]) -> dict[str, list[int]]:
     """The numbers of the frames of a part, by file."""
+    if isinstance(frames, LazyFrames):
+        return frames.numbers_by_file()
     files: dict[str, list[int]] = {}
     for labelled in frames:
         files.setdefault(labelled.frame.file, []).append(labelled.frame.index)

@@ -12,6 +12,19 @@ from potentials.data.graph import AtomicGraph
 
 
 @dataclass(frozen=True)
+class StandardErrors:
+    """Of means over a sample of frames, for those over all; NaN where there is nothing to take a mean of."""
+
+    frames: int
+    """Of which the sample was drawn."""
+    average_neighbors: float
+    forces_rms: float
+    """eV/A."""
+    residual_mean: float
+    """eV."""
+
+
+@dataclass(frozen=True)
 class Statistics:
     """Statistics of the training frames; NaN where no frame has the label."""
 
@@ -30,22 +43,29 @@ class Statistics:
     """Mean over frames of (energy - sum of reference energies) / number of atoms, eV."""
     residual_std: float
     """Standard deviation of the same, eV."""
+    standard_errors: StandardErrors | None = None
+    """Where the frames are a sample of the training frames."""
 
 
 def gather_statistics(
-    graphs: Sequence[AtomicGraph], elements: Sequence[str], reference_energies: Mapping[str, float]
+    graphs: Sequence[AtomicGraph],
+    elements: Sequence[str],
+    reference_energies: Mapping[str, float],
+    population: int | None = None,
 ) -> Statistics:
     """Run over the graphs of the training frames once.
 
     Args:
-        graphs: of the training frames.
+        graphs: of the training frames, or of a sample of them drawn at random.
         elements: the symbols that `graph.species` indexes.
         reference_energies: eV, by symbol.
+        population: how many training frames there are, where the graphs are a sample.
     """
     e0 = np.array([reference_energies[symbol] for symbol in elements])
     num_atoms = num_edges = lonely = 0
     square_sums, components = np.zeros(len(elements)), np.zeros(len(elements))
     residuals = []
+    rows = []
     for graph in graphs:
         species, forces = graph.species.numpy(), graph.forces.numpy()
         degree = graph.receiver_degree.numpy()
@@ -53,9 +73,13 @@ def gather_statistics(
         num_edges += int(degree.sum())
         lonely += int((degree == 0).sum())
         residuals.append((float(graph.energy) - e0[species].sum()) / len(species))
+        of_frame = [degree.sum(), (degree > 0).sum(), 0.0, 0.0]
         if np.isfinite(forces).all():
+            of_frame[2:] = [(forces**2).sum(), forces.size]
             square_sums += np.bincount(species, (forces**2).sum(axis=1), minlength=len(elements))
             components += 3.0 * np.bincount(species, minlength=len(elements))
+        if population is not None:
+            rows.append(of_frame)
     known = np.array(residuals)[np.isfinite(residuals)]
     return Statistics(
         num_frames=len(graphs),
@@ -69,7 +93,37 @@ def gather_statistics(
         },
         residual_mean=float(known.mean()) if len(known) else float("nan"),
         residual_std=float(known.std()) if len(known) else float("nan"),
+        standard_errors=None if population is None else _standard_errors(np.array(rows), known, population),
     )
+
+
+def _standard_errors(
+    rows: NDArray[np.float64], residuals: NDArray[np.float64], population: int
+) -> StandardErrors | None:
+    """From edges, atoms with edges, squares and number of force components of each frame; None if all are there."""
+    if len(rows) >= population:
+        return None
+    edges, with_edges, squares, components = rows.T
+    mean_square = squares.sum() / components.sum() if components.any() else np.nan
+    return StandardErrors(
+        frames=population,
+        average_neighbors=ratio_error(edges, with_edges, population),
+        forces_rms=ratio_error(squares, components, population) / (2 * float(np.sqrt(mean_square))),
+        residual_mean=ratio_error(residuals, np.ones(len(residuals)), population),
+    )
+
+
+def ratio_error(numerators: NDArray[np.float64], denominators: NDArray[np.float64], population: int) -> float:
+    """The standard error of sum(numerators) / sum(denominators), drawn without replacement from a population.
+
+    s = sqrt(1 - n / N) sqrt(n / (n - 1) sum_i (y_i - R x_i)^2) / sum_i x_i  (Cochran, Sampling Techniques, 6.3).
+    """
+    count, total = len(numerators), denominators.sum()
+    if count < 2 or total == 0:
+        return float("nan")
+    deviations = numerators - numerators.sum() / total * denominators
+    drawn = max(0.0, 1 - count / population)
+    return float(np.sqrt(drawn * count / (count - 1) * (deviations**2).sum()) / total)
 
 
 def _root_mean(square_sum: NDArray[np.float64], count: NDArray[np.float64]) -> float:

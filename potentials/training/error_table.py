@@ -25,6 +25,8 @@ class PartErrors:
     """Errors of the forces on the atoms of each element."""
     groups: dict[str, PropertyErrors] = field(default_factory=dict)
     """Errors on the frames of each configuration group."""
+    sample_of: int | None = None
+    """How many frames the part has, where these are a sample of them."""
     rotation: RotationError | None = None
     """Of these frames; `None` for a family with exact symmetry."""
 
@@ -40,7 +42,7 @@ class ErrorTable:
 
         Below, for a family of approximate symmetry, what rotations change.
         """
-        rows = [(part.part, str(part.frames), part.errors) for part in self.parts]
+        rows = [(_name(part), str(part.frames), part.errors) for part in self.parts]
         turned = [_rotation_text(part.part, part.rotation) for part in self.parts if part.rotation is not None]
         return "\n".join([_text("part", "frames", rows), *turned])
 
@@ -76,6 +78,10 @@ def align(rows: Sequence[Sequence[str]]) -> str:
         ).rstrip()
         for row in rows
     )
+
+
+def _name(part: PartErrors) -> str:
+    return part.part if part.sample_of is None else f"{part.part} (sample of {part.sample_of})"
 
 
 def _text(head: str, count: str | None, rows: Sequence[tuple[str, str, PropertyErrors]]) -> str:
@@ -117,5 +123,6 @@ def _part_from_json(data: dict[str, Any]) -> PartErrors:
         errors=PropertyErrors.from_dict(data["errors"]),
         elements={symbol: Error(**error) for symbol, error in data["elements"].items()},
         groups={name: PropertyErrors.from_dict(errors) for name, errors in data["groups"].items()},
+        sample_of=data.get("sample_of"),
         rotation=None if data.get("rotation") is None else RotationError(**data["rotation"]),
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from potentials.data.batch_limits import BatchLimit, batches
 from potentials.data.graph import AtomicGraph, GraphBatch
+from potentials.data.part_facts import known_labels
 from potentials.potential import Potential, Prediction
 from potentials.training.error_table import PartErrors
 from potentials.training.metrics import ErrorSums
@@ -58,8 +59,7 @@ def evaluate_graphs(
         groups: the names that `graph.group` numbers.
     """
     device = potential.reference_energies.device
-    forces = any(bool(torch.isfinite(graph.forces).any()) for graph in graphs)
-    stress = any(bool(torch.isfinite(graph.stress).any()) for graph in graphs)
+    forces, stress = known_labels(graphs)
     sums = ErrorSums(len(groups), len(potential.elements), device)
     collected = []
     for batch in batches(graphs, limit):
@@ -71,7 +71,7 @@ def evaluate_graphs(
     errors = PartErrors(
         part=part,
         frames=len(graphs),
-        atoms=sum(int(graph.num_nodes) for graph in graphs),
+        atoms=sum(int(parity.atoms.sum()) for parity in collected),
         errors=sums.errors(),
         elements=sums.element_errors(potential.elements),
         groups=sums.group_errors(groups),

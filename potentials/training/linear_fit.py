@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -104,7 +104,7 @@ def _reference_energies(potential: Potential) -> dict[str, float]:
 
 
 def _equations(
-    potential: Potential, graphs: list[AtomicGraph], config: RunConfig, progress: Callable[[], None]
+    potential: Potential, graphs: Sequence[AtomicGraph], config: RunConfig, progress: Callable[[], None]
 ) -> Equations:
     equations = loss_equations(potential, graphs, config.loss, progress)
     if not len(equations.factor()):

@@ -18,6 +18,7 @@ from potentials import model_file
 from potentials.config.data_paths import resolve_data_paths
 from potentials.config.run import RunConfig
 from potentials.data.module import GraphDataModule
+from potentials.data.part_facts import sampled_graphs
 from potentials.data.prepare import PreparedData, prepare
 from potentials.errors import TrainingError
 from potentials.kernels.dispatch import use_kernels
@@ -86,9 +87,9 @@ def train(config: RunConfig, *, progress: bool = True) -> TrainingResult:
     folder = RunFolder(config.run)
     try:
         with stop.listening(), use_kernels(config.train.kernels):
-            prepared = prepare(config)
-            folder.create()
             first = is_first_process()
+            prepared = prepare(config, Journal(None, progress and first).say)
+            folder.create()
             with folder.lock() if first else nullcontext():
                 return _train(prepared, folder, stop, progress, first)
     except Interruption:
@@ -261,13 +262,15 @@ def _evaluate_best(
     prepared: PreparedData, data: GraphDataModule, folder: RunFolder, device: torch.device
 ) -> ErrorTable:
     best = model_file.load(folder.best, device)
-    parts = {"train": data.train_graphs, "validation": data.validation_graphs, **data.test_graphs}
-    return ErrorTable(
-        [
-            evaluate_graphs(best, graphs, limit=data.evaluation_limit, part=part, groups=data.groups).errors
-            for part, graphs in parts.items()
-        ]
-    )
+    train = sampled_graphs(data.train_graphs, prepared.config.seed)
+    parts = {"train": train, "validation": data.validation_graphs, **data.test_graphs}
+    found = [
+        evaluate_graphs(best, graphs, limit=data.evaluation_limit, part=part, groups=data.groups).errors
+        for part, graphs in parts.items()
+    ]
+    if len(train) < len(data.train_graphs):
+        found[0] = replace(found[0], sample_of=len(data.train_graphs))
+    return ErrorTable(found)
 
 
 def _show_finished(folder: RunFolder, status: Status, journal: Journal) -> TrainingResult:

@@ -173,7 +173,7 @@ DATA = [
     ("{train: a, weights: {groups: bulk}}", 'weights.groups: expected a mapping, got text "bulk"'),
     ("{train: a, forces: null}", "forces: null, but loss.forces.weight is 100; loss.forces: null leaves it out"),
     ("nothing", 'expected a mapping with keys "train", "validation", "test", "split_seed", "train_size", "energy", "forces", "stress" '
-                'and 11 more, got text "nothing"'),
+                'and 12 more, got text "nothing"'),
 ]  # fmt: skip
 
 
@@ -292,7 +292,7 @@ def test_top_level():
     ]
     assert messages("run: a\nseeds: 3\n") == [
         'c.yaml:1  data: missing; expected a mapping with keys "train", "validation", "test", "split_seed", "train_size", "energy", '
-        '"forces", "stress" and 11 more',
+        '"forces", "stress" and 12 more',
         'c.yaml:1  model: missing; expected a mapping with the key "name" ("pairs" or "triples")',
         'c.yaml:2  seeds: unknown key; did you mean "seed"?',
     ]

@@ -10,8 +10,9 @@ import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import molecule
+from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
+from ase.constraints import FixAtoms
 
 from potentials.config.data import DataConfig
 from potentials.config.families import FamilyConfig
@@ -53,6 +54,34 @@ def isolated_atom(symbol: str) -> Atoms:
 def molecules() -> list[Atoms]:
     """Twelve frames of three molecules of H, C and O."""
     return [labelled_molecule(("CH3CH2OH", "H2O", "CH4")[seed % 3], seed) for seed in range(12)]
+
+
+@pytest.fixture
+def varied() -> list[Atoms]:
+    """Thirty frames of molecules and crystals, with keys that come late, go missing, or change their type."""
+    random = np.random.default_rng(5)
+    frames = []
+    for number in range(30):
+        atoms = (
+            Atoms("CH4", random.normal(size=(5, 3))) if number % 3 else bulk("Cu", cubic=True) * (1, 1, 1 + number % 2)
+        )
+        atoms.rattle(0.1, seed=number)
+        results = {"energy": float(random.normal()) * 1e4, "forces": random.normal(size=(len(atoms), 3))}
+        if atoms.pbc.all():
+            results["stress"] = random.normal(size=6)
+        if number % 5 != 2:
+            atoms.calc = SinglePointCalculator(atoms, **results)
+        atoms.info["config_type"] = ("gas", "solid, Größe", "")[number % 3]
+        atoms.info["count"] = number if number < 12 else number + 0.5
+        atoms.info["flag"] = bool(number % 2)
+        if number > 7 and number % 2:
+            atoms.info["tensor"] = random.normal(size=(3, 3)).astype(np.float32)
+            atoms.arrays["REF_forces"] = random.normal(size=(len(atoms), 3))
+        atoms.set_tags(range(len(atoms)))
+        if number == 11:
+            atoms.set_constraint(FixAtoms([0, 2]))
+        frames.append(atoms)
+    return frames
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from ase.build import bulk
 
 from potentials.data.graph import graphs_from_frames
 from potentials.data.labels import LabelledFrame
-from potentials.data.statistics import Statistics, gather_statistics
+from potentials.data.statistics import Statistics, gather_statistics, ratio_error
 
 Labelled = Callable[..., LabelledFrame]
 
@@ -58,3 +58,16 @@ def test_what_is_not_known_is_nan(labelled: Labelled) -> None:
     unknown = [statistics.average_neighbors, statistics.forces_rms, statistics.residual_mean, statistics.residual_std]
     assert np.isnan(unknown).all()
     assert statistics.forces_rms_per_element == {}
+
+
+def test_standard_errors_are_the_spread_of_samples() -> None:
+    """Against the means of many samples drawn from a known population."""
+    random = np.random.default_rng(7)
+    sizes = random.integers(2, 20, size=400).astype(float)
+    edges = sizes * random.normal(10, 2, size=400)
+    drawn = [random.choice(400, 100, replace=False) for _ in range(4000)]
+    spread = np.std([edges[chosen].sum() / sizes[chosen].sum() for chosen in drawn])
+    told = np.mean([ratio_error(edges[chosen], sizes[chosen], 400) for chosen in drawn])
+    assert told == pytest.approx(spread, rel=0.05)
+    assert ratio_error(edges, sizes, 400) == 0
+    assert np.isnan(ratio_error(edges[:1], sizes[:1], 400))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.fingerprints import NEAR, Alike, comparable
 from potentials.data.checks import structure_hash
+from potentials.data.frames import Frame
 from potentials.data.labels import LabelledFrame
 
 _ENERGY_DIFFERENCE = 1e-3
@@ -91,7 +92,7 @@ def _across(part: str, earlier: str, frames: _Owned, pairs: _Pairs) -> Iterator[
                 found[mine] = found.get(mine, False) or same
     if found:
         count = sum(1 for owner, _ in frames if owner == part)
-        yield _leak(part, earlier, [frames[k][1] for k in sorted(found)], sum(found.values()), count)
+        yield leak_finding(part, earlier, [frames[k][1].frame for k in sorted(found)], sum(found.values()), count)
 
 
 def exact_leaks(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
@@ -103,10 +104,11 @@ def exact_leaks(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditF
             known = set(hashes[earlier])
             same = [frame for frame, its in zip(parts[part], hashes[part], strict=True) if its in known]
             if same:
-                yield _leak(part, earlier, same, len(same), len(parts[part]))
+                yield leak_finding(part, earlier, [frame.frame for frame in same], len(same), len(parts[part]))
 
 
-def _leak(part: str, earlier: str, found: Sequence[LabelledFrame], equal: int, count: int) -> AuditFinding:
+def leak_finding(part: str, earlier: str, found: Sequence[Frame], equal: int, count: int) -> AuditFinding:
+    """What is said of frames of a part that are, to the letter (`equal` of them) or nearly, in an earlier one too."""
     return AuditFinding(
         "leak",
         "error" if equal or len(found) > _FEW * count else "note",
@@ -114,6 +116,6 @@ def _leak(part: str, earlier: str, found: Sequence[LabelledFrame], equal: int, c
         f"within {NEAR:g} A in each coordinate",
         f"errors on frames that are in the {earlier} data too say nothing about new structures",
         "remove them from one of both",
-        tuple(frame.frame for frame in found),
+        tuple(found),
         {"same": float(equal), "share": len(found) / count},
     )

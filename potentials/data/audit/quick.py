@@ -39,16 +39,25 @@ def quick_findings(parts: Parts, isolated: Sequence[LabelledFrame], cutoff: floa
     yield from coverage_findings(parts, isolated, cutoff)
 
 
-def brief_audit(parts: Parts, findings: Findings) -> None:
-    """What is worth a warning before training, besides what `prepare` checks anyway."""
+def brief_audit(parts: Parts, findings: Findings, leaks: Iterator[AuditFinding] | None = None) -> None:
+    """What is worth a warning before training, besides what `prepare` checks anyway.
+
+    Args:
+        parts: the frames, or some of them.
+        findings: receives the warnings.
+        leaks: frames that are in an earlier part to the letter, where `parts` are not all frames.
+    """
     looked_at = {part: _first(frames) for part, frames in parts.items()}
     cut = [f"{len(looked_at[part])} of the {part}" for part in parts if len(looked_at[part]) < len(parts[part])]
-    leaks: Iterator[AuditFinding] = iter(())
     if cut:
         findings.note(f"looked for faults in {', '.join(cut)} frames only; `potentials data audit` looks at all")
-        leaks = exact_leaks(parts)
-    quick = [found for found in _of_frames(looked_at) if not (cut and found.check == "leak" and found.figures["same"])]
-    for found in (*quick, *cut_trajectories(looked_at), *leaks):
+        leaks = exact_leaks(parts) if leaks is None else leaks
+    quick = [
+        found
+        for found in _of_frames(looked_at)
+        if not (leaks is not None and found.check == "leak" and found.figures["same"])
+    ]
+    for found in (*quick, *cut_trajectories(looked_at), *(leaks or ())):
         if found.severity != "note" and found.check not in _NOT_IN_BRIEF:
             where = f", in {frame_list(found.frames)}" if found.frames else ""
             findings.warn(f"{found.what}{where}. {found.why[0].upper()}{found.why[1:]}: {found.remedy}")

@@ -1,0 +1,142 @@
+"""Converting files of frames: read one after the other, written aside, and put in place when everything is there."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import lmdb
+
+from potentials.data.conversion.extxyz_writer import ExtxyzWriter
+from potentials.data.conversion.hdf5_writer import Hdf5Writer
+from potentials.data.conversion.lmdb_writer import LmdbWriter
+from potentials.data.conversion.sqlite_writer import SqliteWriter
+from potentials.data.conversion.writer import FrameWriter
+from potentials.data.streaming import count_frames, iter_frames
+from potentials.errors import DataError
+
+WRITERS: dict[str, type[FrameWriter]] = {
+    ".extxyz": ExtxyzWriter,
+    ".xyz": ExtxyzWriter,
+    ".db": SqliteWriter,
+    ".aselmdb": LmdbWriter,
+    ".h5": Hdf5Writer,
+    ".hdf5": Hdf5Writer,
+}
+_WRITING_ERRORS = (OSError, RuntimeError, lmdb.Error, sqlite3.Error)
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was written."""
+
+    files: list[Path]
+    frames: int
+    atoms: int
+    num_bytes: int
+
+
+def convert(
+    sources: Sequence[str],
+    target: Path,
+    *,
+    shards: int = 1,
+    overwrite: bool = False,
+    report: Callable[[int], None] = lambda frames: None,
+) -> Conversion:
+    """Write the frames of `sources`, in their order, to `target` in the format of its name.
+
+    Calculator results, info and arrays stay what they are; no key, unit or number is changed. A file appears when it is
+    complete and on the disk.
+
+    Args:
+        sources: what `read_frames` takes.
+        target: the file to write.
+        shards: in how many files; successive frames each, as equal in number as possible, called NAME-00000.ext and on.
+        overwrite: whether files that are there may be replaced.
+        report: told the number of frames that are written.
+
+    Raises:
+        DataError: a frame cannot be read, the format cannot hold it, or files are in the way or cannot be written.
+    """
+    files = _targets(target, shards, overwrite)
+    total = count_frames(list(sources)) if shards > 1 else 0
+    if shards > 1 and total < shards:
+        raise DataError(f"there are {total} frames for {shards} shards; ask for fewer")
+    # The last one takes what is left, also where the number is not known.
+    lasts = [total * (number + 1) // shards - 1 for number in range(shards - 1)]
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+            aside = [Path(folder) / file.name for file in files]
+            frames, atoms = _write(sources, aside, lasts, report)
+            for written in aside:
+                _synchronise(written)
+            for written, file in zip(aside, files, strict=True):
+                written.replace(file)
+            _synchronise(target.parent)
+    except _WRITING_ERRORS as error:
+        raise DataError(f"{target} cannot be written: {error}") from error
+    return Conversion(files, frames, atoms, sum(file.stat().st_size for file in files))
+
+
+def _targets(target: Path, shards: int, overwrite: bool) -> list[Path]:
+    """The files to write, after making sure that they can be."""
+    if target.suffix not in WRITERS:
+        raise DataError(f"{target}: expected a name that ends in {', '.join(WRITERS)}")
+    if not target.parent.is_dir():
+        raise DataError(f"the folder of {target} does not exist")
+    if shards < 1:
+        raise DataError(f"expected one or more shards, got {shards}")
+    files = [target] if shards == 1 else [_shard(target, number) for number in range(shards)]
+    there = [file for file in files if file.exists()]
+    if there and not overwrite:
+        raise DataError(f"{there[0]} is there already; choose another name, or --overwrite")
+    pattern = re.compile(rf"{re.escape(target.stem)}-\d{{5,}}{re.escape(target.suffix)}")
+    strangers = sorted({file for file in target.parent.iterdir() if pattern.fullmatch(file.name)} - set(files))
+    if shards > 1 and strangers:
+        raise DataError(
+            f"{strangers[0]} is a shard of another division, which would be taken for one of these {shards}; remove it"
+        )
+    return files
+
+
+def _shard(target: Path, number: int) -> Path:
+    return target.with_name(f"{target.stem}-{number:05d}{target.suffix}")
+
+
+def _write(
+    sources: Sequence[str], files: Sequence[Path], lasts: Sequence[int], report: Callable[[int], None]
+) -> tuple[int, int]:
+    """Write `files` one after the other; `lasts` are the numbers of the last frames of all but the last file."""
+    writer_class = WRITERS[files[0].suffix]
+    writer, shard = writer_class(files[0]), 0
+    frames = atoms = 0
+    try:
+        for frame in iter_frames(list(sources)):
+            if shard < len(lasts) and frames > lasts[shard]:
+                writer.close()
+                shard += 1
+                writer = writer_class(files[shard])
+            writer.add(frame)
+            frames += 1
+            atoms += len(frame.atoms)
+            report(frames)
+        writer.close()
+    except BaseException:
+        writer.discard()
+        raise
+    return frames, atoms
+
+
+def _synchronise(path: Path) -> None:
+    """Wait until a file, or what a folder lists, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

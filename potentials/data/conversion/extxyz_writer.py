@@ -1,0 +1,85 @@
+"""Writing extended XYZ by ASE, each frame read back at once, as the format has no room for some values."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+from ase import Atoms
+
+from potentials.data.conversion.writer import FrameWriter, Place
+from potentials.data.frames import Frame
+
+_TOLERANCE = 1e-8
+"""ASE writes numbers of atoms with eight decimals."""
+
+
+class ExtxyzWriter(FrameWriter):
+    """Writes `.extxyz` and `.xyz`; numbers of atoms are rounded to 1e-8, as ASE does."""
+
+    format = "extended XYZ"
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("w")
+
+    def add(self, frame: Frame) -> None:
+        """See `FrameWriter`."""
+        for key, value in frame.atoms.info.items():
+            if isinstance(value, str) and not value:
+                raise self.refusal(frame, "info", key, "a text without a character is taken for what follows it")
+        text = io.StringIO()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of entries that are left out: they are missed below
+            try:
+                ase.io.write(text, frame.atoms, format="extxyz")
+                text.seek(0)
+                read = ase.io.read(text, index=0, format="extxyz")
+            except (KeyError, ValueError, TypeError, OSError) as error:
+                raise self.refusal(frame, None, None, f"{type(error).__name__}: {error}") from error
+        self._check(frame, read)
+        self.file.write(text.getvalue())
+
+    def close(self) -> None:
+        """See `FrameWriter`."""
+        self.file.close()
+
+    def discard(self) -> None:
+        """See `FrameWriter`."""
+        self.file.close()
+
+    def _check(self, frame: Frame, read: Atoms) -> None:
+        """Make sure that a frame comes back; a label may come back in another place, where it is found too.
+
+        Raises:
+            DataError: something is lost or changed.
+        """
+        found = {key: value for _, key, value in _entries(read)}
+        for place, key, value in _entries(frame.atoms):
+            if value is None and place == "results":
+                continue
+            if key not in found:
+                raise self.refusal(frame, place, key, "it would be lost")
+            if not _is_same(found[key], value):
+                raise self.refusal(frame, place, key, f"it would be read as {found[key]!r}, not {value!r}")
+
+
+def _entries(atoms: Atoms) -> list[tuple[Place, str, Any]]:
+    results = {} if atoms.calc is None else atoms.calc.results
+    found: list[tuple[Place, str, Any]] = [("results", key, value) for key, value in results.items()]
+    found += [("info", key, value) for key, value in atoms.info.items()]
+    return found + [("arrays", key, value) for key, value in atoms.arrays.items()]
+
+
+def _is_same(read: Any, written: Any) -> bool:
+    if isinstance(written, dict) or isinstance(read, dict):
+        return bool(read == written)
+    ours, theirs = np.asarray(read), np.asarray(written)
+    if ours.shape != theirs.shape:
+        return False
+    if ours.dtype.kind in "fc" and theirs.dtype.kind in "iufc":
+        return bool(np.allclose(ours, theirs, rtol=1e-14, atol=_TOLERANCE, equal_nan=True))
+    return (ours.dtype.kind == "U") == (theirs.dtype.kind == "U") and bool((ours == theirs).all())
