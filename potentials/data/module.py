@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import multiprocessing
 import signal
 from collections.abc import Sequence
 from typing import Any
@@ -139,6 +141,16 @@ def _ignore_signals(worker: int) -> None:
     """Terminals and batch systems send their signals to all processes; it is the main one that ends its workers."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
+
+
+def _end_workers() -> None:
+    """End the workers that are left at the end of the program, which would ignore Python's signal and be waited for."""
+    for process in multiprocessing.active_children():
+        if process.daemon:
+            process.kill()
+
+
+atexit.register(_end_workers)
 
 
 def _processes() -> tuple[int, int]:
