@@ -82,7 +82,7 @@ def _walk(spot: _Spot) -> _Spot:
         section = _section(expected, spot.value)
         if part in expected.tags:
             spot = _Spot(spot.path, Expectation(expected.tags[str(part)]), spot.value, rest)
-        elif expected.is_union or part == "[key]":
+        elif expected.is_union or (part == "[key]" and section is None):  # a key of a mapping, not one called so
             break
         elif section is not None:
             field = section.model_fields.get(str(part))

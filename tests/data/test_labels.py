@@ -275,6 +275,13 @@ def test_nan_and_infinite_labels_name_the_frames(bad: float, name: str) -> None:
         label(frames, stress="s")
 
 
+def test_absurd_labels_name_the_frames() -> None:
+    frames = [copper(index) for index in range(3)]
+    frames[1].atoms.calc.results["forces"] = np.array([[0.0, -1e100, 0.0]])
+    with pytest.raises(DataError, match=r'the forces "forces" is larger than 1e\+15 in 1 frame \(a\.xyz: 1\)'):
+        label(frames)
+
+
 def test_stress_asked_of_molecules() -> None:
     with pytest.raises(DataError, match="none of the 2 frames is periodic in three directions, and molecules"):
         label([water(0), water(1)], stress="stress")
