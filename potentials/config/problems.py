@@ -48,7 +48,7 @@ def in_one_line(error: ValidationError) -> str:
         for details in found[:_MOST_IN_LINE]
     ]
     more = f"; and {len(found) - _MOST_IN_LINE} more" if len(found) > _MOST_IN_LINE else ""
-    return "; ".join(shortened(" ".join(text.split())) for text in texts) + more
+    return "; ".join(shortened(text) for text in texts) + more
 
 
 @dataclass(frozen=True)
