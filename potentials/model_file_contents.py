@@ -67,7 +67,7 @@ def _read(file: Path) -> tuple[str, Tensors]:
             _check_tensors(file, {name: opened.get_slice(name).get_dtype() for name in names[: MAX_TENSORS + 1]})
             return text, {name: opened.get_tensor(name) for name in names}
     except (SafetensorError, OSError, ValueError) as error:
-        raise ModelFileError(f"{file}: not a model file, or truncated ({error})") from error
+        raise ModelFileError(f"{file}: not a model file, or truncated ({shortened(str(error))})") from error
 
 
 def _check_tensors(file: Path, dtypes: dict[str, str]) -> None:

@@ -204,6 +204,15 @@ def test_truncated_in_the_header(saved: Path) -> None:
             model_file.load(saved)
 
 
+def test_names_of_tensors_are_not_printed_as_they_are(saved: Path) -> None:
+    entries = {"a\nb\x1b[31m\ud800": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}
+    index = json.dumps({"__metadata__": {"potentials": "{}"}, **entries}).encode()
+    saved.write_bytes(struct.pack("<Q", len(index)) + index + bytes(4))
+    with pytest.raises(ModelFileError, match="not a model file, or truncated") as caught:
+        model_file.load(saved)
+    assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_random_bytes(seed: int, tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(seed)

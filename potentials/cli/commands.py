@@ -38,6 +38,11 @@ class LazyCommands(TyperGroup):
         except PotentialsError as problem:
             console.error(str(problem))
             raise typer.Exit(BAD_INPUT) from problem
+        except BrokenPipeError:
+            raise  # whoever read the output has seen enough; click ends quietly
+        except OSError as problem:
+            console.error(f"{problem.filename or 'files'}: {problem.strerror or problem}")
+            raise typer.Exit(BAD_INPUT) from problem
         except KeyboardInterrupt as problem:
             console.error("interrupted")
             raise typer.Exit(INTERRUPTED) from problem

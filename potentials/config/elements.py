@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -22,7 +23,7 @@ def check_symbol(symbol: str) -> str:
 
 def check_distinct(symbols: list[str]) -> list[str]:
     """Return `symbols` if none comes twice; raise `ValueError` otherwise."""
-    repeated = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
+    repeated = sorted(symbol for symbol, count in Counter(symbols).items() if count > 1)
     if repeated:
         raise ValueError(f"elements given more than once: {', '.join(repeated)}")
     return symbols

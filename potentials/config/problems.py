@@ -48,7 +48,7 @@ def in_one_line(error: ValidationError) -> str:
         for details in found[:_MOST_IN_LINE]
     ]
     more = f"; and {len(found) - _MOST_IN_LINE} more" if len(found) > _MOST_IN_LINE else ""
-    return "; ".join(shortened(" ".join(text.split())) for text in texts) + more
+    return "; ".join(shortened(text) for text in texts) + more
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _walk(spot: _Spot) -> _Spot:
         section = _section(expected, spot.value)
         if part in expected.tags:
             spot = _Spot(spot.path, Expectation(expected.tags[str(part)]), spot.value, rest)
-        elif expected.is_union or part == "[key]":
+        elif expected.is_union or (part == "[key]" and section is None):  # a key of a mapping, not one called so
             break
         elif section is not None:
             field = section.model_fields.get(str(part))

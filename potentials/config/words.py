@@ -28,9 +28,12 @@ def quote(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """Text that may come from anywhere, on a line of bearable length that every terminal can print."""
-    shown = text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 3] + "..."
-    return shown.encode("utf-8", "backslashreplace").decode("utf-8")
+    """Text that may come from anywhere, on one line of bearable length that every terminal can print."""
+    line = " ".join(text.split())
+    shown = line if len(line) <= _LONGEST_TEXT else line[: _LONGEST_TEXT - 3] + "..."
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in shown
+    )
 
 
 def one_of(choices: Sequence[str]) -> str:

@@ -19,9 +19,9 @@ from potentials.data.stores import STORE_SUFFIXES
 from potentials.errors import DataError
 from potentials.units import ENERGY_IN_EV, FORCE_IN_EV_PER_ANGSTROM, STRESS_IN_EV_PER_CUBIC_ANGSTROM
 
-LARGEST_LABEL = 1e100
-"""Its square is still a number. Nothing comes near, in whatever unit."""
 ASE_ORDER = "xx yy zz yz xz xy"
+LARGEST_LABEL = 1e15
+"""In any unit: of larger numbers, squares and sums lose their meaning."""
 _MOST_KEYS = 30
 """That a message lists."""
 _AXIS = {"x": 0, "y": 1, "z": 2}
@@ -184,9 +184,10 @@ def _parse_all(
     what: str,
     parse: Callable[[Any, Atoms], NDArray[np.float64]],
 ) -> list[NDArray[np.float64] | None]:
-    """Parse every value that is there; complain about shape or type at once, about impossible numbers of all frames."""
+    """Parse every value that is there; complain about shape or type at once, about absurd numbers of all frames."""
     parsed: list[NDArray[np.float64] | None] = []
     not_finite: list[Frame] = []
+    too_large: list[Frame] = []
     for frame, value in zip(frames, values, strict=True):
         if value is None:
             parsed.append(None)
@@ -195,12 +196,16 @@ def _parse_all(
             numbers = parse(value, frame.atoms)
         except (ValueError, TypeError) as error:
             raise DataError(f"{frame}: the {what} is not usable: {shortened(str(error))}") from error
-        if not (np.abs(numbers) < LARGEST_LABEL).all():
+        if not np.isfinite(numbers).all():
             not_finite.append(frame)
+        elif (np.abs(numbers) > LARGEST_LABEL).any():
+            too_large.append(frame)
         parsed.append(numbers)
     if not_finite:
+        raise DataError(f"the {what} is NaN or infinite in {frame_list(not_finite)}; correct or remove these frames")
+    if too_large:
         raise DataError(
-            f"the {what} is NaN, infinite or absurd in {frame_list(not_finite)}; correct or remove these frames"
+            f"the {what} is larger than {LARGEST_LABEL:g} in {frame_list(too_large)}; correct or remove these frames"
         )
     return parsed
 

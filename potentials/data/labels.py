@@ -66,8 +66,8 @@ def label_frames(
         findings: receives notes on what is missing or ignored.
 
     Raises:
-        DataError: a key no frame has, a label of the wrong shape, not a number or not finite, a stress asked of frames
-            none of which is periodic, a bad weight, or a periodic structure without a cell.
+        DataError: a key no frame has, a label of the wrong shape, not a number, not finite or absurdly large, a stress
+            asked of frames none of which is periodic, a bad weight, or a periodic structure without a cell.
     """
     findings = Findings() if findings is None else findings
     frames = [_in_angstrom(frame, LENGTH_IN_ANGSTROM[config.length_unit]) for frame in frames]

@@ -50,6 +50,17 @@ def test_an_error_for_the_user_has_no_traceback(potentials, monkeypatch):
     assert result.stderr == "error: frame 3 of [a, b].xyz is empty\n"
 
 
+def test_what_the_system_refuses_has_no_traceback(potentials, monkeypatch, tmp_path):
+    _command_that_raises(monkeypatch, PermissionError(13, "Permission denied", "locked/model.potential"))
+    result = potentials("schema")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "error: locked/model.potential: Permission denied\n"
+    monkeypatch.chdir(tmp_path)
+    result = potentials("init", "builtin:ethanol", "--output", "o" * 300)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == f"error: {'o' * 300}: File name too long"
+
+
 def test_an_interruption_ends_with_its_own_code(potentials, monkeypatch):
     _command_that_raises(monkeypatch, KeyboardInterrupt())
     assert potentials("schema").exit_code == 130

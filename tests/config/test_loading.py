@@ -149,6 +149,12 @@ def _edited(lines, edit):
     return [*lines[:index], new, *lines[index + 1 :]]
 
 
+@pytest.mark.parametrize("key", ["[key]", "", " ", "<<x", "data"])
+def test_keys_that_mean_something_elsewhere(key):
+    messages = [problem.message for problem in problems_of(f'{COMPLETE}\n"{key}": {{name: a}}\n')]
+    assert any(("unknown key" in message) or ("duplicate key" in message) for message in messages)
+
+
 def test_endless_problems_are_cut_short():
     problems = problems_of("".join(f"key{k}: 1\n" for k in range(5000)))
     assert len(problems) == 101

@@ -35,7 +35,7 @@ LABELS: dict[str, dict[str, Any]] = {
     "virial": {"stress": None, "virial": {"key": "virial", "sign": "compression-positive"}},
     "weights": {"weights": {"key": "weight"}, "group_key": "kind", "length_unit": "Bohr"},
     "only energies": {"forces": None},
-    "other keys": {"energy": "REF_energy", "forces": "REF_forces", "isolated_atoms": "the same"},
+    "other keys": {"energy": "REF_energy", "forces": "REF_forces", "isolated_atoms": "its last frames"},
 }
 
 
@@ -382,7 +382,7 @@ def check(example: Example, folder: Path) -> str:
     file.write_bytes(example.data)
     settings = dict(LABELS[example.labels])
     if "isolated_atoms" in settings:
-        settings["isolated_atoms"] = str(file)
+        settings["isolated_atoms"] = f"{file}@5:"
     data = {"train": f"{file}@:4", "validation": str(file), **settings}
     loss = {"forces": None} if settings.get("forces", "") is None else {}
     model = {"name": "schnet", "cutoff": 4.0}
