@@ -112,7 +112,9 @@ def _change(draw: DrawFn, holder: Any, key: Any, values: st.SearchStrategy[Any],
         case "add" if isinstance(holder, dict):
             holder[draw(odd_keys())] = copy.deepcopy(draw(values))
         case _:
-            holder[key] = [holder[key]] * draw(st.sampled_from([0, 1, 2, 30, 1000]))
+            # Lists of lists of lists would be enormous when they are written out.
+            is_leaf = not isinstance(holder[key], dict | list)
+            holder[key] = [holder[key]] * draw(st.sampled_from([0, 1, 2, 30, 1000] if is_leaf else [0, 1, 2]))
 
 
 def _is_there(holder: Any, key: Any) -> bool:
