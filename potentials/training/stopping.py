@@ -86,10 +86,17 @@ class StopRequests(Callback):
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """From here on signals wait for a step: workers are about to be forked, where an exception would be lost."""
+        self._training = True
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """From here on there is no step to finish first, also where none was left to do."""
+        self._training = False
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock, and take the signals back from Lightning, which would end within an epoch without a word."""
         self._start = self._saved = time.monotonic()
-        self._training = True
         if signal.getsignal(signal.SIGINT) == self._on_signal:
             self._take_over()
 
