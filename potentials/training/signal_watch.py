@@ -42,6 +42,8 @@ def watching(
         yield
     finally:
         signal.set_wakeup_fd(earlier)
+        # Not by closing alone: forked processes that are still there hold the same socket.
+        sender.shutdown(socket.SHUT_RDWR)
         sender.close()
         thread.join()
         receiver.close()

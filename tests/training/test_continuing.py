@@ -325,3 +325,13 @@ def test_a_signal_to_a_worker_process_is_not_answered_by_the_main_one(tmp_path, 
     monkeypatch.setattr(TrainingModule, "on_validation_epoch_start", ends_workers)
     result = quietly(toy_run(tmp_path, data__workers=1))
     assert result.reason == "max_epochs"
+
+
+def test_listening_ends_while_forked_processes_are_there():
+    """They hold what the thread that watches signals reads from."""
+    context = multiprocessing.get_context("fork")
+    with StopRequests(None).listening():
+        child = context.Process(target=time.sleep, args=(60,))
+        child.start()
+    child.kill()
+    child.join()
