@@ -199,7 +199,7 @@ def _train_and_evaluate(
         _announce(potential, data, trainer, folder, journal)
         if checkpoint is not None:
             journal.say(f"continuing from {checkpoint}")
-        _fit(trainer, module, data, checkpoint)
+        _fit(trainer, module, data, checkpoint, stop)
         reason = _reason(module, stop)
         status = replace(status, epoch=module.epochs_trained, elapsed=stop.elapsed)
         if not trainer.is_global_zero:
@@ -208,11 +208,16 @@ def _train_and_evaluate(
         return _conclude(prepared, data, folder, journal, status, trainer.strategy.root_device, stop.signal)
 
 
-def _fit(trainer: Trainer, module: TrainingModule, data: GraphDataModule, checkpoint: Path | None) -> None:
+def _fit(
+    trainer: Trainer, module: TrainingModule, data: GraphDataModule, checkpoint: Path | None, stop: StopRequests
+) -> None:
     with ending_together(trainer):
         try:
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         except RuntimeError as error:
+            if stop.signal is not None and "DataLoader worker" in str(error):
+                # The signal also found a worker, in the moment before it leaves signals to this process.
+                raise Interruption(stop.signal.name) from error
             if not is_out_of_memory(error):
                 raise
             raise out_of_memory(error, module.batch_record, module.config.data) from error

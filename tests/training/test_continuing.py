@@ -315,16 +315,40 @@ def test_a_signal_while_foreign_code_does_not_return(number, code):
 
 def test_a_signal_to_a_worker_process_is_not_answered_by_the_main_one(tmp_path, monkeypatch):
     """Workers are forked with the handlers; ending them must not look like a signal to the run."""
-    original = TrainingModule.on_validation_epoch_start
+    original = TrainingModule.on_train_epoch_start
+    signalled = []
 
     def ends_workers(self):
-        for process in multiprocessing.active_children():
-            os.kill(process.pid, signal.SIGTERM)
+        if self.current_epoch == 2:  # those of validation have begun to work, too
+            for process in multiprocessing.active_children():
+                os.kill(process.pid, signal.SIGTERM)
+                signalled.append(process.pid)
         original(self)
 
-    monkeypatch.setattr(TrainingModule, "on_validation_epoch_start", ends_workers)
+    monkeypatch.setattr(TrainingModule, "on_train_epoch_start", ends_workers)
     result = quietly(toy_run(tmp_path, data__workers=1))
     assert result.reason == "max_epochs"
+    assert len(signalled) == 2
+
+
+def test_a_signal_that_ends_a_worker_too_is_an_interruption(uninterrupted, tmp_path, monkeypatch):
+    """As in the moment between its start and when it leaves signals to the main process."""
+    original = TrainingModule.on_train_epoch_start
+
+    def ends_all(self):
+        if self.current_epoch == 2:
+            for process in multiprocessing.active_children():
+                os.kill(process.pid, signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.5)
+        original(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingModule, "on_train_epoch_start", ends_all)
+        result = quietly(toy_run(tmp_path, **NOISE, data__workers=1))
+    assert result.interrupted
+    assert result.signal is signal.SIGTERM
+    same_end(uninterrupted, quietly(toy_run(tmp_path, **NOISE)))
 
 
 def test_listening_ends_while_forked_processes_are_there():
