@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-import pickle
 import random
 import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from potentials.training.run_folder import PREVIOUS, RunFolder
 from potentials.training.stopping import StopRequests
 
 # What torch.load raises on a file that is none of its own, or damaged where no checksum looks.
-_READ_ERRORS = (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile)
+_READ_ERRORS = (OSError, EOFError, RuntimeError, ValueError, KeyError, UnpicklingError, zipfile.BadZipFile)
 
 
 class CheckpointFiles(CheckpointIO):

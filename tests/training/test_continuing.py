@@ -316,11 +316,12 @@ def test_a_signal_while_foreign_code_does_not_return(number, code):
 def test_a_signal_to_a_worker_process_is_not_answered_by_the_main_one(tmp_path, monkeypatch):
     """Workers are forked with the handlers; ending them must not look like a signal to the run."""
     original = TrainingModule.on_train_epoch_start
+    others = set(multiprocessing.active_children())
     signalled = []
 
     def ends_workers(self):
         if self.current_epoch == 2:  # those of validation have begun to work, too
-            for process in multiprocessing.active_children():
+            for process in set(multiprocessing.active_children()) - others:
                 os.kill(process.pid, signal.SIGTERM)
                 signalled.append(process.pid)
         original(self)
