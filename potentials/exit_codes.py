@@ -1,9 +1,11 @@
-"""What the command line ends with."""
+"""What asks a command to end, and what the command line ends with."""
 
 from __future__ import annotations
 
 from signal import Signals
 
+ENDING_SIGNALS = (Signals.SIGINT, Signals.SIGTERM, Signals.SIGUSR1)
+"""Ctrl-C, and what batch systems send before they kill."""
 BAD_INPUT = 2
 INTERRUPTED = 130
 REQUEUE = 75

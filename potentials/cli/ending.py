@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from potentials.exit_codes import interruption_code
+from potentials.exit_codes import ENDING_SIGNALS, interruption_code
 
 
 @contextmanager
@@ -22,8 +22,7 @@ def ending_at_once() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-    handlers = {number: signal.signal(number, _end) for number in numbers}
+    handlers = {number: signal.signal(number, _end) for number in ENDING_SIGNALS}
     try:
         yield
     finally:

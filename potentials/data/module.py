@@ -19,6 +19,7 @@ from potentials.data.part_facts import graphs_of
 from potentials.data.prepare import PreparedData
 from potentials.data.samplers import EvaluationBatches, training_batches
 from potentials.errors import DataError
+from potentials.exit_codes import ENDING_SIGNALS
 
 
 class GraphDataModule(lightning.LightningDataModule):
@@ -139,7 +140,7 @@ class GraphDataModule(lightning.LightningDataModule):
 
 def _ignore_signals(worker: int) -> None:
     """Terminals and batch systems send their signals to all processes; it is the main one that ends its workers."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    for number in ENDING_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -69,8 +69,8 @@ class TrainingResult:
 def train(config: RunConfig, *, progress: bool = True) -> TrainingResult:
     """Train a potential, or go on with a run that was cut off, and evaluate the best model.
 
-    Everything goes into the run's folder (see `RunFolder`). A run continues from its last complete epoch, and ends
-    with the same bits as if it had not been interrupted. A finished run is not trained again; its table is shown.
+    Everything goes into the run's folder (see `RunFolder`). A run continues from its last checkpoint, and ends with the
+    same bits as if it had not been interrupted. A finished run is not trained again; its table is shown.
 
     Args:
         config: as loaded; what is `auto` is resolved here.
@@ -201,6 +201,9 @@ def _train_and_evaluate(
             journal.say(f"continuing from {checkpoint}")
         _fit(trainer, module, data, checkpoint, stop)
         reason = _reason(module, stop)
+        if stop.signal is not None and reason != "interrupted":
+            # It came with the last step or validation. The evaluation is left to the next start.
+            raise Interruption(stop.signal.name)
         status = replace(status, epoch=module.epochs_trained, elapsed=stop.elapsed)
         if not trainer.is_global_zero:
             return TrainingResult(folder.path, folder.best, None, reason, signal=stop.signal)

@@ -17,10 +17,10 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
+from potentials.exit_codes import ENDING_SIGNALS
 from potentials.training.module import TrainingModule
 from potentials.training.signal_watch import watching
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 _CTRL_C = b"\ninterrupted: saving after this step; once more to stop at once\n"
 _PREEMPTED = b"\na signal asks for the end: saving after this step\n"
 
@@ -77,10 +77,10 @@ class StopRequests(Callback):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        handlers = {number: signal.getsignal(number) for number in SIGNALS}
+        handlers = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
         self._take_over()
         try:
-            with watching(SIGNALS, self._answered, lambda: self._training):
+            with watching(ENDING_SIGNALS, self._answered, lambda: self._training):
                 yield
         finally:
             for number, handler in handlers.items():
@@ -168,7 +168,7 @@ class StopRequests(Callback):
         return due_anywhere > 0
 
     def _take_over(self) -> None:
-        for number in SIGNALS:
+        for number in ENDING_SIGNALS:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

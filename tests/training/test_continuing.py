@@ -220,6 +220,17 @@ def test_a_signal_while_the_best_model_is_evaluated(uninterrupted, tmp_path, mon
     same_end(uninterrupted, quietly(toy_run(tmp_path, **NOISE)))
 
 
+def test_a_signal_in_the_last_step(uninterrupted, tmp_path, monkeypatch):
+    """Nothing is left to train, but the best model would still have to be evaluated."""
+    with monkeypatch.context() as patch:
+        patch.setattr("potentials.training.run._evaluate_best", lambda *_: pytest.fail("went on"))
+        with signal_at(patch, 27, signal.SIGTERM):
+            result = quietly(toy_run(tmp_path, **NOISE))
+    assert result.interrupted
+    assert result.signal is signal.SIGTERM
+    same_end(uninterrupted, quietly(toy_run(tmp_path, **NOISE)))
+
+
 def test_the_best_model_of_a_run_whose_time_was_over_is_not_lost_when_it_has_more(tmp_path, monkeypatch):
     """The validation that ends such a run stands within an epoch, after the last checkpoint."""
     original = StopRequests.on_train_batch_end

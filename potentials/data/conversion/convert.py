@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
 import tempfile
@@ -19,6 +18,7 @@ from potentials.data.conversion.sqlite_writer import SqliteWriter
 from potentials.data.conversion.writer import FrameWriter
 from potentials.data.streaming import count_frames, iter_frames
 from potentials.errors import DataError
+from potentials.files import synchronize
 
 WRITERS: dict[str, type[FrameWriter]] = {
     ".extxyz": ExtxyzWriter,
@@ -75,10 +75,10 @@ def convert(
             aside = [Path(folder) / file.name for file in files]
             frames, atoms = _write(sources, aside, lasts, report)
             for written in aside:
-                _synchronise(written)
+                synchronize(written)
             for written, file in zip(aside, files, strict=True):
                 written.replace(file)
-            _synchronise(target.parent)
+            synchronize(target.parent)
     except _WRITING_ERRORS as error:
         raise DataError(f"{target} cannot be written: {error}") from error
     return Conversion(files, frames, atoms, sum(file.stat().st_size for file in files))
@@ -116,6 +116,7 @@ def _write(
     writer_class = WRITERS[files[0].suffix]
     writer, shard = writer_class(files[0]), 0
     frames = atoms = 0
+    complete = False
     try:
         for frame in iter_frames(list(sources)):
             if shard < len(lasts) and frames > lasts[shard]:
@@ -127,16 +128,8 @@ def _write(
             atoms += len(frame.atoms)
             report(frames)
         writer.close()
-    except BaseException:
-        writer.discard()
-        raise
-    return frames, atoms
-
-
-def _synchronise(path: Path) -> None:
-    """Wait until a file, or what a folder lists, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
+        complete = True
     finally:
-        os.close(descriptor)
+        if not complete:
+            writer.discard()
+    return frames, atoms

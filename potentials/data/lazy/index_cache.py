@@ -56,10 +56,10 @@ def _keep(index: FrameIndex, place: Path) -> None:
     """Other processes may do the same at the same time, so the file appears as a whole."""
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=place.parent, suffix=".npz", delete=False) as file:
+        written = Path(file.name)
         try:
             np.savez(file, allow_pickle=False, **index_arrays(index))
             file.close()
-            Path(file.name).replace(place)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+            written.replace(place)
+        finally:
+            written.unlink(missing_ok=True)
