@@ -202,7 +202,7 @@ def _train_and_evaluate(
         _fit(trainer, module, data, checkpoint, stop)
         reason = _reason(module, stop)
         if stop.signal is not None and reason != "interrupted":
-            # It came with the last step or validation. The evaluation is left to the next start.
+            # It came with the last step or after it. The evaluation is left to the next start.
             raise Interruption(stop.signal.name)
         status = replace(status, epoch=module.epochs_trained, elapsed=stop.elapsed)
         if not trainer.is_global_zero:
@@ -214,16 +214,19 @@ def _train_and_evaluate(
 def _fit(
     trainer: Trainer, module: TrainingModule, data: GraphDataModule, checkpoint: Path | None, stop: StopRequests
 ) -> None:
-    with ending_together(trainer):
-        try:
-            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-        except RuntimeError as error:
-            if stop.signal is not None and "DataLoader worker" in str(error):
-                # The signal also found a worker, in the moment before it leaves signals to this process.
-                raise Interruption(stop.signal.name) from error
-            if not is_out_of_memory(error):
-                raise
-            raise out_of_memory(error, module.batch_record, module.config.data) from error
+    try:
+        with ending_together(trainer):
+            try:
+                trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+            except RuntimeError as error:
+                if stop.signal is not None and "DataLoader worker" in str(error):
+                    # The signal also found a worker, in the moment before it leaves signals to this process.
+                    raise Interruption(stop.signal.name) from error
+                if not is_out_of_memory(error):
+                    raise
+                raise out_of_memory(error, module.batch_record, module.config.data) from error
+    finally:
+        stop.fit_is_over()
 
 
 def _conclude(

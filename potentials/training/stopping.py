@@ -73,7 +73,7 @@ class StopRequests(Callback):
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Answer signals in here: between the start and the end of training as above, else with `Interruption`."""
+        """Answer signals in here: while Lightning is at work as above, else with `Interruption`."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -90,8 +90,8 @@ class StopRequests(Callback):
         """From here on signals wait for a step: workers are about to be forked, where an exception would be lost."""
         self._training = True
 
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """From here on there is no step to finish first, also where none was left to do."""
+    def fit_is_over(self) -> None:
+        """Lightning has ended its workers and is done: from here on there is nothing to finish first."""
         self._training = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -130,14 +130,6 @@ class StopRequests(Callback):
         """A checkpoint was written."""
         self._saved = time.monotonic()
         self.checkpoint_is_due = False
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """From here on there is no step to finish first."""
-        self._training = False
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Neither here."""
-        self._training = False
 
     def state_dict(self) -> dict[str, Any]:
         """The time used so far."""

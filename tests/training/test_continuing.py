@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.utilities import CombinedLoader
 from run_comparison import interrupt_at_the_end_of, quietly, rows, same_end, status
 from toy_family import SECOND_STAGE, toy_run
 
@@ -229,6 +230,27 @@ def test_a_signal_in_the_last_step(uninterrupted, tmp_path, monkeypatch):
     assert result.interrupted
     assert result.signal is signal.SIGTERM
     same_end(uninterrupted, quietly(toy_run(tmp_path, **NOISE)))
+
+
+def test_a_signal_while_workers_are_ended(uninterrupted, tmp_path, monkeypatch):
+    """An exception there would leave them behind, and loaders that nobody closes."""
+    config = toy_run(tmp_path, **NOISE, data__workers=1)
+    original = CombinedLoader.reset
+    closed = []
+
+    def signalled(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)
+        original(self)
+        closed.append(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CombinedLoader, "reset", signalled)
+        result = quietly(config)
+    assert closed
+    assert result.interrupted
+    assert result.signal is signal.SIGTERM
+    same_end(uninterrupted, quietly(config))
 
 
 def test_the_best_model_of_a_run_whose_time_was_over_is_not_lost_when_it_has_more(tmp_path, monkeypatch):
