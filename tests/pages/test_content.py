@@ -90,7 +90,7 @@ def test_plots_keep_names_of_colours_and_lose_their_template() -> None:
     data = data_of(Plot(drawn).html())
     assert data["data"][0]["colorscale"][0][1] == "var(--density-1)"
     assert data["data"][1]["line"]["color"] == "var(--series-1)"
-    assert not data["layout"].get("template")
+    assert "layout" not in data["layout"].get("template", {})
     assert drawn.layout.template.layout.paper_bgcolor is not None, "the figure itself is left as it was"
 
 
