@@ -26,7 +26,7 @@ class MLflowConfig(StrictConfig):
     """Log to MLflow."""
 
     tracking_uri: str | None = None
-    """A server or folder; `MLFLOW_TRACKING_URI` if not given, else the folder `mlruns` of the run."""
+    """A server or a database (`sqlite:///mlflow.db`); `MLFLOW_TRACKING_URI` or MLflow's default if not given."""
     experiment: str = "potentials"
     """What the runs of one subject are collected under."""
 

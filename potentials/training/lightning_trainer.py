@@ -19,7 +19,7 @@ from potentials.config.train import TrainConfig
 from potentials.errors import TrainingError
 from potentials.training.checkpoints import CheckpointFiles, RunCheckpoint
 from potentials.training.journal import Journal
-from potentials.training.loggers import MetricsRows, StepsRows
+from potentials.training.loggers import RunRecord
 from potentials.training.progress import ProgressDisplay
 from potentials.training.run_folder import RunFolder
 from potentials.training.stopping import StopRequests
@@ -66,8 +66,7 @@ def build_trainer(config: RunConfig, folder: RunFolder, journal: Journal, stop: 
     callbacks: list[Callback] = [
         stop,
         ProgressDisplay(journal, settings.max_epochs, settings.max_time, seconds),
-        MetricsRows(folder.metrics, seconds),
-        StepsRows(folder.steps, config.logging.every_steps, seconds),
+        RunRecord(folder.metrics, folder.steps, config.logging.every_steps, seconds),
         RunCheckpoint(folder.checkpoint, stop),
     ]
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
@@ -88,84 +88,63 @@ def steps_row(
     }
 
 
-class _Rows(Callback):
-    """Adds rows to a file and gives them to the loggers.
+@runtime_checkable
+class RememberingLogger(Protocol):
+    """A logger that knows what an interruption has left of its figures."""
 
-    When a run is continued, rows of the file beyond the point from which it continues are dropped, and what the
-    loggers were given before is not given to them again: the same step has the same figures.
-    """
-
-    def __init__(self, file: RowFile, names: Mapping[str, str], seconds: Callable[[], float]) -> None:
-        self.file = file
-        self.names = names
-        self.seconds = seconds
-        self._logged_until = 0
-
-    def _continue_from(self, step: int) -> None:
-        self._logged_until = self.file.keep_until(step)
-
-    def _add(self, trainer: Trainer, row: Row) -> None:
-        step = cast(int, row["step"])
-        if step > self._logged_until:
-            for logger in trainer.loggers:
-                _log(logger, self.names, row, step)
-        self.file.append(row)
+    last_step: int
+    """The last step whose figures it holds."""
 
 
-class MetricsRows(_Rows):
-    """A row of `metrics.csv`, and one to the loggers, after every validation.
-
-    Args:
-        path: of `metrics.csv`.
-        seconds: training time so far.
-    """
-
-    def __init__(self, path: Path, seconds: Callable[[], float]) -> None:
-        super().__init__(RowFile(path, METRICS_COLUMNS), _LOGGED_METRICS, seconds)
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep the rows that count: of validations that the checkpoint knows of."""
-        if trainer.is_global_zero:
-            self._continue_from(cast(TrainingModule, pl_module).validated_step)
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Add the row."""
-        validation = cast(TrainingModule, pl_module).validation
-        if validation is not None and trainer.is_global_zero:
-            self._add(trainer, metrics_row(validation, self.seconds()))
-
-
-class StepsRows(_Rows):
-    """A row of `steps.csv`, and one to the loggers, every so many steps.
+class RunRecord(Callback):
+    """A row of `metrics.csv` after every validation and one of `steps.csv` every so many steps; the loggers get both.
 
     Not through `LightningModule.log`, whose bookkeeping costs more per step than a small model's kernels; and not
     every step, as the row waits for the device.
 
+    When a run is continued, rows beyond the point from which it continues are dropped. Loggers are given what they
+    lack of the rows before, and not again what they have: a step that is made again has the same figures.
+
     Args:
-        path: of `steps.csv`.
-        every_steps: optimiser steps from one row to the next.
+        metrics: path of `metrics.csv`.
+        steps: path of `steps.csv`.
+        every_steps: optimiser steps from one row of it to the next.
         seconds: training time so far.
     """
 
-    def __init__(self, path: Path, every_steps: int, seconds: Callable[[], float]) -> None:
-        super().__init__(RowFile(path, STEPS_COLUMNS), _LOGGED_STEPS, seconds)
+    def __init__(self, metrics: Path, steps: Path, every_steps: int, seconds: Callable[[], float]) -> None:
+        self.metrics = RowFile(metrics, METRICS_COLUMNS)
+        self.steps = RowFile(steps, STEPS_COLUMNS)
         self.every_steps = every_steps
+        self.seconds = seconds
+        self._names = {self.metrics: _LOGGED_METRICS, self.steps: _LOGGED_STEPS}
+        self._held: dict[tuple[Logger, RowFile], int] = {}
         self._hardware: HardwareWatch | None = None
         self._since = time.monotonic()
         self._frames = 0
         self._validation_began: float | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep the rows of steps that the checkpoint knows of."""
+        """Keep the rows that count: of steps and validations that the checkpoint knows of."""
         self._since = time.monotonic()
-        if trainer.is_global_zero:
-            self._hardware = HardwareWatch()
-            self._continue_from(trainer.global_step)
+        if not trainer.is_global_zero:
+            return
+        self._hardware = HardwareWatch()
+        written = {
+            self.metrics: self.metrics.keep_until(cast(TrainingModule, pl_module).validated_step),
+            self.steps: self.steps.keep_until(trainer.global_step),
+        }
+        for logger in trainer.loggers:
+            for file, step in written.items():
+                self._held[logger, file] = logger.last_step if isinstance(logger, RememberingLogger) else step
+        rows = [(cast(int, row["step"]), file, row) for file in written for row in file.rows()]
+        for _, file, row in sorted(rows, key=lambda entry: entry[0]):
+            self._log(trainer, file, row)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Add the row. All processes come here together, as its figures are those of all."""
+        """Add the row of a step. All processes come here together, as its figures are those of all."""
         if trainer.global_step % self.every_steps != 0:
             return
         figures = cast(TrainingModule, pl_module).step_figures()
@@ -174,16 +153,28 @@ class StepsRows(_Rows):
         self._since, self._frames = now, figures.frames
         if self._hardware is not None:
             row = steps_row(figures, self.seconds(), frames_per_second, self._hardware.look())
-            self._add(trainer, row)
+            self._log(trainer, self.steps, row)
+            self.steps.append(row)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Frames per second are those of training."""
         self._validation_began = time.monotonic()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave out the time since it began."""
+        """Add the row of a validation."""
         if self._validation_began is not None:
             self._since += time.monotonic() - self._validation_began
+        validation = cast(TrainingModule, pl_module).validation
+        if validation is not None and trainer.is_global_zero:
+            row = metrics_row(validation, self.seconds())
+            self._log(trainer, self.metrics, row)
+            self.metrics.append(row)
+
+    def _log(self, trainer: Trainer, file: RowFile, row: Row) -> None:
+        step = cast(int, row["step"])
+        for logger in trainer.loggers:
+            if step > self._held.get((logger, file), 0):
+                _log(logger, self._names[file], row, step)
 
 
 def log_validation(logger: Logger, validation: Validation, seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,9 @@ def mlflow_logger(config: RunConfig, section: MLflowConfig, folder: Path, run_id
         raise TrainingError(
             f"logging.mlflow: mlflow is not installed ({error}); pip install 'potentials[loggers]'"
         ) from error
-    uri = section.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or (folder / "mlruns").absolute().as_uri()
+    uri = section.tracking_uri or mlflow.get_tracking_uri()
+    for name in ("mlflow.store.db.utils", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     if not is_first_process():
         return RunMLflowLogger(section.experiment, tracking_uri=uri)
     try:

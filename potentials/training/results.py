@@ -29,14 +29,14 @@ class RunResults:
     """The frames of these parts, in the order of the evaluations."""
 
     def figures(self) -> dict[str, float]:
-        """The errors of all parts, in milli-units, under names such as `test/forces_rmse_meV_per_A`."""
+        """The errors of all parts, in milli-units, as `results/test/forces_rmse_meV_per_A`."""
         found: dict[str, float] = {}
         for part in self.table.parts:
             for name, unit in (("energy_per_atom", "meV"), ("forces", "meV_per_A"), ("stress", "meV_per_A3")):
                 error = getattr(part.errors, name)
                 if error is not None:
-                    found[f"{part.part}/{name}_mae_{unit}"] = 1e3 * error.mae
-                    found[f"{part.part}/{name}_rmse_{unit}"] = 1e3 * error.rmse
+                    found[f"results/{part.part}/{name}_mae_{unit}"] = 1e3 * error.mae
+                    found[f"results/{part.part}/{name}_rmse_{unit}"] = 1e3 * error.rmse
         return found
 
 

@@ -38,16 +38,25 @@ class RowFile:
         """
         if not self.path.is_file():
             return 0
-        text = self.path.read_text(errors="replace")
-        # The last line of a file that was cut off has no end.
-        lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
-        rows = [row for row in csv.DictReader(lines) if self._is_whole(row)]
+        rows = self._whole_rows()
         kept = io.StringIO()
         writer = csv.DictWriter(kept, self.columns, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(row for row in rows if int(row["step"]) <= step)
         write_text(self.path, kept.getvalue())
         return max((int(row["step"]) for row in rows), default=0)
+
+    def rows(self) -> list[dict[str, float | int | None]]:
+        """All rows; what was not measured is `None`."""
+        if not self.path.is_file():
+            return []
+        return [{name: _number(text) for name, text in row.items()} for row in self._whole_rows()]
+
+    def _whole_rows(self) -> list[dict[str, str]]:
+        text = self.path.read_text(errors="replace")
+        # The last line of a file that was cut off has no end.
+        lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        return [row for row in csv.DictReader(lines) if self._is_whole(row)]
 
     def _is_whole(self, row: Mapping[str | None, str | None]) -> bool:
         """Whether it has a cell for each column, and its step is a number: a full disk or a kill cuts rows off."""
@@ -58,3 +67,9 @@ class RowFile:
         text = io.StringIO()
         csv.DictWriter(text, self.columns, lineterminator="\n").writerow(row)
         return text.getvalue()
+
+
+def _number(text: str) -> float | int | None:
+    if not text:
+        return None
+    return int(text) if text.isdigit() else float(text)

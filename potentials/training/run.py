@@ -35,11 +35,12 @@ from potentials.training.lightning_trainer import (
     restored_determinism,
 )
 from potentials.training.linear_fit import fit, unused_settings
-from potentials.training.loggers import MetricsRows, log_validation, metrics_row
+from potentials.training.loggers import METRICS_COLUMNS, log_validation, metrics_row
 from potentials.training.memory_errors import is_out_of_memory, out_of_memory
 from potentials.training.module import TrainingModule
 from potentials.training.processes import ending_together, is_first_process
 from potentials.training.results import ResultsLogger, RunResults, closing
+from potentials.training.row_files import RowFile
 from potentials.training.run_folder import Reason, RunFolder, Status, is_finished
 from potentials.training.step_guard import StepGuard
 from potentials.training.stopping import Interruption, StopRequests
@@ -167,7 +168,7 @@ def _fit_and_evaluate(prepared: PreparedData, folder: RunFolder, journal: Journa
         journal.say("interrupted before the fit was complete; the same command starts anew")
         raise
     elapsed = time.monotonic() - start
-    MetricsRows(folder.metrics, lambda: elapsed).file.append(metrics_row(validation, elapsed))
+    RowFile(folder.metrics, METRICS_COLUMNS).append(metrics_row(validation, elapsed))
     loggers = build_loggers(config, folder, journal, status.wandb_id or "")
     with closing(loggers):
         for logger in loggers:

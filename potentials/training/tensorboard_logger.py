@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -31,8 +32,19 @@ class RunTensorBoardLogger(TensorBoardLogger):
             ) from error
         super().__init__(save_dir=folder, name="", version="tensorboard", default_hp_metric=False)
 
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log figures, and write them out at once: the process may be killed."""
+        super().log_metrics(metrics, step)
+        self.experiment.flush()
+
     def save(self) -> None:
         """Lightning would write an `hparams.yaml`, which says less than the run's `resolved.yaml`."""
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Write out what there is; the results are to come."""
+        self.experiment.flush()
 
     @rank_zero_only
     def log_results(self, results: RunResults) -> None:
@@ -43,7 +55,7 @@ class RunTensorBoardLogger(TensorBoardLogger):
             writer.add_scalar(name, value)
         for part, evaluation in results.evaluations.items():
             if part != "train":
-                writer.add_figure(f"{part}/parity", parity_picture(evaluation))
+                writer.add_figure(f"results/{part}/parity", parity_picture(evaluation))
 
     @rank_zero_only
     def close(self, *, failed: bool) -> None:

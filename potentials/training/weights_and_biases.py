@@ -28,6 +28,7 @@ from potentials.training.journal import Journal
 from potentials.training.parity_picture import parity_picture
 from potentials.training.processes import is_first_process
 from potentials.training.results import RunResults
+from potentials.training.wandb_files import last_step
 
 _PATIENCE_SECONDS = 30.0
 """How long wandb may take to be reached."""
@@ -36,7 +37,16 @@ _WORST = 3
 
 
 class RunWandbLogger(WandbLogger):
-    """Lightning's logger with steps that mean optimiser steps, and with the results of the run."""
+    """Lightning's logger with steps that mean optimiser steps, and with the results of the run.
+
+    Args:
+        experiment: wandb's run; `None` in all processes but the first.
+        last_step: the last step whose figures earlier starts of the run have left.
+    """
+
+    def __init__(self, experiment: Any, last_step: int) -> None:
+        super().__init__(experiment=experiment)
+        self.last_step = last_step
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -49,14 +59,14 @@ class RunWandbLogger(WandbLogger):
         training frames; and the best model as an artifact, with the error table beside it."""
         run = self.experiment
         run.summary.update(results.figures())
-        panels: dict[str, Any] = {"errors": _error_table(results.table)}
+        panels: dict[str, Any] = {"results/errors": _error_table(results.table)}
         for part, evaluation in results.evaluations.items():
             if part == "train":
                 continue
-            panels[f"{part}/parity"] = wandb.Image(parity_picture(evaluation))
+            panels[f"results/{part}/parity"] = wandb.Image(parity_picture(evaluation))
             worst = _worst_structures(evaluation, results.frames[part])
             if worst:
-                panels[f"{part}/worst structures"] = worst
+                panels[f"results/{part}/worst structures"] = worst
         run.log(panels)
         header = read_header(results.best)
         artifact = wandb.Artifact(
@@ -100,11 +110,14 @@ def wandb_logger(
         journal.warn(f"wandb cannot be reached ({error}); logging offline")
         wandb.teardown()
         run = _begin_wandb(config, section, folder, run_id, "offline")
+    held = 0
     if run is not None:
+        # The server knows what it has; without it there are the files of earlier starts.
+        held = last_step(folder, run_id) if run.offline else run.starting_step - 1
         # Each start of a run has a folder of its own, all with the same id, which the upload puts together.
         everything = f"{folder / 'wandb'}/offline-run-*-{run_id}"
-        journal.say(f"wandb: {run.url}" if run.url else f"wandb: offline; `wandb sync {everything}` uploads it")
-    return RunWandbLogger(experiment=run)
+        journal.say(f"wandb: offline; `wandb sync {everything}` uploads it" if run.offline else f"wandb: {run.url}")
+    return RunWandbLogger(run, held)
 
 
 def _begin_wandb(

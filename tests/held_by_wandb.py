@@ -1,18 +1,13 @@
-"""Reads what wandb wrote without a network: files of protocol buffers in the log format of LevelDB."""
+"""What the files that wandb wrote without a network hold."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wandb.proto import wandb_internal_pb2 as protocol
-
-_BLOCK = 32768
-_HEADER = 7
-_FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
+from potentials.training.wandb_files import read_records
 
 
 @dataclass
@@ -35,9 +30,7 @@ class WandbFile:
 def read_wandb_file(path: Path) -> WandbFile:
     """Read a file to its end, or to where it was cut off."""
     found = WandbFile()
-    for message in _messages(path.read_bytes()):
-        record = protocol.Record()
-        record.ParseFromString(message)
+    for record in read_records(path):
         _take(found, record)
     return found
 
@@ -65,21 +58,3 @@ def _take(found: WandbFile, record: Any) -> None:
 
 def _values(items: Any) -> dict[str, Any]:
     return {".".join(item.nested_key) or item.key: json.loads(item.value_json) for item in items}
-
-
-def _messages(data: bytes) -> Iterator[bytes]:
-    """The records of a log: blocks of 32 KiB, each piece with a checksum, its length and its place in a record."""
-    place, whole = _HEADER, b""  # wandb's own header of the file has seven bytes too
-    while place + _HEADER <= len(data):
-        left = _BLOCK - place % _BLOCK
-        if left < _HEADER:
-            place += left
-            continue
-        length, kind = int.from_bytes(data[place + 4 : place + 6], "little"), data[place + 6]
-        piece = data[place + _HEADER : place + _HEADER + length]
-        if kind not in (_FULL, _FIRST, _MIDDLE, _LAST) or len(piece) < length:
-            return
-        place += _HEADER + length
-        whole = piece if kind in (_FULL, _FIRST) else whole + piece
-        if kind in (_FULL, _LAST):
-            yield whole
