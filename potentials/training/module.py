@@ -26,7 +26,7 @@ from potentials.training.memory_errors import BatchRecord
 from potentials.training.metrics import ErrorSums
 from potentials.training.optimizers import LearningRate, Patience, build_optimizer
 from potentials.training.stages import Stage, stages
-from potentials.training.step_figures import PROPERTIES, StepFigures
+from potentials.training.step_figures import PROPERTIES, RecentParts, StepFigures
 from potentials.training.step_guard import FrameLoss, StepGuard, frame_losses
 from potentials.training.validations import Best, Validation
 
@@ -95,6 +95,8 @@ class TrainingModule(LightningModule):
         """Optimiser steps that had been made at the latest validation."""
         self.frames_trained = 0
         """By this process since it started."""
+        self.recent_parts = RecentParts()
+        """Of the loss, as the progress display shows them."""
         self._step_loss = torch.zeros(())
         self._step_parts = torch.zeros(len(PROPERTIES), dtype=torch.float64)
         self._step_norm = torch.zeros((), dtype=torch.float64)
@@ -198,20 +200,13 @@ class TrainingModule(LightningModule):
         loss = self._step_loss
         self._training_sum = loss if self._training_sum is None else self._training_sum + loss
         self._training_steps += 1
+        self.recent_parts.add(self._step_parts)
 
     def training_loss(self) -> float:
         """Mean training loss since the last validation, over all processes; NaN before the first step."""
         if self._training_sum is None:
             return math.nan
         return float(self._add_up(self._training_sum.clone())) / (self._training_steps * self.trainer.world_size)
-
-    def local_training_loss(self) -> float:
-        """The same over the batches of this process only, for which the others need not be asked."""
-        return math.nan if self._training_sum is None else float(self._training_sum) / self._training_steps
-
-    def local_loss_parts(self) -> dict[str, float]:
-        """What each property contributes to the loss of this process' latest batch."""
-        return dict(zip(PROPERTIES, self._step_parts.tolist(), strict=True))
 
     def step_figures(self) -> StepFigures:
         """Of the latest step, over all processes, which all have to ask. This waits for the device."""
@@ -273,6 +268,7 @@ class TrainingModule(LightningModule):
         if self.average is not None:
             self.average.swap()
         self._training_sum, self._training_steps = None, 0
+        self.recent_parts.clear()
         self.learning_rate.observe(loss)
         self._consider_stopping(loss)
 

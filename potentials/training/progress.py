@@ -14,14 +14,17 @@ from rich.text import Text
 
 from potentials.training.journal import Journal
 from potentials.training.module import TrainingModule
-from potentials.training.progress_lines import Moment, clock, progress_lines, validation_line
+from potentials.training.progress_lines import Moment, clock, moment_line, progress_lines, validation_line
 
 _REFRESH_SECONDS = 0.5
-_LINE_SECONDS = 10.0
+_LINE_SECONDS = (10.0, 600.0)
+"""From one line to the next without a terminal: a fiftieth of the time since the start, within these."""
+_LONG_EPOCH_SECONDS = 60.0
+"""Without a validation for so long, a line says how the epoch goes."""
 
 
 class ProgressDisplay(Callback):
-    """Three lines that stay in place in a terminal; elsewhere a line after a validation, at most every ten seconds.
+    """Three lines that stay in place in a terminal; elsewhere a line now and then, after validations if possible.
 
     Every validation's line goes to the log file.
 
@@ -41,7 +44,9 @@ class ProgressDisplay(Callback):
         self.seconds = seconds
         self._live: Live | None = None
         self._refreshed = 0.0
+        self._started = 0.0
         self._said = 0.0
+        self._said_validation: float | None = None
         self._begin = (0.0, 0.0)
         self._pace = _Pace()
 
@@ -50,7 +55,8 @@ class ProgressDisplay(Callback):
         module = cast(TrainingModule, pl_module)
         self._begin = (module.epochs_trained, self.seconds())
         self._pace.begin(module.frames_trained)
-        if not trainer.is_global_zero or not self.journal.show or not self.journal.console.is_terminal:
+        self._started = self._said = time.monotonic()
+        if not trainer.is_global_zero or not self.journal.can_redraw:
             return
         self._live = Live(console=self.journal.console, auto_refresh=False, transient=True)
         self._live.start()
@@ -59,23 +65,15 @@ class ProgressDisplay(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Move the display, a few times a second; only then are figures fetched from the device."""
-        if self._live is None or time.monotonic() - self._refreshed < _REFRESH_SECONDS:
+        if not trainer.is_global_zero:
             return
-        module = cast(TrainingModule, pl_module)
-        batches = int(trainer.num_training_batches)
-        moment = Moment(
-            epoch=trainer.current_epoch + 1,
-            max_epochs=self.max_epochs,
-            batch=batch_idx + 1,
-            batches=batches,
-            loss=module.local_training_loss(),
-            loss_parts=module.local_loss_parts(),
-            learning_rate=module.learning_rate.at(max(module.global_step - 1, 0)),
-            frames_per_second=self._pace.rate(module.frames_trained * trainer.world_size),
-            seconds_left=self._seconds_left(trainer.current_epoch + (batch_idx + 1) / batches),
-            validation=module.validation,
-            best=module.best,
-        )
+        if self._live is None:
+            if time.monotonic() - self._said >= max(_LONG_EPOCH_SECONDS, self._line_seconds()):
+                self._say(moment_line(self._moment(trainer, cast(TrainingModule, pl_module), batch_idx)))
+            return
+        if time.monotonic() - self._refreshed < _REFRESH_SECONDS:
+            return
+        moment = self._moment(trainer, cast(TrainingModule, pl_module), batch_idx)
         lines = progress_lines(moment, self.journal.console.width)
         self._live.update(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"), refresh=True)
         self._refreshed = time.monotonic()
@@ -95,9 +93,10 @@ class ProgressDisplay(Callback):
         left = clock(self._seconds_left(validation.epoch))
         line = f"{validation_line(validation, self.max_epochs)}  {pace:.3g} frames/s  {left} left"
         last = validation.epoch >= self.max_epochs or trainer.should_stop
-        if self._live is None and (last or time.monotonic() - self._said >= _LINE_SECONDS):
-            self.journal.say(line)
-            self._said = time.monotonic()
+        now, said = time.monotonic(), self._said_validation
+        if self._live is None and (last or said is None or now - said >= self._line_seconds()):
+            self._say(line)
+            self._said_validation = now
         else:
             self.journal.record(line)
 
@@ -108,6 +107,29 @@ class ProgressDisplay(Callback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """End the display."""
         self._end()
+
+    def _moment(self, trainer: Trainer, module: TrainingModule, batch_idx: int) -> Moment:
+        batches = int(trainer.num_training_batches)
+        return Moment(
+            epoch=trainer.current_epoch + 1,
+            max_epochs=self.max_epochs,
+            batch=batch_idx + 1,
+            batches=batches,
+            loss_parts=module.recent_parts.mean(),
+            learning_rate=module.learning_rate.at(max(module.global_step - 1, 0)),
+            frames_per_second=self._pace.rate(module.frames_trained * trainer.world_size),
+            seconds_left=self._seconds_left(trainer.current_epoch + (batch_idx + 1) / batches),
+            validation=module.validation,
+            best=module.best,
+        )
+
+    def _say(self, line: str) -> None:
+        self.journal.say(line)
+        self._said = time.monotonic()
+
+    def _line_seconds(self) -> float:
+        shortest, longest = _LINE_SECONDS
+        return min(max(shortest, (time.monotonic() - self._started) / 50), longest)
 
     def _end(self) -> None:
         if self._live is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from potentials.training.metrics import Error, PropertyErrors
+from potentials.training.error_table import milli
+from potentials.training.metrics import PropertyErrors
 from potentials.training.validations import Best, Validation
 
 _BAR = (8, 30)
@@ -22,16 +23,19 @@ class Moment:
     batch: int
     """Of the present epoch, done."""
     batches: int
-    loss: float
-    """Mean since the last validation."""
     loss_parts: Mapping[str, float]
-    """Of the latest step."""
+    """By property; means since the last validation, empty before the first step."""
     learning_rate: float
     frames_per_second: float
     seconds_left: float
     validation: Validation | None
     """The latest."""
     best: Best | None
+
+    @property
+    def loss(self) -> float:
+        """The sum of its parts."""
+        return sum(self.loss_parts.values())
 
 
 def progress_lines(moment: Moment, width: int) -> list[str]:
@@ -41,6 +45,13 @@ def progress_lines(moment: Moment, width: int) -> list[str]:
     """
     lines = [_how_far(moment, width), _training(moment, width), _validation(moment, width)]
     return [line for line in lines if line]
+
+
+def moment_line(moment: Moment) -> str:
+    """The same in one line, for a log in the course of a long epoch."""
+    done = f"epoch {moment.epoch}/{moment.max_epochs}  step {moment.batch}/{moment.batches}"
+    pace, left = f"{moment.frames_per_second:.3g} frames/s", f"{clock(moment.seconds_left)} left"
+    return f"{done}  {_loss(moment, parts=True)}  learning rate {moment.learning_rate:.2g}  {pace}  {left}"
 
 
 def validation_line(validation: Validation, max_epochs: int) -> str:
@@ -82,30 +93,38 @@ def _how_far(moment: Moment, width: int) -> str:
 
 
 def _training(moment: Moment, width: int) -> str:
-    parts = ", ".join(f"{name} {value:.3g}" for name, value in moment.loss_parts.items() if value)
-    loss = f"loss {moment.loss:.3g}"
+    loss, whole = (_loss(moment, parts=parts) for parts in (False, True))
+    rate = f"{moment.learning_rate:.2g}"
+    long, short = f"learning rate {rate}", f"rate {rate}"
+    return _first_that_fits(
+        ["  ".join(texts) for texts in ([whole, long], [whole, short], [loss, long], [loss])], width
+    )
+
+
+def _loss(moment: Moment, *, parts: bool) -> str:
+    known = [f"{name} {value:.3g}" for name, value in moment.loss_parts.items() if value]
+    if not moment.loss_parts:
+        return "loss -"
     # With a single part there is nothing to take apart.
-    whole = f"{loss} ({parts})" if ", " in parts else loss
-    rate = f"learning rate {moment.learning_rate:.2g}"
-    for texts in ([whole, rate], [loss, rate], [loss]):
-        line = "  ".join(texts)
-        if len(line) <= width:
-            return line
-    return ""
+    return f"loss {moment.loss:.3g}" + (f" ({', '.join(known)})" if parts and len(known) > 1 else "")
 
 
 def _validation(moment: Moment, width: int) -> str:
     if moment.validation is None or moment.best is None:
         return ""
-    figures = _figures(moment.validation.errors)
+    errors = moment.validation.errors
+    figures = _figures(errors)
+    # Units alone tell them apart.
+    bare = ", ".join(text.partition(" RMSE ")[2] for text in figures[:2])
     figure = moment.best.errors.forces or moment.best.errors.energy_per_atom
-    best = f"best {_milli(figure)} (epoch {moment.best.epoch:g})" if figure is not None else ""
-    for texts in ([*figures, best], [*figures[:2], best], figures[:2], figures[:1]):
-        line = "validation: " + ", ".join(text for text in texts if text)
-        if texts and len(line) <= width:
-            return line
-    short = ", ".join(figures[:1])
-    return short if len(short) <= width else ""
+    best = f"best {milli(figure.rmse)} (epoch {moment.best.epoch:g})" if figure is not None else ""
+    choices = [[*figures, best], [*figures[:2], best], figures[:2]]
+    lines = ["validation: " + ", ".join(text for text in texts if text) for texts in choices]
+    return _first_that_fits([*lines, f"validation RMSE {bare}", f"RMSE {bare}", *figures[:1]], width)
+
+
+def _first_that_fits(lines: Sequence[str], width: int) -> str:
+    return next((line for line in lines if len(line) <= width), "")
 
 
 def _fitting(texts: list[str], width: int) -> list[str]:
@@ -124,8 +143,4 @@ def _figures(errors: PropertyErrors) -> list[str]:
         ("energy RMSE", errors.energy_per_atom, "meV/atom"),
         ("stress RMSE", errors.stress, "meV/A^3"),
     ]
-    return [f"{title} {_milli(error)} {unit}" for title, error, unit in figures if error is not None]
-
-
-def _milli(error: Error) -> str:
-    return f"{1e3 * error.rmse:.4g}"
+    return [f"{title} {milli(error.rmse)} {unit}" for title, error, unit in figures if error is not None]

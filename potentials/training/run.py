@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import textwrap
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -309,7 +310,8 @@ def _show_finished(folder: RunFolder, status: Status, journal: Journal) -> Train
 def _show(folder: RunFolder, table: ErrorTable, journal: Journal) -> None:
     epoch = model_file.read_header(folder.best)["metadata"].get("epoch")
     model = "the model" if epoch is None else f"the best model (epoch {epoch:.4g})"
-    journal.result(f"errors of {model}; {UNITS}\n{table.text()}")
+    title = f"errors of {model}; {UNITS}"
+    journal.result(f"{title}\n{table.text()}", lambda width: f"{textwrap.fill(title, width)}\n{table.text(width)}")
     for name, file in (("model", folder.best), ("errors", folder.errors), ("course", folder.metrics)):
         journal.result(f"{name:8}{file}")
 

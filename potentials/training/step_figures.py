@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor
+
 PROPERTIES = ("energy", "forces", "stress")
 
 
@@ -27,3 +29,26 @@ class StepFigures:
     def loss(self) -> float:
         """Of the step's batch."""
         return sum(self.loss_parts.values())
+
+
+class RecentParts:
+    """Mean parts of the loss since the last validation, or since this start; by this process' batches only."""
+
+    def __init__(self) -> None:
+        self._sum: Tensor | None = None
+        self._steps = 0
+
+    def add(self, parts: Tensor) -> None:
+        """Count the parts [3] of a step. Nothing is copied from the device."""
+        self._sum = parts if self._sum is None else self._sum + parts
+        self._steps += 1
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._sum, self._steps = None, 0
+
+    def mean(self) -> dict[str, float]:
+        """By property; empty before the first step. This waits for the device."""
+        if self._sum is None:
+            return {}
+        return dict(zip(PROPERTIES, (self._sum / self._steps).tolist(), strict=True))
