@@ -75,5 +75,6 @@ def test_three_interruptions_leave_one_run(tmp_path: Path) -> None:
     assert found == pytest.approx(validated)
     assert held[-1].artifacts["model/tracked-potential"] == ["best.potential", "errors.json"]
     assert held[-1].summary["results/test/forces_rmse_meV_per_A"] > 0
+    assert any("memory" in name for part in held for name in part.system)
     # wandb had not yet written anything of the first start when that was killed.
     assert all(part.config["run"] == "tracked" for part in held[1:])
