@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import yaml
-from held_by_wandb import read_wandb_file
+from held_by_wandb import read_finished
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from potentials.config import load_config
@@ -37,7 +37,7 @@ def test_the_command_of_the_agent_trains_a_run_of_the_sweep(tmp_path: Path) -> N
     assert config.loss.energy.weight == values["loss.energy.weight"]
     assert json.loads((run / "status.json").read_text())["wandb_id"] == "abc123"
     (log,) = run.glob("wandb/offline-run-*/*.wandb")
-    held = read_wandb_file(log)
+    held = read_finished(log)
     assert held.run_ids == {"abc123"}
     assert held.sweep_ids == {"sweep1"}
     assert sweep["metric"]["name"] in held.summary
