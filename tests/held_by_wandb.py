@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,14 @@ def read_wandb_file(path: Path) -> WandbFile:
     found = WandbFile()
     for record in read_records(path):
         _take(found, record)
+    return found
+
+
+def read_finished(path: Path, seconds: float = 30.0) -> WandbFile:
+    """Read the file of a run that has been finished; wandb's own process may still be writing for a moment."""
+    end = time.monotonic() + seconds
+    while (found := read_wandb_file(path)).exit_code is None and time.monotonic() < end:
+        time.sleep(0.1)
     return found
 
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from held_by_wandb import read_wandb_file
+from held_by_wandb import read_finished, read_wandb_file
 
 CONFIGURATION = """
 run: tracked
@@ -59,7 +59,7 @@ def test_three_interruptions_leave_one_run(tmp_path: Path) -> None:
 
     files = sorted(run.glob("wandb/offline-run-*/*.wandb"))
     assert len(files) == 4, "one for each start"
-    held = [read_wandb_file(file) for file in files]
+    held = [*(read_wandb_file(file) for file in files[:-1]), read_finished(files[-1])]
     status = json.loads((run / "status.json").read_text())
     assert set().union(*(part.run_ids for part in held)) == {status["wandb_id"]}
     rows = [row for part in held for row in part.history]
@@ -75,5 +75,6 @@ def test_three_interruptions_leave_one_run(tmp_path: Path) -> None:
     assert found == pytest.approx(validated)
     assert held[-1].artifacts["model/tracked-potential"] == ["best.potential", "errors.json"]
     assert held[-1].summary["results/test/forces_rmse_meV_per_A"] > 0
+    assert any("memory" in name for part in held for name in part.system)
     # wandb had not yet written anything of the first start when that was killed.
     assert all(part.config["run"] == "tracked" for part in held[1:])
