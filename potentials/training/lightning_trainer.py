@@ -51,7 +51,7 @@ def build_loggers(config: RunConfig, folder: RunFolder, journal: Journal, run_id
     if section.mlflow is not None:
         from potentials.training.mlflow_logger import mlflow_logger
 
-        loggers.append(mlflow_logger(config, section.mlflow, folder.path, run_id))
+        loggers.append(mlflow_logger(config, section.mlflow, folder.path, run_id, journal))
     return loggers
 
 

@@ -64,6 +64,8 @@ class Status:
     """Of its first process."""
     started: str = ""
     """When, with the time zone (ISO 8601)."""
+    updated: str = ""
+    """When this was written, likewise; between start and end `steps.csv` says how far the run is."""
 
     def begun(self, fingerprint: str, max_epochs: int) -> Status:
         """Of a start that begins now, in this process."""
@@ -76,7 +78,7 @@ class Status:
             max_epochs=max_epochs,
             host=socket.gethostname(),
             pid=os.getpid(),
-            started=datetime.now().astimezone().isoformat(timespec="seconds"),
+            started=_now(),
         )
 
 
@@ -169,7 +171,7 @@ class RunFolder:
 
     def write_status(self, status: Status) -> None:
         """Replace `status.json`."""
-        self.write_json(self.status_file, status.__dict__)
+        self.write_json(self.status_file, replace(status, updated=_now()).__dict__)
 
     def write_config(self, config: RunConfig) -> None:
         """Replace `resolved.yaml`."""
@@ -207,6 +209,10 @@ class RunFolder:
                 + f"\nGive the new run another name (run=...), or delete {self.path} to start anew"
             )
         return ContinuedConfig(_with_changes(earlier, config), _remarks(earlier, config))
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def is_finished(status: Status, config: RunConfig) -> bool:

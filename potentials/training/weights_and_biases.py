@@ -47,11 +47,13 @@ class RunWandbLogger(WandbLogger):
     def __init__(self, experiment: Any, last_step: int) -> None:
         super().__init__(experiment=experiment)
         self.last_step = last_step
+        self._latest = last_step
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log figures under the number of optimiser steps, so that a continued run continues its curves."""
         self.experiment.log({**metrics, "trainer/global_step": step}, step=step)
+        self._latest = max(self._latest, step or 0)
 
     @rank_zero_only
     def log_results(self, results: RunResults) -> None:
@@ -67,7 +69,8 @@ class RunWandbLogger(WandbLogger):
             worst = _worst_structures(evaluation, results.frames[part])
             if worst:
                 panels[f"results/{part}/worst structures"] = worst
-        run.log(panels)
+        # Where this start has only evaluated, the row of the latest step is in the files of an earlier one.
+        run.log(panels, step=self._latest + (self._latest == self.last_step))
         header = read_header(results.best)
         artifact = wandb.Artifact(
             f"{_artifact_name(run.name)}-potential",
@@ -120,8 +123,31 @@ def wandb_logger(
     return RunWandbLogger(run, held)
 
 
+def add_to_wandb(report: Path, section: WandbConfig, folder: Path, run_id: str, journal: Journal) -> None:
+    """Add a report to a run that has ended, as an artifact.
+
+    Args:
+        report: the page.
+        section: `logging.wandb`.
+        folder: of the run.
+        run_id: wandb's.
+        journal: told when wandb cannot be reached.
+    """
+    try:
+        run = _begin_wandb(None, section, folder, run_id, wandb_mode(section))
+    except wandb.Error as error:
+        journal.warn(f"wandb cannot be reached ({error}); it has no report of this run")
+        return
+    if run is None:
+        return
+    artifact = wandb.Artifact(f"{_artifact_name(folder.name)}-report", type="report", description="The report card")
+    artifact.add_file(str(report))
+    run.log_artifact(artifact)
+    run.finish()
+
+
 def _begin_wandb(
-    config: RunConfig, section: WandbConfig, folder: Path, run_id: str, mode: Literal["online", "offline"] | None
+    config: RunConfig | None, section: WandbConfig, folder: Path, run_id: str, mode: Literal["online", "offline"] | None
 ) -> Any:
     if not is_first_process():
         return None
@@ -136,7 +162,7 @@ def _begin_wandb(
         id=run_id,
         resume="allow",
         mode=mode,
-        config=config.model_dump(mode="json"),
+        config=None if config is None else config.model_dump(mode="json"),
         settings=wandb.Settings(silent=True, console="off", init_timeout=_PATIENCE_SECONDS),
     )
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)

@@ -16,11 +16,14 @@ from toy_family import toy_run
 from potentials.config.logging import WandbConfig
 from potentials.errors import TrainingError
 from potentials.training import weights_and_biases
+from potentials.training.journal import Journal
 from potentials.training.loggers import metrics_row
 from potentials.training.metrics import Error, PropertyErrors
 from potentials.training.module import TrainingModule
+from potentials.training.report_record import record_report
 from potentials.training.row_files import RowFile
 from potentials.training.run import train
+from potentials.training.run_folder import RunFolder
 from potentials.training.validations import Validation
 from potentials.training.weights_and_biases import wandb_mode
 
@@ -235,9 +238,10 @@ def test_tensorboard_holds_the_rows_and_the_results(tmp_path):
     assert "results/test/parity" in held.Tags()["images"]
 
 
-def test_mlflow_keeps_one_run_when_a_run_is_continued(tmp_path):
+def test_mlflow_keeps_one_run_when_a_run_is_continued(tmp_path, monkeypatch):
     import mlflow
 
+    monkeypatch.chdir(tmp_path)  # where MLflow puts artifacts
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     options = {"logging__every_steps": 5, "logging__mlflow": f"{{tracking_uri: '{uri}', experiment: toys}}"}
     train(toy_run(tmp_path, **options, train__max_epochs=1), progress=False)
@@ -251,6 +255,64 @@ def test_mlflow_keeps_one_run_when_a_run_is_continued(tmp_path):
     assert np.allclose(sorted((metric.step, metric.value) for metric in history), expected)
     assert run.data.metrics["results/test/forces_rmse_meV_per_A"] > 0
     assert {file.path for file in client.list_artifacts(run.info.run_id)} >= {"best.potential", "errors.json", "parity"}
+
+
+def test_a_run_outlives_mlflow(tmp_path, monkeypatch):
+    import mlflow
+
+    monkeypatch.chdir(tmp_path)
+    calls = []
+    original = mlflow.MlflowClient.log_batch
+
+    def fail(client, run_id, metrics=(), **options):
+        if not metrics:  # the configuration, with which the run begins
+            return original(client, run_id, **options)
+        calls.append(1)
+        raise mlflow.exceptions.MlflowException("the server has gone")
+
+    monkeypatch.setattr(mlflow.MlflowClient, "log_batch", fail)
+    options = {"logging__every_steps": 5, "logging__mlflow": f"{{tracking_uri: 'sqlite:///{tmp_path}/mlflow.db'}}"}
+    result = train(toy_run(tmp_path, **options, train__max_epochs=2), progress=False)
+    assert result.reason == "max_epochs"
+    log = (result.folder / "log.txt").read_text()
+    assert log.count("warning: logging.mlflow: the server has gone; no more is logged there") == len(calls) == 1
+
+
+def test_a_report_joins_the_run_that_it_is_of(tmp_path, monkeypatch):
+    import mlflow
+
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    config = offline(tmp_path, monkeypatch, logging__mlflow=f"{{tracking_uri: '{uri}', experiment: toys}}")
+    result = train(config, progress=False)
+    folder = RunFolder(f"{result.folder}/")
+    folder.report.write_text("<!doctype html><title>report</title>")
+    record_report(folder, config.logging, Journal(None, show=False))
+    files = sorted(folder.path.glob("wandb/offline-run-*/*.wandb"), key=lambda file: file.stat().st_mtime)
+    held = [read_finished(file) for file in files]
+    assert [part.run_ids for part in held] == [{folder.status().wandb_id}] * 2
+    assert held[1].artifacts == {"report/run-report": ["report.html"]}
+    assert held[1].history == []
+    client = mlflow.MlflowClient(uri)
+    (run,) = client.search_runs([client.get_experiment_by_name("toys").experiment_id])
+    assert "report.html" in {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert run.info.status == "FINISHED"
+
+
+def test_a_start_that_only_evaluates_gives_no_step_twice(tmp_path, monkeypatch):
+    config = offline(tmp_path, monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr("potentials.training.run._evaluate_best", raise_killed)
+        with pytest.raises(SystemExit):
+            train(config, progress=False)
+    train(config, progress=False)
+    files = sorted((tmp_path / "run").glob("wandb/offline-run-*/*.wandb"), key=lambda file: file.stat().st_mtime)
+    steps = [row["_step"] for file in files for row in read_finished(file).history]
+    assert steps == [5, 7, 10, 14, 15]
+
+
+def raise_killed(*_):
+    raise SystemExit("killed")
 
 
 @pytest.mark.parametrize(
