@@ -35,6 +35,15 @@ class Parity:
     stress: tuple[Array, Array]
     """[B, 3, 3], eV/A^3."""
 
+    def forces_rmse_by_frame(self) -> Array:
+        """[B], eV/A, over the labelled components of each frame; NaN for a frame without any."""
+        squared = np.square(self.forces[1] - self.forces[0])
+        labelled = np.isfinite(squared)
+        frame = np.repeat(np.arange(len(self.atoms)), self.atoms)
+        sums = np.bincount(frame, np.where(labelled, squared, 0.0).sum(axis=1), len(self.atoms))
+        counts = np.bincount(frame, labelled.sum(axis=1), len(self.atoms))
+        return np.sqrt(np.divide(sums, counts, out=np.full(len(self.atoms), np.nan), where=counts > 0))
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:

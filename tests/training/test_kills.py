@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from run_comparison import same
+from run_comparison import same, steps
 
 CONFIGURATION = """
 run: kills
@@ -103,6 +103,8 @@ def same_outcome(one: Path, other: Path) -> None:
         for row in course:
             del row[time_column]
     assert courses[0] == courses[1]
+    assert steps(one)
+    assert steps(one) == steps(other)
 
 
 def no_tracebacks(folder: Path) -> None:
