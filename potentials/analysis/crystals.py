@@ -113,13 +113,11 @@ def relaxed_crystal(calculator: Calculator, atoms: Atoms) -> Atoms:
     """
     if not atoms.pbc.all():
         raise SimulationError(f"a crystal is periodic in three directions; got pbc = {atoms.pbc.tolist()}")
-    # A perfect crystal needs no relaxation to be seen as one, and its primitive cell relaxes sooner.
-    primitive = primitive_cell(atoms)
-    if len(primitive) > _MOST_SITES:
-        roughly = RelaxationSettings(fmax=10 * _FMAX, steps=_STEPS, cell=True)
-        primitive = primitive_cell(relax(calculator, primitive, roughly).atoms)
+    # A perfect crystal is seen as one before it is relaxed, and its primitive cell relaxes sooner.
+    roughly = RelaxationSettings(fmax=10 * _FMAX, steps=_STEPS, cell=True)
+    primitive = primitive_cell(relax(calculator, primitive_cell(atoms), roughly).atoms)
     sites = num_distinct_sites(primitive)
-    if sites > max(_MOST_SITES, len(primitive) // 4):
+    if sites > max(_MOST_SITES, len(primitive) // 2):
         raise SimulationError(
             f"the relaxed cell of {len(atoms)} atoms is no crystal: it has {sites} sites that all differ"
         )

@@ -105,7 +105,7 @@ def hot_run(calculator: Calculator, atoms: Atoms, settings: MDSettings, shortest
     failure = None
     try:
         for step in dynamics(calculator, moving, settings):
-            if step % _LOOK_EVERY:
+            if step == 0 or step % _LOOK_EVERY:
                 continue
             times.append(step * settings.timestep * 1e-3)
             temperatures.append(float(moving.get_temperature()))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from potentials.errors import DataError
 
-_SITE_NEIGHBORS = 12
+_SITE_NEIGHBORS = 30
 
 
 def primitive_cell(atoms: Atoms, tolerance: float = 0.05) -> Atoms:
@@ -42,8 +42,8 @@ def primitive_cell(atoms: Atoms, tolerance: float = 0.05) -> Atoms:
     return primitive
 
 
-def num_distinct_sites(atoms: Atoms, tolerance: float = 0.1) -> int:
-    """How many environments differ: elements, or distances of the twelve nearest neighbours by more than this (A)."""
+def num_distinct_sites(atoms: Atoms, tolerance: float = 0.05) -> int:
+    """How many environments differ: elements, or distances of the 30 nearest neighbours by more than this (A)."""
     environments = [
         (number, distances)
         for number, distances in zip(atoms.numbers, _nearest_distances(atoms, _SITE_NEIGHBORS), strict=True)

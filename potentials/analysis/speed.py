@@ -16,9 +16,9 @@ import ase.io
 import numpy as np
 import torch
 from ase import Atoms
+from ase.calculators.calculator import Calculator
 
 from potentials.errors import SimulationError
-from potentials.simulation.calculator import PotentialCalculator
 
 _CALLS = 9
 
@@ -38,7 +38,7 @@ def multiplied(atoms: Atoms, doublings: int, cutoff: float) -> Atoms:
     return atoms
 
 
-def seconds_per_call(calculator: PotentialCalculator, atoms: Atoms) -> float:
+def seconds_per_call(calculator: Calculator, atoms: Atoms) -> float:
     """Median wall time of energy and forces, of atoms that move a little from call to call."""
     atoms = atoms.copy()
     atoms.calc = calculator

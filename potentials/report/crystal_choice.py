@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from ase import Atoms
@@ -10,6 +9,7 @@ from ase.calculators.calculator import Calculator
 
 from potentials.analysis.crystals import relaxed_crystal
 from potentials.analysis.primitive_cell import primitive_cell
+from potentials.analysis.speed import seconds_per_call
 from potentials.errors import DataError, SimulationError
 from potentials.report.structures import Kind, kinds
 from potentials.report.subject import Subject
@@ -17,6 +17,8 @@ from potentials.report.subject import Subject
 MOST_CRYSTALS = 2
 _CALLS = 300
 """Evaluations that relaxation and strains of a crystal of low symmetry take."""
+_SMALL = 16
+"""Atoms of a cell that is computed in any case."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +62,9 @@ _ADVICE = "Where the potential is meant for a crystal, name a file with one: pot
 
 def _check_cost(calculator: Calculator, start: Atoms, budget: float) -> None:
     atoms = primitive_cell(start)
-    atoms.calc = calculator
-    atoms.get_forces()  # compiles kernels
-    atoms.rattle(1e-4, seed=0)
-    began = time.perf_counter()
-    atoms.get_forces()
-    expected = _CALLS * (time.perf_counter() - began)
+    if len(atoms) <= _SMALL:
+        return
+    expected = _CALLS * seconds_per_call(calculator, atoms)
     if expected > budget:
         raise SimulationError(
             f"a cell of {len(atoms)} atoms without smaller one would take about {expected:.0f} s, {budget:.0f} s are "

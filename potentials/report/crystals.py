@@ -10,7 +10,7 @@ from plotly.graph_objects import Figure, Scatter
 from potentials.analysis.crystals import ElasticConstants, EquationOfState, elastic_constants, equation_of_state
 from potentials.data.labels import LabelledFrame
 from potentials.errors import SimulationError
-from potentials.pages import Mark, Paragraph, Part, Plot, Row, Section, Table, palette
+from potentials.pages import Mark, Paragraph, Part, Plot, Section, Table, palette
 from potentials.report.calculators import exact_calculator
 from potentials.report.crystal_choice import Crystal, crystals, why_none
 from potentials.report.judging import mark, number
@@ -48,7 +48,8 @@ def _parts(subject: Subject, crystal: Crystal, calculator: Calculator) -> list[P
     constants = elastic_constants(calculator, crystal.relaxed)
     return [
         Paragraph(_description(crystal)),
-        Row([_curve_plot(subject, crystal, curve), _summary(crystal, curve, constants)]),
+        _curve_plot(subject, crystal, curve),
+        _summary(crystal, curve, constants),
         _stiffness_table(constants),
     ]
 
@@ -92,7 +93,8 @@ def _curve_plot(subject: Subject, crystal: Crystal, curve: EquationOfState) -> P
     caption = "Energy relative to isolated atoms; the atoms are relaxed in each cell."
     if calm:
         figure.add_trace(_reference_points(calm, zero))
-        caption += f" Blue: {len(calm)} frames of the data with forces below {_CALM} eV/A, of whatever shape of cell."
+        caption += f" Blue: {len(calm)} frame{'s' * (len(calm) > 1)} of the data with forces below {_CALM} eV/A, "
+        caption += "of whatever shape of cell."
     figure.update_layout(xaxis_title="volume (A<sup>3</sup>/atom)", yaxis_title="energy (eV/atom)")
     return Plot(figure, caption, label=f"energy of {crystal.kind.formula} against volume")
 
@@ -121,26 +123,25 @@ def _summary(crystal: Crystal, curve: EquationOfState, constants: ElasticConstan
     start = crystal.start.get_volume() / len(crystal.start)
     disagreement = abs(voigt_bulk / curve.bulk_modulus - 1)
     rows: list[list[str | Mark]] = [
-        ["volume (A^3/atom)", f"{curve.volume:.3f}", Mark("none", f"frame of the data: {start:.3f}")],
+        ["volume, A^3/atom", f"{curve.volume:.3f}", f"frame of the data: {start:.3f}", ""],
+        ["bulk modulus of the curve, GPa", f"{curve.bulk_modulus:.1f}", f"B' = {curve.pressure_derivative:.2f}", ""],
         [
-            "bulk modulus B, of the curve (GPa)",
-            f"{curve.bulk_modulus:.1f}",
-            Mark("none", f"B' = {curve.pressure_derivative:.2f}"),
-        ],
-        ["largest deviation from the curve (meV/atom)", number(1e3 * curve.deviation, 2), ""],
-        [
-            "bulk modulus, of stresses (GPa)",
+            "bulk modulus of the stresses, GPa",
             f"{hill_bulk:.1f}",
+            f"Voigt {voigt_bulk:.1f}, Reuss {reuss_bulk:.1f}",
             mark(disagreement, _AGREE, _DISAGREE, f"Voigt's {disagreement:.1%} from the curve's"),
         ],
-        ["Voigt to Reuss (GPa)", f"{voigt_bulk:.1f} to {reuss_bulk:.1f}", ""],
-        ["shear modulus (GPa)", f"{hill_shear:.1f}", ""],
-        ["Voigt to Reuss (GPa)", f"{voigt_shear:.1f} to {reuss_shear:.1f}", ""],
-        ["Young's modulus (GPa)", f"{constants.young:.1f}", ""],
-        ["Poisson's ratio", f"{constants.poisson:.3f}", ""],
-        ["lowest eigenvalue of the stiffness (GPa)", f"{constants.eigenvalues[0]:.1f}", _stability(constants)],
+        ["shear modulus, GPa", f"{hill_shear:.1f}", f"Voigt {voigt_shear:.1f}, Reuss {reuss_shear:.1f}", ""],
+        ["Young's modulus, GPa", f"{constants.young:.1f}", f"Poisson's ratio {constants.poisson:.3f}", ""],
+        ["lowest eigenvalue of the stiffness, GPa", f"{constants.eigenvalues[0]:.1f}", "", _stability(constants)],
     ]
-    return Table(["property", "value", "judgement"], rows, "Moduli of a polycrystal: Hill's means.")
+    return Table(
+        ["property", "value", "beside it", "judgement"],
+        rows,
+        "Moduli of a polycrystal are Hill's means. Energies differ from the curve by up to "
+        f"{number(1e3 * curve.deviation, 2)} meV/atom.",
+        text_columns=(2,),
+    )
 
 
 def _stability(constants: ElasticConstants) -> Mark:

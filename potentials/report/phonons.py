@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
@@ -11,6 +9,7 @@ from plotly.graph_objects import Figure
 from plotly.subplots import make_subplots
 
 from potentials.analysis.phonons import PhononDispersion, has_phonopy, phonon_dispersion, supercell_repeats
+from potentials.analysis.speed import seconds_per_call
 from potentials.analysis.vibrations import MolecularVibrations, molecular_vibrations
 from potentials.errors import SimulationError
 from potentials.pages import Arrows, Mark, Paragraph, Part, Plot, Section, StructureFrame, StructureView, Table, palette
@@ -116,12 +115,7 @@ def _others(atoms: Atoms, axis: int) -> tuple[np.ndarray, np.ndarray]:
 def _affordable(subject: Subject, crystal: Crystal, calculator: Calculator) -> int:
     """Atoms of a supercell, such that some displacements fit into half of the time; at least 2 x 2 x 2 cells."""
     probe = crystal.relaxed.repeat(2)
-    probe.calc = calculator
-    probe.get_forces()
-    probe.rattle(1e-4, seed=0)
-    began = time.perf_counter()
-    probe.get_forces()
-    of_atom = (time.perf_counter() - began) / len(probe)
+    of_atom = seconds_per_call(calculator, probe) / len(probe)
     displacements = max(_DISPLACEMENTS, len(crystal.relaxed))
     return int(np.clip(subject.budget / 2 / (of_atom * displacements), len(probe), max(_MOST_ATOMS, len(probe))))
 

@@ -29,7 +29,7 @@ _CALLS = 11
 """Of each size, with those that warm up."""
 _GROWTH, _LARGE_GROWTH = 1.5, 3.0
 _MEGABYTE = 1e6
-_LEAST_TIME = 60.0
+_LEAST_TIME = 120.0
 """Seconds for the process that measures memory, which imports everything first."""
 
 
@@ -144,7 +144,5 @@ def _table(sizes: list[int], seconds: list[float], memories: list[int] | None) -
         rows.append([str(size), f"{1e3 * value:.3g}", f"{of_atom[index]:.3g}", memory, judged])
     caption = ""
     if memories:
-        caption = (
-            f"Importing torch, loading and compiling take {memories[0] / _MEGABYTE:.0f} MB at most."
-        )
+        caption = f"Importing torch, loading and compiling take {memories[0] / _MEGABYTE:.0f} MB at most."
     return Table(["atoms", "time (ms)", "per atom (us)", "memory (MB)", "judgement"], rows, caption)

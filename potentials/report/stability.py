@@ -118,7 +118,7 @@ def _temperature_plot(run: HotRun, temperature: float) -> Plot:
     figure.add_hline(y=temperature, line_color=palette.MUTED, line_dash="dash", line_width=1)
     figure.update_layout(xaxis_title="time (ps)", yaxis_title="temperature (K)")
     figure.update_yaxes(rangemode="tozero")
-    return Plot(figure, "Dashed: the temperature asked for.", 320)
+    return Plot(figure, "Dashed: the temperature asked for.", 380)
 
 
 def _structures(start: Atoms, run: HotRun) -> StructureView:
@@ -128,16 +128,17 @@ def _structures(start: Atoms, run: HotRun) -> StructureView:
             StructureFrame("start", bare(start), caption="The structure at the start."),
             StructureFrame("end", run.last, caption=f"The structure {ends}, after {run.time:.3g} ps."),
         ],
-        height=320,
+        height=380,
     )
 
 
 def _comparison(subject: Subject, run: HotRun) -> list[Part]:
     """Distributions and bond lengths of the run, without its first tenth, beside those of the frames of its kind."""
     frames = kinds(subject)[0].frames
-    of_data = [frame.frame.atoms for frame in frames[:: max(1, len(frames) // _MOST_FRAMES)]]
+    of_data = [frame.frame.atoms for frame in frames[:: -(-len(frames) // _MOST_FRAMES)]]
     of_run = run.structures[len(run.structures) // 10 :]
     data, simulated = (distance_distributions(structures, _LARGEST) for structures in (of_data, of_run))
+    simulated = {name: found for name, found in simulated.items() if found.density.any()}
     names = sorted(simulated, key=lambda name: -simulated[name].density.max())[:_MOST_PAIRS]
     plots = {
         name: _distribution_plot(name, data.get(name), simulated[name], len(of_data), len(of_run))
@@ -191,6 +192,8 @@ def _distribution_plot(
         name="simulation",
         line={"color": palette.PREDICTION, "width": 1.5, "shape": "hvh"},
     )
+    seen = simulated.distances[simulated.density + (0 if data is None else data.density) > 0]
+    figure.update_xaxes(range=[max(0.0, seen[0] - 0.3), min(_LARGEST, seen[-1] + 0.3)])
     figure.update_layout(xaxis_title="distance (A)", yaxis_title="g(r)" if simulated.periodic else "density (1/A)")
     what = "Radial distribution function" if simulated.periodic else "Distribution of all distances"
     return Plot(figure, f"{what} of {name}: {of_run} structures of the simulation, {of_data} of the data.", 340)
