@@ -102,7 +102,7 @@ def evaluate_parts(
         first, _ = next(iter(usable.values()))
         most = _affordable_atoms(potential, first, seconds / len(usable))
         for name, (chosen, total) in usable.items():
-            kept = [chosen[int(place)] for place in sampled_places(_num_atoms(chosen), seed, most)]
+            kept = [chosen[int(place)] for place in sampled_places(atom_counts(chosen), seed, most)]
             found.append(_evaluated(potential, name, kept, total))
     return Evaluated(found, remarks)
 
@@ -121,12 +121,12 @@ def _affordable_atoms(potential: Potential, frames: Sequence[LabelledFrame], sec
 
     In coarse steps, so that two reports of one machine look at the same sample.
     """
-    few = frames[: 1 + int(np.searchsorted(np.cumsum(_num_atoms(frames)), _TIMED_ATOMS))]
+    few = frames[: 1 + int(np.searchsorted(np.cumsum(atom_counts(frames)), _TIMED_ATOMS))]
     for _ in range(2):  # the first time kernels are compiled and memory is found
         start = time.perf_counter()
         _evaluated(potential, "", few, len(few))
         elapsed = time.perf_counter() - start
-    affordable = int(_num_atoms(few).sum() / elapsed * seconds)
+    affordable = int(atom_counts(few).sum() / elapsed * seconds)
     most = MOST_ATOMS
     while most > max(affordable, _FEWEST_ATOMS):
         most //= 2
@@ -137,7 +137,7 @@ def _usable(
     potential: Potential, name: str, frames: Sequence[LabelledFrame], seed: int
 ) -> tuple[list[LabelledFrame], int, list[str]]:
     """Frames that can be evaluated, how many there are of the kind, and what is to be said of the rest."""
-    sample = sampled_places(_num_atoms(frames), seed, MOST_ATOMS)
+    sample = sampled_places(atom_counts(frames), seed, MOST_ATOMS)
     read = [frames[int(place)] for place in sample]
     labelled = [frame for frame in read if frame.has_label]
     known = set(potential.elements)
@@ -168,7 +168,8 @@ def sampled_places(num_atoms: NDArray[np.int64], seed: int, most_atoms: int) -> 
     return np.sort(order[:fitting])
 
 
-def _num_atoms(frames: Sequence[LabelledFrame]) -> NDArray[np.int64]:
+def atom_counts(frames: Sequence[LabelledFrame]) -> NDArray[np.int64]:
+    """[frames], without reading those that stay in their files."""
     if isinstance(frames, LazyFrames):
         return frames.num_atoms
     return np.array([len(frame.frame.atoms) for frame in frames], dtype=np.int64)
