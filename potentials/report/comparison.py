@@ -37,7 +37,7 @@ PROPERTIES = (ENERGY, FORCES, STRESS)
 class Comparison:
     """Numbers that have a label, with the predictions."""
 
-    property: Property
+    of: Property
     label: Array
     """[n]"""
     prediction: Array

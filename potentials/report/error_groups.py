@@ -42,7 +42,7 @@ class ForceBin:
 
 
 def force_bins(part: EvaluatedPart) -> list[ForceBin]:
-    """Errors of the forces by the size of the label, in bins of equal numbers of atoms, and the largest percent apart."""
+    """Errors of the forces by the size of the label, in bins of equally many atoms, the largest percent apart."""
     label, prediction = part.evaluation.parity.forces
     known = np.isfinite(label).all(axis=1) & np.isfinite(prediction).all(axis=1)
     size = np.linalg.norm(label[known], axis=1)
@@ -53,7 +53,9 @@ def force_bins(part: EvaluatedPart) -> list[ForceBin]:
         if len(members) >= _FEWEST:
             of_bin = error[members]
             bins.append(
-                ForceBin(len(members), float(size[members].mean()), float(of_bin.mean()), float(np.quantile(of_bin, 0.9)))
+                ForceBin(
+                    len(members), float(size[members].mean()), float(of_bin.mean()), float(np.quantile(of_bin, 0.9))
+                )
             )
     return bins
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from plotly.graph_objects import Figure
 from ase.units import GPa
+from plotly.graph_objects import Figure
 from scipy.stats import spearmanr
 
 from potentials.pages import Html, Mark, Paragraph, Part, Plot, Row, Section, Table, palette
@@ -20,15 +20,15 @@ from potentials.report.error_groups import (
 )
 from potentials.report.evaluated import TRAIN, EvaluatedPart, atom_counts, sampled_places
 from potentials.report.judging import mark, number
-from potentials.report.parity import why_nothing
+from potentials.report.parity import LOGARITHMIC, why_nothing
 from potentials.report.subject import Subject
 from potentials.training.metrics import Error
 
 TITLE = "Where the errors are"
 GOOD = (
-    "errors on unseen frames are at most twice those on training frames (five times is bad: overfitting); no element, group or "
-    "size of force stands out; relative errors of large forces are a few percent; errors hardly grow with the distance from "
-    "the training frames."
+    "errors on unseen frames are at most twice those on training frames (five times is bad: overfitting); no element, "
+    "group or size of force stands out; relative errors of large forces are a few percent; errors hardly grow with the "
+    "distance from the training frames."
 )
 _OVERFITTED, _BADLY_OVERFITTED = 2.0, 5.0
 _MOST_GROUPS_DRAWN = 25
@@ -60,8 +60,11 @@ def _by_part(parts: Sequence[EvaluatedPart]) -> Table:
     rows = []
     for part in parts:
         energy, forces, stress = _property_cells(part.evaluation.errors.errors)
-        rows.append([part.name, part.size, energy, forces, stress, _against_training(part, train)])
-    caption = "RMSE. Against training: RMSE of the forces (without forces: of the energies) divided by that of the training frames."
+        rows.append([part.name, part.count, energy, forces, stress, _against_training(part, train)])
+    caption = (
+        "RMSE. Against training: RMSE of the forces (without forces: of the energies) divided by that of the training "
+        "frames."
+    )
     return Table(["part", "frames", *_HEADS, "against training"], rows, caption)
 
 
@@ -73,7 +76,8 @@ _GPA = 1 / GPa
 def _property_cells(errors: object) -> tuple[str, str, str]:
     found: tuple[Error | None, ...] = tuple(getattr(errors, name) for name in ("energy_per_atom", "forces", "stress"))
     energy, forces, stress = (
-        "-" if error is None else number(factor * error.rmse) for error, factor in zip(found, (1e3, 1e3, _GPA), strict=True)
+        "-" if error is None else number(factor * error.rmse)
+        for error, factor in zip(found, (1e3, 1e3, _GPA), strict=True)
     )
     return energy, forces, stress
 
@@ -114,10 +118,12 @@ def _by_element(parts: Sequence[EvaluatedPart]) -> list[Part]:
 def _by_group(parts: Sequence[EvaluatedPart]) -> list[Part]:
     names = sorted({name for part in parts for name in part.evaluation.errors.groups})
     if len(names) < 2:
-        return [Paragraph(
-            "All frames are in one group. Where frames carry an entry such as config_type, data.group_key of the "
-            "configuration (--group-key of the command) names it."
-        )]
+        return [
+            Paragraph(
+                "All frames are in one group. Where frames carry an entry such as config_type, data.group_key of the "
+                "configuration (--group-key of the command) names it."
+            )
+        ]
     rows = []
     for name in names:
         for part in parts:
@@ -125,7 +131,10 @@ def _by_group(parts: Sequence[EvaluatedPart]) -> list[Part]:
                 count = sum(frame.group == name for frame in part.frames)
                 rows.append([name, part.name, str(count), *_property_cells(part.evaluation.errors.groups[name])])
     table = Table(
-        ["group", "part", "frames", *_HEADS], rows, "RMSE on the frames of each group.", filterable=len(rows) > 12,
+        ["group", "part", "frames", *_HEADS],
+        rows,
+        "RMSE on the frames of each group.",
+        filterable=len(rows) > 12,
         text_columns=(1,),
     )
     plot = _group_plot(names, parts)
@@ -150,7 +159,9 @@ def _group_plot(names: Sequence[str], parts: Sequence[EvaluatedPart]) -> Plot | 
     if not figure.data or len(names) > _MOST_GROUPS_DRAWN:
         return None
     figure.update_layout(xaxis_title="force RMSE (meV/A)", xaxis_rangemode="tozero", showlegend=True)
-    figure.update_yaxes(autorange="reversed", type="category")
+    figure.update_yaxes(
+        type="category", range=[len(names) - 0.5, -0.5], categoryarray=list(names), categoryorder="array"
+    )
     return Plot(figure, "", 120 + 26 * len(names), "force error of each group")
 
 
@@ -168,25 +179,36 @@ def _by_force(parts: Sequence[EvaluatedPart]) -> list[Part]:
             "text": [f"{one.count:,} atoms; 9 of 10 errors below {number(1e3 * one.error_90)} meV/A" for one in found],
         }
         absolute.add_scatter(
-            y=[1e3 * one.error for one in found], **curve,
+            y=[1e3 * one.error for one in found],
+            **curve,
             hovertemplate="%{y:.4g} meV/A where forces are %{x:.3g} eV/A<br>%{text}<extra>%{fullData.name}</extra>",
         )
         relative.add_scatter(
-            y=[100 * one.relative for one in found], **curve,
+            y=[100 * one.relative for one in found],
+            **curve,
             hovertemplate="%{y:.3g} % where forces are %{x:.3g} eV/A<br>%{text}<extra>%{fullData.name}</extra>",
         )
     for figure, title in ((absolute, "mean error (meV/A)"), (relative, "mean error / force (%)")):
         figure.update_layout(xaxis_title="force on the atom (eV/A)", yaxis_title=title, showlegend=True)
-        figure.update_xaxes(type="log")
-        figure.update_yaxes(type="log")
+        figure.update_xaxes(LOGARITHMIC)
+        figure.update_yaxes(LOGARITHMIC)
     caption = (
-        "Length of the error vector. Each point stands for a tenth of the atoms, ordered by the force on them; the last "
-        "two for the strongest tenth without, and for, its strongest hundredth of all."
+        "Length of the error vector. Each point stands for a tenth of the atoms, ordered by the force on them; the "
+        "last one for the hundredth with the largest forces."
     )
-    return [Row([
-        Plot(absolute, caption, 360, "force error against force"),
-        Plot(relative, "The same relative to the force: large for small forces in any potential.", 360, "relative force error against force"),
-    ])]
+    return [
+        Row(
+            [
+                Plot(absolute, caption, 360, "force error against force"),
+                Plot(
+                    relative,
+                    "The same relative to the force: large for small forces in any potential.",
+                    360,
+                    "relative force error against force",
+                ),
+            ]
+        )
+    ]
 
 
 def _by_distance(subject: Subject) -> list[Part]:
@@ -238,13 +260,15 @@ def _distance_plot(found: Mapping[str, Found], looked_at: int, trained_on: int) 
         if len(distance) >= _FEWEST_FRAMES and len(np.unique(error)) > 1 and len(np.unique(distance)) > 1:
             said.append(f"{name} {float(spearmanr(distance, error).statistic):.2f}")
     units = list(dict.fromkeys(unit for *_, unit in found.values()))
-    figure.update_layout(xaxis_title="distance from the nearest training frame (A of random displacement)", yaxis_title=" / ".join(units))
+    figure.update_layout(
+        xaxis_title="distance from the nearest training frame (A of random displacement)", yaxis_title=" / ".join(units)
+    )
     figure.update_layout(showlegend=True)
-    figure.update_yaxes(type="log")
+    figure.update_yaxes(LOGARITHMIC)
     caption = (
-        "Each point is a frame. The distance is that of fingerprints, which say how many neighbours of each element atoms "
-        "have at each distance up to 5 A; 0.05 A means: as different as a training frame becomes when all its coordinates "
-        "are moved at random by 0.05 A (reckoned from small displacements)."
+        "Each point is a frame. The distance is that of fingerprints, which say how many neighbours of each element "
+        "atoms have at each distance up to 5 A; 0.05 A means: as different as a training frame becomes when all its "
+        "coordinates are moved at random by 0.05 A (reckoned from small displacements)."
     )
     if looked_at < trained_on:
         caption += f" Of {trained_on:,} training frames {looked_at:,} random ones are looked at."

@@ -23,7 +23,7 @@ MOST_ATOMS = 20_000
 """Of a part, that are evaluated; of larger parts a sample is."""
 _FEWEST_ATOMS = 1000
 _ATOMS_AT_ONCE = 800
-_TIMED_ATOMS = 100
+_TIMED_ATOMS = 500
 _SAMPLE = 3
 """Keeps the choice of the sample apart from others with the same seed."""
 
@@ -48,9 +48,9 @@ class EvaluatedPart:
         return len(self.frames) < self.total
 
     @property
-    def size(self) -> str:
-        """How many frames, in words."""
-        return f"{len(self.frames)} of {self.total} frames" if self.is_sample else f"{self.total} frames"
+    def count(self) -> str:
+        """How many frames: `300`, or of a sample `300 of 5,000`."""
+        return f"{len(self.frames):,} of {self.total:,}" if self.is_sample else f"{self.total:,}"
 
     @property
     def starts(self) -> NDArray[np.int64]:
@@ -148,8 +148,9 @@ def _usable(
     if len(usable) < len(labelled):
         symbols = {symbol for frame in labelled for symbol in frame.frame.atoms.get_chemical_symbols()}
         remarks.append(
-            f"{name}: {len(labelled) - len(usable)} of {len(labelled)} frames are left out, for they have elements that "
-            f"the potential does not know ({', '.join(sorted(symbols - known))}; it knows {', '.join(sorted(known))})"
+            f"{name}: {len(labelled) - len(usable)} of {len(labelled)} frames are left out, for they have "
+            f"elements that the potential does not know ({', '.join(sorted(symbols - known))}; it knows "
+            f"{', '.join(sorted(known))})"
         )
     total = len(usable) if len(sample) == len(frames) else round(len(frames) * len(usable) / len(sample))
     return usable, total, remarks

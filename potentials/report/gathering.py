@@ -11,8 +11,8 @@ import torch
 from potentials import model_file
 from potentials.config import RunConfig, load_config
 from potentials.data.findings import Findings
-from potentials.data.parts import divide
 from potentials.data.part_facts import Frames
+from potentials.data.parts import divide
 from potentials.data.prepare import fingerprint
 from potentials.errors import ModelFileError, PotentialsError
 from potentials.potential import Potential
@@ -42,7 +42,9 @@ class Origin:
         if path.is_dir():
             file = RunFolder(f"{path.absolute()}/").best
             if not file.is_file():
-                raise ModelFileError(f"{path}: expected a model file or the folder of a run, but there is no {file.name} in it")
+                raise ModelFileError(
+                    f"{path}: expected a model file or the folder of a run, but there is no {file.name} in it"
+                )
         else:
             file = path
         run = RunFolder(f"{file.absolute().parent}/")
@@ -91,7 +93,11 @@ def _parts_of_run(origin: Origin, potential: Potential) -> tuple[dict[str, Frame
         parts = divide(config, Findings())
     except PotentialsError as error:
         return {}, [], f"the data of the run cannot be read ({error}); {ask}"
-    return {TRAIN: parts.train, "validation": parts.validation, **parts.tests}, _changes(config, potential, parts.train), ""
+    return (
+        {TRAIN: parts.train, "validation": parts.validation, **parts.tests},
+        _changes(config, potential, parts.train),
+        "",
+    )
 
 
 def _changes(config: RunConfig, potential: Potential, train: Frames) -> list[str]:

@@ -11,16 +11,17 @@ import numpy as np
 from plotly.graph_objects import Figure
 
 from potentials.errors import DataError
-from potentials.pages import Gallery, Paragraph, Part, Plot, Row, Section, Table, palette
+from potentials.pages import Gallery, Mark, Paragraph, Part, Plot, Row, Section, Table, palette
 from potentials.report.comparison import Array
 from potentials.report.judging import mark, number
+from potentials.report.parity import LOGARITHMIC
 from potentials.report.subject import Subject
 from potentials.report.thinning import thinned_curve
 
 TITLE = "Learning curves"
 GOOD = (
-    "training and validation loss fall together and level off; the last validation loss is at most 1.1 times the lowest "
-    "one (more than twice is bad: overfitting, or a learning rate that is too high)."
+    "training and validation loss fall together and level off; the last validation loss is at most 1.1 times the "
+    "lowest one (more than twice is bad: overfitting, or a learning rate that is too high)."
 )
 _MOST_POINTS = 1500
 _RISEN, _RISEN_MUCH = 1.1, 2.0
@@ -29,6 +30,7 @@ _ERRORS = {
     "energy": ("energy_per_atom_mae_meV", "energy_per_atom_rmse_meV", "meV/atom"),
     "stress": ("stress_mae_meV_per_A3", "stress_rmse_meV_per_A3", "meV/A<sup>3</sup>"),
 }
+_X = {"epoch": "epoch", "time_s": "training time (s)"}
 _NEEDED = ("epoch", "validation_loss")
 
 
@@ -88,21 +90,29 @@ def section(subject: Subject) -> Section:
     """Losses, validation errors and learning rate by epoch, with the best model marked."""
     if subject.potential.config.closed_form:
         family = subject.potential.config.name
-        return Section(TITLE, GOOD, missing=f"{family} is fitted in closed form, in one step: there is no course of training.")
+        return Section(
+            TITLE, GOOD, missing=f"{family} is fitted in closed form, in one step: there is no course of training."
+        )
     if subject.run is None:
-        reason = "The model file does not lie in the folder of its run, where metrics.csv records the course of training."
+        reason = (
+            "The model file does not lie in the folder of its run, where metrics.csv records the course of training."
+        )
         return Section(TITLE, GOOD, missing=reason)
     course = read_course(subject.run.metrics)
     steps_file = subject.run.path / "steps.csv"
     steps = read_course(steps_file, ("epoch", "loss")) if steps_file.is_file() else None
-    plots = [_losses(course, steps)]
+    losses = {"by epoch": _losses(course, steps, "epoch")}
+    if course.has("time_s") and len(course) > 1:
+        losses["by time"] = _losses(course, steps, "time_s")
     errors = {name: _errors(course, name) for name in _ERRORS if course.has(_ERRORS[name][1])}
-    parts: list[Part] = [_table(course), Row([*plots, Gallery(errors)] if errors else plots)]
+    parts: list[Part] = [_table(course), Row([Gallery(losses), *([Gallery(errors)] if errors else [])])]
     rates = steps if steps is not None and steps.has("learning_rate") else course
     if rates.has("learning_rate"):
         parts.append(_learning_rate(rates))
     if course.dropped:
-        parts.append(Paragraph(f"{course.dropped} rows of {subject.run.metrics.name} could not be read and are left out."))
+        parts.append(
+            Paragraph(f"{course.dropped} rows of {subject.run.metrics.name} could not be read and are left out.")
+        )
     return Section(TITLE, GOOD, parts)
 
 
@@ -122,9 +132,13 @@ def rise(course: Course) -> float:
 
 def _table(course: Course) -> Table:
     best = best_row(course)
-    rows = [
+    rows: list[list[str | Mark]] = [
         ["epochs", number(course["epoch"][-1], 4), ""],
-        ["last validation loss", number(course["validation_loss"][-1]), mark(rise(course), _RISEN, _RISEN_MUCH, f"{rise(course):.2f} times the lowest")],
+        [
+            "last validation loss",
+            number(course["validation_loss"][-1]),
+            mark(rise(course), _RISEN, _RISEN_MUCH, f"{rise(course):.2f} times the lowest"),
+        ],
     ]
     if course.has("time_s"):
         rows.insert(1, ["training time (s)", number(course["time_s"][-1], 4), ""])
@@ -132,28 +146,36 @@ def _table(course: Course) -> Table:
         rows.append(["best model, epoch", number(course["epoch"][best], 4), ""])
         for name, (_, column, unit) in _ERRORS.items():
             if course.has(column):
-                rows.append([f"its validation RMSE, {name} ({unit.replace('<sup>3</sup>', '^3')})", number(course[column][best]), ""])
+                rows.append(
+                    [
+                        f"its validation RMSE, {name} ({unit.replace('<sup>3</sup>', '^3')})",
+                        number(course[column][best]),
+                        "",
+                    ]
+                )
     return Table(["", "value", "judgement"], rows)
 
 
-def _losses(course: Course, steps: Course | None) -> Plot:
+def _losses(course: Course, steps: Course | None, by: str) -> Plot:
     figure = Figure()
-    if steps is not None:
-        _add_curve(figure, steps, "loss", "training, single steps", palette.MUTED, width=1)
+    if steps is not None and steps.has(by):
+        _add_curve(figure, steps, "loss", "training, single steps", palette.MUTED, by, width=1)
         for position, name in enumerate(("energy", "forces", "stress")):
             if steps.has(f"loss_{name}") and bool((steps[f"loss_{name}"] > 0).any()):
-                _add_curve(figure, steps, f"loss_{name}", f"of it {name}", palette.SERIES[3 + position], width=1)
+                _add_curve(figure, steps, f"loss_{name}", f"of it {name}", palette.SERIES[3 + position], by, width=1)
     if course.has("training_loss"):
-        _add_curve(figure, course, "training_loss", "training", palette.SERIES[0])
-    _add_curve(figure, course, "validation_loss", "validation", palette.SERIES[1])
-    _mark_best(figure, course, "validation_loss")
-    _mark_stages(figure, course)
-    figure.update_layout(xaxis_title="epoch", yaxis_title="loss", yaxis_type="log")
+        _add_curve(figure, course, "training_loss", "training", palette.SERIES[0], by)
+    _add_curve(figure, course, "validation_loss", "validation", palette.SERIES[1], by)
+    _mark_best(figure, course, "validation_loss", by)
+    _mark_stages(figure, course, by)
+    figure.update_layout(xaxis_title=_X[by], yaxis_title="loss", yaxis=LOGARITHMIC)
     caption = "Loss as it is weighted for training. The star is the best model, which was kept."
     if steps is not None:
         caption += " Parts of the training loss can be hidden and shown by a click on their names."
     if course.has("stage") and len(np.unique(course["stage"])) > 1:
-        caption += " At the dotted line a new stage began, with other weights: losses before and after are not comparable."
+        caption += (
+            " At the dotted line a new stage began, with other weights: losses before and after are not comparable."
+        )
     return Plot(figure, caption, 400, "training and validation loss against epochs")
 
 
@@ -165,7 +187,7 @@ def _errors(course: Course, name: str) -> Plot:
         _add_curve(figure, course, mae, "MAE", palette.SERIES[0])
     _mark_best(figure, course, rmse)
     _mark_stages(figure, course)
-    figure.update_layout(xaxis_title="epoch", yaxis_title=f"error of the validation frames ({unit})", yaxis_type="log")
+    figure.update_layout(xaxis_title="epoch", yaxis_title=f"error of the validation frames ({unit})", yaxis=LOGARITHMIC)
     return Plot(figure, f"Validation error of the {name}.", 400, f"validation error of the {name} against epochs")
 
 
@@ -176,36 +198,38 @@ def _learning_rate(course: Course) -> Plot:
     return Plot(figure, "", 220, "learning rate against epochs")
 
 
-def _add_curve(figure: Figure, course: Course, column: str, name: str, colour: str, width: float = 2) -> None:
+def _add_curve(
+    figure: Figure, course: Course, column: str, name: str, colour: str, by: str = "epoch", width: float = 2
+) -> None:
     places = thinned_curve(course[column], _MOST_POINTS)
     alone = len(places) == 1
     figure.add_scatter(
-        x=course["epoch"][places].astype(np.float32),
+        x=course[by][places].astype(np.float32),
         y=course[column][places].astype(np.float32),
         mode="markers" if alone else "lines",
         line={"color": colour, "width": width},
         marker={"color": colour},
         name=name,
-        hovertemplate="epoch %{x:.4g}: %{y:.4g}<extra>%{fullData.name}</extra>",
+        hovertemplate=f"{_X[by]} %{{x:.4g}}: %{{y:.4g}}<extra>%{{fullData.name}}</extra>",
     )
 
 
-def _mark_best(figure: Figure, course: Course, column: str) -> None:
+def _mark_best(figure: Figure, course: Course, column: str, by: str = "epoch") -> None:
     best = best_row(course)
     if best is None or not np.isfinite(course[column][best]):
         return
     figure.add_scatter(
-        x=[float(course["epoch"][best])],
+        x=[float(course[by][best])],
         y=[float(course[column][best])],
         mode="markers",
         marker={"symbol": "star", "size": 13, "color": palette.INK},
         name="best model",
-        hovertemplate="best model: epoch %{x:.4g}, %{y:.4g}<extra></extra>",
+        hovertemplate=f"best model: {_X[by]} %{{x:.4g}}, %{{y:.4g}}<extra></extra>",
     )
 
 
-def _mark_stages(figure: Figure, course: Course) -> None:
+def _mark_stages(figure: Figure, course: Course, by: str = "epoch") -> None:
     if not course.has("stage"):
         return
     for place in np.flatnonzero(np.diff(course["stage"]) > 0):
-        figure.add_vline(x=float(course["epoch"][place]), line_dash="dot", line_color=palette.MUTED)
+        figure.add_vline(x=float(course[by][place]), line_dash="dot", line_color=palette.MUTED)

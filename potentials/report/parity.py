@@ -8,7 +8,17 @@ import numpy as np
 from plotly.graph_objects import Figure
 
 from potentials.pages import Gallery, Html, Mark, Paragraph, Part, Plot, Row, Section, Table, palette
-from potentials.report.comparison import ENERGY, FORCES, PROPERTIES, STRESS, Comparison, Errors, Property, compare, errors
+from potentials.report.comparison import (
+    ENERGY,
+    FORCES,
+    PROPERTIES,
+    STRESS,
+    Comparison,
+    Errors,
+    Property,
+    compare,
+    errors,
+)
 from potentials.report.evaluated import TRAIN, EvaluatedPart
 from potentials.report.judging import number
 from potentials.report.subject import Subject
@@ -21,12 +31,14 @@ SMALL = {ENERGY: 1e-3, FORCES: 1e-2, STRESS: 0.1}
 """Errors that are good whatever the spread of the labels: as large as those of careful reference calculations."""
 GOOD = (
     "on frames that were not trained on, the RMSE is at most 10 % of the spread of the labels (R2 of 0.99), or below "
-    "1 meV/atom, 10 meV/A or 0.1 GPa; beyond 30 % (R2 of 0.91) is bad. Points lie on the diagonal, and errors are spread evenly "
-    "around zero, without a second heap."
+    "1 meV/atom, 10 meV/A or 0.1 GPa; beyond 30 % (R2 of 0.91) is bad. Points lie on the diagonal, and errors are "
+    "spread evenly around zero, without a second heap."
 )
 MOST_POINTS = 2000
 """Of one plot."""
-_BINS = 80
+_MOST_BINS = 80
+LOGARITHMIC = {"type": "log", "dtick": "D2", "minorloglabels": "complete"}
+"""Axes with 1, 2 and 5 of each decade, written out."""
 _SHOWN = 99.5
 """Percent of the errors that the histogram spans; the rest is in its outermost bins."""
 
@@ -39,7 +51,9 @@ def section(subject: Subject) -> Section:
     parts: list[Part] = [Paragraph(f"Note: {text}.") for text in (*subject.remarks, *evaluated.remarks)]
     parts.append(_table(evaluated.parts))
     for which in PROPERTIES:
-        found = {part.name: (part, compared) for part in evaluated.parts if (compared := compare(part, which)) is not None}
+        found = {
+            part.name: (part, compared) for part in evaluated.parts if (compared := compare(part, which)) is not None
+        }
         parts.append(Html(f"<h3>{which.name[0].upper()}{which.name[1:]}</h3>"))
         if found:
             parts.append(_plots(which, found, subject.seed))
@@ -67,13 +81,15 @@ def _plots(which: Property, found: dict[str, tuple[EvaluatedPart, Comparison]], 
     # What was not trained on comes first: it is what the reader came for.
     order = sorted(found, key=lambda name: (name == TRAIN, name == "validation"))
     plots = {name: _parity_plot(*found[name], seed) for name in order}
-    return Row([Gallery(plots), _histogram(which, {name: found[name][1] for name in order})])
+    compared = {name: found[name][1] for name in order}
+    scales = {"errors": _histogram(which, compared), "logarithmic": _histogram(which, compared, logarithmic=True)}
+    return Row([Gallery(plots), Gallery(scales)])
 
 
 def _parity_plot(part: EvaluatedPart, compared: Comparison, seed: int) -> Plot:
     finite = np.flatnonzero(np.isfinite(compared.prediction))
     shown = finite[thinned_points(compared.label[finite], compared.residual[finite], MOST_POINTS, seed)]
-    which = compared.property
+    which = compared.of
     figure = Figure()
     if len(shown):
         crowd = density(compared.label[finite], compared.prediction[finite])[np.searchsorted(finite, shown)]
@@ -94,38 +110,41 @@ def _parity_plot(part: EvaluatedPart, compared: Comparison, seed: int) -> Plot:
             hovertemplate=f"%{{text}}<br>label %{{x:.5g}} {which.unit}<br>predicted %{{y:.5g}}<extra></extra>",
         )
         figure.update_layout(xaxis_range=ends, yaxis_range=ends)
-    above = " above isolated atoms" if which is ENERGY else ""
+    zero = " - isolated atoms" if which is ENERGY else ""
     figure.update_layout(
-        showlegend=False, xaxis_title=f"label{above} ({which.unit})", yaxis_title=f"prediction{above} ({which.unit})"
+        showlegend=False, xaxis_title=f"label{zero} ({which.unit})", yaxis_title=f"prediction{zero} ({which.unit})"
     )
-    return Plot(figure, _points_shown(part, compared, len(shown)), 400, f"{part.name}: {which.name}, prediction against label")
+    return Plot(
+        figure, _points_shown(part, compared, len(shown)), 400, f"{part.name}: {which.name}, prediction against label"
+    )
 
 
 def _points_shown(part: EvaluatedPart, compared: Comparison, shown: int) -> str:
     count = len(compared.label)
-    text = f"{part.name}, {part.size}"
+    text = f"{part.name}, {part.count} frames"
     if part.is_sample:
         text += " (a random sample)"
     if shown < count:
         return (
-            f"{text}. Of {count:,} points {shown:,} are drawn: the {MOST_POINTS // 2:,} with the largest errors, and a random "
-            "choice of the others. The darker (in the dark: the brighter), the more of all points are there."
+            f"{text}. Of {count:,} points {shown:,} are drawn: the {MOST_POINTS // 2:,} with the largest errors, and a "
+            "random choice of the others. The darker (in the dark: the brighter), the more of all points are there."
         )
     return f"{text}; {count:,} points. The darker (in the dark: the brighter), the more points are there."
 
 
-def _histogram(which: Property, found: dict[str, Comparison]) -> Plot:
+def _histogram(which: Property, found: dict[str, Comparison], logarithmic: bool = False) -> Plot:
     residuals = {name: which.error_factor * compared.residual for name, compared in found.items()}
     residuals = {name: values[np.isfinite(values)] for name, values in residuals.items()}
     spans = [float(np.percentile(np.abs(values), _SHOWN)) for values in residuals.values() if len(values)]
     span = 1.15 * max(spans, default=0.0) or 1.0
-    edges = np.linspace(-span, span, _BINS + 1)
+    most = max((len(values) for values in residuals.values()), default=0)
+    edges = np.linspace(-span, span, min(_MOST_BINS, 9 + round(most**0.5)) + 1)
     figure = Figure()
     for position, (name, values) in enumerate(residuals.items()):
         counts, _ = np.histogram(np.clip(values, -span, span), edges)
         figure.add_scatter(
             x=_short((edges[1:] + edges[:-1]) / 2),
-            y=_short(100 * counts / max(1, len(values))),
+            y=_short(np.where(counts > 0, 100 * counts / max(1, len(values)), np.nan if logarithmic else 0.0)),
             mode="lines",
             line={"shape": "hvh", "color": palette.SERIES[position % len(palette.SERIES)], "width": 1.5},
             name=name,
@@ -135,6 +154,8 @@ def _histogram(which: Property, found: dict[str, Comparison]) -> Plot:
     figure.update_layout(
         xaxis_title=f"prediction - label ({which.error_unit})", yaxis_title="share of the errors (%)", showlegend=True
     )
+    if logarithmic:
+        figure.update_yaxes(LOGARITHMIC)
     caption = f"Errors of all points; what lies beyond {number(span, 2)} {which.error_unit} is in the outermost bins."
     return Plot(figure, caption, 400, f"histogram of the errors of {which.name}")
 
@@ -150,19 +171,19 @@ def _table(parts: Sequence[EvaluatedPart]) -> Table:
         for part in parts:
             compared = compare(part, which)
             if compared is not None:
-                rows.append([f"{part.name}: {which.name}", part.size, *_cells(part, compared)])
+                rows.append([f"{part.name}: {which.name}", part.count, *_cells(part, compared)])
     return Table(
-        ["part", "frames", "compared", "MAE", "RMSE", "unit", "RMSE / spread", "R2", "largest error", "where"],
+        ["part", "frames", "numbers", "MAE", "RMSE", "unit", "RMSE / spread", "R2", "largest error", "where"],
         rows,
-        "Spread: standard deviation of the labels. R2: share of their variance that the predictions explain. Forces and "
-        "stresses are compared component by component, energies per atom. The training part is not judged.",
+        "Spread: standard deviation of the labels. R2: share of their variance that the predictions explain. Forces "
+        "and stresses are compared component by component, energies per atom. The training part is not judged.",
         text_columns=(9,),
     )
 
 
 def _cells(part: EvaluatedPart, compared: Comparison) -> list[str | Mark]:
     found = errors(compared)
-    which = compared.property
+    which = compared.of
     count = f"{len(compared.label):,}"
     if found is None:
         return [count, "-", "-", which.error_unit, Mark("bad", "no prediction is finite"), "-", "-", "-"]

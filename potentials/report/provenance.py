@@ -87,7 +87,9 @@ def _run_rows(subject: Subject) -> list[list[str]]:
 def _energies(subject: Subject) -> Table:
     energies = subject.potential.reference_energies.tolist()
     rows = [[symbol, f"{energy:.6f}"] for symbol, energy in zip(subject.potential.elements, energies, strict=True)]
-    return Table(["element", "isolated atom (eV)"], rows, "Reference energies, which the potential adds to what the model says.")
+    return Table(
+        ["element", "isolated atom (eV)"], rows, "Reference energies, which the potential adds to what the model says."
+    )
 
 
 def _versions(header: Mapping[str, Any]) -> list[list[str]]:

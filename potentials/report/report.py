@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -77,8 +78,10 @@ def write_report(
     """
     _check_names(skip)
     origin = Origin.of(Path(model))
-    subject = gather(origin, given=data, device=device, budget=QUICK_BUDGET if quick else BUDGET, seed=seed)
     target = origin.model_file.with_name("report.html") if output is None else Path(output)
+    if not os.access(target.parent, os.W_OK):  # before all the work
+        raise DataError(f"{target}: cannot write the report: {target.parent} is no folder that can be written to")
+    subject = gather(origin, given=data, device=device, budget=QUICK_BUDGET if quick else BUDGET, seed=seed)
     page = make_page(subject, quick=quick, skip=skip, say=say)
     try:
         write_text(target, page.html())

@@ -34,9 +34,9 @@ def summary(subject: Subject, sections: Sequence[Section]) -> Section:
     table = Table(
         ["section", "judged", "the worst of it", "", "good looks like"],
         rows,
-        "Only what has a stated limit is judged; limits stand in the last column and in the sections. A mark says where to "
-        "look, not whether the potential serves your purpose.",
-        text_columns=(1, 2, 3, 4),
+        "Only what has a stated limit is judged; limits stand in the last column and in the sections. A mark says "
+        "where to look, not whether the potential serves your purpose.",
+        text_columns=(1, 2, 4),
     )
     remarks = [Paragraph(f"Note: {text}.") for text in subject.remarks]
     return Section(TITLE, parts=[*remarks, table])
@@ -46,7 +46,7 @@ def _row(section: Section) -> list[str | Mark]:
     if section.missing is not None:
         return [section.title, "-", section.missing, Mark("none", "not there"), ""]
     found = judgements(section)
-    counts = Counter(one.mark.kind for one in found)
+    counts: Counter[str] = Counter(one.mark.kind for one in found)
     worst = min(found, key=lambda one: _ORDER.index(one.mark.kind))
     judged = ", ".join(f"{counts[kind]} {kind}" for kind in reversed(_ORDER) if counts[kind])
     return [section.title, judged, worst.what, Mark(worst.mark.kind, worst.mark.kind), section.good]

@@ -30,7 +30,7 @@ def thinned_points(label: Array, residual: Array, most: int, seed: int) -> Place
 
 
 def thinned_curve(values: Array, most: int) -> Places:
-    """Places of at most `most` values of a long curve, ascending: of each stretch the lowest and the highest, and both ends.
+    """Places of at most `most` values of a long curve, ascending: lowest and highest of each stretch, and both ends.
 
     Args:
         values: [n]; NaN is skipped.
@@ -47,7 +47,7 @@ def thinned_curve(values: Array, most: int) -> Places:
 
 
 def density(x: Array, y: Array, cells: int = 70) -> Array:
-    """[n], how many points are in the same cell of a grid of `cells` by `cells` over all of them, the point included."""
+    """[n], how many points are in the same cell, the point included, of a grid of `cells` by `cells` over them all."""
     numbers = [_cell_numbers(values, cells) for values in (x, y)]
     flat = numbers[0] * cells + numbers[1]
     return np.bincount(flat, minlength=cells * cells)[flat].astype(np.float64)

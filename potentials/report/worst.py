@@ -19,8 +19,9 @@ from potentials.report.subject import Subject
 
 TITLE = "The worst frames"
 GOOD = (
-    "the worst frames are of the same kind as the others and not much worse; what stands out has a reason (a bond about to "
-    "break, the edge of the training data) rather than a wrong label: look at these before you trust or discard them."
+    "the worst frames are of the same kind as the others and not much worse; what stands out has a reason (a bond "
+    "about to break, the edge of the training data) rather than a wrong label: look at these before you trust or "
+    "discard them."
 )
 SHOWN = 10
 _MOST_ATOMS = 300
@@ -43,7 +44,7 @@ class Worst:
 
 
 def worst_frames(parts: Sequence[EvaluatedPart], count: int = SHOWN) -> list[Worst]:
-    """The frames with the largest force errors of all parts; where no frame has forces, with the largest energy errors."""
+    """The frames with the largest force errors of all parts; where no frame has forces, the largest energy errors."""
     found = []
     for part in parts:
         forces, energies = frame_force_errors(part), frame_energy_errors(part)
@@ -80,7 +81,11 @@ def section(subject: Subject) -> Section:
 
 
 def _legend(has_forces: bool) -> str:
-    turn = "Drag to turn, scroll to zoom; point at an atom for its forces." if has_forces else "Drag to turn, scroll to zoom."
+    turn = (
+        "Drag to turn, scroll to zoom; point at an atom for its forces."
+        if has_forces
+        else "Drag to turn, scroll to zoom."
+    )
     return f"{turn} Where only one arrow of two is seen, they agree." if has_forces else turn
 
 
@@ -90,7 +95,7 @@ def _view(number_shown: int, worst: Worst) -> StructureFrame:
     label, prediction = (forces[atoms_slice] for forces in worst.part.evaluation.parity.forces)
     atoms = Atoms(frame.atoms.numbers, frame.atoms.positions, cell=frame.atoms.cell, pbc=frame.atoms.pbc)
     caption = f"{_name(worst)}: {_errors(worst)}."
-    known = np.isfinite(label).all(axis=1) & np.isfinite(prediction).all(axis=1)
+    known = np.asarray(np.isfinite(label).all(axis=1) & np.isfinite(prediction).all(axis=1))
     error = np.where(known, np.linalg.norm(np.where(known[:, None], prediction - label, 0.0), axis=1), 0.0)
     if len(atoms) > _MOST_ATOMS:
         kept = around(atoms, int(error.argmax()), _MOST_ATOMS)
@@ -110,7 +115,7 @@ def _view(number_shown: int, worst: Worst) -> StructureFrame:
 
 
 def around(atoms: Atoms, centre: int, count: int) -> np.ndarray:
-    """The numbers, ascending, of the `count` atoms nearest to one of them, across periodic boundaries, itself included."""
+    """Numbers, ascending, of the `count` atoms nearest to one of them, itself included, across periodic boundaries."""
     _, distances = get_distances(atoms.positions[centre], atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     return np.sort(np.argsort(distances[0], kind="stable")[:count])
 
@@ -119,12 +124,13 @@ def _notes(label: Array, prediction: Array, error: Array, known: np.ndarray) -> 
     def vector(values: Array) -> str:
         return " ".join(f"{value:.3f}" for value in values)
 
-    return [
-        f"reference {vector(label[atom])}, predicted {vector(prediction[atom])} eV/A, error {number(1e3 * error[atom])} meV/A"
-        if known[atom]
-        else "no reference force"
-        for atom in range(len(error))
-    ]
+    def note(atom: int) -> str:
+        if not known[atom]:
+            return "no reference force"
+        forces = f"reference {vector(label[atom])}, predicted {vector(prediction[atom])} eV/A"
+        return f"{forces}, error {number(1e3 * error[atom])} meV/A"
+
+    return [note(atom) for atom in range(len(error))]
 
 
 def _name(worst: Worst) -> str:
@@ -146,15 +152,17 @@ def _table(worst: Sequence[Worst]) -> Table:
     rows = []
     for place, one in enumerate(worst, 1):
         frame = one.part.frames[one.place]
-        rows.append([
-            str(place),
-            frame.frame.file,
-            str(frame.frame.index),
-            one.part.name,
-            frame.group,
-            frame.frame.atoms.get_chemical_formula(),
-            "-" if np.isnan(one.force_error) else number(1e3 * one.force_error),
-            "-" if np.isnan(one.energy_error) else f"{1e3 * one.energy_error:+.3g}",
-        ])
+        rows.append(
+            [
+                str(place),
+                frame.frame.file,
+                str(frame.frame.index),
+                one.part.name,
+                frame.group,
+                frame.frame.atoms.get_chemical_formula(),
+                "-" if np.isnan(one.force_error) else number(1e3 * one.force_error),
+                "-" if np.isnan(one.energy_error) else f"{1e3 * one.energy_error:+.3g}",
+            ]
+        )
     heads = ["", "file", "frame", "part", "group", "formula", "force RMSE (meV/A)", "energy error (meV/atom)"]
     return Table(heads, rows, "Frames are counted from 0.", text_columns=(1, 3, 4, 5))
