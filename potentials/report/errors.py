@@ -9,9 +9,11 @@ from ase.units import GPa
 from plotly.graph_objects import Figure
 from scipy.stats import spearmanr
 
-from potentials.pages import Html, Mark, Paragraph, Part, Plot, Row, Section, Table, palette
+from potentials.pages import Html, Mark, Paragraph, Part, Plot, Row, Section, Table
+from potentials.report.charts import lowest_shown, make_logarithmic, part_colours, short
 from potentials.report.comparison import short_file
 from potentials.report.error_groups import (
+    ForceBin,
     NearestTraining,
     element_errors,
     force_bins,
@@ -20,7 +22,7 @@ from potentials.report.error_groups import (
 )
 from potentials.report.evaluated import TRAIN, EvaluatedPart, atom_counts, sampled_places
 from potentials.report.judging import mark, number
-from potentials.report.parity import LOGARITHMIC, why_nothing
+from potentials.report.parity import why_nothing
 from potentials.report.subject import Subject
 from potentials.training.metrics import Error
 
@@ -34,6 +36,8 @@ _OVERFITTED, _BADLY_OVERFITTED = 2.0, 5.0
 _MOST_GROUPS_DRAWN = 25
 _TRAIN_ATOMS, _OTHER_ATOMS = 30_000, 12_000
 """Of the frames whose fingerprints are made."""
+_NO_FORCE = 1e-3
+"""Of the largest."""
 _FEWEST_FRAMES = 3
 """For a rank correlation."""
 
@@ -143,7 +147,8 @@ def _by_group(parts: Sequence[EvaluatedPart]) -> list[Part]:
 
 def _group_plot(names: Sequence[str], parts: Sequence[EvaluatedPart]) -> Plot | None:
     figure = Figure()
-    for position, part in enumerate(parts):
+    colours = part_colours([part.name for part in parts])
+    for part in parts:
         groups = part.evaluation.errors.groups
         values = {name: groups[name].forces for name in names if name in groups}
         known = {name: 1e3 * error.rmse for name, error in values.items() if error is not None}
@@ -152,7 +157,7 @@ def _group_plot(names: Sequence[str], parts: Sequence[EvaluatedPart]) -> Plot | 
                 x=list(known.values()),
                 y=list(known),
                 mode="markers",
-                marker={"size": 9, "color": _colour(position)},
+                marker={"size": 9, "color": colours[part.name]},
                 name=part.name,
                 hovertemplate="%{y}: %{x:.4g} meV/A<extra>%{fullData.name}</extra>",
             )
@@ -166,15 +171,16 @@ def _group_plot(names: Sequence[str], parts: Sequence[EvaluatedPart]) -> Plot | 
 
 
 def _by_force(parts: Sequence[EvaluatedPart]) -> list[Part]:
-    bins = {part.name: found for part in parts if len(found := force_bins(part)) > 1}
+    bins = {part.name: found for part in parts if len(found := _with_force(force_bins(part))) > 1}
     if not bins:
         return [Paragraph("There are too few forces for this.")]
     absolute, relative = Figure(), Figure()
-    for position, (name, found) in enumerate(bins.items()):
+    colours = part_colours([part.name for part in parts])
+    for name, found in bins.items():
         curve = {
             "x": [one.force for one in found],
             "mode": "lines+markers",
-            "line_color": _colour(position),
+            "line_color": colours[name],
             "name": name,
             "text": [f"{one.count:,} atoms; 9 of 10 errors below {number(1e3 * one.error_90)} meV/A" for one in found],
         }
@@ -190,25 +196,19 @@ def _by_force(parts: Sequence[EvaluatedPart]) -> list[Part]:
         )
     for figure, title in ((absolute, "mean error (meV/A)"), (relative, "mean error / force (%)")):
         figure.update_layout(xaxis_title="force on the atom (eV/A)", yaxis_title=title, showlegend=True)
-        figure.update_xaxes(LOGARITHMIC)
-        figure.update_yaxes(LOGARITHMIC)
+        make_logarithmic(figure, "xy")
     caption = (
         "Length of the error vector. Each point stands for a tenth of the atoms, ordered by the force on them; the "
         "last one for the hundredth with the largest forces."
     )
-    return [
-        Row(
-            [
-                Plot(absolute, caption, 360, "force error against force"),
-                Plot(
-                    relative,
-                    "The same relative to the force: large for small forces in any potential.",
-                    360,
-                    "relative force error against force",
-                ),
-            ]
-        )
-    ]
+    relative_caption = "The same relative to the force: large for small forces in any potential."
+    left = Plot(absolute, caption, 360, "force error against force")
+    return [Row([left, Plot(relative, relative_caption, 360, "relative force error against force")])]
+
+
+def _with_force(bins: Sequence[ForceBin]) -> list[ForceBin]:
+    """Without those of atoms where symmetry, or the minimum, leaves no force."""
+    return [one for one in bins if one.force > _NO_FORCE * bins[-1].force]
 
 
 def _by_distance(subject: Subject) -> list[Part]:
@@ -225,7 +225,8 @@ def _by_distance(subject: Subject) -> list[Part]:
     found = {part.name: _distances_and_errors(part, nearest, subject.seed) for part in others}
     if not any(len(distance) for distance, *_ in found.values()):
         return [Paragraph("These frames have neither forces nor energies, or their atoms have no neighbours.")]
-    return [_distance_plot(found, len(chosen), len(train))]
+    colours = part_colours([part.name for part in subject.evaluated.parts])
+    return [_distance_plot(found, colours, len(chosen), len(train))]
 
 
 Found = tuple[np.ndarray, np.ndarray, list[str], str]
@@ -244,18 +245,19 @@ def _distances_and_errors(part: EvaluatedPart, nearest: NearestTraining, seed: i
     return distance[known], error[places[known]], names, unit
 
 
-def _distance_plot(found: Mapping[str, Found], looked_at: int, trained_on: int) -> Plot:
+def _distance_plot(found: Mapping[str, Found], colours: Mapping[str, str], looked_at: int, trained_on: int) -> Plot:
     figure = Figure()
     said = []
-    for position, (name, (distance, error, names, _)) in enumerate(found.items()):
+    lowest = lowest_shown(np.concatenate([error for _, error, *_ in found.values()]))
+    for name, (distance, error, names, _) in found.items():
         figure.add_scatter(
-            x=distance.astype(np.float32),
-            y=error.astype(np.float32),
+            x=short(distance),
+            y=short(np.maximum(error, lowest)),
             mode="markers",
-            marker={"size": 6, "color": _colour(position + 1), "opacity": 0.7},
+            marker={"size": 6, "color": colours[name], "opacity": 0.7},
             name=name,
-            text=names,
-            hovertemplate="%{text}<br>distance %{x:.3g} A, error %{y:.4g}<extra>%{fullData.name}</extra>",
+            text=[f"{frame}: error {number(size)}" for frame, size in zip(names, error, strict=True)],
+            hovertemplate="%{text}, distance %{x:.3g} A<extra>%{fullData.name}</extra>",
         )
         if len(distance) >= _FEWEST_FRAMES and len(np.unique(error)) > 1 and len(np.unique(distance)) > 1:
             said.append(f"{name} {float(spearmanr(distance, error).statistic):.2f}")
@@ -264,7 +266,7 @@ def _distance_plot(found: Mapping[str, Found], looked_at: int, trained_on: int) 
         xaxis_title="distance from the nearest training frame (A of random displacement)", yaxis_title=" / ".join(units)
     )
     figure.update_layout(showlegend=True)
-    figure.update_yaxes(LOGARITHMIC)
+    make_logarithmic(figure)
     caption = (
         "Each point is a frame. The distance is that of fingerprints, which say how many neighbours of each element "
         "atoms have at each distance up to 5 A; 0.05 A means: as different as a training frame becomes when all its "
@@ -279,7 +281,3 @@ def _distance_plot(found: Mapping[str, Found], looked_at: int, trained_on: int) 
 
 def _sample(frames: Sequence, most_atoms: int, seed: int) -> np.ndarray:
     return sampled_places(atom_counts(frames), seed, most_atoms)
-
-
-def _colour(position: int) -> str:
-    return palette.SERIES[position % len(palette.SERIES)]

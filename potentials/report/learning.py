@@ -12,9 +12,9 @@ from plotly.graph_objects import Figure
 
 from potentials.errors import DataError
 from potentials.pages import Gallery, Mark, Paragraph, Part, Plot, Row, Section, Table, palette
+from potentials.report.charts import make_logarithmic, short
 from potentials.report.comparison import Array
 from potentials.report.judging import mark, number
-from potentials.report.parity import LOGARITHMIC
 from potentials.report.subject import Subject
 from potentials.report.thinning import thinned_curve
 
@@ -168,7 +168,8 @@ def _losses(course: Course, steps: Course | None, by: str) -> Plot:
     _add_curve(figure, course, "validation_loss", "validation", palette.SERIES[1], by)
     _mark_best(figure, course, "validation_loss", by)
     _mark_stages(figure, course, by)
-    figure.update_layout(xaxis_title=_X[by], yaxis_title="loss", yaxis=LOGARITHMIC)
+    figure.update_layout(xaxis_title=_X[by], yaxis_title="loss")
+    make_logarithmic(figure)
     caption = "Loss as it is weighted for training. The star is the best model, which was kept."
     if steps is not None:
         caption += " Parts of the training loss can be hidden and shown by a click on their names."
@@ -187,7 +188,8 @@ def _errors(course: Course, name: str) -> Plot:
         _add_curve(figure, course, mae, "MAE", palette.SERIES[0])
     _mark_best(figure, course, rmse)
     _mark_stages(figure, course)
-    figure.update_layout(xaxis_title="epoch", yaxis_title=f"error of the validation frames ({unit})", yaxis=LOGARITHMIC)
+    figure.update_layout(xaxis_title="epoch", yaxis_title=f"error of the validation frames ({unit})")
+    make_logarithmic(figure)
     return Plot(figure, f"Validation error of the {name}.", 400, f"validation error of the {name} against epochs")
 
 
@@ -204,8 +206,8 @@ def _add_curve(
     places = thinned_curve(course[column], _MOST_POINTS)
     alone = len(places) == 1
     figure.add_scatter(
-        x=course[by][places].astype(np.float32),
-        y=course[column][places].astype(np.float32),
+        x=short(course[by][places]),
+        y=short(course[column][places]),
         mode="markers" if alone else "lines",
         line={"color": colour, "width": width},
         marker={"color": colour},

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from plotly.graph_objects import Figure
 
 from potentials.pages import Gallery, Html, Mark, Paragraph, Part, Plot, Row, Section, Table, palette
+from potentials.report.charts import make_logarithmic, part_colours, short
 from potentials.report.comparison import (
     ENERGY,
     FORCES,
@@ -37,8 +38,6 @@ GOOD = (
 MOST_POINTS = 2000
 """Of one plot."""
 _MOST_BINS = 80
-LOGARITHMIC = {"type": "log", "dtick": "D2", "minorloglabels": "complete"}
-"""Axes with 1, 2 and 5 of each decade, written out."""
 _SHOWN = 99.5
 """Percent of the errors that the histogram spans; the rest is in its outermost bins."""
 
@@ -50,13 +49,14 @@ def section(subject: Subject) -> Section:
         return Section(TITLE, GOOD, missing=why_nothing(subject))
     parts: list[Part] = [Paragraph(f"Note: {text}.") for text in (*subject.remarks, *evaluated.remarks)]
     parts.append(_table(evaluated.parts))
+    colours = part_colours([part.name for part in evaluated.parts])
     for which in PROPERTIES:
         found = {
             part.name: (part, compared) for part in evaluated.parts if (compared := compare(part, which)) is not None
         }
         parts.append(Html(f"<h3>{which.name[0].upper()}{which.name[1:]}</h3>"))
         if found:
-            parts.append(_plots(which, found, subject.seed))
+            parts.append(_plots(which, found, colours, subject.seed))
         else:
             parts.append(Paragraph(_no_labels(which, evaluated.parts)))
     return Section(TITLE, GOOD, parts)
@@ -77,12 +77,21 @@ def _no_labels(which: Property, parts: Sequence[EvaluatedPart]) -> str:
     return told
 
 
-def _plots(which: Property, found: dict[str, tuple[EvaluatedPart, Comparison]], seed: int) -> Row:
-    # What was not trained on comes first: it is what the reader came for.
-    order = sorted(found, key=lambda name: (name == TRAIN, name == "validation"))
+def _place(name: str) -> tuple[bool, bool]:
+    """Orders parts: what was not trained on comes first, for it is what the reader came for."""
+    return name == TRAIN, name == "validation"
+
+
+def _plots(
+    which: Property, found: dict[str, tuple[EvaluatedPart, Comparison]], colours: Mapping[str, str], seed: int
+) -> Row:
+    order = sorted(found, key=_place)
     plots = {name: _parity_plot(*found[name], seed) for name in order}
     compared = {name: found[name][1] for name in order}
-    scales = {"errors": _histogram(which, compared), "logarithmic": _histogram(which, compared, logarithmic=True)}
+    scales = {
+        "errors": _histogram(which, compared, colours, logarithmic=False),
+        "logarithmic": _histogram(which, compared, colours, logarithmic=True),
+    }
     return Row([Gallery(plots), Gallery(scales)])
 
 
@@ -102,8 +111,8 @@ def _parity_plot(part: EvaluatedPart, compared: Comparison, seed: int) -> Plot:
             x=ends, y=ends, mode="lines", line={"color": palette.MUTED, "width": 1, "dash": "dash"}, hoverinfo="skip"
         )
         figure.add_scatter(
-            x=_short(compared.label[shown]),
-            y=_short(compared.prediction[shown]),
+            x=short(compared.label[shown]),
+            y=short(compared.prediction[shown]),
             mode="markers",
             marker={"size": 5, "color": np.log10(crowd).astype(np.float32), "colorscale": palette.DENSITY},
             text=compared.names(part, shown),
@@ -132,7 +141,7 @@ def _points_shown(part: EvaluatedPart, compared: Comparison, shown: int) -> str:
     return f"{text}; {count:,} points. The darker (in the dark: the brighter), the more points are there."
 
 
-def _histogram(which: Property, found: dict[str, Comparison], logarithmic: bool = False) -> Plot:
+def _histogram(which: Property, found: dict[str, Comparison], colours: Mapping[str, str], *, logarithmic: bool) -> Plot:
     residuals = {name: which.error_factor * compared.residual for name, compared in found.items()}
     residuals = {name: values[np.isfinite(values)] for name, values in residuals.items()}
     spans = [float(np.percentile(np.abs(values), _SHOWN)) for values in residuals.values() if len(values)]
@@ -140,13 +149,13 @@ def _histogram(which: Property, found: dict[str, Comparison], logarithmic: bool 
     most = max((len(values) for values in residuals.values()), default=0)
     edges = np.linspace(-span, span, min(_MOST_BINS, 9 + round(most**0.5)) + 1)
     figure = Figure()
-    for position, (name, values) in enumerate(residuals.items()):
+    for name, values in residuals.items():
         counts, _ = np.histogram(np.clip(values, -span, span), edges)
         figure.add_scatter(
-            x=_short((edges[1:] + edges[:-1]) / 2),
-            y=_short(np.where(counts > 0, 100 * counts / max(1, len(values)), np.nan if logarithmic else 0.0)),
+            x=short((edges[1:] + edges[:-1]) / 2),
+            y=short(np.where(counts > 0, 100 * counts / max(1, len(values)), np.nan if logarithmic else 0.0)),
             mode="lines",
-            line={"shape": "hvh", "color": palette.SERIES[position % len(palette.SERIES)], "width": 1.5},
+            line={"shape": "hvh", "color": colours[name], "width": 1.5},
             name=name,
             hovertemplate="%{x:.3g}: %{y:.3g} %<extra>%{fullData.name}</extra>",
         )
@@ -155,20 +164,15 @@ def _histogram(which: Property, found: dict[str, Comparison], logarithmic: bool 
         xaxis_title=f"prediction - label ({which.error_unit})", yaxis_title="share of the errors (%)", showlegend=True
     )
     if logarithmic:
-        figure.update_yaxes(LOGARITHMIC)
+        make_logarithmic(figure)
     caption = f"Errors of all points; what lies beyond {number(span, 2)} {which.error_unit} is in the outermost bins."
     return Plot(figure, caption, 400, f"histogram of the errors of {which.name}")
-
-
-def _short(values: np.ndarray) -> np.ndarray:
-    """Single precision is enough to draw with, and half as long."""
-    return values.astype(np.float32)
 
 
 def _table(parts: Sequence[EvaluatedPart]) -> Table:
     rows: list[list[str | Mark]] = []
     for which in PROPERTIES:
-        for part in parts:
+        for part in sorted(parts, key=lambda part: _place(part.name)):
             compared = compare(part, which)
             if compared is not None:
                 rows.append([f"{part.name}: {which.name}", part.count, *_cells(part, compared)])

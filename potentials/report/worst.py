@@ -26,8 +26,8 @@ GOOD = (
 SHOWN = 10
 _MOST_ATOMS = 300
 """That are drawn; of larger frames those around the worst atom are."""
-_LONGEST = 1.6
-"""A; of the arrow of the largest force."""
+_LONGEST, _USUAL = 3.0, 1.6
+"""A; of the arrow of the largest force, and of one that nine of ten do not reach; whichever makes them smaller."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,9 @@ def _view(number_shown: int, worst: Worst) -> StructureFrame:
     if not known.any():
         return StructureFrame(str(number_shown), atoms, (), caption)
     label, prediction = (np.where(known[:, None], forces, 0.0) for forces in (label, prediction))
-    longest = max(float(np.linalg.norm(forces, axis=1).max()) for forces in (label, prediction))
-    scale = _LONGEST / longest if longest > 0 else 1.0
+    sizes = np.concatenate([np.linalg.norm(forces, axis=1) for forces in (label, prediction)])
+    longest = float(sizes.max())
+    scale = min(_LONGEST / longest, _USUAL / float(np.quantile(sizes, 0.9) or longest)) if longest > 0 else 1.0
     caption += f" The longest arrow is a force of {number(longest)} eV/A."
     arrows = [
         Arrows("reference force", label, palette.REFERENCE, scale),
