@@ -1,0 +1,41 @@
+"""A process that computes structures one after the other and says how large it became; `speed.py` starts it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import ase.io
+import torch
+
+from potentials.analysis.memory import peak_memory
+from potentials.simulation.calculator import PotentialCalculator
+
+
+def main(model_file: str, structures: str, device: str) -> None:
+    """Print a list of bytes: for imports, the potential and its compilation, and after each structure."""
+    calculator = PotentialCalculator(model_file, device=device)
+    growing = ase.io.read(structures, index=":")
+    growing[0].calc = calculator
+    growing[0].get_forces()  # compiles
+    found = [peak_memory(torch.device(device))]
+    _forget_peak()
+    for atoms in growing:
+        atoms.calc = calculator
+        for _ in range(2):
+            atoms.positions += 1e-3  # computed anew
+            atoms.get_forces()
+        found.append(peak_memory(torch.device(device)))
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+def _forget_peak() -> None:
+    """Let the largest size begin anew, where the system can (Linux): importing everything needs more than computing."""
+    switch = Path("/proc/self/clear_refs")
+    if switch.exists():
+        switch.write_text("5")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
