@@ -21,13 +21,13 @@ def part_colours(names: Sequence[str]) -> dict[str, str]:
 
 
 def lowest_shown(values: Array) -> float:
-    """Where a logarithmic axis of these values ends: at the smallest positive one, or four decades below the largest."""
+    """Where a logarithmic axis ends: at the smallest positive value, or four decades below the largest."""
     positive = values[np.isfinite(values) & (values > 0)]
     return float(max(positive.min(), positive.max() / 10**_DECADES)) if len(positive) else 1.0
 
 
 def log_axis(values: Array) -> dict[str, Any]:
-    """A logarithmic axis for these values: lines at 1, 2 and 5 of each decade, or at each decade where there are many."""
+    """A logarithmic axis for these values: lines at 1, 2 and 5 of each decade, or at decades where they are many."""
     positive = values[np.isfinite(values) & (values > 0)]
     if not len(positive):
         return {"type": "log"}
@@ -38,7 +38,7 @@ def log_axis(values: Array) -> dict[str, Any]:
 
 
 def make_logarithmic(figure: Figure, axes: str = "y") -> None:
-    """Give a figure logarithmic axes (`x`, `y` or `xy`) for all of its traces, which hold arrays or lists of numbers."""
+    """Give a figure logarithmic axes (`x`, `y` or `xy`) that show all of its traces, which hold numbers."""
     for axis in axes:
         values = [np.asarray(getattr(trace, axis), dtype=np.float64) for trace in figure.data]
         known = log_axis(np.concatenate(values) if values else np.array([]))

@@ -15,7 +15,20 @@ from potentials.data.part_facts import Frames
 from potentials.errors import DataError, PotentialsError
 from potentials.files import write_text
 from potentials.pages import Page, Section
-from potentials.report import errors, learning, parity, provenance, worst
+from potentials.report import (
+    crystals,
+    dimers,
+    dynamics,
+    errors,
+    learning,
+    parity,
+    phonons,
+    provenance,
+    speed,
+    stability,
+    symmetry,
+    worst,
+)
 from potentials.report.gathering import BUDGET, Origin, gather
 from potentials.report.subject import Subject
 from potentials.report.summary import summary
@@ -40,6 +53,13 @@ SECTIONS: Mapping[str, Entry] = {
     "parity": Entry(parity.TITLE, parity.section),
     "errors": Entry(errors.TITLE, errors.section),
     "worst": Entry(worst.TITLE, worst.section),
+    "dimers": Entry(dimers.TITLE, dimers.section),
+    "crystals": Entry(crystals.TITLE, crystals.section, simulates=True),
+    "phonons": Entry(phonons.TITLE, phonons.section, simulates=True),
+    "dynamics": Entry(dynamics.TITLE, dynamics.section, simulates=True),
+    "stability": Entry(stability.TITLE, stability.section, simulates=True),
+    "symmetry": Entry(symmetry.TITLE, symmetry.section),
+    "speed": Entry(speed.TITLE, speed.section, simulates=True),
     "provenance": Entry(provenance.TITLE, provenance.section),
 }
 """In the order of the page, by the names that `--skip` takes."""
