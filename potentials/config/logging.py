@@ -25,3 +25,5 @@ class LoggingConfig(StrictConfig):
     every_steps: PositiveInteger = 50
     """Optimiser steps between logged training losses."""
     wandb: WandbConfig | None = None
+    report: bool | Literal["quick"] = True
+    """Whether a finished run gets a `report.html`; `quick` leaves out what simulates."""

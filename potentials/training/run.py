@@ -248,6 +248,7 @@ def _conclude(
     journal.say(f"finished: {_REASONS[status.reason]}; evaluating the best model")
     table = _evaluate_best(prepared, data, folder, device)
     folder.write_json(folder.errors, table.to_json())
+    folder.report.unlink(missing_ok=True)  # of the run as it was before it was continued
     folder.write_status(replace(status, state="finished"))
     _show(folder, table, journal)
     return TrainingResult(folder.path, folder.best, table, status.reason)

@@ -82,6 +82,7 @@ class RunFolder:
         self.best = self.path / "best.potential"
         self.errors = self.path / "errors.json"
         self.status_file = self.path / "status.json"
+        self.report = self.path / "report.html"
 
     @property
     def holds_a_run(self) -> bool:
@@ -121,7 +122,7 @@ class RunFolder:
 
     def forget(self) -> None:
         """Remove what an earlier start wrote that did not get through its first epoch."""
-        for file in (self.best, self.errors, self.metrics, self.status_file):
+        for file in (self.best, self.errors, self.metrics, self.status_file, self.report):
             file.unlink(missing_ok=True)
 
     def status(self) -> Status:

@@ -135,7 +135,10 @@ const potentialsStructures = (() => {
     const element = figure.querySelector(".drawing");
     const frames = JSON.parse(element.querySelector("script").textContent);
     let current = 0;
-    const draw = () => potentialsPlots.draw(element, { data: traces(frames[current]), layout: layout() });
+    const scene = layout();
+    // A cell has corners where a molecule has nothing.
+    if (frames.some((frame) => frame.cell.length)) scene.scene.camera.eye = { x: 1.3, y: -1.56, z: 0.78 };
+    const draw = () => potentialsPlots.draw(element, { data: traces(frames[current]), layout: scene });
     potentialsPlots.choices([...figure.querySelectorAll(".choices > button")], (number) => {
       current = number;
       figure.querySelector(".of-frame").textContent = frames[number].caption;
