@@ -52,8 +52,8 @@ def why_none(subject: Subject, reasons: list[str]) -> str:
     """The reason in a sentence or two, and what to do."""
     if reasons:
         return f"No crystal was found among the data. {'; '.join(reasons)}. {_ADVICE}"
-    if not kinds(subject):
-        return f"There are no structures to start from: the report was made without data. {_ADVICE}"
+    if not subject.parts:
+        return f"There is no structure to start from: {subject.no_data}."
     return f"The data hold no structure that is periodic in three directions, so there is no crystal. {_ADVICE}"
 
 

@@ -25,7 +25,4 @@ def starting_structure(subject: Subject) -> tuple[Atoms | None, str]:
             "The frames at hand are lone atoms, or have elements that the potential does not know: there is nothing "
             "to simulate. Name a file with structures: potentials report MODEL structures.xyz."
         )
-    return None, (
-        "There is no structure to start from: the report was made without data. Name a file with structures: "
-        "potentials report MODEL structures.xyz."
-    )
+    return None, f"There is no structure to start from: {subject.no_data or 'the data hold no frames'}."

@@ -62,14 +62,24 @@ def known(subject: Subject) -> Known:
 
 
 def kinds(subject: Subject) -> list[Kind]:
-    """Substances among the frames, the most frequent first; lone atoms and unknown elements are left out."""
+    """Substances to simulate, the most frequent first; lone atoms and elements unknown to the potential are left out.
+
+    They are those of the data that were given for the report, else those of the training data.
+    """
     found: dict[tuple[str, tuple[bool, bool, bool]], list[LabelledFrame]] = {}
-    for frame in known(subject).frames:
+    for frame in _to_simulate(subject):
         atoms = frame.frame.atoms
         if set(atoms.get_chemical_symbols()) <= set(subject.potential.elements) and not _is_lone(atoms):
             found.setdefault((_formula(atoms), _pbc(atoms)), []).append(frame)
     by_number = sorted(found.items(), key=lambda item: -len(item[1]))
     return [Kind(formula, pbc, frames) for (formula, pbc), frames in by_number]
+
+
+def _to_simulate(subject: Subject) -> Sequence[LabelledFrame]:
+    given = {name: part for name, part in subject.parts.items() if name != "train"}
+    if "validation" in given or not given:  # the parts of a run
+        return known(subject).frames
+    return [frame for part in given.values() for frame in _spaced(part)]
 
 
 def bare(atoms: Atoms) -> Atoms:

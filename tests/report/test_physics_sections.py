@@ -15,6 +15,7 @@ from report_subjects import cells, kinds_of_marks, labelled, subject, tables
 
 from potentials.data.frames import Frame
 from potentials.data.labels import LabelledFrame
+from potentials.errors import SimulationError
 from potentials.pages import Gallery, Page, Section
 from potentials.report import crystals, dimers, dynamics, phonons, speed, stability, symmetry
 from potentials.report.structures import enlarged, kinds, known, named_temperature
@@ -136,7 +137,7 @@ def test_without_phonopy_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_energy_is_conserved_as_expected_of_the_integrator() -> None:
-    made = dynamics.section(subject(PARTS["crystal"], budget=30.0))
+    made = dynamics.section(subject(PARTS["crystal"], budget=12.0))
     assert kinds_of_marks(made) == ["good"] * 3
 
 
@@ -162,7 +163,11 @@ def test_ponita_is_approximate_by_design(repository) -> None:
     assert "a cluster of 27 atoms" in made.html()
 
 
-def test_speed_has_growing_structures_and_says_when_memory_is_not_measured() -> None:
+def test_speed_has_growing_structures_and_says_when_memory_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> list[int]:
+        raise SimulationError("memory: the process that measures it failed: for a test")
+
+    monkeypatch.setattr(speed, "peak_memories", fail)
     made = speed.section(subject(PARTS["crystal"], budget=20.0))
     sizes = [int(str(row[0])) for row in tables(made)[1].rows]
     assert sizes == [sizes[0] * 2**doubling for doubling in range(len(sizes))]
@@ -196,6 +201,15 @@ def test_training_data_come_first_and_are_sampled() -> None:
     assert known(subject(parts)).name == "the training data"
     assert known(subject({"a": one, "b": one})).name == "the data given"
     assert len(known(subject({"a": one, "b": one})).frames) == 2
+
+
+def test_data_that_are_given_are_what_is_simulated() -> None:
+    train, given = labelled(clusters(9)), labelled(shaken_crystals())
+    assert [kind.formula for kind in kinds(subject({"train": train, "DATA": given}))] == ["Cu"]
+    # The parts of a run: what it was trained on.
+    of_run = {"train": train, "validation": train[:1], "test": given}
+    assert [kind.formula for kind in kinds(subject(of_run))] == ["Cu2O"]
+    assert known(subject({"train": train, "DATA": given})).name == "the training data"
 
 
 def test_cells_are_enlarged_where_they_are_periodic() -> None:
