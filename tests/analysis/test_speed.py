@@ -13,7 +13,6 @@ from potentials.analysis.speed import machine, multiplied, peak_memories, second
 from potentials.errors import SimulationError
 from potentials.simulation import PotentialCalculator
 
-
 STRUCTURES = {"crystal": bulk("Cu", cubic=True), "molecule": molecule("O2"), "atom": Atoms("O")}
 
 
