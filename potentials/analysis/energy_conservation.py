@@ -28,13 +28,32 @@ class EnergyTrace:
 
     @property
     def drift(self) -> float:
-        """meV/atom/ps, slope of a straight line through the energies."""
-        return float(np.polyfit(self.times, self.energies, 1)[0])
+        """meV/atom/ps, slope of a straight line through the energies, the first fifth left out.
+
+        From a calm structure the error of the integrator first grows to its mean, which is no drift.
+        """
+        return float(self._line[0])
 
     @property
     def fluctuation(self) -> float:
         """meV/atom, standard deviation from that line."""
-        return float((self.energies - np.polyval(np.polyfit(self.times, self.energies, 1), self.times)).std())
+        times, energies = self._settled
+        return float((energies - np.polyval(self._line, times)).std())
+
+    @property
+    def resolution(self) -> float:
+        """meV/atom/ps, drifts below which a run of this length cannot tell from fluctuations."""
+        times, _ = self._settled
+        return 2 * self.fluctuation / float(times[-1] - times[0])
+
+    @property
+    def _settled(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        start = len(self.times) // 5
+        return self.times[start:], self.energies[start:]
+
+    @property
+    def _line(self) -> NDArray[np.float64]:
+        return np.asarray(np.polyfit(*self._settled, 1), dtype=np.float64)
 
 
 def energy_trace(

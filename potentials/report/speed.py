@@ -107,7 +107,7 @@ def _figure(sizes: list[int], seconds: list[float], memories: list[int] | None) 
         col=1,
         **line,
     )
-    figure.update_yaxes(title_text="time (ms)", type="log", row=1, col=1)
+    figure.update_yaxes(title_text="time (ms)", type="log", nticks=5, row=1, col=1)
     if memories:
         figure.add_scatter(
             y=[round(value / _MEGABYTE, 1) for value in memories[1:]],

@@ -80,3 +80,10 @@ def test_time_steps_follow_the_lightest_mass() -> None:
 
 def test_a_step_takes_time() -> None:
     assert 0 < seconds_per_step(Spring(), Atoms("H2", [[0, 0, 0], [0, 0, 1.1]]), 0.5) < 1
+
+
+def test_the_rise_at_the_start_is_no_drift() -> None:
+    times = np.linspace(0, 1, 1001)
+    trace = EnergyTrace(1.0, times, 1 - np.exp(-times / 0.01) + 0.1 * np.sin(400 * times), 300.0)
+    assert abs(trace.drift) < 0.05
+    assert trace.resolution == pytest.approx(2 * 0.1 / np.sqrt(2) / 0.8, rel=0.05)
