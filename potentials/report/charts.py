@@ -20,10 +20,10 @@ def part_colours(names: Sequence[str]) -> dict[str, str]:
     return {name: palette.SERIES[place % len(palette.SERIES)] for place, name in enumerate(names)}
 
 
-def lowest_shown(values: Array) -> float:
-    """Where a logarithmic axis ends: at the smallest positive value, or four decades below the largest."""
+def lowest_shown(values: Array, decades: float = _DECADES) -> float:
+    """Where a logarithmic axis ends: at the smallest positive value, or so many decades below the largest."""
     positive = values[np.isfinite(values) & (values > 0)]
-    return float(max(positive.min(), positive.max() / 10**_DECADES)) if len(positive) else 1.0
+    return float(max(positive.min(), positive.max() / 10**decades)) if len(positive) else 1.0
 
 
 def log_axis(values: Array) -> dict[str, Any]:

@@ -36,6 +36,8 @@ _OVERFITTED, _BADLY_OVERFITTED = 2.0, 5.0
 _MOST_GROUPS_DRAWN = 25
 _TRAIN_ATOMS, _OTHER_ATOMS = 30_000, 12_000
 """Of the frames whose fingerprints are made."""
+_ERROR_DECADES = 2.5
+"""That the plot of errors against distances spans at most; smaller ones are at its lower end."""
 _NO_FORCE = 1e-3
 """Of the largest."""
 _FEWEST_FRAMES = 3
@@ -248,7 +250,7 @@ def _distances_and_errors(part: EvaluatedPart, nearest: NearestTraining, seed: i
 def _distance_plot(found: Mapping[str, Found], colours: Mapping[str, str], looked_at: int, trained_on: int) -> Plot:
     figure = Figure()
     said = []
-    lowest = lowest_shown(np.concatenate([error for _, error, *_ in found.values()]))
+    lowest = lowest_shown(np.concatenate([error for _, error, *_ in found.values()]), _ERROR_DECADES)
     for name, (distance, error, names, _) in found.items():
         figure.add_scatter(
             x=short(distance),

@@ -63,6 +63,8 @@ def _tables(parts: Sequence[Part]) -> Iterator[Table]:
 def _judgements(table: Table) -> Iterator[Judgement]:
     for row in table.rows:
         name = row[0].text if isinstance(row[0], Mark) else row[0]
+        if name.replace(",", "").isdigit():
+            name = f"{table.columns[0]} {name}"
         for head, cell in zip(table.columns, row, strict=True):
             if isinstance(cell, Mark) and cell.kind in _ORDER:
                 label = "" if head in _NAMELESS else f"{head} "

@@ -6,10 +6,14 @@ import pytest
 from run_comparison import quietly
 from toy_family import toy_run
 
+from potentials.cache import CACHE_VARIABLE
+from potentials.data.conversion.convert import convert
 from potentials.data.frames import read_frames
+from potentials.data.lazy.lazy_frames import LazyFrames
 from potentials.errors import ModelFileError
 from potentials.report.gathering import Origin, gather
 from potentials.report.parity import section as parity
+from potentials.report.report import SECTIONS, make_page
 
 
 def test_the_parts_of_a_run_are_those_it_was_trained_on(toy_folder):
@@ -81,3 +85,19 @@ def test_given_data_stand_beside_the_training_frames(own_data, make_frame):
     subject = gather(Origin.of(folder), given=given)
     assert list(subject.parts) == ["other.xyz"]
     assert "cannot be read" in subject.remarks[0]
+
+
+def test_frames_that_stay_in_their_files(tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr("potentials.report.evaluated.MOST_FRAMES", 10)
+    convert(["builtin:copper@1:40"], tmp_path / "copper.aselmdb")
+    lazy = toy_run(tmp_path, data__train=str(tmp_path / "copper.aselmdb"), data__loading="lazy", train__max_epochs=1)
+    subject = gather(Origin.of(quietly(lazy).folder))
+    assert isinstance(subject.parts["train"], LazyFrames)
+    assert list(subject.remarks) == []
+    train, _, test = subject.evaluated.parts
+    assert (train.count, test.count) == ("10 of 28", "5")
+    skip = set(SECTIONS) - {"parity", "errors", "worst", "provenance"}
+    page = make_page(subject, skip=skip)
+    assert all(section.missing is None for section in page.sections)
+    assert "copper.aselmdb, frame" in page.html()

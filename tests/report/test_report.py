@@ -1,5 +1,8 @@
 import pytest
 
+from potentials.config import DataConfig
+from potentials.data.frames import read_frames
+from potentials.data.labels import label_frames
 from potentials.errors import DataError, SimulationError
 from potentials.pages import Mark, Row, Section, Table
 from potentials.report import report
@@ -113,3 +116,15 @@ def test_the_whole_report_of_a_run(toy_folder, tmp_path):
     for word in ("builtin:copper, frame", "resolved.yaml", "stress components", "Learning curves", "reference force"):
         assert word in text
     assert "http://" not in text.partition("<main")[2].partition("</main>")[0]
+
+
+@pytest.mark.parametrize("family", ["ace", "mace", "ponita"])
+def test_a_model_file_alone_with_data(tmp_path, repository, family):
+    model = repository / f"tests/model_files/0.1.0/{family}.potential"
+    frames = {"some": label_frames(read_frames("builtin:ethanol@5:8"), DataConfig(train="unused"))}
+    skip = set(SECTIONS) - {"learning", "parity", "errors", "worst", "provenance"}
+    text = write_report(model, tmp_path / "page.html", frames, skip=skip).read_text()
+    assert "builtin:ethanol, frame" in text
+    reason = "fitted in closed form" if family == "ace" else "does not lie in the folder of its run"
+    assert reason in text
+    assert "The training frames are not at hand" in text
