@@ -21,15 +21,25 @@ def main(model_file: str, structures: str, device: str) -> None:
     growing = ase.io.read(structures, index=":")
     growing[0].calc = calculator
     growing[0].get_forces()  # compiles
-    found = [peak_memory(torch.device(device))]
+    found = [_peak(torch.device(device))]
     _forget_peak()
     for atoms in growing:
         atoms.calc = calculator
         for _ in range(2):
             atoms.positions += 1e-3  # computed anew
             atoms.get_forces()
-        found.append(peak_memory(torch.device(device)))
+        found.append(_peak(torch.device(device)))
     sys.stdout.write(json.dumps(found) + "\n")
+
+
+def _peak(device: torch.device) -> int:
+    """Bytes, as `peak_memory`; but on Linux that begins with the size of the process which started this one."""
+    status = Path("/proc/self/status")
+    if device.type == "cpu" and status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return 1024 * int(line.split()[1])
+    return peak_memory(device)
 
 
 def _forget_peak() -> None:

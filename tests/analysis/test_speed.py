@@ -41,9 +41,11 @@ def test_memory_of_a_process_of_its_own(repository: Path) -> None:
 
     element = read_header(model)["elements"][0]
     structures = [Atoms([element] * count, np.arange(3 * count).reshape(-1, 3) * 1.5) for count in (2, 4)]
+    ballast = np.ones(200_000_000)  # 1.6 GB of this process, which are not those of the other
     found = peak_memories(model, structures, "cpu", 300.0)
+    del ballast
     assert len(found) == 3
-    assert all(10e6 < size < 10e9 for size in found)
+    assert all(10e6 < size < 1.5e9 for size in found)
     assert found[1] <= found[2]
 
 
