@@ -16,6 +16,7 @@ COMMANDS = {
     "check": "All checks of a configuration, and what a run will cost",
     "train": "Train a potential; the same command again continues",
     "test": "Errors of a potential on labelled structures",
+    "report": "A page that shows what a potential can do",
     "predict": "Energies, forces and stresses of structures, as extxyz",
     "md": "Molecular dynamics",
     "relax": "Relax positions, or positions and cell",

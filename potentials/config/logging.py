@@ -40,3 +40,5 @@ class LoggingConfig(StrictConfig):
     tensorboard: bool = False
     """Write the folder `tensorboard` of the run, which `tensorboard --logdir runs` shows."""
     mlflow: MLflowConfig | None = None
+    report: bool | Literal["quick"] = True
+    """Whether a finished run gets a `report.html`; `quick` leaves out what simulates."""

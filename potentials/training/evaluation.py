@@ -54,7 +54,13 @@ class Evaluation:
 
 
 def evaluate_graphs(
-    potential: Potential, graphs: Sequence[AtomicGraph], *, limit: BatchLimit, part: str, groups: Sequence[str]
+    potential: Potential,
+    graphs: Sequence[AtomicGraph],
+    *,
+    limit: BatchLimit,
+    part: str,
+    groups: Sequence[str],
+    rotations: bool = True,
 ) -> Evaluation:
     """Errors of a potential on labelled graphs, on the device where it is; forces and stress where there are labels.
 
@@ -66,6 +72,7 @@ def evaluate_graphs(
         limit: what is computed at once; has no influence on the result but rounding.
         part: what to call the graphs in tables.
         groups: the names that `graph.group` numbers.
+        rotations: whether to measure the error under rotations, where it is not zero.
     """
     device = potential.reference_energies.device
     forces, stress = known_labels(graphs)
@@ -84,7 +91,7 @@ def evaluate_graphs(
         errors=sums.errors(),
         elements=sums.element_errors(potential.elements),
         groups=sums.group_errors(groups),
-        rotation=None if exact else rotation_error(potential, graphs, limit=limit),
+        rotation=None if exact or not rotations else rotation_error(potential, graphs, limit=limit),
     )
     return Evaluation(errors, _joined(collected))
 

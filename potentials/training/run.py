@@ -259,6 +259,7 @@ def _conclude(
     for logger in loggers:
         if isinstance(logger, ResultsLogger):
             logger.log_results(results)
+    folder.report.unlink(missing_ok=True)  # of the run as it was before it was continued
     folder.write_status(replace(status, state="finished"))
     _show(folder, table, journal)
     return TrainingResult(folder.path, folder.best, table, status.reason)

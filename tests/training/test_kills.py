@@ -29,6 +29,7 @@ train:
   second_stage: {{start: 0.6, loss: {{energy: {{weight: 1000}}, forces: {{weight: 100}}}}}}
   early_stopping: {{patience: 1000}}
   checkpoint_interval: 1s
+logging: {{report: false}}
 """
 KINDS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 EXPECTED = {signal.SIGTERM: 75, signal.SIGUSR1: 75, signal.SIGINT: 130}
