@@ -36,7 +36,10 @@ class Setting:
         """One or two sentences; of a mapping, what it is about."""
         if text := self.schema.get("description"):
             return text
-        return next((variant["description"] for variant in variants(self.schema) if "description" in variant), "")
+        kinds = variants(self.schema)
+        if len(kinds) < 2:
+            return kinds[0].get("description", "") if kinds else ""
+        return "\n".join(f"- `{kind['properties']['name']['const']}`: {kind['description']}" for kind in kinds)
 
 
 @cache
@@ -83,7 +86,7 @@ def in_yaml(value: Any) -> str:
 
 
 def type_in_words(schema: Schema) -> str:
-    """What may stand there: `a whole number, at least 1`, or `auto` or `...`."""
+    """What may stand there: `whole number ≥ 1` or `null`."""
     schema = resolved(schema)
     for several in ("anyOf", "oneOf"):
         if several in schema:
@@ -119,9 +122,8 @@ def _mapping_in_words(schema: Schema) -> str:
 
 
 def _limits(schema: Schema) -> str:
-    words = (("minimum", "at least"), ("exclusiveMinimum", "above"), ("maximum", "at most"), ("exclusiveMaximum", "below"))
-    limits = [f"{word} {schema[name]:g}" if schema[name] < 1e6 else "" for name, word in words if name in schema]
-    return "".join(f", {limit}" for limit in limits if limit) if limits != ["at least 0"] else " from 0"
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    return ",".join(f" {sign} {schema[name]:g}" for name, sign in signs.items() if name in schema)
 
 
 def entry(setting: Setting, of: str = "") -> str:
