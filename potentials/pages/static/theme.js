@@ -1,0 +1,33 @@
+// Light or dark: as the system says, unless the button was used. Whatever draws listens to "themechange" on document.
+"use strict";
+const potentialsTheme = (() => {
+  const root = document.documentElement;
+  const system = window.matchMedia("(prefers-color-scheme: dark)");
+  let chosen = null;
+  try { chosen = localStorage.getItem("potentials-theme"); } catch { /* pages opened from files may have no storage */ }
+
+  function apply() {
+    const theme = chosen || (system.matches ? "dark" : "light");
+    root.dataset.theme = theme;
+    const button = document.getElementById("theme");
+    if (button) button.textContent = theme === "dark" ? "Light" : "Dark";
+    document.dispatchEvent(new CustomEvent("themechange"));
+  }
+
+  function toggle() {
+    chosen = root.dataset.theme === "dark" ? "light" : "dark";
+    try { localStorage.setItem("potentials-theme", chosen); } catch { /* as above */ }
+    apply();
+  }
+
+  // The value of a colour's name, such as var(--ink); anything else is returned as it is.
+  function colour(value) {
+    const name = /^var\((--[a-z0-9-]+)\)$/.exec(value);
+    return name ? getComputedStyle(root).getPropertyValue(name[1]).trim() : value;
+  }
+
+  system.addEventListener("change", apply);
+  document.getElementById("theme")?.addEventListener("click", toggle);
+  apply();
+  return { colour };
+})();
