@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
@@ -53,7 +54,12 @@ def _summary(path: str, command: Any) -> str:
         raise ValueError(f"{path} says nothing of itself")
     first = path.split()[1]
     title = f"*{COMMANDS[first]}.*\n\n" if path.count(" ") == 1 else ""
-    return title + text
+    return title + _with_code(text)
+
+
+def _with_code(text: str) -> str:
+    """The text with options as code; as plain text their dashes would become one."""
+    return re.sub(r"(?<![`\w-])--?[a-z][\w-]*", r"`\g<0>`", text)
 
 
 def _placeholder(argument: Any) -> str:
@@ -73,7 +79,7 @@ def _parameter(parameter: Any, hint: Any) -> list[str]:
         text += f" Default: `{default}`."
     if not is_argument and parameter.required:
         text += " Required."
-    return [head, f": {' '.join(text.split())}", ""]
+    return [head, f": {_with_code(' '.join(text.split()))}", ""]
 
 
 def _type_in_words(hint: Any) -> str:

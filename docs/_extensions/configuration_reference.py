@@ -142,6 +142,8 @@ def entry(setting: Setting, of: str = "") -> str:
         lines.append(":default: required")
     elif setting.schema.get("default", 0) is None:
         lines.append(":default: `null`")
+    if setting.key.count(".") > 1:
+        lines.append(":no-contents-entry:")
     return "\n".join([*lines, "", setting.meaning, "````", ""])
 
 

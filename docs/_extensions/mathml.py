@@ -46,8 +46,8 @@ def _markup(node: nodes.Node, latex: str, display: str) -> str:
     except _FAULTS as fault:
         _log.warning("formula %r: %s", latex, type(fault).__name__, location=node)
         return ""
-    if "\\" in markup:
-        _log.warning("formula %r: a command that MathML has no symbol for", latex, location=node)
+    if "\\" in markup or ">&<" in markup:
+        _log.warning("formula %r: a command or environment that the converter does not know", latex, location=node)
     return markup
 
 
