@@ -13,8 +13,11 @@ class WandbConfig(StrictConfig):
     """Log to Weights & Biases."""
 
     project: str = "potentials"
+    """What the runs of one subject are collected under."""
     entity: str | None = None
+    """User or team; that of the login if not given."""
     tags: list[str] = Field(default=[])
+    """To find runs by."""
     mode: Literal["auto", "online", "offline"] = "auto"
     """`auto` is online where `wandb login` was done and offline otherwise."""
 
