@@ -15,6 +15,13 @@ from potentials.config.families import FamilyConfig, families
 
 Schema = dict[str, Any]
 SECTIONS = ("data", "loss", "train", "logging")
+_WORDS = {
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+    "boolean": "`true`, `false`",
+    "null": "`null`",
+}
 
 
 @dataclass(frozen=True)
@@ -102,12 +109,11 @@ def type_in_words(schema: Schema) -> str:
         return _mapping_in_words(schema)
     if kind == "string" and "examples" in schema:
         return "text such as " + ", ".join(f"`{example}`" for example in schema["examples"])
-    words = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true`, `false`", "null": "`null`"}
-    if kind not in words:
+    if kind not in _WORDS:
         raise ValueError(f"no words for the type of {schema}")
     if schema.get("pattern") == "^[A-Z][a-z]?$":
         return "chemical symbol"
-    return words[kind] + _limits(schema)
+    return _WORDS[kind] + _limits(schema)
 
 
 def _mapping_in_words(schema: Schema) -> str:
@@ -135,13 +141,11 @@ def entry(setting: Setting, of: str = "") -> str:
     """
     name = f"{setting.key} ({of})" if of else setting.key
     lines = [f"````{{confval}} {name}", f":type: {type_in_words(setting.schema)}"]
-    default = "required" if setting.required else setting.default
-    if default is not None and not variants(setting.schema):
-        lines.append(f":default: {'`' + default + '`' if not setting.required else default}")
-    elif setting.required:
+    if setting.required:
         lines.append(":default: required")
-    elif setting.schema.get("default", 0) is None:
-        lines.append(":default: `null`")
+    elif setting.default is not None and (setting.default == "null" or not variants(setting.schema)):
+        # The defaults of a mapping stand at the keys within it.
+        lines.append(f":default: `{setting.default}`")
     if setting.key.count(".") > 1:
         lines.append(":no-contents-entry:")
     return "\n".join([*lines, "", setting.meaning, "````", ""])
@@ -158,7 +162,7 @@ def family_settings(name: str) -> list[Setting]:
     found = []
     for setting in settings(_family_schema(name), "model."):
         top = setting.key.split(".")[1]
-        if top not in common_settings() or setting.schema != common[setting.key]:
+        if top not in common_settings() or setting.schema != common.get(setting.key):
             found.append(setting)
     return found
 
@@ -209,4 +213,3 @@ def settings_of_family(name: str) -> str:
         link = f"{{confval}}`{setting.key.removeprefix('model.')} <{setting.key} ({name})>`"
         lines.append(f"| {link} | `{default}` | {setting.meaning.replace('|', chr(92) + '|')} |")
     return "\n".join(lines)
-

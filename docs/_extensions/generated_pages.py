@@ -1,7 +1,7 @@
 """Pages, or parts of pages, that are written from the code when the site is built.
 
-A page says where: `<!-- generated: configuration -->` stands for the configuration reference, `commands` for that of the
-command line, and `settings of NAME` for the settings of a model family.
+A page says where: `<!-- generated: configuration -->` stands for the configuration reference, `commands` for that of
+the command line, and `settings of NAME` for the settings of a model family.
 """
 
 from __future__ import annotations
