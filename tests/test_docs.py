@@ -1,8 +1,10 @@
 """The documentation site is whole, and what it says of keys, commands and families is so."""
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -177,6 +179,24 @@ def test_configurations_shown_are_accepted(sources: dict[str, str]):
         if "stress" in whole.get("loss", {}) or "stress" in str(whole.get("train", {})):
             whole["data"].setdefault("stress", "stress")
         parse_config(yaml.safe_dump({"run": "run", **whole}))
+
+
+def test_python_shown_imports_what_is_there(sources: dict[str, str]):
+    trees = [
+        ast.parse(text)
+        for source in sources.values()
+        for text in re.findall(r"^```python\n(.*?)^```", source, re.MULTILINE | re.DOTALL)
+    ]
+    assert len(trees) > 6
+    imports = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    missing = [
+        f"{node.module}.{name.name}"
+        for node in imports
+        for name in node.names
+        if not hasattr(import_module(node.module or ""), name.name)
+    ]
+    assert imports
+    assert not missing
 
 
 def test_commands_shown_exist_with_their_options(sources: dict[str, str]):
