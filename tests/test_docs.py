@@ -18,6 +18,7 @@ import potentials.models  # noqa: F401  (enters the families)
 from potentials.cli.data import COMMANDS as DATA_COMMANDS
 from potentials.cli.main import COMMANDS, app
 from potentials.config import families, json_schema, parse_config
+from potentials.studies.study import ParameterMatch, Study, Variant
 
 ALL_COMMANDS = [name for name in COMMANDS if name != "data"] + [f"data {name}" for name in DATA_COMMANDS]
 SMALLEST: dict[str, Any] = {"run": "run", "data": {"train": "train.xyz"}, "model": {"name": "mace"}}
@@ -101,6 +102,13 @@ def _keys(schema: dict[str, Any], part: dict[str, Any], key: str) -> Iterator[st
             prefix = f"{prefix}-{constant}-"  # of train.schedule[cosine]
         for name, value in part.get("properties", {}).items():
             yield from _keys(schema, value, f"{prefix}.{name}")
+
+
+def test_every_key_of_a_study_has_its_entry(site: Site):
+    names = [*Study.model_fields, *(f"variants.NAME.{name}" for name in Variant.model_fields)]
+    assert not {f"confval-{name}" for name in names} - site.pages["howto/learning-curves"].ids
+    fields = [field for model in (Study, Variant, ParameterMatch) for field in model.model_fields.values()]
+    assert all(field.description for field in fields)
 
 
 def test_every_key_says_what_it_means():

@@ -12,6 +12,7 @@ import yaml
 import potentials.models  # noqa: F401  (enters the families)
 from potentials.config.editor_schema import json_schema
 from potentials.config.families import FamilyConfig, families
+from potentials.studies.study import Study
 
 Schema = dict[str, Any]
 SECTIONS = ("data", "loss", "train", "logging")
@@ -51,8 +52,15 @@ class Setting:
 
 @cache
 def whole_schema() -> Schema:
-    """The schema with references to its parts."""
-    return json_schema()
+    """The schema of configurations with references to its parts, among which are those of studies."""
+    schema = json_schema()
+    return {**schema, "$defs": {**study_schema()["$defs"], **schema["$defs"]}}
+
+
+@cache
+def study_schema() -> Schema:
+    """The schema of a study."""
+    return Study.model_json_schema()
 
 
 def resolved(schema: Schema) -> Schema:
@@ -187,6 +195,11 @@ def configuration() -> str:
         if section == "data":
             lines += _model_section()
     return "\n".join(lines)
+
+
+def study() -> str:
+    """The keys of a study, in Markdown."""
+    return "\n".join(entry(setting) for setting in settings(study_schema(), ""))
 
 
 def _model_section() -> list[str]:

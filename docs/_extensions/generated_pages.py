@@ -1,7 +1,7 @@
 """Pages, or parts of pages, that are written from the code when the site is built.
 
-A page says where: `<!-- generated: configuration -->` stands for the configuration reference, `commands` for that of
-the command line, and `settings of NAME` for the settings of a model family.
+A page says where: `<!-- generated: configuration -->` stands for the configuration reference, `study` for the keys of a
+study, `commands` for the command line, and `settings of NAME` for the settings of a model family.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from command_reference import commands
-from configuration_reference import configuration, settings_of_family
+from configuration_reference import configuration, settings_of_family, study
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
@@ -22,11 +22,15 @@ def _text(place: re.Match[str]) -> str:
     what, _, family = place[1].partition(" of ")
     if what == "configuration":
         return configuration()
+    if what == "study":
+        return study()
     if what == "commands":
         return commands()
     if what == "settings" and family:
         return settings_of_family(family)
-    raise ExtensionError(f"nothing is generated as {place[1]!r}; expected configuration, commands, or settings of NAME")
+    raise ExtensionError(
+        f"nothing is generated as {place[1]!r}; expected configuration, study, commands, or settings of NAME"
+    )
 
 
 def _fill(app: Sphinx, docname: str, source: list[str]) -> None:
