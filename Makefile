@@ -2,6 +2,7 @@
 #   make quickstart                      set-up, then train, test and run a small potential (under ten minutes on 2 cores)
 #   make test                            set-up with the developers' tools, then the tests
 #   make check                           formatter, linter and type checker
+#   make docs                            the documentation site, in build/docs (open index.html)
 #   make test PYTHON=/path/to/python3.12 choose the interpreter
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ DEVELOPER := .venv/.developer
 PACKAGING := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test check clean
+.PHONY: help install quickstart test check docs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -52,6 +53,10 @@ check: $(DEVELOPER)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(DEVELOPER)
+	$(BIN)/python -m sphinx --builder html --fresh-env --quiet --fail-on-warning --keep-going docs build/docs
+	@echo "The documentation is build/docs/index.html."
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

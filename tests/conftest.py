@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from documentation_site import Site, built_site
 
 from potentials.kernels.dispatch import use_kernels
 
@@ -38,6 +39,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no data in {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The documentation site, built from the source tree."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    return built_site(REPOSITORY / "docs", shared)
 
 
 @pytest.fixture(params=["reference", "cpu"])

@@ -41,6 +41,7 @@ class EnergyLabel(StrictConfig):
     key: str = "energy"
     """Entry of the frame (calculator result or `atoms.info`) that holds the energy."""
     unit: EnergyUnit = "eV"
+    """Unit of the energies in the files."""
 
 
 class ForcesLabel(StrictConfig):
@@ -49,6 +50,7 @@ class ForcesLabel(StrictConfig):
     key: str = "forces"
     """Entry of the frame (calculator result or `atoms.arrays`) that holds the forces."""
     unit: ForceUnit = "eV/A"
+    """Unit of the forces in the files."""
 
 
 class StressLabel(StrictConfig):
@@ -57,6 +59,7 @@ class StressLabel(StrictConfig):
     key: str = "stress"
     """Entry of the frame (calculator result or `atoms.info`) that holds the stress."""
     unit: StressUnit = "eV/A^3"
+    """Unit of the stresses in the files."""
     sign: SignConvention = "tension-positive"
     """`tension-positive` is ASE's (dE/dstrain / volume); VASP prints `compression-positive`."""
     order: SixOrder = "xx yy zz yz xz xy"
@@ -68,18 +71,24 @@ class VirialLabel(StrictConfig):
     """Virial of a periodic frame: the stress times the volume, in energy units."""
 
     key: str = "virial"
+    """Entry of the frame (`atoms.info`) that holds the virial."""
     unit: EnergyUnit = "eV"
+    """Unit of the virials in the files."""
     sign: SignConvention
     """`compression-positive` is -dE/dstrain, as GAP and MACE write it; `tension-positive` is dE/dstrain. No default."""
     order: SixOrder = "xx yy zz yz xz xy"
+    """Order of the six components where six are given."""
 
 
 class GroupWeights(StrictConfig):
     """Weights of a group, property by property."""
 
     energy: NonNegativeNumber = 1.0
+    """Of the energies of the group's frames."""
     forces: NonNegativeNumber = 1.0
+    """Of their forces."""
     stress: NonNegativeNumber = 1.0
+    """Of their stresses."""
 
 
 class WeightsConfig(StrictConfig):

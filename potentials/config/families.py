@@ -16,11 +16,13 @@ class RadialConfig(StrictConfig):
     """Radial basis and its envelope."""
 
     basis: Literal["bessel", "gaussian", "chebyshev"] = "bessel"
+    """Kind of the functions of the distance."""
     size: Width = 8
     """Number of radial functions."""
     trainable: bool = False
     """Whether the frequencies (Bessel) or centres (Gaussian) are learned."""
     envelope: Literal["polynomial", "cosine", "smooth"] = "polynomial"
+    """What ends the functions at the cutoff: with two continuous derivatives, with one, or with all."""
     envelope_power: EnvelopePower = 5
     """Power p of the polynomial envelope, which vanishes at the cutoff with two derivatives."""
     distance_transform: Literal["none", "agnesi"] = "none"

@@ -15,7 +15,9 @@ class EnergyLoss(StrictConfig):
     """Error of the energy."""
 
     weight: NonNegativeNumber = 1.0
+    """Factor on the mean error of the energies; 0 leaves them out."""
     function: LossFunction = "mse"
+    """Square, absolute value, or Huber's: half the square of small errors, growing linearly beyond `huber_delta`."""
     huber_delta: PositiveNumber = 0.01
     """Error (eV, or eV/atom) beyond which the Huber loss grows linearly."""
     per_atom: bool = True
@@ -26,16 +28,22 @@ class ForcesLoss(StrictConfig):
     """Error of the force components, eV/A."""
 
     weight: NonNegativeNumber = 100.0
+    """Factor on the mean error of the force components; 0 leaves them out."""
     function: LossFunction = "mse"
+    """Square, absolute value, or Huber's: half the square of small errors, growing linearly beyond `huber_delta`."""
     huber_delta: PositiveNumber = 0.01
+    """Error (eV/A) beyond which the Huber loss grows linearly."""
 
 
 class StressLoss(StrictConfig):
     """Error of the stress components, eV/A^3."""
 
     weight: NonNegativeNumber = 0.0
+    """Factor on the mean error of the stress components; 0 leaves them out."""
     function: LossFunction = "mse"
+    """Square, absolute value, or Huber's: half the square of small errors, growing linearly beyond `huber_delta`."""
     huber_delta: PositiveNumber = 0.01
+    """Error (eV/A^3) beyond which the Huber loss grows linearly."""
 
 
 def _null_is_no_weight(value: Any) -> Any:

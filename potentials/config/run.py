@@ -47,6 +47,7 @@ class RunConfig(StrictConfig):
     run: Annotated[str, Field(min_length=1), AfterValidator(check_run_name)]
     """Name of the run, made under `runs/`; or a folder, when it contains a slash."""
     seed: NonNegativeInteger = 1
+    """Seed of everything random: splits, first weights, order of the batches."""
     data: DataConfig
     model: Annotated[SerializeAsAny[FamilyConfig], BeforeValidator(family_config)]
     loss: LossConfig = LossConfig()

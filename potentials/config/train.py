@@ -28,9 +28,13 @@ class OptimizerConfig(StrictConfig):
     """Adam or AdamW."""
 
     name: Literal["adam", "adamw"] = "adam"
+    """Which of them; they differ in how weight decay acts."""
     learning_rate: PositiveNumber = 0.01
+    """Size of the steps, at the top of the schedule."""
     amsgrad: bool = True
+    """Divide by the largest mean square of the gradient so far, instead of the present one."""
     betas: list[Annotated[float, Field(ge=0, lt=1)]] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
+    """Decay of the running means of the gradient and of its square."""
     weight_decay: NonNegativeNumber = 0.0
     """Acts only on the weights the family names for it: its linear mixing and products, never biases or
     radial networks."""
@@ -40,6 +44,7 @@ class ConstantSchedule(StrictConfig):
     """The learning rate stays."""
 
     name: Literal["constant"]
+    """Which schedule."""
     warmup_epochs: NonNegativeNumber = 0.0
     """Epochs (a fraction is allowed) over which the rate rises linearly from zero."""
 
@@ -48,10 +53,15 @@ class PlateauSchedule(StrictConfig):
     """The learning rate falls by `factor` when the validation loss has not improved for `patience` validations."""
 
     name: Literal["plateau"]
+    """Which schedule."""
     factor: Fraction = 0.8
+    """By which the rate is multiplied each time."""
     patience: PositiveInteger = 50
+    """Validations without improvement before it falls."""
     minimum: NonNegativeNumber = 0.0
+    """The rate does not fall below this."""
     warmup_epochs: NonNegativeNumber = 0.0
+    """Epochs (a fraction is allowed) over which the rate rises linearly from zero."""
 
 
 class CosineSchedule(StrictConfig):
@@ -60,8 +70,11 @@ class CosineSchedule(StrictConfig):
     model_config = ConfigDict(json_schema_extra={"required": ["name"]})  # the default is for Python; YAML must say it
 
     name: Literal["cosine"] = "cosine"
+    """Which schedule."""
     warmup_epochs: NonNegativeNumber = 1.0
+    """Epochs (a fraction is allowed) over which the rate rises linearly from zero."""
     final_fraction: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """Share of the learning rate that is left at the end."""
 
 
 Schedule = Annotated[ConstantSchedule | PlateauSchedule | CosineSchedule, Field(discriminator="name")]
@@ -91,7 +104,9 @@ class EarlyStopping(StrictConfig):
     """
 
     patience: PositiveInteger = 100
+    """Validations without improvement."""
     minimum_improvement: NonNegativeNumber = 0.0
+    """By how much the loss has to fall to count as improved."""
 
 
 Augmentation = Literal["auto", "rotations", "none"]
@@ -102,6 +117,7 @@ class TrainConfig(StrictConfig):
     """How the model is trained."""
 
     max_epochs: PositiveInteger = 200
+    """Passes through the training frames; schedule and stages count them."""
     max_time: Duration | None = None
     """Stop cleanly after this time, such as `15m`; the schedule still counts epochs."""
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -128,9 +144,11 @@ class TrainConfig(StrictConfig):
     """`auto` is compiled code on a CPU (`cpu`), Triton on an NVIDIA GPU (`gpu`) and plain PyTorch elsewhere
     (`reference`), or what POTENTIALS_KERNELS says."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """Kind of device; `auto` takes GPUs where there are any."""
     devices: Literal["auto"] | PositiveInteger = "auto"
     """Processes per node, one device each, handed to Lightning; on CPU `auto` is one."""
     nodes: PositiveInteger = 1
+    """Machines, with `devices` processes on each."""
     strategy: str = "auto"
     """Lightning's strategy, such as `ddp`."""
 

@@ -11,6 +11,7 @@ class Irrep(NamedTuple):
     """An irreducible representation of O(3): a degree l with 2l + 1 components, and a parity under inversion."""
 
     degree: int
+    """l, from 0."""
     parity: int
     """+1 or -1."""
 

@@ -68,6 +68,7 @@ class E3xRadialConfig(RadialConfig):
     trainable: bool = False
     """Whether gamma of an exponential mapping is learned."""
     envelope: Literal["polynomial", "cosine", "smooth"] = "smooth"
+    """What ends the functions at the cutoff: with two continuous derivatives, with one, or with all."""
 
     @model_validator(mode="after")
     def _something_to_train(self) -> E3xRadialConfig:
@@ -103,6 +104,7 @@ class E3xConfig(FamilyConfig):
     """Whether features hold pseudotensors (1e, 0o, ...) besides proper tensors, where those can reach an energy: with
     four layers or more, with attention with three."""
     activation: Literal["silu", "gelu", "mish"] = "silu"
+    """Scalars pass it; every other block is multiplied by the gate, activation(x) / x, of the scalars."""
     attention_heads: int = Field(default=0, ge=0)
     """0 for messages that are summed; otherwise neighbours are weighed by attention with so many heads."""
     radial: E3xRadialConfig = E3xRadialConfig()

@@ -34,6 +34,7 @@ class PonitaConfig(FamilyConfig):
 
     name: Literal["ponita"]
     channels: Width = 128
+    """Features of an atom at each orientation."""
     layers: Depth = 5
     """Convolutions; each adds one cutoff to what an atom sees."""
     orientations: int = Field(default=20, ge=0, le=200)

@@ -24,6 +24,7 @@ class SchNetRadialConfig(RadialConfig):
     """Gaussians, close together."""
 
     basis: Literal["bessel", "gaussian", "chebyshev"] = "gaussian"
+    """Kind of the functions of the distance."""
     size: Width = 50
     """Number of radial functions."""
 

@@ -38,8 +38,11 @@ class Variant(StrictConfig):
     model: dict[str, Any] = Field(default={})
     """With another `name` than the base's, the whole section but for what every family has (`cutoff`, ...)."""
     loss: dict[str, Any] = Field(default={})
+    """Keys of the base's `loss` that differ."""
     train: dict[str, Any] = Field(default={})
+    """Keys of the base's `train` that differ."""
     match_parameters: ParameterMatch | None = None
+    """Make the model about as large as that of another variant."""
 
 
 _DECIDED = {"max_epochs", "max_time", "validate_every", "early_stopping"}
@@ -81,6 +84,7 @@ class Study(StrictConfig):
     metric: Metric = "forces_rmse"
     """The error of the test frames that the curves show."""
     variants: Annotated[dict[str, Variant], Field(min_length=1)]
+    """The models, by a name of yours."""
     comparisons: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(default=[])
     """Pairs of variants to hold against each other, seed by seed: `[[nequip-l0, nequip-l1], ...]`."""
 
