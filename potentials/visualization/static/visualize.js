@@ -132,10 +132,14 @@ const potentialsVisualize = (() => {
 
   // Whoever clicks an atom chooses it: vertices carry names such as "C 0".
   function onAtom(place, chosen) {
+    let waiting = false;
     const listen = () => place.on("plotly_click", ({ points }) => {
-      const found = /^[A-Z][a-z]? (\d+)/.exec(points[0]?.text ?? points[0]?.data?.text?.[points[0]?.pointNumber] ?? "");
+      const found = /^[A-Z][a-z]? (\d+)/.exec(points[0]?.text ?? "");
       const atom = found ? structure.numbers.indexOf(Number(found[1])) : -1;
-      if (atom >= 0) chosen(atom);
+      if (atom < 0 || waiting) return;
+      // Later: drawing while plotly tells of the click makes it tell again.
+      waiting = true;
+      setTimeout(() => { chosen(atom); waiting = false; }, 50);
     });
     new MutationObserver((_, observer) => { if (place.on) { observer.disconnect(); listen(); } }).observe(place, { childList: true });
   }
@@ -270,7 +274,7 @@ const potentialsVisualize = (() => {
         },
       };
     });
-    onAtom(places.scene, (chosen) => { atom.value = chosen; all(); });
+    onAtom(places.scene, (chosen) => { if (atom.value !== chosen) { atom.value = chosen; all(); } });
     tell();
   };
 
@@ -330,7 +334,7 @@ const potentialsVisualize = (() => {
         layout: { xaxis: { title: `channels of ${names[chosen]}`, type: "category" }, yaxis: { title: scalar ? "value" : "size" } },
       };
     });
-    onAtom(places.scene, (chosen) => { atom.value = chosen + 1; all(); });
+    onAtom(places.scene, (chosen) => { if (atom.value !== chosen + 1) { atom.value = chosen + 1; all(); } });
     restage();
   };
 
