@@ -89,9 +89,10 @@ def draw_molecule(axes: Axes, atoms: Atoms, places: Array, bonded: float = 1.6) 
                 axes.plot(*places[[i, j], :2].T, color="#aab2bd", linewidth=3, zorder=1)
     for number in np.argsort(places[:, 2]):
         symbol = atoms.symbols[number]
-        disc = {"facecolor": element_colour(symbol), "edgecolor": INK, "lw": 0.8, "zorder": 2}
-        axes.add_patch(plt.Circle(places[number, :2], RADII[symbol], **disc))
-        axes.text(*places[number, :2], f"{symbol}{number}", ha="center", va="center", fontsize=7, zorder=3)
+        x, y = places[number, :2].tolist()
+        disc = plt.Circle((x, y), RADII[symbol], facecolor=element_colour(symbol), edgecolor=INK, lw=0.8, zorder=2)
+        axes.add_patch(disc)
+        axes.text(x, y, f"{symbol}{number}", ha="center", va="center", fontsize=7, zorder=3)
     axes.set_aspect("equal")
     axes.set_axis_off()
 
@@ -105,11 +106,11 @@ def neighbours_picture(potential: Potential, atoms: Atoms, view: Array) -> Figur
     for number, distance in enumerate(distances):
         if number != centre:
             inside = distance < potential.cutoff
-            style = {"color": BLUE, "lw": 1.2} if inside else {"color": "#9aa6b5", "lw": 1.2, "ls": ":"}
-            axes.plot(*places[[centre, number], :2].T, zorder=0, **style)
-            middle = 0.4 * places[centre, :2] + 0.6 * places[number, :2]
+            colour, dashes = (BLUE, "-") if inside else ("#9aa6b5", ":")
+            axes.plot(*places[[centre, number], :2].T, zorder=0, color=colour, linestyle=dashes, lw=1.2)
+            x, y = (0.4 * places[centre, :2] + 0.6 * places[number, :2]).tolist()
             box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-            axes.text(*middle, f"{distance:.2f}", fontsize=7, color=style["color"], ha="center", va="center", bbox=box)
+            axes.text(x, y, f"{distance:.2f}", fontsize=7, color=colour, ha="center", va="center", bbox=box)
     draw_molecule(axes, atoms, places)
     axes.set_title(f"Distances of H{centre} in A: solid within the cutoff of {potential.cutoff:g} A, dotted beyond")
     return figure
@@ -227,8 +228,9 @@ def draw_signals(axes: Axes, signals: Array, places: Array, scale: float) -> Non
         depths.append(corners[front][:, :, 2].mean(axis=1))
     order = np.argsort(np.concatenate(depths))
     faces = np.concatenate(colours)[order]
-    surfaces = {"facecolors": faces, "edgecolors": faces, "linewidths": 0.3, "zorder": 4}
-    axes.add_collection(PolyCollection(np.concatenate(polygons)[order], **surfaces))
+    surface = PolyCollection(list(np.concatenate(polygons)[order]), facecolors=faces, edgecolors=faces, linewidths=0.3)
+    surface.set_zorder(4)
+    axes.add_collection(surface)
 
 
 def first_tensors(potential: Potential) -> NodeFeatures:

@@ -193,13 +193,23 @@ def messages_section(anatomy: Anatomy, observation: Observation, scene: Scene) -
     return Section(title, parts=parts)
 
 
-def features_section(anatomy: Anatomy, observation: Observation, scene: Scene) -> Section:
-    """The features of the atoms as signals on the sphere."""
-    parts: list[Part] = [
+def _what_features_are(anatomy: Anatomy) -> list[Part]:
+    """A few sentences and the equation, for tensors or for functions on a grid of orientations."""
+    knows = "The features of an atom are what the network knows of its surroundings. "
+    if any(place.grid is not None for place in anatomy.features):
+        return [
+            Paragraph(
+                f"{knows}Here they are numbers for each direction of a grid, the same directions for every atom. "
+                "Each dot is one direction, as large as the number (its square root, to be exact) and in the colour "
+                "of its sign."
+            ),
+            Equation("Features of PONITA: functions of the orientation o", "x_{i}(o)"),
+        ]
+    return [
         Paragraph(
-            "The features of an atom are what the network knows of its surroundings. Those of degree l are 2l + 1 "
-            "numbers, the coefficients of harmonics, and can be drawn like them: as a shape around the atom. Degree "
-            "0 is a sphere, degree 1 an arrow with two lobes, degree 2 looks like d orbitals."
+            f"{knows}Those of degree l are 2l + 1 numbers, the coefficients of harmonics, and can be drawn like "
+            "them: as a shape around the atom. Degree 0 is a sphere, degree 1 an arrow with two lobes, degree 2 "
+            "looks like d orbitals."
         ),
         Paragraph(
             "A block such as 1o is named by degree and parity. Tensors whose parity is not that of their harmonics "
@@ -210,6 +220,13 @@ def features_section(anatomy: Anatomy, observation: Observation, scene: Scene) -
             "The signal of the features h of degree l in direction u; radius |f|, colour its sign",
             "f(u) = sum over m of h_{lm} Y_{lm}(u)",
         ),
+    ]
+
+
+def features_section(anatomy: Anatomy, observation: Observation, scene: Scene) -> Section:
+    """The features of the atoms as signals on the sphere."""
+    parts: list[Part] = [
+        *_what_features_are(anatomy),
         *([Paragraph(anatomy.remark)] if anatomy.remark else []),
         Widget(
             "features",
@@ -242,14 +259,19 @@ def turning_section(turns: Turns, precision: str, exactly_symmetric: bool) -> Se
             f" The features differed from what Wigner's matrices make of the unturned ones by {plain(largest)} of the "
             "largest feature."
         )
+    built_in = (
+        "It is not learned but built in: features of degree l turn by a matrix known beforehand, Wigner's D."
+        if exactly_symmetric
+        else "This family learns it from frames turned at random, as far as its grid of orientations allows."
+    )
     parts: list[Part] = [
         Paragraph(
             "Turn the structure, and the energy must stay as it is while forces and features turn along. That is "
-            "equivariance. It is not learned but built in: features of degree l turn by a matrix known beforehand, "
-            "Wigner's D."
+            f"equivariance. {built_in}"
         ),
         Equation(
-            "Equivariance under a rotation R", "E(R x) = E(x),   F(R x) = R F(x),   h_{l}(R x) = D^{l}(R) h_{l}(x)"
+            "Equivariance under a rotation R",
+            "E(R x) = E(x),   F(R x) = R F(x)" + (",   h_{l}(R x) = D^{l}(R) h_{l}(x)" if turns.stages else ""),
         ),
         Paragraph(said),
     ]
