@@ -21,6 +21,7 @@ COMMANDS = {
     "md": "Molecular dynamics",
     "relax": "Relax positions, or positions and cell",
     "inspect": "What a model file holds",
+    "visualize": "Interactive pictures of what a model does with a structure",
     "learning-curve": "Compare models on growing parts of the data",
     "data": "Audit, divide and fetch data sets",
     "schema": "The JSON schema of the configuration, for editors",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def test(
-    model: Annotated[Path, typer.Argument(help="Model file (*.potential).")],
+    model: Annotated[Path, typer.Argument(help="Model file (*.potential), or builtin:ethanol.")],
     data: Annotated[
         list[str],
         typer.Argument(help="Labelled structures: files ASE reads, globs, FILE@SLICE or builtin:NAME; a row for each."),
