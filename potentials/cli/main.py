@@ -20,6 +20,7 @@ COMMANDS = {
     "md": "Molecular dynamics",
     "relax": "Relax positions, or positions and cell",
     "inspect": "What a model file holds",
+    "dashboard": "Show runs in a browser while they go on",
     "learning-curve": "Compare models on growing parts of the data",
     "data": "Audit, divide and fetch data sets",
     "schema": "The JSON schema of the configuration, for editors",
