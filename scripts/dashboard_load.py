@@ -26,8 +26,16 @@ import psutil
 
 import potentials.models  # noqa: F401  (enters the families)
 from potentials.config import dump_config, parse_config
-from potentials.training.loggers import METRICS_COLUMNS, STEPS_COLUMNS
 
+STEPS_COLUMNS = (
+    "step,epoch,time_s,learning_rate,loss,loss_energy,loss_forces,loss_stress,gradient_norm,frames_per_s,"
+    "cpu_percent,memory_MB,gpu_memory_MB"
+)
+METRICS_COLUMNS = (
+    "epoch,step,time_s,stage,learning_rate,training_loss,validation_loss,energy_mae_meV,energy_rmse_meV,"
+    "energy_per_atom_mae_meV,energy_per_atom_rmse_meV,forces_mae_meV_per_A,forces_rmse_meV_per_A,"
+    "stress_mae_meV_per_A3,stress_rmse_meV_per_A3,best"
+)
 COURSES = 8
 """Different courses; further runs repeat them."""
 LOGGED_EVERY = 50
@@ -60,17 +68,23 @@ def main() -> None:
     grower.start()
     server, address, started = start_server(asked.folder)
     try:
-        rows = [("server ready", f"{started:.2f} s"), *measure(address, server.pid)]
-        rows += measure_in_browser(address) if asked.browser else []
-        rows.append(("memory of the server afterwards", memory(server.pid)))
-        for name, figure in rows:
-            print(f"{name:<58}{figure:>12}")
+        tell([("server ready", f"{started:.2f} s")])
+        tell(measure(address, server.pid))
+        if asked.browser:
+            tell(measure_in_browser(address))
+        tell([("memory of the server afterwards", memory(server.pid))])
         while asked.keep:
             time.sleep(1)
     finally:
         stop.set()
         server.terminate()
         server.wait()
+
+
+def tell(rows: list[tuple[str, str]]) -> None:
+    """Print figures."""
+    for name, figure in rows:
+        print(f"{name:<70}{figure:>10}", flush=True)
 
 
 def run_name(number: int) -> str:
@@ -94,7 +108,7 @@ def generate(folder: Path, runs: int, steps: int, validations: int) -> None:
             write_course(path, course, steps, validations)
             courses[course] = path
         write_config(path, number, steps)
-        write_status(path, number, steps)
+        write_status(path, number, steps)  # last, as it marks the run as there
 
 
 def write_course(path: Path, seed: int, steps: int, validations: int) -> None:
@@ -107,14 +121,14 @@ def write_course(path: Path, seed: int, steps: int, validations: int) -> None:
     rate = 0.005 * (1 + np.cos(np.pi * row / steps)) + 1e-5
     speed = 60 + 4 * random.standard_normal(steps) + 5 * seed
     with (path / "steps.csv").open("w") as file:
-        file.write(",".join(STEPS_COLUMNS) + "\n")
+        file.write(STEPS_COLUMNS + "\n")
         for index in range(steps):
             file.write(steps_line(index + 1, rate[index], loss[index], speed[index]))
     chosen = np.linspace(0, steps - 1, validations).astype(int)
     forces = 12 + 380 * (1 + chosen / steps * 3000) ** (-0.45 - 0.02 * seed) * np.exp(0.04 * random.standard_normal(validations))
     best = np.minimum.accumulate(forces) == forces
     with (path / "metrics.csv").open("w") as file:
-        file.write(",".join(METRICS_COLUMNS) + "\n")
+        file.write(METRICS_COLUMNS + "\n")
         for index in range(validations):
             at = chosen[index]
             file.write(metrics_line(at + 1, rate[at], loss[at], forces[index], bool(best[index])))
@@ -276,7 +290,8 @@ def measure_in_browser(address: str) -> list[tuple[str, str]]:
         curves = time.perf_counter() - begun
         before = page.locator("#runs").get_attribute("data-revision")
         begun = time.perf_counter()
-        page.wait_for_function(f"document.querySelector('#runs').dataset.revision !== '{before}'")
+        while page.locator("#runs").get_attribute("data-revision") == before:  # the page forbids `wait_for_function`
+            page.wait_for_timeout(10)
         update = time.perf_counter() - begun
         browser.close()
     return [

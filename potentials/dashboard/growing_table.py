@@ -60,11 +60,8 @@ class GrowingTable:
         text = file.read(_BLOCK)
         at_end = self._offset + len(text) >= found.st_size
         end = text.rfind(b"\n") + 1
-        if not end and len(text) == _BLOCK:
-            end, is_row = len(text), False  # no row is as long as that; what follows of it is dropped as half a row
-        else:
-            is_row = True
-        passed, whole = text[:end], text[:end] if is_row else b""
+        endless = not end and len(text) == _BLOCK  # no row is as long; what follows of it is left out as half a row
+        passed, whole = (text, b"") if endless else (text[:end], text[:end])
         self._offset += len(passed)
         self._before = (self._before + passed[-_REMEMBERED:])[-_REMEMBERED:]
         values = parse_rows(whole, self._width) if whole else np.empty((0, self._width))

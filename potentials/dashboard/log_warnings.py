@@ -16,7 +16,7 @@ _LONGEST = 2_000
 _KEPT = 50
 _MARK = b"  warning: "
 _LINE = re.compile(rb"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)  warning: (.*)$", re.MULTILINE)
-_ONE_FRAME = re.compile(r"([^\s,;:()]+), frame (\d+)(?: \(([^()\s]{1,20})\))?")
+_ONE_FRAME = re.compile(r"([^\s,;()]+), frame (\d+)(?: \(([^()\s]{1,20})\))?")
 _SOME_FRAMES = re.compile(r"\(([^()\n]+?): (\d+(?:, \d+)*(?:, \.\.\.)?)\)")
 
 
