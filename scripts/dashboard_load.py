@@ -43,7 +43,8 @@ ROWS_PER_EPOCH = 4
 CONFIG = """
 run: {name}
 seed: {seed}
-data: {{train: builtin:ethanol, validation: 100, batch_size: 5, energy: {{key: energy, unit: eV}}, forces: {{key: forces, unit: eV/A}}}}
+data:
+  {{train: builtin:ethanol, validation: 100, energy: {{key: energy, unit: eV}}, forces: {{key: forces, unit: eV/A}}}}
 model: {{name: {family}, cutoff: 5.0, channels: {channels}}}
 loss: {{energy: {{weight: 1}}, forces: {{weight: {weight}}}}}
 train: {{max_epochs: {epochs}, optimizer: {{name: adam, learning_rate: {rate}}}}}
@@ -125,7 +126,8 @@ def write_course(path: Path, seed: int, steps: int, validations: int) -> None:
         for index in range(steps):
             file.write(steps_line(index + 1, rate[index], loss[index], speed[index]))
     chosen = np.linspace(0, steps - 1, validations).astype(int)
-    forces = 12 + 380 * (1 + chosen / steps * 3000) ** (-0.45 - 0.02 * seed) * np.exp(0.04 * random.standard_normal(validations))
+    decay = (1 + chosen / steps * 3000) ** (-0.45 - 0.02 * seed)
+    forces = 12 + 380 * decay * np.exp(0.04 * random.standard_normal(validations))
     best = np.minimum.accumulate(forces) == forces
     with (path / "metrics.csv").open("w") as file:
         file.write(METRICS_COLUMNS + "\n")
@@ -135,7 +137,7 @@ def write_course(path: Path, seed: int, steps: int, validations: int) -> None:
     with (path / "log.txt").open("w") as file:
         file.write("2026-01-01 00:00:00  warning: training: 3 frames repeat others (water.xyz: 3, 7, 12)\n")
         for index in range(min(validations, 20_000)):
-            file.write(f"2026-01-01 00:00:00  epoch {index + 1}/{steps}  loss {loss[index]:.4g}  learning rate 0.01  best  3h left\n")
+            file.write(f"2026-01-01 00:00:00  epoch {index + 1}/{steps}  loss {loss[index]:.4g}  best  3h left\n")
 
 
 def steps_line(row: int, rate: float, loss: float, speed: float) -> str:
@@ -150,9 +152,12 @@ def steps_line(row: int, rate: float, loss: float, speed: float) -> str:
 def metrics_line(row: int, rate: float, loss: float, forces: float, best: bool) -> str:
     """A row of metrics.csv."""
     energy = forces / 9
-    errors = f"{9 * energy:.16g},{11 * energy:.16g},{energy:.16g},{1.2 * energy:.16g},{0.7 * forces:.16g},{forces:.16g},,"
+    errors = (
+        f"{9 * energy:.16g},{11 * energy:.16g},{energy:.16g},{1.2 * energy:.16g},{0.7 * forces:.16g},{forces:.16g},,"
+    )
     epoch, seconds = row / ROWS_PER_EPOCH, 0.4 * row
-    return f"{epoch},{LOGGED_EVERY * row},{seconds:.3f},1,{rate:.17g},{loss:.17g},{forces**2 / 1e4:.17g},{errors},{int(best)}\n"
+    figures = f"{rate:.17g},{loss:.17g},{forces**2 / 1e4:.17g},{errors}"
+    return f"{epoch},{LOGGED_EVERY * row},{seconds:.3f},1,{figures},{int(best)}\n"
 
 
 def write_config(path: Path, number: int, steps: int) -> None:
@@ -260,14 +265,18 @@ def measure(address: str, pid: int) -> list[tuple[str, str]]:
             _, changed, _ = get(f"{address}/api/runs?since={found['revision']}")
             answer, curves, size = ask_curves(address, keys, seen)
             times.append(changed + curves)
-        rows.append((f"live update of table and {len(keys)} runs, {size / 1e3:.0f} kB (slowest of 5)", f"{max(times):.2f} s"))
+        rows.append(
+            (f"live update of table and {len(keys)} runs, {size / 1e3:.0f} kB (slowest of 5)", f"{max(times):.2f} s")
+        )
     rows.append(("memory of the server", memory(pid)))
     return rows
 
 
 def ask_curves(address: str, keys: list[str], seen: dict[str, dict[str, str]]) -> tuple[Any, float, int]:
     """What is new of curves; `seen` is brought up to date."""
-    query = "&".join(f"run={key},{seen.get(key, {}).get('steps', '')},{seen.get(key, {}).get('metrics', '')}" for key in keys)
+    query = "&".join(
+        f"run={key},{seen.get(key, {}).get('steps', '')},{seen.get(key, {}).get('metrics', '')}" for key in keys
+    )
     answer, took, size = get(f"{address}/api/curves?x=step&{query}")
     for key, kinds in answer["runs"].items():
         seen.setdefault(key, {}).update({kind: news["seen"] for kind, news in kinds.items()})

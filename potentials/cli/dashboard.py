@@ -9,7 +9,9 @@ import typer
 
 
 def dashboard(
-    folder: Annotated[Path, typer.Argument(help="Folder of runs; those in folders below it are shown too.")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(help="Folder of runs; those in folders below it are shown too.")] = Path(
+        "runs"
+    ),
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port; 8765 if not given, or a free one where that is taken.")
     ] = None,

@@ -14,7 +14,17 @@ from potentials.errors import DashboardError
 
 STYLES = ("page.css", "dashboard.css")
 KIT_SCRIPTS = ("theme.js", "plots.js")
-SCRIPTS = ("elements.js", "formats.js", "selection.js", "server.js", "table.js", "charts.js", "comparison.js", "details.js", "main.js")
+SCRIPTS = (
+    "elements.js",
+    "formats.js",
+    "selection.js",
+    "server.js",
+    "table.js",
+    "charts.js",
+    "comparison.js",
+    "details.js",
+    "main.js",
+)
 """In the order in which they are loaded, after those of the kit."""
 PLOTLY = "plotly.min.js"
 _KIT = ("page.css", *KIT_SCRIPTS)
@@ -54,7 +64,9 @@ def asset(name: str) -> Asset:
         contents = files("potentials").joinpath("dashboard", "static", name).read_bytes()
     else:
         raise KeyError(name)
-    return Asset(name, contents, gzip.compress(contents, 1 if name == PLOTLY else 6, mtime=0), _TYPES[name.rpartition(".")[2]])
+    return Asset(
+        name, contents, gzip.compress(contents, 1 if name == PLOTLY else 6, mtime=0), _TYPES[name.rpartition(".")[2]]
+    )
 
 
 def tags() -> dict[str, str]:
@@ -68,5 +80,7 @@ def _plotly_file() -> Path:
     places = list(spec.submodule_search_locations or ()) if spec else []
     found = next((file for place in places if (file := Path(place) / "package_data" / PLOTLY).is_file()), None)
     if found is None:
-        raise DashboardError(f"the plotly package has no {PLOTLY}; install it again: pip install --force-reinstall plotly")
+        raise DashboardError(
+            f"the plotly package has no {PLOTLY}; install it again: pip install --force-reinstall plotly"
+        )
     return found

@@ -27,8 +27,8 @@ class _TooMuchError(Exception):
 def flat_configuration(text: bytes) -> FlatConfig | str:
     """The keys and values of a YAML file, or in words why there are none.
 
-    The file is taken as a sequence of events: nothing is constructed from it, aliases are not followed, and deep nesting
-    costs nothing.
+    The file is taken as a sequence of events: nothing is constructed from it, aliases are not followed, and deep
+    nesting costs nothing.
     """
     try:
         events = _limited(yaml.parse(text, Loader=_LOADER))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import BinaryIO
 
 from potentials.dashboard.tails import Row, last_best_row, last_number, last_rows, number
 
 _HARDWARE = ("frames_per_s", "cpu_percent", "memory_MB", "gpu_memory_MB")
-_TAIL = 32 * 1024
+_TAIL = 16 * 1024
 _BEST = {
     "forces": "forces_rmse_meV_per_A",
     "energy": "energy_per_atom_rmse_meV",
@@ -81,7 +82,7 @@ def _course(
 
 
 def _epochs_per_second(rows: Sequence[Row]) -> float | None:
-    points = [(number(row, "epoch"), number(row, "time_s")) for row in (rows[:1] + rows[-1:])]
+    points = [(number(row, "epoch"), number(row, "time_s")) for row in (*rows[:1], *rows[-1:])]
     (first, begun), (last, ended) = points if len(points) == 2 else ((None, None), (None, None))
     if first is None or last is None or begun is None or ended is None or last <= first or ended <= begun:
         return None
@@ -90,4 +91,4 @@ def _epochs_per_second(rows: Sequence[Row]) -> float | None:
 
 def _row_seconds(rows: Sequence[Row]) -> float | None:
     times = [time for row in rows if (time := number(row, "time_s")) is not None]
-    return max((after - before for before, after in zip(times, times[1:], strict=False)), default=None)
+    return max((after - before for before, after in pairwise(times)), default=None)

@@ -60,8 +60,8 @@ class Seen:
 class FileCurves:
     """The curves of one file.
 
-    A long file is shown at first by rows from all over it, which takes no time, and then, when it was read to its end, with
-    every spike.
+    A long file is shown at first by rows from all over it, which takes no time, and then, when it was read to its end,
+    with every spike.
 
     Args:
         folder: that holds it.
@@ -73,9 +73,11 @@ class FileCurves:
         self.folder = folder
         self.path = path
         self.columns = list(columns)
-        self.generation = 0
+        self.generation = 1
         """Rises when everything that was shown before is void."""
-        self._begin()
+        self._table = GrowingTable([*AXES.values(), *self.columns])
+        self._read = self._empty()
+        self._preview: ThinnedCurves | None = None
 
     def update(self, deadline: float) -> bool:
         """Read what was added, until the deadline (`time.monotonic`) at most; whether the end was reached."""
@@ -89,8 +91,9 @@ class FileCurves:
 
     def _update(self, file: BinaryIO, deadline: float) -> bool:
         if self._preview is None and self._read.rows == 0 and os.fstat(file.fileno()).st_size > LARGE:
-            self._preview = self._empty()
-            self._add(self._preview, self._table.sample(file, MOST_BUCKETS))
+            preview = self._empty()
+            self._add(preview, self._table.sample(file, MOST_BUCKETS))
+            self._preview = preview
             self.generation += 1
             return False
         while time.monotonic() < deadline:
@@ -125,7 +128,7 @@ class FileCurves:
         self.generation += 1
         self._table = table or GrowingTable([*AXES.values(), *self.columns])
         self._read = self._empty()
-        self._preview: ThinnedCurves | None = None
+        self._preview = None
 
     def _empty(self) -> ThinnedCurves:
         return ThinnedCurves(len(AXES), len(self.columns))

@@ -52,7 +52,10 @@ def error_rows(text: bytes | None) -> list[dict[str, Any]]:
         if not isinstance(part, dict):
             continue
         name = readable(str(part.get("part", "")))
-        rows.append({"part": name, "kind": "part", "name": "", "frames": _finite(part.get("frames"))} | _errors(part.get("errors")))
+        rows.append(
+            {"part": name, "kind": "part", "name": "", "frames": _finite(part.get("frames"))}
+            | _errors(part.get("errors"))
+        )
         for symbol, error in _items(part.get("elements")):
             rows.append({"part": name, "kind": "element", "name": symbol, "frames": None} | _errors({"forces": error}))
         for group, errors in _items(part.get("groups")):

@@ -34,7 +34,7 @@ class Folder:
     def version(self, relative: Path) -> FileVersion | None:
         """Of a regular file; `None` where there is none that can be looked at."""
         try:
-            found = os.stat(self.path / relative, follow_symlinks=False)
+            found = (self.path / relative).stat(follow_symlinks=False)
         except (OSError, ValueError):
             return None
         return FileVersion(found.st_ino, found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None

@@ -36,8 +36,8 @@ class Block:
 class GrowingTable:
     """Reads a CSV file block by block, and later only what was added.
 
-    A file that was replaced, shortened or changed before the place that was read to is read anew. Rows without a cell for
-    each column, or with text in a cell, are left out, as is a last row without its end.
+    A file that was replaced, shortened or changed before the place that was read to is read anew. Rows without a cell
+    for each column, or with text in a cell, are left out, as is a last row without its end.
 
     Args:
         columns: names of the columns that are wanted; those that the file lacks are NaN.
@@ -45,7 +45,9 @@ class GrowingTable:
 
     def __init__(self, columns: Sequence[str]) -> None:
         self.columns = list(columns)
-        self._forget(-1)
+        self._inode, self._offset, self._width = -1, 0, 0
+        self._before = b""
+        self._places: list[int] = []
 
     def read(self, file: BinaryIO) -> Block:
         """The next rows, some megabytes at most."""
@@ -81,8 +83,7 @@ class GrowingTable:
 
     def _forget(self, inode: int) -> None:
         self._inode, self._offset, self._width = inode, 0, 0
-        self._before = b""
-        self._places: list[int] = []
+        self._before, self._places = b"", []
 
     def _is_as_before(self, file: BinaryIO, size: int) -> bool:
         if size < self._offset:

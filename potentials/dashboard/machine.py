@@ -39,7 +39,6 @@ class Machine:
                 self._looked = time.monotonic()
             return self._figures
 
-
     def _cpu_percent(self) -> float | None:
         """Since the last look, whichever thread it was in, which psutil counts apart."""
         before, self._times = self._times, _cpu_times()
@@ -51,7 +50,9 @@ def _cpu_times() -> tuple[float, float]:
     """Seconds in which processors were busy, and all."""
     times = psutil.cpu_times()
     idle = times.idle + getattr(times, "iowait", 0.0)
-    total = sum(getattr(times, name, 0.0) for name in ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"))
+    total = sum(
+        getattr(times, name, 0.0) for name in ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+    )
     return total - idle, total
 
 

@@ -94,4 +94,6 @@ def _may_hold_runs(entry: os.DirEntry[str]) -> bool:
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """`run-10` after `run-9`."""
-    return [(int(part), "") if part.isascii() and part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name)]
+    return [
+        (int(part), "") if part.isascii() and part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name)
+    ]

@@ -38,8 +38,8 @@ _HEADERS = {
 class Guard:
     """Lets GET and HEAD through that name this server, and adds the headers above where an answer has none.
 
-    A page of another site can have its own name resolve to 127.0.0.1 and then ask as if it were this server; its requests
-    carry that name as `Host`, and are refused.
+    A page of another site can have its own name resolve to 127.0.0.1 and then ask as if it were this server; its
+    requests carry that name as `Host`, and are refused.
 
     Args:
         app: what is guarded.

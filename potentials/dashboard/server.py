@@ -59,13 +59,17 @@ class Dashboard:
         if request.headers.get("if-none-match") == headers["etag"]:
             return Response(status_code=304, headers=headers)
         if "gzip" in request.headers.get("accept-encoding", ""):
-            return Response(found.compressed, headers=headers | {"content-encoding": "gzip"}, media_type=found.media_type)
+            return Response(
+                found.compressed, headers=headers | {"content-encoding": "gzip"}, media_type=found.media_type
+            )
         return Response(found.contents, headers=headers, media_type=found.media_type)
 
     def runs(self, request: Request) -> Response:
         """The rows of the runs that changed after `since`."""
         since = request.query_params.get("since", "0")
-        return _json(self.overview.changes(int(since) if since.isascii() and since.isdigit() and len(since) < 16 else 0))
+        return _json(
+            self.overview.changes(int(since) if since.isascii() and since.isdigit() and len(since) < 16 else 0)
+        )
 
     def course(self, request: Request) -> Response:
         """What is new of the curves of runs, each given as `run=KEY,STEPS SEEN,METRICS SEEN`."""
@@ -113,7 +117,9 @@ class Dashboard:
         suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
         headers = {"content-length": str(size), "content-security-policy": FILE_POLICY}
         if suffix == ".html":
-            return StreamingResponse(content, headers=headers | {"content-security-policy": REPORT_POLICY}, media_type="text/html")
+            return StreamingResponse(
+                content, headers=headers | {"content-security-policy": REPORT_POLICY}, media_type="text/html"
+            )
         if suffix in _TEXTS:
             return StreamingResponse(content, headers=headers, media_type="text/plain; charset=utf-8")
         headers["content-disposition"] = "attachment"
@@ -138,15 +144,16 @@ class Dashboard:
         return watch
 
 
-def application(folder: Folder, names: set[str] | frozenset[str] = LOCAL_NAMES, addresses: bool = False) -> Starlette:
-    """The dashboard of a folder as an ASGI application.
+def application(
+    dashboard: Dashboard, names: set[str] | frozenset[str] = LOCAL_NAMES, addresses: bool = False
+) -> Starlette:
+    """A dashboard as an ASGI application.
 
     Args:
-        folder: whose runs are shown.
+        dashboard: answers them.
         names: what the server may be called in requests (`security.Guard`).
         addresses: whether every IP address will do too.
     """
-    dashboard = Dashboard(folder)
     return Starlette(
         routes=[
             Route("/", dashboard.page),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import getpass
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import uvicorn
 
 from potentials.dashboard.folder import Folder
 from potentials.dashboard.security import is_loopback, names_of
-from potentials.dashboard.server import application
+from potentials.dashboard.server import Dashboard, application
 from potentials.errors import DashboardError
 
 USUAL_PORT = 8765
@@ -29,21 +30,25 @@ def serve(path: Path, host: str, port: int | None, public: bool, say: Callable[[
         say: told the address, once it is listened at.
 
     Raises:
-        DashboardError: the folder is a file, others would reach it though `public` is not given, or it cannot be listened
-            at the address.
+        DashboardError: the folder is a file, others would reach it though `public` is not given, or it cannot be
+            listened at the address.
     """
     if path.exists() and not path.is_dir():
         raise DashboardError(f"{path} is a file; expected a folder of runs, such as runs/")
     if not is_loopback(host) and not public:
         raise DashboardError(
-            f"--host {host}: everybody who reaches this machine could read the runs then, without a password. To see them "
-            f"from elsewhere, leave --host out and forward the port with ssh (docs/dashboard.md); if that is meant, add --public"
+            f"--host {host}: everybody who reaches this machine could read the runs then, without a password. To see "
+            "them from elsewhere, leave --host out and forward the port with ssh (docs/dashboard.md); if that is "
+            "meant, add --public"
         )
     folder = Folder(path)
     listening = _listen(host, port)
     address = _address(host, listening.getsockname()[1])
     say(_greeting(folder, address, listening.getsockname()[1], host))
-    app = application(folder, names_of(host), addresses=not is_loopback(host))
+    dashboard = Dashboard(folder)
+    # What takes longest, looking at all runs for the first time, begins before somebody asks.
+    threading.Thread(target=dashboard.overview.changes, args=(0,), daemon=True).start()
+    app = application(dashboard, names_of(host), addresses=not is_loopback(host))
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -60,14 +65,14 @@ def serve(path: Path, host: str, port: int | None, public: bool, say: Callable[[
 
 def _listen(host: str, port: int | None) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    wanted = USUAL_PORT if port is None else port
     try:
-        return _bound(family, host, USUAL_PORT if port is None else port)
+        return _bound(family, host, wanted)
     except OSError as error:
         if port is None and error.errno == errno.EADDRINUSE:
             return _bound(family, host, 0)
-        raise DashboardError(
-            f"cannot listen at {_address(host, USUAL_PORT if port is None else port)}: {error.strerror or error}; give another --port"
-        ) from error
+        why = error.strerror or error
+        raise DashboardError(f"cannot listen at {_address(host, wanted)}: {why}; give another --port") from error
 
 
 def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
@@ -92,7 +97,9 @@ def _greeting(folder: Folder, address: str, port: int, host: str) -> str:
     if is_loopback(host):
         machine = f"{getpass.getuser()}@{socket.gethostname()}"
         at = f"[{host}]" if ":" in host else host
-        lines.append(f"from another computer: ssh -N -L {port}:{at}:{port} {machine}, then open http://localhost:{port} there")
+        lines.append(
+            f"from another computer: ssh -N -L {port}:{at}:{port} {machine}, then open http://localhost:{port} there"
+        )
     else:
         lines.append("everybody who reaches this machine can read these runs")
     return "\n".join([*lines, "Ctrl-C ends it"])

@@ -16,7 +16,7 @@ _FARTHEST = 4 * 1024 * 1024
 
 
 def last_rows(file: BinaryIO, num_bytes: int = 64 * 1024) -> list[Row]:
-    """The whole rows among the last bytes of a CSV file, with a cell for each column; half-written ones are left out."""
+    """The whole rows among the last bytes of a CSV file, with a cell for each column; half-written ones are not."""
     names, start = _header(file)
     if not names:
         return []

@@ -84,7 +84,7 @@ class ThinnedCurves:
         self.rows += len(values)
 
     def points(self, column: int, axis: int, first: int = 0) -> tuple[Numbers, Numbers]:
-        """A curve from bucket `first` on: places on an axis, and values, in the order of the rows; NaN where missing."""
+        """A curve from bucket `first` on: places on an axis, and values, in the order of rows; NaN where missing."""
         low, high = self._low[first:], self._high[first:]
         ends = (low, high) if self.size > 1 else (low,)
         order = np.argsort(np.stack([end.rows[:, column] for end in ends], axis=1), axis=1, kind="stable")

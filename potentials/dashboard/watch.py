@@ -64,8 +64,9 @@ class RunWatch:
         self.folder = folder
         self.run = run
         self.warnings = LogWarnings()
-        self._status = self._remember(STATUS, _parse_status, "there is none that can be read")
-        self._config = self._remember(RESOLVED, _parse_config, "there is none that can be read")
+        nothing: Any = "there is none that can be read"
+        self._status = self._remember(STATUS, _parse_status, nothing)
+        self._config = self._remember(RESOLVED, _parse_config, nothing)
         self._metrics = self._remember(METRICS, read_metrics, Course())
         self._steps = self._remember(STEPS, read_steps, Course())
         self._log = self._remember(LOG, self.warnings.update, None)

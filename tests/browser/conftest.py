@@ -61,5 +61,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     yield open_page
     for context in contexts:
         context.close()
-    told = [problem for problem in problems if not any(remark in problem for remark in (*_OF_THE_RENDERER, *_OF_LEAVING))]
+    told = [
+        problem for problem in problems if not any(remark in problem for remark in (*_OF_THE_RENDERER, *_OF_LEAVING))
+    ]
     assert not told, told

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 from run_folders import METRICS, STEPS, metrics_row, steps_row, write_run
 
 from potentials.dashboard.folder import Folder
-from potentials.dashboard.server import application
+from potentials.dashboard.server import Dashboard, application
 
 EVIL = "<img src=x onerror=\"console.error('ran')\"> <b>%{y} {{1}}"
 Serve = Callable[[Path], str]
@@ -30,7 +30,7 @@ def serve() -> Iterator[Serve]:
     def serve(folder: Path) -> str:
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(application(Folder(folder)), log_level="error", lifespan="off", ws="none")
+        config = uvicorn.Config(application(Dashboard(Folder(folder))), log_level="error", lifespan="off", ws="none")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
@@ -54,10 +54,14 @@ def runs(tmp_path: Path) -> Path:
         config = f"seed: {number}\nmodel: {{name: nequip, cutoff: 5.0}}\ntrain: {{max_epochs: 2}}\n"
         run = write_run(folder / "sweep" / f"run-{number}", config=config)
         (run / "steps.csv").write_text(STEPS + "".join(steps_row(row, number / row) for row in range(1, 300)))
-        (run / "metrics.csv").write_text(METRICS + "".join(metrics_row(row, 90 / number / row, True) for row in range(1, 300, 10)))
+        (run / "metrics.csv").write_text(
+            METRICS + "".join(metrics_row(row, 90 / number / row, True) for row in range(1, 300, 10))
+        )
     errors = {"parts": [{"part": "test", "frames": 7, "errors": {"forces": {"mae": 0.1, "rmse": 0.123}}}]}
     (folder / "sweep" / "run-1" / "errors.json").write_text(json.dumps(errors))
-    (folder / "sweep" / "run-1" / "report.html").write_text("<p id=told></p><script>told.textContent = 'script ran'</script>")
+    (folder / "sweep" / "run-1" / "report.html").write_text(
+        "<p id=told></p><script>told.textContent = 'script ran'</script>"
+    )
     write_run(folder / "lost", state="running", **(here | {"pid": 2**22 + 7}))
     (folder / "broken").mkdir()
     (folder / "broken" / "status.json").write_text("{")
@@ -76,7 +80,7 @@ def choose(page: Page, *names: str) -> None:
 
 @pytest.mark.parametrize("width", [1400, 400])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_table_and_curves_are_drawn(open_page: OpenPage, serve: Serve, runs: Path, width: int, dark: bool) -> None:
+def test_table_and_curves_are_drawn(serve: Serve, open_page: OpenPage, runs: Path, width: int, dark: bool) -> None:
     page = open_page(serve(runs), width=width, dark=dark)
     expect(page.locator("#runs tbody tr")).to_have_count(6)
     choose(page, "run-1", "run-2")
@@ -92,14 +96,21 @@ def test_table_and_curves_are_drawn(open_page: OpenPage, serve: Serve, runs: Pat
     assert overflow(page) == 0
 
 
-def test_states_are_told(open_page: OpenPage, serve: Serve, runs: Path) -> None:
+def test_states_are_told(serve: Serve, open_page: OpenPage, runs: Path) -> None:
     page = open_page(serve(runs))
-    for name, state in (("going-on", "running"), ("run-1", "finished"), ("lost", "no sign of life"), ("broken", "unknown")):
+    for name, state in (
+        ("going-on", "running"),
+        ("run-1", "finished"),
+        ("lost", "no sign of life"),
+        ("broken", "unknown"),
+    ):
         expect(row_of(page, name)).to_contain_text(state)
     expect(row_of(page, "lost")).to_contain_text("since")
 
 
-def test_runs_that_go_on_are_chosen_at_the_start_and_others_by_hand(open_page: OpenPage, serve: Serve, runs: Path) -> None:
+def test_runs_that_go_on_are_chosen_at_the_start_and_others_by_hand(
+    serve: Serve, open_page: OpenPage, runs: Path
+) -> None:
     page = open_page(serve(runs))
     expect(page.locator("#legend li")).to_have_count(1)
     row_of(page, "run-2").get_by_role("checkbox").check()
@@ -112,7 +123,7 @@ def test_runs_that_go_on_are_chosen_at_the_start_and_others_by_hand(open_page: O
     expect(page.locator("#legend")).to_contain_text("run-2")
 
 
-def test_chosen_runs_are_compared(open_page: OpenPage, serve: Serve, runs: Path) -> None:
+def test_chosen_runs_are_compared(serve: Serve, open_page: OpenPage, runs: Path) -> None:
     page = open_page(serve(runs))
     choose(page, "run-1", "run-3")
     expect(page.locator("#differences tbody tr")).to_have_count(1)
@@ -121,13 +132,19 @@ def test_chosen_runs_are_compared(open_page: OpenPage, serve: Serve, runs: Path)
     expect(best.locator("td.least").first).to_have_text(f"{90 / 3 / 291:.3f}")
     colours = [
         page.locator(place).first.evaluate("e => getComputedStyle(e).borderTopColor")
-        for place in ("#legend li:nth-child(2) .swatch", "#best tbody tr:nth-child(2) .swatch", "#differences th:nth-child(3) .swatch")
+        for place in (
+            "#legend li:nth-child(2) .swatch",
+            "#best tbody tr:nth-child(2) .swatch",
+            "#differences th:nth-child(3) .swatch",
+        )
     ]
-    line = page.locator("#chart-validation .scatterlayer path.js-line").nth(1).evaluate("e => getComputedStyle(e).stroke")
+    line = (
+        page.locator("#chart-validation .scatterlayer path.js-line").nth(1).evaluate("e => getComputedStyle(e).stroke")
+    )
     assert {*colours, line} == {line}
 
 
-def test_the_table_is_filtered_and_sorted(open_page: OpenPage, serve: Serve, runs: Path) -> None:
+def test_the_table_is_filtered_and_sorted(serve: Serve, open_page: OpenPage, runs: Path) -> None:
     page = open_page(serve(runs))
     names = page.locator("#runs tbody td.name a")
     page.fill("#filter", "SWEEP nequip")
@@ -143,7 +160,7 @@ def test_the_table_is_filtered_and_sorted(open_page: OpenPage, serve: Serve, run
     expect(page.locator("#nothing")).to_contain_text("No run fits")
 
 
-def test_pointing_at_a_curve_tells_the_run(open_page: OpenPage, serve: Serve, runs: Path) -> None:
+def test_pointing_at_a_curve_tells_the_run(serve: Serve, open_page: OpenPage, runs: Path) -> None:
     page = open_page(serve(runs))
     choose(page, "run-2")
     assert_drawn(page, "#chart-validation .drawing")
@@ -152,7 +169,7 @@ def test_pointing_at_a_curve_tells_the_run(open_page: OpenPage, serve: Serve, ru
     expect(page.locator("#chart-validation .hoverlayer")).to_contain_text("sweep/run-2")
 
 
-def test_axes_and_errors_can_be_chosen(open_page: OpenPage, serve: Serve, runs: Path) -> None:
+def test_axes_and_errors_can_be_chosen(serve: Serve, open_page: OpenPage, runs: Path) -> None:
     page = open_page(serve(runs))
     choose(page, "run-1")
     title = page.locator("#chart-forces .xtitle")
@@ -166,7 +183,7 @@ def test_axes_and_errors_can_be_chosen(open_page: OpenPage, serve: Serve, runs: 
     expect(page.locator("#chart-loss")).to_be_hidden()
 
 
-def test_what_is_written_meanwhile_is_seen(open_page: OpenPage, serve: Serve, runs: Path) -> None:
+def test_what_is_written_meanwhile_is_seen(serve: Serve, open_page: OpenPage, runs: Path) -> None:
     page = open_page(serve(runs))
     assert_drawn(page, "#chart-forces .drawing")
     curve = page.locator("#chart-forces .scatterlayer path.js-line").first
@@ -179,7 +196,7 @@ def test_what_is_written_meanwhile_is_seen(open_page: OpenPage, serve: Serve, ru
     expect(row_of(page, "newcomer")).to_be_visible(timeout=15_000)
 
 
-def test_one_run_is_told_in_full(open_page: OpenPage, serve: Serve, runs: Path) -> None:
+def test_one_run_is_told_in_full(serve: Serve, open_page: OpenPage, runs: Path) -> None:
     page = open_page(serve(runs))
     row_of(page, "going-on").get_by_role("link", name="1", exact=True).click()
     expect(page.locator(".warnings")).to_contain_text("27 times the usual")
@@ -191,7 +208,7 @@ def test_one_run_is_told_in_full(open_page: OpenPage, serve: Serve, runs: Path) 
     expect(page.locator("#runs")).to_be_visible()
 
 
-def test_reports_open_with_their_scripts_and_without_rights(open_page: OpenPage, serve: Serve, runs: Path) -> None:
+def test_reports_open_with_their_scripts_and_without_rights(serve: Serve, open_page: OpenPage, runs: Path) -> None:
     page = open_page(serve(runs))
     address = row_of(page, "run-1").get_by_role("link", name="Report").get_attribute("href")
     report = open_page(f"{page.url.split('#')[0]}{address}")
@@ -199,14 +216,16 @@ def test_reports_open_with_their_scripts_and_without_rights(open_page: OpenPage,
     assert report.evaluate("self.origin") == "null"
 
 
-def test_names_are_text_wherever_they_stand(open_page: OpenPage, serve: Serve, tmp_path: Path) -> None:
+def test_names_are_text_wherever_they_stand(serve: Serve, open_page: OpenPage, tmp_path: Path) -> None:
     folder = tmp_path / "<img src=x>"
     config = f"model: {{name: {json.dumps(EVIL)}}}\nrun: {{a}}\n"
     for name in ("a", "b"):
         run = write_run(folder / f"{EVIL}{name}", config=config.replace("{a}", json.dumps(EVIL + name)))
         (run / "log.txt").write_text(f"2026-01-01 00:00:00  warning: {EVIL} {EVIL.replace(' ', '')}, frame 3\n")
         (run / f"{EVIL}.txt").write_text("")
-        (run / "errors.json").write_text(json.dumps({"parts": [{"part": EVIL, "errors": {}, "elements": {EVIL: {"mae": 1}}}]}))
+        (run / "errors.json").write_text(
+            json.dumps({"parts": [{"part": EVIL, "errors": {}, "elements": {EVIL: {"mae": 1}}}]})
+        )
     page = open_page(serve(folder))
     assert_drawn(page, "#chart-validation .drawing")
     plot = page.locator("#chart-validation .nsewdrag").bounding_box()
@@ -219,7 +238,7 @@ def test_names_are_text_wherever_they_stand(open_page: OpenPage, serve: Serve, t
     assert page.locator("img").count() == 0
 
 
-def test_an_empty_folder_says_what_to_do(open_page: OpenPage, serve: Serve, tmp_path: Path) -> None:
+def test_an_empty_folder_says_what_to_do(serve: Serve, open_page: OpenPage, tmp_path: Path) -> None:
     page = open_page(serve(tmp_path / "runs"))
     expect(page.locator("#nothing")).to_contain_text(str(tmp_path / "runs"))
     expect(page.locator("#nothing")).to_contain_text("potentials train")
@@ -228,14 +247,16 @@ def test_an_empty_folder_says_what_to_do(open_page: OpenPage, serve: Serve, tmp_
     assert_drawn(page, "#chart-loss .drawing")
 
 
-def test_it_is_used_with_the_keyboard(open_page: OpenPage, serve: Serve, runs: Path) -> None:
+def test_it_is_used_with_the_keyboard(serve: Serve, open_page: OpenPage, runs: Path) -> None:
     page = open_page(serve(runs))
     expect(page.locator("#runs tbody tr")).to_have_count(6)
     page.locator("#filter").focus()
     reached = set()
     for _ in range(60):
         page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.id || document.activeElement.type || document.activeElement.tagName"))
+        reached.add(
+            page.evaluate("document.activeElement.id || document.activeElement.type || document.activeElement.tagName")
+        )
     assert {"choose-none", "runs-box", "checkbox", "A", "control-axis", "control-smoothing"} <= reached
     row_of(page, "run-1").get_by_role("checkbox").focus()
     page.keyboard.press("Space")

@@ -19,10 +19,12 @@ def names(path):
 
 def test_files_are_called_as_training_calls_them():
     folder = RunFolder("some/where")
-    assert (runs.RESOLVED, runs.STATUS, runs.METRICS) == (
-        *(folder.resolved.name, folder.status_file.name, folder.metrics.name),
+    assert (*(folder.resolved.name, folder.status_file.name, folder.metrics.name),) == (
+        runs.RESOLVED,
+        runs.STATUS,
+        runs.METRICS,
     )
-    assert (runs.ERRORS, runs.LOG) == (folder.errors.name, folder.log.name)
+    assert (folder.errors.name, folder.log.name) == (runs.ERRORS, runs.LOG)
 
 
 def test_runs_are_found_wherever_they_lie(tmp_path):
@@ -74,7 +76,9 @@ def test_names_that_are_no_text(tmp_path):
     assert names(tmp_path) == ["caf?\n<b>"]
 
 
-@pytest.mark.parametrize("path", ["../secret", "a/../../secret", "/etc/passwd", "link", "folder-link/secret", "pipe", "a", "", "x\0y"])
+@pytest.mark.parametrize(
+    "path", ["../secret", "a/../../secret", "/etc/passwd", "link", "folder-link/secret", "pipe", "a", "", "x\0y"]
+)
 def test_what_is_not_a_file_within_is_not_opened(tmp_path, path):
     inside = tmp_path / "inside"
     (inside / "a").mkdir(parents=True)

@@ -75,7 +75,9 @@ def test_another_file_is_read_anew(tmp_path, new, in_place):
     np.testing.assert_array_equal(block.values, with_the_csv_module(new.partition("\n")[2], 2))
 
 
-@pytest.mark.parametrize("contents", [b"", b"step", b"\xff\xfe\x00" * 999, b"a,b\n1,2\n", b"{}\n" * 99, b"step," * 99_999])
+@pytest.mark.parametrize(
+    "contents", [b"", b"step", b"\xff\xfe\x00" * 999, b"a,b\n1,2\n", b"{}\n" * 99, b"step," * 99_999]
+)
 def test_other_files_have_no_rows(tmp_path, contents):
     path = tmp_path / "steps.csv"
     path.write_bytes(contents)

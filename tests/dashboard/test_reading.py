@@ -200,9 +200,26 @@ def test_time_left_of_a_running_run(tmp_path):
 
 
 BROKEN = {
-    "status.json": [b"", b"{", b"[]", b"3", b"\xff\x00", b'{"state": 3}', b'{"state": "running", "pid": "x", "epoch": NaN}']
-    + [b'{"state": "running", "epoch": 1e400, "elapsed": -1, "max_epochs": true}', b"[" * 60_000],
-    "resolved.yaml": [b"", b"a: [", b"\xff", b"- 1", b"[" * 100_000, b"model: 3", b"train: {max_epochs: -1, max_time: 1x}"],
+    "status.json": [
+        b"",
+        b"{",
+        b"[]",
+        b"3",
+        b"\xff\x00",
+        b'{"state": 3}',
+        b'{"state": "running", "pid": "x", "epoch": NaN}',
+        b'{"state": "running", "epoch": 1e400, "elapsed": -1, "max_epochs": true}',
+        b"[" * 60000,
+    ],
+    "resolved.yaml": [
+        b"",
+        b"a: [",
+        b"\xff",
+        b"- 1",
+        b"[" * 100_000,
+        b"model: 3",
+        b"train: {max_epochs: -1, max_time: 1x}",
+    ],
     "metrics.csv": [b"", b"\x00" * 99, b"step", b"step,best\n1", b"step,epoch\nx,y\n", b"best,step\n,,,,\n\n,\n"],
     "steps.csv": [b"", b"step,epoch,time_s\n1,nan,inf\n2,-inf,1e999\n", b"step\n" + b"9" * 200_000],
     "log.txt": [b"", b"\xff\n" * 99, b"x" * 2_000_000, b"2026-01-01 00:00:00  warning: \n"],
@@ -227,7 +244,11 @@ def test_error_tables_are_in_milli_units():
                 {
                     "part": "test",
                     "frames": 3,
-                    "errors": {"forces": {"mae": 0.01, "rmse": 0.02}, "energy_per_atom": {"rmse": 0.003}, "stress": None},
+                    "errors": {
+                        "forces": {"mae": 0.01, "rmse": 0.02},
+                        "energy_per_atom": {"rmse": 0.003},
+                        "stress": None,
+                    },
                     "elements": {"H": {"mae": 0.5, "rmse": float("nan")}},
                     "groups": {"hot": {"forces": {"mae": 1}}},
                 }
