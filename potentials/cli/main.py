@@ -22,6 +22,7 @@ COMMANDS = {
     "relax": "Relax positions, or positions and cell",
     "inspect": "What a model file holds",
     "visualize": "Interactive pictures of what a model does with a structure",
+    "dashboard": "Show runs in a browser while they go on",
     "learning-curve": "Compare models on growing parts of the data",
     "data": "Audit, divide and fetch data sets",
     "schema": "The JSON schema of the configuration, for editors",
