@@ -23,9 +23,9 @@ extensions = [
     "mathml",
     "repository_links",
     "generated_pages",
+    "interactive_page",
 ]
 exclude_patterns = ["_extensions", "_static"]
-suppress_warnings = ["toc.not_readable"]  # index.md names pages that are not there yet: report, dashboard, ...
 
 # The pages are also read on GitHub: its ```math blocks and $...$ are those of the site.
 myst_enable_extensions = ["dollarmath", "deflist", "attrs_inline", "colon_fence"]
