@@ -75,3 +75,7 @@ class FolderInUseError(TrainingError):
 
 class SimulationError(PotentialsError):
     """A simulation, relaxation or prediction that cannot be carried out."""
+
+
+class DashboardError(PotentialsError):
+    """A dashboard that cannot be served."""

@@ -25,7 +25,7 @@ from potentials.config.words import describe_value, shortened
 from potentials.equivariant.couplings import coupling_fingerprint
 from potentials.errors import ModelFileError, PotentialsError
 from potentials.files import write_whole
-from potentials.model_file_contents import FINGERPRINT_DEGREE, FORMAT, read_contents
+from potentials.model_file_contents import FINGERPRINT_DEGREE, FORMAT, model_path, read_contents
 from potentials.model_file_versions import FORMAT_VERSION, Tensors
 from potentials.potential import MODEL_DTYPE, Potential
 
@@ -71,12 +71,12 @@ def serialize(potential: Potential) -> bytes:
 
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The header of a model file, brought to the present version of the format.
+    """The header of a model file, or of `builtin:NAME`, brought to the present version of the format.
 
     Raises:
         ModelFileError: not a model file, truncated, or of a version this release does not read.
     """
-    return read_contents(Path(path))[0]
+    return read_contents(model_path(path))[0]
 
 
 def load(
@@ -85,14 +85,14 @@ def load(
     """Load a potential for use: in evaluation mode, its parameters frozen.
 
     Args:
-        path: the model file.
+        path: the model file, or `builtin:ethanol` for the potential that the package ships.
         device: where to put it, whatever device it was trained on.
         precision: another precision than it was trained in.
 
     Raises:
         ModelFileError: not a model file, truncated, of an unknown version, or weights that do not fit the header.
     """
-    file = Path(path)
+    file = model_path(path)
     header, tensors = read_contents(file)
     try:
         potential = _potential(header, tensors, precision)

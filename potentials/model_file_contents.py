@@ -4,6 +4,7 @@ before it is checked, and nothing is made that the file's own size does not pay 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 from potentials.config.train import Precision
 from potentials.config.words import shortened
+from potentials.data.builtin import BUILTIN_PREFIX, builtin_model_path
 from potentials.equivariant.couplings import coupling_fingerprint
 from potentials.errors import ModelFileError
 from potentials.model_file_versions import Header, Tensors, upgrade
@@ -24,6 +26,18 @@ MAX_HEADER = 16 * 2**20
 """Bytes of JSON. Those of real files are some kilobytes; 100 MB, which safetensors allows, become gigabytes."""
 MAX_TENSORS = 20_000
 _DTYPES = ("F32", "F64")
+
+
+def model_path(model: str | os.PathLike[str]) -> Path:
+    """The file that a model's name stands for: a path, or `builtin:NAME` for a potential of the package.
+
+    Raises:
+        ModelFileError: there is no built-in potential of that name.
+    """
+    name = os.fspath(model)
+    if name.startswith(BUILTIN_PREFIX):
+        return builtin_model_path(name.removeprefix(BUILTIN_PREFIX))
+    return Path(name)
 
 
 def read_contents(file: Path) -> tuple[Header, Tensors]:

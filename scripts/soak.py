@@ -70,6 +70,7 @@ def _training(arguments: argparse.Namespace) -> list[str]:
         "loss: {energy: {weight: 1000}, forces: {weight: 100}}}",
         "train.schedule={name: plateau, patience: 20}",
         "logging.wandb={mode: offline}",
+        "logging.report=false",
     ]
     return [sys.executable, "-m", "potentials", "train", str(ROOT / "configs/quickstart.yaml"), *settings]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -23,6 +24,16 @@ def quietly(config: RunConfig) -> TrainingResult:
 def rows(result: TrainingResult) -> list[dict[str, str]]:
     with (result.folder / "metrics.csv").open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def steps(folder: Path) -> list[list[str]]:
+    """The rows of `steps.csv`, without what was measured of the machine; none where there is no such file."""
+    if not (folder / "steps.csv").is_file():
+        return []
+    with (folder / "steps.csv").open(newline="") as file:
+        head, *rows = csv.reader(file)
+    columns = [head.index(name) for name in ("step", "epoch", "learning_rate", "loss", "loss_forces", "gradient_norm")]
+    return [[row[column] for column in columns] for row in rows]
 
 
 def status(result: TrainingResult) -> dict:
@@ -57,6 +68,7 @@ def same_end(one: TrainingResult, other: TrainingResult) -> None:
         same(last[0][key], last[1][key], key)
     for a, b in zip(rows(one), rows(other), strict=True):
         assert {**a, "time_s": ""} == {**b, "time_s": ""}
+    assert steps(one.folder) == steps(other.folder)
     assert one.table == other.table
     assert one.table is not None
 

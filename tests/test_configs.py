@@ -27,7 +27,9 @@ from potentials.studies.study import load_study
 
 REPOSITORY = Path(__file__).parent.parent
 STUDIES = sorted((REPOSITORY / "configs" / "studies").glob("*.yaml"))
-CONFIGS = sorted(set((REPOSITORY / "configs").rglob("*.yaml")) - set(STUDIES))
+SWEEPS = sorted((REPOSITORY / "configs" / "sweeps").glob("*.yaml"))
+"""Of wandb, not of ours; see test_sweeps.py."""
+CONFIGS = sorted(set((REPOSITORY / "configs").rglob("*.yaml")) - {*STUDIES, *SWEEPS})
 BENCHMARKS = [file for file in CONFIGS if file.parent.name == "benchmarks"]
 
 

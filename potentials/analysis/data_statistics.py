@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from ase import Atoms
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
@@ -85,7 +86,7 @@ def data_statistics(frames: Sequence[LabelledFrame], cutoff: float) -> DataStati
     all_atoms = [frame.frame.atoms for frame in frames]
     periodic = [frame for frame in frames if frame.frame.atoms.pbc.all()]
     forces = [frame.forces for frame in frames if np.isfinite(frame.forces).all()]
-    neighbors, shortest = _distances(frames, cutoff)
+    neighbors, shortest = _distances(all_atoms, cutoff)
     return DataStatistics(
         frames=len(frames),
         atoms=_present(np.array([len(atoms) for atoms in all_atoms], dtype=float)),
@@ -100,6 +101,14 @@ def data_statistics(frames: Sequence[LabelledFrame], cutoff: float) -> DataStati
         elements=_elements(frames, neighbors),
         shortest_distances=shortest,
     )
+
+
+def shortest_distances(structures: Sequence[Atoms], cutoff: float) -> dict[str, float]:
+    """The shortest distance of each pair of elements that occurs within the cutoff, both in A, by names such as "C-H".
+
+    The names are in alphabetical order; of more than 2000 structures as many are looked at, spread over all.
+    """
+    return _distances(structures, cutoff)[1]
 
 
 def _spread(values: Sequence[float]) -> Spread | None:
@@ -129,14 +138,14 @@ def _elements(frames: Sequence[LabelledFrame], neighbors: dict[str, float]) -> d
     return found
 
 
-def _distances(frames: Sequence[LabelledFrame], cutoff: float) -> tuple[dict[str, float], dict[str, float]]:
+def _distances(structures: Sequence[Atoms], cutoff: float) -> tuple[dict[str, float], dict[str, float]]:
     """Mean number of neighbours by element, and the shortest distance by pair."""
-    chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _MOST_FRAMES)).astype(int))
+    chosen = np.unique(np.linspace(0, len(structures) - 1, min(len(structures), _MOST_FRAMES)).astype(int))
     edges: Counter[str] = Counter()
     atoms_seen: Counter[str] = Counter()
     shortest: dict[tuple[str, str], float] = {}
     for index in chosen:
-        atoms = frames[index].frame.atoms
+        atoms = structures[index]
         symbols = np.array(atoms.get_chemical_symbols())
         (sender, receiver), shifts = neighbor_list(atoms.positions, atoms.cell.array, atoms.pbc, cutoff)
         cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)

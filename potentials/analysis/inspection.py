@@ -15,6 +15,7 @@ from potentials.compilation import compile_for_md
 from potentials.data.graph import build_graph
 from potentials.kernels.dispatch import describe_kernels
 from potentials.model_file import load, read_header
+from potentials.model_file_contents import model_path
 from potentials.potential import MODEL_DTYPE
 from potentials.training.symmetry import rotation_error
 
@@ -28,14 +29,15 @@ def inspect_model(path: Path) -> dict[str, Any]:
         ModelFileError: as `potentials.load`.
     """
     header = read_header(path)
-    with safe_open(path, framework="numpy") as contents:
+    file = model_path(path)
+    with safe_open(file, framework="numpy") as contents:
         numbers = sum(math.prod(contents.get_slice(name).get_shape()) for name in contents.keys())  # noqa: SIM118
     potential = load(path)
     cluster = build_graph(rattled_cluster(potential.elements, 1.0), potential.elements, potential.cutoff)
     compilation = compile_for_md(potential).compilation
     return {
         "file": str(path),
-        "bytes": path.stat().st_size,
+        "bytes": file.stat().st_size,
         "numbers": numbers,
         **header,
         "model": potential.config.model_dump(mode="json"),

@@ -12,7 +12,7 @@ from potentials.cli import console
 
 
 def inspect(
-    model: Annotated[Path, typer.Argument(help="Model file (*.potential).")],
+    model: Annotated[Path, typer.Argument(help="Model file (*.potential), or builtin:ethanol.")],
     as_json: Annotated[bool, typer.Option("--json", help="The whole header as JSON.")] = False,
 ) -> None:
     """Say what MODEL is: family, settings, elements, reference energies, errors, data and versions, and how it runs."""

@@ -18,7 +18,7 @@ _HELP_LENGTH = "in all, earlier parts of a continued run included"
 
 
 def md(
-    model: Annotated[Path, typer.Argument(help="Model file (*.potential).")],
+    model: Annotated[Path, typer.Argument(help="Model file (*.potential), or builtin:ethanol.")],
     structure: Annotated[str, typer.Argument(help="Structure to start from: any file ASE reads, or builtin:NAME.")],
     ensemble: Annotated[
         Literal["nve", "langevin", "npt"],

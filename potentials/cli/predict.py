@@ -13,7 +13,7 @@ from potentials.cli import console
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="Model file (*.potential).")],
+    model: Annotated[Path, typer.Argument(help="Model file (*.potential), or builtin:ethanol.")],
     structure: Annotated[
         str, typer.Argument(help="Structures: a file ASE reads, a glob, FILE@SLICE such as a.xyz@:10, or builtin:NAME.")
     ],

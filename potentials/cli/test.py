@@ -11,26 +11,38 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from potentials.cli import console
+from potentials.cli.label_options import (
+    EnergyKey,
+    EnergyUnitName,
+    ForcesKey,
+    ForcesUnitName,
+    GroupKey,
+    LengthUnitName,
+    StressKey,
+    StressUnitName,
+    note_labels,
+    part_name,
+    read_and_tell,
+)
 
 if TYPE_CHECKING:
-    from potentials.config import DataConfig
     from potentials.training.error_table import ErrorTable
 
 
 def test(
-    model: Annotated[Path, typer.Argument(help="Model file (*.potential).")],
+    model: Annotated[Path, typer.Argument(help="Model file (*.potential), or builtin:ethanol.")],
     data: Annotated[
         list[str],
         typer.Argument(help="Labelled structures: files ASE reads, globs, FILE@SLICE or builtin:NAME; a row for each."),
     ],
-    energy: Annotated[str | None, typer.Option(help="Key of the energy, if not that of the training data.")] = None,
-    forces: Annotated[str | None, typer.Option(help="Key of the forces.")] = None,
-    stress: Annotated[str | None, typer.Option(help="Key of the stress.")] = None,
-    energy_unit: Annotated[str | None, typer.Option(help="eV, meV, Ha, Ry, kcal/mol or kJ/mol.")] = None,
-    forces_unit: Annotated[str | None, typer.Option(help="Such as eV/A or Ha/Bohr.")] = None,
-    stress_unit: Annotated[str | None, typer.Option(help="Such as eV/A^3, GPa or kbar.")] = None,
-    length_unit: Annotated[str | None, typer.Option(help="A, Bohr or nm.")] = None,
-    group_key: Annotated[str | None, typer.Option(help="Entry of the frames that names their group.")] = None,
+    energy: EnergyKey = None,
+    forces: ForcesKey = None,
+    stress: StressKey = None,
+    energy_unit: EnergyUnitName = None,
+    forces_unit: ForcesUnitName = None,
+    stress_unit: StressUnitName = None,
+    length_unit: LengthUnitName = None,
+    group_key: GroupKey = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write all errors as JSON.")] = None,
     parity: Annotated[Path | None, typer.Option(help="Write labels and predictions side by side as CSV.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Structures computed at once.")] = 16,
@@ -40,8 +52,7 @@ def test(
 
     Keys and units are those of the data the model was trained on, unless said otherwise.
     """
-    from potentials.analysis.evaluate import evaluate, label_config, read_labelled, write_parity
-    from potentials.data.findings import Findings
+    from potentials.analysis.evaluate import evaluate, label_config, write_parity
     from potentials.devices import choose_device
     from potentials.model_file import load
     from potentials.training.error_table import UNITS, ErrorTable
@@ -57,17 +68,11 @@ def test(
         length_unit=length_unit,
         group_key=group_key,
     )
-    console.note(f"labels: {_labels(config)}")
-    asked = [name for name, key in keys.items() if key is not None]
+    note_labels(config)
     evaluated = []
     for files in data:
-        findings = Findings()
-        frames = read_labelled(files, config, asked, findings)
-        for text in findings.notes:
-            console.note(text)
-        for text in findings.warnings:
-            console.warn(text)
-        evaluated.append((evaluate(potential, frames, batch_size=batch_size, part=_part(files)), frames))
+        frames = read_and_tell(files, config, keys)
+        evaluated.append((evaluate(potential, frames, batch_size=batch_size, part=part_name(files)), frames))
     table = ErrorTable([evaluation.errors for evaluation, _ in evaluated])
     if output is not None:
         _write_json(output, table)
@@ -96,12 +101,3 @@ def _write_json(file: Path, table: ErrorTable) -> None:
         file.write_text(json.dumps(table.to_json(), indent=1) + "\n")
     except OSError as error:
         raise DataError(f"{file}: cannot write: {error}") from error
-
-
-def _part(files: str) -> str:
-    return files if files.startswith("builtin:") else Path(files).name
-
-
-def _labels(config: DataConfig) -> str:
-    labels = {"energy": config.energy, "forces": config.forces, "stress": config.stress, "virial": config.virial}
-    return ", ".join(f"{name} = {label.key} in {label.unit}" for name, label in labels.items() if label is not None)

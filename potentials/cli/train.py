@@ -23,19 +23,24 @@ def train(
 ) -> None:
     """Train a potential as CONFIG says, and evaluate it. The same command again continues a run that was cut off.
 
+    At the end the folder of the run holds report.html, a page that shows what the potential can do (logging.report).
+
     Ctrl-C saves after the present step and ends with code 130; a second one stops at once. SIGTERM and SIGUSR1, which
     batch systems send before they kill, save and end with code 75: to be started again.
     """
     with ending_at_once():
         import potentials.models  # noqa: F401  (enters the families)
         from potentials.config import load_config
+        from potentials.report.after_training import train_and_report
         from potentials.training.error_table import UNITS
-        from potentials.training.run import train as run
 
         settings = load_config(config, overrides or ())
-    result = run(settings, progress=not quiet)
+    reported = train_and_report(settings, progress=not quiet)
+    result = reported.training
     if result.interrupted:
         raise typer.Exit(interruption_code(result.signal))
     if quiet and result.table is not None:
         console.output.print(f"{UNITS}\n{result.table.text()}", soft_wrap=True)
         console.output.print(str(result.best), soft_wrap=True)
+    if reported.signal is not None:
+        raise typer.Exit(interruption_code(reported.signal))

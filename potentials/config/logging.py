@@ -1,4 +1,4 @@
-"""The `logging` section: CSV is always written; Weights & Biases when asked."""
+"""The `logging` section: CSV is always written; Weights & Biases, TensorBoard and MLflow when asked."""
 
 from __future__ import annotations
 
@@ -22,9 +22,23 @@ class WandbConfig(StrictConfig):
     """`auto` is online where `wandb login` was done and offline otherwise."""
 
 
+class MLflowConfig(StrictConfig):
+    """Log to MLflow."""
+
+    tracking_uri: str | None = None
+    """A server or a database (`sqlite:///mlflow.db`); `MLFLOW_TRACKING_URI` or MLflow's default if not given."""
+    experiment: str = "potentials"
+    """What the runs of one subject are collected under."""
+
+
 class LoggingConfig(StrictConfig):
     """What is written while training."""
 
     every_steps: PositiveInteger = 50
-    """Optimiser steps between logged training losses."""
+    """Optimiser steps from one row of `steps.csv` to the next."""
     wandb: WandbConfig | None = None
+    tensorboard: bool = False
+    """Write the folder `tensorboard` of the run, which `tensorboard --logdir runs` shows."""
+    mlflow: MLflowConfig | None = None
+    report: bool | Literal["quick"] = True
+    """Whether a finished run gets a `report.html`; `quick` leaves out what simulates."""

@@ -37,14 +37,13 @@ from ase.utils import string2index
 from potentials.config.data import Files
 from potentials.config.data_paths import from_home
 from potentials.config.words import shortened
-from potentials.data.builtin import builtin_path
+from potentials.data.builtin import BUILTIN_PREFIX, builtin_path
 from potentials.data.extxyz_layout import check_extxyz
 from potentials.data.stores import FrameStore, is_store, open_store
 from potentials.data.stores.entries import separate_entries
 from potentials.data.stores.handles import release_handles
 from potentials.errors import DataError
 
-BUILTIN_PREFIX = "builtin:"
 # What ASE's readers raise on a file they cannot read: there is no common base class.
 READER_ERRORS = (
     ArithmeticError,

@@ -170,6 +170,9 @@ class InvariantProducts(nn.Module):
         super().__init__()
         self.size = len(products)
         """Number of products, K."""
+        orders = [len(product.factors) for product in products]
+        self.counts = tuple(orders.count(order) for order in range(1, max(orders, default=0) + 1))
+        """Number of products of one factor, of two, and so on."""
         pairs: dict[Degrees, _Pairs] = defaultdict(_Pairs)
         members: dict[_Group, list[tuple[int, int]]] = defaultdict(list)
         numbers: dict[_Group, list[int]] = defaultdict(list)

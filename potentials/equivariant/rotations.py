@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -48,7 +50,18 @@ def wigner_D(irrep: Irrep, rotation: Tensor) -> Tensor:
     exact = left @ right
     sign = torch.sign(torch.det(exact))
     angles = o3.matrix_to_angles(sign * exact)
-    return (o3.wigner_D(irrep.degree, *angles) * (float(irrep.parity) if sign < 0 else 1.0)).to(rotation.dtype)
+    matrix = _in_double_precision(lambda: o3.wigner_D(irrep.degree, *angles))
+    return (matrix * (float(irrep.parity) if sign < 0 else 1.0)).to(rotation.dtype)
+
+
+def _in_double_precision(make: Callable[[], Tensor]) -> Tensor:
+    """e3nn makes its generators in PyTorch's default precision, whatever that of the angles."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        return make()
+    finally:
+        torch.set_default_dtype(before)
 
 
 def rotate(features: Tensor, layout: Layout, rotation: Tensor) -> Tensor:

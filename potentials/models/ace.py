@@ -12,13 +12,15 @@ from torch import Tensor, nn
 from potentials.config.base import FiniteNumber, PositiveInteger, PositiveNumber, Width
 from potentials.config.elements import ElementSymbol
 from potentials.config.families import FamilyConfig, RadialConfig, register_family
-from potentials.equivariant import Layout, message_table, spherical_harmonics
+from potentials.equivariant import Irrep, Layout, message_table, spherical_harmonics
 from potentials.equivariant.invariants import MAX_ORDER, Factor, Invariant, InvariantProducts, invariants
 from potentials.errors import PotentialsError
 from potentials.kernels import EdgeTopology, message_sum
+from potentials.models.anatomy import Anatomy, ManyBodyProducts, MessageRound, NodeFeatures, Recording, harmonic_paths
 from potentials.models.blocks import EdgeEmbedding
 from potentials.models.linear import LinearModel
 from potentials.models.radial import RadialBasis
+from potentials.models.radial_functions import RadialFunctions
 
 _LARGEST = 20_000
 """Coefficients; the least-squares problem of more would need tens of gigabytes."""
@@ -147,11 +149,17 @@ class ACE(LinearModel):
     def _densities(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
         """A, [N, (L + 1)^2, species times radial functions]."""
         Y, functions = self.edges(edge_vectors, species, topology)
-        # One weight for each degree, though all degrees share the radial functions.
-        weights = self.density_scale * functions.connected().repeat(1, self.num_species).unsqueeze(1)
-        weights = weights.expand(-1, self.degree + 1, -1).contiguous()
-        sent = self._one_hot(species).repeat_interleave(self.num_radial, dim=1).unsqueeze(1)
-        return message_sum(self.table, sent, Y, weights, topology)
+        weights = self._weights(functions.connected())
+        return message_sum(self.table, self._sent(species), Y, weights, topology)
+
+    def _weights(self, functions: Tensor) -> Tensor:
+        """One for each degree, though all degrees share the radial functions, [W, L + 1, channels]."""
+        weights = self.density_scale * functions.repeat(1, self.num_species).unsqueeze(1)
+        return weights.expand(-1, self.degree + 1, -1).contiguous()
+
+    def _sent(self, species: Tensor) -> Tensor:
+        """Each atom adds to the densities of its species, [N, 1, channels]."""
+        return self._one_hot(species).repeat_interleave(self.num_radial, dim=1).unsqueeze(1)
 
     def _one_hot(self, species: Tensor) -> Tensor:
         return nn.functional.one_hot(species, self.num_species).to(self.coefficients.dtype)
@@ -180,6 +188,40 @@ class ACE(LinearModel):
             harmonics(vectors).unsqueeze(2) * stretched.unsqueeze(2)
         )
         return self.density_scale * (change.unsqueeze(3) * self._one_hot(senders)[:, None, :, None]).flatten(3)
+
+    def anatomy(self) -> Anatomy:
+        """Its parts, to look at."""
+        coupling = message_table(Layout.natural(0), self.degree, Layout.natural(self.degree))
+        channels = self.num_species * self.num_radial
+
+        def weights(seen: Recording, topology: EdgeTopology) -> Tensor:
+            return self._weights(seen.result(self.edges)[1].values)[topology.edge_pair]
+
+        def radial(basis: RadialFunctions) -> RadialFunctions:
+            values, slopes = (self._weights(functions).flatten(1) for functions in (basis.values, basis.slopes))
+            return RadialFunctions(values, slopes, basis.distances, basis.at)
+
+        densities = MessageRound(
+            "densities",
+            coupling.table,
+            coupling.blocks,
+            harmonic_paths(coupling),
+            sent=lambda seen: self._sent(seen.argument(self.edges, 1)),
+            harmonics=lambda seen: seen.result(self.edges)[0],
+            weights=weights,
+            summed=lambda seen: seen.argument(self.products),
+            radial=radial,
+            learned=False,
+        )
+        layout = Layout.natural(self.degree)
+        features = [NodeFeatures("A, densities of the neighbours", layout, lambda seen: seen.argument(self.products))]
+        counts = {Irrep(0, 1): self.products.counts}
+        products = [ManyBodyProducts("invariant products", counts, {}, self.coefficients.numel())]
+        remark = (
+            "Linear ACE learns only the coefficients of its products: densities and radial functions are as they were "
+            "chosen. A channel is a species of neighbours and a radial function."
+        )
+        return Anatomy(self.degree, features, [densities], self.edges.radial, channels, products, remark=remark)
 
 
 register_family("ace", ACEConfig, ACE)

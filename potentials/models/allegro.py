@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, cast
 
 import torch
 from pydantic import Field
@@ -20,6 +21,14 @@ from potentials.equivariant import (
     product_coupling,
 )
 from potentials.kernels import EdgeTopology, MessageTable, message_sum
+from potentials.models.anatomy import (
+    Anatomy,
+    MessageRound,
+    NodeFeatures,
+    PairProducts,
+    Recording,
+    harmonic_paths,
+)
 from potentials.models.blocks import EdgeEmbedding, ScalarNetwork
 from potentials.models.radial import RadialBasis
 
@@ -65,6 +74,29 @@ class Environment(nn.Module):
         ones = x.new_ones(directed.num_nodes, 1, self.channels)
         return message_sum(self.table, ones, Y, weights, directed)
 
+    def messages(self, name: str, edges: EdgeEmbedding) -> MessageRound:
+        """Where the neighbours' shares can be seen."""
+        coupling = message_table(Layout([SCALAR]), self.degrees - 1, Layout.natural(self.degrees - 1))
+
+        def weights(seen: Recording, topology: EdgeTopology) -> Tensor:
+            found: Tensor = seen.result(self.weights).unflatten(1, (self.degrees, self.channels))
+            return found * self.scale
+
+        def ones(seen: Recording) -> Tensor:
+            result: Tensor = seen.result(self)
+            return result.new_ones(result.shape[0], 1, self.channels)
+
+        return MessageRound(
+            name,
+            coupling.table,
+            coupling.blocks,
+            harmonic_paths(coupling),
+            sent=ones,
+            harmonics=lambda seen: seen.result(edges)[0],
+            weights=weights,
+            summed=lambda seen: seen.result(self),
+        )
+
 
 class PairLayer(nn.Module):
     """One layer: tensor product with the environment, its scalars into the latent network, its channels mixed."""
@@ -74,7 +106,7 @@ class PairLayer(nn.Module):
         channels = config.channels
         self.environment = Environment(config)
         coupling = product_coupling(inputs, Layout.natural(config.degree), wanted)
-        self.outputs = coupling.layout
+        self.outputs, self.paths = coupling.layout, coupling.paths
         self.product = ChannelProduct(coupling)
         self.mixing = None if is_last else BlockMixing(coupling.blocks, channels, channels)
         self.scalars = coupling.paths_to(SCALAR)
@@ -144,10 +176,31 @@ class Allegro(nn.Module):
         energies = self.readout(x).squeeze(1) * self.scale
         return energies.new_zeros(species.shape[0]).index_add(0, topology.receivers, energies)
 
+    def anatomy(self) -> Anatomy:
+        """Its parts, to look at."""
+        degree = len(self.repeats) - 1
+        features, rounds, products = [], [], []
+        for number, layer in enumerate(cast("list[PairLayer]", self.layers), start=1):
+            environment = layer.environment
+            rounds.append(environment.messages(f"layer {number}", self.edges))
+            name = f"environment, weighed by layer {number}"
+            features.append(NodeFeatures(name, Layout.natural(degree), _result(environment)))
+            products.append(PairProducts(f"layer {number}", layer.paths, "pair tensors V", "environment"))
+        remark = (
+            "Allegro keeps its features on pairs of atoms and multiplies them with the environment of one of the "
+            "two; what is shown on the atoms are these environments."
+        )
+        radial = self.edges.radial
+        return Anatomy(degree, features, rounds, radial, self.channels, pair_products=products, remark=remark)
+
     def decay_parameters(self) -> list[nn.Parameter]:
         """The weights of all networks and mixings."""
         modules = [module for module in self.modules() if isinstance(module, ScalarNetwork | BlockMixing)]
         return [parameter for module in modules for parameter in module.parameters(recurse=False)]
+
+
+def _result(module: nn.Module) -> Callable[[Recording], Tensor]:
+    return lambda seen: seen.result(module)
 
 
 register_family("allegro", AllegroConfig, Allegro)

@@ -4,7 +4,8 @@ Maennel, arXiv:2401.07595); the message-passing potential of the package's docum
 from __future__ import annotations
 
 import itertools
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, cast
 
 import torch
 from pydantic import Field, model_validator
@@ -28,6 +29,7 @@ from potentials.equivariant import (
 from potentials.equivariant.envelopes import ValuesAndSlopes
 from potentials.equivariant.mapped_radial import FunctionName, MappedBasis, MappingName
 from potentials.kernels import EdgeTopology, message_sum
+from potentials.models.anatomy import Anatomy, MessageRound, NodeFeatures, Recording, harmonic_paths, of_each_edge
 from potentials.models.blocks import EdgeEmbedding
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions, RadialMap
@@ -173,6 +175,25 @@ class Messages(nn.Module):
         message = message_sum(self.coupling.table, sent, Y, weighted * weights.unsqueeze(1), topology.directed())
         return self.paths(message)
 
+    def seen(self, name: str, edges: EdgeEmbedding, channels: int, attention: AttentionWeights | None) -> MessageRound:
+        """Where the messages can be seen."""
+
+        def weights(seen: Recording, topology: EdgeTopology) -> Tensor:
+            filters = of_each_edge(seen.result(self.filters), channels, topology)
+            return filters if attention is None else filters * seen.result(attention).unsqueeze(1)
+
+        return MessageRound(
+            name,
+            self.coupling.table,
+            self.coupling.blocks,
+            harmonic_paths(self.coupling),
+            sent=lambda seen: seen.argument(self) * self.factor,
+            harmonics=lambda seen: seen.result(edges)[0],
+            weights=weights,
+            summed=lambda seen: seen.argument(self.paths),
+            radial=self.filters,
+        )
+
 
 class Attention(nn.Module):
     """`potentials.equivariant.SelfAttention`, with the slopes of its radial functions.
@@ -230,6 +251,7 @@ class E3x(nn.Module):
     def __init__(self, config: E3xConfig) -> None:
         super().__init__()
         channels, elements = config.channels, len(config.elements)
+        self.channels, self.degree = channels, config.degree
         self.embedding = nn.Parameter(torch.randn(elements, channels) * channels**-0.5)
         functions = config.radial
         basis = MappedBasis(functions.basis, functions.mapping, functions.size, config.cutoff, functions.trainable)
@@ -251,9 +273,28 @@ class E3x(nn.Module):
             x = layer(x, Y, basis, topology)
         return self.readout(x)[:, 0, 0] + self.element_bias[species]
 
+    def anatomy(self) -> Anatomy:
+        """Its parts, to look at."""
+        features = [NodeFeatures("x, elements", SCALARS, lambda seen: seen.argument(self.layers[0]))]
+        rounds = []
+        attends = False
+        for number, layer in enumerate(cast("list[Layer]", self.layers), start=1):
+            messages, weights = layer.messages, None
+            if isinstance(messages, Attention):
+                attends, weights, messages = True, messages.weights, messages.messages
+            rounds.append(messages.seen(f"layer {number}", self.edges, self.channels, weights))
+            features.append(NodeFeatures(f"x, features after layer {number}", layer.outputs, _result(layer)))
+        remark = "Neighbours are weighed by attention: the weights of a message depend on both atoms' features."
+        special = remark if attends else ""
+        return Anatomy(self.degree, features, rounds, self.edges.radial, self.channels, remark=special)
+
     def decay_parameters(self) -> list[nn.Parameter]:
         """The matrices of the dense layers."""
         return [p for module in self.modules() if isinstance(module, BlockMixing) for p in module.parameters()]
+
+
+def _result(module: nn.Module) -> Callable[[Recording], Tensor]:
+    return lambda seen: seen.result(module)
 
 
 register_family("e3x", E3xConfig, E3x)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from typing import Literal, NamedTuple, cast
 
+import numpy as np
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -20,6 +22,15 @@ from potentials.equivariant import (
     symmetric_basis,
 )
 from potentials.kernels import EdgeTopology, many_body
+from potentials.models.anatomy import (
+    Anatomy,
+    ManyBodyProducts,
+    MessageRound,
+    NodeFeatures,
+    Recording,
+    harmonic_paths,
+    of_each_edge,
+)
 from potentials.models.blocks import EdgeEmbedding, RadialNetwork, ScalarNetwork
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions
@@ -131,6 +142,20 @@ class Interaction(nn.Module):
             message = message / (density + 1).unsqueeze(2)
         return (message, residual) if self.residual else (self.skip(message, groups), None)
 
+    def messages(self, name: str, edges: EdgeEmbedding, channels: int) -> MessageRound:
+        """Where the messages can be seen."""
+        return MessageRound(
+            name,
+            self.coupling.table,
+            self.coupling.blocks,
+            harmonic_paths(self.coupling),
+            sent=lambda seen: seen.argument(self).of_atoms(seen.result(self.linear_up)),
+            harmonics=lambda seen: seen.result(edges)[0],
+            weights=lambda seen, topology: of_each_edge(seen.result(self.radial_network), channels, topology),
+            summed=lambda seen: seen.argument(self.linear),
+            radial=self.radial_network,
+        )
+
 
 class Product(nn.Module):
     """Symmetric products of A up to the correlation order with species-dependent weights, then mixed (eqs. 10, 11)."""
@@ -140,7 +165,7 @@ class Product(nn.Module):
     def __init__(self, config: MACEConfig, outputs: Layout, correlation: int) -> None:
         super().__init__()
         basis = symmetric_basis(Layout.natural(config.edge_degree), outputs, correlation)
-        self.table = basis.table
+        self.table, self.outputs, self.paths = basis.table, outputs, basis.paths
         matrix = torch.tensor(basis.matrix, dtype=torch.get_default_dtype())
         self.register_buffer("path_matrix", matrix, persistent=False)
         weights = torch.randn(len(config.elements), basis.matrix.shape[1], config.channels)
@@ -153,6 +178,18 @@ class Product(nn.Module):
         """[N, (edge_degree + 1)^2, C] to [N, output components, C]."""
         coefficients = self.path_matrix @ self.weights
         return self.linear(many_body(self.table, A, coefficients, species, groups.order))
+
+    def counted(self, name: str) -> ManyBodyProducts:
+        """How many products there are."""
+        starts = [block.start for block in self.outputs.slices()]
+        block_of_term = np.searchsorted(starts, self.table.output_of_term, side="right") - 1
+        terms = np.bincount(block_of_term, minlength=len(starts)).tolist()
+        return ManyBodyProducts(
+            name,
+            dict(zip(self.outputs, self.paths, strict=True)),
+            dict(zip(self.outputs, terms, strict=True)),
+            self.weights.numel(),
+        )
 
 
 class Readout(nn.Module):
@@ -206,10 +243,38 @@ class MACE(nn.Module):
             energies = energies + readout(h)
         return energies
 
+    def anatomy(self) -> Anatomy:
+        """Its parts, to look at."""
+        channels = self.config.channels
+        features = [
+            NodeFeatures("h, elements", Layout.natural(0), lambda seen: _atoms_of(seen.argument(self.interactions[0])))
+        ]
+        rounds = []
+        atomic_basis = Layout.natural(self.config.edge_degree)
+        interactions, products = cast("list[Interaction]", self.interactions), cast("list[Product]", self.products)
+        parts = zip(interactions, products, self.readouts, strict=True)
+        for number, (interaction, product, readout) in enumerate(parts, start=1):
+            rounds.append(interaction.messages(f"layer {number}", self.edges, channels))
+            features += [
+                NodeFeatures(f"A, neighbours seen by layer {number}", atomic_basis, _first_argument(product)),
+                NodeFeatures(f"h, features after layer {number}", product.outputs, _first_argument(readout)),
+            ]
+        counted = [product.counted(f"layer {number}") for number, product in enumerate(products, start=1)]
+        radial = self.edges.radial
+        return Anatomy(self.config.edge_degree, features, rounds, radial, channels, many_body=counted)
+
     def decay_parameters(self) -> list[nn.Parameter]:
         """The weights that weight decay acts on: mixing after messages, skip connections, products (as MACE trains)."""
         decayed = [module for block in self.interactions for module in (block.linear, block.skip)]
         return [parameter for module in (*decayed, *self.products) for parameter in module.parameters()]
+
+
+def _atoms_of(features: Features) -> Tensor:
+    return features.of_atoms(features.values)
+
+
+def _first_argument(module: nn.Module) -> Callable[[Recording], Tensor]:
+    return lambda seen: seen.argument(module)
 
 
 def _by_density(config: MACEConfig) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, cast
 
 import torch
 from pydantic import Field
@@ -22,6 +23,7 @@ from potentials.equivariant import (
 )
 from potentials.equivariant.mixing import mix_by_species, table_between
 from potentials.kernels import EdgeTopology
+from potentials.models.anatomy import Anatomy, MessageRound, NodeFeatures, Recording, harmonic_paths, of_each_edge
 from potentials.models.blocks import EdgeEmbedding, RadialNetwork, ScalarNetwork
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions
@@ -119,6 +121,20 @@ class Convolution(nn.Module):
             gates = gates.squeeze(1).unflatten(1, (-1, self.channels))
         return self.gate(features, gates)
 
+    def messages(self, name: str, edges: EdgeEmbedding) -> MessageRound:
+        """Where the messages can be seen."""
+        return MessageRound(
+            name,
+            self.coupling.table,
+            self.coupling.blocks,
+            harmonic_paths(self.coupling),
+            sent=lambda seen: seen.result(self.linear_1),
+            harmonics=lambda seen: seen.result(edges)[0],
+            weights=lambda seen, topology: of_each_edge(seen.result(self.radial_network), self.channels, topology),
+            summed=lambda seen: seen.argument(self.linear_2),
+            radial=self.radial_network,
+        )
+
 
 class NequIP(nn.Module):
     """The network. Distances, directions and species in; node energies out."""
@@ -150,10 +166,25 @@ class NequIP(nn.Module):
             h = convolution(h, Y, basis, self.embedding, groups, topology)
         return self.readout(h[:, 0]).squeeze(1)
 
+    def anatomy(self) -> Anatomy:
+        """Its parts, to look at."""
+        elements = NodeFeatures("h, elements", Layout([SCALAR]), lambda seen: seen.argument(self.convolutions[0]))
+        features, rounds = [elements], []
+        for number, convolution in enumerate(cast("list[Convolution]", self.convolutions), start=1):
+            rounds.append(convolution.messages(f"layer {number}", self.edges))
+            features.append(
+                NodeFeatures(f"h, features after layer {number}", convolution.outputs, _result(convolution))
+            )
+        return Anatomy(self.config.degree, features, rounds, self.edges.radial, self.config.channels)
+
     def decay_parameters(self) -> list[nn.Parameter]:
         """The weights that weight decay acts on: all linear maps of features, not embeddings and radial networks."""
         mixing = (BlockMixing, SelfConnection)
         return [p for module in self.modules() if isinstance(module, mixing) for p in module.parameters()]
+
+
+def _result(module: nn.Module) -> Callable[[Recording], Tensor]:
+    return lambda seen: seen.result(module)
 
 
 register_family("nequip", NequIPConfig, NequIP)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -12,8 +13,10 @@ from torch import Tensor, nn
 
 from potentials.config.base import Depth, EnvelopePower, Width
 from potentials.config.families import FamilyConfig, register_family
+from potentials.equivariant import Irrep, Layout
 from potentials.equivariant.envelopes import polynomial_envelope
 from potentials.kernels import EdgeTopology, MessagePath, MessageTable, message_sum
+from potentials.models.anatomy import Anatomy, MessageRound, NodeFeatures, Recording
 
 _NO_READOUT = (
     "ponita gives energies here, and forces as their gradient, so there is no readout of vectors (which without "
@@ -137,6 +140,24 @@ class ConvNextBlock(nn.Module):
         y = self.norm(y + self.bias)
         return x + self.second(nn.functional.gelu(self.first(y)))
 
+    def messages(self, name: str) -> MessageRound:
+        """Where the convolution over space can be seen; that over the sphere follows at once."""
+
+        def harmonics(seen: Recording) -> Tensor:
+            kernels: Tensor = seen.argument(self, 1)
+            return kernels.new_ones(kernels.shape[0], 1)
+
+        return MessageRound(
+            name,
+            self.table,
+            (),
+            (),
+            sent=lambda seen: seen.argument(self),
+            harmonics=harmonics,
+            weights=lambda seen, topology: self.kernel(seen.argument(self, 1)) * self.scale,
+            summed=None,
+        )
+
 
 class Ponita(nn.Module):
     """The network. Edge vectors and species in; node energies out, means over orientations and layers."""
@@ -186,6 +207,22 @@ class Ponita(nn.Module):
         away = (across.square().sum(dim=2) + _SOFTENING).sqrt()
         return torch.stack([along, away], dim=2)
 
+    def anatomy(self) -> Anatomy:
+        """Its parts, to look at."""
+        channels = self.embedding.shape[1]
+        layout = Layout([Irrep(0, 1)])  # without orientations; with them the grid says what the components are
+        features, rounds = [], []
+        for number, block in enumerate(cast("list[ConvNextBlock]", self.blocks), start=1):
+            rounds.append(block.messages(f"layer {number}"))
+            features.append(NodeFeatures(f"x, features after layer {number}", layout, _result(block), self.grid))
+        remark = (
+            "PONITA's features are functions on a grid of orientations, shown as dots around the atoms; its kernels "
+            "depend on how a neighbour lies to an orientation, not on the distance alone."
+            if self.orientations
+            else "Without orientations PONITA's features are scalars."
+        )
+        return Anatomy(0, features, rounds, None, channels, remark=remark)
+
     def decay_parameters(self) -> list[nn.Parameter]:
         """The matrices of all linear maps."""
         linear = [module for module in self.modules() if isinstance(module, nn.Linear)]
@@ -196,6 +233,10 @@ def _pointwise_table(orientations: int) -> MessageTable:
     """Each orientation receives from the same orientation."""
     paths = [MessagePath(o, 0, o, 1, np.ones((1, 1, 1))) for o in range(orientations)]
     return MessageTable.create(orientations, 1, orientations, paths)
+
+
+def _result(module: nn.Module) -> Callable[[Recording], Tensor]:
+    return lambda seen: seen.result(module)
 
 
 register_family("ponita", PonitaConfig, Ponita)

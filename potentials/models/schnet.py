@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from potentials.config.families import FamilyConfig, RadialConfig, register_fami
 from potentials.equivariant import Irrep, Layout, message_table
 from potentials.equivariant.envelopes import ValuesAndSlopes
 from potentials.kernels import EdgeTopology
+from potentials.models.anatomy import Anatomy, MessageRound, NodeFeatures, Recording, harmonic_paths, of_each_edge
 from potentials.models.blocks import EdgeEmbedding
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions, RadialMap
@@ -104,6 +106,21 @@ class Interaction(nn.Module):
         message = self.filters(basis).message_sum(self.table, sent, Y, topology).squeeze(1)
         return x + self.second(shifted_softplus(self.first(message * self.scale)))
 
+    def messages(self, name: str, edges: EdgeEmbedding, channels: int) -> MessageRound:
+        """Where the messages can be seen."""
+        coupling = message_table(SCALARS, 0, SCALARS)
+        return MessageRound(
+            name,
+            coupling.table,
+            coupling.blocks,
+            harmonic_paths(coupling),
+            sent=lambda seen: seen.result(self.sent).unsqueeze(1) * self.scale,
+            harmonics=lambda seen: seen.result(edges)[0],
+            weights=lambda seen, topology: of_each_edge(seen.result(self.filters), channels, topology),
+            summed=lambda seen: seen.argument(self.first).unsqueeze(1),
+            radial=self.filters,
+        )
+
 
 class SchNet(nn.Module):
     """The network. Distances and species in; node energies out."""
@@ -127,10 +144,25 @@ class SchNet(nn.Module):
             x = interaction(x, Y, basis, topology)
         return self.second(shifted_softplus(self.first(x))).squeeze(1)
 
+    def anatomy(self) -> Anatomy:
+        """Its parts, to look at."""
+        channels = self.embedding.shape[1]
+        features = [NodeFeatures("x, elements", SCALARS, lambda seen: seen.argument(self.interactions[0]).unsqueeze(1))]
+        rounds = []
+        for number, interaction in enumerate(cast("list[Interaction]", self.interactions), start=1):
+            rounds.append(interaction.messages(f"layer {number}", self.edges, channels))
+            features.append(NodeFeatures(f"x, features after layer {number}", SCALARS, _scalars_of(interaction)))
+        remark = "SchNet's features are scalars: what an atom knows of its surroundings has a size but no direction."
+        return Anatomy(0, features, rounds, self.edges.radial, channels, remark=remark)
+
     def decay_parameters(self) -> list[nn.Parameter]:
         """The matrices of the dense layers."""
         dense = [module for module in self.modules() if isinstance(module, Dense)]
         return [parameter for module in dense for name, parameter in module.named_parameters() if name == "weight"]
+
+
+def _scalars_of(module: nn.Module) -> Callable[[Recording], Tensor]:
+    return lambda seen: seen.result(module).unsqueeze(1)
 
 
 register_family("schnet", SchNetConfig, SchNet)

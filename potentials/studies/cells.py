@@ -93,6 +93,7 @@ class Plan:
             f"seed={cell.seed}",
             f"data.split_seed={split_seed}",
             f"data.train_size={cell.size}",
+            "logging.report=false",
         ]
 
     def _variant_changes(self, name: str) -> list[str]:

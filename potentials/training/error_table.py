@@ -37,14 +37,20 @@ class ErrorTable:
 
     parts: list[PartErrors]
 
-    def text(self) -> str:
+    def text(self, width: int | None = None) -> str:
         """One line a part, MAE and RMSE of what was measured; units are `UNITS`.
 
         Below, for a family of approximate symmetry, what rotations change.
+
+        Args:
+            width: columns to fit into if possible, by a line for each part and property.
         """
         rows = [(_name(part), str(part.frames), part.errors) for part in self.parts]
         turned = [_rotation_text(part.part, part.rotation) for part in self.parts if part.rotation is not None]
-        return "\n".join([_text("part", "frames", rows), *turned])
+        table = _text("part", "frames", rows)
+        if width is not None and max(map(len, table.splitlines())) > width:
+            table = _tall_text(rows)
+        return "\n".join([table, *turned])
 
     def group_text(self, part: PartErrors) -> str:
         """One line for each configuration group of a part."""
@@ -52,7 +58,7 @@ class ErrorTable:
 
     def element_text(self, part: PartErrors) -> str:
         """One line for each element of a part: errors of the forces on its atoms."""
-        rows = [[symbol, _milli(error.mae), _milli(error.rmse)] for symbol, error in part.elements.items()]
+        rows = [[symbol, milli(error.mae), milli(error.rmse)] for symbol, error in part.elements.items()]
         return align([["element", "forces MAE", "RMSE"], *rows])
 
     def to_json(self) -> dict[str, Any]:
@@ -97,18 +103,28 @@ def _text(head: str, count: str | None, rows: Sequence[tuple[str, str, PropertyE
     return align(lines)
 
 
+def _tall_text(rows: Sequence[tuple[str, str, PropertyErrors]]) -> str:
+    """A line for each property of each row, in fewer columns."""
+    lines = [["", "", "", "MAE", "RMSE"]]
+    for label, number, errors in rows:
+        measured = [(title, getattr(errors, name)) for title, name in _COLUMNS if getattr(errors, name) is not None]
+        for index, (title, error) in enumerate(measured or [("", None)]):
+            lines.append([*((label, number) if index == 0 else ("", "")), title, *_cells(error)])
+    return align(lines)
+
+
 def _cells(error: Error | None) -> tuple[str, str]:
-    return ("-", "-") if error is None else (_milli(error.mae), _milli(error.rmse))
+    return ("-", "-") if error is None else (milli(error.mae), milli(error.rmse))
 
 
 def _rotation_text(part: str, error: RotationError) -> str:
     return (
-        f"{part}: turning and mirroring the frames changes energies by {_milli(error.energy_per_atom)} meV/atom, "
-        f"forces by {_milli(error.forces)} meV/A (RMS; {error.frames} frames in {ORIENTATIONS} orientations each)"
+        f"{part}: turning and mirroring the frames changes energies by {milli(error.energy_per_atom)} meV/atom, "
+        f"forces by {milli(error.forces)} meV/A (RMS; {error.frames} frames in {ORIENTATIONS} orientations each)"
     )
 
 
-def _milli(value: float) -> str:
+def milli(value: float) -> str:
     """A thousand times `value`, with three significant digits and at least one decimal where it is below 1000."""
     scaled = 1e3 * value
     decimals = 3 if scaled < 1 else 2 if scaled < 10 else 1 if scaled < 1000 else 0

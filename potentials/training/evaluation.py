@@ -35,6 +35,15 @@ class Parity:
     stress: tuple[Array, Array]
     """[B, 3, 3], eV/A^3."""
 
+    def forces_rmse_by_frame(self) -> Array:
+        """[B], eV/A, over the labelled components of each frame; NaN for a frame without any."""
+        squared = np.square(self.forces[1] - self.forces[0])
+        labelled = np.isfinite(squared)
+        frame = np.repeat(np.arange(len(self.atoms)), self.atoms)
+        sums = np.bincount(frame, np.where(labelled, squared, 0.0).sum(axis=1), len(self.atoms))
+        counts = np.bincount(frame, labelled.sum(axis=1), len(self.atoms))
+        return np.sqrt(np.divide(sums, counts, out=np.full(len(self.atoms), np.nan), where=counts > 0))
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -45,7 +54,13 @@ class Evaluation:
 
 
 def evaluate_graphs(
-    potential: Potential, graphs: Sequence[AtomicGraph], *, limit: BatchLimit, part: str, groups: Sequence[str]
+    potential: Potential,
+    graphs: Sequence[AtomicGraph],
+    *,
+    limit: BatchLimit,
+    part: str,
+    groups: Sequence[str],
+    rotations: bool = True,
 ) -> Evaluation:
     """Errors of a potential on labelled graphs, on the device where it is; forces and stress where there are labels.
 
@@ -57,6 +72,7 @@ def evaluate_graphs(
         limit: what is computed at once; has no influence on the result but rounding.
         part: what to call the graphs in tables.
         groups: the names that `graph.group` numbers.
+        rotations: whether to measure the error under rotations, where it is not zero.
     """
     device = potential.reference_energies.device
     forces, stress = known_labels(graphs)
@@ -75,7 +91,7 @@ def evaluate_graphs(
         errors=sums.errors(),
         elements=sums.element_errors(potential.elements),
         groups=sums.group_errors(groups),
-        rotation=None if exact else rotation_error(potential, graphs, limit=limit),
+        rotation=None if exact or not rotations else rotation_error(potential, graphs, limit=limit),
     )
     return Evaluation(errors, _joined(collected))
 

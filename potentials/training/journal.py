@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -23,9 +25,23 @@ class Journal:
     def __init__(self, file: Path | None, show: bool) -> None:
         self.file = file
         self.show = show
-        width = None if sys.stderr.isatty() else _PIPE_WIDTH
-        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False, width=width, quiet=not show)
+        terminal = sys.stderr.isatty()
+        self.console = Console(
+            stderr=True,
+            # rich takes a file for a terminal where FORCE_COLOR is set, as some batch systems do.
+            force_terminal=terminal,
+            width=None if terminal else _PIPE_WIDTH,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            quiet=not show,
+        )
         """Whatever draws on the terminal while training must use this one."""
+
+    @property
+    def can_redraw(self) -> bool:
+        """Whether lines of the terminal may be written over: not in files, and not in terminals without codes."""
+        return self.show and self.console.is_terminal and not self.console.is_dumb_terminal
 
     def say(self, text: str) -> None:
         """Tell what happens."""
@@ -42,11 +58,19 @@ class Journal:
         self.record(f"warning: {text}")
         self.console.print(f"warning: {text}", style="yellow", soft_wrap=True)
 
-    def result(self, text: str) -> None:
-        """Tell a result."""
+    def result(self, text: str, narrow: Callable[[int], str] | None = None) -> None:
+        """Tell a result.
+
+        Args:
+            text: for the file, and for whatever is no terminal.
+            narrow: the same for a terminal of so many columns.
+        """
         self.record(text)
-        if self.show:
-            print(text, flush=True)
+        if not self.show:
+            return
+        if narrow is not None and sys.stdout.isatty():
+            text = narrow(shutil.get_terminal_size().columns)
+        print(text, flush=True)
 
     def record(self, text: str) -> None:
         """Write into the file only."""

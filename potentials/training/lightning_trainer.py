@@ -19,23 +19,43 @@ from potentials.config.train import TrainConfig
 from potentials.errors import TrainingError
 from potentials.training.checkpoints import CheckpointFiles, RunCheckpoint
 from potentials.training.journal import Journal
-from potentials.training.loggers import LoggerFeed, MetricsFile
-from potentials.training.progress import ProgressLine
+from potentials.training.loggers import RunRecord
+from potentials.training.progress import ProgressDisplay
 from potentials.training.run_folder import RunFolder
 from potentials.training.stopping import StopRequests
 
 
-def build_loggers(config: RunConfig, folder: RunFolder, journal: Journal, wandb_id: str) -> list[Logger]:
-    """Lightning's loggers, as `logging` asks for them."""
-    if config.logging.wandb is None:
-        return []
-    # Here, as importing wandb takes longer than reading most data.
-    from potentials.training.weights_and_biases import wandb_logger
+def build_loggers(config: RunConfig, folder: RunFolder, journal: Journal, run_id: str) -> list[Logger]:
+    """Lightning's loggers, as `logging` asks for them.
 
-    return [wandb_logger(config, config.logging.wandb, folder.path, wandb_id, journal)]
+    Args:
+        config: of the run.
+        folder: of the run.
+        journal: told where the run is seen.
+        run_id: by which a continued run is recognised.
+
+    Raises:
+        TrainingError: a logger's package is not installed, or what it logs to cannot be used.
+    """
+    # Imported here, as each takes longer than reading most data.
+    section = config.logging
+    loggers: list[Logger] = []
+    if section.wandb is not None:
+        from potentials.training.weights_and_biases import wandb_logger
+
+        loggers.append(wandb_logger(config, section.wandb, folder.path, run_id, journal))
+    if section.tensorboard:
+        from potentials.training.tensorboard_logger import RunTensorBoardLogger
+
+        loggers.append(RunTensorBoardLogger(folder.path))
+    if section.mlflow is not None:
+        from potentials.training.mlflow_logger import mlflow_logger
+
+        loggers.append(mlflow_logger(config, section.mlflow, folder.path, run_id, journal))
+    return loggers
 
 
-def build_trainer(config: RunConfig, folder: RunFolder, journal: Journal, stop: StopRequests, wandb_id: str) -> Trainer:
+def build_trainer(config: RunConfig, folder: RunFolder, journal: Journal, stop: StopRequests, run_id: str) -> Trainer:
     """Lightning's trainer for a run.
 
     Raises:
@@ -45,17 +65,14 @@ def build_trainer(config: RunConfig, folder: RunFolder, journal: Journal, stop: 
     seconds = lambda: stop.elapsed  # noqa: E731
     callbacks: list[Callback] = [
         stop,
-        ProgressLine(journal, settings.max_epochs, settings.max_time, seconds),
-        MetricsFile(folder.metrics, seconds),
+        ProgressDisplay(journal, settings.max_epochs, settings.max_time, seconds),
+        RunRecord(folder.metrics, folder.steps, config.logging.every_steps, seconds),
         RunCheckpoint(folder.checkpoint, stop),
     ]
-    loggers = build_loggers(config, folder, journal, wandb_id)
-    if loggers:
-        callbacks.append(LoggerFeed(config.logging.every_steps, seconds))
     try:
         return Trainer(
             callbacks=callbacks,
-            logger=loggers,
+            logger=build_loggers(config, folder, journal, run_id),
             max_epochs=settings.max_epochs,
             check_val_every_n_epoch=settings.validate_every,
             gradient_clip_val=settings.gradient_clip,

@@ -45,9 +45,14 @@ def property_weights(config: LossConfig) -> Tensor:
     return torch.tensor(weights, dtype=torch.float64)
 
 
+def loss_parts(sums: Tensor, counts: Tensor, weights: Tensor) -> Tensor:
+    """What energy, forces and stress contribute to the loss [3]: weight * sum / count; zero without any label."""
+    return weights * sums / counts.clamp(min=1.0)
+
+
 def combine(sums: Tensor, counts: Tensor, weights: Tensor) -> Tensor:
-    """The loss: sum over properties of weight * sum / count; a property without any label contributes zero."""
-    return (weights * sums / counts.clamp(min=1.0)).sum()
+    """The loss: the sum of its parts."""
+    return loss_parts(sums, counts, weights).sum()
 
 
 def masked_error(predicted: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:

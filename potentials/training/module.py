@@ -21,11 +21,12 @@ from potentials.errors import TrainingError
 from potentials.files import write_whole
 from potentials.potential import Potential
 from potentials.training.averaging import ExponentialMovingAverage
-from potentials.training.losses import combine, loss_sums, property_weights
+from potentials.training.losses import combine, loss_parts, loss_sums, property_weights
 from potentials.training.memory_errors import BatchRecord
 from potentials.training.metrics import ErrorSums
 from potentials.training.optimizers import LearningRate, Patience, build_optimizer
 from potentials.training.stages import Stage, stages
+from potentials.training.step_figures import PROPERTIES, RecentParts, StepFigures
 from potentials.training.step_guard import FrameLoss, StepGuard, frame_losses
 from potentials.training.validations import Best, Validation
 
@@ -92,7 +93,13 @@ class TrainingModule(LightningModule):
         """The latest."""
         self.validated_step = 0
         """Optimiser steps that had been made at the latest validation."""
+        self.frames_trained = 0
+        """By this process since it started."""
+        self.recent_parts = RecentParts()
+        """Of the loss, as the progress display shows them."""
         self._step_loss = torch.zeros(())
+        self._step_parts = torch.zeros(len(PROPERTIES), dtype=torch.float64)
+        self._step_norm = torch.zeros((), dtype=torch.float64)
         self._takes_step = True
         self._batch: GraphBatch | None = None
         self._training_sum: Tensor | None = None
@@ -152,8 +159,9 @@ class TrainingModule(LightningModule):
             counts = self._add_up(counts) / self.trainer.world_size
             # `combine` lets a property without labels contribute zero by counting at least one entry.
             counts = counts.clamp(min=1.0 / self.trainer.world_size)
-        loss = combine(sums, counts, self.stage_weights[self.stage])
-        self._step_loss = loss.detach()
+        parts = loss_parts(sums, counts, self.stage_weights[self.stage])
+        loss = parts.sum()
+        self._step_loss, self._step_parts = loss.detach(), parts.detach()
         self.epochs_trained = self.current_epoch + (batch_index + 1) / self.trainer.num_training_batches
         return loss
 
@@ -173,6 +181,7 @@ class TrainingModule(LightningModule):
         """Limit the norm of the whole gradient, after a look at it: it may be that this step must not be taken."""
         parameters = [parameter for parameter in self.potential.parameters() if parameter.grad is not None]
         norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+        self._step_norm = norm.to(torch.float64)
         self._takes_step = self.guard is None or self._is_usable(self.guard, norm)
         if not self._takes_step:
             optimizer.zero_grad(set_to_none=True)
@@ -183,6 +192,7 @@ class TrainingModule(LightningModule):
         """Change the weights, and take them into the average; without gradients the optimiser leaves them be."""
         super().optimizer_step(*args, **kwargs)
         self.batch_record.fitted()
+        self.frames_trained += self._batch.num_graphs if self._batch is not None else 0
         if not self._takes_step:
             return
         if self.average is not None:
@@ -190,6 +200,7 @@ class TrainingModule(LightningModule):
         loss = self._step_loss
         self._training_sum = loss if self._training_sum is None else self._training_sum + loss
         self._training_steps += 1
+        self.recent_parts.add(self._step_parts)
 
     def training_loss(self) -> float:
         """Mean training loss since the last validation, over all processes; NaN before the first step."""
@@ -197,9 +208,19 @@ class TrainingModule(LightningModule):
             return math.nan
         return float(self._add_up(self._training_sum.clone())) / (self._training_steps * self.trainer.world_size)
 
-    def local_training_loss(self) -> float:
-        """The same over the batches of this process only, for which the others need not be asked."""
-        return math.nan if self._training_sum is None else float(self._training_sum) / self._training_steps
+    def step_figures(self) -> StepFigures:
+        """Of the latest step, over all processes, which all have to ask. This waits for the device."""
+        frames = self._step_parts.new_tensor([self.frames_trained])
+        *sums, frames_sum = self._add_up(torch.cat([self._step_parts, self._step_norm.reshape(1), frames])).tolist()
+        *parts, norm = [value / self.trainer.world_size for value in sums]
+        return StepFigures(
+            epoch=self.epochs_trained,
+            step=self.global_step,
+            learning_rate=self.learning_rate.at(max(self.global_step - 1, 0)),
+            loss_parts=dict(zip(PROPERTIES, parts, strict=True)),
+            gradient_norm=norm,
+            frames=round(frames_sum),
+        )
 
     def on_validation_epoch_start(self) -> None:
         """Exchange the weights for their average."""
@@ -247,6 +268,7 @@ class TrainingModule(LightningModule):
         if self.average is not None:
             self.average.swap()
         self._training_sum, self._training_steps = None, 0
+        self.recent_parts.clear()
         self.learning_rate.observe(loss)
         self._consider_stopping(loss)
 

@@ -1,4 +1,4 @@
-"""The progress line: what a person wants to see while a potential is being trained."""
+"""The progress display: what a person wants to see while a potential is being trained."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from typing import Any, cast
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.live import Live
+from rich.text import Text
 
 from potentials.training.journal import Journal
-from potentials.training.metrics import Error, PropertyErrors
 from potentials.training.module import TrainingModule
-from potentials.training.validations import Validation
+from potentials.training.progress_lines import Moment, clock, moment_line, progress_lines, validation_line
 
 _REFRESH_SECONDS = 0.5
-_LINE_SECONDS = 10.0
+_LINE_SECONDS = (10.0, 600.0)
+"""From one line to the next without a terminal: a fiftieth of the time since the start, within these."""
+_LONG_EPOCH_SECONDS = 60.0
+"""Without a validation for so long, a line says how the epoch goes."""
 
 
-class ProgressLine(Callback):
-    """One line that moves in a terminal; elsewhere a line after a validation, at most every ten seconds.
+class ProgressDisplay(Callback):
+    """Three lines that stay in place in a terminal; elsewhere a line now and then, after validations if possible.
 
     Every validation's line goes to the log file.
 
@@ -39,122 +42,126 @@ class ProgressLine(Callback):
         self.max_epochs = max_epochs
         self.max_time = max_time
         self.seconds = seconds
-        self._bar: Progress | None = None
-        self._task: Any = None
+        self._live: Live | None = None
         self._refreshed = 0.0
+        self._started = 0.0
         self._said = 0.0
+        self._said_validation: float | None = None
         self._begin = (0.0, 0.0)
+        self._pace = _Pace()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin the line."""
-        self._begin = (cast(TrainingModule, pl_module).epochs_trained, self.seconds())
-        if not trainer.is_global_zero or not self.journal.show or not self.journal.console.is_terminal:
+        """Begin the display."""
+        module = cast(TrainingModule, pl_module)
+        self._begin = (module.epochs_trained, self.seconds())
+        self._pace.begin(module.frames_trained)
+        self._started = self._said = time.monotonic()
+        if not trainer.is_global_zero or not self.journal.can_redraw:
             return
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=12),
-            TextColumn("{task.completed}/{task.total}  {task.fields[figures]}"),
-            console=self.journal.console,
-            auto_refresh=False,
-            transient=True,
-        )
-        self._task = self._bar.add_task("", total=trainer.num_training_batches, figures="")
-        self._bar.start()
+        self._live = Live(console=self.journal.console, auto_refresh=False, transient=True)
+        self._live.start()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Move the line, a few times a second; only then is the loss fetched from the device."""
-        if self._bar is None or time.monotonic() - self._refreshed < _REFRESH_SECONDS:
+        """Move the display, a few times a second; only then are figures fetched from the device."""
+        if not trainer.is_global_zero:
             return
-        module = cast(TrainingModule, pl_module)
-        epoch = trainer.current_epoch + (batch_idx + 1) / trainer.num_training_batches
-        self._bar.update(
-            self._task,
-            description=f"epoch {trainer.current_epoch + 1}/{self.max_epochs}",
-            completed=batch_idx + 1,
-            figures=f"loss {module.local_training_loss():.3g}{_validated(module)}  {self._time_left(epoch)} left",
-        )
-        self._bar.refresh()
+        if self._live is None:
+            if time.monotonic() - self._said >= max(_LONG_EPOCH_SECONDS, self._line_seconds()):
+                self._say(moment_line(self._moment(trainer, cast(TrainingModule, pl_module), batch_idx)))
+            return
+        if time.monotonic() - self._refreshed < _REFRESH_SECONDS:
+            return
+        moment = self._moment(trainer, cast(TrainingModule, pl_module), batch_idx)
+        lines = progress_lines(moment, self.journal.console.width)
+        self._live.update(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"), refresh=True)
         self._refreshed = time.monotonic()
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Frames per second are those of training."""
+        self._pace.pause()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the line of a validation."""
+        self._pace.go_on()
         module = cast(TrainingModule, pl_module)
         validation = module.validation
         if validation is None or not trainer.is_global_zero:
             return
-        line = f"{validation_line(validation, self.max_epochs)}  {self._time_left(validation.epoch)} left"
+        pace = self._pace.rate(module.frames_trained * trainer.world_size)
+        left = clock(self._seconds_left(validation.epoch))
+        line = f"{validation_line(validation, self.max_epochs)}  {pace:.3g} frames/s  {left} left"
         last = validation.epoch >= self.max_epochs or trainer.should_stop
-        if self._bar is None and (last or time.monotonic() - self._said >= _LINE_SECONDS):
-            self.journal.say(line)
-            self._said = time.monotonic()
+        now, said = time.monotonic(), self._said_validation
+        if self._live is None and (last or said is None or now - said >= self._line_seconds()):
+            self._say(line)
+            self._said_validation = now
         else:
             self.journal.record(line)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """End the line."""
+        """End the display."""
         self._end()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """End the line."""
+        """End the display."""
         self._end()
 
-    def _end(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+    def _moment(self, trainer: Trainer, module: TrainingModule, batch_idx: int) -> Moment:
+        batches = int(trainer.num_training_batches)
+        return Moment(
+            epoch=trainer.current_epoch + 1,
+            max_epochs=self.max_epochs,
+            batch=batch_idx + 1,
+            batches=batches,
+            loss_parts=module.recent_parts.mean(),
+            learning_rate=module.learning_rate.at(max(module.global_step - 1, 0)),
+            frames_per_second=self._pace.rate(module.frames_trained * trainer.world_size),
+            seconds_left=self._seconds_left(trainer.current_epoch + (batch_idx + 1) / batches),
+            validation=module.validation,
+            best=module.best,
+        )
 
-    def _time_left(self, epoch: float) -> str:
+    def _say(self, line: str) -> None:
+        self.journal.say(line)
+        self._said = time.monotonic()
+
+    def _line_seconds(self) -> float:
+        shortest, longest = _LINE_SECONDS
+        return min(max(shortest, (time.monotonic() - self._started) / 50), longest)
+
+    def _end(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _seconds_left(self, epoch: float) -> float:
         """By the epochs left at the pace since this start, or what is left of the time, whichever is less."""
         first_epoch, first_seconds = self._begin
         seconds = self.seconds()
         left = (self.max_epochs - epoch) * (seconds - first_seconds) / max(epoch - first_epoch, 1e-9)
         if self.max_time is not None:
             left = min(left, self.max_time.total_seconds() - seconds)
-        return _clock(left)
+        return left
 
 
-def validation_line(validation: Validation, max_epochs: int) -> str:
-    """A validation in one line: losses, errors, learning rate."""
-    parts = [
-        f"epoch {validation.epoch:g}/{max_epochs}",
-        f"loss {validation.training_loss:.4g}",
-        f"validation loss {validation.loss:.4g}",
-        *_figures(validation.errors),
-        f"learning rate {validation.learning_rate:.2g}",
-    ]
-    return "  ".join(parts) + ("  best" if validation.is_best else "")
+class _Pace:
+    """Frames a second since training began, validations left out."""
 
+    def __init__(self) -> None:
+        self._frames = 0
+        self._since = time.monotonic()
+        self._paused = 0.0
 
-def _figures(errors: PropertyErrors) -> list[str]:
-    """Errors in meV, of what was measured."""
-    figures = [
-        ("forces RMSE", errors.forces, "meV/A"),
-        ("energy RMSE", errors.energy_per_atom, "meV/atom"),
-        ("stress RMSE", errors.stress, "meV/A^3"),
-    ]
-    return [f"{title} {_milli(error)} {unit}" for title, error, unit in figures if error is not None]
+    def begin(self, frames: int) -> None:
+        self._frames, self._since = frames, time.monotonic()
 
+    def pause(self) -> None:
+        self._paused = time.monotonic()
 
-def _validated(module: TrainingModule) -> str:
-    if module.validation is None or module.best is None:
-        return ""
-    best = module.best
-    figure = best.errors.forces or best.errors.energy_per_atom
-    of_best = f", best {_milli(figure)} (epoch {best.epoch:g})" if figure is not None else ""
-    return "  validation: " + ", ".join(_figures(module.validation.errors)[:2]) + of_best
+    def go_on(self) -> None:
+        self._since += time.monotonic() - self._paused
 
-
-def _milli(error: Error) -> str:
-    return f"{1e3 * error.rmse:.4g}"
-
-
-def _clock(seconds: float) -> str:
-    """`45s`, `3m 20s`, `2h 05m`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02d}s"
-    return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    def rate(self, frames: int) -> float:
+        return (frames - self._frames) / max(time.monotonic() - self._since, 1e-9)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import errno
 import json
+import textwrap
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from signal import Signals
-from uuid import uuid4
 
 import torch
 from lightning import Trainer, seed_everything
+from lightning.pytorch.loggers import Logger
 
 from potentials import model_file
 from potentials.config.data_paths import resolve_data_paths
@@ -34,10 +36,12 @@ from potentials.training.lightning_trainer import (
     restored_determinism,
 )
 from potentials.training.linear_fit import fit, unused_settings
-from potentials.training.loggers import MetricsFile, log_row, metrics_row
+from potentials.training.loggers import METRICS_COLUMNS, log_validation, metrics_row
 from potentials.training.memory_errors import is_out_of_memory, out_of_memory
 from potentials.training.module import TrainingModule
 from potentials.training.processes import ending_together, is_first_process
+from potentials.training.results import ResultsLogger, RunResults, closing
+from potentials.training.row_files import RowFile
 from potentials.training.run_folder import Reason, RunFolder, Status, is_finished
 from potentials.training.step_guard import StepGuard
 from potentials.training.stopping import Interruption, StopRequests
@@ -126,7 +130,7 @@ def _train(
         folder.forget()
         status = Status()
     known_best = _best_after_the_time_was_over(folder, status)
-    status = replace(status, state="running", fingerprint=prepared.fingerprint, wandb_id=status.wandb_id or uuid4().hex)
+    status = status.begun(prepared.fingerprint, prepared.config.train.max_epochs)
     if is_first_process:
         folder.write_config(prepared.config)
         folder.write_json(folder.splits, prepared.splits)
@@ -165,13 +169,14 @@ def _fit_and_evaluate(prepared: PreparedData, folder: RunFolder, journal: Journa
         journal.say("interrupted before the fit was complete; the same command starts anew")
         raise
     elapsed = time.monotonic() - start
-    row = metrics_row(validation, elapsed)
-    MetricsFile(folder.metrics, lambda: elapsed).append(row)
-    for logger in build_loggers(config, folder, journal, status.wandb_id or ""):
-        log_row(logger, row, step=validation.step)
-        logger.finalize("success")
-    status = replace(status, epoch=validation.epoch, elapsed=elapsed, reason="fitted")
-    return _conclude(prepared, data, folder, journal, status, torch.device("cpu"))
+    RowFile(folder.metrics, METRICS_COLUMNS).append(metrics_row(validation, elapsed))
+    loggers = build_loggers(config, folder, journal, status.wandb_id or "")
+    with closing(loggers):
+        for logger in loggers:
+            log_validation(logger, validation, elapsed)
+            logger.finalize("success")
+        status = replace(status, epoch=validation.epoch, elapsed=elapsed, reason="fitted")
+        return _conclude(prepared, data, folder, journal, status, torch.device("cpu"), loggers)
 
 
 def _train_and_evaluate(
@@ -199,16 +204,17 @@ def _train_and_evaluate(
         _announce(potential, data, trainer, folder, journal)
         if checkpoint is not None:
             journal.say(f"continuing from {checkpoint}")
-        _fit(trainer, module, data, checkpoint, stop)
-        reason = _reason(module, stop)
-        if stop.signal is not None and reason != "interrupted":
-            # It came with the last step or after it. The evaluation is left to the next start.
-            raise Interruption(stop.signal.name)
-        status = replace(status, epoch=module.epochs_trained, elapsed=stop.elapsed)
-        if not trainer.is_global_zero:
-            return TrainingResult(folder.path, folder.best, None, reason, signal=stop.signal)
-        status = replace(status, reason=reason)
-        return _conclude(prepared, data, folder, journal, status, trainer.strategy.root_device, stop.signal)
+        with closing(trainer.loggers):
+            _fit(trainer, module, data, checkpoint, stop)
+            reason = _reason(module, stop)
+            if stop.signal is not None and reason != "interrupted":
+                # It came with the last step or after it. The evaluation is left to the next start.
+                raise Interruption(stop.signal.name)
+            status = replace(status, epoch=module.epochs_trained, elapsed=stop.elapsed, reason=reason)
+            if not trainer.is_global_zero:
+                return TrainingResult(folder.path, folder.best, None, reason, signal=stop.signal)
+            device = trainer.strategy.root_device
+            return _conclude(prepared, data, folder, journal, status, device, trainer.loggers, stop.signal)
 
 
 def _fit(
@@ -236,6 +242,7 @@ def _conclude(
     journal: Journal,
     status: Status,
     device: torch.device,
+    loggers: Sequence[Logger],
     signal: Signals | None = None,
 ) -> TrainingResult:
     """Evaluate the best model, and tell what there is."""
@@ -246,8 +253,13 @@ def _conclude(
         journal.say(f"interrupted after {status.epoch:.4g} epochs; {best}. The same command again {again}")
         return TrainingResult(folder.path, folder.best, None, status.reason, signal=signal)
     journal.say(f"finished: {_REASONS[status.reason]}; evaluating the best model")
-    table = _evaluate_best(prepared, data, folder, device)
+    results = _evaluate_best(prepared, data, folder, device)
+    table = results.table
     folder.write_json(folder.errors, table.to_json())
+    for logger in loggers:
+        if isinstance(logger, ResultsLogger):
+            logger.log_results(results)
+    folder.report.unlink(missing_ok=True)  # of the run as it was before it was continued
     folder.write_status(replace(status, state="finished"))
     _show(folder, table, journal)
     return TrainingResult(folder.path, folder.best, table, status.reason)
@@ -271,17 +283,19 @@ def _reason(module: TrainingModule, stop: StopRequests) -> Reason:
 
 def _evaluate_best(
     prepared: PreparedData, data: GraphDataModule, folder: RunFolder, device: torch.device
-) -> ErrorTable:
+) -> RunResults:
     best = model_file.load(folder.best, device)
     train = sampled_graphs(data.train_graphs, prepared.config.seed)
     parts = {"train": train, "validation": data.validation_graphs, **data.test_graphs}
-    found = [
-        evaluate_graphs(best, graphs, limit=data.evaluation_limit, part=part, groups=data.groups).errors
+    evaluations = {
+        part: evaluate_graphs(best, graphs, limit=data.evaluation_limit, part=part, groups=data.groups)
         for part, graphs in parts.items()
-    ]
+    }
+    errors = [evaluation.errors for evaluation in evaluations.values()]
     if len(train) < len(data.train_graphs):
-        found[0] = replace(found[0], sample_of=len(data.train_graphs))
-    return ErrorTable(found)
+        errors[0] = replace(errors[0], sample_of=len(data.train_graphs))
+    frames = {"validation": prepared.validation, **prepared.tests}
+    return RunResults(folder.best, ErrorTable(errors), folder.errors, evaluations, frames)
 
 
 def _show_finished(folder: RunFolder, status: Status, journal: Journal) -> TrainingResult:
@@ -297,7 +311,8 @@ def _show_finished(folder: RunFolder, status: Status, journal: Journal) -> Train
 def _show(folder: RunFolder, table: ErrorTable, journal: Journal) -> None:
     epoch = model_file.read_header(folder.best)["metadata"].get("epoch")
     model = "the model" if epoch is None else f"the best model (epoch {epoch:.4g})"
-    journal.result(f"errors of {model}; {UNITS}\n{table.text()}")
+    title = f"errors of {model}; {UNITS}"
+    journal.result(f"{title}\n{table.text()}", lambda width: f"{textwrap.fill(title, width)}\n{table.text(width)}")
     for name, file in (("model", folder.best), ("errors", folder.errors), ("course", folder.metrics)):
         journal.result(f"{name:8}{file}")
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import fcntl
 import json
 import math
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
+from uuid import uuid4
 
 from potentials.config import dump_config, load_config
 from potentials.config.run import RunConfig
@@ -52,6 +56,30 @@ class Status:
     fingerprint: str = ""
     """Of the training data."""
     wandb_id: str | None = None
+    """By which loggers recognise a continued run."""
+    max_epochs: int | None = None
+    host: str = ""
+    """Name of the machine on which the latest start runs or ran."""
+    pid: int | None = None
+    """Of its first process."""
+    started: str = ""
+    """When, with the time zone (ISO 8601)."""
+    updated: str = ""
+    """When this was written, likewise; between start and end `steps.csv` says how far the run is."""
+
+    def begun(self, fingerprint: str, max_epochs: int) -> Status:
+        """Of a start that begins now, in this process."""
+        return replace(
+            self,
+            state="running",
+            fingerprint=fingerprint,
+            # The agent of a sweep decides on the name that its run has.
+            wandb_id=self.wandb_id or os.environ.get("WANDB_RUN_ID") or uuid4().hex,
+            max_epochs=max_epochs,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started=_now(),
+        )
 
 
 @dataclass(frozen=True)
@@ -77,10 +105,12 @@ class RunFolder:
         self.splits = self.path / "splits.json"
         self.log = self.path / "log.txt"
         self.metrics = self.path / "metrics.csv"
+        self.steps = self.path / "steps.csv"
         self.checkpoint = self.path / "last.ckpt"
         self.previous_checkpoint = self.path / PREVIOUS
         self.best = self.path / "best.potential"
         self.errors = self.path / "errors.json"
+        self.report = self.path / "report.html"
         self.status_file = self.path / "status.json"
 
     @property
@@ -121,7 +151,7 @@ class RunFolder:
 
     def forget(self) -> None:
         """Remove what an earlier start wrote that did not get through its first epoch."""
-        for file in (self.best, self.errors, self.metrics, self.status_file):
+        for file in (self.best, self.errors, self.metrics, self.steps, self.report, self.status_file):
             file.unlink(missing_ok=True)
 
     def status(self) -> Status:
@@ -141,7 +171,7 @@ class RunFolder:
 
     def write_status(self, status: Status) -> None:
         """Replace `status.json`."""
-        self.write_json(self.status_file, status.__dict__)
+        self.write_json(self.status_file, replace(status, updated=_now()).__dict__)
 
     def write_config(self, config: RunConfig) -> None:
         """Replace `resolved.yaml`."""
@@ -179,6 +209,10 @@ class RunFolder:
                 + f"\nGive the new run another name (run=...), or delete {self.path} to start anew"
             )
         return ContinuedConfig(_with_changes(earlier, config), _remarks(earlier, config))
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def is_finished(status: Status, config: RunConfig) -> bool:

@@ -24,6 +24,8 @@ _OPTIONS = (
 
 _OF_THE_RENDERER = ("GPU stall due to ReadPixels", "willReadFrequently")
 """Remarks of the software renderer, and of plotly's canvas, on speed."""
+_OF_LEAVING = ("net::ERR_ABORTED",)
+"""Requests of a page that was closed or loaded anew meanwhile."""
 
 
 @pytest.fixture(scope="session")
@@ -59,5 +61,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     yield open_page
     for context in contexts:
         context.close()
-    told = [problem for problem in problems if not any(remark in problem for remark in _OF_THE_RENDERER)]
+    told = [
+        problem for problem in problems if not any(remark in problem for remark in (*_OF_THE_RENDERER, *_OF_LEAVING))
+    ]
     assert not told, told

@@ -11,7 +11,7 @@ from potentials.training.stopping import StopRequests
 def config_file(tmp_path, monkeypatch):
     register_toy()
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "toy.yaml").write_text(dump_config(toy_run(tmp_path)))
+    (tmp_path / "toy.yaml").write_text(dump_config(toy_run(tmp_path, logging__report="false")))
     yield
     forget_toy()
 

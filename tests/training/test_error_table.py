@@ -28,6 +28,23 @@ def test_text_has_milli_units_and_only_what_was_measured():
     assert lines[2].split() == ["train", "12345", "-", "-", "-", "-"]
 
 
+def test_in_few_columns_there_is_a_line_for_each_property():
+    table = ErrorTable([PART, PartErrors("train", 12345, 9, MEASURED), PartErrors("test", 1, 2, NOTHING)])
+    whole = table.text()
+    widest = max(map(len, whole.splitlines()))
+    assert table.text(widest) == whole
+    lines = table.text(widest - 1).splitlines()
+    assert all(len(line) <= 42 for line in lines)
+    assert [line.split() for line in lines] == [
+        ["MAE", "RMSE"],
+        ["test", "300K", "4", "energy", "2.12", "3.45"],
+        ["forces", "51.1", "62.3"],
+        ["train", "12345", "energy", "2.12", "3.45"],
+        ["forces", "51.1", "62.3"],
+        ["test", "1", "-", "-"],
+    ]
+
+
 def test_groups_and_elements():
     table = ErrorTable([PART])
     assert [line.split() for line in table.group_text(PART).splitlines()[1:]] == [

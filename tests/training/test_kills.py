@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from run_comparison import same
+from run_comparison import same, steps
 
 CONFIGURATION = """
 run: kills
@@ -29,6 +29,7 @@ train:
   second_stage: {{start: 0.6, loss: {{energy: {{weight: 1000}}, forces: {{weight: 100}}}}}}
   early_stopping: {{patience: 1000}}
   checkpoint_interval: 1s
+logging: {{report: false}}
 """
 KINDS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 EXPECTED = {signal.SIGTERM: 75, signal.SIGUSR1: 75, signal.SIGINT: 130}
@@ -103,6 +104,8 @@ def same_outcome(one: Path, other: Path) -> None:
         for row in course:
             del row[time_column]
     assert courses[0] == courses[1]
+    assert steps(one)
+    assert steps(one) == steps(other)
 
 
 def no_tracebacks(folder: Path) -> None:

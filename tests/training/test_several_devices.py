@@ -188,6 +188,7 @@ data:
 model: {MODELS["mace"]}
 loss: {{stress: {{weight: 1}}}}
 train: {{max_epochs: 2, accelerator: cpu, devices: 2, nodes: 2}}
+logging: {{report: false}}
 """
     (tmp_path / "config.yaml").write_text(config)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}

@@ -135,7 +135,15 @@ const potentialsStructures = (() => {
     const element = figure.querySelector(".drawing");
     const frames = JSON.parse(element.querySelector("script").textContent);
     let current = 0;
-    const draw = () => potentialsPlots.draw(element, { data: traces(frames[current]), layout: layout() });
+    const draw = () => {
+      const scene = layout();
+      // A cell has corners where a molecule has nothing, and on narrow screens the width is what has to be seen whole.
+      const cell = frames.some((frame) => frame.cell.length) ? 1.2 : 1.0;
+      const away = cell * Math.max(1, 1.15 * element.clientHeight / element.clientWidth);
+      const { x, y, z } = scene.scene.camera.eye;
+      scene.scene.camera.eye = { x: away * x, y: away * y, z: away * z };
+      return potentialsPlots.draw(element, { data: traces(frames[current]), layout: scene });
+    };
     potentialsPlots.choices([...figure.querySelectorAll(".choices > button")], (number) => {
       current = number;
       figure.querySelector(".of-frame").textContent = frames[number].caption;

@@ -1,0 +1,123 @@
+"""Distances between atoms in many structures: distributions, bonds, and the closest pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from ase.data import covalent_radii
+from numpy.typing import NDArray
+
+from potentials.data.neighbor_list import neighbor_list
+
+BOND = 1.25
+"""Atoms closer than this times the sum of their covalent radii are bonded."""
+
+
+@dataclass(frozen=True, eq=False)
+class DistanceDistribution:
+    """How often atoms of two elements are at a distance from each other."""
+
+    distances: NDArray[np.float64]
+    """[B] A, centres of the bins."""
+    density: NDArray[np.float64]
+    """[B]: where all structures are periodic in three directions the radial distribution function, which tends to one;
+    else the density of distances in 1/A, whose integral up to the largest distance is one."""
+    periodic: bool
+
+
+@dataclass(frozen=True)
+class BondLengths:
+    """Of the bonds between two elements."""
+
+    count: int
+    mean: float
+    """A."""
+    std: float
+    """A."""
+
+
+def distance_distributions(
+    structures: Sequence[Atoms], largest: float, bins: int = 150
+) -> dict[str, DistanceDistribution]:
+    """Distributions by pair of elements, named as "C-H", up to a largest distance (A).
+
+    The radial distribution function of A and B is the number of B in a shell around an A over what it would be if
+    the B were anywhere in the cell, averaged over the structures with both.
+    """
+    edges = np.linspace(0, largest, bins + 1)
+    centres, width = (edges[1:] + edges[:-1]) / 2, edges[1]
+    periodic = all(atoms.pbc.all() for atoms in structures)
+    sums: dict[str, NDArray[np.float64]] = {}
+    weights: dict[str, int] = {}
+    for atoms in structures:
+        symbols = np.array(atoms.get_chemical_symbols())
+        for name, distances in pair_distances(atoms, largest):
+            first, second = name.split("-")
+            count = np.histogram(distances, edges)[0].astype(float)
+            if periodic:
+                pairs = int((symbols == first).sum()) * int((symbols == second).sum())
+                shells = 4 * np.pi * (centres**2 + width**2 / 12) * width
+                count /= pairs * shells / atoms.get_volume()
+            sums[name] = sums.get(name, 0) + count
+            weights[name] = weights.get(name, 0) + 1
+    return {
+        name: DistanceDistribution(
+            centres, total / (weights[name] if periodic else max(total.sum(), 1.0) * width), periodic
+        )
+        for name, total in sorted(sums.items())
+    }
+
+
+def pair_distances(atoms: Atoms, largest: float) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """For each pair of elements its name, in alphabetical order, and the distances (A) below the largest one.
+
+    From each atom of the first element to each of the second, so pairs of equal elements come twice.
+    """
+    symbols = np.array(atoms.get_chemical_symbols())
+    sender, receiver, distances = _edges(atoms, largest)
+    for one in np.unique(symbols):
+        for two in np.unique(symbols):
+            if one <= two:
+                yield f"{one}-{two}", distances[(symbols[sender] == one) & (symbols[receiver] == two)]
+
+
+def bond_lengths(structures: Sequence[Atoms]) -> dict[str, BondLengths]:
+    """Of pairs of elements that are bonded somewhere, by name."""
+    found: dict[str, list[NDArray[np.float64]]] = {}
+    for atoms in structures:
+        first, second, lengths = bonds(atoms)
+        symbols = np.array(atoms.get_chemical_symbols())
+        names = np.array(["-".join(sorted(pair)) for pair in zip(symbols[first], symbols[second], strict=True)])
+        for name in np.unique(names):
+            found.setdefault(str(name), []).append(lengths[names == name])
+    return {
+        name: BondLengths(len(lengths), float(lengths.mean()), float(lengths.std()))
+        for name, lengths in ((name, np.concatenate(parts)) for name, parts in sorted(found.items()))
+    }
+
+
+def bonds(atoms: Atoms) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """First atoms, second atoms, and lengths (A) of bonds; each once, but with images in other cells on their own."""
+    radii = covalent_radii[atoms.numbers]
+    sender, receiver, distances = _edges(atoms, 2 * BOND * float(radii.max()))
+    bonded = (distances < BOND * (radii[sender] + radii[receiver])) & (sender <= receiver)
+    return sender[bonded], receiver[bonded], distances[bonded]
+
+
+def too_close(atoms: Atoms, least: Mapping[str, float]) -> str | None:
+    """A pair of atoms closer than the least distance (A) of its elements, in words."""
+    for name, distances in pair_distances(atoms, max(least.values())):
+        closest = distances.min(initial=np.inf)
+        if closest < least.get(name, 0.0):
+            return f"{name} are {closest:.2f} A apart"
+    return None
+
+
+def _edges(atoms: Atoms, largest: float) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    (sender, receiver), shifts = neighbor_list(atoms.positions, atoms.cell.array, atoms.pbc, largest)
+    cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
+    vectors = atoms.positions[receiver] - atoms.positions[sender] + shifts @ cell
+    return sender, receiver, np.linalg.norm(vectors, axis=1)

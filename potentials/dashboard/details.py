@@ -1,0 +1,105 @@
+"""What the dashboard says of one run, beside its row and its curves."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from potentials.dashboard.configuration import LARGEST
+from potentials.dashboard.folder import Folder, readable
+from potentials.dashboard.log_warnings import last_lines
+from potentials.dashboard.runs import ERRORS, LOG, RESOLVED
+from potentials.dashboard.watch import RunWatch
+
+_LARGEST_ERRORS = 4 * 1024 * 1024
+_MOST_FILES = 200
+_MOST_ROWS = 400
+_PROPERTIES = {"energy": "energy_per_atom", "forces": "forces", "stress": "stress"}
+
+
+def details(watch: RunWatch) -> dict[str, Any]:
+    """Warnings, error tables, configuration, the end of the log and the files of a run."""
+    folder, path = watch.folder, watch.run.path
+    config = folder.read(path / RESOLVED, LARGEST)
+    warnings = [asdict(warned) for warned in reversed(watch.warnings.latest)]
+    return {
+        "warnings": warnings,
+        "errors": error_rows(folder.read(path / ERRORS, _LARGEST_ERRORS)),
+        "config": None if config is None else config.decode("utf-8", "replace"),
+        "log": _log(folder, path / LOG),
+        "files": files_of(folder, path),
+    }
+
+
+def error_rows(text: bytes | None) -> list[dict[str, Any]]:
+    """The error tables of `errors.json` in meV, meV/A and meV/A^3: a row for each part, its elements and groups.
+
+    What is of another form is left out.
+    """
+    try:
+        found = json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        return []
+    parts = found.get("parts") if isinstance(found, dict) else None
+    rows: list[dict[str, Any]] = []
+    for part in parts if isinstance(parts, list) else []:
+        if not isinstance(part, dict):
+            continue
+        name = readable(str(part.get("part", "")))
+        rows.append(
+            {"part": name, "kind": "part", "name": "", "frames": _finite(part.get("frames"))}
+            | _errors(part.get("errors"))
+        )
+        for symbol, error in _items(part.get("elements")):
+            rows.append({"part": name, "kind": "element", "name": symbol, "frames": None} | _errors({"forces": error}))
+        for group, errors in _items(part.get("groups")):
+            rows.append({"part": name, "kind": "group", "name": group, "frames": None} | _errors(errors))
+    return rows[:_MOST_ROWS]
+
+
+def files_of(folder: Folder, path: Path) -> list[dict[str, Any]]:
+    """Name, size and time of the regular files that lie in a run's folder itself; hidden ones are left out."""
+    files = []
+    try:
+        with os.scandir(folder.path / path) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name)[:_MOST_FILES]:
+                found = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(found.st_mode) and not entry.name.startswith("."):
+                    files.append({"name": readable(entry.name), "size": found.st_size, "modified": found.st_mtime})
+    except OSError:
+        return files  # what was listed before it vanished
+    return files
+
+
+def _items(found: Any) -> Iterator[tuple[str, Any]]:
+    for name, value in found.items() if isinstance(found, dict) else ():
+        yield readable(str(name)), value
+
+
+def _errors(errors: Any) -> dict[str, float | None]:
+    row: dict[str, float | None] = {}
+    for name, key in _PROPERTIES.items():
+        error = errors.get(key) if isinstance(errors, dict) else None
+        for kind in ("mae", "rmse"):
+            value = _finite(error.get(kind)) if isinstance(error, dict) else None
+            row[f"{name}_{kind}"] = None if value is None else 1e3 * value
+    return row
+
+
+def _finite(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+    return value if is_number and math.isfinite(value) else None
+
+
+def _log(folder: Folder, path: Path) -> list[str]:
+    try:
+        with folder.open(path) as file:
+            return last_lines(file)
+    except OSError:
+        return []

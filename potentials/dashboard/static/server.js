@@ -1,0 +1,92 @@
+// What the server knows: rows of runs and points of curves, asked for every two seconds, of which only the news are sent.
+// Tells by "runschange" and "curveschange" on document.
+"use strict";
+const server = (() => {
+  const SECONDS = 2;
+  const runs = new Map(); // key -> row
+  let keys = [], remarks = [], revision = 0, offset = 0, lastHeard = null;
+  let curves = new Map(); // key -> { steps, metrics }, each { seen, columns: name -> [x, y] }
+  let axis = "step", asking = null, reading = false;
+
+  async function ask(address) {
+    const answer = await fetch(address, { cache: "no-store" });
+    if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
+    return answer.json();
+  }
+
+  async function askRuns() {
+    const news = await ask(`api/runs?since=${revision}`);
+    offset = news.time - Date.now() / 1000;
+    for (const row of news.rows) runs.set(row.key, row);
+    if (news.keys) {
+      ({ keys, remarks } = news);
+      const existing = new Set(keys);
+      for (const key of runs.keys()) if (!existing.has(key)) runs.delete(key);
+      for (const key of curves.keys()) if (!existing.has(key)) curves.delete(key);
+    }
+    const changed = revision !== news.revision || Boolean(news.keys);
+    revision = news.revision;
+    if (changed) document.dispatchEvent(new CustomEvent("runschange", { detail: news.rows.map((row) => row.key) }));
+  }
+
+  // Points of a column after news: those before that remain, then the new ones.
+  const joined = (before, after, keep) => [0, 1].map((part) => [...(before?.[part] ?? []).slice(0, keep), ...after[part]]);
+
+  function take(key, kind, news) {
+    const files = curves.get(key) ?? {};
+    const before = news.keep ? files[kind]?.columns ?? {} : {};
+    const columns = {};
+    for (const [name, points] of Object.entries(news.columns)) columns[name] = joined(before[name], points, news.keep);
+    curves.set(key, { ...files, [kind]: { seen: news.seen, columns } });
+  }
+
+  async function askCurves(shown) {
+    if (!shown.length) return;
+    const asked = axis;
+    const query = shown.map((key) => `run=${key},${curves.get(key)?.steps?.seen ?? ""},${curves.get(key)?.metrics?.seen ?? ""}`);
+    const answer = await ask(`api/curves?x=${asked}&${query.join("&")}`);
+    if (asked !== axis) return;
+    for (const [key, kinds] of Object.entries(answer.runs)) for (const [kind, news] of Object.entries(kinds)) take(key, kind, news);
+    const wasReading = reading;
+    reading = answer.more;
+    if (Object.keys(answer.runs).length || wasReading !== reading) document.dispatchEvent(new CustomEvent("curveschange"));
+    if (reading) setTimeout(() => refresh(), 60);
+  }
+
+  // One round at a time; what is wanted meanwhile is asked for in the next.
+  let wanted = false;
+  async function refresh() {
+    if (asking) { wanted = true; return; }
+    asking = true;
+    try {
+      await askRuns();
+      await askCurves(shownKeys());
+      lastHeard = Date.now() / 1000;
+      byId("lost").hidden = true;
+    } catch (error) {
+      byId("lost").textContent = `The server does not answer${lastHeard ? ` since ${formats.time(lastHeard)}` : ""} (${error.message}); trying again.`;
+      byId("lost").hidden = false;
+    }
+    asking = false;
+    if (wanted) { wanted = false; refresh(); }
+  }
+
+  let shownKeys = () => [];
+  function start(whose) {
+    shownKeys = whose;
+    setInterval(() => { if (!document.hidden) refresh(); }, 1000 * SECONDS);
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+    return refresh();
+  }
+
+  function setAxis(name) {
+    axis = name;
+    curves = new Map();
+    refresh();
+  }
+
+  return {
+    ask, start, refresh, setAxis, row: (key) => runs.get(key), curve: (key) => curves.get(key), keys: () => keys,
+    remarks: () => remarks, revision: () => revision, now: () => Date.now() / 1000 + offset, axis: () => axis, reading: () => reading,
+  };
+})();

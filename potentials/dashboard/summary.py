@@ -1,0 +1,138 @@
+"""What the dashboard says of a run in one row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from potentials.dashboard import configuration
+from potentials.dashboard.configuration import FlatConfig
+from potentials.dashboard.course import Course
+from potentials.dashboard.liveness import life
+from potentials.dashboard.log_warnings import LogWarnings
+from potentials.dashboard.runs import RESOLVED, STATUS, Run
+
+_REASONS = {
+    "max_epochs": "all epochs done",
+    "max_time": "its time was over",
+    "early_stopping": "it no longer improved",
+    "fitted": "fitted in closed form",
+}
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What the files of a run say at one moment."""
+
+    status: dict[str, Any] | str
+    """Of `status.json`, or why there is none."""
+    config: FlatConfig | str
+    """Of `resolved.yaml`, or why there is none."""
+    metrics: Course
+    steps: Course
+    log: LogWarnings
+    updated: float | None
+    """When a file changed last, seconds since 1970."""
+    report: bool
+    """Whether there is a report card."""
+
+
+@dataclass
+class Summary:
+    """A row of the table of runs; what is not known is `None`."""
+
+    key: str
+    name: str
+    state: str = "unknown"
+    """`running`, `silent` (says it runs, without a sign of life), `interrupted`, `finished` or `unknown`."""
+    note: str = ""
+    """About the state."""
+    family: str = ""
+    epoch: float | None = None
+    max_epochs: int | None = None
+    elapsed: float | None = None
+    """Seconds of training."""
+    left: float | None = None
+    """Seconds that are probably left."""
+    best: dict[str, float | None] = field(default_factory=dict)
+    """Validation errors (meV/A, meV/atom, meV/A^3) of the best model so far, its loss, epoch and time."""
+    best_is_last: bool = False
+    """Whether these are the latest ones, as the best were not found near the end of the file."""
+    learning_rate: float | None = None
+    hardware: dict[str, float | None] = field(default_factory=dict)
+    """Frames a second, processor (%), memory and that of the GPU (MB)."""
+    updated: float | None = None
+    """When a file changed last, seconds since 1970."""
+    warnings: int = 0
+    warnings_exact: bool = True
+    report: bool = False
+    problems: list[str] = field(default_factory=list)
+    """What could not be read, and why."""
+
+
+def summarize(run: Run, read: Readings) -> Summary:
+    """How a run is doing."""
+    summary = Summary(run.key, run.name, warnings=read.log.count, warnings_exact=read.log.exact)
+    summary.updated, summary.report = read.updated, read.report
+    flat: FlatConfig = {}
+    if isinstance(read.config, str):
+        summary.problems.append(f"{RESOLVED}: {read.config}")
+    else:
+        flat = read.config
+    status: dict[str, Any] = {}
+    if isinstance(read.status, str):
+        summary.note = f"{STATUS}: {read.status}"
+        summary.problems.append(summary.note)
+    else:
+        status = read.status
+    summary.family = flat.get("model.name", "")[:40]
+    summary.max_epochs = _whole(status.get("max_epochs")) or configuration.whole_number(flat, "train.max_epochs")
+    _add_figures(summary, status, read.metrics, read.steps)
+    _add_state(summary, status, read)
+    if summary.state == "running":
+        speed = read.steps.epochs_per_second or read.metrics.epochs_per_second
+        summary.left = time_left(summary, speed, configuration.seconds(flat.get("train.max_time")))
+    return summary
+
+
+def time_left(summary: Summary, epochs_per_second: float | None, max_time: float | None) -> float | None:
+    """Seconds to the last epoch at this speed, or to the end of `train.max_time` if that comes first."""
+    limits = []
+    if max_time is not None and summary.elapsed is not None:
+        limits.append(max_time - summary.elapsed)
+    if epochs_per_second and summary.epoch is not None and summary.max_epochs is not None:
+        limits.append((summary.max_epochs - summary.epoch) / epochs_per_second)
+    return max(0.0, min(limits)) if limits else None
+
+
+def _add_figures(summary: Summary, status: dict[str, Any], metrics: Course, steps: Course) -> None:
+    latest = max((metrics, steps), key=lambda course: course.step or 0.0)
+    summary.epoch = _largest(latest.epoch, status.get("epoch"))
+    summary.elapsed = _largest(latest.time, status.get("elapsed"))
+    summary.learning_rate = latest.learning_rate
+    summary.hardware = steps.hardware
+    summary.best, summary.best_is_last = metrics.best, metrics.best_is_last
+
+
+def _add_state(summary: Summary, status: dict[str, Any], read: Readings) -> None:
+    state = status.get("state")
+    if state == "finished":
+        summary.state, summary.note = "finished", _REASONS.get(str(status.get("reason")), "")
+    elif state == "interrupted":
+        summary.state, summary.note = "interrupted", "the same command continues it"
+    elif state == "running":
+        found = life(status, read.updated or 0.0, read.steps.row_seconds or read.metrics.row_seconds)
+        summary.state, summary.note = "running" if found.alive else "silent", found.note
+    elif not summary.note:
+        summary.note = f"{STATUS}: it says nothing of a run"
+        summary.problems.append(summary.note)
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**12 else None
+
+
+def _largest(figure: float | None, said: Any) -> float | None:
+    """The later of what files show and what the status says, if that is a number."""
+    is_number = isinstance(said, int | float) and not isinstance(said, bool) and 0 <= said < 1e15
+    return figure if not is_number else max(figure or 0.0, float(said))

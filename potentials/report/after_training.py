@@ -1,0 +1,85 @@
+"""Training with a report at the end."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from signal import Signals
+
+import torch
+
+from potentials.config.run import RunConfig
+from potentials.devices import choose_device
+from potentials.errors import FolderInUseError, PotentialsError, TrainingError
+from potentials.kernels.dispatch import use_kernels
+from potentials.report.report import write_report
+from potentials.training.journal import Journal
+from potentials.training.processes import is_first_process
+from potentials.training.run import TrainingResult, train
+from potentials.training.run_folder import RunFolder
+from potentials.training.stopping import Interruption, StopRequests
+
+
+@dataclass(frozen=True)
+class ReportedRun:
+    """What came out of a run, and its report."""
+
+    training: TrainingResult
+    report: Path | None
+    """The page; `None` where none was asked for, another process makes it, or training or the page was interrupted."""
+    signal: Signals | None = None
+    """What interrupted the making of the page. The run is finished all the same; the next start makes it."""
+
+
+def train_and_report(config: RunConfig, *, progress: bool = True) -> ReportedRun:
+    """Train as `train` does; when the run is finished, write `report.html` into its folder (`logging.report`).
+
+    A run that was finished before gets a report if it has none. Of several processes the first one makes it.
+
+    Args:
+        config: as loaded.
+        progress: whether to tell the terminal what happens; `log.txt` is told anyway.
+
+    Raises:
+        DataError, TrainingError: as `train`; or the report cannot be written.
+    """
+    result = train(config, progress=progress)
+    folder = RunFolder(f"{result.folder.absolute()}/")
+    there = result.was_finished and folder.report.is_file()
+    if result.interrupted or config.logging.report is False or not is_first_process():
+        return ReportedRun(result, None)
+    if there:
+        Journal(None, progress).result(_line(result))
+        return ReportedRun(result, folder.report)
+    journal = Journal(folder.log, progress)
+    stop = StopRequests(None)
+    try:
+        with stop.listening(), folder.lock(), use_kernels(config.train.kernels):
+            _report(config, result, journal)
+    except Interruption:
+        journal.say("interrupted while the report was made; the run is finished, and the same command makes the report")
+        return ReportedRun(result, None, stop.signal)
+    except FolderInUseError as error:
+        journal.warn(f"{error}; no report is made")
+        return ReportedRun(result, None)
+    except PotentialsError as error:
+        raise TrainingError(
+            f"{error}. The run is finished; the same command makes the report, or logging.report=false leaves it out"
+        ) from error
+    return ReportedRun(result, folder.report)
+
+
+def _report(config: RunConfig, result: TrainingResult, journal: Journal) -> None:
+    quick = config.logging.report == "quick"
+    journal.say(f"making the {'quick ' if quick else ''}report (logging.report: false leaves it out)")
+    device = torch.device("cpu") if config.train.accelerator == "cpu" else choose_device("auto")
+    start = time.monotonic()
+    with journal.console.status("report") as status:
+        write_report(result.best, quick=quick, device=device, seed=config.seed, say=status.update)
+    journal.result(_line(result))
+    journal.record(f"the report took {time.monotonic() - start:.0f} s")
+
+
+def _line(result: TrainingResult) -> str:
+    return f"{'report':8}{result.folder / 'report.html'}"

@@ -1,0 +1,176 @@
+"""The frames of a report with the predictions of the potential, which several sections look at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potentials.data.batch_limits import BatchLimit
+from potentials.data.graph import graphs_from_frames, group_names
+from potentials.data.labels import LabelledFrame
+from potentials.data.lazy.lazy_frames import LazyFrames
+from potentials.potential import Potential
+from potentials.training.evaluation import Evaluation, evaluate_graphs
+
+TRAIN = "train"
+"""Name of the part that the potential was trained on."""
+MOST_FRAMES = 3000
+MOST_ATOMS = 20_000
+"""Of a part, that are evaluated; of larger parts a sample is."""
+_FEWEST_ATOMS = 1000
+_ATOMS_AT_ONCE = 800
+_TIMED_ATOMS = 500
+_SAMPLE = 3
+"""Keeps the choice of the sample apart from others with the same seed."""
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluatedPart:
+    """The frames of a part that were evaluated, and what came of it."""
+
+    name: str
+    frames: Sequence[LabelledFrame]
+    total: int
+    """Frames with labels that the part has; more than `frames` where these are a sample."""
+    evaluation: Evaluation
+    elements: Sequence[str]
+    """Of the potential, which `evaluation.parity.species` numbers."""
+    reference_energies: NDArray[np.float64]
+    """Energy of an isolated atom of each element, eV."""
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether the part has more frames."""
+        return len(self.frames) < self.total
+
+    @property
+    def count(self) -> str:
+        """How many frames: `300`, or of a sample `300 of 5,000`."""
+        return f"{len(self.frames):,} of {self.total:,}" if self.is_sample else f"{self.total:,}"
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """[frames + 1], where each frame's atoms begin."""
+        return np.concatenate([[0], np.cumsum(self.evaluation.parity.atoms)]).astype(np.int64)
+
+    @property
+    def frame_of_atom(self) -> NDArray[np.int64]:
+        """[N], the place of each atom's frame."""
+        return np.repeat(np.arange(len(self.frames)), self.evaluation.parity.atoms)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """All parts that could be evaluated, and what could not."""
+
+    parts: Sequence[EvaluatedPart]
+    remarks: Sequence[str]
+
+    @property
+    def unseen(self) -> Sequence[EvaluatedPart]:
+        """The parts that the potential was not fitted to: all but the training frames."""
+        return [part for part in self.parts if part.name != TRAIN]
+
+
+def evaluate_parts(
+    potential: Potential, parts: Mapping[str, Sequence[LabelledFrame]], seed: int, seconds: float
+) -> Evaluated:
+    """Predict energies, forces and stresses where there are labels.
+
+    Frames without labels, and with elements that the potential does not know, are left out, and a remark says so.
+    Of parts of more than `MOST_FRAMES` frames or `MOST_ATOMS` atoms a random sample is evaluated; of fewer atoms where
+    the potential is slow.
+
+    Args:
+        potential: in evaluation mode, used on the device where it is.
+        parts: labelled frames by name.
+        seed: of the samples.
+        seconds: about how long it may take altogether.
+    """
+    usable, remarks = {}, []
+    for name, frames in parts.items():
+        chosen, total, said = _usable(potential, name, frames, seed)
+        remarks += said
+        if chosen:
+            usable[name] = chosen, total
+    found: list[EvaluatedPart] = []
+    if usable:
+        first, _ = next(iter(usable.values()))
+        most = _affordable_atoms(potential, first, seconds / len(usable))
+        for name, (chosen, total) in usable.items():
+            kept = [chosen[int(place)] for place in sampled_places(atom_counts(chosen), seed, most)]
+            found.append(_evaluated(potential, name, kept, total))
+    return Evaluated(found, remarks)
+
+
+def _evaluated(potential: Potential, name: str, frames: Sequence[LabelledFrame], total: int) -> EvaluatedPart:
+    groups = group_names(frames)
+    graphs = graphs_from_frames(frames, potential.elements, potential.cutoff, groups)
+    limit = BatchLimit("atoms", _ATOMS_AT_ONCE)
+    evaluation = evaluate_graphs(potential, graphs, limit=limit, part=name, groups=groups, rotations=False)
+    energies = potential.reference_energies.cpu().numpy()
+    return EvaluatedPart(name, frames, total, evaluation, potential.elements, energies)
+
+
+def _affordable_atoms(potential: Potential, frames: Sequence[LabelledFrame], seconds: float) -> int:
+    """How many atoms of a part can be evaluated in so many seconds, in coarse steps; at most `MOST_ATOMS`.
+
+    In coarse steps, so that two reports of one machine look at the same sample.
+    """
+    few = frames[: 1 + int(np.searchsorted(np.cumsum(atom_counts(frames)), _TIMED_ATOMS))]
+    for _ in range(2):  # the first time kernels are compiled and memory is found
+        start = time.perf_counter()
+        _evaluated(potential, "", few, len(few))
+        elapsed = time.perf_counter() - start
+    affordable = int(atom_counts(few).sum() / elapsed * seconds)
+    most = MOST_ATOMS
+    while most > max(affordable, _FEWEST_ATOMS):
+        most //= 2
+    return most
+
+
+def _usable(
+    potential: Potential, name: str, frames: Sequence[LabelledFrame], seed: int
+) -> tuple[list[LabelledFrame], int, list[str]]:
+    """Frames that can be evaluated, how many there are of the kind, and what is to be said of the rest."""
+    sample = sampled_places(atom_counts(frames), seed, MOST_ATOMS)
+    read = [frames[int(place)] for place in sample]
+    labelled = [frame for frame in read if frame.has_label]
+    known = set(potential.elements)
+    usable = [frame for frame in labelled if known.issuperset(frame.frame.atoms.get_chemical_symbols())]
+    remarks = []
+    if len(labelled) < len(read):
+        remarks.append(f"{name}: {len(read) - len(labelled)} of {len(read)} frames have no labels and are left out")
+    if len(usable) < len(labelled):
+        symbols = {symbol for frame in labelled for symbol in frame.frame.atoms.get_chemical_symbols()}
+        remarks.append(
+            f"{name}: {len(labelled) - len(usable)} of {len(labelled)} frames are left out, for they have "
+            f"elements that the potential does not know ({', '.join(sorted(symbols - known))}; it knows "
+            f"{', '.join(sorted(known))})"
+        )
+    total = len(usable) if len(sample) == len(frames) else round(len(frames) * len(usable) / len(sample))
+    return usable, total, remarks
+
+
+def sampled_places(num_atoms: NDArray[np.int64], seed: int, most_atoms: int) -> NDArray[np.int64]:
+    """The places of the frames that are looked at, ascending: all, or as many random ones as the limits allow.
+
+    Args:
+        num_atoms: of each frame.
+        seed: of the choice.
+        most_atoms: of all frames together; one frame is taken in any case.
+    """
+    order = np.random.Generator(np.random.PCG64([seed, _SAMPLE])).permutation(len(num_atoms))[:MOST_FRAMES]
+    fitting = max(1, int(np.searchsorted(np.cumsum(num_atoms[order]), most_atoms, side="right")))
+    return np.sort(order[:fitting])
+
+
+def atom_counts(frames: Sequence[LabelledFrame]) -> NDArray[np.int64]:
+    """[frames], without reading those that stay in their files."""
+    if isinstance(frames, LazyFrames):
+        return frames.num_atoms
+    return np.array([len(frame.frame.atoms) for frame in frames], dtype=np.int64)

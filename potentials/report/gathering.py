@@ -1,0 +1,112 @@
+"""From a model file or the folder of a run to the subject of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from potentials import model_file
+from potentials.config import RunConfig, load_config
+from potentials.data.findings import Findings
+from potentials.data.part_facts import Frames
+from potentials.data.parts import divide
+from potentials.data.prepare import fingerprint
+from potentials.errors import ModelFileError, PotentialsError
+from potentials.potential import Potential
+from potentials.report.evaluated import TRAIN
+from potentials.report.subject import Subject
+from potentials.training.run_folder import RunFolder
+
+BUDGET = 30.0
+"""Seconds for each section that simulates."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a potential lies."""
+
+    model_file: Path
+    run: RunFolder | None
+    """The run it came from, if its folder is there."""
+
+    @classmethod
+    def of(cls, path: Path) -> Origin:
+        """Of a model file, or of the best model in the folder of a run.
+
+        Raises:
+            ModelFileError: there is neither.
+        """
+        if path.is_dir():
+            file = RunFolder(f"{path.absolute()}/").best
+            if not file.is_file():
+                raise ModelFileError(
+                    f"{path}: expected a model file or the folder of a run, but there is no {file.name} in it"
+                )
+        else:
+            file = path
+        run = RunFolder(f"{file.absolute().parent}/")
+        return cls(file, run if run.resolved.is_file() else None)
+
+
+def gather(
+    origin: Origin,
+    potential: Potential | None = None,
+    given: Mapping[str, Frames] | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    budget: float = BUDGET,
+    seed: int = 1,
+) -> Subject:
+    """Load the potential and read the data it is held against.
+
+    Args:
+        origin: of the potential.
+        potential: itself, if it has been loaded already.
+        given: labelled frames by name. Without them those of the run are read again, divided as they were; with them
+            its training frames only.
+        device: where to load it.
+        budget: seconds for each section that simulates.
+        seed: of random choices.
+
+    Raises:
+        ModelFileError: the model cannot be loaded.
+    """
+    potential = model_file.load(origin.model_file, device) if potential is None else potential
+    parts, remarks, reason = _parts_of_run(origin, potential)
+    if given:
+        training = {TRAIN: parts[TRAIN]} if TRAIN in parts else {}
+        parts = {**training, **given}
+        remarks = [*remarks, *([reason] if not training and origin.run else [])]
+    return Subject(potential, origin.model_file, parts, origin.run, budget, seed, reason, remarks)
+
+
+def _parts_of_run(origin: Origin, potential: Potential) -> tuple[dict[str, Frames], list[str], str]:
+    """The parts of the run, what is to be said of them, and why there are none, where there are none."""
+    ask = f"potentials report {origin.model_file} DATA holds the potential against labelled structures"
+    if origin.run is None:
+        return {}, [], f"the model does not lie in the folder of its run (resolved.yaml), and no data were given; {ask}"
+    try:
+        config = load_config(origin.run.resolved)
+        parts = divide(config, Findings())
+    except PotentialsError as error:
+        return {}, [], f"the data of the run cannot be read ({error}); {ask}"
+    return (
+        {TRAIN: parts.train, "validation": parts.validation, **parts.tests},
+        _changes(config, potential, parts.train),
+        "",
+    )
+
+
+def _changes(config: RunConfig, potential: Potential, train: Frames) -> list[str]:
+    """What has changed since the potential was trained."""
+    recorded = potential.metadata.get("training_data")
+    if recorded in (None, fingerprint(train)):
+        return []
+    files = config.data.train if isinstance(config.data.train, str) else ", ".join(config.data.train)
+    return [
+        f"the training data ({files}) are not what the potential was trained on: they have changed since, or the model "
+        "file is that of another run"
+    ]

@@ -1,0 +1,178 @@
+"""The whole report: its sections in order, put together into one page."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import torch
+
+from potentials.data.part_facts import Frames
+from potentials.errors import DataError, PotentialsError
+from potentials.files import write_text
+from potentials.pages import Page, Section
+from potentials.report import (
+    crystals,
+    dimers,
+    dynamics,
+    errors,
+    learning,
+    parity,
+    phonons,
+    provenance,
+    speed,
+    stability,
+    symmetry,
+    worst,
+)
+from potentials.report.gathering import BUDGET, Origin, gather
+from potentials.report.subject import Subject
+from potentials.report.summary import summary
+
+Say = Callable[[str], None]
+QUICK_BUDGET = 8.0
+"""Seconds for each section of a quick report."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A section of the report."""
+
+    title: str
+    section: Callable[[Subject], Section]
+    simulates: bool = False
+    """Whether it runs the potential for long; a quick report leaves it out."""
+
+
+SECTIONS: Mapping[str, Entry] = {
+    "learning": Entry(learning.TITLE, learning.section),
+    "parity": Entry(parity.TITLE, parity.section),
+    "errors": Entry(errors.TITLE, errors.section),
+    "worst": Entry(worst.TITLE, worst.section),
+    "dimers": Entry(dimers.TITLE, dimers.section),
+    "crystals": Entry(crystals.TITLE, crystals.section, simulates=True),
+    "phonons": Entry(phonons.TITLE, phonons.section, simulates=True),
+    "dynamics": Entry(dynamics.TITLE, dynamics.section, simulates=True),
+    "stability": Entry(stability.TITLE, stability.section, simulates=True),
+    "symmetry": Entry(symmetry.TITLE, symmetry.section),
+    "speed": Entry(speed.TITLE, speed.section, simulates=True),
+    "provenance": Entry(provenance.TITLE, provenance.section),
+}
+"""In the order of the page, by the names that `--skip` takes."""
+
+
+def write_report(
+    model: Path | str,
+    output: Path | str | None = None,
+    data: Mapping[str, Frames] | None = None,
+    *,
+    quick: bool = False,
+    skip: Collection[str] = (),
+    device: torch.device | str = "cpu",
+    seed: int = 1,
+    say: Say = lambda text: None,
+) -> Path:
+    """Make the report of a potential and write it, whole or not at all.
+
+    Args:
+        model: a model file, or the folder of a run, whose best model it is about.
+        output: the page; `report.html` beside the model if not given.
+        data: labelled frames by name, such as `label_frames` gives, to hold the potential against. Those of its run if
+            not given, as far as these can be read.
+        quick: leave out what simulates.
+        skip: names of `SECTIONS` to leave out.
+        device: to compute on.
+        seed: of random choices.
+        say: told how far it is.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        ModelFileError: there is no model, or it cannot be loaded.
+        DataError: a name in `skip` is none of a section, or the page cannot be written.
+    """
+    _check_names(skip)
+    origin = Origin.of(Path(model))
+    target = origin.model_file.with_name("report.html") if output is None else Path(output)
+    if not os.access(target.parent, os.W_OK):  # before all the work
+        raise DataError(f"{target}: cannot write the report: {target.parent} is no folder that can be written to")
+    subject = gather(origin, given=data, device=device, budget=QUICK_BUDGET if quick else BUDGET, seed=seed)
+    page = make_page(subject, quick=quick, skip=skip, say=say)
+    try:
+        write_text(target, page.html())
+    except OSError as error:
+        raise DataError(f"{target}: cannot write the report: {error}") from error
+    return target
+
+
+def make_page(
+    subject: Subject, *, quick: bool = False, skip: Collection[str] = (), say: Say = lambda text: None
+) -> Page:
+    """Make all sections.
+
+    A section that a `PotentialsError` ends is there all the same and says why it is empty; other exceptions are faults
+    of the program, and are not caught.
+    """
+    _check_names(skip)
+    chosen = {name: entry for name, entry in SECTIONS.items() if name not in skip}
+    sections, seconds = [], {}
+    start = time.monotonic()
+    for number, (name, entry) in enumerate(chosen.items(), 1):
+        say(f"report {number}/{len(chosen)}: {entry.title[0].lower()}{entry.title[1:]}")
+        began = time.monotonic()
+        sections.append(_section(entry, subject, quick))
+        seconds[name] = time.monotonic() - began
+    total = time.monotonic() - start
+    return Page(
+        title=_title(subject),
+        subtitle="Report card of an interatomic potential, made by potentials",
+        sections=[summary(subject, sections), *sections],
+        facts=_facts(subject),
+        footer=_footer(total, seconds, skip),
+    )
+
+
+def _check_names(skip: Collection[str]) -> None:
+    unknown = [name for name in skip if name not in SECTIONS]
+    if unknown:
+        raise DataError(f'no section is called "{unknown[0]}"; expected some of {", ".join(SECTIONS)}')
+
+
+def _section(entry: Entry, subject: Subject, quick: bool) -> Section:
+    if quick and entry.simulates:
+        again = f"potentials report {subject.model_file}"
+        return Section(entry.title, missing=f"Left out, as a quick report was asked for; {again} makes it whole.")
+    try:
+        return entry.section(subject)
+    except PotentialsError as error:
+        return Section(entry.title, missing=str(error))
+
+
+def _title(subject: Subject) -> str:
+    return subject.model_file.name if subject.run is None else subject.run.path.resolve().name
+
+
+def _facts(subject: Subject) -> list[tuple[str, str]]:
+    potential = subject.potential
+    elements = potential.elements
+    shown = ", ".join(elements[:12]) + (f" and {len(elements) - 12} more" if len(elements) > 12 else "")
+    frames = ", ".join(f"{name} {len(frames):,}" for name, frames in subject.parts.items())
+    return [
+        ("family", potential.config.name),
+        ("elements", shown),
+        ("cutoff", f"{potential.cutoff:g} A"),
+        ("weights", f"{sum(weight.numel() for weight in potential.model.parameters()):,}"),
+        ("frames", frames or "none"),
+        ("made", datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")),
+    ]
+
+
+def _footer(total: float, seconds: Mapping[str, float], skip: Collection[str]) -> str:
+    each = ", ".join(f"{name} {spent:.1f} s" for name, spent in seconds.items())
+    left_out = f" Left out: {', '.join(sorted(skip))}." if skip else ""
+    return f"Made in {total:.0f} s ({each}).{left_out}"

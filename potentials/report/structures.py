@@ -1,0 +1,132 @@
+"""Which structures of the data a report computes with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+
+from potentials.data.geometry import heights
+from potentials.data.labels import LabelledFrame
+from potentials.report.subject import Subject
+
+MOST_FRAMES = 500
+"""Of a part, evenly spaced, that are looked at; so much suffices, and frames may have to be read from their files."""
+_NEARLY = 0.005
+"""eV/atom: among frames that are this close to the lowest one the smallest is taken."""
+_TEMPERATURE = re.compile(r"(?<![\d.])(\d{2,4}) ?K(?![a-zA-Z])")
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """The frames that the potential is known to have seen, or what stands for them."""
+
+    frames: Sequence[LabelledFrame]
+    """At most `MOST_FRAMES`, evenly spaced."""
+    name: str
+    """In a sentence, such as "the training data"."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """Frames of one substance: the same proportions of elements, periodic in the same directions."""
+
+    formula: str
+    pbc: tuple[bool, bool, bool]
+    frames: Sequence[LabelledFrame]
+
+    @property
+    def calmest(self) -> Atoms:
+        """The frame with the lowest energy per atom, or without energies the smallest forces; of equals the smallest.
+
+        A copy without results, constraints and velocities.
+        """
+        energies = np.array([frame.energy / len(frame.frame.atoms) for frame in self.frames])
+        sizes = np.array([len(frame.frame.atoms) for frame in self.frames])
+        if np.isfinite(energies).any():
+            near = np.flatnonzero(energies <= np.nanmin(energies) + _NEARLY)
+            order = near[np.lexsort((energies[near], sizes[near]))]
+        else:
+            order = np.lexsort((sizes, np.array([_largest_force(frame) for frame in self.frames])))
+        return bare(self.frames[int(order[0])].frame.atoms)
+
+
+def known(subject: Subject) -> Known:
+    """The training frames where they are at hand, else all frames of the report; maybe none."""
+    if "train" in subject.parts:
+        return Known(_spaced(subject.parts["train"]), "the training data")
+    return Known([frame for part in subject.parts.values() for frame in _spaced(part)], "the data given")
+
+
+def kinds(subject: Subject) -> list[Kind]:
+    """Substances to simulate, the most frequent first; lone atoms and elements unknown to the potential are left out.
+
+    They are those of the data that were given for the report, else those of the training data.
+    """
+    found: dict[tuple[str, tuple[bool, bool, bool]], list[LabelledFrame]] = {}
+    for frame in _to_simulate(subject):
+        atoms = frame.frame.atoms
+        if set(atoms.get_chemical_symbols()) <= set(subject.potential.elements) and not _is_lone(atoms):
+            found.setdefault((_formula(atoms), _pbc(atoms)), []).append(frame)
+    by_number = sorted(found.items(), key=lambda item: -len(item[1]))
+    return [Kind(formula, pbc, frames) for (formula, pbc), frames in by_number]
+
+
+def _to_simulate(subject: Subject) -> Sequence[LabelledFrame]:
+    given = {name: part for name, part in subject.parts.items() if name != "train"}
+    if "validation" in given or not given:  # the parts of a run
+        return known(subject).frames
+    return [frame for part in given.values() for frame in _spaced(part)]
+
+
+def bare(atoms: Atoms) -> Atoms:
+    """Elements, positions, cell and periodicity alone."""
+    return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+
+
+def enlarged(atoms: Atoms, height: float, most_atoms: int) -> Atoms:
+    """Repeat along periodic directions, the thinnest first, until the cell is as high as asked or has as many atoms."""
+    repeats = np.ones(3, dtype=int)
+    lengths = np.full(3, np.inf)
+    lengths[atoms.pbc] = heights(atoms.cell.array, atoms.pbc)
+    while True:
+        thinnest = int(np.argmin(lengths * repeats))
+        larger = repeats + (np.arange(3) == thinnest)
+        if lengths[thinnest] * repeats[thinnest] >= height or len(atoms) * larger.prod() > most_atoms:
+            return atoms.repeat(tuple(int(count) for count in repeats))
+        repeats = larger
+
+
+def named_temperature(subject: Subject) -> int | None:
+    """The highest temperature in K that names of parts, files and groups speak of, such as `300K`."""
+    names = set(subject.parts)
+    for frame in known(subject).frames:
+        names |= {frame.group, frame.frame.file.rpartition("/")[2]}
+    found = [int(text) for name in names for text in _TEMPERATURE.findall(name.replace("_", " "))]
+    return max(found, default=None)
+
+
+def _spaced(frames: Sequence[LabelledFrame]) -> list[LabelledFrame]:
+    count = min(len(frames), MOST_FRAMES)
+    return [frames[index * len(frames) // count] for index in range(count)]
+
+
+def _largest_force(frame: LabelledFrame) -> float:
+    largest = float(np.linalg.norm(frame.forces, axis=1).max())
+    return largest if np.isfinite(largest) else np.inf
+
+
+def _is_lone(atoms: Atoms) -> bool:
+    return len(atoms) == 1 and not atoms.pbc.any()
+
+
+def _formula(atoms: Atoms) -> str:
+    return str(atoms.symbols.formula.reduce()[0].format("hill"))
+
+
+def _pbc(atoms: Atoms) -> tuple[bool, bool, bool]:
+    first, second, third = (bool(periodic) for periodic in atoms.pbc)
+    return first, second, third

@@ -1,0 +1,39 @@
+"""What a report is about: a potential, the data it is held against, and the run it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from potentials.data.labels import LabelledFrame
+from potentials.potential import Potential
+from potentials.report.evaluated import Evaluated, evaluate_parts
+from potentials.training.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a report is about."""
+
+    potential: Potential
+    """In evaluation mode, not compiled."""
+    model_file: Path
+    parts: Mapping[str, Sequence[LabelledFrame]]
+    """`train`, `validation` and the names of test sets; or the data that were given (with `train`, where that can be
+    read); may be empty."""
+    run: RunFolder | None
+    """Where the model came from, if its folder is there."""
+    budget: float
+    """Seconds that a section which simulates may take."""
+    seed: int = 1
+    no_data: str = "no data were given: potentials report MODEL DATA"
+    """Why there are no parts, where there are none, and what to do about it."""
+    remarks: Sequence[str] = ()
+    """What a reader has to know about the data."""
+
+    @cached_property
+    def evaluated(self) -> Evaluated:
+        """The potential's predictions for the parts, made once for all sections."""
+        return evaluate_parts(self.potential, self.parts, self.seed, 2 * self.budget)

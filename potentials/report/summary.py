@@ -1,0 +1,71 @@
+"""The first section of a report: the judgements of all others, with the limits they were held against."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from potentials.pages import Mark, Paragraph, Part, Row, Section, Table
+from potentials.report.subject import Subject
+
+TITLE = "Summary"
+_ORDER = ("bad", "look", "good")
+_NAMELESS = ("", "judgement")
+"""Heads of columns that say nothing beside the mark itself."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A mark in a table of a section."""
+
+    what: str
+    mark: Mark
+
+
+def judgements(section: Section) -> list[Judgement]:
+    """All that a section judges."""
+    return [found for table in _tables(section.parts) for found in _judgements(table)]
+
+
+def summary(subject: Subject, sections: Sequence[Section]) -> Section:
+    """A row for each section: how much it judges, the worst of it, and what good looks like."""
+    rows = [_row(section) for section in sections if section.missing is not None or judgements(section)]
+    table = Table(
+        ["section", "judged", "the worst of it", "", "good looks like"],
+        rows,
+        "Only what has a stated limit is judged; limits stand in the last column and in the sections. A mark says "
+        "where to look, not whether the potential serves your purpose.",
+        text_columns=(1, 2, 4),
+    )
+    remarks = [Paragraph(f"Note: {text}.") for text in subject.remarks]
+    return Section(TITLE, parts=[*remarks, table])
+
+
+def _row(section: Section) -> list[str | Mark]:
+    if section.missing is not None:
+        return [section.title, "-", section.missing, Mark("none", "not there"), ""]
+    found = judgements(section)
+    counts: Counter[str] = Counter(one.mark.kind for one in found)
+    worst = min(found, key=lambda one: _ORDER.index(one.mark.kind))
+    judged = ", ".join(f"{counts[kind]} {kind}" for kind in reversed(_ORDER) if counts[kind])
+    return [section.title, judged, worst.what, Mark(worst.mark.kind, worst.mark.kind), section.good]
+
+
+def _tables(parts: Sequence[Part]) -> Iterator[Table]:
+    for part in parts:
+        if isinstance(part, Table):
+            yield part
+        elif isinstance(part, Row):
+            yield from _tables(part.parts)
+
+
+def _judgements(table: Table) -> Iterator[Judgement]:
+    for row in table.rows:
+        name = row[0].text if isinstance(row[0], Mark) else row[0]
+        if name.replace(",", "").isdigit():
+            name = f"{table.columns[0]} {name}"
+        for head, cell in zip(table.columns, row, strict=True):
+            if isinstance(cell, Mark) and cell.kind in _ORDER:
+                label = "" if head in _NAMELESS else f"{head} "
+                yield Judgement(f"{name}: {label}{cell.text}", cell)

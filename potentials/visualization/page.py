@@ -1,0 +1,79 @@
+"""The page: a potential, a structure, and what the one does with the other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ase import Atoms
+
+from potentials.pages import Page
+from potentials.potential import Potential
+from potentials.visualization.observation import anatomy_of, observe
+from potentials.visualization.scene import scene_of
+from potentials.visualization.sections import (
+    energies_section,
+    features_section,
+    harmonics_section,
+    messages_section,
+    paths_section,
+    radial_section,
+    turning_section,
+)
+from potentials.visualization.signals import sphere_json
+from potentials.visualization.turning import turn
+from potentials.visualization.widget import SharedData, visualize_script
+
+
+def visualization_page(
+    potential: Potential, atoms: Atoms, *, model_name: str, structure_name: str, atom: int | None = None
+) -> str:
+    """One self-contained, interactive HTML page.
+
+    Args:
+        potential: on the CPU, as `potentials.load` gives it.
+        atoms: the structure, in A.
+        model_name: what the model is called on the page.
+        structure_name: what the structure is called on the page.
+        atom: number of the atom whose surroundings are shown where a structure has too many atoms to show.
+
+    Raises:
+        PotentialsError: the family cannot be looked into.
+        DataError: no atoms, too many, or no atom of that number.
+        UnknownElementError: an element the potential does not know.
+    """
+    anatomy = anatomy_of(potential)
+    scene = scene_of(atoms, atom)
+    observation = observe(potential, atoms)
+    turns = turn(potential, observation, list(anatomy.features), atoms, scene.shown)
+    config = potential.config
+    highest = max([anatomy.edge_degree, *(place.layout.degree for place in anatomy.features)])
+    sections = [
+        harmonics_section(anatomy),
+        radial_section(potential, anatomy, observation),
+        paths_section(anatomy),
+        messages_section(anatomy, observation, scene),
+        features_section(anatomy, observation, scene),
+        turning_section(turns, potential.precision, config.exactly_symmetric),
+        energies_section(potential, atoms, observation, scene),
+    ]
+    shared = SharedData({"sphere": sphere_json(highest), "structure": scene.json()})
+    # What all pictures share stands in a section that is never empty.
+    sections[-1] = replace(sections[-1], parts=[*sections[-1].parts, shared])
+    facts = [
+        ("model", model_name),
+        ("family", config.name),
+        ("cutoff", f"{potential.cutoff:g} A"),
+        ("elements", ", ".join(potential.elements)),
+        ("structure", f"{structure_name}: {atoms.get_chemical_formula()}"),
+        ("neighbours of an atom", f"{observation.topology.num_edges / len(atoms):.1f} on average"),
+        ("energy", f"{observation.energy:.4f} eV"),
+    ]
+    subtitle = "From atoms to energies and forces, step by step. " + scene.note
+    return Page(
+        "What your potential does with a molecule",
+        subtitle.strip(),
+        sections,
+        facts,
+        "Made by `potentials visualize`. Everything here was computed by the model itself.",
+        [visualize_script()],
+    ).html()

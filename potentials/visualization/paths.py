@@ -1,0 +1,196 @@
+"""Tensor-product paths of a network: which blocks couple into which, as a diagram and as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+
+from potentials.equivariant import Irrep
+from potentials.equivariant.couplings import coupling_coefficients
+from potentials.models.anatomy import Anatomy, ManyBodyProducts
+from potentials.pages import palette
+
+Path = tuple[Irrep, Irrep, Irrep]
+TIMES, TO = "\u00d7", "\u2192"
+_SMALL = 1e-12
+
+
+@dataclass(frozen=True)
+class CountedPath:
+    """A path and what it costs.
+
+    Args:
+        path: block of the first factor, block of the second, block of the product.
+        weights: learned functions or numbers, one for each channel.
+        terms: products of two components with a coefficient that is not zero.
+    """
+
+    path: Path
+    weights: int
+    terms: int
+
+    def __str__(self) -> str:
+        first, second, product = self.path
+        return f"{first} {TIMES} {second} {TO} {product}"
+
+
+@dataclass(frozen=True)
+class Couplings:
+    """All paths of one tensor product of a network.
+
+    Args:
+        name: where it is.
+        first: what the first factor is.
+        second: what the second factor is.
+        product: what comes out.
+        paths: counted.
+        has_weights: whether each path has learned weights of its own.
+    """
+
+    name: str
+    first: str
+    second: str
+    product: str
+    paths: Sequence[CountedPath]
+    has_weights: bool
+
+
+def terms_of(path: Path) -> int:
+    """Coefficients of a path's coupling tensor that are not zero."""
+    degrees = (irrep.degree for irrep in path)
+    return int((np.abs(coupling_coefficients(*degrees)) > _SMALL).sum())
+
+
+def couplings_of(anatomy: Anatomy) -> list[Couplings]:
+    """All tensor products of two factors, in order."""
+    found = [
+        Couplings(
+            f"messages, {place.name}",
+            "features of the neighbour",
+            "harmonics of the edge",
+            "message",
+            [CountedPath(path, anatomy.channels if place.learned else 0, terms_of(path)) for path in place.paths],
+            place.learned,
+        )
+        for place in anatomy.rounds
+        if place.paths
+    ]
+    found += [
+        Couplings(
+            f"pair products, {products.name}",
+            products.first,
+            products.second,
+            "product",
+            [CountedPath(path, 0, terms_of(path)) for path in products.paths],
+            False,
+        )
+        for products in anatomy.pair_products
+    ]
+    return found
+
+
+def coupling_figure(couplings: Couplings) -> go.Figure:
+    """Three columns of blocks; each path a line from the first factor over the second to the product."""
+    columns = [_distinct(path.path[position] for path in couplings.paths) for position in range(3)]
+    heights = [_heights(column) for column in columns]
+    firsts = columns[0]
+    most = max(path.terms for path in couplings.paths)
+    figure = go.Figure()
+    for counted in couplings.paths:
+        corners = [heights[position][counted.path[position]] for position in range(3)]
+        x, y = _curve(corners)
+        colour = palette.SERIES[firsts.index(counted.path[0]) % len(palette.SERIES)]
+        weights = f"{counted.weights} weights, one a channel<br>" if couplings.has_weights else ""
+        text = f"{counted}<br>{weights}{counted.terms} couplings that are not zero"
+        figure.add_scatter(
+            x=x,
+            y=y,
+            mode="lines",
+            line={"color": colour, "width": 1.2 + 4 * counted.terms / most},
+            opacity=0.6,
+            text=[text] * len(x),
+            hovertemplate="%{text}<extra></extra>",
+            showlegend=False,
+        )
+    for position, column in enumerate(columns):
+        arriving = {irrep: sum(path.path[position] == irrep for path in couplings.paths) for irrep in column}
+        figure.add_scatter(
+            x=[position] * len(column),
+            y=[heights[position][irrep] for irrep in column],
+            mode="markers+text",
+            marker={"size": 34, "color": "var(--surface)", "line": {"color": palette.INK, "width": 1.5}},
+            text=[str(irrep) for irrep in column],
+            customdata=[arriving[irrep] for irrep in column],
+            hovertemplate="%{text}: %{customdata} paths<extra></extra>",
+            showlegend=False,
+        )
+    heads = [couplings.first, couplings.second, couplings.product]
+    figure.update_layout(
+        xaxis={
+            "range": [-0.35, 2.35],
+            "tickvals": [0, 1, 2],
+            "ticktext": heads,
+            "side": "top",
+            "showgrid": False,
+            "ticks": "",
+            "showline": False,
+        },
+        yaxis={"visible": False, "range": [-0.16, 1.12]},
+        hovermode="closest",
+        margin={"l": 8, "r": 8, "t": 40, "b": 8},
+    )
+    return figure
+
+
+def products_figure(products: Sequence[ManyBodyProducts]) -> go.Figure:
+    """Stacked bars: independent products by block that is made and number of factors."""
+    figure = go.Figure()
+    labels = [(place.name, str(irrep)) for place in products for irrep in place.counts]
+    most = max(len(counts) for place in products for counts in place.counts.values())
+    for order in range(most):
+        numbers = [
+            counts[order] if order < len(counts) else 0 for place in products for counts in place.counts.values()
+        ]
+        figure.add_bar(
+            x=[list(part) for part in zip(*labels, strict=True)],
+            y=numbers,
+            name="1 factor" if order == 0 else f"{order + 1} factors",
+            marker={"color": palette.SERIES[order]},
+            text=numbers,
+            textposition="inside",
+            textangle=0,
+            insidetextfont={"color": "var(--ground)"},
+            hovertemplate="%{x}: %{y}<extra>%{fullData.name}</extra>",
+        )
+    figure.update_layout(
+        legend_traceorder="normal",
+        barmode="stack",
+        yaxis_title="independent products",
+        xaxis_title="place and block that is made",
+    )
+    return figure
+
+
+def _distinct(irreps: Iterable[Irrep]) -> list[Irrep]:
+    """Sorted by degree, those of the parity of proper tensors first."""
+    return sorted(set(irreps), key=lambda irrep: (irrep.degree, irrep.parity != (-1) ** irrep.degree))
+
+
+def _heights(column: Sequence[Irrep]) -> dict[Irrep, float]:
+    if len(column) == 1:
+        return {column[0]: 0.5}
+    return {irrep: 1 - number / (len(column) - 1) for number, irrep in enumerate(column)}
+
+
+def _curve(corners: Sequence[float]) -> tuple[list[float], list[float]]:
+    """A line that leaves and reaches each column level."""
+    t = np.linspace(0, 1, 16)
+    ease = t * t * (3 - 2 * t)
+    x = np.concatenate([t, 1 + t[1:]])
+    y = np.concatenate(
+        [corners[0] + (corners[1] - corners[0]) * ease, corners[1] + (corners[2] - corners[1]) * ease[1:]]
+    )
+    return np.round(x, 3).tolist(), np.round(y, 4).tolist()

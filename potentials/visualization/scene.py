@@ -1,0 +1,91 @@
+"""Which atoms of a structure are shown, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from potentials.errors import DataError
+from potentials.pages import StructureFrame
+from potentials.pages.structure import structure_json
+
+MOST_SHOWN = 40
+"""Atoms. More cannot be told apart in a picture, and their features would make the page large."""
+MOST_ATOMS = 5000
+"""Of a structure; the network sees all of it, many times."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """The atoms that are shown.
+
+    Args:
+        atoms: the whole structure.
+        shown: numbers of the atoms shown.
+        positions: [shown, 3] A, around the origin; in periodic structures the images next to the first atom chosen.
+        note: what is not shown, in a sentence; empty where everything is.
+    """
+
+    atoms: Atoms
+    shown: NDArray[np.int64]
+    positions: NDArray[np.float64]
+    note: str
+
+    @property
+    def symbols(self) -> list[str]:
+        """Chemical symbols of the atoms shown."""
+        symbols = self.atoms.get_chemical_symbols()
+        return [symbols[number] for number in self.shown]
+
+    def json(self) -> dict[str, Any]:
+        """What `visualize.js` draws, as `structure_json` has it, with the atoms' numbers."""
+        drawn = Atoms(self.symbols, positions=self.positions)
+        return {**structure_json(StructureFrame("", drawn)), "numbers": self.shown.tolist(), **self._view()}
+
+    def _view(self) -> dict[str, Any]:
+        """From where one sees most: the way the structure is widest lies across the picture."""
+        _, _, axes = np.linalg.svd(self.positions)
+        along, across, through = axes * np.sign(axes[np.arange(3), np.abs(axes).argmax(axis=1)])[:, None]
+        eye = through + 0.25 * across + 0.2 * along
+        return {"eye": np.round(eye / np.linalg.norm(eye), 4).tolist(), "up": np.round(across, 4).tolist()}
+
+
+def scene_of(atoms: Atoms, centre: int | None = None) -> Scene:
+    """Choose what to show.
+
+    Args:
+        atoms: the structure.
+        centre: number of the atom whose surroundings are shown where there are too many atoms; by default the one
+            nearest to the middle.
+
+    Raises:
+        DataError: no atoms, too many, or no atom of that number.
+    """
+    if not len(atoms):
+        raise DataError("expected a structure with atoms in it, got one without")
+    if len(atoms) > MOST_ATOMS:
+        raise DataError(
+            f"expected at most {MOST_ATOMS} atoms, got {len(atoms)}; cut out the surroundings you want to look at"
+        )
+    if centre is not None and not 0 <= centre < len(atoms):
+        raise DataError(f"--atom: expected a number from 0 to {len(atoms) - 1}, got {centre}")
+    chosen = centre
+    if chosen is None:
+        chosen = int(np.argmin(np.linalg.norm(atoms.positions - atoms.positions.mean(axis=0), axis=1)))
+    if len(atoms) <= MOST_SHOWN:
+        shown, positions, note = np.arange(len(atoms)), np.array(atoms.positions), ""
+    else:
+        offsets = atoms.get_distances(chosen, np.arange(len(atoms)), mic=True, vector=True)
+        nearest = np.argsort(np.linalg.norm(offsets, axis=1), kind="stable")[:MOST_SHOWN]
+        shown = np.sort(nearest)
+        positions = offsets[shown]
+        symbol = atoms.get_chemical_symbols()[chosen]
+        note = (
+            f"The structure has {len(atoms)} atoms. The network sees them all; shown are the {MOST_SHOWN} nearest to "
+            f"atom {symbol} {chosen} (--atom chooses another)."
+        )
+    return Scene(atoms, shown.astype(np.int64), positions - positions.mean(axis=0), note)

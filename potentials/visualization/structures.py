@@ -1,0 +1,58 @@
+"""Which structure is shown: the one that was asked for, or one of the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from potentials.data.frames import Frame, expand_files, read_file
+from potentials.errors import DataError
+from potentials.potential import Potential
+
+_LOOKED_AT = 50
+"""Frames in which something larger than an isolated atom is looked for."""
+
+
+def structure_to_show(potential: Potential, structure: str | None) -> Frame:
+    """The structure to show.
+
+    Args:
+        potential: whose training data are looked at where no structure is given.
+        structure: as `read_frames` takes it. Of a file without a frame number the first frame that is no single atom,
+            if there is one among the first few.
+
+    Raises:
+        DataError: it cannot be read, or none is given and the training data are not there.
+    """
+    if structure is not None:
+        return _first_of(structure)
+    source = _training_data(potential.metadata)
+    if source is None:
+        raise DataError(
+            "no structure is given, and the model does not say what it was trained on; name one after the model"
+        )
+    try:
+        return _first_of(source)
+    except DataError as error:
+        raise DataError(
+            f"no structure is given, and the training data of the model cannot be read ({error}); name one after the "
+            "model"
+        ) from error
+
+
+def _first_of(entry: str) -> Frame:
+    name, path, selection = expand_files(entry)[0]
+    if selection is not None:
+        return read_file(name, path, selection)[0]
+    frames = read_file(name, path, f":{_LOOKED_AT}")
+    return next((frame for frame in frames if len(frame.atoms) > 1), frames[0])
+
+
+def _training_data(metadata: Mapping[str, Any]) -> str | None:
+    """The first file of the training data. Anything may stand in the header."""
+    found: Any = metadata
+    for key in ("config", "data", "train"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    if isinstance(found, list) and found:
+        found = found[0]
+    return found if isinstance(found, str) else None

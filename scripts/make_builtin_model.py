@@ -1,0 +1,87 @@
+"""The potential that ships with the package as `builtin:ethanol`, and its card.
+
+    potentials train configs/ethanol-guide.yaml
+    python scripts/make_builtin_model.py runs/ethanol-guide
+
+The file is that of the run, except that its header names the run without the folder it was trained in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from potentials import model_file
+from potentials.training.error_table import UNITS, ErrorTable
+
+ROOT = Path(__file__).parent.parent
+CONFIGURATION = "configs/ethanol-guide.yaml"
+FOLDER = ROOT / "potentials" / "data" / "builtin"
+CARD = """# builtin:ethanol as a potential
+
+A small MACE with {parameters:,} weights in {precision}, for trying commands and for the guide docs/what-it-does.md. It
+knows ethanol near 300 K and 500 K as GFN2-xTB describes it, and nothing else: it is not meant for research.
+
+## How it was made
+
+    potentials train {configuration}
+    python scripts/make_builtin_model.py runs/ethanol-guide
+
+in {minutes:.0f} minutes on one core of a machine that did other things besides, with {versions}.
+
+## Errors
+
+{units}
+
+{errors}
+
+## Licence
+
+CC0 1.0, as the data it was trained on (`ethanol.md`).
+"""
+
+
+def main() -> None:
+    """Write the model file and its card."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="folder of the finished run")
+    run: Path = parser.parse_args().run
+    potential = model_file.load(run / "best.potential")
+    potential.metadata["config"]["run"] = "ethanol-guide"
+    paths = absolute_paths(potential.metadata)
+    if paths:
+        sys.exit(f"the header would name places on this machine: {', '.join(paths)}")
+    model_file.save(potential, FOLDER / "ethanol.potential")
+    table = ErrorTable.from_json(json.loads((run / "errors.json").read_text()))
+    with (run / "metrics.csv").open() as file:
+        seconds = float(list(csv.DictReader(file))[-1]["time_s"])
+    card = CARD.format(
+        parameters=sum(parameter.numel() for parameter in potential.model.parameters()),
+        precision=potential.precision,
+        configuration=CONFIGURATION,
+        minutes=seconds / 60,
+        versions=", ".join(f"{package} {version(package)}" for package in ("potentials", "torch", "e3nn")),
+        units=f"{UNITS.partition(', stress')[0]}.",
+        errors="\n".join(f"    {line}" for line in table.text().splitlines()),
+    )
+    (FOLDER / "ethanol-potential.md").write_text(card, encoding="utf-8")
+    print(card)
+
+
+def absolute_paths(value: Any) -> list[str]:
+    """Text in a header that looks like a path from the root or a home folder."""
+    if isinstance(value, dict):
+        return [path for inner in value.values() for path in absolute_paths(inner)]
+    if isinstance(value, list):
+        return [path for inner in value for path in absolute_paths(inner)]
+    return [value] if isinstance(value, str) and re.match(r"[/~]|[A-Za-z]:\\", value) else []
+
+
+if __name__ == "__main__":
+    main()

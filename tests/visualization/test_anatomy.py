@@ -1,0 +1,62 @@
+"""What is seen inside a network is what it computes: messages add up to its sums, features turn as e3nn says."""
+
+import numpy as np
+import pytest
+import torch
+from ase.build import molecule
+from e3nn import o3
+from physics.cases import Case, cases
+
+from potentials.equivariant import random_rotation
+from potentials.models.anatomy import recorded
+from potentials.visualization.observation import anatomy_of, observe
+from potentials.visualization.turning import turned
+
+ETHANOL = molecule("CH3CH2OH")
+
+
+@pytest.mark.parametrize("case", cases(), ids=str)
+def test_messages_add_up_to_the_sums_of_the_network(case: Case) -> None:
+    potential = case.potential()
+    seen = observe(potential, ETHANOL)
+    for place in anatomy_of(potential).rounds:
+        messages = seen.messages(place)
+        assert np.abs(messages).max() > 1e-3
+        if place.summed is not None:
+            sums = np.zeros((len(ETHANOL), *messages.shape[1:]))
+            np.add.at(sums, seen.topology.receivers.numpy(), messages)
+            np.testing.assert_allclose(sums, place.summed(seen.recording).detach().numpy(), atol=1e-12)
+
+
+def _matrix_of_e3nn(degree: int, parity: int, rotation: torch.Tensor) -> np.ndarray:
+    """In float64: e3nn makes its generators in the default precision."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        return o3.Irrep(degree, parity).D_from_matrix(rotation).numpy()
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("case", cases(), ids=str)
+def test_features_turn_by_the_matrices_of_e3nn(case: Case, mirrored: bool) -> None:
+    potential = case.potential()
+    rotation = random_rotation(torch.Generator().manual_seed(3), torch.float64) * (-1 if mirrored else 1)
+    before, after = observe(potential, ETHANOL), observe(potential, turned(ETHANOL, rotation.numpy()))
+    for place in anatomy_of(potential).features:
+        if place.grid is not None:
+            continue
+        features, expected = before.features(place), []
+        for irrep, part in zip(place.layout, place.layout.slices(), strict=True):
+            matrix = _matrix_of_e3nn(irrep.degree, irrep.parity, rotation)
+            expected.append(np.einsum("ab,nbc->nac", matrix, features[:, part]))
+        assert np.abs(features).max() > 1e-3
+        np.testing.assert_allclose(after.features(place), np.concatenate(expected, axis=1), atol=1e-10)
+
+
+def test_a_recording_ends_with_its_context() -> None:
+    case = cases()[0]
+    potential = case.potential()
+    with recorded(potential.model):
+        assert potential.model._forward_hooks
+    assert not any(module._forward_hooks for module in potential.model.modules())
