@@ -16,6 +16,7 @@ from potentials.kernels.dispatch import use_kernels
 from potentials.report.report import write_report
 from potentials.training.journal import Journal
 from potentials.training.processes import is_first_process
+from potentials.training.report_record import record_report
 from potentials.training.run import TrainingResult, train
 from potentials.training.run_folder import RunFolder
 from potentials.training.stopping import Interruption, StopRequests
@@ -78,6 +79,7 @@ def _report(config: RunConfig, result: TrainingResult, journal: Journal) -> None
     with journal.console.status("report") as status:
         write_report(result.best, quick=quick, device=device, seed=config.seed, say=status.update)
     journal.result(_line(result))
+    record_report(RunFolder(f"{result.folder.absolute()}/"), config.logging, journal)
     journal.record(f"the report took {time.monotonic() - start:.0f} s")
 
 
