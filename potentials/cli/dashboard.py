@@ -24,4 +24,9 @@ def dashboard(
     """
     from potentials.dashboard.serving import serve
 
-    serve(folder, host, port, public, lambda text: print(text, flush=True))
+    serve(folder, host, port, public, _say)
+
+
+def _say(text: str) -> None:
+    """Print it; names of folders may hold bytes that are no text."""
+    print(text.encode("utf-8", "backslashreplace").decode(), flush=True)

@@ -45,12 +45,17 @@ def serve(path: Path, host: str, port: int | None, public: bool, say: Callable[[
     listening = _listen(host, port)
     address = _address(host, listening.getsockname()[1])
     say(_greeting(folder, address, listening.getsockname()[1], host))
+    with listening:
+        answer(folder, listening, host)
+
+
+def answer(folder: Folder, listening: socket.socket, host: str) -> None:
+    """Answer requests until interrupted."""
     dashboard = Dashboard(folder)
     # What takes longest, looking at all runs for the first time, begins before somebody asks.
     threading.Thread(target=dashboard.overview.changes, args=(0,), daemon=True).start()
-    app = application(dashboard, names_of(host), addresses=not is_loopback(host))
     config = uvicorn.Config(
-        app,
+        application(dashboard, names_of(host), addresses=not is_loopback(host)),
         log_level="warning",
         access_log=False,
         lifespan="off",
@@ -59,13 +64,16 @@ def serve(path: Path, host: str, port: int | None, public: bool, say: Callable[[
         server_header=False,
         timeout_graceful_shutdown=1,
     )
-    with listening:
-        uvicorn.Server(config).run(sockets=[listening])
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 def _listen(host: str, port: int | None) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     wanted = USUAL_PORT if port is None else port
+    try:
+        host.encode("idna")
+    except UnicodeError as error:
+        raise DashboardError(f"--host {host}: expected an address or the name of this machine ({error})") from error
     try:
         return _bound(family, host, wanted)
     except OSError as error:

@@ -206,7 +206,9 @@ def check(example: Example, folder: Path) -> str:
     inside = folder / "here"
     prepare(inside)
     environment = {"POTENTIALS_KERNELS": "reference", "WANDB_MODE": "offline", "COLUMNS": "100"}
-    with contextlib.chdir(inside), patch.dict(os.environ, environment), limited(SECONDS):
+    # The dashboard gets as far as listening; it would serve until somebody ends it.
+    unending = patch("potentials.dashboard.serving.answer")
+    with contextlib.chdir(inside), patch.dict(os.environ, environment), unending, limited(SECONDS):
         result = CliRunner().invoke(app, list(example.arguments))
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise AssertionError(f"{' '.join(example.arguments)[:500]}: a traceback") from result.exception
