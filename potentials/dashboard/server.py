@@ -45,6 +45,11 @@ class Dashboard:
         self.curves = Curves(folder)
         self.machine = Machine()
 
+    def prepare(self) -> None:
+        """Do what takes longest before somebody asks: looking at all runs for the first time, compressing plotly.js."""
+        self.overview.changes(0)
+        asset(PLOTLY)
+
     def page(self, _: Request) -> Response:
         """The page itself; what stands on it comes by the other requests."""
         return HTMLResponse(_page(readable(str(self.folder.path))))

@@ -52,8 +52,7 @@ def serve(path: Path, host: str, port: int | None, public: bool, say: Callable[[
 def answer(folder: Folder, listening: socket.socket, host: str) -> None:
     """Answer requests until interrupted."""
     dashboard = Dashboard(folder)
-    # What takes longest, looking at all runs for the first time, begins before somebody asks.
-    threading.Thread(target=dashboard.overview.changes, args=(0,), daemon=True).start()
+    threading.Thread(target=dashboard.prepare, daemon=True).start()
     config = uvicorn.Config(
         application(dashboard, names_of(host), addresses=not is_loopback(host)),
         log_level="warning",

@@ -1,4 +1,4 @@
-// The curves of the runs that are shown, with plotly, which is loaded when there is something to draw.
+// The curves of the runs that are shown, with plotly, which is loaded once the table is there.
 "use strict";
 const charts = (() => {
   const rmse = (name, unit) => ({ file: "metrics", columns: { rmse: `${name}_rmse_${unit}`, mae: `${name}_mae_${unit}` } });
@@ -122,7 +122,13 @@ const charts = (() => {
     none.textContent = !shown.length ? "Choose runs in the table to see their curves." : any ? "These runs have written no figures yet." : "Reading ...";
     byId("reading").hidden = !server.reading();
     if (!drawn) return;
-    await loadPlotly();
+    try {
+      await loadPlotly();
+    } catch (error) {
+      none.hidden = false;
+      none.textContent = `Curves cannot be drawn: ${error.message}. Load the page again.`;
+      return;
+    }
     for (const chart of CHARTS) {
       const { figure, drawing } = figures.get(chart.id);
       if (figure.hidden) continue;
@@ -161,5 +167,5 @@ const charts = (() => {
     document.addEventListener("curveschange", update);
   }
 
-  return { start, show, update };
+  return { start, show, update, loadPlotly };
 })();

@@ -49,6 +49,7 @@
     selection.keepOnly(new Set(server.keys()));
     if (!begun && server.keys().length) {
       begun = true;
+      charts.loadPlotly().catch(() => {}); // while the curves are read; the charts say it if that fails
       if (!selection.wasStored) chooseSome();
     }
     view();
