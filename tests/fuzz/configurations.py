@@ -34,9 +34,9 @@ class Example:
 
 @cache
 def shipped(study: bool) -> tuple[str, ...]:
-    """The configurations of `configs/`."""
+    """The configurations of `configs/`; sweeps are wandb's."""
     folder = REPOSITORY / "configs"
-    files = sorted(folder.rglob("*.yaml"))
+    files = sorted(file for file in folder.rglob("*.yaml") if file.parent.name != "sweeps")
     return tuple(file.read_text() for file in files if (file.parent.name == "studies") == study)
 
 
