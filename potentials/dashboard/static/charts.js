@@ -108,8 +108,16 @@ const charts = (() => {
     potentialsPlots.draw(drawing, { data: drawn, layout: layout(chart, drawn) });
   }
 
-  // Shows what there is to show, and draws what is or was in view.
-  async function update() {
+  // Shows what there is to show and draws it; what changes meanwhile is drawn after.
+  let drawing = null, again = false;
+  function update() {
+    if (drawing) again = true;
+    else drawing = (async () => { do { again = false; await drawAll(); } while (again); })().finally(() => { drawing = null; });
+    return drawing;
+  }
+
+  // What is or was in view.
+  async function drawAll() {
     const any = shown.some((key) => server.curve(key));
     let drawn = 0;
     for (const chart of CHARTS) {
@@ -132,8 +140,10 @@ const charts = (() => {
     for (const chart of CHARTS) {
       const { figure, drawing } = figures.get(chart.id);
       if (figure.hidden) continue;
-      if ("drawn" in drawing.dataset) draw(chart);
-      else if (!drawing.dataset.waits) { drawing.dataset.waits = "1"; potentialsPlots.whenSeen(drawing, () => draw(chart)); }
+      if ("drawn" in drawing.dataset) {
+        draw(chart);
+        await new Promise((resolve) => setTimeout(resolve)); // clicks and the table come between two charts
+      } else if (!drawing.dataset.waits) { drawing.dataset.waits = "1"; potentialsPlots.whenSeen(drawing, () => draw(chart)); }
     }
   }
 
@@ -164,7 +174,7 @@ const charts = (() => {
     slider.addEventListener("input", () => { smoothing = Number(slider.value); update(); });
     byId("chart-controls").append(...CONTROLS.map(control), make("label", {}, make("span", { class: "name" }, "smoothing"), slider),
       make("span", { class: "reading", id: "reading", role: "status", hidden: true }, "reading long files; curves so far are samples"));
-    document.addEventListener("curveschange", update);
+    document.addEventListener("curveschange", (event) => event.detail.push(update()));
   }
 
   return { start, show, update, loadPlotly };

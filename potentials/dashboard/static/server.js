@@ -1,12 +1,12 @@
-// What the server knows: rows of runs and points of curves, asked for every two seconds, of which only the news are sent.
+// What the server knows: rows of runs and points of curves, of which only the news are sent.
 // Tells by "runschange" and "curveschange" on document.
 "use strict";
 const server = (() => {
-  const SECONDS = 2;
+  const REST = 0.4, SHARE = 3; // seconds until news are asked for again: at least, and as a multiple of what they last took
   const runs = new Map(); // key -> row
   let keys = [], remarks = [], revision = 0, offset = 0, lastHeard = null;
   let curves = new Map(); // key -> { steps, metrics }, each { seen, columns: name -> [x, y] }
-  let axis = "step", asking = null, reading = false;
+  let axis = "step", reading = false;
 
   async function ask(address) {
     const answer = await fetch(address, { cache: "no-store" });
@@ -49,40 +49,59 @@ const server = (() => {
     for (const [key, kinds] of Object.entries(answer.runs)) for (const [kind, news] of Object.entries(kinds)) take(key, kind, news);
     const wasReading = reading;
     reading = answer.more;
-    if (Object.keys(answer.runs).length || wasReading !== reading) document.dispatchEvent(new CustomEvent("curveschange"));
-    if (reading) setTimeout(() => refresh(), 60);
+    const drawn = []; // promises of those who draw, so that the next question waits for them
+    if (Object.keys(answer.runs).length || wasReading !== reading) document.dispatchEvent(new CustomEvent("curveschange", { detail: drawn }));
+    await Promise.all(drawn);
+    if (reading) setTimeout(lines, 60);
   }
 
-  // One round at a time; what is wanted meanwhile is asked for in the next.
-  let wanted = false;
-  async function refresh() {
-    if (asking) { wanted = true; return; }
-    asking = true;
-    try {
-      await askRuns();
-      await askCurves(shownKeys());
-      lastHeard = Date.now() / 1000;
-      byId("lost").hidden = true;
-    } catch (error) {
-      byId("lost").textContent = `The server does not answer${lastHeard ? ` since ${formats.time(lastHeard)}` : ""} (${error.message}); trying again.`;
-      byId("lost").hidden = false;
+  function heard() {
+    lastHeard = Date.now() / 1000;
+    byId("lost").hidden = true;
+  }
+
+  function notHeard(error) {
+    byId("lost").textContent = `The server does not answer${lastHeard ? ` since ${formats.time(lastHeard)}` : ""} (${error.message}); trying again.`;
+    byId("lost").hidden = false;
+  }
+
+  // A function that asks now, and again and again while the window is seen: the longer answers and drawing take, the less often.
+  // One question at a time; what is wanted meanwhile is asked next.
+  function repeated(question) {
+    let asking = false, wanted = false, timer = null, took = 0;
+    async function once() {
+      const begun = performance.now();
+      try { await question(); heard(); } catch (error) { notHeard(error); }
+      took = performance.now() - begun;
     }
-    asking = false;
-    if (wanted) { wanted = false; refresh(); }
+    async function now() {
+      wanted = true;
+      if (asking) return;
+      asking = true;
+      clearTimeout(timer);
+      while (wanted) { wanted = false; await once(); }
+      asking = false;
+      rest();
+    }
+    const rest = () => { timer = setTimeout(() => (document.hidden ? rest() : now()), Math.max(1000 * REST, SHARE * took)); };
+    return now;
   }
 
+  // Apart, so that the table does not wait for curves.
   let shownKeys = () => [];
-  function start(whose) {
+  const table = repeated(askRuns), lines = repeated(() => askCurves(shownKeys()));
+  const refresh = () => Promise.all([table(), lines()]);
+  async function start(whose) {
     shownKeys = whose;
-    setInterval(() => { if (!document.hidden) refresh(); }, 1000 * SECONDS);
     document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
-    return refresh();
+    await table();
+    await lines();
   }
 
   function setAxis(name) {
     axis = name;
     curves = new Map();
-    refresh();
+    lines();
   }
 
   return {
