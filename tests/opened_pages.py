@@ -6,10 +6,18 @@ from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
+import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page
 
 OpenPage = Callable[..., Page]
+WINDOWS = [
+    pytest.param(1400, False, id="1400-light"),
+    pytest.param(400, True, id="400-dark"),
+    pytest.param(1400, True, id="1400-dark", marks=pytest.mark.slow),
+    pytest.param(400, False, id="400-light", marks=pytest.mark.slow),
+]
+"""`width` of the window, and whether its user likes it `dark`."""
 
 
 def pixels(element: Locator) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from read_loaders import batches_of
 
 from potentials.errors import ConfigError, DataError, PotentialsError, Problem, UnknownElementError
 
@@ -24,8 +25,9 @@ class Failing(torch.utils.data.Dataset):
 @pytest.mark.parametrize("error", [DataError, UnknownElementError, PotentialsError])
 @pytest.mark.parametrize("message", ["a.h5, frame 3: no energy", "two\nlines: of it\n  and more"])
 def test_the_message_alone_comes_back(workers: int, error: type[PotentialsError], message: str) -> None:
-    with pytest.raises(error) as caught:
-        list(torch.utils.data.DataLoader(Failing(error(message)), num_workers=workers))
+    loader = torch.utils.data.DataLoader(Failing(error(message)), num_workers=workers)
+    with batches_of(loader) as batches, pytest.raises(error) as caught:
+        list(batches)
     assert type(caught.value) is error
     assert str(caught.value) == message
 

@@ -16,7 +16,14 @@ from potentials.config import load_config
 
 REPOSITORY = Path(__file__).parent.parent
 SWEEP = REPOSITORY / "configs/sweeps/ethanol.yaml"
-SMALL = ("train.max_epochs=1", "data.train=builtin:ethanol@:20", "data.validation=5", "data.test=5", "data.workers=0")
+SMALL = (
+    "train.max_epochs=1",
+    "data.train=builtin:ethanol@:20",
+    "data.validation=5",
+    "data.test=5",
+    "data.workers=0",
+    "logging.report=false",
+)
 
 
 def test_the_command_of_the_agent_trains_a_run_of_the_sweep(tmp_path: Path) -> None:

@@ -33,9 +33,9 @@ def _builtin(name: str) -> tuple[Atoms, ...]:
 
 
 def ethanol() -> Frames:
-    """200 molecules, then the three isolated atoms, which come first in the file."""
+    """100 molecules, then the three isolated atoms, which come first in the file."""
     atoms = _builtin("builtin:ethanol")
-    return [labelled(structure) for structure in (*atoms[3:203], *atoms[:3])]
+    return [labelled(structure) for structure in (*atoms[3:103], *atoms[:3])]
 
 
 def copper() -> Frames:

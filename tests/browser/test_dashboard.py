@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from opened_pages import OpenPage, assert_drawn, overflow, pixels
+from opened_pages import WINDOWS, OpenPage, assert_drawn, overflow, pixels
 from playwright.sync_api import Page, expect
 from run_folders import METRICS, STEPS, metrics_row, steps_row, write_run
 
@@ -78,8 +78,7 @@ def choose(page: Page, *names: str) -> None:
         row_of(page, name).get_by_role("checkbox").check()
 
 
-@pytest.mark.parametrize("width", [1400, 400])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(("width", "dark"), WINDOWS)
 def test_table_and_curves_are_drawn(serve: Serve, open_page: OpenPage, runs: Path, width: int, dark: bool) -> None:
     page = open_page(serve(runs), width=width, dark=dark)
     expect(page.locator("#runs tbody tr")).to_have_count(6)

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 from ase.build import bulk, molecule
-from opened_pages import OpenPage, assert_drawn, overflow, pixels
+from opened_pages import WINDOWS, OpenPage, assert_drawn, overflow, pixels
 
 from potentials.pages import (
     Arrows,
@@ -45,8 +45,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.mark.parametrize("width", [1400, 400])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(("width", "dark"), WINDOWS)
 def test_plots_and_structures_are_drawn(open_page: OpenPage, page_file: Path, width: int, dark: bool) -> None:
     page = open_page(page_file, width=width, dark=dark)
     assert_drawn(page, "figure.plot > .drawing")

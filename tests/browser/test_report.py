@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from opened_pages import OpenPage, assert_drawn, overflow, pixels
+from opened_pages import WINDOWS, OpenPage, assert_drawn, overflow, pixels
 from playwright.sync_api import Page
 from toy_family import forget_toy, register_toy, toy_run
 
@@ -25,8 +25,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     forget_toy()
 
 
-@pytest.mark.parametrize("width", [1400, 400])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(("width", "dark"), WINDOWS)
 def test_everything_is_drawn(open_page: OpenPage, report: Path, width: int, dark: bool) -> None:
     page = open_page(report, width=width, dark=dark)
     assert_drawn(page, "figure.plot > .drawing")

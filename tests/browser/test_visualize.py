@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from opened_pages import OpenPage, assert_drawn, overflow, pixels
+from opened_pages import WINDOWS, OpenPage, assert_drawn, overflow, pixels
 from playwright.sync_api import Page
 
 import potentials
@@ -45,8 +45,7 @@ def _apart(page: Page) -> float:
     )
 
 
-@pytest.mark.parametrize("width", [1400, 400])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(("width", "dark"), WINDOWS)
 def test_all_pictures_are_drawn(open_page: OpenPage, page_file: Path, width: int, dark: bool) -> None:
     page = open_page(page_file, width=width, dark=dark)
     assert_drawn(page, "figure.visual .drawing")

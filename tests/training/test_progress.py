@@ -131,7 +131,8 @@ def in_a_terminal(folder: Path, width: int) -> str:
     if process == 0:
         os.chdir(folder)
         # Only what Python knows of: in the C library's environment, readline has put another width.
-        environment = {**os.environ, "TERM": "xterm-256color", "OMP_NUM_THREADS": "1"}
+        environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        environment |= {"TERM": "xterm-256color", "OMP_NUM_THREADS": "1"}
         os.execve(sys.executable, [sys.executable, "-m", "potentials", "train", "config.yaml"], environment)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
     written = b""
@@ -149,6 +150,7 @@ run: shown
 data: {train: "builtin:ethanol@:40", validation: 10, test: 10, batch_size: 4}
 model: {name: schnet, cutoff: 4.0, channels: 8, layers: 1}
 train: {max_epochs: 20}
+logging: {report: false}
 """
 
 

@@ -20,7 +20,7 @@ seed: 3
 data: {train: "builtin:ethanol@:60", validation: 10, test: 10, batch_size: 4}
 model: {name: schnet, cutoff: 4.0, channels: 16, layers: 1}
 train: {max_epochs: 60, checkpoint_interval: 1s}
-logging: {every_steps: 3, wandb: {project: ethanol, mode: offline}}
+logging: {every_steps: 3, report: false, wandb: {project: ethanol, mode: offline}}
 """
 
 

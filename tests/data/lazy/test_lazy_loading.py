@@ -13,6 +13,7 @@ import torch
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
+from read_loaders import batches_of
 
 from potentials.config.run import RunConfig
 from potentials.data import part_facts
@@ -222,8 +223,8 @@ def test_what_is_wrong_with_a_frame_is_said_when_it_is_read(
     frames[2].calc.results["energy"] = np.nan
     path = write_store(f"a{suffix}", frames)
     prepared = prepare(lazy_config({"train": path, "validation": f"{path}@:2", "workers": workers}, seed=4))
-    with pytest.raises(DataError) as caught:
-        list(module(prepared).train_dataloader())
+    with batches_of(module(prepared).train_dataloader()) as batches, pytest.raises(DataError) as caught:
+        list(batches)
     name = f"a{suffix}"
     assert str(caught.value).startswith('the energy "energy" is NaN')
     assert str(caught.value).endswith(f"{name}: 2); correct or remove these frames")
