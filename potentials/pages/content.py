@@ -61,6 +61,10 @@ class Mark:
     text: str
 
 
+_SHORT = 3
+"""Columns of so few characters need no room to wrap."""
+
+
 @dataclass(frozen=True)
 class Table:
     """A table: the first column set left, the others right.
@@ -71,6 +75,7 @@ class Table:
         caption: below the table.
         filterable: whether a field above it chooses the rows that contain a text.
         text_columns: numbers of further columns that are text, set left.
+        wide_columns: numbers of columns that are left out on narrow screens.
     """
 
     columns: Sequence[str]
@@ -78,12 +83,21 @@ class Table:
     caption: str = ""
     filterable: bool = False
     text_columns: Sequence[int] = ()
+    wide_columns: Sequence[int] = ()
 
     def html(self) -> str:
         """The table, in a box of its own that scrolls on a narrow screen."""
-        return render(
-            "table.html", table=self, left={0, *self.text_columns}, is_mark=lambda cell: isinstance(cell, Mark)
-        )
+        classes = [self._classes(column) for column in range(len(self.columns))]
+        return render("table.html", table=self, classes=classes, is_mark=lambda cell: isinstance(cell, Mark))
+
+    def _classes(self, column: int) -> str:
+        cells = [row[column] for row in self.rows]
+        holds = {
+            "left": column in {0, *self.text_columns},
+            "short": all(isinstance(cell, str) and len(cell) <= _SHORT for cell in cells),
+            "wide": column in self.wide_columns,
+        }
+        return " ".join(name for name, true in holds.items() if true)
 
 
 @dataclass(frozen=True)

@@ -264,9 +264,7 @@ def _distance_plot(found: Mapping[str, Found], colours: Mapping[str, str], looke
         if len(distance) >= _FEWEST_FRAMES and len(np.unique(error)) > 1 and len(np.unique(distance)) > 1:
             said.append(f"{name} {float(spearmanr(distance, error).statistic):.2f}")
     units = list(dict.fromkeys(unit for *_, unit in found.values()))
-    figure.update_layout(
-        xaxis_title="distance from the nearest training frame (A of random displacement)", yaxis_title=" / ".join(units)
-    )
+    figure.update_layout(xaxis_title="distance from the training frames (A)", yaxis_title=" / ".join(units))
     figure.update_layout(showlegend=True)
     make_logarithmic(figure)
     caption = (

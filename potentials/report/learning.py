@@ -163,6 +163,7 @@ def _losses(course: Course, steps: Course | None, by: str) -> Plot:
         for position, name in enumerate(("energy", "forces", "stress")):
             if steps.has(f"loss_{name}") and bool((steps[f"loss_{name}"] > 0).any()):
                 _add_curve(figure, steps, f"loss_{name}", f"of it {name}", palette.SERIES[3 + position], by, width=1)
+                figure.data[-1].visible = "legendonly"
     if course.has("training_loss"):
         _add_curve(figure, course, "training_loss", "training", palette.SERIES[0], by)
     _add_curve(figure, course, "validation_loss", "validation", palette.SERIES[1], by)
@@ -172,7 +173,7 @@ def _losses(course: Course, steps: Course | None, by: str) -> Plot:
     make_logarithmic(figure)
     caption = "Loss as it is weighted for training. The star is the best model, which was kept."
     if steps is not None:
-        caption += " Parts of the training loss can be hidden and shown by a click on their names."
+        caption += " Parts of the training loss are shown and hidden by a click on their names."
     if course.has("stage") and len(np.unique(course["stage"])) > 1:
         caption += (
             " At the dotted line a new stage began, with other weights: losses before and after are not comparable."

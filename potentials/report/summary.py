@@ -34,9 +34,10 @@ def summary(subject: Subject, sections: Sequence[Section]) -> Section:
     table = Table(
         ["section", "judged", "the worst of it", "", "good looks like"],
         rows,
-        "Only what has a stated limit is judged; limits stand in the last column and in the sections. A mark says "
-        "where to look, not whether the potential serves your purpose.",
+        "Only what has a stated limit is judged; each section begins with its limits. A mark says where to look, not "
+        "whether the potential serves your purpose.",
         text_columns=(1, 2, 4),
+        wide_columns=(4,),
     )
     remarks = [Paragraph(f"Note: {text}.") for text in subject.remarks]
     return Section(TITLE, parts=[*remarks, table])

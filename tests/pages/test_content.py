@@ -95,8 +95,14 @@ def test_plots_keep_names_of_colours_and_lose_their_template() -> None:
 
 
 def test_first_columns_and_texts_stand_left() -> None:
-    markup = Table(["a", "b", "c"], [["1", "2", "3"]], text_columns=[2]).html()
-    assert re.findall(r'<td( class="left")?>', markup) == [' class="left"', "", ' class="left"']
+    markup = Table(["a", "b", "c"], [["number", "2345", "some text"]], text_columns=[2]).html()
+    assert re.findall(r"<td( class=.*?)?>", markup) == [' class="left"', "", ' class="left"']
+
+
+def test_columns_without_need_of_room_and_those_for_wide_screens_are_marked() -> None:
+    markup = Table(["a", "b", "c"], [["1", "2", Mark("good", "3")], ["10", "2345", ""]], wide_columns=[2]).html()
+    assert re.findall(r"<td( class=.*?)?>", markup)[:3] == [' class="left short"', "", ' class="wide"']
+    assert re.findall(r"<th .*?>", markup)[2] == '<th scope="col" class="wide">'
 
 
 def test_bonds_are_those_of_the_molecule() -> None:
