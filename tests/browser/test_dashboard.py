@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 from opened_pages import WINDOWS, OpenPage, assert_drawn, overflow, pixels
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from run_folders import METRICS, STEPS, metrics_row, steps_row, write_run
 
 from potentials.dashboard.folder import Folder
@@ -120,6 +120,21 @@ def test_runs_that_go_on_are_chosen_at_the_start_and_others_by_hand(
     page.reload()
     expect(page.locator("#legend li")).to_have_count(1)
     expect(page.locator("#legend")).to_contain_text("run-2")
+
+
+def test_a_choice_made_before_the_runs_are_there_is_kept(serve: Serve, open_page: OpenPage, runs: Path) -> None:
+    page = open_page(serve(runs))
+    expect(page.locator("#legend li")).to_have_count(1)
+    page.evaluate("sessionStorage.clear()")
+    held: list[Route] = []
+    page.route("**/api/runs?since=0", lambda route: held.append(route))
+    page.reload()
+    page.get_by_role("button", name="Choose none").click()
+    expect(page.locator("#runs tbody tr")).to_have_count(0)
+    for request in held:
+        request.continue_()
+    expect(page.locator("#runs tbody tr")).to_have_count(6)
+    expect(page.locator("#legend li")).to_have_count(0)
 
 
 def test_chosen_runs_are_compared(serve: Serve, open_page: OpenPage, runs: Path) -> None:

@@ -50,7 +50,7 @@
     if (!begun && server.keys().length) {
       begun = true;
       charts.loadPlotly().catch(() => {}); // while the curves are read; the charts say it if that fails
-      if (!selection.wasStored) chooseSome();
+      if (!selection.made()) chooseSome();
     }
     view();
   });

@@ -13,7 +13,8 @@ const selection = (() => {
   } catch { /* without storage nothing is chosen at the start */ }
 
   function changed() {
-    try { sessionStorage.setItem(STORE, JSON.stringify([...slots])); } catch { /* as above */ }
+    stored = [...slots];
+    try { sessionStorage.setItem(STORE, JSON.stringify(stored)); } catch { /* as above */ }
     document.dispatchEvent(new CustomEvent("selectionchange"));
   }
 
@@ -25,6 +26,7 @@ const selection = (() => {
     slots.set(key, slot);
   }
 
+  const made = () => Array.isArray(stored); // by the user, here or before the page was loaded anew
   const has = (key) => slots.has(key);
   const keys = () => [...slots.keys()];
   const full = () => slots.size >= MOST;
@@ -44,5 +46,5 @@ const selection = (() => {
     return mark;
   }
 
-  return { MOST, wasStored: Array.isArray(stored), has, keys, full, set, setAll, keepOnly, colour, dash, swatch };
+  return { MOST, made, has, keys, full, set, setAll, keepOnly, colour, dash, swatch };
 })();
