@@ -37,7 +37,7 @@ def summary(subject: Subject, sections: Sequence[Section]) -> Section:
         "Only what has a stated limit is judged; each section begins with its limits. A mark says where to look, not "
         "whether the potential serves your purpose.",
         text_columns=(1, 2, 4),
-        wide_columns=(4,),
+        wide_columns=(1, 4),
     )
     remarks = [Paragraph(f"Note: {text}.") for text in subject.remarks]
     return Section(TITLE, parts=[*remarks, table])
