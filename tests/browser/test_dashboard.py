@@ -183,6 +183,20 @@ def test_pointing_at_a_curve_tells_the_run(serve: Serve, open_page: OpenPage, ru
     expect(page.locator("#chart-validation .hoverlayer")).to_contain_text("sweep/run-2")
 
 
+def test_what_is_measured_now_and_then_is_a_line(serve: Serve, open_page: OpenPage, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "runs" / "water", rows=40)
+    head, *rows = (run / "steps.csv").read_text().splitlines()
+    for number, row in enumerate(rows):
+        if number % 3:  # these were written before a look at the machine was due
+            rows[number] = row.replace(",150.0,900.0,", ",,,")
+    (run / "steps.csv").write_text("\n".join([head, *rows, ""]))
+    page = open_page(serve(tmp_path / "runs"))
+    line = page.locator("#chart-memory .scatterlayer path.js-line")
+    expect(line).to_have_count(1)
+    assert line.get_attribute("d").count("M") == 1
+    assert line.bounding_box()["width"] > 200
+
+
 def test_axes_and_errors_can_be_chosen(serve: Serve, open_page: OpenPage, runs: Path) -> None:
     page = open_page(serve(runs))
     choose(page, "run-1")

@@ -11,9 +11,9 @@ const charts = (() => {
     { id: "rate", title: "Learning rate", unit: "", file: "steps", column: "learning_rate", log: true, otherwise: ["metrics", "learning_rate"] },
     { id: "gradient", noisy: true, title: "Gradient norm", unit: "before clipping", file: "steps", column: "gradient_norm", log: true },
     { id: "speed", noisy: true, title: "Speed", unit: "frames/s", file: "steps", column: "frames_per_s" },
-    { id: "cpu", noisy: true, title: "Processor", unit: "%, 100 is one core", file: "steps", column: "cpu_percent" },
-    { id: "memory", title: "Memory", unit: "MB", file: "steps", column: "memory_MB" },
-    { id: "gpu", title: "GPU memory", unit: "MB", file: "steps", column: "gpu_memory_MB" },
+    { id: "cpu", noisy: true, title: "Processor", unit: "%, 100 is one core", file: "steps", column: "cpu_percent", sparse: true },
+    { id: "memory", title: "Memory", unit: "MB", file: "steps", column: "memory_MB", sparse: true },
+    { id: "gpu", title: "GPU memory", unit: "MB", file: "steps", column: "gpu_memory_MB", sparse: true },
   ];
   const CONTROLS = [
     { id: "axis", name: "against", values: { step: "step", epoch: "epoch", time: "time" } },
@@ -61,8 +61,9 @@ const charts = (() => {
   function traces(chart) {
     const result = [];
     for (const key of shown) {
-      const curve = points(key, chart);
+      let curve = points(key, chart);
       if (!curve) continue;
+      if (chart.sparse) curve = curve.map((part) => part.filter((_, index) => curve[1][index] !== null)); // not looked at in each row
       const x = chosen.axis === "time" ? curve[0].map((seconds) => (seconds === null ? null : seconds / 3600)) : curve[0];
       const line = { color: selection.colour(key), dash: selection.dash(key), width: 1.4 };
       const common = { type: "scatter", mode: x.length < 3 ? "markers" : "lines", x, name: escapedForPlotly(server.row(key)?.name ?? ""), showlegend: false };

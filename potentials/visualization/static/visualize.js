@@ -170,7 +170,7 @@ const potentialsVisualize = (() => {
         // Plotly scales the box to volume one and sees 45 degrees of it from top to bottom.
         const wide = 2 * data.degree + 2.6, high = data.degree + 1.1, size = Math.cbrt(wide * high);
         const aspect = places.scene.clientWidth / places.scene.clientHeight;
-        const far = 0.1 + 0.43 * Math.max(wide / aspect, high) / size / Math.tan(Math.PI / 8);
+        const far = 0.1 + 0.5 * Math.max(wide / aspect, high) / size / Math.tan(Math.PI / 8);
         result.scene.camera = { eye: { x: 0.1 * far, y: 0.16 * far, z: far }, up: { x: 0, y: 1, z: 0 }, projection: { type: "perspective" } };
         return result;
       })(),
