@@ -22,7 +22,7 @@ const charts = (() => {
     { id: "part", name: "loss of", values: { total: "everything", energy: "energy", forces: "forces", stress: "stress" } },
   ];
   const chosen = Object.fromEntries(CONTROLS.map(({ id, values }) => [id, Object.keys(values)[0]]));
-  let smoothing = 0.9, shown = [];
+  let smoothing = 0.9, shown = [], asked = null;
   const figures = new Map(); // id -> { figure, drawing }
   let plotly = null;
 
@@ -148,7 +148,10 @@ const charts = (() => {
     }
   }
 
+  // Draws only when these are others than before; new points come with "curveschange".
   function show(keys) {
+    if (asked === String(keys)) return;
+    asked = String(keys);
     shown = keys;
     update();
   }

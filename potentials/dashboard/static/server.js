@@ -2,7 +2,7 @@
 // Tells by "runschange" and "curveschange" on document.
 "use strict";
 const server = (() => {
-  const REST = 0.4, SHARE = 3; // seconds until news are asked for again: at least, and as a multiple of what they last took
+  const REST = 0.4, SHARE = 2; // seconds until news are asked for again: at least, and as a multiple of what they last took
   const runs = new Map(); // key -> row
   let keys = [], remarks = [], revision = 0, offset = 0, lastHeard = null;
   let curves = new Map(); // key -> { steps, metrics }, each { seen, columns: name -> [x, y] }
