@@ -308,6 +308,8 @@ def measure_in_browser(address: str, still: Path) -> list[tuple[str, str]]:
             begun = time.perf_counter()
             row = page.locator("#runs tbody tr", has_text=still.name).element_handle()
             while f"{forces:.3g}" not in (row.text_content() or ""):  # playwright's own waiting looks twice a second
+                if time.perf_counter() - begun > 30:
+                    raise SystemExit("the table does not show a row that was written 30 s ago")
                 page.wait_for_timeout(10)
             updates.append(time.perf_counter() - begun)
         browser.close()

@@ -91,10 +91,11 @@ class Table:
         return render("table.html", table=self, classes=classes, is_mark=lambda cell: isinstance(cell, Mark))
 
     def _classes(self, column: int) -> str:
+        left = column in {0, *self.text_columns}
         cells = [row[column] for row in self.rows]
         holds = {
-            "left": column in {0, *self.text_columns},
-            "short": all(isinstance(cell, str) and len(cell) <= _SHORT for cell in cells),
+            "left": left,
+            "short": left and all(isinstance(cell, str) and len(cell) <= _SHORT for cell in cells),
             "wide": column in self.wide_columns,
         }
         return " ".join(name for name, true in holds.items() if true)

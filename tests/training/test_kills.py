@@ -113,8 +113,8 @@ def no_tracebacks(folder: Path) -> None:
 
 
 def test_a_few_kills(tmp_path):
-    whole, began, ended = uninterrupted(tmp_path / "whole", "float64", 10)
-    other, done = killed(tmp_path / "killed", "float64", 10, 3, began + 0.5 * (ended - began), seed=5)
+    whole, began, ended = uninterrupted(tmp_path / "whole", "float64", 12)
+    other, done = killed(tmp_path / "killed", "float64", 12, 4, began + 0.5 * (ended - began), seed=5)
     assert done >= 1
     same_outcome(whole, other)
 

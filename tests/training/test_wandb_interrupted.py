@@ -20,7 +20,7 @@ seed: 3
 data: {train: "builtin:ethanol@:60", validation: 10, test: 10, batch_size: 4}
 model: {name: schnet, cutoff: 4.0, channels: 16, layers: 1}
 train: {max_epochs: 60, checkpoint_interval: 1s}
-logging: {every_steps: 3, report: false, wandb: {project: ethanol, mode: offline}}
+logging: {every_steps: 3, report: quick, wandb: {project: ethanol, mode: offline}}
 """
 
 
@@ -58,8 +58,8 @@ def test_three_interruptions_leave_one_run(tmp_path: Path) -> None:
     assert process.wait(timeout=200) == 0, (tmp_path / "messages.txt").read_text()[-3000:]
 
     files = sorted(run.glob("wandb/offline-run-*/*.wandb"))
-    assert len(files) == 4, "one for each start"
-    held = [*(read_wandb_file(file) for file in files[:-1]), read_finished(files[-1])]
+    assert len(files) == 5, "one for each start, and one for the report"
+    held = [*(read_wandb_file(file) for file in files[:3]), *(read_finished(file) for file in files[3:])]
     status = json.loads((run / "status.json").read_text())
     assert set().union(*(part.run_ids for part in held)) == {status["wandb_id"]}
     rows = [row for part in held for row in part.history]
@@ -73,8 +73,9 @@ def test_three_interruptions_leave_one_run(tmp_path: Path) -> None:
         validated = {int(row["step"]): float(row["validation_loss"]) for row in csv.DictReader(file)}
     found = {row["_step"]: row["validation/loss"] for row in rows if "validation/loss" in row}
     assert found == pytest.approx(validated)
-    assert held[-1].artifacts["model/tracked-potential"] == ["best.potential", "errors.json"]
-    assert held[-1].summary["results/test/forces_rmse_meV_per_A"] > 0
+    assert held[4].artifacts == {"report/tracked-report": ["report.html"]}
+    assert held[3].artifacts["model/tracked-potential"] == ["best.potential", "errors.json"]
+    assert held[3].summary["results/test/forces_rmse_meV_per_A"] > 0
     assert any("memory" in name for part in held for name in part.system)
     # wandb had not yet written anything of the first start when that was killed.
-    assert all(part.config["run"] == "tracked" for part in held[1:])
+    assert all(part.config["run"] == "tracked" for part in held[1:4])

@@ -113,8 +113,16 @@ const charts = (() => {
   let drawing = null, again = false;
   function update() {
     if (drawing) again = true;
-    else drawing = (async () => { do { again = false; await drawAll(); } while (again); })().finally(() => { drawing = null; });
+    else drawing = drawUntilShown();
     return drawing;
+  }
+
+  async function drawUntilShown() {
+    try {
+      do { again = false; await drawAll(); } while (again);
+    } finally {
+      drawing = null;
+    }
   }
 
   // What is or was in view.
@@ -178,7 +186,7 @@ const charts = (() => {
     slider.addEventListener("input", () => { smoothing = Number(slider.value); update(); });
     byId("chart-controls").append(...CONTROLS.map(control), make("label", {}, make("span", { class: "name" }, "smoothing"), slider),
       make("span", { class: "reading", id: "reading", role: "status", hidden: true }, "reading long files; curves so far are samples"));
-    document.addEventListener("curveschange", (event) => event.detail.push(update()));
+    document.addEventListener("curveschange", (event) => event.detail.push(update().catch(reportError))); // no fault of the server
   }
 
   return { start, show, update, loadPlotly };
