@@ -46,8 +46,11 @@ def property_weights(config: LossConfig) -> Tensor:
 
 
 def loss_parts(sums: Tensor, counts: Tensor, weights: Tensor) -> Tensor:
-    """What energy, forces and stress contribute to the loss [3]: weight * sum / count; zero without any label."""
-    return weights * sums / counts.clamp(min=1.0)
+    """What energy, forces and stress contribute to the loss [3]: weight * sum / count; zero without any label.
+
+    Counts may be fractions: one of several processes divides by its share of the labels of all.
+    """
+    return weights * sums / torch.where(counts > 0, counts, 1.0)
 
 
 def combine(sums: Tensor, counts: Tensor, weights: Tensor) -> Tensor:

@@ -157,8 +157,6 @@ class TrainingModule(LightningModule):
         sums, counts = self._loss_sums(batch)
         if self.trainer.world_size > 1:
             counts = self._add_up(counts) / self.trainer.world_size
-            # `combine` lets a property without labels contribute zero by counting at least one entry.
-            counts = counts.clamp(min=1.0 / self.trainer.world_size)
         parts = loss_parts(sums, counts, self.stage_weights[self.stage])
         loss = parts.sum()
         self._step_loss, self._step_parts = loss.detach(), parts.detach()
