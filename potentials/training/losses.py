@@ -39,6 +39,20 @@ def loss_sums(prediction: Prediction, batch: GraphBatch, config: LossConfig) -> 
     return torch.stack([term[0] for term in terms]), torch.stack([term[1] for term in terms])
 
 
+def weighed_labels(batch: GraphBatch) -> Tensor:
+    """Number of labelled entries [3] of energy, forces and stress whose frame's weight is not zero, float64."""
+    labels = (
+        (batch.energy, batch.energy_weight),
+        (batch.forces, batch.forces_weight[batch.batch]),
+        (batch.stress, batch.stress_weight),
+    )
+    counts = [
+        (~torch.isnan(label) & (weight > 0).reshape(-1, *[1] * (label.dim() - 1))).sum(dtype=torch.float64)
+        for label, weight in labels
+    ]
+    return torch.stack(counts)
+
+
 def property_weights(config: LossConfig) -> Tensor:
     """Weights [3] of energy, forces and stress, float64."""
     weights = [config.energy.weight, config.forces.weight, config.stress.weight]
