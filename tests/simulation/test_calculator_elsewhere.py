@@ -47,7 +47,7 @@ def same(found: tuple[float, np.ndarray], expected: tuple[float, np.ndarray]) ->
     return found[0] == expected[0] and np.array_equal(found[1], expected[1])
 
 
-@pytest.mark.parametrize("case", cases(), ids=str)
+@pytest.mark.parametrize("case", FAMILIES.values(), ids=str)
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))])
 def test_copies_give_the_same_bits(case: Case, copied: object) -> None:
     structures = [Atoms("HOC", [[0, 0, 0], [0, 0, 1.1], [0, 1.2, z]]) for z in (0.1, 0.3)]
@@ -60,7 +60,7 @@ def test_copies_give_the_same_bits(case: Case, copied: object) -> None:
         assert same(results_of((calculator, structures[0])), expected[0])
 
 
-@pytest.mark.parametrize("case", cases(), ids=str)
+@pytest.mark.parametrize("case", FAMILIES.values(), ids=str)
 def test_models_pickle_too(case: Case) -> None:
     """As modules do, into a process that has made no table: the one way that a compiled potential goes."""
     model = case.potential().model
