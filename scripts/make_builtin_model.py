@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from potentials import model_file
-from potentials.training.error_table import UNITS, ErrorTable
+from potentials.training.error_table import UNITS, ErrorTable, PartErrors
 
 ROOT = Path(__file__).parent.parent
 CONFIGURATION = "configs/ethanol-guide.yaml"
@@ -26,7 +26,8 @@ FOLDER = ROOT / "potentials" / "data" / "builtin"
 CARD = """# builtin:ethanol as a potential
 
 A small MACE with {parameters:,} weights in {precision}, for trying commands and for the guide docs/what-it-does.md. It
-knows ethanol near 300 K and 500 K as GFN2-xTB describes it, and nothing else: it is not meant for research.
+knows ethanol near 300 K and 500 K as GFN2-xTB describes it, and that atoms which collide repel each other; nothing
+else: it is not meant for research.
 
 ## How it was made
 
@@ -34,6 +35,13 @@ knows ethanol near 300 K and 500 K as GFN2-xTB describes it, and nothing else: i
     python scripts/make_builtin_model.py runs/ethanol-guide
 
 in {minutes:.0f} minutes on one core of a machine that did other things besides, with {versions}.
+{history}
+Dynamics at 300 K and 500 K (`builtin:ethanol`) says nothing of distances below 0.88 A, and a model of it alone fell
+into holes thousands of eV deep there. This one was also trained on `builtin:ethanol-distorted`, with small weights
+where the forces are large, and has the ZBL repulsion (`model.zbl`). `tests/data/test_builtin_potential.py` checks that its
+energy rises as any two atoms approach each other, down to 0.05 A, and that random hopping and dynamics at 1000 K find
+nothing below the molecule. Energies of broken and crushed molecules are rough: see the training classes `forces_...`,
+named by the largest force in eV/A.
 
 ## Errors
 
@@ -43,7 +51,7 @@ in {minutes:.0f} minutes on one core of a machine that did other things besides,
 
 ## Licence
 
-CC0 1.0, as the data it was trained on (`ethanol.md`).
+CC0 1.0, as the data it was trained on (`ethanol.md`, `ethanol-distorted.md`).
 """
 
 
@@ -51,7 +59,9 @@ def main() -> None:
     """Write the model file and its card."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of the finished run")
-    run: Path = parser.parse_args().run
+    parser.add_argument("--continued-from", type=int, help="epochs of a first run that a longer schedule continued")
+    arguments = parser.parse_args()
+    run: Path = arguments.run
     potential = model_file.load(run / "best.potential")
     potential.metadata["config"]["run"] = "ethanol-guide"
     paths = absolute_paths(potential.metadata)
@@ -68,10 +78,31 @@ def main() -> None:
         minutes=seconds / 60,
         versions=", ".join(f"{package} {version(package)}" for package in ("potentials", "torch", "e3nn")),
         units=f"{UNITS.partition(', stress')[0]}.",
-        errors="\n".join(f"    {line}" for line in table.text().splitlines()),
+        history=history(arguments.continued_from, potential.metadata["config"]["train"]["max_epochs"]),
+        errors="\n".join(f"    {line}" for line in by_group(table).text().splitlines()),
     )
     (FOLDER / "ethanol-potential.md").write_text(card, encoding="utf-8")
     print(card)
+
+
+def history(first: int | None, epochs: int) -> str:
+    """A sentence on a run whose schedule was made longer; nothing on another."""
+    if first is None:
+        return ""
+    return (
+        f"The schedule was first set to {first} epochs and then to {epochs}, which warmed the learning rate up again "
+        "in between;\na run without that ends with other weights.\n"
+    )
+
+
+def by_group(table: ErrorTable) -> ErrorTable:
+    """The same with a line for each class of training frames, whose errors differ by orders of magnitude."""
+    train, *others = table.parts
+    lines = [
+        PartErrors(f"train, {name}", errors.energy.count if errors.energy else 0, 0, errors)
+        for name, errors in train.groups.items()
+    ]
+    return ErrorTable([*lines, *others])
 
 
 def absolute_paths(value: Any) -> list[str]:

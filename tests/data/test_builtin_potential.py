@@ -77,7 +77,7 @@ def crowded(atoms: Atoms, still: int, moved: int) -> bool:
 
 def test_dimers_repel_each_other_at_short_distance(potential: Potential, calculator: Calculator) -> None:
     """By the network and by the splines of the calculator, down to 0.05 A; bound by less than any molecule."""
-    distances = np.arange(0.05, 2.0, 0.01)
+    distances = np.arange(0.05, 2.0, 0.02)
     for pair in combinations_with_replacement("HCO", 2):
         dimers = [Atoms("".join(pair), positions=[[0, 0, 0], [0, 0, r]]) for r in distances]
         apart = energies(potential, [Atoms("".join(pair), positions=[[0, 0, 0], [0, 0, 50]])])
@@ -96,7 +96,7 @@ def test_atoms_pushed_together_repel_each_other(potential: Potential, rotamers: 
     for atoms in rotamers:
         for still, moved in permutations(range(len(atoms)), 2):
             pair = f"{atoms.symbols[moved]}{moved} to {atoms.symbols[still]}{still}"
-            distances = np.arange(0.05, min(2.0, atoms.get_distance(still, moved)), 0.03)
+            distances = np.arange(0.05, min(2.0, atoms.get_distance(still, moved)), 0.04)
             structures = pushed(atoms, still, moved, distances)
             found = energies(potential, structures) - lowest
             assert found.min() > -MARGIN, pair
