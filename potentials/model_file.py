@@ -7,27 +7,33 @@ the packages that wrote it, the signs of the coupling coefficients the weights b
 
 from __future__ import annotations
 
+import copyreg
+import hashlib
 import json
 import os
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import safetensors.torch
 import torch
 from pydantic import ValidationError
 
 import potentials.models  # noqa: F401  (registers the families)
+from potentials.cache import cache_path, keep, kept
 from potentials.config.families import FamilyConfig, families
 from potentials.config.problems import in_one_line
 from potentials.config.train import Precision
 from potentials.config.words import describe_value, shortened
+from potentials.data.builtin import BUILTIN_PREFIX
+from potentials.devices import choose_device
 from potentials.equivariant.couplings import coupling_fingerprint
 from potentials.errors import ModelFileError, PotentialsError
 from potentials.files import write_whole
-from potentials.model_file_contents import FINGERPRINT_DEGREE, FORMAT, model_path, read_contents
+from potentials.model_file_contents import FINGERPRINT_DEGREE, FORMAT, model_path, read_contents, unpack_contents
 from potentials.model_file_versions import FORMAT_VERSION, Tensors
 from potentials.potential import MODEL_DTYPE, Potential
+from potentials.torch_state import plain_torch_state
 
 _UNITS = {"energy": "eV", "length": "A", "stress": "eV/A^3"}
 _PACKAGES = ("potentials", "torch", "e3nn", "ase", "numpy")
@@ -93,12 +99,54 @@ def load(
         ModelFileError: not a model file, truncated, of an unknown version, or weights that do not fit the header.
     """
     file = model_path(path)
-    header, tensors = read_contents(file)
-    try:
-        potential = _potential(header, tensors, precision)
-    except PotentialsError as error:
-        raise ModelFileError(f"{file}: {error}") from error
-    return potential.to(device).eval().requires_grad_(False)
+    with plain_torch_state():
+        header, tensors = read_contents(file)
+        try:
+            potential = _potential(header, tensors, precision)
+        except PotentialsError as error:
+            raise ModelFileError(f"{file}: {error}") from error
+        potential.source = _source(path)
+        return potential.to(device).eval().requires_grad_(False)
+
+
+def _source(path: str | os.PathLike[str]) -> str:
+    name = os.fspath(path)
+    absolute = name if name.startswith(BUILTIN_PREFIX) else str(Path(name).absolute())
+    # Names of files need not be text, but this one is written into trajectories and databases.
+    return absolute.encode("utf-8", "backslashreplace").decode()
+
+
+class _PickledState(NamedTuple):
+    """What a pickled potential has besides its model file."""
+
+    source: str | None
+    device: str
+    training: bool
+    requires_grad: list[bool]
+
+
+def _reduced(potential: Potential) -> Any:
+    """How a potential is pickled: as its model file. What kernels need to know is made again where it is read."""
+    if potential.compilation is not None:
+        # Splines have no file; their modules pickle as modules do.
+        return object.__reduce_ex__(potential, 4)
+    trainable = [parameter.requires_grad for parameter in potential.parameters()]
+    state = _PickledState(potential.source, str(potential.scale.device), potential.training, trainable)
+    return _restored, (serialize(potential), state)
+
+
+def _restored(contents: bytes, state: _PickledState) -> Potential:
+    with plain_torch_state():
+        header, tensors = unpack_contents(contents)
+        potential = _potential(header, tensors, None)
+        potential.source = state.source
+        for parameter, trainable in zip(potential.parameters(), state.requires_grad, strict=True):
+            parameter.requires_grad_(trainable)
+        return potential.to(choose_device(state.device)).train(state.training)
+
+
+# The potential stands below this room, so how it is pickled is entered here.
+copyreg.pickle(Potential, _reduced)
 
 
 def _potential(header: dict[str, Any], tensors: Tensors, precision: Precision | None) -> Potential:
@@ -111,10 +159,13 @@ def _potential(header: dict[str, Any], tensors: Tensors, precision: Precision | 
             return Potential(config, header["reference_energies"], precision, header["metadata"])
 
     # On the device without memory first: what the header asks for is compared with what the file holds before anything
-    # of that size is made.
-    with torch.device("meta"):
-        expected = build().model.state_dict()
-    _check_shapes(expected, tensors)
+    # of that size is made. PyTorch imports its compiler for that, so what was accepted once is remembered.
+    accepted = cache_path("accepted") / _shape_digest(header["model"], tensors)
+    if kept(accepted) is None:
+        with torch.device("meta"):
+            expected = build().model.state_dict()
+        _check_shapes(expected, tensors)
+        keep(accepted, b"")
     weights = {name: tensor.to(MODEL_DTYPE[precision]) for name, tensor in tensors.items()}
     for name, weight in weights.items():
         if not bool(torch.isfinite(weight).all()):
@@ -122,6 +173,12 @@ def _potential(header: dict[str, Any], tensors: Tensors, precision: Precision | 
     potential = build()
     potential.model.load_state_dict(weights)
     return potential
+
+
+def _shape_digest(section: dict[str, Any], tensors: Tensors) -> str:
+    shapes = sorted((name, tuple(tensor.shape)) for name, tensor in tensors.items())
+    asked = json.dumps([section, shapes, version("potentials"), torch.__version__], sort_keys=True)
+    return hashlib.sha256(asked.encode()).hexdigest()[:40]
 
 
 def _config(section: dict[str, Any]) -> FamilyConfig:

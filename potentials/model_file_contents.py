@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
+import safetensors.torch
 from safetensors import SafetensorError, safe_open
 
 from potentials.config.train import Precision
@@ -26,6 +27,8 @@ MAX_HEADER = 16 * 2**20
 """Bytes of JSON. Those of real files are some kilobytes; 100 MB, which safetensors allows, become gigabytes."""
 MAX_TENSORS = 20_000
 _DTYPES = ("F32", "F64")
+_LENGTH_BYTES = 8
+"""At the start of a safetensors file: the length of its header."""
 
 
 def model_path(model: str | os.PathLike[str]) -> Path:
@@ -49,14 +52,33 @@ def read_contents(file: Path) -> tuple[Header, Tensors]:
     """
     text, tensors = _read(file)
     try:
-        header = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{file}: the header is not valid JSON ({error})") from error
-    try:
-        header, tensors = upgrade(header, tensors)
-        _check_header(header)
+        return _checked(text, tensors)
     except ModelFileError as error:
         raise ModelFileError(f"{file}: {error}") from error
+
+
+def unpack_contents(contents: bytes) -> tuple[Header, Tensors]:
+    """The same of the bytes of a model file, which a pickled potential consists of.
+
+    Raises:
+        ModelFileError: they are not those of a model file that this release reads.
+    """
+    try:
+        start = _LENGTH_BYTES + int.from_bytes(contents[:_LENGTH_BYTES], "little")
+        text = json.loads(contents[_LENGTH_BYTES:start])["__metadata__"][FORMAT]
+        tensors = safetensors.torch.load(contents)
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelFileError(f"not the contents of a model file ({shortened(str(error))})") from error
+    return _checked(text, tensors)
+
+
+def _checked(text: str, tensors: Tensors) -> tuple[Header, Tensors]:
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"the header is not valid JSON ({error})") from error
+    header, tensors = upgrade(header, tensors)
+    _check_header(header)
     return header, tensors
 
 
@@ -65,7 +87,7 @@ def _read(file: Path) -> tuple[str, Tensors]:
         if not file.is_file():
             raise ModelFileError(f"{file}: no such model file")
         with file.open("rb") as contents:
-            length = int.from_bytes(contents.read(8), "little")
+            length = int.from_bytes(contents.read(_LENGTH_BYTES), "little")
         # Beyond the file's end safetensors itself says that it is truncated.
         if MAX_HEADER < length <= file.stat().st_size:
             raise ModelFileError(

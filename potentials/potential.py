@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import copy
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from potentials.config.families import FamilyConfig
 from potentials.config.train import Precision
-from potentials.data.graph import AtomicGraph
+from potentials.data.graph_geometry import GraphGeometry
 from potentials.errors import PotentialsError
 from potentials.kernels import EdgeTopology
 from potentials.kernels.memory import Workspace, use_workspace
 from potentials.models.zbl import ZBLRepulsion
+from potentials.torch_state import plain_torch_state
 
+if TYPE_CHECKING:
+    from potentials.data.graph import AtomicGraph
+
+Graph: TypeAlias = "AtomicGraph | GraphGeometry"
 MODEL_DTYPE = {"float32": torch.float32, "float64": torch.float64, "mixed": torch.float32}
 GEOMETRY_DTYPE = {"float32": torch.float32, "float64": torch.float64, "mixed": torch.float64}
 
@@ -34,6 +42,8 @@ class Prediction:
     """[N, 3] eV/A."""
     stress: Tensor | None = None
     """[B, 3, 3] eV/A^3, dE/dstrain / volume; NaN for frames that are not periodic in all three directions."""
+    virial: Tensor | None = None
+    """[B, 3, 3] eV, dE/dstrain of any frame; computed together with the stress."""
     node_virials: Tensor | None = None
     """[N, 3, 3] eV; they add up to dE/dstrain."""
 
@@ -44,6 +54,8 @@ class Compilation:
 
     knots: int | None
     """Of the splines that stand for the radial networks; None where those are evaluated."""
+    radial_error: float
+    """Largest relative difference between a spline and its function, or their derivatives, at any distance."""
     force_error: float
     """Largest difference of a force component that the splines made on the test clusters, eV/A."""
     note: str
@@ -62,6 +74,9 @@ class Potential(nn.Module):
         reference_energies: energy of each isolated atom, eV, by chemical symbol.
         precision: `float32`, `float64`, or `mixed`: the model in float32, geometry and sums in float64.
         metadata: free JSON about the training, kept in the model file.
+
+    PyTorch's own conversions work: `potential.double()` is `with_precision("float64")` in place. Half precision is
+    refused. Pickling a potential stores the contents of its model file.
     """
 
     scale: Tensor
@@ -87,7 +102,9 @@ class Potential(nn.Module):
         self.cutoff = config.cutoff
         self.precision = precision
         self.metadata = metadata or {}
-        with _default_dtype(MODEL_DTYPE[precision]):
+        self.source: str | None = None
+        """The model file that it was loaded from, or `builtin:NAME`."""
+        with torch.inference_mode(False), _default_dtype(MODEL_DTYPE[precision]):
             self.model: nn.Module = config.build()
         zbl = config.zbl
         self.zbl = ZBLRepulsion(elements, zbl.envelope_power, zbl.prefactor) if zbl else None
@@ -98,10 +115,12 @@ class Potential(nn.Module):
         self.compilation: Compilation | None = None
         """What `compile_for_md` did; None for a potential that can be trained and saved."""
         self.workspace: Workspace | None = None
+        self.compiled_form: tuple[str, Potential] | None = None
+        """What `compile_for_md` made of this potential, and for which weights and device."""
 
     def forward(
         self,
-        graph: AtomicGraph,
+        graph: Graph,
         *,
         forces: bool = True,
         stress: bool = False,
@@ -111,23 +130,27 @@ class Potential(nn.Module):
         """Predict for one graph or a batch of them.
 
         Args:
-            graph: an `AtomicGraph`, or a batch made by `collate`.
+            graph: an `AtomicGraph`, a batch made by `collate`, or a `GraphGeometry`.
             forces: compute forces.
-            stress: compute the stress of each frame.
+            stress: compute the virial and the stress of each frame.
             node_virials: compute each atom's share of the virial: half of r_e (x) g_e to both ends of an edge.
             create_graph: keep what is needed to differentiate the forces; when training by default.
 
         Raises:
-            PotentialsError: a potential that was compiled for molecular dynamics is to be trained.
+            PotentialsError: a potential that was compiled for molecular dynamics is to be trained, or the model's
+                weights were converted to another precision than the potential's.
         """
         create_graph = self.training if create_graph is None else create_graph
         if create_graph and self.compilation is not None:
             raise PotentialsError("a potential that was compiled for molecular dynamics cannot be trained")
         derivatives = forces or stress or node_virials
+        self._check_dtype()
         # Forces are derivatives: they are there whatever mode the caller is in.
         differentiable = derivatives or (create_graph and torch.is_grad_enabled())
         memory = use_workspace(self.workspace)
-        with torch.inference_mode(False), torch.set_grad_enabled(differentiable), memory:
+        with plain_torch_state(), torch.set_grad_enabled(differentiable), memory:
+            if graph.positions.is_inference():
+                graph = graph.clone()
             topology = edge_topology(graph)
             vectors = edge_vectors(graph).to(GEOMETRY_DTYPE[self.precision])
             if derivatives:
@@ -151,6 +174,93 @@ class Potential(nn.Module):
             energies = energies + self.zbl(distances, species, topology)
         return energies
 
+    def _check_dtype(self) -> None:
+        parameter = next(self.model.parameters(), None)
+        expected = MODEL_DTYPE[self.precision]
+        if parameter is not None and parameter.dtype != expected:
+            raise PotentialsError(
+                f"the weights of this {self.precision} potential are {parameter.dtype}, expected {expected}; convert "
+                "the potential, not its model, by potential.double() or potential.float()"
+            )
+
+    def with_precision(self, precision: Precision) -> Potential:
+        """The potential in another precision: itself where it is in that one already, else a copy.
+
+        Constants such as coupling coefficients are made anew in the new precision; only weights are converted.
+
+        Raises:
+            PotentialsError: the potential was compiled for molecular dynamics.
+        """
+        if precision == self.precision:
+            return self
+        self._refuse_compiled("converted to another precision")
+        energies = dict(zip(self.elements, self.reference_energies.tolist(), strict=True))
+        with plain_torch_state():
+            with torch.random.fork_rng(devices=[]):
+                converted = Potential(self.config, energies, precision, self.metadata)
+            converted.model.load_state_dict(self.model.state_dict())
+            converted.source = self.source
+            for parameter, original in zip(converted.parameters(), self.parameters(), strict=True):
+                parameter.requires_grad_(original.requires_grad)
+            return converted.to(self.scale.device).train(self.training)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Potential:
+        """What `to`, `double`, `float`, `half`, `cuda`, ... call. A change of precision is one of the whole potential:
+        energies are added in float64 whatever the weights are, and constants of the model are made anew."""
+        dtype = MODEL_DTYPE[self.precision]
+        # Weights decide: a conversion of parameters that leaves float64 alone does not change the precision.
+        target = fn(torch.empty(0, dtype=dtype)).dtype
+        with torch.inference_mode(False):
+            if target == dtype:
+                return super()._apply(_keeping_double(fn), recurse)
+            self._refuse_compiled("converted to another precision")
+            if target not in (torch.float32, torch.float64):
+                raise PotentialsError(f"a potential computes in float32 or float64; it cannot be converted to {target}")
+            super()._apply(_keeping_double(fn), recurse)
+            self.model._apply(fn)
+            self.precision = "float32" if target == torch.float32 else "float64"
+            self._renew_constants()
+        return self
+
+    def _renew_constants(self) -> None:
+        """Give the model's constants, which its state does not hold, the digits of the present precision."""
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"), _default_dtype(MODEL_DTYPE[self.precision]):
+            fresh = self.config.build()
+        kept = self.model.state_dict().keys()
+        present = dict(self.model.named_buffers())
+        for name, buffer in fresh.named_buffers():
+            if name not in kept:
+                present[name].data = buffer.to(present[name].device)
+
+    def _refuse_compiled(self, what: str) -> None:
+        if self.compilation is not None:
+            raise PotentialsError(
+                f"a potential that was compiled for molecular dynamics cannot be {what}; do that with the potential "
+                "that it was made of, and compile again"
+            )
+
+    def fingerprint(self) -> str:
+        """A short hash of elements, cutoff, precision and all numbers of the potential: which one this is."""
+        digest = hashlib.sha256(repr((self.elements, self.cutoff, self.precision)).encode())
+        for name, value in [*self.named_parameters(), *self.named_buffers()]:
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Potential:
+        """An independent copy, without going through the model file."""
+        copied = self.__class__.__new__(self.__class__)
+        memo[id(self)] = copied
+        memo[id(self.compiled_form)] = None
+        copied.__setstate__(copy.deepcopy(self.__dict__, memo))
+        return copied
+
+    def __copy__(self) -> Potential:
+        """Another potential with the same model."""
+        copied = self.__class__.__new__(self.__class__)
+        copied.__setstate__(self.__dict__.copy())
+        return copied
+
     def decay_parameters(self) -> list[nn.Parameter]:
         """The parameters that weight decay acts on; the family names them."""
         return self.model.decay_parameters()  # type: ignore[operator]
@@ -160,7 +270,17 @@ class Potential(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
 
-def edge_topology(graph: AtomicGraph) -> EdgeTopology:
+def _keeping_double(fn: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The same change of device or memory, without the change of precision."""
+
+    def kept(tensor: Tensor) -> Tensor:
+        changed = fn(tensor)
+        return changed if changed.dtype == tensor.dtype else tensor.to(changed.device)
+
+    return kept
+
+
+def edge_topology(graph: Graph) -> EdgeTopology:
     """Which atom sends to which, as the kernels want it."""
     return EdgeTopology.from_degrees(
         graph.edge_index,
@@ -172,21 +292,22 @@ def edge_topology(graph: AtomicGraph) -> EdgeTopology:
     )
 
 
-def edge_vectors(graph: AtomicGraph) -> Tensor:
+def edge_vectors(graph: Graph) -> Tensor:
     """r_e = x_receiver - x_sender + shift . cell, [E, 3] A, float64."""
     senders, receivers = graph.edge_index
     vectors = graph.positions[receivers] - graph.positions[senders]
-    cells = graph.cell[_frame_of_node(graph)[senders]]
+    cells = graph.cell[frame_of_node(graph)[senders]]
     return vectors + (graph.cell_shifts.unsqueeze(1) @ cells).squeeze(1)
 
 
-def _frame_of_node(graph: AtomicGraph) -> Tensor:
+def frame_of_node(graph: Graph) -> Tensor:
+    """The number of the frame that each atom belongs to, [N] int64."""
     batch = getattr(graph, "batch", None)
     return torch.zeros_like(graph.species) if batch is None else batch
 
 
 def _prediction(
-    graph: AtomicGraph,
+    graph: Graph,
     topology: EdgeTopology,
     node_energies: Tensor,
     vectors: Tensor,
@@ -195,17 +316,21 @@ def _prediction(
     stress: bool,
     node_virials: bool,
 ) -> Prediction:
-    frame = _frame_of_node(graph)
+    frame = frame_of_node(graph)
     num_frames = graph.cell.shape[0]
     energy = node_energies.new_zeros(num_frames).index_add(0, frame, node_energies)
     if gradient is None:
         return Prediction(energy, node_energies)
     pair_virials = vectors.unsqueeze(2) * gradient.unsqueeze(1) if stress or node_virials else None
+    virial = (
+        _virial(pair_virials, frame[topology.receivers], num_frames) if stress and pair_virials is not None else None
+    )
     return Prediction(
         energy,
         node_energies,
         _forces(gradient, topology) if forces else None,
-        _stress(graph, frame[topology.receivers], pair_virials) if stress and pair_virials is not None else None,
+        None if virial is None else _stress(graph, virial),
+        virial,
         _node_virials(pair_virials, topology) if node_virials and pair_virials is not None else None,
     )
 
@@ -215,9 +340,12 @@ def _forces(gradient: Tensor, topology: EdgeTopology) -> Tensor:
     return zeros.index_add(0, topology.senders, gradient).index_add(0, topology.receivers, -gradient)
 
 
-def _stress(graph: AtomicGraph, frame_of_edge: Tensor, pair_virials: Tensor) -> Tensor:
-    virial = pair_virials.new_zeros(graph.cell.shape[0], 3, 3).index_add(0, frame_of_edge, pair_virials)
-    virial = 0.5 * (virial + virial.transpose(1, 2))
+def _virial(pair_virials: Tensor, frame_of_edge: Tensor, num_frames: int) -> Tensor:
+    virial = pair_virials.new_zeros(num_frames, 3, 3).index_add(0, frame_of_edge, pair_virials)
+    return 0.5 * (virial + virial.transpose(1, 2))
+
+
+def _stress(graph: Graph, virial: Tensor) -> Tensor:
     periodic = graph.pbc.all(dim=1)
     # The placeholder volume keeps derivatives of the frames without a stress finite.
     volume = torch.where(periodic, torch.linalg.det(graph.cell).abs(), torch.ones_like(graph.cell[:, 0, 0]))
@@ -252,12 +380,16 @@ def _per_element(value: Any, elements: list[str]) -> Tensor:
     return torch.full((len(elements),), float(value), dtype=torch.float64)
 
 
+_DEFAULT_DTYPE_LOCK = threading.RLock()
+
+
 @contextmanager
 def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """Make new floating tensors of this type for a while."""
-    previous = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(previous)
+    """Make new floating tensors of this type for a while; one thread after the other, for the type is the process'."""
+    with _DEFAULT_DTYPE_LOCK:
+        previous = torch.get_default_dtype()
+        torch.set_default_dtype(dtype)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(previous)

@@ -13,7 +13,7 @@ from ase.build import bulk, molecule
 from ase.md.verlet import VelocityVerlet
 from physics.cases import with_random_matrices
 
-from potentials import Potential
+from potentials import Potential, compilation
 from potentials.config import families, family_config
 from potentials.data.graph import build_graph
 from potentials.errors import ModelFileError, PotentialsError
@@ -108,11 +108,16 @@ def test_radial_functions_of_the_elements_are_not_tabulated() -> None:
     torch.testing.assert_close(found.forces, expected.forces, rtol=0, atol=1e-5)
 
 
-def test_splines_that_are_not_good_enough_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("tolerance", ["RADIAL_TOLERANCE", "FORCE_TOLERANCE"])
+def test_splines_that_are_not_good_enough_are_refused(
+    tolerance: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("POTENTIALS_CACHE", str(tmp_path))
     monkeypatch.setattr("potentials.compilation._KNOTS", (65,))
+    monkeypatch.setitem(getattr(compilation, tolerance), "float64", 1.0)
     compiled = potential(precision="float64").compile_for_md()
     assert compiled.compilation.knots is None
-    assert "splines of 65 knots change forces by" in compiled.compilation.note
+    assert "splines of 65 knots are" in compiled.compilation.note
 
 
 def test_training_and_saving_are_refused(tmp_path: Path) -> None:

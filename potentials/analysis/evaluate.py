@@ -15,11 +15,12 @@ from potentials.config.problems import in_one_line
 from potentials.data.batch_limits import BatchLimit
 from potentials.data.findings import Findings
 from potentials.data.frames import frame_list, read_frames
-from potentials.data.graph import graphs_from_frames, group_names
+from potentials.data.graph import AtomicGraph, collate, graphs_from_frames, group_names
 from potentials.data.isolated_atoms import separate_isolated_atoms
 from potentials.data.label_values import find_values
 from potentials.data.labels import LabelledFrame, label_frames
 from potentials.errors import DataError, ModelFileError
+from potentials.finite_results import check_finite
 from potentials.potential import Potential
 from potentials.training.evaluation import Array, Evaluation, Parity, evaluate_graphs
 
@@ -46,12 +47,30 @@ def evaluate(
     Raises:
         DataError: there are no frames, or none has a label.
         UnknownElementError: a frame has an element that the potential does not know.
+        SimulationError: the prediction for a frame is not finite, because atoms coincide for instance.
     """
     if not any(frame.has_label for frame in frames):
         raise DataError(f"{part}: none of the {len(frames)} frames has an energy, forces or a stress to compare with")
     groups = group_names(frames)
     graphs = graphs_from_frames(frames, potential.elements, potential.cutoff, groups)
-    return evaluate_graphs(potential.eval(), graphs, limit=BatchLimit("frames", batch_size), part=part, groups=groups)
+    limit = BatchLimit("frames", batch_size)
+    found = evaluate_graphs(potential.eval(), graphs, limit=limit, part=part, groups=groups)
+    _check_finite(potential, graphs, frames, found.parity)
+    return found
+
+
+def _check_finite(
+    potential: Potential, graphs: Sequence[AtomicGraph], frames: Sequence[LabelledFrame], parity: Parity
+) -> None:
+    predicted = np.isfinite(parity.energy[1])
+    for labels, values in (parity.forces, parity.stress):
+        wrong = np.isfinite(labels) & ~np.isfinite(values)
+        frame = np.repeat(np.arange(len(frames)), parity.atoms) if labels.ndim == 2 else np.arange(len(frames))
+        predicted[frame[wrong.reshape(len(wrong), -1).any(axis=1)]] = False
+    for number in np.flatnonzero(~predicted)[:1]:
+        batch = collate([graphs[number]]).to(potential.scale.device)
+        prediction = potential(batch, stress=True, create_graph=False)
+        check_finite(prediction, batch, [str(frames[number].frame)].__getitem__)
 
 
 def label_config(metadata: Mapping[str, Any], **changes: str | None) -> DataConfig:

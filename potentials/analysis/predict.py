@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Literal
 
-import torch
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import full_3x3_to_voigt_6_stress
@@ -14,7 +13,9 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from potentials.data.frames import Frame
 from potentials.data.graph import AtomicGraph, build_graph, collate
 from potentials.errors import DataError, SimulationError, UnknownElementError
+from potentials.finite_results import check_finite
 from potentials.potential import Potential, Prediction
+from potentials.torch_state import plain_torch_state
 
 REFERENCE_PREFIX = "reference_"
 """Labels that came with a structure are found under their name with this in front."""
@@ -42,25 +43,35 @@ def predict(
         stress: `"auto"`: of the structures with a 3D periodic cell. True: of all. False: of none.
 
     Raises:
-        SimulationError: a batch size below 1, or the stress is asked of a structure without a 3D periodic cell.
+        SimulationError: a batch size below 1, the stress is asked of a structure without a 3D periodic cell, or results
+            are not finite, because atoms coincide for instance.
         UnknownElementError: a structure has an element that the potential does not know.
         DataError: a structure has no positions or no cell that make sense.
     """
     if batch_size < 1:
         raise SimulationError(f"batch_size: expected a whole number, at least 1, got {batch_size}")
     potential.eval()
-    device = next((parameter.device for parameter in potential.parameters()), torch.device("cpu"))
     remaining = enumerate(frames)
     while batch := list(islice(remaining, batch_size)):
-        graphs = [_graph(potential, frame, number, stress) for number, frame in batch]
         structures = [frame if isinstance(frame, Atoms) else frame.atoms for _, frame in batch]
-        with_stress = stress is not False and any(bool(atoms.pbc.all()) for atoms in structures)
-        prediction = potential(collate(graphs).to(device), forces=True, stress=with_stress, create_graph=False)
+        names = [f"structure {number}" if isinstance(frame, Atoms) else str(frame) for number, frame in batch]
+        with plain_torch_state():
+            prediction = _predicted(potential, structures, names, stress)
         yield from _with_results(structures, prediction)
 
 
-def _graph(potential: Potential, frame: Frame | Atoms, number: int, stress: bool | Literal["auto"]) -> AtomicGraph:
-    atoms, name = (frame, f"structure {number}") if isinstance(frame, Atoms) else (frame.atoms, str(frame))
+def _predicted(
+    potential: Potential, structures: list[Atoms], names: list[str], stress: bool | Literal["auto"]
+) -> Prediction:
+    graphs = [_graph(potential, atoms, name, stress) for atoms, name in zip(structures, names, strict=True)]
+    batch = collate(graphs).to(potential.scale.device)
+    with_stress = stress is not False and any(bool(atoms.pbc.all()) for atoms in structures)
+    prediction = potential(batch, forces=True, stress=with_stress, create_graph=False)
+    check_finite(prediction, batch, names.__getitem__)
+    return prediction
+
+
+def _graph(potential: Potential, atoms: Atoms, name: str, stress: bool | Literal["auto"]) -> AtomicGraph:
     if stress is True and not atoms.pbc.all():
         raise SimulationError(
             f"{name}: the stress is defined for structures that are periodic in three directions; "

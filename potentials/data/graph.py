@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from ase import Atoms
 from numpy.typing import NDArray
-from torch import Tensor
 from torch_geometric.data import Batch, Data
 
+from potentials.data.graph_geometry import build_geometry
 from potentials.data.labels import LabelledFrame
-from potentials.data.neighbor_list import edge_pairs, neighbor_list
 from potentials.errors import DataError, UnknownElementError
 
 GraphBatch: TypeAlias = Batch
@@ -144,25 +143,11 @@ def _assemble(
     group: int,
     frame_index: int,
 ) -> AtomicGraph:
-    pbc = np.asarray(atoms.pbc, dtype=bool)
-    cell = np.where(pbc[:, None], np.asarray(atoms.cell), 0.0)
-    edge_index, cell_shifts = neighbor_list(atoms.positions, cell, pbc, cutoff)
-    edge_pair, pair_edges = edge_pairs(edge_index, cell_shifts)
-    num_atoms = len(atoms)
+    geometry = build_geometry(atoms, elements, cutoff)
     energy_weight, forces_weight, stress_weight = weights
     return AtomicGraph(
-        num_nodes=num_atoms,
-        positions=torch.tensor(atoms.positions, dtype=torch.float64),
-        cell=torch.tensor(cell, dtype=torch.float64)[None],
-        pbc=torch.tensor(pbc)[None],
-        species=_species(atoms, elements),
-        edge_index=torch.from_numpy(edge_index),
-        cell_shifts=torch.from_numpy(cell_shifts).to(torch.float64),
-        receiver_degree=torch.from_numpy(np.bincount(edge_index[1], minlength=num_atoms)),
-        sender_degree=torch.from_numpy(np.bincount(edge_index[0], minlength=num_atoms)),
-        sender_order=torch.from_numpy(np.argsort(edge_index[0], kind="stable")),
-        edge_pair=torch.from_numpy(edge_pair),
-        pair_edges=torch.from_numpy(pair_edges),
+        num_nodes=len(atoms),
+        **geometry.tensors(),
         energy=torch.tensor([energy], dtype=torch.float64),
         forces=torch.tensor(forces, dtype=torch.float64),
         stress=torch.tensor(stress, dtype=torch.float64)[None],
@@ -172,15 +157,3 @@ def _assemble(
         group=torch.tensor([group]),
         frame_index=torch.tensor([frame_index]),
     )
-
-
-def _species(atoms: Atoms, elements: Sequence[str]) -> Tensor:
-    index = {symbol: number for number, symbol in enumerate(elements)}
-    symbols = atoms.get_chemical_symbols()
-    unknown = sorted(set(symbols) - set(index))
-    if unknown:
-        raise UnknownElementError(
-            f"the structure {atoms.get_chemical_formula()} contains {', '.join(unknown)}; "
-            f"the model knows {', '.join(elements)}"
-        )
-    return torch.tensor([index[symbol] for symbol in symbols], dtype=torch.int64)

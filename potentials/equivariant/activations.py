@@ -58,6 +58,15 @@ class Gate(nn.Module):
         return gate(self.table, features, gates)
 
 
+def _normal_distribution(x: Tensor) -> Tensor:
+    """Phi(x), without loss of digits for negative x."""
+    return 0.5 * torch.special.erfc(-x * math.sqrt(0.5))
+
+
+def _tanh_of_softplus(x: Tensor) -> Tensor:
+    return torch.tanh(nn.functional.softplus(x))
+
+
 ActivationName = Literal["silu", "gelu", "mish"]
 _PLAIN: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": nn.functional.silu,
@@ -66,8 +75,8 @@ _PLAIN: dict[str, Callable[[Tensor], Tensor]] = {
 }
 _GATES: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": torch.sigmoid,
-    "gelu": lambda x: 0.5 * torch.special.erfc(-x * math.sqrt(0.5)),
-    "mish": lambda x: torch.tanh(nn.functional.softplus(x)),
+    "gelu": _normal_distribution,
+    "mish": _tanh_of_softplus,
 }
 
 

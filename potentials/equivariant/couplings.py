@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 from functools import cache
+from importlib.metadata import version
 
 import numpy as np
 
+from potentials.cache import cache_path, keep, kept
 from potentials.equivariant.layout import Irrep, Layout
 from potentials.kernels.tables import MessagePath, MessageTable
 
@@ -18,7 +20,18 @@ def wigner_3j(degree_1: int, degree_2: int, degree_3: int) -> np.ndarray:
 
     For three degrees with an odd sum the overall sign depends on the release of e3nn; see `coupling_fingerprint`.
     """
-    # Imported here: e3nn takes a second to import, and most commands need no new table.
+    shape = (2 * degree_1 + 1, 2 * degree_2 + 1, 2 * degree_3 + 1)
+    path = cache_path("couplings") / f"e3nn-{version('e3nn')}" / f"{degree_1}-{degree_2}-{degree_3}"
+    content = kept(path)
+    if content is not None and len(content) == 8 * math.prod(shape):
+        return np.frombuffer(content, dtype="<f8").reshape(shape).copy()
+    tensor = _wigner_3j_of_e3nn(degree_1, degree_2, degree_3)
+    keep(path, tensor.astype("<f8").tobytes())
+    return tensor
+
+
+def _wigner_3j_of_e3nn(degree_1: int, degree_2: int, degree_3: int) -> np.ndarray:
+    # Imported here: e3nn takes seconds to import, and most commands need no new tensor.
     import torch
 
     # The numbers are needed, also while a model is built on the device without memory.

@@ -34,14 +34,14 @@ class MessageCall(ABC):
         table: the couplings.
         topology: the edges.
         h: [N, A, C].
-        others: Y, w, g and the directions dh, dY, dw, as far as the call has them; `knots` of radial splines instead of
-            w, with what else they need.
+        others: Y, w, g and the directions dh, dY, dw, as far as the call has them; `coefficients` of radial splines
+            instead of w, with what else they need.
     """
 
     def __init__(self, table: MessageTable, topology: EdgeTopology, h: Tensor, **others: Tensor | None) -> None:
         self.table, self.topology, self.like, self.channels = table, topology, h, h.shape[2]
         given = {"h": h} | {name: value for name, value in others.items() if value is not None}
-        self.has_splines = "knots" in given
+        self.has_splines = "coefficients" in given
         self.arguments = {name: value.contiguous() for name, value in given.items()}
 
     @abstractmethod

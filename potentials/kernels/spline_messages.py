@@ -19,12 +19,12 @@ from potentials.kernels.topology import EdgeTopology
 _library = torch.library.Library("potentials", "FRAGMENT")
 _TOPOLOGY = ", ".join(f"Tensor {name}" for name in EdgeTopology._fields)
 _library.define(
-    f"spline_message_sum(Tensor h, Tensor Y, Tensor distances, Tensor knots, {_TOPOLOGY}, float start, float step, "
-    "str key) -> Tensor"
+    f"spline_message_sum(Tensor h, Tensor Y, Tensor distances, Tensor coefficients, {_TOPOLOGY}, float start, "
+    "float step, str key) -> Tensor"
 )
 _library.define(
-    f"spline_message_gradients(Tensor h, Tensor Y, Tensor distances, Tensor knots, Tensor g, {_TOPOLOGY}, float start, "
-    "float step, str key, str wanted) -> (Tensor, Tensor, Tensor)"
+    f"spline_message_gradients(Tensor h, Tensor Y, Tensor distances, Tensor coefficients, Tensor g, {_TOPOLOGY}, "
+    "float start, float step, str key, str wanted) -> (Tensor, Tensor, Tensor)"
 )
 
 
@@ -44,24 +44,24 @@ def spline_message_sum(
     Returns:
         [N, D, C].
     """
-    return _call_sum(h, Y, distances, splines.knots, *topology, splines.start, splines.step, table.key)
+    return _call_sum(h, Y, distances, splines.coefficients, *topology, splines.start, splines.step, table.key)
 
 
-def _sum(h: Tensor, Y: Tensor, distances: Tensor, knots: Tensor, *rest: Any) -> Tensor:
+def _sum(h: Tensor, Y: Tensor, distances: Tensor, coefficients: Tensor, *rest: Any) -> Tensor:
     *topology, start, step, key = rest
-    splines, table = RadialSplines(knots, start, step), cast(MessageTable, lookup(key))
+    splines, table = RadialSplines(coefficients, start, step), cast(MessageTable, lookup(key))
     return implementation(h).spline_message_sum(table, h, Y, distances, splines, EdgeTopology(*topology))
 
 
-def _gradients(h: Tensor, Y: Tensor, distances: Tensor, knots: Tensor, g: Tensor, *rest: Any) -> Any:
+def _gradients(h: Tensor, Y: Tensor, distances: Tensor, coefficients: Tensor, g: Tensor, *rest: Any) -> Any:
     *topology, start, step, key, wanted = rest
-    splines, table = RadialSplines(knots, start, step), cast(MessageTable, lookup(key))
+    splines, table = RadialSplines(coefficients, start, step), cast(MessageTable, lookup(key))
     return implementation(h).spline_message_gradients(
         table, h, Y, distances, splines, g, EdgeTopology(*topology), wanted
     )
 
 
-def _fake_sum(h: Tensor, Y: Tensor, distances: Tensor, knots: Tensor, *rest: Any) -> Tensor:
+def _fake_sum(h: Tensor, Y: Tensor, distances: Tensor, coefficients: Tensor, *rest: Any) -> Tensor:
     *topology, _, _, key = rest
     components = cast(MessageTable, lookup(key)).receiver_components
     return h.new_empty(EdgeTopology(*topology).num_nodes, components, h.shape[2])
@@ -80,9 +80,9 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 
 def _sum_backward(ctx: Any, g: Tensor) -> tuple[Any, ...]:
-    h, Y, distances, knots, *topology = ctx.saved_tensors
+    h, Y, distances, coefficients, *topology = ctx.saved_tensors
     wanted = "".join(name for position, name in enumerate("hYr") if is_wanted(ctx, position))
-    found = _call_gradients(h, Y, distances, knots, g, *topology, ctx.start, ctx.step, ctx.key, wanted)
+    found = _call_gradients(h, Y, distances, coefficients, g, *topology, ctx.start, ctx.step, ctx.key, wanted)
     gradients = (x if name in wanted else None for name, x in zip("hYr", found, strict=True))
     return *gradients, *((None,) * (len(topology) + 4))
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import torch
 from torch import Tensor
 
 Table: TypeAlias = "MessageTable | ManyBodyTable | HarmonicsTable"
@@ -23,6 +24,16 @@ class _Table:
 
     def __repr__(self) -> str:
         return self.key
+
+    def __reduce__(self) -> Any:
+        """Copies and unpickled tables are the registered one: operators find tables by their keys, also in a process
+        that has not made this one."""
+        return _registered, (type(self), *(getattr(self, field.name) for field in fields(self)))
+
+
+def _registered(kind: type[_Table], key: str, *content: Any) -> Table:
+    found = _TABLES.get(key)
+    return _TABLES.setdefault(key, kind(key, *content)) if found is None else found  # type: ignore[arg-type]
 
 
 def lookup(key: str) -> Table:
@@ -249,11 +260,37 @@ def perceptron_matrices(weight: Tensor, sizes: Sequence[int]) -> list[Tensor]:
 
 
 class RadialSplines(NamedTuple):
-    """Functions of the distance as quintic splines with evenly spaced knots; the first and the last piece go on."""
+    """Functions of the distance as quintic polynomials in evenly spaced intervals; the first and the last one go on.
 
-    knots: Tensor
-    """[K, 3, F]: value, first derivative times the spacing, second derivative times the spacing squared."""
+    f(r) = sum_k c_k t^k with t = (r - start) / step - interval. Unlike combinations of values and derivatives at the
+    knots, these lose no digits of the slope to the difference of two values.
+    """
+
+    coefficients: Tensor
+    """[K, 6, F]: c_0 to c_5 of each interval."""
     start: float
-    """Distance of the first knot, A."""
+    """Where the first interval begins, A."""
     step: float
-    """Spacing, A."""
+    """Width of an interval, A."""
+
+    @classmethod
+    def from_knots(cls, knots: Tensor, start: float, step: float) -> RadialSplines:
+        """The splines that have given values and derivatives at the ends of the intervals.
+
+        Args:
+            knots: [K + 1, 3, F]: value, first derivative times the step, second derivative times the step squared.
+            start: distance of the first knot, A.
+            step: spacing, A.
+        """
+        value, slope, bend = knots[:-1].unbind(1)
+        next_value, next_slope, next_bend = knots[1:].unbind(1)
+        rise = next_value - value
+        coefficients = [
+            value,
+            slope,
+            0.5 * bend,
+            10 * rise - 6 * slope - 4 * next_slope - 1.5 * bend + 0.5 * next_bend,
+            -15 * rise + 8 * slope + 7 * next_slope + 1.5 * bend - next_bend,
+            6 * rise - 3 * slope - 3 * next_slope - 0.5 * bend + 0.5 * next_bend,
+        ]
+        return cls(torch.stack(coefficients, dim=1), start, step)

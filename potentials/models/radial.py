@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from ase.data import atomic_numbers, covalent_radii
@@ -21,7 +22,9 @@ class BesselBasis(nn.Module):
     def __init__(self, size: int, cutoff: float, trainable: bool) -> None:
         super().__init__()
         self.prefactor = math.sqrt(2 / cutoff)
-        frequencies = torch.arange(1, size + 1, dtype=torch.get_default_dtype()) * (math.pi / cutoff)
+        # On the CPU also while a model is built on the device without memory: there torch.arange imports all of
+        # PyTorch's compiler, which takes seconds.
+        frequencies = torch.arange(1, size + 1, dtype=torch.get_default_dtype(), device="cpu") * (math.pi / cutoff)
         self.frequencies = nn.Parameter(frequencies, requires_grad=trainable)
 
     def forward(self, distances: Tensor) -> ValuesAndSlopes:
@@ -37,7 +40,7 @@ class GaussianBasis(nn.Module):
     def __init__(self, size: int, cutoff: float, trainable: bool) -> None:
         super().__init__()
         self.spacing = cutoff / max(size - 1, 1)
-        centres = torch.linspace(0, cutoff, size, dtype=torch.get_default_dtype())
+        centres = torch.linspace(0, cutoff, size, dtype=torch.get_default_dtype(), device="cpu")
         self.centres = nn.Parameter(centres, requires_grad=trainable)
 
     def forward(self, distances: Tensor) -> ValuesAndSlopes:
@@ -141,5 +144,5 @@ class RadialBasis(nn.Module):
 
 def _envelope(config: RadialConfig) -> Callable[[Tensor], ValuesAndSlopes]:
     if config.envelope == "polynomial":
-        return lambda x: polynomial_envelope(x, config.envelope_power)
+        return partial(polynomial_envelope, power=config.envelope_power)
     return {"cosine": cosine_envelope, "smooth": smooth_envelope}[config.envelope]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import forward_ad
 
 from potentials.equivariant.envelopes import ValuesAndSlopes
 from potentials.errors import PotentialsError
@@ -17,8 +17,12 @@ from potentials.models.blocks import EdgeEmbedding
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions, RadialMap
 
-_FIRST_KNOT = 0.1
-"""A; below it the first piece of a spline goes on."""
+_FIRST_KNOT = 1e-3
+"""A; some bases divide by the distance. Below it the first piece of a spline goes on."""
+_BETWEEN = (0.25, 0.5, 0.75)
+"""Where in each interval the error of a spline is measured; it is largest near the middle."""
+_SMALLEST_SCALE = 1e-6
+"""Of a function, as a part of the largest of its network: errors of functions that vanish are not divided by zero."""
 
 
 class TabulatedFunctions(NamedTuple):
@@ -42,30 +46,63 @@ class TabulatedNetwork(nn.Module):
 
     Args:
         basis: the radial basis; it depends on nothing but the distance.
-        network: of its functions; the knots are of the type of its parameters.
+        network: of its functions; the coefficients are of the type of its parameters.
         knots: how many, evenly spaced up to the cutoff.
+
+    Attributes:
+        error: largest difference between a spline and its function, and between their derivatives, anywhere up to the
+            cutoff, each divided by the largest magnitude of that function, or of that derivative.
     """
 
-    knots: Tensor
+    coefficients: Tensor
 
     def __init__(self, basis: RadialBasis, network: RadialMap, knots: int) -> None:
         super().__init__()
         self.start, self.step = _FIRST_KNOT, (basis.cutoff - _FIRST_KNOT) / (knots - 1)
-        r = torch.linspace(self.start, basis.cutoff, knots, dtype=torch.float64).unsqueeze(1)
-        basis, network = copy.deepcopy(basis).double(), copy.deepcopy(network)
         dtype = next(network.parameters()).dtype
+        at = _in_double_precision(basis, network)
+        r = torch.linspace(self.start, basis.cutoff, knots, dtype=torch.float64).unsqueeze(1)
+        value, slope, curvature = _with_curvature(at, r)
+        stacked = torch.stack([value, slope * self.step, curvature * self.step**2], dim=1)
+        between = torch.cat([r[:-1] + part * self.step for part in _BETWEEN])
+        splines = RadialSplines.from_knots(stacked, self.start, self.step)
+        found = evaluate_splines(splines, between)
         with torch.no_grad():
-            functions = network.double()(basis(r, *_no_species(knots)))
-            with forward_ad.dual_level():
-                values, slopes = functions.at(forward_ad.make_dual(r, torch.ones_like(r)))
-                value, _ = forward_ad.unpack_dual(values)
-                slope, curvature = forward_ad.unpack_dual(slopes)
-            stacked = torch.stack([value, slope * self.step, curvature * self.step**2], dim=1)
-        self.register_buffer("knots", stacked.to(dtype))
+            expected = at(between)
+        self.error = max(_relative_error(*each) for each in zip(found, expected, (value, slope), strict=True))
+        self.register_buffer("coefficients", splines.coefficients.to(dtype))
 
     def forward(self, functions: RadialFunctions) -> TabulatedFunctions:
         """Of the distances alone."""
-        return TabulatedFunctions(RadialSplines(self.knots, self.start, self.step), functions.distances)
+        return TabulatedFunctions(RadialSplines(self.coefficients, self.start, self.step), functions.distances)
+
+
+def _in_double_precision(basis: RadialBasis, network: RadialMap) -> Callable[[Tensor], ValuesAndSlopes]:
+    """The network's functions and their derivatives at distances [W, 1], in float64."""
+    basis, network = copy.deepcopy(basis).double(), copy.deepcopy(network).double()
+    anywhere = torch.full((1, 1), 0.5 * basis.cutoff, dtype=torch.float64)
+    with torch.no_grad():
+        return network(basis(anywhere, *_no_species(1))).at
+
+
+def _with_curvature(at: Callable[[Tensor], ValuesAndSlopes], r: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Functions of the distance [W, F] at distances [W, 1], their first and their second derivative."""
+    with torch.enable_grad():
+        r = r.detach().requires_grad_()
+        value, slope = at(r)
+        # The gradient is linear in what it is weighted with, and the factors are the derivatives of each function.
+        weights = torch.ones_like(slope, requires_grad=True)
+        (gradient,) = torch.autograd.grad((slope * weights).sum(), r, create_graph=True)
+        (curvature,) = torch.autograd.grad(gradient.sum(), weights)
+    return value.detach(), slope.detach(), curvature
+
+
+def _relative_error(found: Tensor, expected: Tensor, at_knots: Tensor) -> float:
+    """Largest difference [W, F] of a function, divided by its largest magnitude, knots included."""
+    scale = torch.maximum(expected.abs().amax(dim=0), at_knots.abs().amax(dim=0))
+    scale = scale.clamp_min(_SMALLEST_SCALE * float(scale.max()))
+    difference = (found - expected).abs().amax(dim=0)
+    return float(torch.where(difference > 0, difference / scale, difference).max())
 
 
 class NoBasis(nn.Module):
@@ -106,3 +143,8 @@ def tabulated(model: nn.Module, knots: int) -> nn.Module:
                 setattr(module, name, TabulatedNetwork(cast(RadialBasis, embedding.radial), child, knots))
     embedding.radial = NoBasis()
     return copied
+
+
+def largest_error(tabulated_model: nn.Module) -> float:
+    """The largest relative error of all splines of a model; see `TabulatedNetwork`."""
+    return max(module.error for module in tabulated_model.modules() if isinstance(module, TabulatedNetwork))

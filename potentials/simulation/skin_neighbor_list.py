@@ -10,7 +10,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 from torch import Tensor
 
-from potentials.data.graph import AtomicGraph, build_graph
+from potentials.data.graph_geometry import GraphGeometry, build_geometry
 from potentials.errors import SimulationError
 
 
@@ -18,7 +18,7 @@ class SkinNeighborList:
     """Graphs of a structure that moves a little from call to call.
 
     Candidate edges are searched at `cutoff + skin`, and at every call those shorter than the cutoff are kept. Dropping
-    edges keeps their order, so the graph is the one `build_graph` makes from scratch.
+    edges keeps their order, so the graph is the one `build_geometry` makes from scratch.
 
     When the candidates go stale: let x0, h0 be the positions and cell (in rows) of the last search, x, h the present
     ones, F = h0^-1 h the deformation of the cell, and x = x0 F + u. For any cell shift an edge vector is
@@ -50,33 +50,27 @@ class SkinNeighborList:
         self.device = device
         self.num_searches = 0
         """How often the candidates were searched so far."""
-        self._searched: Atoms | None = None
-        self._candidates: AtomicGraph
-        self._shift_vectors: Tensor
-        self._shift_cell: NDArray[np.float64] | None = None
+        self._search_result: tuple[Atoms, GraphGeometry] | None = None
+        self._shifts: tuple[NDArray[np.float64], Tensor] | None = None
+        """The cell, and the shift vectors of all candidates in it."""
 
-    def graph(self, atoms: Atoms) -> AtomicGraph:
+    def graph(self, atoms: Atoms) -> GraphGeometry:
         """The graph of `atoms` on the device: geometry only, no labels.
 
         Raises:
-            UnknownElementError, DataError: as `build_graph`.
+            UnknownElementError, DataError: as `build_geometry`.
         """
-        if self._is_stale(atoms):
-            self._search(atoms)
-        candidates = self._candidates
+        candidates = self._valid_candidates(atoms)
         positions = torch.tensor(atoms.positions, dtype=torch.float64, device=self.device)
         cell = np.where(np.asarray(atoms.pbc)[:, None], np.asarray(atoms.cell), 0.0)
-        if self._shift_cell is None or not np.array_equal(cell, self._shift_cell):
-            self._shift_cell = cell
-            self._shift_vectors = candidates.cell_shifts @ torch.tensor(cell, device=self.device)
+        shift_vectors = self._shift_vectors(candidates, cell)
         sender, receiver = candidates.edge_index
-        vectors = positions[receiver] - positions[sender] + self._shift_vectors
+        vectors = positions[receiver] - positions[sender] + shift_vectors
         inside = (vectors * vectors).sum(dim=1) < self.cutoff**2
         edge_index = candidates.edge_index[:, inside]
         edge_pair, pair_edges = _kept_pairs(candidates, inside)
         num_atoms = len(atoms)
-        return AtomicGraph(
-            num_nodes=num_atoms,
+        return GraphGeometry(
             positions=positions,
             cell=torch.tensor(cell, device=self.device)[None],
             pbc=candidates.pbc,
@@ -90,20 +84,25 @@ class SkinNeighborList:
             pair_edges=pair_edges,
         )
 
-    def _search(self, atoms: Atoms) -> None:
-        self._candidates = build_graph(atoms, self.elements, self.cutoff + self.skin).to(self.device)
-        self._searched = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-        self._shift_cell = None
+    # One assignment each, so that an interrupt never leaves halves that do not belong together.
+    def _valid_candidates(self, atoms: Atoms) -> GraphGeometry:
+        if self._search_result is not None and not self._is_stale(atoms, self._search_result[0]):
+            return self._search_result[1]
+        candidates = build_geometry(atoms, self.elements, self.cutoff + self.skin).to(self.device)
+        searched = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+        self._shifts = None
+        self._search_result = (searched, candidates)
         self.num_searches += 1
+        return candidates
 
-    def _is_stale(self, atoms: Atoms) -> bool:
+    def _shift_vectors(self, candidates: GraphGeometry, cell: NDArray[np.float64]) -> Tensor:
+        if self._shifts is None or not np.array_equal(cell, self._shifts[0]):
+            self._shifts = (cell, candidates.cell_shifts @ torch.tensor(cell, device=self.device))
+        return self._shifts[1]
+
+    def _is_stale(self, atoms: Atoms, searched: Atoms) -> bool:
         """Whether candidates may be missing for `atoms` (see the class)."""
-        searched = self._searched
-        if (
-            searched is None
-            or not np.array_equal(atoms.numbers, searched.numbers)
-            or not np.array_equal(atoms.pbc, searched.pbc)
-        ):
+        if not np.array_equal(atoms.numbers, searched.numbers) or not np.array_equal(atoms.pbc, searched.pbc):
             return True
         undeformed = searched.positions
         smallest_stretch = 1.0
@@ -123,7 +122,7 @@ class SkinNeighborList:
         return not within  # positions that are not finite compare false: the search reports them
 
 
-def _kept_pairs(candidates: AtomicGraph, inside: Tensor) -> tuple[Tensor, Tensor]:
+def _kept_pairs(candidates: GraphGeometry, inside: Tensor) -> tuple[Tensor, Tensor]:
     """The pairs of the edges that are kept: an edge and its reverse are equally long, so both are or neither is."""
     kept = inside[candidates.pair_edges[:, 0]]
     edge_number, pair_number = (torch.cumsum(chosen, dim=0) - 1 for chosen in (inside, kept))

@@ -19,9 +19,13 @@ from potentials.kernels.reference import evaluate_splines
 from potentials.potential import edge_topology
 
 
-def splines(functions: int, dtype: torch.dtype = torch.float64) -> RadialSplines:
+def random_knots(functions: int, dtype: torch.dtype = torch.float64) -> Tensor:
     torch.manual_seed(1)
-    return RadialSplines(torch.randn(9, 3, functions, dtype=dtype), 0.3, 0.5)
+    return torch.randn(9, 3, functions, dtype=dtype)
+
+
+def splines(functions: int, dtype: torch.dtype = torch.float64) -> RadialSplines:
+    return RadialSplines.from_knots(random_knots(functions, dtype), 0.3, 0.5)
 
 
 def crystal() -> EdgeTopology:
@@ -45,7 +49,7 @@ def test_splines_are_those_of_scipy() -> None:
     given = splines(3)
     r = torch.linspace(0.3, 4.3, 101, dtype=torch.float64)
     values, slopes = evaluate_splines(given, r.unsqueeze(1))
-    scaled = given.knots.numpy() / np.array([1, given.step, given.step**2])[:, None]
+    scaled = random_knots(3).numpy() / np.array([1, given.step, given.step**2])[:, None]
     knots = given.start + given.step * np.arange(9)
     for number in range(3):
         expected = BPoly.from_derivatives(knots, scaled[:, :, number])
@@ -125,7 +129,7 @@ def test_operator_is_well_formed() -> None:
     topology = crystal()
     table, tensors = inputs(2, topology)
     given = splines(2 * len(table.paths))
-    arguments = (*(tensor.requires_grad_() for tensor in tensors), given.knots, *topology)
+    arguments = (*(tensor.requires_grad_() for tensor in tensors), given.coefficients, *topology)
     torch.library.opcheck(
         torch.ops.potentials.spline_message_sum.default, (*arguments, given.start, given.step, table.key)
     )

@@ -21,6 +21,11 @@ def quotient(numerator: Number, denominator: Number) -> Number:
     return Number(emitter, emitter.builder.fdiv(numerator.value, denominator.value))
 
 
+def multiply_add(left: Number, right: Number, addend: Number) -> Number:
+    """left * right + addend, rounded once where the processor can."""
+    return _intrinsic("fmuladd", left, right, addend)
+
+
 def square_root(number: Number) -> Number:
     """sqrt(number)"""
     return _intrinsic("sqrt", number)

@@ -12,7 +12,7 @@ from potentials.kernels.tables import MessageTable
 
 ARRAYS = ("h", "Y", "w", "g", "dh", "dY", "dw")
 TOPOLOGY = ("senders", "receivers", "receiver_pointer", "sender_order", "sender_pointer", "edge_pair", "pair_edges")
-SPLINES = ("distances", "knots", "grid", "intervals")
+SPLINES = ("distances", "coefficients", "grid", "intervals")
 PARAMETERS = (*ARRAYS, *TOPOLOGY, *SPLINES, "out_first", "out_second")
 
 _STACK_NUMBERS = 4096

@@ -32,10 +32,10 @@ class _Call(MessageCall):
     ) -> None:
         if splines is not None:
             grid = h.new_tensor([splines.start, splines.step, 1 / splines.step])
-            others |= {"knots": splines.knots, "grid": grid}
+            others |= {"coefficients": splines.coefficients, "grid": grid}
         super().__init__(table, topology, h, **others)
         words = {name: value.data_ptr() for name, value in self.arguments.items()}
-        words["intervals"] = 0 if splines is None else splines.knots.shape[0] - 1
+        words["intervals"] = 0 if splines is None else splines.coefficients.shape[0]
         self.words = [
             *(words.get(name, 0) for name in message_emission.ARRAYS),
             *(indices.data_ptr() for indices in topology),

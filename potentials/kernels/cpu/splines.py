@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from potentials.kernels.cpu.emitter import Number
+from potentials.kernels.cpu.functions import multiply_add
 from potentials.kernels.cpu.message_emission import Emission, Weights
 from potentials.kernels.duals import Dual
 
@@ -12,8 +13,8 @@ _STACK_NUMBERS = 8192
 class Splines(Weights):
     """Weights, and their slopes where those are wanted, of the pairs in a few slots.
 
-    A spline is given by its knots: value, first derivative times the spacing, second derivative times the spacing
-    squared, for each weight. The grid holds the first knot's distance, the spacing and its inverse.
+    A spline is given by the coefficients of its polynomials, for each weight. The grid holds where the first interval
+    begins, the width of an interval and its inverse.
     """
 
     def __init__(self, emission: Emission, slots: int, with_slopes: bool = False) -> None:
@@ -33,28 +34,33 @@ class Splines(Weights):
         emission, emitter = self.emission, self.emission.emitter
         grid = [emitter.load(emission.addresses["grid"], emitter.whole(entry)) for entry in range(3)]
         interval, t = self._interval(emitter.load(emission.addresses["distances"], pair), grid)
-        of_value, of_slope = _hermite(t), [number * grid[2] for number in _hermite_slopes(t)]
-        start = interval * (3 * self.size)
+        start = interval * (6 * self.size)
         for place, width in emitter.channel_blocks(self.size, emission.lanes):
-            knots = [
-                emitter.load(emission.addresses["knots"], start + (row * self.size) + place, width) for row in range(6)
+            coefficients = [
+                emitter.load(emission.addresses["coefficients"], start + (power * self.size) + place, width)
+                for power in range(6)
             ]
+            value, slope = _horner(coefficients, t)
             target = slot * self.size + place
-            emitter.store(_combined(of_value, knots), self.values, target)
+            emitter.store(value, self.values, target)
             if self.slopes is not None:
-                emitter.store(_combined(of_slope, knots), self.slopes, target)
+                emitter.store(slope * grid[2], self.slopes, target)
 
     def _interval(self, distance: Number, grid: list[Number]) -> tuple[Number, Number]:
         """Number of the interval, and where in it the distance lies (from 0 to 1); the first and the last one go on."""
         emitter = self.emission.emitter
-        position = (distance - grid[0]) * grid[2]
+        offset = distance - grid[0]
+        position = offset * grid[2]
         last = emitter.integer("intervals") + -1
-        is_inside = emitter.is_between(position, emitter.scalar(0.0), emitter.as_real(last))
-        is_after = emitter.is_between(emitter.as_real(last), emitter.scalar(0.0), position)
+        first_of_last = emitter.as_real(last)
+        is_inside = emitter.is_between(position, emitter.scalar(0.0), first_of_last)
+        # A distance that rounds onto the knot where the last interval begins belongs to that interval.
+        is_last = emitter.is_between(position, first_of_last, emitter.scalar(float("inf")))
         interval = emitter.select(
-            is_inside, emitter.as_whole(position), emitter.select(is_after, last, emitter.whole(0))
+            is_inside, emitter.as_whole(position), emitter.select(is_last, last, emitter.whole(0))
         )
-        return interval, position - emitter.as_real(interval)
+        # Fused: the position of a far knot has fewer digits after the point than the place between two knots.
+        return interval, multiply_add(offset, grid[2], emitter.as_real(interval) * -1.0)
 
     def get(self, pair: Number, slot: Number, path: int, channel: Number, width: int) -> Dual[Number]:
         """Channels of one path's weight, of the pair in a slot."""
@@ -68,41 +74,11 @@ class Splines(Weights):
         return self.emission.emitter.load(self.slopes, channel + path * self.emission.channels, width)
 
 
-def _combined(factors: list[Number], knots: list[Number]) -> Number:
-    total = knots[0] * factors[0]
-    for factor, knot in zip(factors[1:], knots[1:], strict=True):
-        total = total + knot * factor
-    return total
-
-
-def _hermite(t: Number) -> list[Number]:
-    """The quintic polynomials that are 1 in value, slope or curvature at one end and 0 in all else."""
-    rows: list[list[float]] = [
-        [1, 0, 0, -10, 15, -6],
-        [0, 1, 0, -6, 8, -3],
-        [0, 0, 0.5, -1.5, 1.5, -0.5],
-        [0, 0, 0, 10, -15, 6],
-        [0, 0, 0, -4, 7, -3],
-        [0, 0, 0, 0.5, -1, 0.5],
-    ]
-    return [_horner(row, t) for row in rows]
-
-
-def _hermite_slopes(t: Number) -> list[Number]:
-    """Their derivatives."""
-    rows: list[list[float]] = [
-        [0, 0, -30, 60, -30],
-        [1, 0, -18, 32, -15],
-        [0, 1, -4.5, 6, -2.5],
-        [0, 0, 30, -60, 30],
-        [0, 0, -12, 28, -15],
-        [0, 0, 1.5, -4, 2.5],
-    ]
-    return [_horner(row, t) for row in rows]
-
-
-def _horner(coefficients: list[float], t: Number) -> Number:
-    total = t.emitter.scalar(coefficients[-1])
-    for coefficient in reversed(coefficients[:-1]):
-        total = total * t + coefficient
-    return total
+def _horner(coefficients: list[Number], t: Number) -> tuple[Number, Number]:
+    """A polynomial and its derivative, the constant first among the coefficients."""
+    *lower, value = coefficients
+    slope = value
+    for number, coefficient in enumerate(reversed(lower)):
+        slope = slope * t + value if number else value
+        value = value * t + coefficient
+    return value, slope

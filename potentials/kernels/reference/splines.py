@@ -10,31 +10,20 @@ from potentials.kernels.reference.radial_network import row_dot
 from potentials.kernels.tables import MessageTable, RadialSplines
 from potentials.kernels.topology import EdgeTopology
 
-# Coefficients of t^0, t^1, ... of the quintic polynomials that are 1 in value, slope or curvature at one end of [0, 1],
-# and 0 in all else.
-_HERMITE = [
-    [1, 0, 0, -10, 15, -6],
-    [0, 1, 0, -6, 8, -3],
-    [0, 0, 0.5, -1.5, 1.5, -0.5],
-    [0, 0, 0, 10, -15, 6],
-    [0, 0, 0, -4, 7, -3],
-    [0, 0, 0, 0.5, -1, 0.5],
-]
-
 
 def evaluate_splines(splines: RadialSplines, distances: Tensor) -> tuple[Tensor, Tensor]:
     """Values and derivatives [W, F] at distances [W, 1]."""
-    position = (distances.squeeze(1) - splines.start) / splines.step
+    # In float64: the position of a far knot leaves few digits of float32 for the place between two knots.
+    position = (distances.squeeze(1).to(torch.float64) - splines.start) / splines.step
     # What is no number must not become an index.
-    interval = torch.nan_to_num(position.floor(), nan=0.0).clamp(0, splines.knots.shape[0] - 2)
-    t = (position - interval).unsqueeze(1)
-    coefficients = t.new_tensor(_HERMITE)
-    powers = torch.arange(6, device=t.device)
-    values = t**powers @ coefficients.T
-    slopes = (powers[1:] * t ** powers[:-1]) @ coefficients[:, 1:].T / splines.step
-    first = interval.to(torch.int64)
-    knots = torch.cat([splines.knots[first], splines.knots[first + 1]], dim=1)
-    return (values.unsqueeze(2) * knots).sum(dim=1), (slopes.unsqueeze(2) * knots).sum(dim=1)
+    interval = torch.nan_to_num(position.floor(), nan=0.0).clamp(0, splines.coefficients.shape[0] - 1)
+    t = (position - interval).to(distances.dtype).unsqueeze(1)
+    coefficients = splines.coefficients[interval.to(torch.int64)]
+    values, slopes = coefficients[:, 5], torch.zeros_like(coefficients[:, 5])
+    for power in range(4, -1, -1):
+        slopes = slopes * t + values
+        values = values * t + coefficients[:, power]
+    return values, slopes / splines.step
 
 
 def spline_message_sum(
