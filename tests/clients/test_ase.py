@@ -64,7 +64,6 @@ def _served(name: str, atoms: Atoms, periodic_stress: bool = True) -> Iterator[S
     assert not client.is_alive()
 
 
-@pytest.mark.xfail(strict=True, reason="no stress without three periodic directions yet")
 def test_a_slab_over_a_socket(copper: Path) -> None:
     """Two periodic directions and a cell of three vectors: energy, forces and a stress, as the energy changes."""
     slab = fcc111("Cu", (2, 2, 3), a=3.62, vacuum=6.0)

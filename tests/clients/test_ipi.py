@@ -115,7 +115,6 @@ def test_a_crystal_within_its_process(folder: Path, client: Callable[..., None])
     _compare(atoms, PotentialCalculator("copper.potential"), 1e-4)
 
 
-@pytest.mark.xfail(strict=True, reason="no stress without three periodic directions yet")
 def test_a_molecule_within_its_process(folder: Path, client: Callable[..., None]) -> None:
     """Not periodic, in i-PI's cell: through ASE's driver, which asks for the stress of everything."""
     client("ipi")
@@ -125,7 +124,6 @@ def test_a_molecule_within_its_process(folder: Path, client: Callable[..., None]
     _compare(atoms, PotentialCalculator("builtin:ethanol"), 1e-4)
 
 
-@pytest.mark.xfail(strict=True, reason="no stress without three periodic directions yet")
 def test_a_molecule_over_a_socket(folder: Path, client: Callable[..., None]) -> None:
     client("ipi")
     atoms = ase.io.read("molecule.xyz")

@@ -14,7 +14,6 @@ from potentials.analysis.phonons import phonon_dispersion
 from potentials.simulation import PotentialCalculator
 
 
-@pytest.mark.xfail(strict=True, reason="calculators cannot be pickled yet")
 def test_the_snippet(folder: Path, client: Callable[..., None]) -> None:
     """Two crystals in two processes; numbers are those of our own strains and displacements."""
     client("matcalc")

@@ -61,7 +61,6 @@ def test_dynamics_in_double_precision(snippet: dict[str, Any]) -> None:
     assert np.ptp(totals) < 0.02 * np.ptp(potential)
 
 
-@pytest.mark.xfail(strict=True, reason="calculators cannot be pickled yet")
 def test_a_serialized_system(snippet: dict[str, Any]) -> None:
     """Written as XML and read again, the system has the same energy; the weights are in it."""
     import openmm

@@ -31,7 +31,6 @@ def _expected(structures: list[Atoms]) -> list[np.ndarray]:
     return [PotentialCalculator("copper.potential").get_forces(atoms.copy()) for atoms in structures]
 
 
-@pytest.mark.xfail(strict=True, reason="calculators cannot be pickled yet")
 @pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
 def test_a_pool_of_processes(folder: Path, method: str) -> None:
     """A calculator that has computed goes there, and atoms that carry one."""
@@ -50,10 +49,7 @@ def test_a_pool_of_processes(folder: Path, method: str) -> None:
         np.testing.assert_allclose(one, other, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "shared",
-    [False, pytest.param(True, marks=pytest.mark.xfail(reason="threads cannot share a calculator yet", strict=False))],
-)
+@pytest.mark.parametrize("shared", [False, True])
 def test_a_pool_of_threads(folder: Path, shared: bool) -> None:
     """Four threads with one calculator, or with one each for the same potential."""
     structures = _structures()
@@ -72,7 +68,6 @@ def test_a_pool_of_threads(folder: Path, shared: bool) -> None:
             np.testing.assert_allclose(forces, expected[number % 12], atol=1e-12)
 
 
-@pytest.mark.xfail(strict=True, reason="calculators cannot be pickled yet")
 def test_the_snippet(folder: Path) -> None:
     (program,) = snippets("Pools")
     Path("program.py").write_text(f"{program}    print(*map(repr, map(float, energies)))\n")
