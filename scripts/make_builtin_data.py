@@ -1,4 +1,5 @@
-"""Generate the data sets shipped with the package: `builtin:ethanol` (GFN2-xTB) and `builtin:copper` (EMT).
+"""Generate the data sets shipped with the package: `builtin:ethanol`, `builtin:ethanol-distorted` (both GFN2-xTB) and
+`builtin:copper` (EMT).
 
 For each data set two files are written: NAME.extxyz.gz (frames and labels) and NAME.md (its card: level of theory,
 protocol, seeds, counts, ranges, licence). Labels are computed at the positions as they stand in the file, rounded to
@@ -22,7 +23,7 @@ import ase.io
 import numpy as np
 from ase import Atoms, units
 from ase.build import bulk, fcc100, fcc110, fcc111, molecule
-from ase.calculators.calculator import Calculator
+from ase.calculators.calculator import CalculationFailed, Calculator
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.md.langevin import Langevin
@@ -41,6 +42,8 @@ ETHANOL_EQUILIBRATION = 4000  # steps
 ETHANOL_FRICTION = 0.01  # 1/fs
 MULTIPLICITIES = {"H": 2, "C": 3, "O": 3}  # ground states of the free atoms
 LABEL_ACCURACY = 0.01  # tblite's accuracy factor: 100 times tighter than its default
+
+DISTORTED_FORCES = (10, 100, 1000, 10_000, 100_000)  # eV/A; a class of frames holds forces up to this
 
 COPPER_SEED = 29
 COPPER_LATTICE_CONSTANT = 3.6  # A
@@ -146,6 +149,22 @@ def make_ethanol() -> list[Atoms]:
                 calculator = gfn2(accuracy=LABEL_ACCURACY)
                 frames.append(labelled(atoms, calculator, f"{temperature}K", trajectory=trajectory, time_fs=time))
             trajectory += 1
+    return frames
+
+
+def make_distorted_ethanol() -> list[Atoms]:
+    """The structures of `distorted_ethanol.py`, but for those whose wave function does not converge."""
+    from distorted_ethanol import structures  # beside this file, which is on the path when this runs as a script
+
+    frames = []
+    for origin, atoms in structures(gfn2):
+        try:
+            frame = labelled(atoms, gfn2(accuracy=LABEL_ACCURACY), "", origin=origin)
+        except CalculationFailed:
+            continue
+        force = float(np.linalg.norm(frame.get_forces(), axis=1).max())
+        frame.info["config_type"] = f"forces_{next(limit for limit in DISTORTED_FORCES if force <= limit)}"
+        frames.append(frame)
     return frames
 
 
@@ -325,6 +344,21 @@ Seeds: `numpy.random.default_rng(({ETHANOL_SEED}, trajectory))`.
 {card_tail("ethanol", ("tblite", "ase", "numpy"))}"""
 
 
+def distorted_ethanol_card(frames: Sequence[Atoms]) -> str:
+    """The card of `builtin:ethanol-distorted`."""
+    from distorted_ethanol import description
+
+    return f"""{description(frames, LABEL_ACCURACY)}
+## Contents
+
+The key `config_type` is the class of the largest force, up to 10, 100, ... eV/Å, so that `data.weights.groups` can
+weigh frames with huge forces less.
+
+{class_table(sorted(frames, key=lambda frame: int(frame.info["config_type"].removeprefix("forces_"))))}
+
+{card_tail("ethanol-distorted", ("tblite", "ase", "numpy"))}"""
+
+
 def copper_card(frames: Sequence[Atoms]) -> str:
     """The card of `builtin:copper`."""
     classes = "\n".join(f"- `{name}`: {structures.__doc__}" for name, structures in COPPER_CLASSES.items())
@@ -373,7 +407,11 @@ class Recipe:
     card: Callable[[Sequence[Atoms]], str]
 
 
-RECIPES = {"ethanol": Recipe(make_ethanol, ethanol_card), "copper": Recipe(make_copper, copper_card)}
+RECIPES = {
+    "ethanol": Recipe(make_ethanol, ethanol_card),
+    "ethanol-distorted": Recipe(make_distorted_ethanol, distorted_ethanol_card),
+    "copper": Recipe(make_copper, copper_card),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -39,6 +39,20 @@ def loss_sums(prediction: Prediction, batch: GraphBatch, config: LossConfig) -> 
     return torch.stack([term[0] for term in terms]), torch.stack([term[1] for term in terms])
 
 
+def weighed_labels(batch: GraphBatch) -> Tensor:
+    """Number of labelled entries [3] of energy, forces and stress whose frame's weight is not zero, float64."""
+    labels = (
+        (batch.energy, batch.energy_weight),
+        (batch.forces, batch.forces_weight[batch.batch]),
+        (batch.stress, batch.stress_weight),
+    )
+    counts = [
+        (~torch.isnan(label) & (weight > 0).reshape(-1, *[1] * (label.dim() - 1))).sum(dtype=torch.float64)
+        for label, weight in labels
+    ]
+    return torch.stack(counts)
+
+
 def property_weights(config: LossConfig) -> Tensor:
     """Weights [3] of energy, forces and stress, float64."""
     weights = [config.energy.weight, config.forces.weight, config.stress.weight]
@@ -46,8 +60,11 @@ def property_weights(config: LossConfig) -> Tensor:
 
 
 def loss_parts(sums: Tensor, counts: Tensor, weights: Tensor) -> Tensor:
-    """What energy, forces and stress contribute to the loss [3]: weight * sum / count; zero without any label."""
-    return weights * sums / counts.clamp(min=1.0)
+    """What energy, forces and stress contribute to the loss [3]: weight * sum / count; zero without any label.
+
+    Counts may be fractions: one of several processes divides by its share of the labels of all.
+    """
+    return weights * sums / torch.where(counts > 0, counts, 1.0)
 
 
 def combine(sums: Tensor, counts: Tensor, weights: Tensor) -> Tensor:

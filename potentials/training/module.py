@@ -21,7 +21,7 @@ from potentials.errors import TrainingError
 from potentials.files import write_whole
 from potentials.potential import Potential
 from potentials.training.averaging import ExponentialMovingAverage
-from potentials.training.losses import combine, loss_parts, loss_sums, property_weights
+from potentials.training.losses import combine, loss_parts, loss_sums, property_weights, weighed_labels
 from potentials.training.memory_errors import BatchRecord
 from potentials.training.metrics import ErrorSums
 from potentials.training.optimizers import LearningRate, Patience, build_optimizer
@@ -105,6 +105,7 @@ class TrainingModule(LightningModule):
         self._training_sum: Tensor | None = None
         self._training_steps = 0
         self._validation_sums = torch.zeros(0)
+        self._validation_labels = torch.zeros(0)
         self._error_sums = ErrorSums(num_groups, len(potential.elements))
         labels = config.data
         self._validate_forces = labels.forces is not None
@@ -157,8 +158,6 @@ class TrainingModule(LightningModule):
         sums, counts = self._loss_sums(batch)
         if self.trainer.world_size > 1:
             counts = self._add_up(counts) / self.trainer.world_size
-            # `combine` lets a property without labels contribute zero by counting at least one entry.
-            counts = counts.clamp(min=1.0 / self.trainer.world_size)
         parts = loss_parts(sums, counts, self.stage_weights[self.stage])
         loss = parts.sum()
         self._step_loss, self._step_parts = loss.detach(), parts.detach()
@@ -225,10 +224,11 @@ class TrainingModule(LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Exchange the weights for their average."""
         if self._training_steps:
-            self._check_finite("training", self.training_loss())
+            self._check_training(self.training_loss())
         if self.average is not None:
             self.average.swap()
         self._validation_sums = torch.zeros(len(self.stages), 2, 3, dtype=torch.float64, device=self.device)
+        self._validation_labels = torch.zeros(3, dtype=torch.float64, device=self.device)
         self._error_sums = ErrorSums(self.num_groups, len(self.potential.elements), self.device)
 
     def validation_step(self, batch: GraphBatch, batch_index: int) -> None:
@@ -236,6 +236,7 @@ class TrainingModule(LightningModule):
         self.batch_record.begin(batch, validating=True)
         prediction = self.potential(batch, forces=self._validate_forces, stress=self._validate_stress)
         self._error_sums.update(prediction, batch)
+        self._validation_labels += weighed_labels(batch)
         for index, stage in enumerate(self.stages):
             self._validation_sums[index] += torch.stack(loss_sums(prediction, batch, stage.loss)).detach()
         self.batch_record.fitted()
@@ -249,7 +250,7 @@ class TrainingModule(LightningModule):
             for weights, (sums, counts) in zip(self.stage_weights, all_sums, strict=True)
         ]
         loss = losses[self.stage]
-        self._check_validation(loss, all_sums[self.stage, 1])
+        self._check_validation(loss, self._add_up(self._validation_labels))
         is_best = self.best is None or loss < self.best.losses[self.stage]
         self.validation = Validation(
             epoch=self.epochs_trained,
@@ -390,14 +391,32 @@ class TrainingModule(LightningModule):
         }
         write_whole(self.best_path, model_file.serialize(self.potential))
 
-    def _check_validation(self, loss: float, counts: Tensor) -> None:
-        """Make sure that the validation loss is one that models can be compared by."""
-        self._check_finite("validation", loss)
-        if not bool((self.stage_weights[self.stage] * counts).any()):
+    def _check_training(self, loss: float) -> None:
+        """Make sure that there is something to learn from: without a label that counts, every loss is exactly zero."""
+        self._check_finite("training", loss)
+        if loss == 0.0:
             raise TrainingError(
-                "the validation frames have no label of any property that the loss weighs, so that no model is better "
-                "than another; give other validation frames (data.validation)"
+                f"the training loss was exactly 0 in all {self._training_steps} steps up to epoch "
+                f"{self.epochs_trained:.4g}: no training frame has a label that the loss weighs. Look at the weights "
+                "(loss, data.weights) and the labels of the training frames (data.train)"
             )
+
+    def _check_validation(self, loss: float, labels: Tensor) -> None:
+        """Make sure that the validation loss of each stage is one that models can be compared by.
+
+        Args:
+            loss: of the present stage.
+            labels: [3], labels of energy, forces and stress whose weight is not zero.
+        """
+        self._check_finite("validation", loss)
+        for number, weights in enumerate(self.stage_weights, start=1):
+            if not bool((weights * labels).any()):
+                stage = f" of stage {number}" if len(self.stages) > 1 else ""
+                raise TrainingError(
+                    f"the validation frames have no label of any property that the loss{stage} weighs, or all their "
+                    "weights are 0, so that no model is better than another; give other validation frames "
+                    "(data.validation) or other weights (loss, data.weights)"
+                )
 
     def _check_finite(self, part: str, loss: float) -> None:
         if not math.isfinite(loss):

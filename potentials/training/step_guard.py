@@ -84,8 +84,13 @@ class StepGuard:
         self._log_usual, self._steps = 0.0, 0
 
     def is_spike(self, loss: float, epoch: int) -> bool:
-        """Take note of a finite loss; true where it is a spike, once in an epoch."""
-        logarithm = math.log(max(loss, 1e-300))
+        """Take note of a finite loss; true where it is a spike, once in an epoch.
+
+        A loss of zero is that of a batch without labels that count, and says nothing of the usual one.
+        """
+        if loss <= 0.0:
+            return False
+        logarithm = math.log(loss)
         if self._steps >= SPIKE_MEMORY and logarithm - self._log_usual > math.log(SPIKE_FACTOR):
             new, self._warned_epoch = self._warned_epoch != epoch, epoch
             return new

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from potentials.data.frames import Frame, expand_files, read_file
@@ -26,18 +26,25 @@ def structure_to_show(potential: Potential, structure: str | None) -> Frame:
     """
     if structure is not None:
         return _first_of(structure)
-    source = _training_data(potential.metadata)
-    if source is None:
+    sources = _training_data(potential.metadata)
+    if not sources:
         raise DataError(
             "no structure is given, and the model does not say what it was trained on; name one after the model"
         )
     try:
-        return _first_of(source)
+        return _first_molecule(sources)
     except DataError as error:
         raise DataError(
             f"no structure is given, and the training data of the model cannot be read ({error}); name one after the "
             "model"
         ) from error
+
+
+def _first_molecule(entries: Sequence[str]) -> Frame:
+    """Of several files the first frame that is no single atom; the first frame if there is none."""
+    first = _first_of(entries[0])
+    others = (_first_of(entry) for entry in entries[1:])
+    return first if len(first.atoms) > 1 else next((frame for frame in others if len(frame.atoms) > 1), first)
 
 
 def _first_of(entry: str) -> Frame:
@@ -48,11 +55,10 @@ def _first_of(entry: str) -> Frame:
     return next((frame for frame in frames if len(frame.atoms) > 1), frames[0])
 
 
-def _training_data(metadata: Mapping[str, Any]) -> str | None:
-    """The first file of the training data. Anything may stand in the header."""
+def _training_data(metadata: Mapping[str, Any]) -> list[str]:
+    """The files of the training data. Anything may stand in the header."""
     found: Any = metadata
     for key in ("config", "data", "train"):
         found = found.get(key) if isinstance(found, Mapping) else None
-    if isinstance(found, list) and found:
-        found = found[0]
-    return found if isinstance(found, str) else None
+    entries = found if isinstance(found, list) else [found]
+    return [entry for entry in entries if isinstance(entry, str)]

@@ -15,7 +15,7 @@ from potentials.data.frames import Frame
 from potentials.data.graph import GraphBatch, collate, graphs_from_frames
 from potentials.data.labels import LabelledFrame
 from potentials.potential import Prediction
-from potentials.training.losses import combine, loss_sums, property_weights
+from potentials.training.losses import combine, loss_parts, loss_sums, property_weights
 
 NAN = math.nan
 
@@ -161,3 +161,35 @@ def test_gradient_without_any_label_is_zero():
     value = combine(*loss_sums(potential(batch), batch, config), property_weights(config))
     for gradient in torch.autograd.grad(value, list(potential.parameters()), allow_unused=True):
         assert gradient is None or torch.equal(gradient, torch.zeros_like(gradient))
+
+
+@pytest.mark.parametrize("function", ["mse", "mae", "huber"])
+@pytest.mark.parametrize("processes", [2, 3, 4, 7])
+def test_mean_over_processes_is_the_loss_of_the_whole_batch(processes, function):
+    """Also where a property has fewer labelled entries than there are processes, here one energy and one stress."""
+    forces = np.full((2, 3), NAN)
+    forces[0, 1] = 0.4
+    stress = np.full((3, 3), NAN)
+    stress[2, 2] = 0.03
+    frames = [labelled(2.0, energy_weight=3.0), labelled(NAN, forces, forces_weight=0.5), labelled(NAN, NAN, stress)]
+    frames += [labelled() for _ in range(processes)]
+    term = {"weight": 2.0, "function": function, "huber_delta": 0.1}
+    config = LossConfig.model_validate({"energy": term, "forces": {**term, "weight": 5.0}, "stress": term})
+    weights = property_weights(config)
+
+    def sums_of(part: list[LabelledFrame]) -> tuple[torch.Tensor, torch.Tensor]:
+        zeros = prediction([0.0] * len(part), np.zeros((2 * len(part), 3)), np.zeros((len(part), 3, 3)))
+        return loss_sums(zeros, batch_of(*part), config)
+
+    sums, counts = zip(*(sums_of(frames[rank::processes]) for rank in range(processes)), strict=True)
+    shared = torch.stack(counts).sum(0) / processes
+    assert shared.tolist() == [1 / processes] * 3
+    mean = torch.stack([loss_parts(own, shared, weights) for own in sums]).mean(0)
+    error = {
+        "mse": lambda e: e**2,
+        "mae": abs,
+        "huber": lambda e: 0.5 * e**2 if abs(e) < 0.1 else 0.1 * (abs(e) - 0.05),
+    }[function]
+    # One entry each; the energy is divided by two atoms first.
+    expected = [2.0 * 3.0 * error(1.0), 5.0 * 0.5 * error(0.4), 2.0 * error(0.03)]
+    np.testing.assert_allclose(mean.numpy(), expected, rtol=1e-12)

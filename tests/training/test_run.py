@@ -250,6 +250,32 @@ def test_validation_frames_without_the_labels_that_count(tmp_path):
         quietly(config)
 
 
+def test_validation_frames_whose_weights_are_zero(tmp_path):
+    """Their loss is zero whatever the model, so that the first would stay the best."""
+    options = {"data__train": "builtin:copper@1:30", "data__validation": "builtin:copper@280:285", "data__test": "null"}
+    config = toy_run(tmp_path, **options, data__weights__groups="{liquid: 0}")
+    with pytest.raises(TrainingError, match="all their weights are 0, so that no model is better"):
+        quietly(config)
+    assert not (tmp_path / "run" / "best.potential").exists()
+
+
+def test_validation_frames_without_the_labels_of_a_later_stage(tmp_path):
+    """Said at the first validation, and not when the second stage begins; the frame is a surface, without stress."""
+    files = {"data__train": "[builtin:copper@1:5, builtin:copper@200:230]", "data__validation": 1, "data__test": "null"}
+    stage = "{start: 3, loss: {energy: null, forces: null, stress: {weight: 1}}}"
+    with pytest.raises(TrainingError, match="no label of any property that the loss of stage 2 weighs"):
+        quietly(toy_run(tmp_path, **files, train__second_stage=stage))
+    assert not (tmp_path / "run" / "metrics.csv").exists()
+
+
+def test_training_frames_whose_weights_are_zero(tmp_path):
+    """Nothing would be learned, and the random model handed out as the best."""
+    files = {"data__train": "builtin:copper@280:310", "data__validation": "builtin:copper@1:5", "data__test": "null"}
+    with pytest.raises(TrainingError, match="no training frame has a label that the loss weighs"):
+        quietly(toy_run(tmp_path, **files, data__weights__groups="{liquid: 0}"))
+    assert not (tmp_path / "run" / "best.potential").exists()
+
+
 def test_relative_files_of_a_configuration_made_in_python(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ase.io.write("copper.xyz", [frame.atoms for frame in read_frames("builtin:copper@1:30")])

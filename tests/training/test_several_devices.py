@@ -74,6 +74,7 @@ def write_data(folder: Path) -> None:
     train, validation, test = frames[:FRAMES], frames[FRAMES : FRAMES + 7], frames[FRAMES + 7 :]
     random = np.random.default_rng(0)
     first, whole = of_second_process(3, 3), of_second_process(3, FRAMES)
+    one = min(first)
     ase.io.write(folder / "validation.xyz", validation)
     ase.io.write(folder / "test.xyz", test)
     ase.io.write(folder / "all.xyz", train)
@@ -82,6 +83,8 @@ def write_data(folder: Path) -> None:
         "no-stress": lambda atoms, index: labels(atoms, "energy", "forces") if index in first else atoms,
         "energies": lambda atoms, index: labels(atoms, "energy") if index in whole else atoms,
         "no-edges": lambda atoms, index: far_apart(random) if index in first else atoms,
+        # In the first step one frame of six, in the second process, has an energy, and the same one a stress.
+        "one-label": lambda atoms, index: atoms if index == one else labels(atoms, "forces"),
     }
     for name, change in changed.items():
         ase.io.write(folder / f"{name}.xyz", [change(atoms, index) for index, atoms in enumerate(train)])
@@ -104,6 +107,11 @@ CASES = {
     "mace-no-labels": ("mace", "energies", "loss.energy.weight=0"),
     "toy-no-edges": ("toy", "no-edges"),
     "mace-no-edges": ("mace", "no-edges"),
+    # Fewer labelled entries than processes, of energies, stresses and force components.
+    "toy-one-label": ("toy", "one-label"),
+    "mace-one-label": ("mace", "one-label"),
+    "toy-one-label-mae": ("toy", "one-label", "loss.energy.function=mae", "loss.stress.function=huber"),
+    "toy-one-energy": ("toy", "one-label", "loss.forces.weight=0", "loss.stress.weight=0"),
     "mace-atoms": ("mace", "all", "data.max_atoms_per_batch=70"),
     "toy-edges": ("toy", "all", "data.max_edges_per_batch=1200"),
 }

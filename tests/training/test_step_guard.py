@@ -125,3 +125,20 @@ def test_a_spike_is_told_of_once_an_epoch_with_its_frames(tmp_path):
 def test_losses_that_are_merely_uneven_are_no_spikes(tmp_path):
     result = quietly(toy_run(tmp_path, train__max_epochs=20))
     assert "times the usual" not in (result.folder / "log.txt").read_text()
+
+
+def test_batches_without_labels_that_count_do_not_make_others_spikes():
+    """Their loss is zero, whose logarithm has no place in the usual one."""
+    guard = step_guard.StepGuard([], "stop", None, lambda text: None)
+    losses = [0.0 if step % 5 == 4 else 1.0 + 0.1 * (step % 3) for step in range(400)]
+    spikes = [guard.is_spike(loss, epoch) for epoch, loss in enumerate(losses)]
+    assert not any(spikes)
+    assert guard.is_spike(30.0, 400)
+
+
+def test_frames_of_weight_zero_cause_no_warning_of_spikes(tmp_path):
+    files = "[builtin:copper@1:21, builtin:copper@200:220]"
+    options = {"data__train": files, "data__batch_size": 1, "data__validation": "builtin:copper@30:35"}
+    config = toy_run(tmp_path, **options, data__test="null", data__weights__groups="{surface: 0}")
+    log = (quietly(config).folder / "log.txt").read_text()
+    assert "times the usual" not in log

@@ -104,6 +104,14 @@ def test_the_structure_of_the_training_data() -> None:
     assert structure_to_show(potential, "builtin:ethanol@0").atoms.get_chemical_formula() in {"H", "C", "O"}
 
 
+def test_isolated_atoms_in_a_file_of_their_own_are_passed_over() -> None:
+    potential = potentials.load("builtin:ethanol")
+    potential.metadata = {"config": {"data": {"train": ["builtin:ethanol@:3", "builtin:ethanol@7:9"]}}}
+    assert structure_to_show(potential, None).index == 7
+    potential.metadata = {"config": {"data": {"train": ["builtin:ethanol@1", "builtin:ethanol@2"]}}}
+    assert structure_to_show(potential, None).index == 1
+
+
 @pytest.mark.parametrize(
     "metadata", [{}, {"config": None}, {"config": {"data": {"train": 3}}}, {"config": {"data": {"train": []}}}]
 )

@@ -1,7 +1,8 @@
 """The data sets shipped with the package, each an extended XYZ file with a card that says how it was computed, and a
 potential trained on one of them.
 
-`scripts/make_builtin_data.py` generates both files; configurations name them `builtin:ethanol` and `builtin:copper`.
+`scripts/make_builtin_data.py` generates the files; configurations name them `builtin:ethanol`,
+`builtin:ethanol-distorted` and `builtin:copper`.
 `scripts/make_builtin_model.py` makes the model file; commands take it as `builtin:ethanol`.
 """
 
@@ -14,7 +15,7 @@ from pathlib import Path
 from potentials.errors import DataError, ModelFileError
 
 BUILTIN_PREFIX = "builtin:"
-BUILTIN_NAMES: tuple[str, ...] = ("copper", "ethanol")
+BUILTIN_NAMES: tuple[str, ...] = ("copper", "ethanol", "ethanol-distorted")
 BUILTIN_MODELS: tuple[str, ...] = ("ethanol",)
 
 
