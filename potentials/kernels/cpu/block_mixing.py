@@ -109,7 +109,7 @@ def block_mix_outer(
     if result.numel() == 0:
         return result
     kernel = _mixing_kernel(table, order is not None, factor, False)
-    pointer = torch.tensor([0, *itertools.accumulate(counts)], dtype=torch.int64)
+    pointer = torch.tensor([0, *itertools.accumulate(counts)], dtype=torch.int64, device="cpu")
     kept = (x.contiguous(), g.contiguous(), order, pointer, result)
     addresses = [0 if tensor is None else tensor.data_ptr() for tensor in kept]
     rows = len(counts) * mixing_kernels.outer_tiles(table.channels_in)
