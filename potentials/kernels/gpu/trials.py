@@ -122,7 +122,7 @@ def _difference(found: Tensor | tuple[Tensor, ...], exact: Tensor | tuple[Tensor
         error = float((one.double() - other).abs().max() / other.abs().max().clamp(min=1))
         # What is not a number is no small difference.
         if not error <= tolerance:
-            return f"on a small problem it differs from plain PyTorch by {error:.1g} (relative; at most {tolerance:g} is right)"
+            return f"on a small problem it differs from plain PyTorch by {error:.1g} (relative, at most {tolerance:g})"
     return None
 
 
