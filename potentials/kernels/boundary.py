@@ -66,6 +66,15 @@ def topology_operands(operator: str, topology: Sequence[Tensor], like: Tensor) -
     given = EdgeTopology(*topology)
     edges, nodes = (given.senders.numel(),), (given.receiver_pointer.numel(),)
     shapes = (edges, edges, nodes, edges, nodes, edges, (*given.pair_edges.shape[:1], 2))
+    # Nearly always all is well, and there are seven tensors.
+    on_cpu = like.is_cpu
+    for tensor, shape in zip(given, shapes, strict=True):
+        if tensor.dtype is not torch.int64 or tensor.shape != shape or not tensor.is_contiguous():
+            break
+        if not (tensor.is_cpu if on_cpu else tensor.device == like.device):
+            break
+    else:
+        return given
     return EdgeTopology(
         *(
             indices(operator, name, tensor, like, shape)
