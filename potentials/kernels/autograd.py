@@ -112,7 +112,8 @@ def pulled_back(
             changed[position] = tensor
         return function(*changed)
 
-    outputs, back = torch.func.vjp(of_wanted, *(arguments[position] for position in wanted))
+    transposed: Any = torch.func.vjp(of_wanted, *(arguments[position] for position in wanted))
+    outputs, back = transposed
     if isinstance(outputs, Tensor):
         (given,) = gradients
         found = back(torch.zeros_like(outputs) if given is None else given)

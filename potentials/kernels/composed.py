@@ -39,7 +39,7 @@ def message_gradients(
     table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology, wanted: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     """dQ/dh, dQ/dY and dQ/dw; those that are not wanted are empty."""
-    _, back = _vjp(lambda *given: message_sum(table, *given, topology), h, Y, w)
+    _, back = _vjp(lambda h, Y, w: message_sum(table, h, Y, w, topology), h, Y, w)
     found = back(g)
     return tuple(x if name in wanted else h.new_empty(0) for name, x in zip("hYw", found, strict=True))  # type: ignore[return-value]
 

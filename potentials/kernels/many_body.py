@@ -100,8 +100,8 @@ def _value(is_composed: bool, *arguments: Any) -> Tensor:
 
 
 def _gradients(is_composed: bool, *arguments: Any) -> tuple[Tensor, Tensor]:
-    *tensors, g, key, wanted = arguments
-    given = _checked("many_body_gradients", *tensors, key)
+    A, coefficients, species, order, g, key, wanted = arguments
+    given = _checked("many_body_gradients", A, coefficients, species, order, key)
     g = _upstream("many_body_gradients", given, g)
     if is_composed:
         return composed.many_body_gradients(*given[:4], g, wanted)
@@ -109,8 +109,8 @@ def _gradients(is_composed: bool, *arguments: Any) -> tuple[Tensor, Tensor]:
 
 
 def _tangents(is_composed: bool, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
-    *tensors, g, v, key, wanted = arguments
-    given = _checked("many_body_tangents", *tensors, key)
+    A, coefficients, species, order, g, v, key, wanted = arguments
+    given = _checked("many_body_tangents", A, coefficients, species, order, key)
     g = _upstream("many_body_tangents", given, g)
     v = operand("many_body_tangents", "v", v, given.A, given.A.shape)
     if is_composed:

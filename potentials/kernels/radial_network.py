@@ -169,8 +169,8 @@ def _gradients_backward(ctx: Any, *directions: Tensor | None) -> tuple[Any, ...]
     needed = [ctx.needs_input_grad[position] for position in (0, 1, 2, 4, 5)]
     wanted = [position for position, is_needed in enumerate(needed) if is_needed]
 
-    def gradients(*given: Any) -> tuple[Tensor, Tensor, Tensor]:
-        return composed.radial_network_gradients(*given, ctx.sizes, ctx.scales, ctx.inputs_wanted)
+    def gradients(v: Tensor, s: Tensor, w: Tensor, by_v: Tensor, by_s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return composed.radial_network_gradients(v, s, w, by_v, by_s, ctx.sizes, ctx.scales, ctx.inputs_wanted)
 
     values, slopes, weight, by_values, by_slopes = pulled_back(gradients, ctx.saved_tensors, wanted, directions)
     return values, slopes, weight, None, by_values, by_slopes, None, None, None

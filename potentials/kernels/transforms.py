@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache, wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch.autograd import forward_ad
 
-_Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 
@@ -22,22 +21,22 @@ def is_transformed() -> bool:
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
-def kept_constants(maxsize: int) -> Callable[[Callable[_Arguments, _Result]], Callable[_Arguments, _Result]]:
+def kept_constants(maxsize: int) -> Callable[[Callable[..., _Result]], Callable[..., _Result]]:
     """Keep the tensors that a function makes, for calls with equal arguments.
 
     Tensors that are made while a transformation runs belong to it and are not kept; those made in inference mode could
     never be trained with.
     """
 
-    def decorate(make: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    def decorate(make: Callable[..., _Result]) -> Callable[..., _Result]:
         @lru_cache(maxsize)
-        def kept(*arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
+        def kept(*arguments: Any) -> _Result:
             with torch.inference_mode(False):
-                return make(*arguments, **named)
+                return make(*arguments)
 
         @wraps(make)
-        def get(*arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
-            return make(*arguments, **named) if is_transformed() else kept(*arguments, **named)
+        def get(*arguments: Any) -> _Result:
+            return make(*arguments) if is_transformed() else kept(*arguments)
 
         return get
 
