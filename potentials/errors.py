@@ -57,6 +57,10 @@ class ConversionError(PotentialsError):
     """Weights of another program that cannot be turned into a potential of this one."""
 
 
+class OperatorError(PotentialsError):
+    """Arguments of an operator that do not fit each other, or a derivative that it does not have."""
+
+
 class LayoutError(PotentialsError):
     """Feature tensors, layouts or channels that do not fit together."""
 
