@@ -10,20 +10,23 @@ from ase import Atoms
 
 from potentials.data.frames import Frame
 from potentials.errors import DataError
+from potentials.outputs import check_output
 
 
-def check_structure_output(path: Path, inputs: Iterable[Frame]) -> None:
+def check_structure_output(path: Path, inputs: Iterable[Frame], *others: Path) -> None:
     """Make sure that extxyz can be written to `path` without harm to what is read.
 
+    Args:
+        path: the file to write.
+        inputs: what it is made of.
+        others: further files that are read.
+
     Raises:
-        DataError: its folder does not exist, its name does not end in `.extxyz` or `.xyz`, or it is one of the inputs.
+        DataError: its name does not end in `.extxyz` or `.xyz`, or it cannot be written (see `check_output`).
     """
     if path.suffix not in (".extxyz", ".xyz"):
         raise DataError(f'{path}: the output is extended XYZ; expected a name that ends in ".extxyz" or ".xyz"')
-    if not path.parent.is_dir():
-        raise DataError(f"the folder of the output {path} does not exist")
-    if path.exists() and any(Path(frame.file).exists() and path.samefile(frame.file) for frame in inputs):
-        raise DataError(f"the output {path} is the file the structures come from; choose another name")
+    check_output(path, [*others, *dict.fromkeys(frame.file for frame in inputs)])
 
 
 def write_structures(path: Path, structures: Iterable[Atoms]) -> int:

@@ -125,6 +125,25 @@ def energy_drift(records: Iterable[MDRecord]) -> EnergyDrift | None:
     return EnergyDrift(slope=covariance / variance, largest=largest) if count > 1 else None
 
 
+def check_log(path: Path) -> None:
+    """Make sure that a log can be written to `path` without harm to a file of something else.
+
+    Raises:
+        SimulationError: a file is there that is no log of molecular dynamics.
+    """
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise SimulationError(f"the log {path} cannot be written: something else has this name; choose another output")
+    with path.open(errors="replace") as file:
+        first_line = file.readline(10_000)
+    if first_line and first_line.strip().split(",") != COLUMNS:
+        raise SimulationError(
+            f"the log {path} would replace a file that `potentials md` has not written; choose another output or move "
+            "that file"
+        )
+
+
 def _check_columns(path: Path, first_line: str) -> None:
     if first_line.strip().split(",") != COLUMNS:
         raise SimulationError(f"{path} is not a log of `potentials md`: its first line is not {','.join(COLUMNS)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ def copy_structure(atoms: Atoms) -> Atoms:
         masses=atoms.get_masses(),
         momenta=atoms.get_momenta() if atoms.has("momenta") else None,
     )
-    copy.set_constraint(atoms.constraints)
+    # Constraints keep what they learn of a structure, such as bond lengths: they are never shared.
+    copy.set_constraint(deepcopy(atoms.constraints))
     return copy
 
 
