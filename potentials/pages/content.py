@@ -55,10 +55,19 @@ class Details:
 
 @dataclass(frozen=True)
 class Mark:
-    """A cell of a table that judges: in a colour, and in words, as not everybody sees colours."""
+    """A cell of a table that judges: in a colour, and in words, as not everybody sees colours.
+
+    Args:
+        kind: the judgement.
+        text: what the cell says.
+        value: the number that is judged, where there is one.
+        limits: values up to the first are good, beyond the second bad, between them worth a look.
+    """
 
     kind: Literal["good", "look", "bad", "none"]
     text: str
+    value: float | None = field(default=None, compare=False)
+    limits: tuple[float, float] | None = field(default=None, compare=False)
 
 
 _SHORT = 3
