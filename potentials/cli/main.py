@@ -60,6 +60,14 @@ class CompilationNote(logging.Handler):
             console.note("compiling kernels for this processor; they are kept for the next time")
 
 
+class Warnings(logging.Handler):
+    """Prints what the package warns of as warnings of the command."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print it."""
+        console.warn(record.getMessage())
+
+
 @app.callback()
 def root(
     version: Annotated[
@@ -71,6 +79,9 @@ def root(
     kernels.setLevel(logging.INFO)
     if not any(isinstance(handler, CompilationNote) for handler in kernels.handlers):
         kernels.addHandler(CompilationNote())
+    written = logging.getLogger("potentials.output")
+    if not any(isinstance(handler, Warnings) for handler in written.handlers):
+        written.addHandler(Warnings())
 
 
 list_commands(app, COMMANDS)

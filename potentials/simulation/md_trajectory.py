@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ase.io
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.trajectory import TrajectoryReader, TrajectoryWriter
 from ase.io.ulm import InvalidULMFileError
 
+from potentials.data.structure_output import StructureOutput
 from potentials.errors import SimulationError
 
 STEP, TIME, STATE = "md_step", "md_time_fs", "md_state"
@@ -66,6 +66,7 @@ class TrajectoryFile:
         self.last_step: int | None = None
         """Of the frame written last by this object."""
         self._writer: TrajectoryWriter | None = None
+        self._text = StructureOutput(path)
         if is_continuable(path):
             self._writer = TrajectoryWriter(str(path), mode="a" if append else "w")
             self._writer.set_description({_RUN: physics})
@@ -90,7 +91,7 @@ class TrajectoryFile:
             frame.info[STATE] = json.dumps(state)
             self._writer.write(frame)
         else:
-            ase.io.write(self.path, frame, format="extxyz", append=True)
+            self._text.append(frame)
         self.last_step = step
 
     def close(self) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-import ase.io
 import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator
@@ -19,7 +18,7 @@ from ase.optimize import BFGS, FIRE, LBFGS
 from ase.optimize.optimize import Optimizer
 
 from potentials.data.frames import Frame
-from potentials.data.structure_output import check_structure_output
+from potentials.data.structure_output import StructureOutput, check_structure_output
 from potentials.errors import DataError, SimulationError, UnknownElementError
 from potentials.simulation.constraints import check_constraint_atoms, constraint_errors
 
@@ -146,13 +145,14 @@ def relax_frames(
     """
     check_structure_output(output, frames)
     output.unlink(missing_ok=True)
+    written = StructureOutput(output)
     for frame in frames:
         try:
             result = relax(calculator, frame.atoms, settings)
         except (SimulationError, UnknownElementError, DataError) as error:
             raise type(error)(f"{frame}: {error}") from error
         result.atoms.info.update(relaxation_converged=result.converged, relaxation_steps=result.steps)
-        ase.io.write(output, result.atoms, format="extxyz", append=True)
+        written.append(result.atoms)
         yield result
 
 
