@@ -43,7 +43,7 @@ def init(
     for text in suggestion.warnings:
         console.warn(text)
     if output is None:
-        print(suggestion.text, end="")
+        console.print_file(suggestion.text)
         return
-    output.write_text(suggestion.text, encoding="utf-8")
+    output.write_text(suggestion.text, encoding="utf-8", errors="backslashreplace")
     console.messages.print(f"written: {output}; next: potentials check {output}", soft_wrap=True)

@@ -10,6 +10,7 @@ import typer
 
 from potentials.cli import console
 from potentials.cli.commands import LazyCommands, list_commands
+from potentials.cli.surroundings import print_anything, provide_home, use_utf8
 
 COMMANDS = {
     "init": "Look at data and write a commented configuration",
@@ -75,6 +76,9 @@ def root(
     ] = False,
 ) -> None:
     """Options that stand before the command."""
+    remark = provide_home()
+    if remark:
+        console.note(remark)
     kernels = logging.getLogger("potentials.kernels")
     kernels.setLevel(logging.INFO)
     if not any(isinstance(handler, CompilationNote) for handler in kernels.handlers):
@@ -89,4 +93,6 @@ list_commands(app, COMMANDS)
 
 def main() -> None:
     """Run the command line; ends the process."""
+    use_utf8()
+    print_anything()
     app()

@@ -101,6 +101,6 @@ def _write_json(file: Path, table: ErrorTable) -> None:
     from potentials.errors import DataError
 
     try:
-        file.write_text(json.dumps(table.to_json(), indent=1) + "\n")
+        file.write_text(json.dumps(table.to_json(), indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise DataError(f"{file}: cannot write: {error}") from error

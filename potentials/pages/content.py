@@ -183,5 +183,8 @@ def figure_json(figure: Figure) -> str:
     """Data and layout of a figure as JSON, without the template: the page brings its own."""
     figure = Figure(figure)
     figure.update_layout(template=layout.Template())
-    text: str = figure.to_json(remove_uids=True)
+    try:
+        text: str = figure.to_json(remove_uids=True)
+    except TypeError:  # names of files that are no text, which the faster engine refuses
+        text = figure.to_json(remove_uids=True, engine="json")
     return text

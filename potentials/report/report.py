@@ -12,7 +12,7 @@ import torch
 
 from potentials.data.builtin import BUILTIN_PREFIX
 from potentials.data.part_facts import Frames
-from potentials.errors import DataError, PotentialsError
+from potentials.errors import DataError, ModelFileError, PotentialsError
 from potentials.files import write_text
 from potentials.outputs import check_outputs
 from potentials.pages import Page, Section
@@ -128,6 +128,8 @@ def check_page(model: Path | str, output: Path | str | None = None, files: Colle
         DataError: page or record cannot be written, or is one of the files.
     """
     origin = Origin.of(Path(model))
+    if not origin.model_file.is_file():
+        raise ModelFileError(f"{origin.model_file}: no such model file")
     if output is not None:
         page = Path(output)
     elif str(model).startswith(BUILTIN_PREFIX):

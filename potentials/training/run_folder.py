@@ -172,7 +172,7 @@ class RunFolder:
         if not self.status_file.is_file():
             return Status()
         try:
-            return Status(**json.loads(self.status_file.read_text()))
+            return Status(**json.loads(self.status_file.read_text(encoding="utf-8")))
         except (TypeError, ValueError) as error:
             raise TrainingError(
                 f"{self.status_file} is damaged ({error}); delete it to go on from the last checkpoint"
