@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Literal
 
+import numpy as np
 import torch
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
@@ -42,7 +43,8 @@ def predict(
         stress: `"auto"`: of the structures with a 3D periodic cell. True: of all. False: of none.
 
     Raises:
-        SimulationError: a batch size below 1, or the stress is asked of a structure without a 3D periodic cell.
+        SimulationError: a batch size below 1, the stress is asked of a structure without a 3D periodic cell, or a
+            prediction is not finite.
         UnknownElementError: a structure has an element that the potential does not know.
         DataError: a structure has no positions or no cell that make sense.
     """
@@ -56,7 +58,9 @@ def predict(
         structures = [frame if isinstance(frame, Atoms) else frame.atoms for _, frame in batch]
         with_stress = stress is not False and any(bool(atoms.pbc.all()) for atoms in structures)
         prediction = potential(collate(graphs).to(device), forces=True, stress=with_stress, create_graph=False)
-        yield from _with_results(structures, prediction)
+        for (number, frame), predicted in zip(batch, _with_results(structures, prediction), strict=True):
+            _check_finite(predicted, f"structure {number}" if isinstance(frame, Atoms) else str(frame))
+            yield predicted
 
 
 def _graph(potential: Potential, frame: Frame | Atoms, number: int, stress: bool | Literal["auto"]) -> AtomicGraph:
@@ -70,6 +74,15 @@ def _graph(potential: Potential, frame: Frame | Atoms, number: int, stress: bool
         return build_graph(atoms, potential.elements, potential.cutoff)
     except (UnknownElementError, DataError) as error:
         raise type(error)(f"{name}: {error}") from error
+
+
+def _check_finite(atoms: Atoms, name: str) -> None:
+    results = atoms.calc.results
+    if not all(np.isfinite(results[key]).all() for key in ("energy", "forces") if key in results):
+        raise SimulationError(
+            f"{name}: the predicted energy or forces are not finite. Atoms lie on one another, or nearly so; correct "
+            "or leave out the structure"
+        )
 
 
 def _with_results(structures: list[Atoms], prediction: Prediction) -> Iterator[Atoms]:

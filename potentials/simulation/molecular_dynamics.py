@@ -163,9 +163,12 @@ class _Run:
         # Those of the file have forgotten the values they keep.
         self.atoms.set_constraint(start.constraints)
         self.atoms.calc = calculator
-        self.atoms.get_forces(
-            apply_constraint=False
-        )  # finds what is wrong with the structure before any file is touched
+        # Finds what is wrong with the structure before any file is touched.
+        if not np.isfinite(self.atoms.get_forces(apply_constraint=False)).all():
+            raise SimulationError(
+                "the structure cannot be simulated: its forces are not finite. Atoms lie on one another, or nearly so; "
+                "start from another structure"
+            )
         self.integrator = make_integrator(self.atoms, settings, self.rng)
         if saved is not None:
             restore_integrator(self.integrator, self.rng, saved.integrator_state)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import ase.io
@@ -10,6 +11,7 @@ from morse_family import REFERENCE_ENERGIES, morse_oracle, save_morse
 
 from potentials.data.conversion.sqlite_writer import SqliteWriter
 from potentials.data.frames import Frame
+from potentials.potential import Potential
 
 
 @pytest.fixture
@@ -89,3 +91,19 @@ def test_odd_entries_come_back_or_are_warned_of(potentials, model, command):
     assert np.array_equal(written.arrays["bec"], np.arange(36.0).reshape(4, 9))
     assert 'warning: out.xyz: extended XYZ cannot hold info "complex"' in result.stderr
     assert 'array "bec" (its shape [4, 3, 3] becomes 9 columns)' in result.stderr
+
+
+@pytest.mark.parametrize("command", ["predict", "relax", "md"])
+def test_commands_give_no_nan(potentials, model, command, monkeypatch):
+    def not_a_number(self, *arguments, **options):
+        found = forward(self, *arguments, **options)
+        return replace(found, energy=found.energy * np.nan, forces=found.forces * np.nan)
+
+    forward = Potential.forward
+    monkeypatch.setattr(Potential, "forward", not_a_number)
+    ase.io.write("one.xyz", bulk("Cu", cubic=True))
+    output = "out.traj" if command == "md" else "out.xyz"
+    result = potentials(command, model, "one.xyz", "-o", output)
+    assert result.exit_code == 2, result.output
+    assert "not finite" in " ".join(result.stderr.split())
+    assert not list(Path().glob("*out.*"))
