@@ -107,7 +107,7 @@ def labels_of_files(files: Files, energy: str | None = None, forces: str | None 
     found = survey(read_frames(files), labels_required=energy is None and forces is None)
     energy, forces = energy or _key(found.energy), forces or _key(found.forces)
     return DataConfig(
-        train=files,
+        train="unused",
         energy=None if energy is None else EnergyLabel(key=energy),
         forces=None if forces is None else ForcesLabel(key=forces),
         stress=StressLabel() if ase_stress(found) else None,

@@ -43,6 +43,13 @@ def error(text: str) -> None:
     messages.print(f"error: {text}", style="bold red", soft_wrap=True)
 
 
+def print_file(text: str) -> None:
+    """Print the contents of a file of ours, which is UTF-8 whatever the encoding of the terminal."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode(errors="backslashreplace"))
+    sys.stdout.buffer.flush()
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """A table whose first column is text, set left, and whose other columns are figures, set right."""
     result = Table(title=title, title_justify="left", title_style="bold", header_style="bold")

@@ -48,6 +48,8 @@ def md(
     The same command again continues a run that was stopped (Ctrl-C) or cut off, to the bit; with more steps, or a
     longer time, it goes on.
     """
+    from potentials.data.frames import files_of
+    from potentials.outputs import check_outputs
     from potentials.simulation import MDSettings, PotentialCalculator, run_md
     from potentials.simulation.md_settings import number_of_steps
     from potentials.simulation.structures import read_structure
@@ -64,6 +66,7 @@ def md(
         every=every,
         keep_velocities=keep_velocities,
     )
+    check_outputs([output, output.with_suffix(".csv")], [model, *files_of(structure)])
     atoms = read_structure(structure, index, supercell)
     calculator = PotentialCalculator(model, device=device, skin=skin)
     result = run_md(calculator, atoms, settings, output, overwrite=overwrite)

@@ -32,7 +32,7 @@ def predict(
     from potentials.model_file import load
 
     frames = read_frames(structure)
-    check_structure_output(output, frames)
+    check_structure_output(output, frames, model)
     potential = load(model, device=choose_device(device))
     began = time.perf_counter()
     predicted = predictions(potential, frames, batch_size)

@@ -31,10 +31,12 @@ def relax(
 ) -> None:
     """Relax the positions of every structure in STRUCTURE with MODEL, and its cell where that is asked for."""
     from potentials.data.frames import read_frames
+    from potentials.data.structure_output import check_structure_output
     from potentials.simulation import PotentialCalculator, RelaxationSettings, relax_frames
 
     settings = RelaxationSettings(optimizer=optimizer, fmax=fmax, steps=steps, cell=cell, pressure=pressure)
     frames = read_frames(structure)
+    check_structure_output(output, frames, model)
     calculator = PotentialCalculator(model, device=device, skin=skin)
     relaxed = relax_frames(calculator, frames, settings, output)
     results = list(track(relaxed, "relaxing", total=len(frames), console=console.messages, transient=True))

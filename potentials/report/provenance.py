@@ -43,6 +43,19 @@ def section(subject: Subject) -> Section:
     return Section(TITLE, GOOD, parts)
 
 
+def facts(subject: Subject) -> dict[str, Any]:
+    """The same as names and values, for programs."""
+    header = read_header(subject.model_file)
+    return {
+        "model": dict(_model_rows(subject, header)),
+        "reference_energies_eV": dict(
+            zip(subject.potential.elements, subject.potential.reference_energies.tolist(), strict=True)
+        ),
+        "versions": {name: {"model": then, "now": now} for name, then, now in _versions(header)},
+        "report": dict(_report_rows()),
+    }
+
+
 def _model_rows(subject: Subject, header: Mapping[str, Any]) -> list[list[str]]:
     potential, metadata = subject.potential, potential_metadata(header)
     rows = [
