@@ -93,7 +93,7 @@ def _choose(frames: Sequence[LabelledFrame], seed: int) -> list[LabelledFrame]:
     usable = [
         replace(frame, weight=1.0, energy_weight=1.0, forces_weight=1.0, stress_weight=1.0)
         for frame in frames
-        if np.isfinite(frame.forces).all() and len(frame.forces) > 1
+        if np.isfinite(frame.forces).any() and len(frame.forces) > 1
     ]
     largest = largest_forces(usable) if usable else np.zeros(0)
     if not largest.any():

@@ -89,8 +89,8 @@ def _missing_labels(part: str, frames: Sequence[LabelledFrame]) -> Iterator[Audi
     periodic = np.array([bool(frame.frame.atoms.pbc.all()) for frame in frames], dtype=bool)
     missing = {
         "energy": np.array([np.isnan(frame.energy) for frame in frames], dtype=bool),
-        "forces": np.array([bool(np.isnan(frame.forces).any()) for frame in frames], dtype=bool),
-        "stress": np.array([bool(np.isnan(frame.stress).any()) for frame in frames], dtype=bool) & periodic,
+        "forces": np.array([bool(np.isnan(frame.forces).all()) for frame in frames], dtype=bool),
+        "stress": np.array([bool(np.isnan(frame.stress).all()) for frame in frames], dtype=bool) & periodic,
     }
     possible = {"energy": len(frames), "forces": len(frames), "stress": int(periodic.sum())}
     for name, lacks in missing.items():
