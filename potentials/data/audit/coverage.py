@@ -11,6 +11,7 @@ from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.fingerprints import comparable
 from potentials.data.geometry import heights
 from potentials.data.labels import LabelledFrame
+from potentials.data.lattice import reduced_cell
 from potentials.data.reference_energies import composition_matrix, indistinguishable
 
 _CORRELATED = 0.3
@@ -111,7 +112,7 @@ def _small_cells(part: str, frames: Sequence[LabelledFrame], cutoff: float) -> I
     for frame in frames:
         atoms = frame.frame.atoms
         if atoms.pbc.any():
-            height = float(heights(atoms.cell.array, atoms.pbc).min())
+            height = float(heights(reduced_cell(atoms.cell.array, atoms.pbc)[0], atoms.pbc).min())
             if height < cutoff:
                 small.append(frame.frame)
                 least = min(least, height)
