@@ -133,8 +133,13 @@ def audit(data: AuditedData, say: Callable[[str], None] = lambda text: None) -> 
 
 
 def _usable(frames: Sequence[LabelledFrame], findings: Sequence[AuditFinding]) -> list[LabelledFrame]:
-    """Those without an error of their own, which would spoil what a model says of the others."""
-    wrong = {id(frame) for finding in findings if finding.severity == "error" for frame in finding.frames}
+    """Those without an error of their own, which would spoil what a model says of the others, and not named yet."""
+    wrong = {
+        id(frame)
+        for finding in findings
+        if finding.severity == "error" or finding.check == "energy-outlier"
+        for frame in finding.frames
+    }
     return [frame for frame in frames if id(frame.frame) not in wrong]
 
 
