@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import ase.io
 import numpy as np
 import pytest
@@ -5,6 +7,8 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from morse_family import REFERENCE_ENERGIES, morse_oracle, save_morse
+
+from potentials.model_file import load, save
 
 
 @pytest.fixture
@@ -64,3 +68,24 @@ def test_bad_input(potentials, model, arguments, message):
     assert result.exit_code == 2
     assert message in result.stderr.replace("\n", " ")
     assert len(ase.io.read("mixed.xyz", index=":")) == 2
+
+
+def test_a_file_in_bohr_is_converted_or_warned_about(potentials, model):
+    """A potential that was trained on files in Bohr, as its metadata say, and the same structures in both units."""
+    potential = load(Path(model))
+    potential.metadata = {"config": {"data": {"length_unit": "Bohr"}}}
+    save(potential, Path("bohr.potential"))
+    frames = ase.io.read("mixed.xyz", index=":")
+    for atoms in frames:
+        atoms.set_cell(atoms.cell / 0.529177210671)
+        atoms.positions /= 0.529177210671
+    ase.io.write("bohr.xyz", frames)
+    assert potentials("predict", model, "mixed.xyz", "-o", "a.extxyz").exit_code == 0
+    result = potentials("predict", "bohr.potential", "bohr.xyz", "-o", "b.extxyz", "--length-unit", "Bohr")
+    assert "warning" not in result.stderr
+    for one, other in zip(ase.io.read("a.extxyz", ":"), ase.io.read("b.extxyz", ":"), strict=True):
+        assert one.get_potential_energy() == pytest.approx(other.get_potential_energy(), abs=1e-6)
+    result = potentials("predict", "bohr.potential", "mixed.xyz", "-o", "c.extxyz")
+    assert "the potential was trained on files in Bohr" in " ".join(result.stderr.split())
+    result = potentials("predict", model, "mixed.xyz", "-o", "c.extxyz", "--length-unit", "bohr")
+    assert result.exit_code == 2
