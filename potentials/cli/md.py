@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from potentials.cli import console
+from potentials.cli.structure_units import StructureUnit, in_angstrom
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -42,6 +43,7 @@ def md(
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
     skin: Annotated[float, typer.Option(help="A, added to the cutoff of the neighbour list.")] = 0.5,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start over if the output exists.")] = False,
+    length_unit: StructureUnit = None,
 ) -> None:
     """Molecular dynamics of STRUCTURE with MODEL.
 
@@ -69,6 +71,7 @@ def md(
     check_outputs([output, output.with_suffix(".csv")], [model, *files_of(structure)])
     atoms = read_structure(structure, index, supercell)
     calculator = PotentialCalculator(model, device=device, skin=skin)
+    atoms = in_angstrom(atoms, length_unit, calculator.potential.metadata)
     result = run_md(calculator, atoms, settings, output, overwrite=overwrite)
     console.output.print(console.key_values(_rows(result, atoms, settings)))
     if result.interrupted:

@@ -11,6 +11,7 @@ from morse_family import REFERENCE_ENERGIES, morse_oracle, save_morse
 
 from potentials.data.conversion.sqlite_writer import SqliteWriter
 from potentials.data.frames import Frame
+from potentials.model_file import load, save
 from potentials.potential import Potential
 
 
@@ -107,3 +108,24 @@ def test_commands_give_no_nan(potentials, model, command, monkeypatch):
     assert result.exit_code == 2, result.output
     assert "not finite" in " ".join(result.stderr.split())
     assert not list(Path().glob("*out.*"))
+
+
+def test_a_file_in_bohr_is_converted_or_warned_about(potentials, model):
+    """A potential that was trained on files in Bohr, as its metadata say, and the same structures in both units."""
+    potential = load(Path(model))
+    potential.metadata = {"config": {"data": {"length_unit": "Bohr"}}}
+    save(potential, Path("bohr.potential"))
+    frames = ase.io.read("mixed.xyz", index=":")
+    for atoms in frames:
+        atoms.set_cell(atoms.cell / 0.529177210671)
+        atoms.positions /= 0.529177210671
+    ase.io.write("bohr.xyz", frames)
+    assert potentials("predict", model, "mixed.xyz", "-o", "a.extxyz").exit_code == 0
+    result = potentials("predict", "bohr.potential", "bohr.xyz", "-o", "b.extxyz", "--length-unit", "Bohr")
+    assert "warning" not in result.stderr
+    for one, other in zip(ase.io.read("a.extxyz", ":"), ase.io.read("b.extxyz", ":"), strict=True):
+        assert one.get_potential_energy() == pytest.approx(other.get_potential_energy(), abs=1e-6)
+    result = potentials("predict", "bohr.potential", "mixed.xyz", "-o", "c.extxyz")
+    assert "the potential was trained on files in Bohr" in " ".join(result.stderr.split())
+    result = potentials("predict", model, "mixed.xyz", "-o", "c.extxyz", "--length-unit", "bohr")
+    assert result.exit_code == 2
