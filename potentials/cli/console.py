@@ -12,7 +12,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.table import Table
 
-from potentials.config.base import format_duration
+from potentials.durations import format_duration
 
 PIPE_WIDTH = 140
 """Columns where the output is not a terminal: rich would wrap log files at 80."""

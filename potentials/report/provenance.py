@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from potentials.config.base import format_duration
+from potentials.durations import format_duration
 from potentials.errors import PotentialsError
 from potentials.model_file import read_header
 from potentials.pages import Details, Paragraph, Part, Section, Table
