@@ -46,7 +46,8 @@ from ase import Atoms
 import potentials
 calculator = potentials.load("builtin:ethanol").calculator()
 Atoms("OH", [[0, 0, 0], [0, 0, 1]], calculator=calculator).get_forces()
-print(*sorted({"torch_geometric", "torch._dynamo", "sympy", "e3nn", "ase.io", "ase.db", "lightning"} & set(sys.modules)))
+slow = {"torch_geometric", "torch._dynamo", "sympy", "e3nn", "ase.io", "ase.db", "lightning"}
+print(*sorted(slow & set(sys.modules)))
 """
 
 
