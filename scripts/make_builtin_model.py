@@ -26,7 +26,8 @@ FOLDER = ROOT / "potentials" / "data" / "builtin"
 CARD = """# builtin:ethanol as a potential
 
 A small MACE with {parameters:,} weights in {precision}, for trying commands and for the guide docs/what-it-does.md. It
-knows ethanol near 300 K and 500 K as GFN2-xTB describes it, and nothing else: it is not meant for research.
+knows ethanol near 300 K and 500 K as GFN2-xTB describes it, and that atoms which collide repel each other (distorted
+molecules, fragments and pairs, `ethanol-distorted.md`, and ZBL repulsion). It is not meant for research.
 
 ## How it was made
 
