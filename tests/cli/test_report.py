@@ -91,14 +91,14 @@ def test_bad_input_is_refused_at_once(potentials, run_folder, tmp_path, monkeypa
     assert not list(tmp_path.glob("**/*.html"))
 
 
-def test_labels_that_are_not_numbers_are_refused(potentials, run_folder, tmp_path):
-    file = tmp_path / "nan.xyz"
+def test_infinite_labels_are_refused(potentials, run_folder, tmp_path):
+    file = tmp_path / "infinite.xyz"
     file.write_text(
-        '2\nProperties=species:S:1:pos:R:3:forces:R:3 energy=nan pbc="F F F"\nCu 0 0 0 0 0 0\nCu 2 0 0 0 0 0\n'
+        '2\nProperties=species:S:1:pos:R:3:forces:R:3 energy=inf pbc="F F F"\nCu 0 0 0 0 0 0\nCu 2 0 0 0 0 0\n'
     )
     result = potentials("report", run_folder, file)
     assert result.exit_code == 2
-    assert "nan.xyz" in result.stderr
+    assert "infinite.xyz" in result.stderr
 
 
 def test_a_run_without_its_course_or_data_has_a_report_all_the_same(potentials, run_folder, tmp_path):
