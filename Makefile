@@ -1,6 +1,7 @@
 # Needs Python 3.11 or newer with pip and venv; everything else is installed into .venv.
 #   make quickstart                      set-up, then train, test and run a small potential (under ten minutes on 2 cores)
 #   make test                            set-up with the developers' tools, then the tests
+#   make test-clients                   tests of other programs that run potentials, which are installed into .venv-clients
 #   make check                           formatter, linter and type checker
 #   make docs                            the documentation site, in build/docs (open index.html)
 #   make test PYTHON=/path/to/python3.12 choose the interpreter
@@ -10,10 +11,11 @@ WORKERS ?= 2
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEVELOPER := .venv/.developer
+CLIENTS := .venv-clients/.installed
 PACKAGING := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test check docs clean
+.PHONY: help install quickstart test test-clients check docs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -49,6 +51,17 @@ quickstart: $(INSTALLED)
 test: $(DEVELOPER)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 
+# An environment of its own: the programs bring some 150 packages, and two of them refuse versions of the developers'.
+$(CLIENTS): $(PACKAGING) tests/clients/requirements.txt | $(BIN)/python
+	@echo "Installing other programs into .venv-clients; this takes a few minutes the first time."
+	$(BIN)/python -m venv .venv-clients
+	.venv-clients/bin/python -m pip install --quiet -c constraints.txt -e '.[clients,test-clients]'
+	.venv-clients/bin/python -m pip install --quiet --no-deps -r tests/clients/requirements.txt
+	@touch $@
+
+test-clients: $(CLIENTS)
+	OMP_NUM_THREADS=1 POTENTIALS_CLIENTS=required .venv-clients/bin/python -m pytest -n $(WORKERS) tests/clients
+
 check: $(DEVELOPER)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -59,4 +72,4 @@ docs: $(DEVELOPER)
 	@echo "The documentation is build/docs/index.html."
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-clients build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

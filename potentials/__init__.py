@@ -10,12 +10,16 @@ from importlib import import_module
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from potentials.openmp import bound_waiting
+
 if TYPE_CHECKING:
     from potentials.model_file import load
     from potentials.potential import Potential, Prediction
     from potentials.simulation.calculator import PotentialCalculator
 
     __version__: str
+
+bound_waiting()
 
 __all__ = ["Potential", "Prediction", "__version__", "load"]
 

@@ -91,7 +91,7 @@ def _search(potential: Potential, networks: nn.Module) -> tuple[nn.Module, Compi
     error = float("inf")
     for knots in _KNOTS:
         model = tabulated(networks, knots)
-        radial = largest_error(model)
+        radial = largest_error(networks, model)
         if not radial <= radial_tolerance:
             continue
         # The reference needs no code compiled for float64, which nothing else may ever use.

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from potentials.interrupts import raise_received
+
 
 class PotentialsError(Exception):
     """Base of every error this package raises on purpose; the command line prints it without a traceback."""
 
     def __init__(self, message: str = "") -> None:
+        # What a library makes of an interrupt is no error of the user's: the interrupt goes on instead.
+        raise_received()
         super().__init__(_without_traceback(message, type(self)))
 
 
@@ -55,6 +59,10 @@ class ModelFileError(PotentialsError):
 
 class ConversionError(PotentialsError):
     """Weights of another program that cannot be turned into a potential of this one."""
+
+
+class OperatorError(PotentialsError):
+    """Arguments of an operator that do not fit each other, or a derivative that it does not have."""
 
 
 class LayoutError(PotentialsError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -16,8 +18,24 @@ def write_whole(path: Path, contents: bytes | memoryview) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """`write_whole` for text, in UTF-8."""
-    write_whole(path, text.encode())
+    """`write_whole` for text, in UTF-8; bytes of file names that are no text are written as escapes."""
+    write_whole(path, text.encode(errors="backslashreplace"))
+
+
+@contextmanager
+def utf8_name(path: Path) -> Iterator[str]:
+    """A name of an existing file that is UTF-8, for libraries that take no other: its own, or that of an open file.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        with path.open("rb") as file:
+            yield f"/dev/fd/{file.fileno()}"
+    else:
+        yield os.fspath(path)
 
 
 def write_aside(path: Path, contents: bytes | memoryview) -> Path:

@@ -18,6 +18,7 @@ from potentials.config.words import shortened
 from potentials.data.builtin import BUILTIN_PREFIX, builtin_model_path
 from potentials.equivariant.couplings import coupling_fingerprint
 from potentials.errors import ModelFileError
+from potentials.files import utf8_name
 from potentials.model_file_versions import Header, Tensors, upgrade
 
 FORMAT = "potentials"
@@ -93,7 +94,7 @@ def _read(file: Path) -> tuple[str, Tensors]:
             raise ModelFileError(
                 f"{file}: its header has {length} bytes, and at most {MAX_HEADER} are read; this is no model file"
             )
-        with safe_open(file, framework="pt", device="cpu") as opened:
+        with utf8_name(file) as name, safe_open(name, framework="pt", device="cpu") as opened:
             text = (opened.metadata() or {}).get(FORMAT)
             if text is None:
                 raise ModelFileError(

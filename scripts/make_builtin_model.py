@@ -26,8 +26,8 @@ FOLDER = ROOT / "potentials" / "data" / "builtin"
 CARD = """# builtin:ethanol as a potential
 
 A small MACE with {parameters:,} weights in {precision}, for trying commands and for the guide docs/what-it-does.md. It
-knows ethanol near 300 K and 500 K as GFN2-xTB describes it, and that atoms which collide repel each other; nothing
-else: it is not meant for research.
+knows ethanol near 300 K and 500 K as GFN2-xTB describes it, and that atoms which collide repel each other (distorted
+molecules, fragments and pairs, `ethanol-distorted.md`, and ZBL repulsion). It is not meant for research.
 
 ## How it was made
 
@@ -37,10 +37,9 @@ else: it is not meant for research.
 in {minutes:.0f} minutes on one core of a machine that did other things besides, with {versions}.
 {history}
 Dynamics at 300 K and 500 K (`builtin:ethanol`) says nothing of distances below 0.88 A, and a model of it alone fell
-into holes thousands of eV deep there. This one was also trained on `builtin:ethanol-distorted`, with small weights
-where the forces are large, and has the ZBL repulsion (`model.zbl`). `tests/data/test_builtin_potential.py` checks that its
-energy rises as any two atoms approach each other, down to 0.05 A, and that random hopping and dynamics at 1000 K find
-nothing below the molecule. Energies of broken and crushed molecules are rough: see the training classes `forces_...`,
+into holes thousands of eV deep there. `tests/data/test_builtin_potential.py` checks that the energy of this one rises
+as any two atoms approach each other, down to 0.05 A, and that random hopping and dynamics at 1000 K find nothing below
+the molecule. Energies of broken and crushed molecules are rough: see the classes of training frames `forces_...`,
 named by the largest force in eV/A.
 
 ## Errors

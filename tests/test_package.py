@@ -38,3 +38,31 @@ def test_names_that_are_not_there():
     assert {"load", "Potential", "Prediction"} <= set(dir(potentials))
     with pytest.raises(AttributeError, match="nonsense"):
         _ = potentials.nonsense
+
+
+FIRST_CALL = """
+import sys
+from ase import Atoms
+import potentials
+calculator = potentials.load("builtin:ethanol").calculator()
+Atoms("OH", [[0, 0, 0], [0, 0, 1]], calculator=calculator).get_forces()
+slow = {"torch_geometric", "torch._dynamo", "sympy", "e3nn", "ase.io", "ase.db", "lightning"}
+print(*sorted(slow & set(sys.modules)))
+"""
+
+
+def test_a_calculator_imports_only_what_it_needs(tmp_path, monkeypatch):
+    """With the caches of a first process: what takes seconds to import is not needed for the first forces."""
+    monkeypatch.setenv("POTENTIALS_CACHE", str(tmp_path))
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", FIRST_CALL], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == []
+
+
+def test_help_imports_nothing_of_numerics():
+    program = (
+        "import sys\nsys.argv = ['potentials', '--help']\nfrom potentials.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "sys.exit(bool({'torch', 'ase', 'numpy', 'pydantic'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)

@@ -37,7 +37,9 @@ def _calls(node: ast.Call) -> Iterator[str]:
     last = name.rpartition(".")[2]
     if name in BUILTINS or name in SHELL or given.get("shell") == "True":
         yield name
-    loads = last == "load_from_checkpoint" or (last == "load" and "torch" in name)
+    # safetensors.torch.load reads tensors and executes nothing.
+    of_torch = "torch" in name and not name.startswith("safetensors.")
+    loads = last == "load_from_checkpoint" or (last == "load" and of_torch)
     if (loads or (last == "fit" and "ckpt_path" in given)) and given.get("weights_only") != "True":
         yield name
     if "yaml" in name and last in YAML:

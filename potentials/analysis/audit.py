@@ -107,7 +107,7 @@ def labels_of_files(files: Files, energy: str | None = None, forces: str | None 
     found = survey(read_frames(files), labels_required=energy is None and forces is None)
     energy, forces = energy or _key(found.energy), forces or _key(found.forces)
     return DataConfig(
-        train=files,
+        train="unused",
         energy=None if energy is None else EnergyLabel(key=energy),
         forces=None if forces is None else ForcesLabel(key=forces),
         stress=StressLabel() if ase_stress(found) else None,
@@ -133,8 +133,13 @@ def audit(data: AuditedData, say: Callable[[str], None] = lambda text: None) -> 
 
 
 def _usable(frames: Sequence[LabelledFrame], findings: Sequence[AuditFinding]) -> list[LabelledFrame]:
-    """Those without an error of their own, which would spoil what a model says of the others."""
-    wrong = {id(frame) for finding in findings if finding.severity == "error" for frame in finding.frames}
+    """Those without an error of their own, which would spoil what a model says of the others, and not named yet."""
+    wrong = {
+        id(frame)
+        for finding in findings
+        if finding.severity == "error" or finding.check == "energy-outlier"
+        for frame in finding.frames
+    }
     return [frame for frame in frames if id(frame.frame) not in wrong]
 
 
@@ -198,7 +203,7 @@ def _facts_of(frames: Sequence[LabelledFrame]) -> str:
     formulas = Counter(frame.frame.atoms.get_chemical_formula(empirical=True) for frame in frames)
     names = ", ".join(f"{name} ({count})" for name, count in formulas.most_common(4))
     size = f"{min(sizes)} atoms" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)} atoms"
-    squares = [float(np.mean(frame.forces**2)) for frame in frames if np.isfinite(frame.forces).all()]
+    squares = [float(np.nanmean(frame.forces**2)) for frame in frames if np.isfinite(frame.forces).any()]
     forces = f"; forces {np.sqrt(np.mean(squares)):.3g} eV/A (RMS)" if squares else "; no forces"
     return (
         f"{len(frames)} frames of {size}: {names}{', ...' if len(formulas) > 4 else ''}; {energy_kind(frames)}{forces}"

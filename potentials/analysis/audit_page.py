@@ -85,7 +85,7 @@ def _pictures(part: str, frames: Sequence[LabelledFrame], findings: Sequence[Aud
     axes = figure.subplots(1, 3)
     _scatter(axes[0], _relative_energies(frames), odd, "energy, eV/atom, relative")
     _scatter(axes[1], _largest_forces(frames), odd, "largest force, eV/A")
-    forces = [np.abs(frame.forces).ravel() for frame in frames if np.isfinite(frame.forces).all()]
+    forces = [np.abs(frame.forces[np.isfinite(frame.forces)]) for frame in frames if np.isfinite(frame.forces).any()]
     if forces:
         axes[2].hist(np.concatenate(forces), bins=60, color="#3366aa", log=True)
     axes[2].set_xlabel("force component, eV/A")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,12 @@ _SMALLEST_OUTLIER = 0.01
 _STRESS_CORRELATED = 0.7
 _ORDERS: tuple[SixOrder, ...] = ("xx yy zz yz xz xy", "xx yy zz xy yz xz", "xx yy zz xy xz yz")
 _STRESS_TOLERANCE = 0.4
+_DOUBT_SIGMAS = 5.0
+"""Of a slope, that may be chance: the models are no exact description of the data either."""
+_LARGEST_DOUBT = 0.9
+"""Of a slope; with more, labels without any unit in common (slope 0) could not be told from sound ones."""
+_PRECISE = 0.3
+"""Uncertainty of predictions, in units of their variation, below which they must correlate with the labels."""
 
 
 def energy_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
@@ -53,7 +60,11 @@ def energy_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
     if len(judged) < _FEWEST or np.std(predicted[judged] / atoms[judged]) < _SMALLEST_VARIATION:
         return
     slope, correlation = robust_slope(predicted[judged], energies[judged])
-    if abs(correlation) > _CORRELATED and abs(slope - 1) > _RATIO_TOLERANCE:
+    doubt = slope_doubt(predicted[judged], _centred_deviations(probe)[judged])
+    if doubt.slope > _LARGEST_DOUBT:
+        yield _too_few(part, "energies and forces", len(judged), doubt)
+        return
+    if abs(correlation) > _CORRELATED and abs(slope - 1) > max(_RATIO_TOLERANCE, doubt.slope):
         yield AuditFinding(
             "energy-force-ratio",
             "error",
@@ -62,7 +73,7 @@ def energy_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
             explain_ratio(slope, float(atoms[judged].mean())),
             figures={"ratio": slope, "correlation": correlation},
         )
-    elif abs(correlation) < 0.5:
+    elif abs(correlation) < 0.5 and doubt.share < _PRECISE:
         yield AuditFinding(
             "energy-force-mismatch",
             "error",
@@ -74,6 +85,52 @@ def energy_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
         )
         return
     yield from _odd_energies(part, probe, (energies - slope * predicted) / atoms)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """How uncertain what a probe predicts is, where it is compared with labels."""
+
+    slope: float
+    """Deviation from one of a slope of sound labels over predictions that is possible."""
+    share: float
+    """Standard deviation of the predictions, in units of their variation."""
+
+
+def slope_doubt(predicted: NDArray[np.float64], deviations: NDArray[np.float64]) -> Doubt:
+    """The uncertainty of y = k x for labels y that are right and predictions x = y + d with the covariance D D^T.
+
+    k - 1 = -x.d / x.x, with the standard deviation |D^T x| / x.x.
+
+    Args:
+        predicted: x [n].
+        deviations: D [n, K].
+    """
+    size = max(float(predicted @ predicted), 1e-300)
+    return Doubt(
+        _DOUBT_SIGMAS * float(np.linalg.norm(deviations.T @ predicted)) / size,
+        float(np.linalg.norm(deviations)) / size**0.5,
+    )
+
+
+def _too_few(part: str, what: str, frames: int, doubt: Doubt) -> AuditFinding:
+    return AuditFinding(
+        "not-compared",
+        "note",
+        f"{part}: {what} were not compared: {frames} frames are too few to judge; what the small model fitted to them "
+        f"says is uncertain by {100 * doubt.share:.0f} % of the variation",
+        "wrong units, signs and mixed levels of theory would not have been noticed",
+        "check these by hand, or audit again with more frames",
+        figures={"frames": float(frames), "uncertainty": doubt.share},
+    )
+
+
+def _centred_deviations(probe: Probe) -> NDArray[np.float64]:
+    """As `_centred`, with means in place of medians."""
+    deviations = probe.energy_deviations.copy()
+    for members in _classes(probe).values():
+        deviations[members] -= deviations[members].mean(axis=0)
+    return deviations
 
 
 def _classes(probe: Probe) -> dict[tuple[str, str], NDArray[np.int64]]:
@@ -201,7 +258,11 @@ def stress_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
     if len(pairs) < 5 or probe.force_error > USABLE_ERROR:
         return
     slope, correlation = _compare(np.array([frame.stress for frame, _ in pairs]), np.array([s for _, s in pairs]))
-    if abs(correlation) > _STRESS_CORRELATED and abs(slope - 1) > _STRESS_TOLERANCE:
+    doubt = slope_doubt(probe.stresses[probe.sampled].ravel(), probe.stress_deviations)
+    if doubt.slope > _LARGEST_DOUBT:
+        yield _too_few(part, "stresses", len(pairs), doubt)
+        return
+    if abs(correlation) > _STRESS_CORRELATED and abs(slope - 1) > max(_STRESS_TOLERANCE, doubt.slope):
         yield AuditFinding(
             "stress-unit",
             "error",
@@ -210,7 +271,7 @@ def stress_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
             f"as they stand, it looks as if: {explain_stress(slope)}; compare with energies of strained cells",
             figures={"ratio": slope, "correlation": correlation},
         )
-    elif abs(correlation) < 0.3:
+    elif abs(correlation) < 0.3 and doubt.share < _PRECISE:
         yield AuditFinding(
             "stress-mismatch",
             "warning",

@@ -85,7 +85,7 @@ def data_statistics(frames: Sequence[LabelledFrame], cutoff: float) -> DataStati
     """
     all_atoms = [frame.frame.atoms for frame in frames]
     periodic = [frame for frame in frames if frame.frame.atoms.pbc.all()]
-    forces = [frame.forces for frame in frames if np.isfinite(frame.forces).all()]
+    forces = [frame.forces for frame in frames if np.isfinite(frame.forces).any()]
     neighbors, shortest = _distances(all_atoms, cutoff)
     return DataStatistics(
         frames=len(frames),
@@ -95,7 +95,7 @@ def data_statistics(frames: Sequence[LabelledFrame], cutoff: float) -> DataStati
         compositions=dict(Counter(atoms.get_chemical_formula() for atoms in all_atoms).most_common()),
         groups=dict(Counter(frame.group for frame in frames).most_common()),
         energy_per_atom=_spread([frame.energy / len(frame.forces) for frame in frames]),
-        largest_force=_spread([float(np.linalg.norm(force, axis=1).max()) for force in forces]),
+        largest_force=_spread([float(np.linalg.norm(np.nan_to_num(force), axis=1).max()) for force in forces]),
         pressure=_spread([-float(np.trace(frame.stress)) / 3 for frame in frames]),
         volume_per_atom=_spread([frame.frame.atoms.get_volume() / len(frame.forces) for frame in periodic]),
         elements=_elements(frames, neighbors),

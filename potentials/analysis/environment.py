@@ -24,6 +24,7 @@ from potentials.data.frames import BUILTIN_PREFIX, read_frames
 from potentials.data.graph import build_graph
 from potentials.errors import DataError
 from potentials.kernels.dispatch import describe_kernels
+from potentials.openmp import waiting
 from potentials.potential import Potential
 from potentials.training.weights_and_biases import wandb_mode
 
@@ -88,7 +89,7 @@ def _package(requirement: Requirement) -> Finding:
 def _processor() -> Finding:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = torch.get_num_threads()
-    value = f"{cores} cores for this process, {threads} threads in torch"
+    value = f"{cores} cores for this process, {threads} threads in torch; waiting: {waiting()}"
     if threads > cores:
         return Finding("cpu", "warning", value, f"more threads than cores is slow: export OMP_NUM_THREADS={cores}")
     if "OMP_NUM_THREADS" in os.environ and threads < cores:

@@ -147,7 +147,7 @@ def write_parity(file: Path, evaluations: Sequence[tuple[Evaluation, Sequence[La
         DataError: the file cannot be written.
     """
     try:
-        with file.open("w", newline="") as target:
+        with file.open("w", newline="", encoding="utf-8", errors="backslashreplace") as target:
             writer = csv.writer(target)
             writer.writerow(PARITY_COLUMNS)
             for evaluation, frames in evaluations:

@@ -13,6 +13,7 @@ from safetensors import safe_open
 from potentials.clusters import rattled_cluster
 from potentials.compilation import compile_for_md
 from potentials.data.graph import build_graph
+from potentials.files import utf8_name
 from potentials.kernels.dispatch import describe_kernels
 from potentials.model_file import load, read_header
 from potentials.model_file_contents import model_path
@@ -30,7 +31,7 @@ def inspect_model(path: Path) -> dict[str, Any]:
     """
     header = read_header(path)
     file = model_path(path)
-    with safe_open(file, framework="numpy") as contents:
+    with utf8_name(file) as name, safe_open(name, framework="numpy") as contents:
         numbers = sum(math.prod(contents.get_slice(name).get_shape()) for name in contents.keys())  # noqa: SIM118
     potential = load(path)
     cluster = build_graph(rattled_cluster(potential.elements, 1.0), potential.elements, potential.cutoff)

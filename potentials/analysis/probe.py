@@ -21,8 +21,8 @@ from potentials.data.reference_energies import least_squares
 from potentials.errors import PotentialsError
 from potentials.models.linear import LinearModel
 from potentials.potential import Potential
-from potentials.training.least_squares import Equations, solve_ridge
-from potentials.training.linear_equations import loss_equations
+from potentials.training.least_squares import Equations, RidgeSolutions, solve_ridge
+from potentials.training.linear_equations import derivative_rows, energy_rows, loss_equations
 
 _BASES = (
     {"correlation": 3, "polynomial_degree": [10, 8, 6], "angular_degree": 3},
@@ -34,6 +34,8 @@ _BASES = (
 _MOST_COEFFICIENTS = 1500
 _MOST_ATOMS = 10_000
 """Of the frames that are fitted."""
+_MOST_SAMPLED = 16
+"""Frames that say how uncertain stresses are."""
 _HELD_OUT = 4
 """Every fourth frame chooses the ridge parameter."""
 _RIDGES = np.logspace(-14, -2, 13)
@@ -53,6 +55,12 @@ class Probe:
     """[frames, 3, 3] eV/A^3 of the model that was fitted to energies and forces; NaN where a frame is not periodic."""
     force_error: float
     """Its root-mean-square error of forces on frames that it was not fitted to, in units of their size."""
+    energy_deviations: NDArray[np.float64]
+    """D [frames, K] eV: D D^T is the covariance of the uncertainty of `energies_by_forces`."""
+    sampled: NDArray[np.int64]
+    """Some of the frames with a stress."""
+    stress_deviations: NDArray[np.float64]
+    """D [9 sampled, K] eV/A^3, the same of their stresses."""
 
 
 def probe(frames: Sequence[LabelledFrame], cutoff: float, seed: int = 0) -> Probe | None:
@@ -66,10 +74,8 @@ def probe(frames: Sequence[LabelledFrame], cutoff: float, seed: int = 0) -> Prob
     chosen = _choose(frames, seed)
     if len(chosen) < 2 * _HELD_OUT:
         return None
-    elements = sorted(
-        {s for frame in chosen for s in frame.frame.atoms.get_chemical_symbols()},
-        key=lambda symbol: atomic_numbers[symbol],
-    )
+    symbols = {symbol for frame in chosen for symbol in frame.frame.atoms.get_chemical_symbols()}
+    elements = sorted(symbols, key=lambda symbol: atomic_numbers[symbol])
     potential = _small_potential(elements, cutoff, _mean_energies(chosen))
     if potential is None:
         return None
@@ -77,14 +83,24 @@ def probe(frames: Sequence[LabelledFrame], cutoff: float, seed: int = 0) -> Prob
     held_out = graphs[::_HELD_OUT]
     fitted = [graph for number, graph in enumerate(graphs) if number % _HELD_OUT]
     by_forces, test = (_equations(potential, part, "forces") for part in (fitted, held_out))
-    coefficients, share = _best(by_forces, test)
-    energies = _predict(potential, coefficients, graphs, stress=False)[0]
+    best = _best(by_forces, test, _components(fitted))
+    rows = np.concatenate([energy_rows(potential, collate([graph])).numpy() for graph in graphs])
+    constants = np.array([float(potential.reference_energies[graph.species].sum()) for graph in graphs])
     both = Equations(by_forces.columns)
     for equations, weight in ((by_forces, 1.0), (_equations(potential, fitted, "energy"), _ENERGIES_COUNT)):
         factor = equations.factor() * weight**0.5
         both.add(factor[:, :-1], factor[:, -1])
-    _, stresses = _predict(potential, _best(both, test)[0], graphs, stress=True)
-    return Probe(chosen, energies, stresses, share)
+    best_of_both = _best(both, test, _components(fitted))
+    sampled = _with_stress(graphs)
+    return Probe(
+        chosen,
+        constants + rows @ best.coefficients,
+        _stresses(potential, best_of_both.coefficients, graphs),
+        best.error,
+        best.deviations(rows),
+        sampled,
+        best_of_both.deviations(_stress_rows(potential, [graphs[k] for k in sampled])),
+    )
 
 
 def _choose(frames: Sequence[LabelledFrame], seed: int) -> list[LabelledFrame]:
@@ -93,7 +109,7 @@ def _choose(frames: Sequence[LabelledFrame], seed: int) -> list[LabelledFrame]:
     usable = [
         replace(frame, weight=1.0, energy_weight=1.0, forces_weight=1.0, stress_weight=1.0)
         for frame in frames
-        if np.isfinite(frame.forces).all() and len(frame.forces) > 1
+        if np.isfinite(frame.forces).any() and len(frame.forces) > 1
     ]
     largest = largest_forces(usable) if usable else np.zeros(0)
     if not largest.any():
@@ -139,26 +155,67 @@ def _equations(potential: Potential, graphs: Sequence[AtomicGraph], label: str) 
     return loss_equations(potential, graphs, LossConfig.model_validate(weights), lambda: None)
 
 
-def _best(equations: Equations, test: Equations) -> tuple[NDArray[np.float64], float]:
-    """The coefficients whose forces are best on other frames, and their error in units of the size of these forces."""
+@dataclass(frozen=True)
+class _Best:
+    """The solution whose forces are best on other frames."""
+
+    coefficients: NDArray[np.float64]
+    error: float
+    """Of these forces, in units of their size."""
+    solutions: RidgeSolutions
+    number: int
+    """Which of the solutions it is."""
+    variance: float
+    """Of what the rows that were fitted leave unexplained, by the error on other frames."""
+
+    def deviations(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.solutions.deviations(self.number, rows, self.variance)
+
+
+def _best(equations: Equations, test: Equations, components: int) -> _Best:
+    """The solution with the best ridge parameter, of equations with so many force components."""
     solutions = solve_ridge(equations, _RIDGES)
     losses = test.loss(solutions.coefficients)
     best = int(np.argmin(losses))
     size = float(test.loss(np.zeros(test.columns)))
-    return solutions.coefficients[:, best], float(np.sqrt(losses[best] / size)) if size > 0 else np.inf
+    error = float(np.sqrt(losses[best] / size)) if size > 0 else np.inf
+    # The losses are means over components, and so are those that the rows add up to.
+    return _Best(solutions.coefficients[:, best], error, solutions, best, float(losses[best]) / max(components, 1))
 
 
-def _predict(
-    potential: Potential, coefficients: NDArray[np.float64], graphs: Sequence[AtomicGraph], stress: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Energies [frames] and stresses [frames, 3, 3], NaN where not asked."""
+def _components(graphs: Sequence[AtomicGraph]) -> int:
+    return sum(int(torch.isfinite(graph.forces).sum()) for graph in graphs)
+
+
+def _with_stress(graphs: Sequence[AtomicGraph]) -> NDArray[np.int64]:
+    labelled = np.array(
+        [k for k, graph in enumerate(graphs) if bool(torch.isfinite(graph.stress).all())], dtype=np.int64
+    )
+    places = np.linspace(0, len(labelled) - 1, min(len(labelled), _MOST_SAMPLED)).astype(int)
+    return labelled[places]
+
+
+def _stress_rows(potential: Potential, graphs: Sequence[AtomicGraph]) -> NDArray[np.float64]:
+    """What each coefficient adds to the stresses, [9 graphs, columns]."""
+    columns = cast(LinearModel, potential.model).coefficients.numel()
+    found = [np.zeros((0, columns))]
+    for graph in graphs:
+        rows = derivative_rows(potential, collate([graph]), stress=True)[1]
+        found.append(cast(torch.Tensor, rows).reshape(9, columns).numpy())
+    return np.concatenate(found)
+
+
+def _stresses(
+    potential: Potential, coefficients: NDArray[np.float64], graphs: Sequence[AtomicGraph]
+) -> NDArray[np.float64]:
+    """[frames, 3, 3] eV/A^3, NaN where a frame is not periodic in three directions."""
     model = cast(LinearModel, potential.model)
     model.coefficients.copy_(torch.from_numpy(coefficients).view_as(model.coefficients))
-    energies, stresses = [], []
+    stresses = []
     for graph in graphs:
-        periodic = stress and bool(graph.pbc.all())
-        found = potential(collate([graph]), forces=False, stress=periodic, create_graph=False)
-        energies.append(float(found.energy))
-        stresses.append(np.full((3, 3), np.nan) if found.stress is None else found.stress[0].numpy())
+        found = None
+        if bool(graph.pbc.all()):
+            found = potential(collate([graph]), forces=False, stress=True, create_graph=False).stress
+        stresses.append(np.full((3, 3), np.nan) if found is None else found[0].numpy())
     model.coefficients.zero_()
-    return np.array(energies), np.array(stresses).reshape(-1, 3, 3)
+    return np.array(stresses).reshape(-1, 3, 3)

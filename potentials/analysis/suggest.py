@@ -10,7 +10,8 @@ from pathlib import Path
 
 import yaml
 
-from potentials.analysis.survey import IMPLAUSIBLE_STRESS, SURVEY_CUTOFF, Candidate, Survey, ase_stress, survey
+from potentials.analysis.survey import CONTACT, IMPLAUSIBLE_STRESS, SURVEY_CUTOFF, Candidate, Survey, ase_stress, survey
+from potentials.config.dumping import PlainDumper
 from potentials.data.frames import BUILTIN_PREFIX, read_frames
 
 _COMMENT_COLUMN = 40
@@ -109,7 +110,7 @@ def _periodicity(found: Survey) -> str:
 
 def _run_section(file: str) -> list[str]:
     name = _run_name(file)
-    return [*_lines([_Setting("run", name, f"results go to runs/{name}")]), *_lines([_Setting("seed", "1")])]
+    return [*_lines([_Setting("run", _quote(name), f"results go to runs/{name}")]), *_lines([_Setting("seed", "1")])]
 
 
 def _run_name(file: str) -> str:
@@ -136,7 +137,9 @@ def _data_section(files: Sequence[str], found: Survey) -> list[str]:
         rest.append(_Setting("group_key", _quote(found.group_key), f"error tables by group: {names}{more}"))
     lines += _lines(rest, 2)
     if found.weight_key:
-        lines.append(f"  # weights: {{key: {found.weight_key}}}    # the frames have it; uncomment to weigh them by it")
+        lines.append(
+            f"  # weights: {{key: {_quote(found.weight_key)}}}    # the frames have it; uncomment to weigh them by it"
+        )
     return lines + _lines([_batch_setting(found)], 2)
 
 
@@ -209,7 +212,17 @@ def _model_settings(family: str, found: Survey) -> list[_Setting]:
             _Setting("parity", "true", "features odd under reflection too"),
             _Setting("layers", "4", f"an atom sees {4 * cutoff:g} A far"),
         ]
-    return settings
+    return [*settings, *_repulsion(found)]
+
+
+def _repulsion(found: Survey) -> list[_Setting]:
+    """ZBL where the data leave open what happens when atoms collide, and the model would have to guess."""
+    far = found.pairs_without_contact
+    if not far:
+        return []
+    listing = f"{', '.join(far[:4])}{', ...' if len(far) > 4 else ''}"
+    reason = f"repulsion of nuclei: {listing} never come closer than {CONTACT:g} times their covalent radii"
+    return [_Setting("zbl", "true", reason)]
 
 
 def _cutoff(found: Survey) -> tuple[float, str]:
@@ -336,8 +349,8 @@ def _warnings(found: Survey) -> tuple[str, ...]:
 
 
 def _quote(text: str) -> str:
-    """`text` as a YAML scalar inside a flow mapping: quoted where it must be."""
-    return yaml.safe_dump([text], default_flow_style=True, width=10**6).strip()[1:-1]
+    """`text` as a YAML scalar inside a flow mapping: quoted where any YAML program would take it for something else."""
+    return yaml.dump([text], Dumper=PlainDumper, default_flow_style=True, width=10**6).strip()[1:-1]
 
 
 def _section(name: str, settings: Sequence[_Setting]) -> list[str]:

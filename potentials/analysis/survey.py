@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
+from ase.data import chemical_symbols, covalent_radii
 
 from potentials.data.frames import Frame
 from potentials.data.isolated_atoms import holds_isolated_atom
@@ -19,7 +21,10 @@ from potentials.errors import DataError
 SURVEY_CUTOFF = 5.0
 IMPLAUSIBLE_STRESS = 0.5
 """eV/A^3, 80 GPa; a stress beyond is more likely in kbar or GPa."""
+CONTACT = 0.7
+"""Times the sum of covalent radii; thermal motion at room temperature leaves bonds longer than 0.8."""
 _SAMPLED_FRAMES = 50
+_SEARCHED_FRAMES = 500
 _MOST_GROUPS = 50
 
 _NOT_A_TOTAL_ENERGY = ("weight", "kinetic", "atomiz", "formation", "per_atom", "peratom", "cutoff", "band", "disp")
@@ -65,6 +70,8 @@ class Survey:
     group_key: str | None
     groups: dict[str, int]
     weight_key: str | None
+    pairs_without_contact: tuple[str, ...]
+    """Pairs of elements, such as C-H, that are nowhere closer than `CONTACT`, over at most 500 frames."""
     neighbors: float
     """Mean number of neighbours within `SURVEY_CUTOFF`, over at most 50 frames spread over the data."""
 
@@ -101,6 +108,7 @@ def survey(frames: Sequence[Frame], *, labels_required: bool = True) -> Survey:
         group_key=group_key,
         groups=dict(Counter(str(atoms.info[group_key]) for atoms in structures if group_key in atoms.info)),
         weight_key=next((key for key in _WEIGHT_KEYS if any(key in atoms.info for atoms in structures)), None),
+        pairs_without_contact=_pairs_without_contact(structures),
         neighbors=_mean_neighbors(structures),
     )
 
@@ -215,3 +223,21 @@ def _mean_neighbors(structures: Sequence[Atoms]) -> float:
         edges += edge_index.shape[1]
         atoms_seen += len(atoms)
     return edges / atoms_seen
+
+
+def _pairs_without_contact(structures: Sequence[Atoms]) -> tuple[str, ...]:
+    """All pairs of the elements, without those that are closer than `CONTACT` somewhere."""
+    chosen = np.unique(np.linspace(0, len(structures) - 1, min(len(structures), _SEARCHED_FRAMES)).astype(int))
+    close: set[tuple[int, int]] = set()
+    numbers = sorted({int(number) for atoms in structures for number in set(atoms.numbers.tolist())})
+    for index in chosen:
+        atoms = structures[index]
+        radii = covalent_radii[atoms.numbers]
+        reach = 2 * CONTACT * float(radii.max())
+        (sender, receiver), shifts = neighbor_list(atoms.positions, atoms.cell.array, atoms.pbc, reach)
+        cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
+        distances = np.linalg.norm(atoms.positions[receiver] - atoms.positions[sender] + shifts @ cell, axis=1)
+        near = distances < CONTACT * (radii[sender] + radii[receiver])
+        close |= set(zip(atoms.numbers[sender[near]].tolist(), atoms.numbers[receiver[near]].tolist(), strict=True))
+    pairs = itertools.combinations_with_replacement(numbers, 2)
+    return tuple(f"{chemical_symbols[a]}-{chemical_symbols[b]}" for a, b in pairs if (a, b) not in close)

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from potentials.cli import console
 from potentials.errors import PotentialsError
 from potentials.exit_codes import BAD_INPUT, INTERRUPTED
+from potentials.interrupts import remembering_ctrl_c
 
 
 class LazyCommands(TyperGroup):
@@ -34,7 +35,8 @@ class LazyCommands(TyperGroup):
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command; errors meant for the user are printed without a traceback."""
         try:
-            return super().invoke(ctx)
+            with remembering_ctrl_c():
+                return super().invoke(ctx)
         except PotentialsError as problem:
             console.error(str(problem))
             raise typer.Exit(BAD_INPUT) from problem

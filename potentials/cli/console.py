@@ -12,7 +12,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.table import Table
 
-from potentials.config.base import format_duration
+from potentials.durations import format_duration
 
 PIPE_WIDTH = 140
 """Columns where the output is not a terminal: rich would wrap log files at 80."""
@@ -41,6 +41,13 @@ def warn(text: str) -> None:
 def error(text: str) -> None:
     """Why the command ends here."""
     messages.print(f"error: {text}", style="bold red", soft_wrap=True)
+
+
+def print_file(text: str) -> None:
+    """Print the contents of a file of ours, which is UTF-8 whatever the encoding of the terminal."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode(errors="backslashreplace"))
+    sys.stdout.buffer.flush()
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

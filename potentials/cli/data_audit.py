@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from potentials.cli import console
-from potentials.errors import DataError
 
 if TYPE_CHECKING:
     from potentials.analysis.audit import AuditedData
@@ -45,10 +44,12 @@ def data_audit(
     import potentials.models  # noqa: F401  (enters the families)
     from potentials.analysis.audit import audit
     from potentials.analysis.audit_page import audit_page
+    from potentials.data.frames import files_of
     from potentials.files import write_text
+    from potentials.outputs import check_output
 
-    if page is not None and not page.parent.is_dir():
-        raise DataError(f"the folder of the page {page} does not exist")
+    if page is not None:
+        check_output(page, [path for given in (files, validation, test) for path in files_of(given or [])])
     data = _data(files, {"validation": validation, "test": test}, energy_key, forces_key, cutoff)
     found = audit(data, console.note)
     if as_json:

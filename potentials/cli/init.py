@@ -26,20 +26,24 @@ def init(
     import potentials.models  # noqa: F401  (enters the families)
     from potentials.analysis.suggest import suggest
     from potentials.config import families
+    from potentials.data.frames import files_of
+    from potentials.outputs import check_output
 
     if model not in families():
         there_are = ", ".join(families())
         raise ConfigError([Problem(f'unknown model family "{model}"; there are: {there_are}', key="--model")])
     if output is not None and output.exists() and not force:
         raise ConfigError([Problem(f"{output} exists; --force overwrites it", key="--output")])
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        check_output(output, files_of(data))
     suggestion = suggest(data, model, output.parent if output is not None else None)
     for text in suggestion.notes:
         console.note(text)
     for text in suggestion.warnings:
         console.warn(text)
     if output is None:
-        print(suggestion.text, end="")
+        console.print_file(suggestion.text)
         return
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(suggestion.text, encoding="utf-8")
+    output.write_text(suggestion.text, encoding="utf-8", errors="backslashreplace")
     console.messages.print(f"written: {output}; next: potentials check {output}", soft_wrap=True)

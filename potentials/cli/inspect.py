@@ -55,6 +55,7 @@ def _rotation_error(error: dict[str, float]) -> str:
 
 def _training_rows(metadata: dict[str, Any]) -> list[tuple[str, str]]:
     """What training left in the header. Anything may stand there, or nothing; what is of another form is not shown."""
+    from potentials.data.length_units import training_units
     from potentials.model_file_contents import is_finite_number
 
     rows = []
@@ -64,6 +65,9 @@ def _training_rows(metadata: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("run", f"{_flat(config['run'])}{of_epoch}"))
     if "training_data" in metadata:
         rows.append(("training data", f"sha256 {_flat(metadata['training_data'])}"))
+    units = training_units(metadata)
+    if units:
+        rows.append(("trained on files with", ", ".join(f"{name} in {_flat(unit)}" for name, unit in units.items())))
     errors = _errors(metadata.get("validation_errors"))
     if errors:
         rows.append(("validation RMSE", errors))

@@ -10,6 +10,7 @@ import typer
 
 from potentials.cli import console
 from potentials.cli.commands import LazyCommands, list_commands
+from potentials.cli.surroundings import print_anything, provide_home, use_utf8
 
 COMMANDS = {
     "init": "Look at data and write a commented configuration",
@@ -60,6 +61,14 @@ class CompilationNote(logging.Handler):
             console.note("compiling kernels for this processor; they are kept for the next time")
 
 
+class Warnings(logging.Handler):
+    """Prints what the package warns of as warnings of the command."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print it."""
+        console.warn(record.getMessage())
+
+
 @app.callback()
 def root(
     version: Annotated[
@@ -67,10 +76,16 @@ def root(
     ] = False,
 ) -> None:
     """Options that stand before the command."""
+    remark = provide_home()
+    if remark:
+        console.note(remark)
     kernels = logging.getLogger("potentials.kernels")
     kernels.setLevel(logging.INFO)
     if not any(isinstance(handler, CompilationNote) for handler in kernels.handlers):
         kernels.addHandler(CompilationNote())
+    written = logging.getLogger("potentials.output")
+    if not any(isinstance(handler, Warnings) for handler in written.handlers):
+        written.addHandler(Warnings())
 
 
 list_commands(app, COMMANDS)
@@ -78,4 +93,6 @@ list_commands(app, COMMANDS)
 
 def main() -> None:
     """Run the command line; ends the process."""
+    use_utf8()
+    print_anything()
     app()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from potentials.cli import console
+from potentials.cli.structure_units import StructureUnit, in_angstrom
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -42,12 +43,15 @@ def md(
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
     skin: Annotated[float, typer.Option(help="A, added to the cutoff of the neighbour list.")] = 0.5,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start over if the output exists.")] = False,
+    length_unit: StructureUnit = None,
 ) -> None:
     """Molecular dynamics of STRUCTURE with MODEL.
 
     The same command again continues a run that was stopped (Ctrl-C) or cut off, to the bit; with more steps, or a
     longer time, it goes on.
     """
+    from potentials.data.frames import files_of
+    from potentials.outputs import check_outputs
     from potentials.simulation import MDSettings, PotentialCalculator, run_md
     from potentials.simulation.md_settings import number_of_steps
     from potentials.simulation.structures import read_structure
@@ -64,8 +68,10 @@ def md(
         every=every,
         keep_velocities=keep_velocities,
     )
+    check_outputs([output, output.with_suffix(".csv")], [model, *files_of(structure)])
     atoms = read_structure(structure, index, supercell)
     calculator = PotentialCalculator(model, device=device, skin=skin)
+    atoms = in_angstrom(atoms, length_unit, calculator.potential.metadata)
     result = run_md(calculator, atoms, settings, output, overwrite=overwrite)
     console.output.print(console.key_values(_rows(result, atoms, settings)))
     if result.interrupted:

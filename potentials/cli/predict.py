@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from rich.progress import track
 
 from potentials.cli import console
+from potentials.cli.structure_units import StructureUnit, in_angstrom
 
 
 def predict(
@@ -20,6 +22,7 @@ def predict(
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write (extxyz).")] = Path("predicted.extxyz"),
     batch_size: Annotated[int, typer.Option(help="Structures computed at once.")] = 8,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    length_unit: StructureUnit = None,
 ) -> None:
     """Energies, forces and, for periodic cells, stresses of STRUCTURE by MODEL, in eV and A.
 
@@ -32,8 +35,12 @@ def predict(
     from potentials.model_file import load
 
     frames = read_frames(structure)
-    check_structure_output(output, frames)
+    check_structure_output(output, frames, model)
     potential = load(model, device=choose_device(device))
+    frames = [
+        replace(frame, atoms=in_angstrom(frame.atoms, length_unit, potential.metadata, told=number > 0))
+        for number, frame in enumerate(frames)
+    ]
     began = time.perf_counter()
     predicted = predictions(potential, frames, batch_size)
     number = write_structures(

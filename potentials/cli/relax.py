@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,6 +10,7 @@ import typer
 from rich.progress import track
 
 from potentials.cli import console
+from potentials.cli.structure_units import StructureUnit, in_angstrom
 
 if TYPE_CHECKING:
     from potentials.data.frames import Frame
@@ -28,14 +30,22 @@ def relax(
     steps: Annotated[int, typer.Option(help="At most, for each structure.")] = 500,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
     skin: Annotated[float, typer.Option(help="A, added to the cutoff of the neighbour list.")] = 0.5,
+    length_unit: StructureUnit = None,
 ) -> None:
     """Relax the positions of every structure in STRUCTURE with MODEL, and its cell where that is asked for."""
     from potentials.data.frames import read_frames
+    from potentials.data.structure_output import check_structure_output
     from potentials.simulation import PotentialCalculator, RelaxationSettings, relax_frames
 
     settings = RelaxationSettings(optimizer=optimizer, fmax=fmax, steps=steps, cell=cell, pressure=pressure)
     frames = read_frames(structure)
+    check_structure_output(output, frames, model)
     calculator = PotentialCalculator(model, device=device, skin=skin)
+    metadata = calculator.potential.metadata
+    frames = [
+        replace(frame, atoms=in_angstrom(frame.atoms, length_unit, metadata, told=number > 0))
+        for number, frame in enumerate(frames)
+    ]
     relaxed = relax_frames(calculator, frames, settings, output)
     results = list(track(relaxed, "relaxing", total=len(frames), console=console.messages, transient=True))
     columns = ["structure", "atoms", "steps", "fmax (eV/A)", "before (eV)", "after (eV)", "change (meV/atom)"]

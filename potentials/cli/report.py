@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def report(
-    model: Annotated[Path, typer.Argument(help="Model file (*.potential), or the folder of a run.")],
+    model: Annotated[Path, typer.Argument(help="Model file (*.potential), builtin:ethanol, or the folder of a run.")],
     data: Annotated[
         list[str] | None,
         typer.Argument(
@@ -37,7 +37,10 @@ def report(
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The page.", show_default="report.html beside the model")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The page; beside it a .json.", show_default="report.html beside the model"
+        ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out what simulates.")] = False,
     skip: Annotated[list[str] | None, typer.Option(help="A section to leave out; may be given again.")] = None,
@@ -57,12 +60,15 @@ def report(
     """
     from potentials import model_file
     from potentials.analysis.evaluate import label_config
+    from potentials.data.frames import files_of
     from potentials.devices import choose_device
     from potentials.errors import DataError
     from potentials.report.gathering import Origin
-    from potentials.report.report import write_report
+    from potentials.report.report import check_page, write_report
 
     chosen = choose_device(device)
+    read = files_of(data or [])
+    check_page(model, output, read)
     keys = {"energy": energy, "forces": forces, "stress": stress}
     units = {"energy_unit": energy_unit, "forces_unit": forces_unit, "stress_unit": stress_unit}
     changes = {**keys, **units, "length_unit": length_unit, "group_key": group_key}
@@ -79,5 +85,7 @@ def report(
             "options on labels are about DATA, but no DATA are given; those of the run are read as its configuration "
             "says"
         )
-    target = write_report(model, output, given or None, quick=quick, skip=skip or (), device=chosen, say=console.note)
+    target = write_report(
+        model, output, given or None, quick=quick, skip=skip or (), device=chosen, say=console.note, files=read
+    )
     console.output.print(console.path(target), soft_wrap=True)

@@ -53,10 +53,13 @@ def test(
     Keys and units are those of the data the model was trained on, unless said otherwise.
     """
     from potentials.analysis.evaluate import evaluate, label_config, write_parity
+    from potentials.data.frames import files_of
     from potentials.devices import choose_device
     from potentials.model_file import load
+    from potentials.outputs import check_outputs
     from potentials.training.error_table import UNITS, ErrorTable
 
+    check_outputs([output, parity], [model, *files_of(data)])
     potential = load(model, device=choose_device(device))
     keys = {"energy": energy, "forces": forces, "stress": stress}
     config = label_config(
@@ -98,6 +101,6 @@ def _write_json(file: Path, table: ErrorTable) -> None:
     from potentials.errors import DataError
 
     try:
-        file.write_text(json.dumps(table.to_json(), indent=1) + "\n")
+        file.write_text(json.dumps(table.to_json(), indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise DataError(f"{file}: cannot write: {error}") from error

@@ -29,17 +29,20 @@ def visualize(
     The page is one file that needs no network. Everything in it was computed by the model: features as shapes on the
     atoms, and how they turn with the structure.
     """
+    from potentials.data.frames import files_of
     from potentials.files import write_whole
     from potentials.model_file import load
+    from potentials.outputs import check_output
     from potentials.visualization import visualization_page
     from potentials.visualization.structures import structure_to_show
 
+    output.parent.mkdir(parents=True, exist_ok=True)
+    check_output(output, [model, *([] if structure is None else files_of(structure))])
     potential = load(model)
     frame = structure_to_show(potential, structure)
     page = visualization_page(
         potential, frame.atoms, model_name=str(model), structure_name=str(frame), atom=atom
-    ).encode()
-    output.parent.mkdir(parents=True, exist_ok=True)
+    ).encode(errors="backslashreplace")
     write_whole(output, page)
     rows = [
         ("model", f"{console.path(model)}, {potential.config.name}"),

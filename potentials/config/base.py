@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from potentials.config.words import InWords, describe_value
+from potentials.durations import format_duration
 
 
 class StrictConfig(BaseModel):
@@ -47,17 +48,6 @@ def parse_duration(value: Any) -> Any:
         return sum((timedelta(seconds=float(number) * _SECONDS[unit]) for number, unit in parts), timedelta())
     except OverflowError:
         raise ValueError(f"{describe_value(value)} is longer than any run can last") from None
-
-
-def format_duration(value: timedelta) -> str:
-    """The inverse of `parse_duration`, exact to the microsecond: `timedelta(minutes=90)` is `1h 30m`."""
-    hours, seconds = divmod(value.seconds, 3600)
-    minutes, seconds = divmod(seconds, 60)
-    decimals = f".{value.microseconds:06d}".rstrip("0").rstrip(".")
-    parts = [f"{whole}{unit}" for whole, unit in ((value.days, "d"), (hours, "h"), (minutes, "m")) if whole]
-    if seconds or decimals or not parts:
-        parts.append(f"{seconds}{decimals}s")
-    return " ".join(parts)
 
 
 Duration = Annotated[

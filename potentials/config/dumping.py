@@ -12,12 +12,16 @@ from potentials.config.yaml_types import add_resolvers
 _LONGEST_LINE = 100
 
 
-class _Dumper(yaml.SafeDumper):
-    """Blocks for mappings, short lists of plain values in one line.
+class PlainDumper(yaml.SafeDumper):
+    """Its resolvers are those of YAML 1.1 and of the reader here, so text that either would take for something else is
+    quoted: the file means the same to every YAML program."""
 
-    Its resolvers are those of YAML 1.1 and of the reader here, so text that either would take for something else is
-    quoted: the file means the same to every YAML program.
-    """
+
+add_resolvers(PlainDumper)
+
+
+class _Dumper(PlainDumper):
+    """Blocks for mappings, short lists of plain values in one line."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -27,9 +31,6 @@ class _Dumper(yaml.SafeDumper):
         short = sum(len(str(item)) + 2 for item in items) <= _LONGEST_LINE
         flow = short and not any(isinstance(item, dict | list) for item in items)
         return super().represent_sequence(tag, items, flow_style=flow)
-
-
-add_resolvers(_Dumper)
 
 
 def dump_config(config: RunConfig, header: str = "") -> str:

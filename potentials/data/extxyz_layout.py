@@ -1,7 +1,7 @@
 """Whether an extxyz file is laid out as it says, before ASE reads it.
 
-ASE believes the file: a number of atoms or columns that somebody mistyped is a loop of that length, and a blank line
-between frames ends the reading without a word.
+ASE believes the file: a number of atoms or columns that somebody mistyped is a loop of that length, a blank line
+between frames ends the reading without a word, and rows with more columns than `Properties` declares shift the labels.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from ase.io.formats import open_with_compression
 from potentials.errors import DataError
 
 MAX_COLUMNS = 10_000
-_SHORT_COMMENT = 10_000
-_LONG_NUMBER = re.compile(r""":[\s+"'{}\[\]\\]*(?:[\d_]["'{}\[\]\\]*){4,}""")
-"""A number of columns of four digits or more, however it is quoted."""
+_PLAIN_PROPERTIES = re.compile(
+    r"""(?:(?!Properties)[^"'{}\[\]\\]|"(?:(?!Properties)[^"\\])*")*\bProperties=([^\s"'{}\[\]\\=]+)(?:\s(?!.*Properties).*)?""",
+    re.DOTALL,
+)
+"""A comment line with one `Properties` and nothing odd before it, which needs no full parsing."""
 
 
 def check_extxyz(name: str, path: str, last: int | None) -> None:
@@ -30,7 +32,8 @@ def check_extxyz(name: str, path: str, last: int | None) -> None:
 
     Raises:
         DataError: a frame announces a negative number of atoms or more than the file holds, or columns beyond measure;
-            or a blank line stands between frames, and all of them are to be read.
+            the row of an atom has more or fewer columns than `Properties` declares; or a blank line stands between
+            frames, and all of them are to be read.
         ValueError: the file is not text.
     """
     with open_with_compression(path, "r") as lines:
@@ -38,7 +41,7 @@ def check_extxyz(name: str, path: str, last: int | None) -> None:
 
 
 def _follow(name: str, lines: Iterator[str], last: int | None) -> None:
-    number, line = 0, next(lines, "")
+    number, line, at = 0, next(lines, ""), 1  # at: the number of `line`, from 1
     while line.strip():
         try:
             count = int(line)
@@ -46,15 +49,18 @@ def _follow(name: str, lines: Iterator[str], last: int | None) -> None:
             return  # ASE says it
         if count < 0:
             raise DataError(f"{name}, frame {number}: expected a number of atoms, got {count}")
-        _check_columns(name, number, next(lines, ""))
+        declared = _declared_columns(name, number, next(lines, ""))
         for atom in range(count):
-            if not next(lines, ""):
+            row = next(lines, "")
+            if not row:
                 raise DataError(
                     f"{name}, frame {number}: expected {_shortened(count)} atoms, but the file ends after {atom}"
                 )
-        line = next(lines, "")
+            if declared is not None and len(row.split()) != declared[1]:
+                raise _other_columns(name, number, at + 2 + atom, len(row.split()), *declared)
+        line, at = next(lines, ""), at + 2 + count
         while line.lstrip().startswith("VEC"):
-            line = next(lines, "")
+            line, at = next(lines, ""), at + 1
         if last is not None and number >= last:
             return
         number += 1
@@ -63,19 +69,27 @@ def _follow(name: str, lines: Iterator[str], last: int | None) -> None:
         raise DataError(f"{name} {where}, where reading stops; remove the line")
 
 
-def _check_columns(name: str, number: int, comment: str) -> None:
-    """Many columns in few characters: looked at more closely where there may be such."""
-    if not _LONG_NUMBER.search(comment) and len(comment) < _SHORT_COMMENT:
-        return
+def _declared_columns(name: str, number: int, comment: str) -> tuple[str, int] | None:
+    """`Properties` of a comment line and how many columns it declares; None without any, and where ASE complains."""
+    if "Properties" not in comment:
+        return None
+    plain = _PLAIN_PROPERTIES.fullmatch(comment)
     try:
-        columns = str(key_val_str_to_dict(comment).get("Properties", "")).split(":")[2::3]
-        total = sum(max(int(column), 0) for column in columns)
-    except (ValueError, RecursionError):
-        return  # ASE says it
+        text = plain[1] if plain else str(key_val_str_to_dict(comment)["Properties"])
+        total = sum(max(int(column), 0) for column in text.split(":")[2::3])
+    except (KeyError, ValueError, RecursionError):
+        return None
     if total > MAX_COLUMNS:
         raise DataError(
             f"{name}, frame {number}: Properties announces {_shortened(total)} columns; at most {MAX_COLUMNS} are read"
         )
+    return text, total
+
+
+def _other_columns(name: str, number: int, line: int, found: int, text: str, total: int) -> DataError:
+    what = f"has {found} column{'' if found == 1 else 's'}, but Properties={text} declares {total}"
+    remedy = "declare every column, or remove those that are not declared" if found > total else "complete the row"
+    return DataError(f"{name}, frame {number}: line {line} {what}; {remedy}")
 
 
 def _shortened(number: int) -> str:

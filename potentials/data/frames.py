@@ -153,6 +153,16 @@ def expand_files(entry: str) -> list[tuple[str, str, str | None]]:
     raise DataError(_missing(location))
 
 
+def files_of(files: Files) -> list[str]:
+    """The paths of the files that `read_frames` would read.
+
+    Raises:
+        DataError: a file is missing, or a glob matches nothing.
+    """
+    entries = [files] if isinstance(files, str) else files
+    return [path for entry in entries for _, path, _ in expand_files(entry)]
+
+
 def _split_selection(entry: str) -> tuple[str, str | None]:
     location, at, selection = entry.rpartition("@")
     if not at or "/" in selection or _holds(Path(entry).exists):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from potentials.data.lattice import reduced_cell
 from potentials.errors import DataError
 
 LARGEST_LENGTH = 1e6
@@ -36,7 +37,12 @@ def check_geometry(positions: NDArray[np.float64], cell: NDArray[np.float64], pe
     flat = len(vectors) > 0 and (
         lengths.min() < 1e-6 or np.linalg.svd(vectors / lengths[:, None], compute_uv=False).min() < 1e-8
     )
-    if flat or (len(vectors) > 0 and heights(cell, periodic).min() < LEAST_HEIGHT):
+    # A very skewed cell may be thin though its lattice is not.
+    if flat or (
+        len(vectors) > 0
+        and heights(cell, periodic).min() < LEAST_HEIGHT
+        and heights(reduced_cell(cell, periodic)[0], periodic).min() < LEAST_HEIGHT
+    ):
         raise DataError(
             f"the structure is periodic along {periodic.tolist()} but its cell {cell.tolist()} has no extent there; "
             "give the cell vectors, or set pbc to false"
@@ -64,7 +70,7 @@ def check_density(positions: NDArray[np.float64], box: NDArray[np.float64], cuto
 
     Args:
         positions: [N, 3], A.
-        box: [3, 3], taken as periodic in all directions, A.
+        box: [3, 3], taken as periodic in all directions, A; reduced, since more images of a skewed box are looked at.
         cutoff: A.
 
     Raises:

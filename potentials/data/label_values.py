@@ -26,7 +26,9 @@ _MOST_KEYS = 30
 """That a message lists."""
 _AXIS = {"x": 0, "y": 1, "z": 2}
 _STRUCTURE_ARRAYS = ("numbers", "positions")
-_FORMATS_OF_ASE = {".xyz", ".extxyz", ".traj", ".db", ".json", *STORE_SUFFIXES}
+_AS_WRITTEN = {".traj", ".db", ".json", *STORE_SUFFIXES}
+"""Files that keep a calculator's results as somebody wrote them."""
+_FORMATS_OF_ASE = {".xyz", ".extxyz"} | _AS_WRITTEN
 
 
 def find_value(atoms: Atoms, key: str) -> Any | None:
@@ -52,7 +54,7 @@ def find_values(frames: Sequence[Frame], key: str, config_key: str, required: bo
 def read_energies(frames: Sequence[Frame], label: EnergyLabel, required: bool) -> NDArray[np.float64]:
     """Energies in eV, [frames]; NaN where missing."""
     values = find_values(frames, label.key, "data.energy", required)
-    parsed = _parse_all(frames, values, f'energy "{label.key}"', lambda value, atoms: _scalar(value))
+    parsed = _parse_all(frames, values, f'energy "{label.key}"', lambda value, frame: _scalar(value))
     factor = ENERGY_IN_EV[label.unit]
     return np.array([np.nan if value is None else factor * float(value) for value in parsed])
 
@@ -87,8 +89,9 @@ def read_stresses(
         findings.note(f"the {name} of {frame_list(ignored)} is ignored: not periodic in three directions")
     values = [value if full else None for value, full in zip(values, periodic, strict=True)]
     parsed = _parse_all(
-        frames, values, f'{name} "{label.key}"', lambda value, atoms: stress_matrix(value, _order(atoms, label))
+        frames, values, f'{name} "{label.key}"', lambda value, frame: stress_matrix(value, _order(frame, label))
     )
+    _warn_order(frames, values, label, name, findings)
     _warn_asymmetric(frames, parsed, name, findings)
     return [
         np.full((3, 3), np.nan) if matrix is None else _stress_factor(frame.atoms, label) * (matrix + matrix.T) / 2
@@ -109,15 +112,15 @@ def warn_converted(
     converted = [
         frame
         for frame in frames
-        if frame.atoms.calc is not None
-        and frame.atoms.calc.results.get(label.key) is not None
+        if _is_result(frame.atoms, label.key)
         and not frame.file.startswith(BUILTIN_PREFIX)
         and not set(Path(frame.file).suffixes) & _FORMATS_OF_ASE
     ]
     if converted:
         findings.warn(
             f"data.{name} declares a unit, sign or order, but ASE converted the {name} of {frame_list(converted)} to "
-            "its own when it read the program's output; the declaration is applied on top, so it is probably wrong"
+            "its own when it read the program's output; a declared unit or sign is applied on top and is probably "
+            "wrong, a declared order is not applied"
         )
 
 
@@ -135,7 +138,7 @@ def stress_matrix(value: Any, order: str) -> NDArray[np.float64]:
     Raises:
         ValueError: it is none of these.
     """
-    numbers = np.asarray(value, dtype=np.float64)
+    numbers = _numbers(value)
     if numbers.shape in ((3, 3), (9,)):
         return numbers.reshape(3, 3)
     if numbers.shape != (6,):
@@ -182,27 +185,32 @@ def _parse_all(
     frames: Sequence[Frame],
     values: Sequence[Any | None],
     what: str,
-    parse: Callable[[Any, Atoms], NDArray[np.float64]],
+    parse: Callable[[Any, Frame], NDArray[np.float64]],
 ) -> list[NDArray[np.float64] | None]:
-    """Parse every value that is there; complain about shape or type at once, about absurd numbers of all frames."""
+    """Parse every value that is there; complain about shape or type at once, about absurd numbers of all frames.
+
+    NaN stands for a number that is not known, and stays.
+    """
     parsed: list[NDArray[np.float64] | None] = []
-    not_finite: list[Frame] = []
+    infinite: list[Frame] = []
     too_large: list[Frame] = []
     for frame, value in zip(frames, values, strict=True):
         if value is None:
             parsed.append(None)
             continue
         try:
-            numbers = parse(value, frame.atoms)
+            numbers = parse(value, frame)
         except (ValueError, TypeError) as error:
             raise DataError(f"{frame}: the {what} is not usable: {shortened(str(error))}") from error
-        if not np.isfinite(numbers).all():
-            not_finite.append(frame)
+        if np.isinf(numbers).any():
+            infinite.append(frame)
         elif (np.abs(numbers) > LARGEST_LABEL).any():
             too_large.append(frame)
         parsed.append(numbers)
-    if not_finite:
-        raise DataError(f"the {what} is NaN or infinite in {frame_list(not_finite)}; correct or remove these frames")
+    if infinite:
+        raise DataError(
+            f"the {what} is infinite in {frame_list(infinite)}; correct them, or write NaN for what is not known"
+        )
     if too_large:
         raise DataError(
             f"the {what} is larger than {LARGEST_LABEL:g} in {frame_list(too_large)}; correct or remove these frames"
@@ -210,24 +218,61 @@ def _parse_all(
     return parsed
 
 
+def _numbers(value: Any) -> NDArray[np.float64]:
+    if np.asarray(value).dtype.kind in "bc":  # such as `energy=T` in extxyz
+        raise ValueError(f"expected real numbers, got {value!r}")
+    return np.asarray(value, dtype=np.float64)
+
+
 def _scalar(value: Any) -> NDArray[np.float64]:
-    numbers = np.asarray(value, dtype=np.float64)
+    numbers = _numbers(value)
     if numbers.size != 1:
         raise ValueError(f"expected one number, got shape {numbers.shape}")
     return numbers.reshape(())
 
 
-def _forces(value: Any, atoms: Atoms) -> NDArray[np.float64]:
-    numbers = np.asarray(value, dtype=np.float64)
-    if numbers.shape != (len(atoms), 3):
-        raise ValueError(f"expected shape ({len(atoms)}, 3), one row an atom, got {numbers.shape}")
+def _forces(value: Any, frame: Frame) -> NDArray[np.float64]:
+    numbers = _numbers(value)
+    if numbers.shape != (len(frame.atoms), 3):
+        raise ValueError(f"expected shape ({len(frame.atoms)}, 3), one row an atom, got {numbers.shape}")
     return numbers
 
 
-def _order(atoms: Atoms, label: StressLabel | VirialLabel) -> str:
-    """Six numbers among ASE's own results are in ASE's order, whatever the file held; others are as declared."""
-    of_ase = atoms.calc is not None and atoms.calc.results.get(label.key) is not None
-    return ASE_ORDER if of_ase else label.order
+def _is_result(atoms: Atoms, key: str) -> bool:
+    return atoms.calc is not None and atoms.calc.results.get(key) is not None
+
+
+def _order(frame: Frame, label: StressLabel | VirialLabel) -> str:
+    """Six numbers that ASE's reader made (of nine in extxyz, of a program's output) are in ASE's order; others, as in
+    `.traj` and `.db`, which keep what was written into them, are as declared."""
+    by_reader = _is_result(frame.atoms, label.key) and not set(Path(frame.file).suffixes) & _AS_WRITTEN
+    return ASE_ORDER if by_reader else label.order
+
+
+def _warn_order(
+    frames: Sequence[Frame],
+    values: Sequence[Any | None],
+    label: StressLabel | VirialLabel,
+    name: str,
+    findings: Findings,
+) -> None:
+    """Warn where six numbers among a calculator's results are not taken in ASE's order, in which ASE writes them."""
+    if label.order == ASE_ORDER:
+        return
+    unusual = [
+        frame
+        for frame, value in zip(frames, values, strict=True)
+        if value is not None
+        and np.size(value) == 6
+        and _is_result(frame.atoms, label.key)
+        and _order(frame, label) == label.order
+    ]
+    if unusual:
+        findings.warn(
+            f'data.{name}.order: the six numbers of "{label.key}" in {frame_list(unusual)} are calculator results, '
+            f'which ASE writes as "{ASE_ORDER}"; they are taken as "{label.order}", as declared. Remove the order '
+            "unless whoever wrote these files kept another one"
+        )
 
 
 def _warn_asymmetric(
@@ -236,7 +281,9 @@ def _warn_asymmetric(
     asymmetric = [
         frame
         for frame, matrix in zip(frames, matrices, strict=True)
-        if matrix is not None and np.abs(matrix - matrix.T).max() > 0.02 * np.abs(matrix).max()
+        if matrix is not None
+        and not np.isnan(matrix).all()
+        and np.nan_to_num(np.abs(matrix - matrix.T)).max() > 0.02 * np.nanmax(np.abs(matrix))
     ]
     if asymmetric:
         findings.warn(f"the {name} of {frame_list(asymmetric)} is not a symmetric matrix; its symmetric part is used")

@@ -57,7 +57,8 @@ def label_frames(
     """Find the labels the configuration names and convert them to eV, A, eV/A^3 and ASE's sign.
 
     A key is looked for among the calculator's results, then in `atoms.info` and `atoms.arrays`. Nothing else is tried
-    in its place. A frame that lacks a key gets NaN; a NaN that stands in the file is an error.
+    in its place. A frame that lacks a key gets NaN. A NaN in the file stands for a label, or a component of one, that
+    is not known; nothing is trained on or measured there.
 
     Args:
         frames: as read, in the configured length unit.
@@ -66,7 +67,7 @@ def label_frames(
         findings: receives notes on what is missing or ignored.
 
     Raises:
-        DataError: a key no frame has, a label of the wrong shape, not a number, not finite or absurdly large, a stress
+        DataError: a key no frame has, a label of the wrong shape, not a number, infinite or absurdly large, a stress
             asked of frames none of which is periodic, a bad weight, or a periodic structure without a cell.
     """
     findings = Findings() if findings is None else findings
@@ -80,14 +81,15 @@ def label_frames(
         _note_missing(frames, "energy", np.isnan(energies), findings)
     if config.forces is not None:
         forces = read_forces(frames, config.forces, required)
-        _note_missing(frames, "forces", np.array([np.isnan(force).any() for force in forces]), findings)
+        _note_missing(frames, "forces", np.array([np.isnan(force).all() for force in forces]), findings)
     for name, label in (("energy", config.energy), ("forces", config.forces), ("stress", config.stress)):
         if label is not None:
             warn_converted(frames, label, name, findings)
     stress_label = config.virial if config.stress is None else config.stress
     if stress_label is not None:
         stresses = read_stresses(frames, stress_label, required, findings)
-        _note_missing(frames, "stress", np.array([np.isnan(stress).any() for stress in stresses]), findings)
+        _note_missing(frames, "stress", np.array([np.isnan(stress).all() for stress in stresses]), findings)
+    note_partly_missing(frames, forces, stresses, findings)
     weights = _weights(frames, config, required)
     groups = _groups(frames, config, required)
     of_groups = [config.weights.of_group(group) for group in groups]
@@ -125,6 +127,31 @@ def _note_missing(frames: Sequence[Frame], name: str, missing: NDArray[np.bool_]
     if missing.any():
         without = [frame for frame, lacks in zip(frames, missing, strict=True) if lacks]
         findings.note(f"no {name} in {len(without)} of {len(frames)} frames: {frame_list(without)}")
+
+
+def note_partly_missing(
+    frames: Sequence[Frame],
+    forces: Sequence[NDArray[np.float64]],
+    stresses: Sequence[NDArray[np.float64]],
+    findings: Findings,
+) -> None:
+    """Note how many components of forces and stresses are NaN in frames where others are known.
+
+    Args:
+        frames: of which the labels are.
+        forces: [N, 3] each.
+        stresses: [3, 3] each.
+        findings: receives a note for forces and one for stresses.
+    """
+    for name, labels in (("forces", forces), ("stress", stresses)):
+        missing = [np.isnan(label) for label in labels]
+        partly = [k for k, unknown in enumerate(missing) if unknown.any() and not unknown.all()]
+        if partly:
+            count = sum(int(missing[k].sum()) for k in partly)
+            findings.note(
+                f"{count} components of the {name} are NaN in {len(partly)} of {len(frames)} frames, and left out of "
+                f"loss and errors: {frame_list([frames[k] for k in partly])}"
+            )
 
 
 def _groups(frames: Sequence[Frame], config: DataConfig, required: bool) -> list[str]:

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from vesin import NeighborList
 
 from potentials.data.geometry import check_density, check_geometry, heights
+from potentials.data.lattice import reduced_cell
 from potentials.errors import DataError
 
 _LARGEST_GRID = 50_000
@@ -25,7 +26,8 @@ def neighbor_list(
         r = positions[receiver] - positions[sender] + S @ cell,   |r| < cutoff,
 
     and no atom is its own neighbour with S = 0. Positions are taken as they are (atoms may lie outside the cell), cells
-    may be skewed, left-handed or smaller than the cutoff, and directions that are not periodic may have any cell
+    may be skewed (the search is made in the reduced cell of the lattice), left-handed or smaller than the cutoff, and
+    directions that are not periodic may have any cell
     vector, zero included; their shifts are zero.
 
     Args:
@@ -52,12 +54,13 @@ def neighbor_list(
     # vesin measures wrapped atoms, so its last digit may differ from the formula above: ask for a little more, then
     # apply the definition itself.
     wide = cutoff * (1.0 + 1e-9)
-    box, points = _box(positions, cell, periodic, wide)
+    reduced, change = reduced_cell(cell, periodic)
+    box, points = _box(positions, reduced, periodic, wide)
     check_density(positions, box, wide)
     search = NeighborList(cutoff=_search_cutoff(box, wide), full_list=True)
     pairs, shifts = search.compute(points=points, box=box, periodic=True, quantities="PS", copy=True)
     sender, receiver = pairs.astype(np.int64).T
-    shifts = shifts.astype(np.int64)
+    shifts = shifts.astype(np.int64) @ change
     vectors = positions[receiver] - positions[sender] + shifts @ cell
     inside = np.einsum("ij,ij->i", vectors, vectors) < cutoff**2
     # A wider search finds images along directions that are not periodic.

@@ -26,7 +26,7 @@ class StandardErrors:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Statistics of the training frames; NaN where no frame has the label."""
+    """Statistics of the training frames; NaN where no frame has the label with a weight."""
 
     num_frames: int
     num_atoms: int
@@ -53,7 +53,7 @@ def gather_statistics(
     reference_energies: Mapping[str, float],
     population: int | None = None,
 ) -> Statistics:
-    """Run over the graphs of the training frames once.
+    """Run over the graphs of the training frames once. Labels that are NaN or have the weight zero do not count.
 
     Args:
         graphs: of the training frames, or of a sample of them drawn at random.
@@ -72,12 +72,15 @@ def gather_statistics(
         num_atoms += len(species)
         num_edges += int(degree.sum())
         lonely += int((degree == 0).sum())
-        residuals.append((float(graph.energy) - e0[species].sum()) / len(species))
+        if float(graph.energy_weight) > 0:
+            residuals.append((float(graph.energy) - e0[species].sum()) / len(species))
         of_frame = [degree.sum(), (degree > 0).sum(), 0.0, 0.0]
-        if np.isfinite(forces).all():
-            of_frame[2:] = [(forces**2).sum(), forces.size]
-            square_sums += np.bincount(species, (forces**2).sum(axis=1), minlength=len(elements))
-            components += 3.0 * np.bincount(species, minlength=len(elements))
+        if float(graph.forces_weight) > 0:
+            known_components = np.isfinite(forces)
+            squares = np.where(known_components, forces, 0.0) ** 2
+            of_frame[2:] = [squares.sum(), known_components.sum()]
+            square_sums += np.bincount(species, squares.sum(axis=1), minlength=len(elements))
+            components += np.bincount(species, known_components.sum(axis=1), minlength=len(elements))
         if population is not None:
             rows.append(of_frame)
     known = np.array(residuals)[np.isfinite(residuals)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -73,9 +74,34 @@ def bernstein(t: Tensor, size: int) -> ValuesAndSlopes:
 
 
 def _bernstein(t: Tensor, size: int) -> Tensor:
+    n = size - 1
     v = torch.arange(size, device=t.device, dtype=t.dtype)
-    binomials = t.new_tensor([math.comb(size - 1, number) for number in range(size)])
-    return binomials * t**v * (1 - t) ** (size - 1 - v)
+    if size <= _MOST_FACTORS:
+        binomials = t.new_tensor([math.comb(n, number) for number in range(size)])
+        return binomials * t**v * (1 - t) ** (n - v)
+    # Binomials overflow and powers underflow: B_v(t) = B_v(v/n) exp(v ln(t n/v) + (n-v) ln((1-t) n/(n-v))), where
+    # B_v(v/n), the largest value, is a moderate number, and the exponent is zero there and negative elsewhere.
+    peaks, logarithms, rest_logarithms = (t.new_tensor(row) for row in _bernstein_peaks(n))
+    low, high = torch.finfo(t.dtype).tiny, 1 - torch.finfo(t.dtype).eps / 2
+    log_t = torch.log(t.clamp(min=low, max=1)) - logarithms
+    log_rest = torch.log1p(-t.clamp(min=0, max=high)) - rest_logarithms
+    return peaks * torch.exp(v * log_t + (n - v) * log_rest)
+
+
+_MOST_FACTORS = 64
+"""Size up to which binomials and powers are far from the ends of float32."""
+
+
+@lru_cache(maxsize=16)
+def _bernstein_peaks(n: int) -> tuple[list[float], list[float], list[float]]:
+    """B_v(v/n), ln(v/n) and ln((n-v)/n) for v = 0 to n; a logarithm that is multiplied by zero is zero."""
+    logarithms = [math.log(v / n) if v else 0.0 for v in range(n + 1)]
+    rest_logarithms = logarithms[::-1]
+    peaks = []
+    for v in range(n + 1):
+        binomial = math.lgamma(n + 1) - math.lgamma(v + 1) - math.lgamma(n - v + 1)
+        peaks.append(math.exp(binomial + v * logarithms[v] + (n - v) * rest_logarithms[v]))
+    return peaks, logarithms, rest_logarithms
 
 
 def chebyshev_polynomials(x: Tensor, size: int) -> ValuesAndSlopes:

@@ -25,7 +25,9 @@ from potentials.kernels.tables import (
 )
 from potentials.kernels.topology import EdgeTopology
 from potentials.kernels.vector_math import settle_vector_functions
+from potentials.openmp import release_environment
 
+release_environment()
 settle_vector_functions()
 
 __all__ = [

@@ -12,12 +12,16 @@ species or one for all (S = 1).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from potentials.errors import OperatorError
+from potentials.kernels import composed
 from potentials.kernels.autograd import is_wanted, register_operator
+from potentials.kernels.boundary import first_operand, indices, operand
 from potentials.kernels.dispatch import implementation
 from potentials.kernels.tables import MixingTable
 
@@ -43,6 +47,9 @@ def block_mix(
 
     Returns:
         [N, D', C'].
+
+    Raises:
+        OperatorError: types, devices or shapes of the arguments do not fit each other.
     """
     rows = [x.shape[0]] if counts is None else list(counts)
     return _call_block_mix(x, weight, species, order, rows, table.numbers(), factor)
@@ -55,21 +62,58 @@ _library.define(f"block_mix_transposed(Tensor g, Tensor weight, {_REST}) -> Tens
 _library.define(f"block_mix_outer(Tensor x, Tensor g, {_REST}) -> Tensor")
 
 
-def _mix(x: Tensor, weight: Tensor, *rest: Any) -> Tensor:
+def _groups(
+    operator: str, like: Tensor, species: Tensor | None, order: Tensor | None, counts: Sequence[int]
+) -> tuple[Tensor | None, Tensor | None]:
+    """Species and order of the atoms, both or none."""
+    atoms = like.shape[0]
+    if (species is None) != (order is None) or sum(counts) != atoms or (order is None and len(counts) != 1):
+        raise OperatorError(
+            f"{operator}: expected the species of the atoms, their order and the counts together, or none of them; got "
+            f"species {'missing' if species is None else 'given'}, order {'missing' if order is None else 'given'} and "
+            f"counts {list(counts)} of {atoms} atoms"
+        )
+    if species is None or order is None:
+        return None, None
+    return tuple(indices(operator, n, x, like, (atoms,)) for n, x in (("species", species), ("order", order)))  # type: ignore[return-value]
+
+
+def _mix(is_composed: bool, x: Tensor, weight: Tensor, *rest: Any) -> Tensor:
+    operator = "block_mix"
     species, order, counts, numbers, factor = rest
     table = MixingTable.from_numbers(numbers)
+    x = first_operand(operator, "x", x, 3)
+    x = operand(operator, "x", x, x, (x.shape[0], table.inputs, table.channels_in))
+    weight = operand(operator, "weight", weight, x, (len(counts), table.num_weights))
+    species, order = _groups(operator, x, species, order, counts)
+    if is_composed:
+        return composed.block_mix(table, x, weight, order, counts, factor)
     return implementation(x).block_mix(table, x, weight, species, order, counts, factor)
 
 
-def _mix_transposed(g: Tensor, weight: Tensor, *rest: Any) -> Tensor:
+def _mix_transposed(is_composed: bool, g: Tensor, weight: Tensor, *rest: Any) -> Tensor:
+    operator = "block_mix_transposed"
     species, order, counts, numbers, factor = rest
     table = MixingTable.from_numbers(numbers)
+    g = first_operand(operator, "g", g, 3)
+    g = operand(operator, "g", g, g, (g.shape[0], table.outputs, table.channels_out))
+    weight = operand(operator, "weight", weight, g, (len(counts), table.num_weights))
+    species, order = _groups(operator, g, species, order, counts)
+    if is_composed:
+        return composed.block_mix_transposed(table, g, weight, order, counts, factor)
     return implementation(g).block_mix_transposed(table, g, weight, species, order, counts, factor)
 
 
-def _mix_outer(x: Tensor, g: Tensor, *rest: Any) -> Tensor:
-    _, order, counts, numbers, factor = rest
-    return implementation(x).block_mix_outer(MixingTable.from_numbers(numbers), x, g, order, counts, factor)
+def _mix_outer(is_composed: bool, x: Tensor, g: Tensor, *rest: Any) -> Tensor:
+    operator = "block_mix_outer"
+    species, order, counts, numbers, factor = rest
+    table = MixingTable.from_numbers(numbers)
+    x = first_operand(operator, "x", x, 3)
+    x = operand(operator, "x", x, x, (x.shape[0], table.inputs, table.channels_in))
+    g = operand(operator, "g", g, x, (x.shape[0], table.outputs, table.channels_out))
+    _, order = _groups(operator, x, species, order, counts)
+    compute = composed.block_mix_outer if is_composed else implementation(x).block_mix_outer
+    return compute(table, x, g, order, counts, factor)
 
 
 def _fake_mix(x: Tensor, weight: Tensor, species: Any, order: Any, counts: Any, numbers: Any, factor: float) -> Tensor:
@@ -131,8 +175,24 @@ def _outer_backward(ctx: Any, u: Tensor) -> tuple[Tensor | None, ...]:
     )
 
 
-_call_block_mix = register_operator(_library, "block_mix", _mix, _fake_mix, _save, _mix_backward)
-_call_block_mix_transposed = register_operator(
-    _library, "block_mix_transposed", _mix_transposed, _fake_transposed, _save, _transposed_backward
+_call_block_mix = register_operator(
+    _library, "block_mix", partial(_mix, False), partial(_mix, True), _fake_mix, _save, _mix_backward
 )
-_call_block_mix_outer = register_operator(_library, "block_mix_outer", _mix_outer, _fake_outer, _save, _outer_backward)
+_call_block_mix_transposed = register_operator(
+    _library,
+    "block_mix_transposed",
+    partial(_mix_transposed, False),
+    partial(_mix_transposed, True),
+    _fake_transposed,
+    _save,
+    _transposed_backward,
+)
+_call_block_mix_outer = register_operator(
+    _library,
+    "block_mix_outer",
+    partial(_mix_outer, False),
+    partial(_mix_outer, True),
+    _fake_outer,
+    _save,
+    _outer_backward,
+)

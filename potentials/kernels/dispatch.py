@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import get_args
 
 from torch import Tensor
@@ -18,9 +18,12 @@ from potentials.kernels.cpu import backend as cpu
 from potentials.kernels.cpu.compiler import cache_folder, processor
 from potentials.kernels.cpu.threads import threading_layer
 from potentials.kernels.gpu import backend as gpu
+from potentials.kernels.gpu.trials import tried_kernels
 
 VARIABLE = "POTENTIALS_KERNELS"
 _choice: list[str | None] = [None]
+_GPU_WHERE_RIGHT = tried_kernels(is_strict=False)
+_GPU_ONLY = tried_kernels(is_strict=True)
 
 
 def chosen_kernels() -> str:
@@ -50,8 +53,8 @@ def use_kernels(kernels: Kernels) -> Iterator[None]:
         _choice[0] = earlier
 
 
-def implementation(tensor: Tensor) -> ModuleType:
-    """The module whose functions serve tensors like this one.
+def implementation(tensor: Tensor) -> ModuleType | SimpleNamespace:
+    """The functions that serve tensors like this one. On a GPU each Triton kernel is tried at its first use.
 
     Raises:
         PotentialsError: the implementation that was asked for does not serve this device or precision.
@@ -61,7 +64,7 @@ def implementation(tensor: Tensor) -> ModuleType:
     if choice == "auto":
         if on_cpu:
             return cpu
-        return gpu if tensor.device.type == "cuda" and gpu.serves(tensor) else reference
+        return _GPU_WHERE_RIGHT if tensor.device.type == "cuda" and gpu.serves(tensor) else reference
     if choice == "cpu" and not on_cpu:
         raise PotentialsError(
             f"kernels: cpu serves float32 and float64 on a CPU, got {tensor.dtype} on {tensor.device}; use auto"
@@ -71,7 +74,8 @@ def implementation(tensor: Tensor) -> ModuleType:
             "kernels: gpu serves float32 and float64 on a CUDA device, with the package triton, which comes with "
             f"PyTorch for CUDA; got {tensor.dtype} on {tensor.device}; use auto"
         )
-    return {"reference": reference, "cpu": cpu, "gpu": gpu}[choice]
+    on_gpu = _GPU_ONLY if tensor.device.type == "cuda" else gpu
+    return {"reference": reference, "cpu": cpu, "gpu": on_gpu}[choice]
 
 
 def describe_kernels(tensor: Tensor) -> str:
@@ -79,7 +83,7 @@ def describe_kernels(tensor: Tensor) -> str:
     found = implementation(tensor)
     if found is reference:
         return "plain PyTorch (reference)"
-    if found is gpu:
+    if any(found is kernels for kernels in (gpu, _GPU_WHERE_RIGHT, _GPU_ONLY)):
         return f"Triton{', interpreted' if gpu.is_interpreted() else ''}, and plain PyTorch for the rest"
     kept = cache_folder()
     where = (

@@ -4,20 +4,23 @@ r"""Spherical harmonics of edges and lengths of pairs of edges, from the edge ve
 
 with a sign s that says which way directions point. A table holds the coefficients R. Three operators: values, the
 gradient of a loss to the vectors (`edge_geometry_gradient`, for forces), and the derivative along a direction of the
-vectors (`edge_geometry_tangent`, for training on forces). Derivatives of higher order fall back on plain PyTorch.
+vectors (`edge_geometry_tangent`, for training on forces). Derivatives of higher order, `torch.func` and forward mode
+fall back on plain PyTorch.
 
 Shapes: vectors [E, 3], Y [E, (degree + 1)^2], distances [W, 1].
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from potentials.kernels import reference
-from potentials.kernels.autograd import apart, is_wanted, register_operator
+from potentials.kernels import composed, reference
+from potentials.kernels.autograd import is_wanted, register_operator
+from potentials.kernels.boundary import first_operand, indices, operand
 from potentials.kernels.dispatch import implementation
 from potentials.kernels.tables import HarmonicsTable, lookup
 from potentials.kernels.topology import EdgeTopology
@@ -43,6 +46,9 @@ def edge_geometry(
     Returns:
         Y [E, (degree + 1)^2], normalised as `potentials.equivariant.spherical_harmonics`, and the length of each
         pair's first edge, A [W, 1].
+
+    Raises:
+        OperatorError: types, devices or shapes of the arguments do not fit each other.
     """
     return _call_edge_geometry(vectors, topology.edge_pair, topology.pair_edges, table.key, sign)
 
@@ -51,19 +57,41 @@ def _table(key: str) -> HarmonicsTable:
     return cast(HarmonicsTable, lookup(key))
 
 
-def _values(vectors: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+def _checked(operator: str, vectors: Tensor, edge_pair: Tensor, pair_edges: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Vectors and pairs that fit each other."""
+    vectors = first_operand(operator, "vectors", vectors, 2)
+    edges = vectors.shape[0]
+    return (
+        operand(operator, "vectors", vectors, vectors, (edges, 3)),
+        indices(operator, "edge_pair", edge_pair, vectors, (edges,)),
+        indices(operator, "pair_edges", pair_edges, vectors, (*pair_edges.shape[:1], 2)),
+    )
+
+
+def _values(is_composed: bool, vectors: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     *pairs, key, sign = rest
-    return implementation(vectors).edge_geometry(_table(key), vectors, *pairs, sign)
+    vectors, edge_pair, pair_edges = _checked("edge_geometry", vectors, *pairs)
+    backend = reference if is_composed else implementation(vectors)
+    return backend.edge_geometry(_table(key), vectors, edge_pair, pair_edges, sign)
 
 
-def _gradient(vectors: Tensor, *rest: Any) -> Tensor:
-    *tensors, key, sign = rest
-    return implementation(vectors).edge_geometry_gradient(_table(key), vectors, *tensors, sign)
+def _gradient(is_composed: bool, vectors: Tensor, by_Y: Tensor, by_distances: Tensor, *rest: Any) -> Tensor:
+    operator = "edge_geometry_gradient"
+    *pairs, key, sign = rest
+    vectors, edge_pair, pair_edges = _checked(operator, vectors, *pairs)
+    by_Y = operand(operator, "by_Y", by_Y, vectors, (vectors.shape[0], _table(key).components))
+    by_distances = operand(operator, "by_distances", by_distances, vectors, (pair_edges.shape[0], 1))
+    backend = reference if is_composed else implementation(vectors)
+    return backend.edge_geometry_gradient(_table(key), vectors, by_Y, by_distances, edge_pair, pair_edges, sign)
 
 
-def _tangent(vectors: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-    *tensors, key, sign = rest
-    return implementation(vectors).edge_geometry_tangent(_table(key), vectors, *tensors, sign)
+def _tangent(is_composed: bool, vectors: Tensor, v: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+    operator = "edge_geometry_tangent"
+    *pairs, key, sign = rest
+    vectors, edge_pair, pair_edges = _checked(operator, vectors, *pairs)
+    v = operand(operator, "v", v, vectors, vectors.shape)
+    backend = reference if is_composed else implementation(vectors)
+    return backend.edge_geometry_tangent(_table(key), vectors, v, edge_pair, pair_edges, sign)
 
 
 def _fake_values(vectors: Tensor, edge_pair: Tensor, pair_edges: Tensor, key: str, sign: float) -> Any:
@@ -96,7 +124,7 @@ def _gradient_backward(ctx: Any, v: Tensor) -> tuple[Tensor | None, ...]:
         tangents = _call_edge_geometry_tangent(vectors, v, *pairs, ctx.key, ctx.sign)
     by_vectors = None
     if is_wanted(ctx, 0):
-        by_vectors = _second_derivative(ctx, vectors, v, by_Y, by_distances, pairs)
+        by_vectors = composed.edge_geometry_second(_table(ctx.key), vectors, v, by_Y, by_distances, pairs, ctx.sign)
     return by_vectors, *tangents, None, None, None, None
 
 
@@ -104,31 +132,30 @@ def _tangent_backward(ctx: Any, by_Y: Tensor, by_distances: Tensor) -> tuple[Ten
     vectors, v, *pairs = ctx.saved_tensors
     by_vectors = by_v = None
     if is_wanted(ctx, 0):
-        by_vectors = _second_derivative(ctx, vectors, v, by_Y, by_distances, pairs)
+        by_vectors = composed.edge_geometry_second(_table(ctx.key), vectors, v, by_Y, by_distances, pairs, ctx.sign)
     if is_wanted(ctx, 1):
         by_v = _call_edge_geometry_gradient(vectors, by_Y, by_distances, *pairs, ctx.key, ctx.sign)
     return by_vectors, by_v, None, None, None, None
 
 
-def _second_derivative(
-    ctx: Any, vectors: Tensor, v: Tensor, by_Y: Tensor, by_distances: Tensor, pairs: list[Tensor]
-) -> Tensor:
-    """Gradient to the vectors of (by_Y . Y + by_distances . d)' along v, by differentiating the reference."""
-    create_graph = torch.is_grad_enabled()
-    with torch.enable_grad():
-        x = apart(vectors)
-        edge_pair, pair_edges = pairs
-        gradient = reference.edge_geometry_gradient(
-            _table(ctx.key), x, by_Y, by_distances, edge_pair, pair_edges, ctx.sign
-        )
-        (found,) = torch.autograd.grad((gradient * v).sum(), x, create_graph=create_graph)
-    return found
-
-
-_call_edge_geometry = register_operator(_library, "edge_geometry", _values, _fake_values, _save, _values_backward)
+_call_edge_geometry = register_operator(
+    _library, "edge_geometry", partial(_values, False), partial(_values, True), _fake_values, _save, _values_backward
+)
 _call_edge_geometry_gradient = register_operator(
-    _library, "edge_geometry_gradient", _gradient, _fake_gradient, _save, _gradient_backward
+    _library,
+    "edge_geometry_gradient",
+    partial(_gradient, False),
+    partial(_gradient, True),
+    _fake_gradient,
+    _save,
+    _gradient_backward,
 )
 _call_edge_geometry_tangent = register_operator(
-    _library, "edge_geometry_tangent", _tangent, _fake_tangent, _save, _tangent_backward
+    _library,
+    "edge_geometry_tangent",
+    partial(_tangent, False),
+    partial(_tangent, True),
+    _fake_tangent,
+    _save,
+    _tangent_backward,
 )

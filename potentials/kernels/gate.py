@@ -3,20 +3,23 @@ r"""The gated nonlinearity: scalars pass an activation, every other block is mul
 .. math:: y_{lm} = x_{lm}\, f(\gamma_l) \quad (l > 0), \qquad y_0 = f(x_0)
 
 with f = c silu for even scalars and gates and c tanh for odd scalars. Three operators, the value, its gradients and
-their derivatives along a direction; derivatives of higher order fall back on plain PyTorch.
+their derivatives along a direction; derivatives of higher order, `torch.func` and forward mode fall back on plain
+PyTorch.
 
 Shapes: x, y [N, D, C]; gates [N, G, C], one for each block of degree > 0.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from potentials.kernels import reference
-from potentials.kernels.autograd import apart, is_wanted, register_operator
+from potentials.kernels.autograd import is_wanted, pulled_back, register_operator
+from potentials.kernels.boundary import first_operand, operand
 from potentials.kernels.dispatch import implementation
 from potentials.kernels.tables import GateTable
 
@@ -39,20 +42,41 @@ def gate(table: GateTable, x: Tensor, gates: Tensor) -> Tensor:
 
     Returns:
         Features of the same blocks [N, D, C].
+
+    Raises:
+        OperatorError: types, devices or shapes of the arguments do not fit each other.
     """
     return _call_gate(x, gates, *table.numbers())
 
 
-def _value(x: Tensor, gates: Tensor, *rest: Any) -> Tensor:
-    return implementation(x).gate(GateTable.from_numbers(*rest), x, gates)
+def _checked(operator: str, x: Tensor, gates: Tensor, *rest: Any) -> tuple[GateTable, Tensor, Tensor]:
+    """Features and gates that fit each other."""
+    table = GateTable.from_numbers(*rest)
+    x = first_operand(operator, "x", x, 3)
+    atoms, _, channels = x.shape
+    x = operand(operator, "x", x, x, (atoms, table.components, channels))
+    return table, x, operand(operator, "gates", gates, x, (atoms, table.gates, channels))
 
 
-def _gradients(x: Tensor, gates: Tensor, g: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-    return implementation(x).gate_gradients(GateTable.from_numbers(*rest), x, gates, g)
+def _value(is_composed: bool, x: Tensor, gates: Tensor, *rest: Any) -> Tensor:
+    table, x, gates = _checked("gate", x, gates, *rest)
+    return (reference if is_composed else implementation(x)).gate(table, x, gates)
 
 
-def _tangents(x: Tensor, gates: Tensor, g: Tensor, v: Tensor, v_gates: Tensor, *rest: Any) -> Any:
-    return implementation(x).gate_tangents(GateTable.from_numbers(*rest), x, gates, g, v, v_gates)
+def _gradients(is_composed: bool, x: Tensor, gates: Tensor, g: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+    table, x, gates = _checked("gate_gradients", x, gates, *rest)
+    g = operand("gate_gradients", "g", g, x, x.shape)
+    return (reference if is_composed else implementation(x)).gate_gradients(table, x, gates, g)
+
+
+def _tangents(
+    is_composed: bool, x: Tensor, gates: Tensor, g: Tensor, v: Tensor, v_gates: Tensor, *rest: Any
+) -> tuple[Tensor, Tensor, Tensor]:
+    operator = "gate_tangents"
+    table, x, gates = _checked(operator, x, gates, *rest)
+    g, v = operand(operator, "g", g, x, x.shape), operand(operator, "v", v, x, x.shape)
+    v_gates = operand(operator, "v_gates", v_gates, x, gates.shape)
+    return (reference if is_composed else implementation(x)).gate_tangents(table, x, gates, g, v, v_gates)
 
 
 def _fake_value(x: Tensor, gates: Tensor, *rest: Any) -> Tensor:
@@ -87,21 +111,28 @@ def _gradients_backward(ctx: Any, v: Tensor, v_gates: Tensor) -> tuple[Tensor | 
 def _tangents_backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
     """Third derivatives, by differentiating the reference."""
     wanted = [position for position in range(5) if is_wanted(ctx, position)]
-    create_graph = torch.is_grad_enabled()
-    with torch.enable_grad():
-        inputs = [apart(tensor) for tensor in ctx.saved_tensors]
-        outputs = reference.gate_tangents(GateTable.from_numbers(*ctx.rest), *inputs)
-        found = torch.autograd.grad(
-            outputs, [inputs[position] for position in wanted], gradients, create_graph=create_graph, allow_unused=True
-        )
-    results: list[Tensor | None] = [None] * 5
-    for position, gradient in zip(wanted, found, strict=True):
-        results[position] = gradient
-    return *results, *_NOTHING
+    tangents = partial(reference.gate_tangents, GateTable.from_numbers(*ctx.rest))
+    return *pulled_back(tangents, ctx.saved_tensors, wanted, gradients), *_NOTHING
 
 
-_call_gate = register_operator(_library, "gate", _value, _fake_value, _save, _value_backward)
-_call_gate_gradients = register_operator(
-    _library, "gate_gradients", _gradients, _fake_gradients, _save, _gradients_backward
+_call_gate = register_operator(
+    _library, "gate", partial(_value, False), partial(_value, True), _fake_value, _save, _value_backward
 )
-_call_gate_tangents = register_operator(_library, "gate_tangents", _tangents, _fake_tangents, _save, _tangents_backward)
+_call_gate_gradients = register_operator(
+    _library,
+    "gate_gradients",
+    partial(_gradients, False),
+    partial(_gradients, True),
+    _fake_gradients,
+    _save,
+    _gradients_backward,
+)
+_call_gate_tangents = register_operator(
+    _library,
+    "gate_tangents",
+    partial(_tangents, False),
+    partial(_tangents, True),
+    _fake_tangents,
+    _save,
+    _tangents_backward,
+)

@@ -8,18 +8,21 @@ with the path weights folded into one coefficient per monomial, species and chan
 Shapes: A [N, D, C], coefficients k [S, T, C], species and order [N] int64, B and g [N, M, C], v [N, D, C].
 
 Three operators serve energy, forces and force training: the value, its gradients to A and k together, and the
-derivatives of all of these along a direction v of A. Derivatives of higher order fall back on plain PyTorch.
+derivatives of all of these along a direction v of A. Derivatives of higher order, `torch.func` and forward mode fall
+back on plain PyTorch.
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
-from potentials.kernels import reference
-from potentials.kernels.autograd import apart, is_wanted, register_operator
+from potentials.kernels import composed, reference
+from potentials.kernels.autograd import is_wanted, pulled_back, register_operator
+from potentials.kernels.boundary import first_operand, indices, operand
 from potentials.kernels.dispatch import implementation
 from potentials.kernels.tables import ManyBodyTable, lookup
 
@@ -47,6 +50,9 @@ def many_body(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Te
 
     Returns:
         B [N, M, C].
+
+    Raises:
+        OperatorError: types, devices or shapes of the arguments do not fit each other.
     """
     return _call_many_body(A, coefficients, species, order, table.key)
 
@@ -62,18 +68,54 @@ def _table(key: str) -> ManyBodyTable:
     return cast(ManyBodyTable, lookup(key))
 
 
-def _value(A: Tensor, coefficients: Tensor, species: Tensor, order: Tensor, key: str) -> Tensor:
-    return implementation(A).many_body(_table(key), A, coefficients, species, order)
+class _Checked(NamedTuple):
+    """Arguments that fit each other."""
+
+    table: ManyBodyTable
+    A: Tensor
+    coefficients: Tensor
+    species: Tensor
+    order: Tensor
 
 
-def _gradients(A: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-    *tensors, key, wanted = rest
-    return implementation(A).many_body_gradients(_table(key), A, *tensors, wanted)
+def _checked(operator: str, A: Tensor, coefficients: Tensor, species: Tensor, order: Tensor, key: str) -> _Checked:
+    table = _table(key)
+    A = first_operand(operator, "A", A, 3)
+    atoms, _, channels = A.shape
+    A = operand(operator, "A", A, A, (atoms, table.components, channels))
+    shape = (*coefficients.shape[:1], table.num_terms, channels)
+    coefficients = operand(operator, "coefficients", coefficients, A, shape)
+    species = indices(operator, "species", species, A, (atoms,))
+    return _Checked(table, A, coefficients, species, indices(operator, "order", order, A, (atoms,)))
 
 
-def _tangents(A: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
-    *tensors, key, wanted = rest
-    return implementation(A).many_body_tangents(_table(key), A, *tensors, wanted)
+def _upstream(operator: str, given: _Checked, g: Tensor) -> Tensor:
+    atoms, _, channels = given.A.shape
+    return operand(operator, "g", g, given.A, (atoms, given.table.outputs, channels))
+
+
+def _value(is_composed: bool, *arguments: Any) -> Tensor:
+    given = _checked("many_body", *arguments)
+    return (reference if is_composed else implementation(given.A)).many_body(*given)
+
+
+def _gradients(is_composed: bool, *arguments: Any) -> tuple[Tensor, Tensor]:
+    A, coefficients, species, order, g, key, wanted = arguments
+    given = _checked("many_body_gradients", A, coefficients, species, order, key)
+    g = _upstream("many_body_gradients", given, g)
+    if is_composed:
+        return composed.many_body_gradients(*given[:4], g, wanted)
+    return implementation(given.A).many_body_gradients(*given, g, wanted)
+
+
+def _tangents(is_composed: bool, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    A, coefficients, species, order, g, v, key, wanted = arguments
+    given = _checked("many_body_tangents", A, coefficients, species, order, key)
+    g = _upstream("many_body_tangents", given, g)
+    v = operand("many_body_tangents", "v", v, given.A, given.A.shape)
+    if is_composed:
+        return composed.many_body_tangents(*given[:4], g, v, wanted)
+    return implementation(given.A).many_body_tangents(*given, g, v, wanted)
 
 
 def _new(like: Tensor, wanted: bool) -> Tensor:
@@ -141,39 +183,38 @@ def _save_tangents(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 def _tangents_backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
     """Third derivatives, by differentiating the reference."""
-    A, coefficients, species, order, g, v = ctx.saved_tensors
-    create_graph = torch.is_grad_enabled()
-    positions = (0, 1, 4, 5)
-    wanted = [position for position in positions if ctx.needs_input_grad[position]]
-    with torch.enable_grad():
-        arguments = {p: apart(x) for p, x in zip(positions, (A, coefficients, g, v), strict=True)}
-        a, k, upstream, v = arguments.values()
-        value = reference.many_body(_table(ctx.key), a, k, species, order)
-        (slopes,) = torch.autograd.grad((upstream * value).sum(), a, create_graph=True)
-        outputs = torch.autograd.grad((slopes * v).sum(), (a, k, upstream), create_graph=True, materialize_grads=True)
-        pairs = [
-            (output, gradient)
-            for name, output, gradient in zip("Akg", outputs, gradients, strict=True)
-            if name in ctx.produced and gradient is not None and output.requires_grad
-        ]
-        results: list[Tensor | None] = [None] * 8
-        if pairs:
-            found = torch.autograd.grad(
-                [output for output, _ in pairs],
-                [arguments[position] for position in wanted],
-                [gradient for _, gradient in pairs],
-                create_graph=create_graph,
-                allow_unused=True,
-            )
-            for position, gradient in zip(wanted, found, strict=True):
-                results[position] = gradient
-    return tuple(results)
+    A, coefficients, species, _, g, v = ctx.saved_tensors
+    wanted = [position for position in (0, 1, 2, 3) if ctx.needs_input_grad[(0, 1, 4, 5)[position]]]
+
+    def tangents(A: Tensor, coefficients: Tensor, g: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return composed.many_body_tangents(_table(ctx.key), A, coefficients, species, g, v, "Akg")
+
+    produced = [
+        gradient if name in ctx.produced or (name != "k" and set("Ag") & set(ctx.produced)) else None
+        for name, gradient in zip("Akg", gradients, strict=True)
+    ]
+    by_A, by_k, by_g, by_v = pulled_back(tangents, (A, coefficients, g, v), wanted, produced)
+    return by_A, by_k, None, None, by_g, by_v, None, None
 
 
-_call_many_body = register_operator(_library, "many_body", _value, _fake_value, _save_value, _value_backward)
+_call_many_body = register_operator(
+    _library, "many_body", partial(_value, False), partial(_value, True), _fake_value, _save_value, _value_backward
+)
 _call_many_body_gradients = register_operator(
-    _library, "many_body_gradients", _gradients, _fake_gradients, _save_gradients, _gradients_backward
+    _library,
+    "many_body_gradients",
+    partial(_gradients, False),
+    partial(_gradients, True),
+    _fake_gradients,
+    _save_gradients,
+    _gradients_backward,
 )
 _call_many_body_tangents = register_operator(
-    _library, "many_body_tangents", _tangents, _fake_tangents, _save_tangents, _tangents_backward
+    _library,
+    "many_body_tangents",
+    partial(_tangents, False),
+    partial(_tangents, True),
+    _fake_tangents,
+    _save_tangents,
+    _tangents_backward,
 )

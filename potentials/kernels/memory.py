@@ -22,11 +22,16 @@ class Workspace:
     """Blocks of memory for results of at least 1 MiB.
 
     A block is handed out again once no tensor is left that lies in it, so a result stays valid for as long as somebody
-    holds it.
+    holds it. Several threads may take memory from one workspace at the same time.
     """
 
     def __init__(self) -> None:
         self._blocks: list[Tensor] = []
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[Workspace], tuple[()]]:
+        """A copy, also in another process, has blocks of its own."""
+        return Workspace, ()
 
     @property
     def size(self) -> int:
@@ -38,15 +43,17 @@ class Workspace:
         size = math.prod(shape) * like.element_size()
         if size < _SMALLEST or like.device.type != "cpu":
             return like.new_empty(shape)
-        fitting = [block for block in self._blocks if size <= block.numel() <= 2 * size and _is_free(block)]
-        if fitting:
-            block = min(fitting, key=Tensor.numel)
-        else:
-            # The number of edges changes a little from step to step.
-            block = torch.empty(int(size * _SLACK), dtype=torch.uint8)
-            self._blocks = [kept for kept in self._blocks if not _is_free(kept) or kept.numel() >= size]
-            self._blocks.append(block)
-        return block[:size].view(like.dtype).view(shape)
+        # The view makes the block count as used: until it is there, no other thread may look for a free one.
+        with self._lock:
+            fitting = [block for block in self._blocks if size <= block.numel() <= 2 * size and _is_free(block)]
+            if fitting:
+                block = min(fitting, key=Tensor.numel)
+            else:
+                # The number of edges changes a little from step to step.
+                block = torch.empty(int(size * _SLACK), dtype=torch.uint8, device="cpu")
+                self._blocks = [kept for kept in self._blocks if not _is_free(kept) or kept.numel() >= size]
+                self._blocks.append(block)
+            return block[:size].view(like.dtype).view(shape)
 
 
 def _is_free(block: Tensor) -> bool:

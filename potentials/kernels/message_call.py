@@ -28,7 +28,7 @@ class MessageKernel(NamedTuple):
 
 
 class MessageCall(ABC):
-    """Arguments of one call, made contiguous, and the derivatives of Q by the sums that the subclass computes.
+    """Arguments of one call, contiguous, and the derivatives of Q by the sums that the subclass computes.
 
     Args:
         table: the couplings.
@@ -42,7 +42,7 @@ class MessageCall(ABC):
         self.table, self.topology, self.like, self.channels = table, topology, h, h.shape[2]
         given = {"h": h} | {name: value for name, value in others.items() if value is not None}
         self.has_splines = "coefficients" in given
-        self.arguments = {name: value.contiguous() for name, value in given.items()}
+        self.arguments = given
 
     @abstractmethod
     def run(self, kernel: MessageKernel, first: Tensor, second: Tensor) -> None:

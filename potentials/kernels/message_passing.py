@@ -5,7 +5,7 @@ r"""Message passing: contractions of one multilinear form, closed under differen
 Q is linear in each argument. The summed message is dQ/dg; its gradients are dQ/dh, dQ/dY and dQ/dw; and the gradients
 of those are derivatives of the same four along a direction (dh, dY, dw). Three operators therefore serve energy, forces
 and force training: the sum, its gradients together, and their derivatives along a direction together. Derivatives of
-higher order are composed of the first two.
+higher order are composed of the first two. `torch.func` and forward mode differentiate `composed.message_sum`.
 
 Shapes: h [N, A, C], Y [E, B], w [W, P, C], g [N, D, C]. Radial weights are one per pair of edges q_e, because both
 directions of a pair have the same length.
@@ -13,12 +13,16 @@ directions of a pair have the same length.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
+from potentials.kernels import composed
 from potentials.kernels.autograd import apart, is_wanted, register_operator
+from potentials.kernels.boundary import first_operand, operand, optional_operand, topology_operands
 from potentials.kernels.dispatch import implementation
 from potentials.kernels.tables import MessageTable, lookup
 from potentials.kernels.topology import EdgeTopology
@@ -52,6 +56,9 @@ def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: 
 
     Returns:
         dQ/dg, [N, D, C].
+
+    Raises:
+        OperatorError: types, devices or shapes of the arguments do not fit each other.
     """
     return _call_message_sum(h, Y, w, *topology, table.key)
 
@@ -67,20 +74,57 @@ def _table(key: str) -> MessageTable:
     return cast(MessageTable, lookup(key))
 
 
-def _sum(h: Tensor, Y: Tensor, w: Tensor, *rest: Any) -> Tensor:
+class _Checked(NamedTuple):
+    """Arguments that fit each other."""
+
+    table: MessageTable
+    h: Tensor
+    Y: Tensor
+    w: Tensor
+    topology: EdgeTopology
+
+
+def _checked(operator: str, h: Tensor, Y: Tensor, w: Tensor, topology: Sequence[Tensor], key: str) -> _Checked:
+    table = _table(key)
+    h = first_operand(operator, "h", h, 3)
+    edges = topology_operands(operator, topology, h)
+    channels = h.shape[2]
+    h = operand(operator, "h", h, h, (edges.num_nodes, table.sender_components, channels))
+    Y = operand(operator, "Y", Y, h, (edges.num_edges, table.harmonic_components))
+    w = operand(operator, "w", w, h, (edges.num_pairs, len(table.paths), channels))
+    return _Checked(table, h, Y, w, edges)
+
+
+def _receiver_operand(operator: str, given: _Checked, g: Tensor) -> Tensor:
+    shape = (given.topology.num_nodes, given.table.receiver_components, given.h.shape[2])
+    return operand(operator, "g", g, given.h, shape)
+
+
+def _sum_with(compute: Callable[..., Tensor] | None, h: Tensor, Y: Tensor, w: Tensor, *rest: Any) -> Tensor:
     *topology, key = rest
-    return implementation(h).message_sum(_table(key), h, Y, w, EdgeTopology(*topology))
+    given = _checked("message_sum", h, Y, w, topology, key)
+    return (compute or implementation(given.h).message_sum)(*given)
 
 
-def _gradients(h: Tensor, Y: Tensor, w: Tensor, g: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
+def _gradients_with(compute: Callable[..., Any] | None, h: Tensor, Y: Tensor, w: Tensor, g: Tensor, *rest: Any) -> Any:
     *topology, key, wanted = rest
-    return implementation(h).message_gradients(_table(key), h, Y, w, g, EdgeTopology(*topology), wanted)
+    given = _checked("message_gradients", h, Y, w, topology, key)
+    g = _receiver_operand("message_gradients", given, g)
+    compute = compute or implementation(given.h).message_gradients
+    return compute(given.table, given.h, given.Y, given.w, g, given.topology, wanted)
 
 
-def _tangents(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    *tensors, key, wanted = arguments
-    topology = EdgeTopology(*tensors[7:])
-    return implementation(tensors[0]).message_tangents(_table(key), *tensors[:7], topology, wanted)
+def _tangents_with(compute: Callable[..., Any] | None, *arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    operator = "message_tangents"
+    h, Y, w, g, dh, dY, dw, *topology, key, wanted = arguments
+    given = _checked(operator, h, Y, w, topology, key)
+    g = _receiver_operand(operator, given, g)
+    directions = [
+        optional_operand(operator, f"d{name}", direction, value, value.shape)
+        for name, direction, value in zip("hYw", (dh, dY, dw), (given.h, given.Y, given.w), strict=True)
+    ]
+    compute = compute or implementation(given.h).message_tangents
+    return compute(given.table, given.h, given.Y, given.w, g, *directions, given.topology, wanted)
 
 
 def _new(like: Tensor, wanted: bool, *shape: Any) -> Tensor:
@@ -188,10 +232,48 @@ def _composed_tangents(
     return totals
 
 
-_call_message_sum = register_operator(_library, "message_sum", _sum, _fake_sum, _save_sum, _sum_backward)
+def _tangents_from_gradients(
+    table: MessageTable,
+    h: Tensor,
+    Y: Tensor,
+    w: Tensor,
+    g: Tensor,
+    dh: Tensor | None,
+    dY: Tensor | None,
+    dw: Tensor | None,
+    topology: EdgeTopology,
+    wanted: str,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """All that are wanted, by the definition; the others empty."""
+    found = _composed_tangents(table, [h, Y, w, g, dh, dY, dw], topology, wanted)
+    given = zip(_ARGUMENTS, (h, Y, w, g), strict=True)
+    return tuple(found[n] if n in found else x.new_zeros(x.shape if n in wanted else 0) for n, x in given)  # type: ignore[return-value]
+
+
+_call_message_sum = register_operator(
+    _library,
+    "message_sum",
+    partial(_sum_with, None),
+    partial(_sum_with, composed.message_sum),
+    _fake_sum,
+    _save_sum,
+    _sum_backward,
+)
 _call_message_gradients = register_operator(
-    _library, "message_gradients", _gradients, _fake_gradients, _save_gradients, _gradients_backward
+    _library,
+    "message_gradients",
+    partial(_gradients_with, None),
+    partial(_gradients_with, composed.message_gradients),
+    _fake_gradients,
+    _save_gradients,
+    _gradients_backward,
 )
 _call_message_tangents = register_operator(
-    _library, "message_tangents", _tangents, _fake_tangents, _save_tangents, _tangents_backward
+    _library,
+    "message_tangents",
+    partial(_tangents_with, None),
+    partial(_tangents_with, _tangents_from_gradients),
+    _fake_tangents,
+    _save_tangents,
+    _tangents_backward,
 )

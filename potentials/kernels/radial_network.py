@@ -13,13 +13,17 @@ Shapes: values, slopes [W, F_0]; weight [K], the matrices [F_k, F_{k+1}] one aft
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from potentials.kernels.autograd import is_wanted, register_operator
+from potentials.kernels import composed, reference
+from potentials.kernels.autograd import is_wanted, pulled_back, register_operator
+from potentials.kernels.boundary import first_operand, operand
 from potentials.kernels.dispatch import implementation
 
 _library = torch.library.Library("potentials", "FRAGMENT")
@@ -46,8 +50,11 @@ def radial_network(
         scales: factor of each layer's matrix.
 
     Returns:
-        Outputs and their derivatives with respect to the distance, [W, F] both. They can be differentiated once, with
-        respect to the weight and the inputs.
+        Outputs and their derivatives with respect to the distance, [W, F] both. Their second and higher derivatives
+        fall back on plain PyTorch.
+
+    Raises:
+        OperatorError: types, devices or shapes of the arguments do not fit each other.
     """
     keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (values, slopes, weight))
     return _call_radial_network(values, slopes, weight, list(sizes), list(scales), keep)[:2]
@@ -58,16 +65,65 @@ def row_dot(left: Tensor, right: Tensor) -> Tensor:
     return _call_row_dot(left, right)
 
 
-def _network(values: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
-    return implementation(values).radial_network(values, *rest)
+def _checked(
+    operator: str, values: Tensor, slopes: Tensor, weight: Tensor, sizes: Sequence[int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Inputs and matrices that fit each other."""
+    values = first_operand(operator, "values", values, 2)
+    values = operand(operator, "values", values, values, (values.shape[0], sizes[0]))
+    slopes = operand(operator, "slopes", slopes, values, values.shape)
+    numbers = sum(rows * columns for rows, columns in itertools.pairwise(sizes))
+    return values, slopes, operand(operator, "weight", weight, values, (numbers,))
 
 
-def _gradients(values: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
-    return implementation(values).radial_network_gradients(values, *rest)
+def _network(
+    is_composed: bool,
+    values: Tensor,
+    slopes: Tensor,
+    weight: Tensor,
+    sizes: Sequence[int],
+    scales: Sequence[float],
+    keep: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    values, slopes, weight = _checked("radial_network", values, slopes, weight, sizes)
+    if is_composed:
+        return reference.radial_network(values, slopes, weight, sizes, scales, False)
+    return implementation(values).radial_network(values, slopes, weight, sizes, scales, keep)
 
 
-def _dot(left: Tensor, right: Tensor) -> Tensor:
-    return implementation(left).row_dot(left, right)
+def _gradients(
+    is_composed: bool,
+    values: Tensor,
+    slopes: Tensor,
+    weight: Tensor,
+    hidden: Tensor,
+    by_values: Tensor,
+    by_slopes: Tensor,
+    sizes: Sequence[int],
+    scales: Sequence[float],
+    inputs_wanted: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    operator = "radial_network_gradients"
+    values, slopes, weight = _checked(operator, values, slopes, weight, sizes)
+    pairs = values.shape[0]
+    by_values, by_slopes = (
+        operand(operator, name, tensor, values, (pairs, sizes[-1]))
+        for name, tensor in (("by_values", by_values), ("by_slopes", by_slopes))
+    )
+    if is_composed:
+        return composed.radial_network_gradients(
+            values, slopes, weight, by_values, by_slopes, sizes, scales, inputs_wanted
+        )
+    hidden = operand(operator, "hidden", hidden, values, (2 * pairs * sum(sizes[1:-1]),))
+    return implementation(values).radial_network_gradients(
+        values, slopes, weight, hidden, by_values, by_slopes, sizes, scales, inputs_wanted
+    )
+
+
+def _dot(is_composed: bool, left: Tensor, right: Tensor) -> Tensor:
+    left = first_operand("row_dot", "left", left, 2)
+    right = operand("row_dot", "right", right, left, left.shape)
+    return (reference if is_composed else implementation(left)).row_dot(left, right)
 
 
 def _fake_network(
@@ -102,15 +158,22 @@ def _network_backward(ctx: Any, by_values: Tensor, by_slopes: Tensor, _: Any) ->
     return *(by_inputs if inputs_wanted else (None, None)), by_weight, None, None, None
 
 
-def _save_nothing(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    pass
+def _save_gradients(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    ctx.set_materialize_grads(False)
+    values, slopes, weight, _, by_values, by_slopes, ctx.sizes, ctx.scales, ctx.inputs_wanted = inputs
+    ctx.save_for_backward(values, slopes, weight, by_values, by_slopes)
 
 
-def _no_derivative(ctx: Any, *gradients: Any) -> Any:
-    raise NotImplementedError(
-        "the gradient of a radial network's weights cannot be differentiated again; "
-        "`RadialFunctions.at` is the same network in plain PyTorch, which can"
-    )
+def _gradients_backward(ctx: Any, *directions: Tensor | None) -> tuple[Any, ...]:
+    """Second derivatives, by differentiating the reference: it makes what is hidden from the inputs."""
+    needed = [ctx.needs_input_grad[position] for position in (0, 1, 2, 4, 5)]
+    wanted = [position for position, is_needed in enumerate(needed) if is_needed]
+
+    def gradients(v: Tensor, s: Tensor, w: Tensor, by_v: Tensor, by_s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return composed.radial_network_gradients(v, s, w, by_v, by_s, ctx.sizes, ctx.scales, ctx.inputs_wanted)
+
+    values, slopes, weight, by_values, by_slopes = pulled_back(gradients, ctx.saved_tensors, wanted, directions)
+    return values, slopes, weight, None, by_values, by_slopes, None, None, None
 
 
 def _save_dot(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -124,9 +187,23 @@ def _dot_backward(ctx: Any, v: Tensor) -> tuple[Tensor | None, ...]:
 
 
 _call_radial_network = register_operator(
-    _library, "radial_network", _network, _fake_network, _save_network, _network_backward
+    _library,
+    "radial_network",
+    partial(_network, False),
+    partial(_network, True),
+    _fake_network,
+    _save_network,
+    _network_backward,
 )
 _call_radial_network_gradients = register_operator(
-    _library, "radial_network_gradients", _gradients, _fake_gradients, _save_nothing, _no_derivative
+    _library,
+    "radial_network_gradients",
+    partial(_gradients, False),
+    partial(_gradients, True),
+    _fake_gradients,
+    _save_gradients,
+    _gradients_backward,
 )
-_call_row_dot = register_operator(_library, "row_dot", _dot, _fake_dot, _save_dot, _dot_backward)
+_call_row_dot = register_operator(
+    _library, "row_dot", partial(_dot, False), partial(_dot, True), _fake_dot, _save_dot, _dot_backward
+)

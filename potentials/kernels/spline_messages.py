@@ -6,12 +6,15 @@ and channel. Forces can be had, and cannot be differentiated again.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
-from potentials.kernels.autograd import is_wanted, register_operator
+from potentials.kernels import composed
+from potentials.kernels.autograd import is_wanted, refuse_derivative, register_operator
+from potentials.kernels.boundary import first_operand, operand, topology_operands
 from potentials.kernels.dispatch import implementation
 from potentials.kernels.tables import MessageTable, RadialSplines, lookup
 from potentials.kernels.topology import EdgeTopology
@@ -43,22 +46,53 @@ def spline_message_sum(
 
     Returns:
         [N, D, C].
+
+    Raises:
+        OperatorError: types, devices or shapes of the arguments do not fit each other; or (on differentiating) a
+            gradient is to be differentiated again, which `torch.func` can, as the reference's.
     """
     return _call_sum(h, Y, distances, splines.coefficients, *topology, splines.start, splines.step, table.key)
 
 
-def _sum(h: Tensor, Y: Tensor, distances: Tensor, coefficients: Tensor, *rest: Any) -> Tensor:
+class _Checked(NamedTuple):
+    """Arguments that fit each other."""
+
+    table: MessageTable
+    h: Tensor
+    Y: Tensor
+    distances: Tensor
+    splines: RadialSplines
+    topology: EdgeTopology
+
+
+def _checked(operator: str, h: Tensor, Y: Tensor, distances: Tensor, coefficients: Tensor, *rest: Any) -> _Checked:
     *topology, start, step, key = rest
-    splines, table = RadialSplines(coefficients, start, step), cast(MessageTable, lookup(key))
-    return implementation(h).spline_message_sum(table, h, Y, distances, splines, EdgeTopology(*topology))
+    table = cast(MessageTable, lookup(key))
+    h = first_operand(operator, "h", h, 3)
+    edges = topology_operands(operator, topology, h)
+    h = operand(operator, "h", h, h, (edges.num_nodes, table.sender_components, h.shape[2]))
+    Y = operand(operator, "Y", Y, h, (edges.num_edges, table.harmonic_components))
+    distances = operand(operator, "distances", distances, h, (edges.num_pairs, 1))
+    shape = (*coefficients.shape[:1], 6, len(table.paths) * h.shape[2])
+    splines = RadialSplines(operand(operator, "coefficients", coefficients, h, shape), start, step)
+    return _Checked(table, h, Y, distances, splines, edges)
 
 
-def _gradients(h: Tensor, Y: Tensor, distances: Tensor, coefficients: Tensor, g: Tensor, *rest: Any) -> Any:
-    *topology, start, step, key, wanted = rest
-    splines, table = RadialSplines(coefficients, start, step), cast(MessageTable, lookup(key))
-    return implementation(h).spline_message_gradients(
-        table, h, Y, distances, splines, g, EdgeTopology(*topology), wanted
-    )
+def _sum(is_composed: bool, *arguments: Any) -> Tensor:
+    given = _checked("spline_message_sum", *arguments)
+    return (composed if is_composed else implementation(given.h)).spline_message_sum(*given)
+
+
+def _gradients(
+    is_composed: bool, h: Tensor, Y: Tensor, distances: Tensor, coefficients: Tensor, g: Tensor, *rest: Any
+) -> tuple[Tensor, Tensor, Tensor]:
+    operator = "spline_message_gradients"
+    *others, wanted = rest
+    given = _checked(operator, h, Y, distances, coefficients, *others)
+    nodes, _, channels = given.h.shape
+    g = operand(operator, "g", g, given.h, (nodes, given.table.receiver_components, channels))
+    backend = composed if is_composed else implementation(given.h)
+    return backend.spline_message_gradients(*given[:5], g, given.topology, wanted)
 
 
 def _fake_sum(h: Tensor, Y: Tensor, distances: Tensor, coefficients: Tensor, *rest: Any) -> Tensor:
@@ -91,13 +125,17 @@ def _save_nothing(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     pass
 
 
-def _no_derivative(ctx: Any, *gradients: Any) -> Any:
-    raise NotImplementedError(
-        "forces of a potential compiled for molecular dynamics cannot be differentiated; use the potential itself"
-    )
-
-
-_call_sum = register_operator(_library, "spline_message_sum", _sum, _fake_sum, _save, _sum_backward)
+_call_sum = register_operator(
+    _library, "spline_message_sum", partial(_sum, False), partial(_sum, True), _fake_sum, _save, _sum_backward
+)
 _call_gradients = register_operator(
-    _library, "spline_message_gradients", _gradients, _fake_gradients, _save_nothing, _no_derivative
+    _library,
+    "spline_message_gradients",
+    partial(_gradients, False),
+    partial(_gradients, True),
+    _fake_gradients,
+    _save_nothing,
+    refuse_derivative(
+        "forces of a potential compiled for molecular dynamics cannot be differentiated; use the potential itself"
+    ),
 )

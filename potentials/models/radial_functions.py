@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from potentials.equivariant.envelopes import ValuesAndSlopes
 from potentials.kernels import EdgeTopology, MessageTable, message_sum, row_dot
 from potentials.kernels.autograd import apart, is_wanted
+from potentials.kernels.transforms import is_transformed
 
 
 class RadialFunctions(NamedTuple):
@@ -29,6 +30,8 @@ class RadialFunctions(NamedTuple):
 
     def connected(self) -> Tensor:
         """The values [W, F] as differentiable functions of the distances."""
+        if is_transformed():
+            return self.at(self.distances)[0]
         if not self.distances.requires_grad:
             return self.values
         return _Connected.apply(self.values, self.slopes, self.distances, self.at)

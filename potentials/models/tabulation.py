@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -48,29 +48,39 @@ class TabulatedNetwork(nn.Module):
         basis: the radial basis; it depends on nothing but the distance.
         network: of its functions; the coefficients are of the type of its parameters.
         knots: how many, evenly spaced up to the cutoff.
-
-    Attributes:
-        error: largest difference between a spline and its function, and between their derivatives, anywhere up to the
-            cutoff, each divided by the largest magnitude of that function, or of that derivative.
     """
 
     coefficients: Tensor
 
     def __init__(self, basis: RadialBasis, network: RadialMap, knots: int) -> None:
         super().__init__()
+        self.knots = knots
         self.start, self.step = _FIRST_KNOT, (basis.cutoff - _FIRST_KNOT) / (knots - 1)
         dtype = next(network.parameters()).dtype
-        at = _in_double_precision(basis, network)
-        r = torch.linspace(self.start, basis.cutoff, knots, dtype=torch.float64).unsqueeze(1)
-        value, slope, curvature = _with_curvature(at, r)
+        r = self._distances([0.0])
+        value, slope, curvature = _with_curvature(_in_double_precision(basis, network), r)
         stacked = torch.stack([value, slope * self.step, curvature * self.step**2], dim=1)
-        between = torch.cat([r[:-1] + part * self.step for part in _BETWEEN])
         splines = RadialSplines.from_knots(stacked, self.start, self.step)
-        found = evaluate_splines(splines, between)
-        with torch.no_grad():
-            expected = at(between)
-        self.error = max(_relative_error(*each) for each in zip(found, expected, (value, slope), strict=True))
         self.register_buffer("coefficients", splines.coefficients.to(dtype))
+
+    def _distances(self, parts: Sequence[float]) -> Tensor:
+        """[W, 1] A, float64: the knots, or places between them as parts of the intervals."""
+        knots = self.start + self.step * torch.arange(self.knots, dtype=torch.float64)
+        return torch.cat([knots[: self.knots - (part > 0)] + part * self.step for part in parts]).unsqueeze(1)
+
+    def relative_error(self, basis: RadialBasis, network: RadialMap) -> float:
+        """How far the splines are from the network that they were made of.
+
+        Returns:
+            The largest difference between a spline and its function, and between their derivatives, anywhere up to the
+            cutoff, each divided by the largest magnitude of that function, or of that derivative.
+        """
+        r = self._distances([0.0, *_BETWEEN])
+        splines = RadialSplines(self.coefficients.to(torch.float64), self.start, self.step)
+        with torch.no_grad():
+            expected = _in_double_precision(basis, network)(r)
+        pairs = zip(evaluate_splines(splines, r), expected, strict=True)
+        return max(_largest_relative_difference(found, exact) for found, exact in pairs)
 
     def forward(self, functions: RadialFunctions) -> TabulatedFunctions:
         """Of the distances alone."""
@@ -97,9 +107,9 @@ def _with_curvature(at: Callable[[Tensor], ValuesAndSlopes], r: Tensor) -> tuple
     return value.detach(), slope.detach(), curvature
 
 
-def _relative_error(found: Tensor, expected: Tensor, at_knots: Tensor) -> float:
-    """Largest difference [W, F] of a function, divided by its largest magnitude, knots included."""
-    scale = torch.maximum(expected.abs().amax(dim=0), at_knots.abs().amax(dim=0))
+def _largest_relative_difference(found: Tensor, expected: Tensor) -> float:
+    """Of functions [W, F], each divided by its largest magnitude."""
+    scale = expected.abs().amax(dim=0)
     scale = scale.clamp_min(_SMALLEST_SCALE * float(scale.max()))
     difference = (found - expected).abs().amax(dim=0)
     return float(torch.where(difference > 0, difference / scale, difference).max())
@@ -145,6 +155,12 @@ def tabulated(model: nn.Module, knots: int) -> nn.Module:
     return copied
 
 
-def largest_error(tabulated_model: nn.Module) -> float:
-    """The largest relative error of all splines of a model; see `TabulatedNetwork`."""
-    return max(module.error for module in tabulated_model.modules() if isinstance(module, TabulatedNetwork))
+def largest_error(model: nn.Module, tabulated_model: nn.Module) -> float:
+    """The largest relative error of all splines that stand for a model's radial networks; see `TabulatedNetwork`."""
+    networks = dict(model.named_modules())
+    (embedding,) = (module for module in networks.values() if isinstance(module, EdgeEmbedding))
+    return max(
+        module.relative_error(cast(RadialBasis, embedding.radial), cast(RadialMap, networks[name]))
+        for name, module in tabulated_model.named_modules()
+        if isinstance(module, TabulatedNetwork)
+    )

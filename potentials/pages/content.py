@@ -55,10 +55,19 @@ class Details:
 
 @dataclass(frozen=True)
 class Mark:
-    """A cell of a table that judges: in a colour, and in words, as not everybody sees colours."""
+    """A cell of a table that judges: in a colour, and in words, as not everybody sees colours.
+
+    Args:
+        kind: the judgement.
+        text: what the cell says.
+        value: the number that is judged, where there is one.
+        limits: values up to the first are good, beyond the second bad, between them worth a look.
+    """
 
     kind: Literal["good", "look", "bad", "none"]
     text: str
+    value: float | None = field(default=None, compare=False)
+    limits: tuple[float, float] | None = field(default=None, compare=False)
 
 
 _SHORT = 3
@@ -174,5 +183,8 @@ def figure_json(figure: Figure) -> str:
     """Data and layout of a figure as JSON, without the template: the page brings its own."""
     figure = Figure(figure)
     figure.update_layout(template=layout.Template())
-    text: str = figure.to_json(remove_uids=True)
+    try:
+        text: str = figure.to_json(remove_uids=True)
+    except TypeError:  # names of files that are no text, which the faster engine refuses
+        text = figure.to_json(remove_uids=True, engine="json")
     return text

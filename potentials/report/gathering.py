@@ -15,6 +15,7 @@ from potentials.data.part_facts import Frames
 from potentials.data.parts import divide
 from potentials.data.prepare import fingerprint
 from potentials.errors import ModelFileError, PotentialsError
+from potentials.model_file_contents import model_path
 from potentials.potential import Potential
 from potentials.report.evaluated import TRAIN
 from potentials.report.subject import Subject
@@ -34,10 +35,10 @@ class Origin:
 
     @classmethod
     def of(cls, path: Path) -> Origin:
-        """Of a model file, or of the best model in the folder of a run.
+        """Of a model file, of `builtin:NAME`, or of the best model in the folder of a run.
 
         Raises:
-            ModelFileError: there is neither.
+            ModelFileError: there is none of these.
         """
         if path.is_dir():
             file = RunFolder(f"{path.absolute()}/").best
@@ -46,7 +47,7 @@ class Origin:
                     f"{path}: expected a model file or the folder of a run, but there is no {file.name} in it"
                 )
         else:
-            file = path
+            file = model_path(path)
         run = RunFolder(f"{file.absolute().parent}/")
         return cls(file, run if run.resolved.is_file() else None)
 

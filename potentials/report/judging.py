@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from potentials.pages import Mark
 
 
@@ -15,6 +17,7 @@ def number(value: float, digits: int = 3) -> str:
 
 def mark(value: float, good: float, bad: float, text: str = "") -> Mark:
     """Good up to the first limit, bad beyond the second (or if it is not finite), worth a look between."""
-    if not value <= bad:
-        return Mark("bad", text or number(value))
-    return Mark("good" if value <= good else "look", text or number(value))
+    kind: Literal["good", "look", "bad"] = "look" if value <= bad else "bad"
+    if kind == "look" and value <= good:
+        kind = "good"
+    return Mark(kind, text or number(value), value, (good, bad))

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from potentials.config.base import format_duration
+from potentials.durations import format_duration
 from potentials.errors import PotentialsError
 from potentials.model_file import read_header
 from potentials.pages import Details, Paragraph, Part, Section, Table
@@ -41,6 +41,19 @@ def section(subject: Subject) -> Section:
         *_configuration(subject, header),
     ]
     return Section(TITLE, GOOD, parts)
+
+
+def facts(subject: Subject) -> dict[str, Any]:
+    """The same as names and values, for programs."""
+    header = read_header(subject.model_file)
+    return {
+        "model": dict(_model_rows(subject, header)),
+        "reference_energies_eV": dict(
+            zip(subject.potential.elements, subject.potential.reference_energies.tolist(), strict=True)
+        ),
+        "versions": {name: {"model": then, "now": now} for name, then, now in _versions(header)},
+        "report": dict(_report_rows()),
+    }
 
 
 def _model_rows(subject: Subject, header: Mapping[str, Any]) -> list[list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -11,9 +10,11 @@ from pathlib import Path
 
 import torch
 
+from potentials.data.builtin import BUILTIN_PREFIX
 from potentials.data.part_facts import Frames
-from potentials.errors import DataError, PotentialsError
+from potentials.errors import DataError, ModelFileError, PotentialsError
 from potentials.files import write_text
+from potentials.outputs import check_outputs
 from potentials.pages import Page, Section
 from potentials.report import (
     crystals,
@@ -30,6 +31,7 @@ from potentials.report import (
     worst,
 )
 from potentials.report.gathering import BUDGET, Origin, gather
+from potentials.report.record import report_json
 from potentials.report.subject import Subject
 from potentials.report.summary import summary
 
@@ -75,12 +77,14 @@ def write_report(
     device: torch.device | str = "cpu",
     seed: int = 1,
     say: Say = lambda text: None,
+    files: Collection[str | Path] = (),
 ) -> Path:
-    """Make the report of a potential and write it, whole or not at all.
+    """Make the report of a potential and write it, whole or not at all, and beside it the same as JSON.
 
     Args:
-        model: a model file, or the folder of a run, whose best model it is about.
-        output: the page; `report.html` beside the model if not given.
+        model: a model file, `builtin:NAME`, or the folder of a run, whose best model it is about.
+        output: the page; `report.html` beside the model if not given, in the current folder for `builtin:NAME`. The
+            record for programs (see `report_json`) has the same name with `.json`.
         data: labelled frames by name, such as `label_frames` gives, to hold the potential against. Those of its run if
             not given, as far as these can be read.
         quick: leave out what simulates.
@@ -88,26 +92,52 @@ def write_report(
         device: to compute on.
         seed: of random choices.
         say: told how far it is.
+        files: what `data` were read from, which must not be overwritten.
 
     Returns:
-        The file that was written.
+        The page that was written.
 
     Raises:
         ModelFileError: there is no model, or it cannot be loaded.
         DataError: a name in `skip` is none of a section, or the page cannot be written.
     """
     _check_names(skip)
+    target = check_page(model, output, files)  # before all the work
+    record = target.with_suffix(".json")
     origin = Origin.of(Path(model))
-    target = origin.model_file.with_name("report.html") if output is None else Path(output)
-    if not os.access(target.parent, os.W_OK):  # before all the work
-        raise DataError(f"{target}: cannot write the report: {target.parent} is no folder that can be written to")
     subject = gather(origin, given=data, device=device, budget=QUICK_BUDGET if quick else BUDGET, seed=seed)
     page = make_page(subject, quick=quick, skip=skip, say=say)
+    names = {entry.title: name for name, entry in SECTIONS.items()}
+    facts = provenance.facts(subject)
     try:
         write_text(target, page.html())
+        write_text(record, report_json(page, names, facts))
     except OSError as error:
         raise DataError(f"{target}: cannot write the report: {error}") from error
     return target
+
+
+def check_page(model: Path | str, output: Path | str | None = None, files: Collection[str | Path] = ()) -> Path:
+    """Where the report of a potential goes, after making sure that it and its record can be written.
+
+    Args:
+        model, output, files: as for `write_report`.
+
+    Raises:
+        ModelFileError: there is no model.
+        DataError: page or record cannot be written, or is one of the files.
+    """
+    origin = Origin.of(Path(model))
+    if not origin.model_file.is_file():
+        raise ModelFileError(f"{origin.model_file}: no such model file")
+    if output is not None:
+        page = Path(output)
+    elif str(model).startswith(BUILTIN_PREFIX):
+        page = Path("report.html")
+    else:
+        page = origin.model_file.with_name("report.html")
+    check_outputs([page, page.with_suffix(".json")], [origin.model_file, *files])
+    return page
 
 
 def make_page(

@@ -56,7 +56,7 @@ class MDLog:
         begins = keep_to is None or not path.exists()
         if keep_to is not None and not begins:
             self._cut_back(path, keep_to)
-        self._file = path.open("w" if begins else "a", newline="", buffering=1)
+        self._file = path.open("w" if begins else "a", newline="", buffering=1, encoding="utf-8")
         self._writer = csv.writer(self._file, lineterminator="\n")
         if begins:
             self._writer.writerow(COLUMNS)
@@ -91,7 +91,7 @@ def iterate_log(path: Path) -> Iterator[MDRecord]:
     Raises:
         SimulationError: the file is no log of molecular dynamics.
     """
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         _check_columns(path, file.readline())
         for row in csv.reader(file):
             if len(row) == len(COLUMNS):
@@ -123,6 +123,25 @@ def energy_drift(records: Iterable[MDRecord]) -> EnergyDrift | None:
         variance += from_mean * (time - mean_time)
         largest = max(largest, abs(energy))
     return EnergyDrift(slope=covariance / variance, largest=largest) if count > 1 else None
+
+
+def check_log(path: Path) -> None:
+    """Make sure that a log can be written to `path` without harm to a file of something else.
+
+    Raises:
+        SimulationError: a file is there that is no log of molecular dynamics.
+    """
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise SimulationError(f"the log {path} cannot be written: something else has this name; choose another output")
+    with path.open(encoding="utf-8", errors="replace") as file:
+        first_line = file.readline(10_000)
+    if first_line and first_line.strip().split(",") != COLUMNS:
+        raise SimulationError(
+            f"the log {path} would replace a file that `potentials md` has not written; choose another output or move "
+            "that file"
+        )
 
 
 def _check_columns(path: Path, first_line: str) -> None:

@@ -10,6 +10,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from potentials.interrupts import remembered, winning_interrupts
+
 
 class StopRequest:
     """While active, the first Ctrl-C (or SIGTERM, as batch systems send it) asks for a stop; a second one interrupts.
@@ -21,8 +23,10 @@ class StopRequest:
     def __init__(self) -> None:
         self.requested = False
         self._previous: dict[int, signal._HANDLER] = {}
+        self._interrupts = winning_interrupts()
 
     def __enter__(self) -> Self:
+        self._interrupts.__enter__()
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._previous[number] = signal.signal(number, self._request)
@@ -33,10 +37,11 @@ class StopRequest:
     ) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        self._interrupts.__exit__(kind, error, traceback)
 
     def _request(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
-            raise KeyboardInterrupt
+            raise remembered(KeyboardInterrupt())
         self.requested = True
 
 

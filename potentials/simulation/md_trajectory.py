@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ase.io
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.trajectory import TrajectoryReader, TrajectoryWriter
 from ase.io.ulm import InvalidULMFileError
 
+from potentials.data.structure_output import StructureOutput
 from potentials.errors import SimulationError
 
 STEP, TIME, STATE = "md_step", "md_time_fs", "md_state"
@@ -42,7 +43,8 @@ def copy_structure(atoms: Atoms) -> Atoms:
         masses=atoms.get_masses(),
         momenta=atoms.get_momenta() if atoms.has("momenta") else None,
     )
-    copy.set_constraint(atoms.constraints)
+    # Constraints keep what they learn of a structure, such as bond lengths: they are never shared.
+    copy.set_constraint(deepcopy(atoms.constraints))
     return copy
 
 
@@ -64,6 +66,7 @@ class TrajectoryFile:
         self.last_step: int | None = None
         """Of the frame written last by this object."""
         self._writer: TrajectoryWriter | None = None
+        self._text = StructureOutput(path)
         if is_continuable(path):
             self._writer = TrajectoryWriter(str(path), mode="a" if append else "w")
             self._writer.set_description({_RUN: physics})
@@ -88,7 +91,7 @@ class TrajectoryFile:
             frame.info[STATE] = json.dumps(state)
             self._writer.write(frame)
         else:
-            ase.io.write(self.path, frame, format="extxyz", append=True)
+            self._text.append(frame)
         self.last_step = step
 
     def close(self) -> None:

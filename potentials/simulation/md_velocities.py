@@ -6,6 +6,7 @@ import numpy as np
 from ase import Atoms, units
 from ase.md.velocitydistribution import Stationary, ZeroRotation
 
+from potentials.simulation.constraints import removed_degrees_of_freedom
 from potentials.simulation.md_settings import Ensemble
 
 
@@ -33,7 +34,7 @@ def degrees_of_freedom(atoms: Atoms, ensemble: Ensemble) -> int:
     no heat: 3N - 3 in a periodic cell, 3N - 6 for a molecule, 3N - 5 for a linear one. A thermostat heats all 3N.
     """
     if atoms.constraints or ensemble != "nve":
-        return int(atoms.get_number_of_degrees_of_freedom())
+        return 3 * len(atoms) - removed_degrees_of_freedom(atoms)
     rotations = 0
     if len(atoms) > 1 and not atoms.pbc.any():
         linear = np.linalg.matrix_rank(atoms.positions - atoms.positions.mean(axis=0), tol=1e-3) < 2

@@ -18,8 +18,13 @@ from ase.calculators.calculator import Calculator
 
 from potentials.errors import DataError, SimulationError
 from potentials.simulation.calculator import PotentialCalculator
+from potentials.simulation.constraints import (
+    check_dynamics_constraints,
+    constraint_descriptions,
+    constraint_errors,
+)
 from potentials.simulation.md_integrators import integrator_state, make_integrator, restore_integrator, set_temperature
-from potentials.simulation.md_log import EnergyDrift, MDLog, MDRecord, energy_drift, iterate_log, read_log
+from potentials.simulation.md_log import EnergyDrift, MDLog, MDRecord, check_log, energy_drift, iterate_log, read_log
 from potentials.simulation.md_progress import StopRequest, simulation_progress
 from potentials.simulation.md_settings import MDSettings
 from potentials.simulation.md_trajectory import SavedRun, TrajectoryFile, copy_structure, is_continuable, read_saved_run
@@ -27,6 +32,15 @@ from potentials.simulation.md_velocities import degrees_of_freedom, draw_velocit
 
 EXPLOSION_FACTOR = 10.0
 """A run that gets hotter than this times the temperature asked for (or 500 K, if that is more) has gone wrong."""
+
+
+_STRUCTURE_WORDS = {
+    "elements": "the elements of the starting structure are others",
+    "masses": "the masses of the starting structure are others",
+    "pbc": "the starting structure is periodic in other directions (pbc)",
+    "cell": "the cell of the starting structure is another",
+    "constraints": "the constraints of the starting structure are others",
+}
 
 
 @dataclass(frozen=True)
@@ -98,12 +112,13 @@ def run_md(
     """
     output = Path(output)
     start = _starting_structure(atoms, settings)
-    physics = {**settings.physics(), "structure": _fingerprint(start), "model": _model_name(calculator)}
+    physics = {**settings.physics(), **_structure_facts(start), "model": _model_name(calculator)}
+    log_file = output.with_suffix(".csv")
     saved = _find_saved_run(output, overwrite)
     if saved is not None:
-        _check_same_run(saved.physics, physics, output)
+        _check_same_run(saved, physics, output)
+    check_log(log_file)
     run = _Run(calculator, start, settings, saved)
-    log_file = output.with_suffix(".csv")
     began = time.perf_counter()
     try:
         with (
@@ -135,13 +150,25 @@ class _Run:
 
     def __init__(self, calculator: Calculator, start: Atoms, settings: MDSettings, saved: SavedRun | None) -> None:
         self.settings = settings
+        with constraint_errors(start):
+            # What constraints fix has no velocity and no kinetic energy. They also learn here, from the starting
+            # structure, which values they keep.
+            start.set_momenta(start.get_momenta())
         self.degrees_of_freedom = degrees_of_freedom(start, settings.ensemble)
         self.rng = np.random.default_rng(settings.seed)
         if saved is None and not settings.keep_velocities:
-            draw_velocities(start, settings.temperature, self.rng)
+            with constraint_errors(start):
+                draw_velocities(start, settings.temperature, self.rng)
         self.atoms = start if saved is None else saved.atoms
+        # Those of the file have forgotten the values they keep.
+        self.atoms.set_constraint(start.constraints)
         self.atoms.calc = calculator
-        self.atoms.get_forces()  # finds what is wrong with the structure before any file is touched
+        # Finds what is wrong with the structure before any file is touched.
+        if not np.isfinite(self.atoms.get_forces(apply_constraint=False)).all():
+            raise SimulationError(
+                "the structure cannot be simulated: its forces are not finite. Atoms lie on one another, or nearly so; "
+                "start from another structure"
+            )
         self.integrator = make_integrator(self.atoms, settings, self.rng)
         if saved is not None:
             restore_integrator(self.integrator, self.rng, saved.integrator_state)
@@ -183,9 +210,10 @@ class _Run:
     def _steps(self, number: int, trajectory: TrajectoryFile) -> Iterator[None]:
         """Yield before the first step and after each."""
         try:
-            for _ in self.integrator.irun(number):
-                yield
-        except DataError as error:
+            with constraint_errors(self.atoms):
+                for _ in self.integrator.irun(number):
+                    yield
+        except (DataError, SimulationError) as error:
             raise self._failure(str(error), trajectory) from error
 
     def _record(self, trajectory: TrajectoryFile, log: MDLog, ms_per_step: float) -> None:
@@ -216,7 +244,8 @@ class _Run:
         )
 
     def _check_sanity(self, trajectory: TrajectoryFile) -> None:
-        if not (np.isfinite(self.atoms.get_potential_energy()) and np.isfinite(self.atoms.get_forces()).all()):
+        forces = self.atoms.get_forces(apply_constraint=False)
+        if not (np.isfinite(self.atoms.get_potential_energy()) and np.isfinite(forces).all()):
             raise self._failure("energy or forces are not finite", trajectory)
         temperature = self.temperature()
         if not temperature <= self.explosion_temperature:
@@ -238,12 +267,27 @@ def _starting_structure(atoms: Atoms, settings: MDSettings) -> Atoms:
         raise SimulationError("the structure has no atoms")
     if settings.keep_velocities and not atoms.has("momenta"):
         raise SimulationError("keep_velocities: the structure has no velocities to keep")
+    check_dynamics_constraints(atoms)
     return copy_structure(atoms)
 
 
-def _fingerprint(atoms: Atoms) -> str:
-    """A short hash of the structure, velocities included."""
-    parts = (atoms.numbers, atoms.pbc, atoms.positions, np.asarray(atoms.cell), atoms.get_momenta())
+def _structure_facts(atoms: Atoms) -> dict[str, Any]:
+    """What two parts of one run must agree on of the starting structure, JSON-able."""
+    whole = _hash(atoms.numbers, atoms.pbc, atoms.positions, np.asarray(atoms.cell), atoms.get_momenta())
+    return {"structure": whole, **_lasting_facts(atoms), "cell": _hash(np.asarray(atoms.cell))}
+
+
+def _lasting_facts(atoms: Atoms) -> dict[str, Any]:
+    """What a run never changes of its structure, so that each of its frames tells."""
+    return {
+        "elements": _hash(atoms.numbers),
+        "masses": _hash(atoms.get_masses()),
+        "pbc": atoms.pbc.tolist(),
+        "constraints": _hash(np.frombuffer("\n".join(constraint_descriptions(atoms)).encode(), dtype=np.uint8)),
+    }
+
+
+def _hash(*parts: np.ndarray) -> str:
     return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()[:16]
 
 
@@ -258,13 +302,14 @@ def _find_saved_run(output: Path, overwrite: bool) -> SavedRun | None:
     return read_saved_run(output) if output.exists() and not overwrite else None
 
 
-def _check_same_run(saved: dict[str, Any], asked: dict[str, Any], output: Path) -> None:
-    names = {"structure": "the starting structure", "model": "the potential"}
-    differences = [
-        f"{names[key]} is another" if key in names else f"{key} was {saved.get(key)}, now {asked.get(key)}"
-        for key in sorted(saved.keys() | asked.keys())
-        if saved.get(key) != asked.get(key)
-    ]
+def _check_same_run(saved: SavedRun, asked: dict[str, Any], output: Path) -> None:
+    # Runs of earlier releases have no entries for masses and constraints; their frames have them.
+    before = {**_lasting_facts(saved.atoms), "cell": asked["cell"], **saved.physics}
+    changed = {key for key in before.keys() | asked.keys() if before.get(key) != asked.get(key)}
+    if "structure" in changed and changed & _STRUCTURE_WORDS.keys():
+        changed.remove("structure")  # the more exact word is enough
+    words = {**_STRUCTURE_WORDS, "structure": "the starting structure is another", "model": "the potential is another"}
+    differences = [words.get(key, f"{key} was {before.get(key)}, now {asked.get(key)}") for key in sorted(changed)]
     if differences:
         raise SimulationError(
             f"{output} holds a run with other settings, which cannot be continued: {'; '.join(differences)}. "

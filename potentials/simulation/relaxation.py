@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-import ase.io
 import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator
@@ -18,8 +18,9 @@ from ase.optimize import BFGS, FIRE, LBFGS
 from ase.optimize.optimize import Optimizer
 
 from potentials.data.frames import Frame
-from potentials.data.structure_output import check_structure_output
+from potentials.data.structure_output import StructureOutput, check_structure_output
 from potentials.errors import DataError, SimulationError, UnknownElementError
+from potentials.simulation.constraints import check_constraint_atoms, constraint_errors
 
 OptimizerName = Literal["lbfgs", "bfgs", "fire"]
 
@@ -87,7 +88,8 @@ def relax(calculator: Calculator, atoms: Atoms, settings: RelaxationSettings | N
     """Relax a copy of `atoms`; its constraints are respected.
 
     Raises:
-        SimulationError: the cell is to be relaxed but not periodic in three directions; energy or forces became NaN.
+        SimulationError: the cell is to be relaxed but not periodic in three directions; energy or forces became NaN;
+            the constraints cannot be satisfied.
         UnknownElementError: the potential does not know an element of the structure.
     """
     settings = settings or RelaxationSettings()
@@ -96,7 +98,14 @@ def relax(calculator: Calculator, atoms: Atoms, settings: RelaxationSettings | N
             "relaxing the cell needs one that is periodic in three directions; "
             f"{atoms.get_chemical_formula()} has pbc = {atoms.pbc.tolist()}"
         )
+    check_constraint_atoms(atoms)
+    with constraint_errors(atoms):
+        return _relax(calculator, atoms, settings)
+
+
+def _relax(calculator: Calculator, atoms: Atoms, settings: RelaxationSettings) -> RelaxationResult:
     relaxed = atoms.copy()
+    relaxed.set_constraint(deepcopy(atoms.constraints))
     relaxed.calc = calculator
     pressure = (settings.pressure or 0.0) * units.GPa
     energy_before, volume_before = _finite_energy(relaxed, 0), _volume(relaxed)
@@ -136,13 +145,14 @@ def relax_frames(
     """
     check_structure_output(output, frames)
     output.unlink(missing_ok=True)
+    written = StructureOutput(output)
     for frame in frames:
         try:
             result = relax(calculator, frame.atoms, settings)
         except (SimulationError, UnknownElementError, DataError) as error:
             raise type(error)(f"{frame}: {error}") from error
         result.atoms.info.update(relaxation_converged=result.converged, relaxation_steps=result.steps)
-        ase.io.write(output, result.atoms, format="extxyz", append=True)
+        written.append(result.atoms)
         yield result
 
 

@@ -6,9 +6,11 @@ import math
 import re
 
 from ase import Atoms
+from ase.constraints import FixConstraint
 
 from potentials.data.frames import read_frames
 from potentials.errors import SimulationError
+from potentials.simulation.constraints import constraint_name
 
 MOST_ATOMS = 10_000_000
 
@@ -23,7 +25,8 @@ def read_structure(file: str, index: int = -1, supercell: str = "1 1 1") -> Atom
 
     Raises:
         DataError: the file cannot be read, or has no such frame.
-        SimulationError: the supercell makes no sense, is enormous, or repeats along a direction that is not periodic.
+        SimulationError: the supercell makes no sense, is enormous, repeats along a direction that is not periodic, or
+            the structure has constraints that ASE cannot repeat.
     """
     repeat = _repetitions(supercell)
     atoms = read_frames(f"{file}@{index}")[0].atoms
@@ -37,7 +40,18 @@ def read_structure(file: str, index: int = -1, supercell: str = "1 1 1") -> Atom
         raise SimulationError(
             f'supercell "{supercell}" makes {num_atoms:.3g} atoms of {len(atoms)}; at most {MOST_ATOMS:.0e} will do'
         )
-    return atoms.repeat(repeat)
+    return atoms if repeat == (1, 1, 1) else _repeated(atoms, repeat, supercell)
+
+
+def _repeated(atoms: Atoms, repeat: tuple[int, int, int], supercell: str) -> Atoms:
+    try:
+        return atoms.repeat(repeat)
+    except NotImplementedError as error:
+        names = {constraint_name(one) for one in atoms.constraints if type(one).repeat is FixConstraint.repeat}
+        raise SimulationError(
+            f'supercell "{supercell}": ASE cannot repeat the constraint {", ".join(sorted(names))} of the structure; '
+            "make the supercell first and constrain that, or remove the constraint"
+        ) from error
 
 
 def _repetitions(supercell: str) -> tuple[int, int, int]:

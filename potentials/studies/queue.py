@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from signal import Signals
 
-from potentials.config.base import format_duration
+from potentials.durations import format_duration
 from potentials.errors import FolderInUseError, PotentialsError
 from potentials.studies.cells import Cell, Plan
 from potentials.studies.record import write_record

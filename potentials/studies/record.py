@@ -23,7 +23,7 @@ def check_record(study: Study, base: RunConfig) -> None:
     file = _file(study)
     if not file.is_file():
         return
-    earlier, now = json.loads(file.read_text()), _record(study, base)
+    earlier, now = json.loads(file.read_text(encoding="utf-8")), _record(study, base)
     changed = [key for key in ("base", *_SHARED) if earlier[key] != now[key]]
     before = earlier["variants"]
     changed += [f"variants.{name}" for name, new in now["variants"].items() if before.get(name, new) != new]
@@ -39,7 +39,7 @@ def write_record(study: Study, base: RunConfig) -> None:
     """Keep what the cells are made with; variants of earlier descriptions stay."""
     file, now = _file(study), _record(study, base)
     if file.is_file():
-        now["variants"] = json.loads(file.read_text())["variants"] | now["variants"]
+        now["variants"] = json.loads(file.read_text(encoding="utf-8"))["variants"] | now["variants"]
     study.folder.mkdir(parents=True, exist_ok=True)
     write_text(file, json.dumps(now, indent=1) + "\n")
 

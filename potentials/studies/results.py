@@ -33,7 +33,7 @@ def finished_cell(plan: Plan, cell: Cell) -> CellResult | None:
     status = folder.status()
     if status.state != "finished" or not folder.errors.is_file():
         return None
-    table = ErrorTable.from_json(json.loads(folder.errors.read_text()))
+    table = ErrorTable.from_json(json.loads(folder.errors.read_text(encoding="utf-8")))
     test = next(part for part in table.parts if part.part not in _PARTS)
     train = next(part for part in table.parts if part.part == "train")
     return CellResult(cell, _figures(test), _figures(train), status.elapsed)

@@ -76,5 +76,5 @@ class Journal:
         """Write into the file only."""
         if self.file is not None:
             time = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
-            with self.file.open("a") as log:
+            with self.file.open("a", encoding="utf-8", errors="backslashreplace") as log:
                 log.writelines(f"{time}  {line}\n" for line in text.splitlines() or [""])

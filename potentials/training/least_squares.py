@@ -64,6 +64,34 @@ class RidgeSolutions:
     """[n]."""
     coefficients: Array
     """[columns, n]."""
+    scales: Array
+    """[columns], s."""
+    singular_values: Array
+    """[k] of X s, the largest first."""
+    directions: Array
+    """[k, columns], their right singular vectors."""
+
+    def deviations(self, number: int, rows: Array, variance: float) -> Array:
+        """How uncertain linear functions of the coefficients are, by the posterior covariance of the ridge regression.
+
+        With noise of this variance in y, C = variance s (s X^T X s + ridge sigma^2)^-1 s, the covariance of the
+        coefficients given the prior that the ridge stands for; what no row of X says anything about keeps the prior's.
+
+        Args:
+            number: which of the solutions.
+            rows: [m, columns], the functions.
+            variance: of y.
+
+        Returns:
+            D [m, k + columns or k] with D D^T = rows C rows^T.
+        """
+        ridge = self.ridges[number] * self.singular_values[0] ** 2
+        scaled = rows * self.scales
+        known = scaled @ self.directions.T
+        found = [known / np.sqrt(self.singular_values**2 + ridge)]
+        if len(self.singular_values) < len(self.scales):
+            found.append((scaled - known @ self.directions) / np.sqrt(ridge))
+        return np.sqrt(variance) * np.concatenate(found, axis=1)
 
 
 def solve_ridge(equations: Equations, ridges: Array) -> RidgeSolutions:
@@ -75,4 +103,5 @@ def solve_ridge(equations: Equations, ridges: Array) -> RidgeSolutions:
     u, sigma, vt = linalg.svd(rows * scales, full_matrices=False, check_finite=False)
     denominators = sigma[:, None] ** 2 + ridges * sigma[0] ** 2
     filters = np.divide(sigma[:, None], denominators, out=np.zeros_like(denominators), where=denominators > 0)
-    return RidgeSolutions(ridges, scales[:, None] * (vt.T @ (filters * (u.T @ targets)[:, None])))
+    coefficients = scales[:, None] * (vt.T @ (filters * (u.T @ targets)[:, None]))
+    return RidgeSolutions(ridges, coefficients, scales, sigma, vt)

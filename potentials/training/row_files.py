@@ -27,7 +27,7 @@ class RowFile:
     def append(self, row: Row) -> None:
         """Add a row, whole: in one write, so that whoever reads meanwhile sees no half of it."""
         text = self._line(row)
-        with self.path.open("a", newline="") as file:
+        with self.path.open("a", newline="", encoding="utf-8") as file:
             file.write(text if file.tell() else ",".join(self.columns) + "\n" + text)
 
     def keep_until(self, step: int) -> int:
@@ -53,7 +53,7 @@ class RowFile:
         return [{name: _number(text) for name, text in row.items()} for row in self._whole_rows()]
 
     def _whole_rows(self) -> list[dict[str, str]]:
-        text = self.path.read_text(errors="replace")
+        text = self.path.read_text(encoding="utf-8", errors="replace")
         # The last line of a file that was cut off has no end.
         lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
         return [row for row in csv.DictReader(lines) if self._is_whole(row)]

@@ -303,7 +303,7 @@ def _show_finished(folder: RunFolder, status: Status, journal: Journal) -> Train
     if status.reason == "fitted":
         further = "). To fit"
     journal.say(f"{folder.path} is finished ({_REASONS[status.reason]}{further} anew, give the run another name")
-    table = ErrorTable.from_json(json.loads(folder.errors.read_text()))
+    table = ErrorTable.from_json(json.loads(folder.errors.read_text(encoding="utf-8")))
     _show(folder, table, journal)
     return TrainingResult(folder.path, folder.best, table, status.reason, was_finished=True)
 

@@ -111,6 +111,7 @@ class RunFolder:
         self.best = self.path / "best.potential"
         self.errors = self.path / "errors.json"
         self.report = self.path / "report.html"
+        self.report_record = self.path / "report.json"
         self.status_file = self.path / "status.json"
 
     @property
@@ -151,7 +152,15 @@ class RunFolder:
 
     def forget(self) -> None:
         """Remove what an earlier start wrote that did not get through its first epoch."""
-        for file in (self.best, self.errors, self.metrics, self.steps, self.report, self.status_file):
+        for file in (
+            self.best,
+            self.errors,
+            self.metrics,
+            self.steps,
+            self.report,
+            self.report_record,
+            self.status_file,
+        ):
             file.unlink(missing_ok=True)
 
     def status(self) -> Status:
@@ -163,7 +172,7 @@ class RunFolder:
         if not self.status_file.is_file():
             return Status()
         try:
-            return Status(**json.loads(self.status_file.read_text()))
+            return Status(**json.loads(self.status_file.read_text(encoding="utf-8")))
         except (TypeError, ValueError) as error:
             raise TrainingError(
                 f"{self.status_file} is damaged ({error}); delete it to go on from the last checkpoint"

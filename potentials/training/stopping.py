@@ -18,6 +18,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from potentials.exit_codes import ENDING_SIGNALS
+from potentials.interrupts import remembered, winning_interrupts
 from potentials.training.module import TrainingModule
 from potentials.training.signal_watch import watching
 
@@ -80,7 +81,7 @@ class StopRequests(Callback):
         handlers = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
         self._take_over()
         try:
-            with watching(ENDING_SIGNALS, self._answered, lambda: self._training):
+            with winning_interrupts(), watching(ENDING_SIGNALS, self._answered, lambda: self._training):
                 yield
         finally:
             for number, handler in handlers.items():
@@ -174,7 +175,7 @@ class StopRequests(Callback):
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         elif not self._training:
-            raise Interruption(self.signal.name)
+            raise remembered(Interruption(self.signal.name))
         else:
             # Not by way of Python's streams: the main program may be within one of them, and they are not reentrant.
             os.write(2, _CTRL_C if number == signal.SIGINT else _PREEMPTED)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from potentials.data.frames import Frame, expand_files, read_file
+from potentials.data.length_units import atoms_in_angstrom, training_units
 from potentials.errors import DataError
 from potentials.potential import Potential
 
@@ -32,7 +34,9 @@ def structure_to_show(potential: Potential, structure: str | None) -> Frame:
             "no structure is given, and the model does not say what it was trained on; name one after the model"
         )
     try:
-        return _first_molecule(sources)
+        frame = _first_molecule(sources)
+        unit = training_units(potential.metadata).get("positions", "A")
+        return replace(frame, atoms=atoms_in_angstrom(frame.atoms, unit))
     except DataError as error:
         raise DataError(
             f"no structure is given, and the training data of the model cannot be read ({error}); name one after the "

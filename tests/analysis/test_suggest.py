@@ -1,12 +1,14 @@
 import ase.io
 import numpy as np
 import pytest
+import yaml
 from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 
 import potentials.models  # noqa: F401  (enters the families)
 from potentials.analysis.suggest import suggest
 from potentials.config import parse_config
+from potentials.config.dumping import dump_config
 
 ROTATE = np.random.default_rng(0)
 
@@ -134,3 +136,38 @@ def test_every_setting_of_the_text_is_the_one_that_is_read(tmp_path):
     assert config.data.validation == config.data.test == 0.1
     assert config.model.name == "nequip"
     assert all(len(line) <= 120 for line in text.splitlines())
+
+
+@pytest.mark.parametrize("name", ["no", "Y", "on", "1e5", "123", "null", "true", "0x1F", "plain"])
+def test_run_names_are_text_to_every_yaml_program(name, tmp_path):
+    """YAML 1.1, which most programs read, takes `no` and `Y` for booleans; 1.2, which we read, `1e5` for a number."""
+    file = tmp_path / f"{name}.xyz"
+    ase.io.write(file, ase.io.read(_write(tmp_path), ":"), format="extxyz")
+    text = suggest([str(file)], "mace").text
+    assert parse_config(text).run == name
+    assert yaml.safe_load(text)["run"] == name
+
+
+def test_groups_and_elements_that_look_like_booleans(tmp_path):
+    structure = bulk("Y", "fcc", a=5.0, cubic=True)
+    structure.symbols[0] = "No"
+    config = _config(tmp_path, structure=structure, info={"no": "yes", "config_type": "no"})
+    elements = config.model_copy(update={"model": config.model.model_copy(update={"elements": ["Y", "No"]})})
+    energies = {"Y": -1.0, "No": -2.0}
+    given = elements.model_copy(update={"data": config.data.model_copy(update={"reference_energies": energies})})
+    read = parse_config(dump_config(given))
+    assert read.model.elements == ["Y", "No"]
+    assert read.data.reference_energies == energies
+    assert yaml.safe_load(dump_config(given))["data"]["reference_energies"] == energies
+
+
+def test_zbl_where_atoms_never_collide(tmp_path):
+    """The shortest distances of rattled ethanol are bonds; a frame with all pairs in contact needs no repulsion."""
+    config = _config(tmp_path)
+    assert config.model.zbl is not None
+    text = suggest([_write(tmp_path, structure=molecule("H2"))], "schnet").text
+    assert "zbl: true" in text
+    assert "H-H never come closer than 0.7 times their covalent radii" in text
+    close = molecule("H2")
+    close.positions[:] = [[0, 0, 0], [0, 0, 0.3]]
+    assert "zbl:" not in suggest([_write(tmp_path, structure=close)], "schnet").text

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.constraints import FixSubsetCom
 from morse_family import save_morse
 
 from potentials.cli.md import md
@@ -118,3 +119,46 @@ def test_defaults_are_those_of_the_settings():
     for field in fields(MDSettings):
         if field.name != "steps":  # None: the length may be given as a time instead
             assert options[field.name].default == field.default, field.name
+
+
+@pytest.mark.parametrize("name", ["crystal.traj", "./crystal.traj", "linked.traj", "hard.traj", "here/crystal.traj"])
+def test_the_output_is_never_the_input(potentials, model, tmp_path, name):
+    ase.io.write("crystal.traj", [bulk("Cu", a=3.0), bulk("Cu", a=3.564, cubic=True)])
+    Path("linked.traj").symlink_to("crystal.traj")
+    os.link("crystal.traj", "hard.traj")
+    Path("here").symlink_to(tmp_path)
+    before = Path("crystal.traj").read_bytes()
+    for options in (["--overwrite"], []):
+        result = potentials("md", model, "crystal.traj", "--steps", 2, "-o", name, *options)
+        assert result.exit_code == 2, result.output
+        assert "is also an input" in result.stderr
+        assert Path("crystal.traj").read_bytes() == before
+
+
+def test_the_default_output_is_not_taken_for_the_input(potentials, model):
+    ase.io.write("md.traj", bulk("Cu", a=3.564, cubic=True))
+    before = Path("md.traj").read_bytes()
+    result = potentials("md", model, "md.traj", "--steps", 2, "--overwrite")
+    assert result.exit_code == 2
+    assert "the output md.traj is also an input" in result.stderr
+    assert Path("md.traj").read_bytes() == before
+
+
+def test_the_log_replaces_no_other_file(potentials, model):
+    Path("md.csv").write_text("my,own,table\n1,2,3\n")
+    for options in ([], ["--overwrite"]):
+        result = potentials("md", model, "crystal.xyz", "--steps", 2, *options)
+        assert result.exit_code == 2
+        assert "md.csv would replace a file that `potentials md` has not written" in result.stderr
+    assert Path("md.csv").read_text() == "my,own,table\n1,2,3\n"
+    assert not Path("md.traj").exists()
+
+
+def test_constraints_that_dynamics_cannot_have_are_named(potentials, model):
+    atoms = bulk("Cu", a=3.564, cubic=True)
+    atoms.set_constraint(FixSubsetCom([0, 1]))
+    ase.io.write("fixed.traj", atoms)
+    result = potentials("md", model, "fixed.traj", "--steps", 2)
+    assert result.exit_code == 2
+    assert "FixSubsetCom" in result.stderr
+    assert not Path("md.traj").exists()

@@ -56,7 +56,7 @@ def test_what_did_not_converge_is_said(potentials, model):
         (["morse.potential", "gold.xyz"], "gold.xyz, frame 1: the structure Au"),
         (["morse.potential", "dimers.xyz", "--pressure", "1"], "add cell"),
         (["morse.potential", "dimers.xyz", "--fmax", "0"], "positive number of eV/A"),
-        (["morse.potential", "dimers.xyz", "-o", "dimers.xyz"], "is the file the structures come from"),
+        (["morse.potential", "dimers.xyz", "-o", "dimers.xyz"], "is also an input"),
         (["morse.potential", "dimers.xyz", "-o", "nowhere/x.xyz"], "folder of the output"),
         (["morse.potential", "dimers.xyz", "-o", "x.cif"], "expected a name that ends in"),
         (["morse.potential", "dimers.xyz", "--optimizer", "cg"], "cg"),

@@ -1,13 +1,17 @@
+import hashlib
 import json
 import shutil
 from pathlib import Path
 
+import ase.io
 import pytest
 from toy_family import forget_toy, register_toy, toy_run
 
+from potentials.data.frames import read_frames
 from potentials.report import report as report_module
 from potentials.training.run import train
 
+MODEL = "builtin:ethanol"
 DATA_SECTIONS = ("learning", "parity", "errors", "worst", "provenance")
 
 
@@ -74,7 +78,7 @@ def test_units_of_given_data_are_converted(potentials, run_folder, tmp_path):
         (["RUN", "builtin:copper@:2", "--energy", "enrgy"], "enrgy"),
         (["RUN", "--skip", "learnig"], 'no section is called "learnig"'),
         (["RUN", "--energy-unit", "Ha"], "no DATA are given"),
-        (["RUN", "--output", "no/such/page.html"], "cannot write the report"),
+        (["RUN", "--output", "no/such/page.html"], "does not exist"),
         (["RUN", "--device", "gpu"], "device: expected"),
     ],
 )
@@ -87,14 +91,14 @@ def test_bad_input_is_refused_at_once(potentials, run_folder, tmp_path, monkeypa
     assert not list(tmp_path.glob("**/*.html"))
 
 
-def test_labels_that_are_not_numbers_are_refused(potentials, run_folder, tmp_path):
-    file = tmp_path / "nan.xyz"
+def test_infinite_labels_are_refused(potentials, run_folder, tmp_path):
+    file = tmp_path / "infinite.xyz"
     file.write_text(
-        '2\nProperties=species:S:1:pos:R:3:forces:R:3 energy=nan pbc="F F F"\nCu 0 0 0 0 0 0\nCu 2 0 0 0 0 0\n'
+        '2\nProperties=species:S:1:pos:R:3:forces:R:3 energy=inf pbc="F F F"\nCu 0 0 0 0 0 0\nCu 2 0 0 0 0 0\n'
     )
     result = potentials("report", run_folder, file)
     assert result.exit_code == 2
-    assert "nan.xyz" in result.stderr
+    assert "infinite.xyz" in result.stderr
 
 
 def test_a_run_without_its_course_or_data_has_a_report_all_the_same(potentials, run_folder, tmp_path):
@@ -123,3 +127,27 @@ def test_training_ends_with_the_report(potentials, tmp_path, monkeypatch):
     assert Path("runs/copper/report.html").is_file()
     again = potentials("train", "toy.yaml", "run=copper", "train.max_epochs=1")
     assert again.stdout == result.stdout
+
+
+def test_the_builtin_potential_has_a_report_in_the_current_folder(potentials, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = potentials("report", MODEL, "builtin:ethanol@:4", "--skip", "learning", "--skip", "worst")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip() == "report.html"
+    record = json.loads(Path("report.json").read_text())
+    file = Path(record["provenance"]["model"]["file"])
+    assert file.name == "ethanol.potential"
+    assert record["provenance"]["model"]["sha256 of the file"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json"]
+
+
+def test_the_page_does_not_replace_an_input(potentials, run_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = Path("a.json")
+    ase.io.write(data, read_frames("builtin:copper@3")[0].atoms)
+    before = data.read_bytes()
+    for output in ("a.json", "a.html"):
+        result = potentials("report", run_folder, "a.json", "-o", output)
+        assert result.exit_code == 2, result.output
+        assert "also an input" in result.stderr
+    assert data.read_bytes() == before

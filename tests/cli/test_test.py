@@ -55,3 +55,16 @@ def test_bad_input_ends_with_2(potentials, model, arguments, message):
     result = potentials("test", *arguments)
     assert result.exit_code == 2, result.output
     assert message in result.stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["-o", "a.xyz"], ["--parity", "here/a.xyz"], ["-o", "morse.potential"], ["-o", "x.json", "--parity", "x.json"]],
+)
+def test_outputs_are_no_inputs(potentials, model, tmp_path, options):
+    Path("here").symlink_to(tmp_path)
+    before = [Path(name).read_bytes() for name in ("a.xyz", model)]
+    result = potentials("test", model, "a.xyz", *options)
+    assert result.exit_code == 2, result.output
+    assert "also an input" in result.stderr or "two outputs" in result.stderr
+    assert [Path(name).read_bytes() for name in ("a.xyz", model)] == before

@@ -20,7 +20,7 @@ def test_it_writes_a_page(tmp_path: Path) -> None:
     page = tmp_path / "pages" / "ethanol.html"
     done = run("visualize", "builtin:ethanol", "-o", str(page))
     assert done.exit_code == 0, done.output
-    assert "builtin:ethanol, frame 3" in done.stdout
+    assert "builtin:ethanol, frame 5, 9 atoms" in done.stdout
     assert page.read_text().startswith("<!DOCTYPE html>")
 
 

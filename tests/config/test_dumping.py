@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from potentials.config import dump_config, parse_config
-from potentials.config.base import format_duration, parse_duration
+from potentials.config.base import parse_duration
+from potentials.durations import format_duration
 
 BASE = "run: a\ndata: {train: a.xyz}\nmodel: {name: pairs}\n"
 

@@ -12,6 +12,7 @@ from ase import Atoms
 
 from potentials.data.builtin import builtin_path
 from potentials.data.frames import Frame, frame_list, read_frames
+from potentials.data.streaming import iter_frames
 from potentials.errors import DataError
 
 Write = Callable[[str, list[Atoms]], str]
@@ -172,3 +173,34 @@ def test_frame_list_groups_by_file() -> None:
     assert frame_list(frames) == "3 frames (a.xyz: 1, 7; b.xyz: 0)"
     assert frame_list(frames, limit=1) == "3 frames (a.xyz: 1, ...)"
     assert frame_list(frames[:1]) == "1 frame (a.xyz: 1)"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("rows", "line", "message"),
+    [
+        (
+            ("H 0 0 0 1.5 1 2 3", "H 0 0 1 1 2 3"),
+            6,
+            "has 8 columns, but Properties=.* declares 7; declare every column",
+        ),
+        (("H 0 0 0 1 2 3", "H 0 0 1 1 2 3 9"), 7, "has 8 columns, but Properties=.* declares 7"),
+        (("H 0 0 0 1 2 3", "H 0 0 1 1 2"), 7, "has 6 columns, but Properties=.* declares 7; complete the row"),
+    ],
+)
+def test_rows_have_the_columns_that_are_declared(
+    rows: tuple[str, str], line: int, message: str, streamed: bool, tmp_path: Path
+) -> None:
+    """An undeclared column between positions and forces would shift the forces; the second of two frames has it."""
+    comment = "Properties=species:S:1:pos:R:3:forces:R:3 energy=-1"
+    good = f"1\n{comment}\nH 0 0 0 1 2 3\n"
+    (tmp_path / "a.xyz").write_text(good + f"2\n{comment}\n" + "\n".join(rows) + "\n")
+    source = str(tmp_path / "a.xyz")
+    with pytest.raises(DataError, match=rf"a\.xyz, frame 1: line {line} {message}"):
+        _ = list(iter_frames(source)) if streamed else read_frames(source)
+
+
+def test_columns_are_those_of_each_frame_and_quotes_do_not_matter(tmp_path: Path) -> None:
+    frames = ("1\nProperties=species:S:1:pos:R:3\nH 0 0 0\n", '1\nProperties="species:S:1:pos:R:3:q:R:1"\nH 0 0 0 2\n')
+    (tmp_path / "a.xyz").write_text("".join(frames) + '1\nsaid="no Properties=x here"\nH 0 0 0\n')
+    assert [frame.atoms.arrays.get("q") for frame in read_frames(str(tmp_path / "a.xyz"))] == [None, [2.0], None]

@@ -14,6 +14,7 @@ from ase.db import connect
 from ase.io import read, write
 
 from potentials.config.data import DataConfig
+from potentials.data.conversion.convert import convert
 from potentials.data.findings import Findings
 from potentials.data.frames import Frame, read_frames
 from potentials.data.labels import LabelledFrame, label_frames
@@ -146,7 +147,7 @@ def test_length_unit_converts_positions_and_cell() -> None:
 
 
 def test_stress_of_ase_files_is_the_stress_of_the_calculator(tmp_path: Any) -> None:
-    """Whatever order is declared for six numbers, ASE's own results are in ASE's."""
+    """Six numbers that ASE's reader made of nine are in ASE's order, whatever is declared for six."""
     atoms = bulk("Cu", cubic=True)
     atoms.set_cell(atoms.cell.array + np.array([[0.1, 0.2, 0.05], [0, -0.1, 0.15], [0, 0, 0.02]]), scale_atoms=True)
     atoms.calc = EMT()
@@ -154,7 +155,7 @@ def test_stress_of_ase_files_is_the_stress_of_the_calculator(tmp_path: Any) -> N
     atoms.get_forces()
     for name in ("a.xyz", "a.traj", "a.db"):
         write(tmp_path / name, atoms)
-        for order in ("xx yy zz yz xz xy", "xx yy zz xy yz xz"):
+        for order in ("xx yy zz yz xz xy", "xx yy zz xy yz xz")[: 2 if name == "a.xyz" else 1]:
             read_back = Frame(read(tmp_path / name), name, 0)
             labelled = only(read_back, stress={"key": "stress", "order": order})
             np.testing.assert_allclose(labelled.stress, expected, atol=1e-7)
@@ -163,6 +164,28 @@ def test_stress_of_ase_files_is_the_stress_of_the_calculator(tmp_path: Any) -> N
     write(tmp_path / "v.xyz", atoms)
     labelled = only(Frame(read(tmp_path / "v.xyz"), "v.xyz", 0), virial={"sign": "compression-positive"})
     np.testing.assert_allclose(labelled.stress, expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["v.traj", "v.db", "v.json", "v.h5", "v.aselmdb"])
+def test_declarations_hold_for_the_results_in_files_that_keep_them_as_written(name: str, tmp_path: Any) -> None:
+    """VASP's raw numbers (kbar, compression positive, its order) as results of a calculator."""
+    atoms = bulk("Cu", cubic=True)
+    stress = np.array([[0.01, 0.04, 0.05], [0.04, -0.02, 0.06], [0.05, 0.06, 0.03]])
+    xx, yy, zz, xy, yz, xz = (stress[i, j] for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (0, 2)))
+    raw = -np.array([xx, yy, zz, xy, yz, xz]) * 1602.1766208
+    atoms.calc = SinglePointCalculator(atoms, energy=-1.0, forces=np.zeros((4, 3)), stress=raw)
+    if name.endswith((".h5", ".aselmdb")):
+        write(tmp_path / "source.traj", atoms)
+        convert([str(tmp_path / "source.traj")], tmp_path / name)
+    else:
+        write(tmp_path / name, atoms)
+    findings = Findings()
+    declared = {"unit": "kbar", "sign": "compression-positive", "order": "xx yy zz xy yz xz"}
+    labelled = only(read_frames(str(tmp_path / name)), findings, stress=declared)
+    np.testing.assert_allclose(labelled.stress, stress, rtol=1e-6)
+    (warning,) = findings.warnings
+    assert name in warning
+    assert 'are calculator results, which ASE writes as "xx yy zz yz xz xy"' in warning
 
 
 def test_an_asymmetric_stress_is_symmetrised_with_a_warning() -> None:
@@ -260,19 +283,49 @@ def test_wrong_shape_of_the_stress() -> None:
         label(copper(3, s=np.ones(5)), stress="s")
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("bad", [np.inf, -np.inf])
 @pytest.mark.parametrize("name", ["energy", "forces", "stress"])
-def test_nan_and_infinite_labels_name_the_frames(bad: float, name: str) -> None:
+def test_infinite_labels_name_the_frames(bad: float, name: str) -> None:
     frames = [copper(index, s=np.eye(3)) for index in range(4)]
     for number in (1, 3):
         if name == "energy":
             frames[number].atoms.calc.results["energy"] = bad
         elif name == "forces":
-            frames[number].atoms.calc.results["forces"] = np.array([[0.0, bad, 0.0]])
+            frames[number].atoms.calc.results["forces"] = np.array([[np.nan, bad, 0.0]])
         else:
             frames[number].atoms.info["s"] = np.diag([bad, 1.0, 1.0])
-    with pytest.raises(DataError, match=rf"the {name} .* is NaN or infinite in 2 frames \(a\.xyz: 1, 3\)"):
+    with pytest.raises(DataError, match=rf"the {name} .* is infinite in 2 frames \(a\.xyz: 1, 3\)"):
         label(frames, stress="s")
+
+
+def test_nan_in_a_file_is_a_label_that_is_not_known() -> None:
+    """Whole labels count as missing, components as components; what is known beside them is kept."""
+    frames = [copper(index, s=np.eye(3)) for index in range(4)]
+    frames[0].atoms.calc.results["energy"] = np.nan
+    frames[1].atoms.calc.results["forces"] = np.full((1, 3), np.nan)
+    frames[2].atoms.calc.results["forces"] = np.array([[1.0, np.nan, 2.0]])
+    frames[2].atoms.info["s"] = np.array([1.0, 2.0, 3.0, np.nan, 5.0, 6.0])
+    frames[3].atoms.info["s"] = np.full(6, np.nan)
+    findings = Findings()
+    labelled = label(frames, findings, stress="s")
+    assert [np.isnan(one.energy) for one in labelled] == [True, False, False, False]
+    np.testing.assert_array_equal(labelled[2].forces, [[1.0, np.nan, 2.0]])
+    np.testing.assert_array_equal(labelled[2].stress, [[1, 6, 5], [6, 2, np.nan], [5, np.nan, 3]])
+    assert findings.notes == [
+        "no energy in 1 of 4 frames: 1 frame (a.xyz: 0)",
+        "no forces in 1 of 4 frames: 1 frame (a.xyz: 1)",
+        "no stress in 1 of 4 frames: 1 frame (a.xyz: 3)",
+        "1 components of the forces are NaN in 1 of 4 frames, and left out of loss and errors: 1 frame (a.xyz: 2)",
+        "2 components of the stress are NaN in 1 of 4 frames, and left out of loss and errors: 1 frame (a.xyz: 2)",
+    ]
+    assert findings.warnings == []
+
+
+@pytest.mark.parametrize("value", [True, 1j])
+def test_truth_values_and_complex_numbers_are_no_labels(value: Any) -> None:
+    """`energy=T` of an extxyz file is read as true, which numpy takes for 1."""
+    with pytest.raises(DataError, match=r'a\.xyz, frame 0: the energy "energy" is not usable: expected real numbers'):
+        label(water(energy=value))
 
 
 def test_absurd_labels_name_the_frames() -> None:

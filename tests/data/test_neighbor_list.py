@@ -69,6 +69,20 @@ def test_random_cells_agree_with_brute_force(seed: int, cutoff: float) -> None:
     assert edges == sorted(brute_force(positions, cell, pbc, cutoff))
 
 
+@pytest.mark.parametrize("times", [3, 11, -40, 1000, 100_000])
+@pytest.mark.parametrize("pbc", [(1, 1, 1), (1, 1, 0)])
+def test_a_very_skewed_cell_gives_the_neighbors_of_the_ordinary_one(times: int, pbc: tuple[int, int, int]) -> None:
+    """a + n b spans the lattice of a and b: the same vectors, and the shifts that belong to the cell given."""
+    periodic = np.array(pbc, dtype=bool)
+    atoms = bulk("Cu", a=3.7) * (2, 1, 1)
+    positions = atoms.positions + np.random.default_rng(1).normal(scale=2.0, size=(2, 3))
+    change = np.array([[1, times, 0], [0, 1, 0], [0, -2 if pbc[2] else 0, 1]])
+    expected = brute_force(positions, atoms.cell.array, periodic, 4.5)
+    edges = as_list(*neighbor_list(positions, change @ atoms.cell.array, periodic, 4.5))
+    assert edges == sorted(edges)
+    assert {(i, j, *(np.array(shift) @ change)) for i, j, *shift in edges} == expected
+
+
 @pytest.mark.parametrize("pbc", [(1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1)])
 @pytest.mark.parametrize("vacuum", ["zero", "parallel", "skewed"])
 def test_partial_periodicity_ignores_the_other_cell_vectors(pbc: tuple[int, int, int], vacuum: str) -> None:

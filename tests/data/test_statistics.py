@@ -53,6 +53,29 @@ def test_residual_energies(labelled: Labelled) -> None:
     assert statistics.residual_std == pytest.approx(1.0)
 
 
+def test_components_that_are_nan_do_not_count(labelled: Labelled) -> None:
+    forces = np.array([[1.0, np.nan, 2.0], [np.nan, np.nan, np.nan], [0.0, 3.0, 0.0]])
+    statistics = gather([labelled(Atoms("OH2", np.eye(3)), forces=forces)], ["H", "O"], 9.0)
+    assert statistics.forces_rms == pytest.approx(np.sqrt((1 + 4 + 9) / 5))
+    assert statistics.forces_rms_per_element == pytest.approx({"H": np.sqrt(9 / 3), "O": np.sqrt(5 / 2)})
+
+
+def test_labels_of_weight_zero_do_not_count(labelled: Labelled) -> None:
+    """The loss leaves them out, whether the frame, its group or the label has no weight."""
+    one, forces = Atoms("H2", [[0, 0, 0], [0, 0, 1]]), np.ones((2, 3))
+    frames = [
+        labelled(one, energy=-4.0, forces=forces),
+        labelled(one, energy=1e5, forces=1e3 * forces, weight=0.0),
+        labelled(one, energy=1e5, forces=forces, energy_weight=0.0),
+        labelled(one, energy=-4.0, forces=1e3 * forces, forces_weight=0.0),
+    ]
+    statistics = gather(frames, ["H"], 9.0, H=-1.0)
+    assert statistics.residual_mean == pytest.approx(-1.0)
+    assert statistics.residual_std == pytest.approx(0.0)
+    assert statistics.forces_rms == pytest.approx(1.0)
+    assert statistics.num_frames == 4
+
+
 def test_what_is_not_known_is_nan(labelled: Labelled) -> None:
     statistics = gather([labelled(Atoms("H"))], ["H"], 3.0)
     unknown = [statistics.average_neighbors, statistics.forces_rms, statistics.residual_mean, statistics.residual_std]

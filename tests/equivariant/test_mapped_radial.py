@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 from scipy.interpolate import BPoly
+from scipy.stats import binom
 
-from potentials.equivariant.mapped_radial import FunctionName, MappedBasis, MappingName
+from potentials.equivariant.mapped_radial import FunctionName, MappedBasis, MappingName, bernstein
 from potentials.models.e3x import E3xRadialConfig
 from potentials.models.radial import RadialBasis
 
@@ -71,3 +72,23 @@ def test_gamma_is_learned() -> None:
     assert not any(p.requires_grad for p in fixed.parameters())
     t = torch.exp(-R)
     torch.testing.assert_close(fixed(R)[0].detach(), torch.cat([t**2, 2 * t * (1 - t), (1 - t) ** 2], dim=1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("size", [64, 65, 140, 300, 1200])
+def test_bernstein_polynomials_of_any_size(size: int, dtype: torch.dtype) -> None:
+    """Binomials beyond 1e38 and powers below 1e-38: values against the binomial distribution, at the ends too."""
+    t = torch.cat([torch.linspace(0, 1, 41, dtype=dtype), torch.tensor([1e-6, 1 - 1e-6], dtype=dtype)])
+    values, slopes = bernstein(t.unsqueeze(1), size)
+    v = np.arange(size)
+    expected, lower = (
+        np.where((v >= shift) & (v <= n + shift), binom.pmf(v - shift, n, t.double().numpy()[:, None]), 0.0)
+        for n, shift in ((size - 1, 0), (size - 2, 1))
+    )
+    lower = lower - binom.pmf(v, size - 2, t.double().numpy()[:, None])
+    bound = 4 * size * torch.finfo(dtype).eps
+    np.testing.assert_allclose(values.double(), expected, rtol=0, atol=bound)
+    np.testing.assert_allclose(slopes.double() / (size - 1), lower, rtol=0, atol=bound)
+    beyond, _ = bernstein(torch.tensor([[1.0001], [np.nan]], dtype=dtype), size)
+    assert bool(beyond[0].isfinite().all())
+    assert bool(beyond[1].isnan().all())

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import pickle
+import sys
 import threading
+import time
 
+import pytest
 import torch
 
+from potentials.kernels import memory
 from potentials.kernels.memory import Workspace, allocate, use_workspace
 
 LIKE = torch.zeros(1)
@@ -70,3 +77,74 @@ def test_other_threads_have_other_workspaces() -> None:
         thread.start()
         thread.join()
     assert workspace.size == 0
+
+
+def test_threads_that_share_a_workspace_never_get_one_block() -> None:
+    """Each thread writes its number over all of its memory and finds it there."""
+    workspace = Workspace()
+    wrong: list[int] = []
+    interval = sys.getswitchinterval()
+
+    def work(number: int) -> None:
+        with use_workspace(workspace):
+            for _ in range(150):
+                block = allocate(LIKE, LARGE // 4)
+                block.fill_(number)
+                time.sleep(0)
+                wrong.append(int((block != number).sum()))
+
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(wrong) == 600
+    assert not any(wrong)
+
+
+def test_no_thread_looks_for_a_block_while_another_one_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The race itself: a thread that has found a free block waits while another one asks for memory."""
+    workspace = Workspace()
+    with use_workspace(workspace):
+        allocate(LIKE, LARGE)  # free again at once
+    found: list[torch.Tensor] = []
+    waiting = threading.Barrier(2)
+    original = memory._is_free
+
+    def slow(block: torch.Tensor) -> bool:
+        answer = original(block)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            waiting.wait(timeout=0.3)
+        return answer
+
+    def work() -> None:
+        with use_workspace(workspace):
+            found.append(allocate(LIKE, LARGE))
+
+    monkeypatch.setattr(memory, "_is_free", slow)
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found[0].data_ptr() != found[1].data_ptr()
+
+
+def test_another_default_device_does_not_matter() -> None:
+    with use_workspace(Workspace()), torch.device("meta"):
+        assert allocate(LIKE, LARGE).device.type == "cpu"
+
+
+def test_copies_have_blocks_of_their_own() -> None:
+    workspace = Workspace()
+    with use_workspace(workspace):
+        held = allocate(LIKE, LARGE)
+    assert held.numel()
+    for other in (copy.copy(workspace), copy.deepcopy(workspace), pickle.loads(pickle.dumps(workspace))):
+        assert other.size == 0
+        with use_workspace(other):
+            assert allocate(LIKE, LARGE).data_ptr() != held.data_ptr()

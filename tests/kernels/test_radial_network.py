@@ -52,13 +52,21 @@ def test_derivatives(name: str, kernels: str) -> None:
     assert torch.autograd.gradcheck(lambda *given: radial_network(*given, SIZES[name], scales), arguments)
 
 
-def test_second_derivatives_are_refused(kernels: str) -> None:
-    tensors, scales = inputs(SIZES["narrow"], 5)
+@pytest.mark.parametrize("name", ["one layer", "narrow"])
+def test_second_derivatives(name: str, kernels: str) -> None:
+    """By the reference; also of the slopes, and third ones."""
+    tensors, scales = inputs(SIZES[name], 3)
     arguments = [tensor.requires_grad_() for tensor in tensors]
-    found = radial_network(*arguments, SIZES["narrow"], scales)
-    (first,) = torch.autograd.grad(found[0].square().sum(), arguments[2], create_graph=True)
-    with pytest.raises(NotImplementedError, match=r"RadialFunctions\.at"):
-        first.sum().backward()
+
+    def network(*given: Tensor) -> tuple[Tensor, Tensor]:
+        return radial_network(*given, SIZES[name], scales)
+
+    def gradient(*given: Tensor) -> tuple[Tensor, ...]:
+        total = sum(x.square().sum() for x in network(*given))
+        return torch.autograd.grad(total, given, create_graph=True)
+
+    assert torch.autograd.gradgradcheck(network, arguments, fast_mode=True)
+    assert torch.autograd.gradgradcheck(gradient, arguments, fast_mode=True)
 
 
 @pytest.mark.parametrize("name", SIZES)

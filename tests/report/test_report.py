@@ -101,7 +101,7 @@ def test_a_report_is_written_whole_or_not_at_all(entries, toy_folder, tmp_path, 
 
 
 def test_a_folder_that_cannot_be_written_to_is_told_of_before_the_work(entries, toy_folder, tmp_path):
-    with pytest.raises(DataError, match="is no folder that can be written to"):
+    with pytest.raises(DataError, match="does not exist"):
         write_report(toy_folder, tmp_path / "nowhere" / "page.html")
     assert entries == []
 

@@ -86,7 +86,7 @@ def test_a_bad_frame_ends_training_with_its_name(workers: int, tmp_path: Path, m
     convert([str(tmp_path / "bad.xyz")], tmp_path / "bad.h5")
     with pytest.raises(DataError) as caught:
         quietly(run(tmp_path, tmp_path / "bad.h5", "lazy", data__workers=workers))
-    assert "bad.h5: 17); correct or remove these frames" in str(caught.value)
+    assert "bad.h5: 17); correct them, or write NaN" in str(caught.value)
     assert "Traceback" not in str(caught.value)
 
 

@@ -50,3 +50,22 @@ def test_a_column_of_zeros_has_no_coefficient() -> None:
     found = solve_ridge(made, np.array([0.0])).coefficients[:, 0]
     (expected, *_) = np.linalg.lstsq(X[:, :2], Y)
     np.testing.assert_allclose(found, [expected[0], 0, expected[1]])
+
+
+@pytest.mark.parametrize("rows", [30, 4])
+def test_deviations_are_those_of_the_posterior_covariance(rows: int) -> None:
+    """D D^T = variance F s (s X^T X s + ridge sigma^2)^-1 s F^T, also where there are fewer rows than columns."""
+    random = np.random.default_rng(3)
+    x, functions = random.normal(size=(rows, 6)) * [1, 10, 0.1, 1, 3, 1], random.normal(size=(5, 6))
+    equations = Equations(6)
+    equations.add(x, random.normal(size=rows))
+    ridges = np.array([1e-6, 0.1])
+    solutions = solve_ridge(equations, ridges)
+    scales = 1 / np.linalg.norm(x, axis=0)
+    scaled = x * scales
+    sigma = np.linalg.norm(scaled, ord=2)
+    for number, ridge in enumerate(ridges):
+        inverse = np.linalg.inv(scaled.T @ scaled + ridge * sigma**2 * np.eye(6))
+        expected = 0.7 * (functions * scales) @ inverse @ (functions * scales).T
+        deviations = solutions.deviations(number, functions, 0.7)
+        np.testing.assert_allclose(deviations @ deviations.T, expected, rtol=1e-6, atol=1e-9)

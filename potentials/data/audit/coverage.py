@@ -11,6 +11,7 @@ from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.fingerprints import comparable
 from potentials.data.geometry import heights
 from potentials.data.labels import LabelledFrame
+from potentials.data.lattice import reduced_cell
 from potentials.data.reference_energies import composition_matrix, indistinguishable
 
 _CORRELATED = 0.3
@@ -89,8 +90,8 @@ def _missing_labels(part: str, frames: Sequence[LabelledFrame]) -> Iterator[Audi
     periodic = np.array([bool(frame.frame.atoms.pbc.all()) for frame in frames], dtype=bool)
     missing = {
         "energy": np.array([np.isnan(frame.energy) for frame in frames], dtype=bool),
-        "forces": np.array([bool(np.isnan(frame.forces).any()) for frame in frames], dtype=bool),
-        "stress": np.array([bool(np.isnan(frame.stress).any()) for frame in frames], dtype=bool) & periodic,
+        "forces": np.array([bool(np.isnan(frame.forces).all()) for frame in frames], dtype=bool),
+        "stress": np.array([bool(np.isnan(frame.stress).all()) for frame in frames], dtype=bool) & periodic,
     }
     possible = {"energy": len(frames), "forces": len(frames), "stress": int(periodic.sum())}
     for name, lacks in missing.items():
@@ -111,7 +112,7 @@ def _small_cells(part: str, frames: Sequence[LabelledFrame], cutoff: float) -> I
     for frame in frames:
         atoms = frame.frame.atoms
         if atoms.pbc.any():
-            height = float(heights(atoms.cell.array, atoms.pbc).min())
+            height = float(heights(reduced_cell(atoms.cell.array, atoms.pbc)[0], atoms.pbc).min())
             if height < cutoff:
                 small.append(frame.frame)
                 least = min(least, height)

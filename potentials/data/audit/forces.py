@@ -29,17 +29,19 @@ _SYMMETRIC = 1e-3
 
 def force_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
     """Everything this file looks for."""
-    labelled = [frame for frame in frames if np.isfinite(frame.forces).all() and len(frame.forces) > 1]
+    known = [frame for frame in frames if np.isfinite(frame.forces).any() and len(frame.forces) > 1]
+    if known:
+        yield from _outliers(part, known)
+    labelled = [frame for frame in known if np.isfinite(frame.forces).all()]
     if labelled:
-        yield from _outliers(part, labelled)
         yield from _zeros(part, labelled)
         yield from _net_forces(part, labelled)
         yield from _torques(part, labelled)
 
 
 def largest_forces(frames: Sequence[LabelledFrame]) -> NDArray[np.float64]:
-    """The largest |F| of each frame, eV/A."""
-    return np.array([np.linalg.norm(frame.forces, axis=1).max() for frame in frames])
+    """The largest |F| of each frame, eV/A; components that are not known count as zero."""
+    return np.array([np.linalg.norm(np.nan_to_num(frame.forces), axis=1).max() for frame in frames])
 
 
 def _outliers(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:

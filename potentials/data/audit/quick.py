@@ -11,7 +11,8 @@ from potentials.data.audit.duplicates import duplicate_findings, exact_leaks
 from potentials.data.audit.energies import energy_kind_findings
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.forces import force_findings
-from potentials.data.audit.structures import contact_findings
+from potentials.data.audit.outliers import energy_outlier_findings
+from potentials.data.audit.structures import contact_findings, spacing_findings
 from potentials.data.audit.trajectories import trajectory_findings
 from potentials.data.findings import Findings
 from potentials.data.frames import frame_list
@@ -71,6 +72,8 @@ def _first(frames: Sequence[LabelledFrame]) -> Sequence[LabelledFrame]:
 def _of_frames(parts: Parts) -> Iterator[AuditFinding]:
     for part, frames in parts.items():
         yield from contact_findings(part, frames)
+        yield from spacing_findings(part, frames)
         yield from force_findings(part, frames)
         yield from trajectory_findings(part, frames)
+    yield from energy_outlier_findings(parts)
     yield from duplicate_findings(parts)

@@ -1,12 +1,24 @@
-"""Structures that cannot be meant: atoms on top of each other."""
+"""Structures that cannot be meant: atoms on top of each other, or all too far apart for bonds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+from ase.data import covalent_radii
+
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.checks import find_contacts
 from potentials.data.labels import LabelledFrame
+from potentials.data.neighbor_list import neighbor_list
+
+_FAR = 1.6
+"""Times the sum of covalent radii; nearest neighbors are 0.9 to 1.2 apart in molecules, metals and salts."""
+_FARTHEST = 2.2
+_SAMPLED = 20
+_MOST_ATOMS = 1000
+_NOBLE = (2, 10, 18, 36, 54, 86)
+"""Their crystals and liquids have no bonds."""
 
 
 def contact_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
@@ -23,3 +35,34 @@ def contact_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[Aud
             tuple(frame for frame, _ in close),
             {"shortest_A": least},
         )
+
+
+def spacing_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+    """Whether nearest neighbors are as far apart as they look where lengths in Bohr are taken for A."""
+    places = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _SAMPLED)).astype(int))
+    ratios = [ratio for k in places if (ratio := _spacing(frames[k])) is not None]
+    if ratios and _FAR < np.median(ratios) < _FARTHEST:
+        yield AuditFinding(
+            "length-unit",
+            "warning",
+            f"{part}: nearest neighbors are {np.median(ratios):.3g} times the sum of their covalent radii apart, where "
+            "0.9 to 1.2 is usual",
+            "lengths in Bohr that are taken for A are 1.89 times too large, and a cutoff sees fewer neighbors",
+            "if the files are in Bohr, declare data.length_unit: Bohr (and the units of energies and forces)",
+            figures={"ratio": float(np.median(ratios))},
+        )
+
+
+def _spacing(frame: LabelledFrame) -> float | None:
+    """Median distance of the nearest neighbor, in units of the sum of covalent radii; None where it says nothing."""
+    atoms = frame.frame.atoms
+    if len(atoms) > _MOST_ATOMS or np.isin(atoms.numbers, _NOBLE).any():
+        return None
+    radii = covalent_radii[atoms.numbers]
+    reach = 2 * _FARTHEST * float(radii.max())
+    (sender, receiver), shifts = neighbor_list(atoms.positions, atoms.cell.array, atoms.pbc, reach)
+    cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
+    distances = np.linalg.norm(atoms.positions[receiver] - atoms.positions[sender] + shifts @ cell, axis=1)
+    nearest = np.full(len(atoms), np.inf)
+    np.minimum.at(nearest, receiver, distances / (radii[sender] + radii[receiver]))
+    return float(np.median(nearest))

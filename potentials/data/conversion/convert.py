@@ -19,6 +19,7 @@ from potentials.data.conversion.writer import FrameWriter
 from potentials.data.streaming import count_frames, iter_frames
 from potentials.errors import DataError
 from potentials.files import synchronize
+from potentials.outputs import check_output
 
 WRITERS: dict[str, type[FrameWriter]] = {
     ".extxyz": ExtxyzWriter,
@@ -88,11 +89,11 @@ def _targets(target: Path, shards: int, overwrite: bool) -> list[Path]:
     """The files to write, after making sure that they can be."""
     if target.suffix not in WRITERS:
         raise DataError(f"{target}: expected a name that ends in {', '.join(WRITERS)}")
-    if not target.parent.is_dir():
-        raise DataError(f"the folder of {target} does not exist")
     if shards < 1:
         raise DataError(f"expected one or more shards, got {shards}")
     files = [target] if shards == 1 else [_shard(target, number) for number in range(shards)]
+    for file in files:
+        check_output(file)
     there = [file for file in files if file.exists()]
     if there and not overwrite:
         raise DataError(f"{there[0]} is there already; choose another name, or --overwrite")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from ase import Atoms
 
 from potentials.data.conversion.writer import FrameWriter, Place
+from potentials.data.extxyz_output import frame_text, is_same
 from potentials.data.frames import Frame
 
 _TOLERANCE = 1e-8
@@ -24,24 +24,20 @@ class ExtxyzWriter(FrameWriter):
     format = "extended XYZ"
 
     def __init__(self, path: Path) -> None:
-        self.file = path.open("w")
+        self.file = path.open("w", encoding="utf-8")
 
     def add(self, frame: Frame) -> None:
         """See `FrameWriter`."""
-        for key, value in frame.atoms.info.items():
-            if isinstance(value, str) and not value:
-                raise self.refusal(frame, "info", key, "a text without a character is taken for what follows it")
-        text = io.StringIO()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of entries that are left out: they are missed below
-            try:
-                ase.io.write(text, frame.atoms, format="extxyz")
-                text.seek(0)
-                read = ase.io.read(text, index=0, format="extxyz")
-            except (KeyError, ValueError, TypeError, OSError) as error:
-                raise self.refusal(frame, None, None, f"{type(error).__name__}: {error}") from error
+        text, losses = frame_text(frame.atoms)
+        for loss in losses:
+            if loss.place != "constraints":
+                raise self.refusal(frame, loss.place, loss.key, loss.reason)
+        try:
+            read = ase.io.read(io.StringIO(text), index=0, format="extxyz")
+        except (KeyError, ValueError, TypeError, OSError) as error:
+            raise self.refusal(frame, None, None, f"{type(error).__name__}: {error}") from error
         self._check(frame, read)
-        self.file.write(text.getvalue())
+        self.file.write(text)
 
     def close(self) -> None:
         """See `FrameWriter`."""
@@ -75,11 +71,9 @@ def _entries(atoms: Atoms) -> list[tuple[Place, str, Any]]:
 
 
 def _is_same(read: Any, written: Any) -> bool:
-    if isinstance(written, dict) or isinstance(read, dict):
-        return bool(read == written)
+    if is_same(read, written):
+        return True
     ours, theirs = np.asarray(read), np.asarray(written)
-    if ours.shape != theirs.shape:
+    if ours.shape != theirs.shape or ours.dtype.kind not in "fc" or theirs.dtype.kind not in "iufc":
         return False
-    if ours.dtype.kind in "fc" and theirs.dtype.kind in "iufc":
-        return bool(np.allclose(ours, theirs, rtol=1e-14, atol=_TOLERANCE, equal_nan=True))
-    return (ours.dtype.kind == "U") == (theirs.dtype.kind == "U") and bool((ours == theirs).all())
+    return bool(np.allclose(ours, theirs, rtol=1e-14, atol=_TOLERANCE, equal_nan=True))

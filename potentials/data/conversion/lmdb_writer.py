@@ -30,7 +30,7 @@ class LmdbWriter(FrameWriter):
     format = "ASE's LMDB database"
 
     def __init__(self, path: Path) -> None:
-        self.environment = lmdb.open(str(path), subdir=False, lock=False, sync=False, map_size=_SPARE_BYTES)
+        self.environment = lmdb.open(os.fsencode(path), subdir=False, lock=False, sync=False, map_size=_SPARE_BYTES)
         self.rows: list[bytes] = []
         self.waiting_bytes = 0
         self.written = 0

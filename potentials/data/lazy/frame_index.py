@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class FrameIndex:
     keys: NDArray[np.int32]
     """[F], number of the set of keys in `key_sets`."""
     key_sets: list[tuple[str, ...]]
-    """Calculator results, info and arrays that have a value."""
+    """Calculator results, info and arrays that have a value; numbers that are all NaN are none."""
     groups: NDArray[np.int32]
     """[F], number of the group in `group_names`."""
     group_names: list[str | None]
@@ -135,7 +136,16 @@ def structure_number(
 def _values(record: FrameRecord) -> dict[str, Any]:
     """All values by key, as labels are looked for: calculator results before info before arrays."""
     found = {**record.arrays, **record.info, **record.results}
-    return {key: value for key, value in found.items() if value is not None}
+    return {key: value for key, value in found.items() if value is not None and not _is_nan(value)}
+
+
+def _is_nan(value: Any) -> bool:
+    """Whether numbers stand there of which none is known."""
+    if isinstance(value, float):
+        return math.isnan(value)
+    if not isinstance(value, np.ndarray | np.floating) or value.dtype.kind != "f" or not value.size:
+        return False
+    return bool(np.isnan(value.flat[0]) and np.isnan(value).all())
 
 
 def _digest(record: FrameRecord) -> NDArray[np.uint64]:

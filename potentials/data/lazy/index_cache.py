@@ -16,7 +16,7 @@ from potentials.data.findings import Findings
 from potentials.data.lazy.frame_index import FrameIndex, Say, gather_index, index_arrays, index_from_arrays
 from potentials.data.stores import FrameStore
 
-_VERSION = 1
+_VERSION = 2
 """Of what an index holds."""
 
 

@@ -10,7 +10,7 @@ from potentials.data.findings import Findings
 from potentials.data.frames import expand_files, frame_list, no_frame, selected
 from potentials.data.isolated_atoms import isolated_atoms_use
 from potentials.data.label_values import find_values, read_stresses
-from potentials.data.labels import LabelledFrame, label_frames
+from potentials.data.labels import LabelledFrame, label_frames, note_partly_missing
 from potentials.data.lazy.frame_index import Say
 from potentials.data.lazy.index_cache import cached_index
 from potentials.data.lazy.lazy_frames import IndexedFile, LazyFrames
@@ -163,7 +163,10 @@ def _check_labels(part: str, frames: LazyFrames, data: DataConfig, findings: Fin
         if stress is not None and not frames.periodic.any():
             read_stresses(some, stress, True, findings)
     of_some = Findings()
-    label_frames(some, data, required=False, findings=of_some)
+    labelled = label_frames(some, data, required=False, findings=of_some)
+    partly = Findings()
+    note_partly_missing(some, [frame.forces for frame in labelled], [frame.stress for frame in labelled], partly)
+    findings.notes += [f"{part} data, {len(some)} of {len(frames)} frames: {text}" for text in partly.notes]
     findings.warnings += [f"{part} data, {len(some)} of {len(frames)} frames: {text}" for text in of_some.warnings]
     for name, key in keys.items():
         has = frames.has_key(key) & (frames.periodic if name == "stress" else True)

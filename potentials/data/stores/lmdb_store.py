@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from functools import cached_property
 from typing import Any
@@ -69,7 +70,13 @@ class LmdbStore(FrameStore):
         try:
             # Reading ahead fetches what a shuffled order does not ask for.
             environment = lmdb.open(
-                self.path, subdir=False, readonly=True, lock=False, create=False, readahead=False, max_dbs=0
+                os.fsencode(self.path),
+                subdir=False,
+                readonly=True,
+                lock=False,
+                create=False,
+                readahead=False,
+                max_dbs=0,
             )
         except lmdb.InvalidError as error:
             raise DataError(f"{self.path} is not an LMDB file, or its beginning is damaged") from error

@@ -1,4 +1,7 @@
-"""The kernels on a CPU: code written for each table and number of channels, compiled once, run on PyTorch's threads."""
+"""The kernels on a CPU: code written for each table and number of channels, compiled once, run on PyTorch's threads.
+
+Code gets addresses: `potentials.kernels.boundary` has seen to types, shapes and order in memory before.
+"""
 
 import torch
 

@@ -82,7 +82,7 @@ def _turning_code(kernel: MixingKernel, channels: int, bits: int) -> int:
 
 def _turned(table: MixingTable, weight: Tensor) -> Tensor:
     """The transposed matrices of all blocks and species, in the same places."""
-    kept = (weight.contiguous(), torch.empty_like(weight, memory_format=torch.contiguous_format))
+    kept = (weight, torch.empty_like(weight))
     rows = weight.shape[0] * mixing_kernels.outer_tiles(table.channels_in)
     if weight.numel():
         code = _turning_code(_mixing_kernel(table, True, 1.0, False), table.channels_in, bits_of(weight))
@@ -95,7 +95,7 @@ def _run_mixing(
 ) -> None:
     if result.numel() == 0:
         return
-    kept = (x.contiguous(), weight.contiguous(), order, species)
+    kept = (x, weight, order, species)
     addresses = [0 if tensor is None else tensor.data_ptr() for tensor in kept]
     rows = -(-x.shape[0] // mixing_kernels.ATOM_BLOCK)
     run_rows(_mixing_code(kernel, bits_of(x)), rows, [*addresses, x.shape[0], result.data_ptr()])
@@ -109,8 +109,8 @@ def block_mix_outer(
     if result.numel() == 0:
         return result
     kernel = _mixing_kernel(table, order is not None, factor, False)
-    pointer = torch.tensor([0, *itertools.accumulate(counts)], dtype=torch.int64)
-    kept = (x.contiguous(), g.contiguous(), order, pointer, result)
+    pointer = torch.tensor([0, *itertools.accumulate(counts)], dtype=torch.int64, device="cpu")
+    kept = (x, g, order, pointer, result)
     addresses = [0 if tensor is None else tensor.data_ptr() for tensor in kept]
     rows = len(counts) * mixing_kernels.outer_tiles(table.channels_in)
     run_rows(_outer_code(kernel, table.channels_in, bits_of(x)), rows, addresses)

@@ -20,8 +20,7 @@ def _code(table: HarmonicsTable, sign: float, kernel: GeometryKernel, bits: int)
 
 
 def _run(table: HarmonicsTable, sign: float, kernel: GeometryKernel, rows: int, given: dict[str, Tensor]) -> None:
-    kept = {name: tensor.contiguous() for name, tensor in given.items()}
-    words = [kept[name].data_ptr() if name in kept else 0 for name in geometry_kernels.PARAMETERS]
+    words = [given[name].data_ptr() if name in given else 0 for name in geometry_kernels.PARAMETERS]
     if rows:
         run_rows(_code(table, sign, kernel, bits_of(given["vectors"])), rows, words)
 

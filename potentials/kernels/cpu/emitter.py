@@ -211,6 +211,10 @@ class Emitter:
         above = self.builder.fcmp_ordered(">=", number.value, low.value)
         return self.builder.and_(above, self.builder.fcmp_ordered("<", number.value, high.value))
 
+    def is_smaller(self, left: Number, right: Number) -> ir.Value:
+        """Whether left < right, of real numbers or vectors of them; not where one is not a number."""
+        return self.builder.fcmp_ordered("<", left.value, right.value)
+
     def as_whole(self, number: Number) -> Number:
         """A real number without its fraction."""
         return Number(self, self.builder.fptosi(number.value, INT64))

@@ -10,7 +10,9 @@ from potentials.kernels.cpu.emitter import Emitter, Number
 
 # ln 2 in two parts: the first has few digits, so that its products with whole numbers are exact.
 _LN2_HIGH = {32: 0.693359375, 64: 0.693145751953125}
-_LARGEST = {32: 87.0, 64: 707.0}
+_LN2_LOW = {32: -2.12194440054690583e-4, 64: 1.42860682030941723212e-6}
+_RANGE = {32: (-105.0, 89.5), 64: (-746.0, 710.5)}
+"""Beyond these numbers exp is zero or infinity."""
 _TERMS = {32: 7, 64: 13}
 """Of the series of exp on [-ln 2 / 2, ln 2 / 2]: what is left out is below the last bit."""
 
@@ -32,17 +34,24 @@ def square_root(number: Number) -> Number:
 
 
 def exponential(number: Number) -> Number:
-    """exp(number) for numbers within +-87 (float32) or +-707 (float64), and the value at the end outside of that."""
+    """exp(number): 0 and infinity where the result is beyond the range of numbers; what is not a number stays that."""
     emitter = number.emitter
-    bits = emitter.bytes * 8
-    inside = _intrinsic("minnum", number, emitter.constant(_LARGEST[bits], number))
-    inside = _intrinsic("maxnum", inside, emitter.constant(-_LARGEST[bits], number))
+    low, high = (emitter.constant(end, number) for end in _RANGE[emitter.bytes * 8])
+    # Comparisons with what is not a number are false, which leaves it there.
+    inside = emitter.select(emitter.is_smaller(high, number), high, number)
+    inside = emitter.select(emitter.is_smaller(inside, low), low, inside)
     power = _intrinsic("rint", inside * (1 / math.log(2)))
-    rest = inside - power * _LN2_HIGH[bits] - power * (math.log(2) - _LN2_HIGH[bits])
+    bits = emitter.bytes * 8
+    rest = inside - power * _LN2_HIGH[bits] - power * _LN2_LOW[bits]
     total = emitter.constant(1 / math.factorial(_TERMS[bits]), number)
     for term in range(_TERMS[bits] - 1, -1, -1):
         total = total * rest + 1 / math.factorial(term)
-    return total * _power_of_two(power)
+    # What is not a number has no integer; it is in the sum already. And 2^power by two factors: alone it may be beyond
+    # the range where the product is not.
+    is_number = emitter.builder.fcmp_ordered("ord", power.value, power.value)
+    power = emitter.select(is_number, power, emitter.constant(0.0, power))
+    half = _intrinsic("rint", power * 0.5)
+    return total * _power_of_two(half) * _power_of_two(power - half)
 
 
 def sigmoid(number: Number) -> Number:

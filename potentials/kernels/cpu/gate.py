@@ -20,9 +20,8 @@ def _code(table: GateTable, channels: int, kernel: GateKernel, bits: int) -> int
 
 
 def _run(table: GateTable, kernel: GateKernel, **given: Tensor) -> None:
-    kept = {name: tensor.contiguous() for name, tensor in given.items()}
-    words = [kept[name].data_ptr() if name in kept else 0 for name in gate_kernels.PARAMETERS]
-    x = kept["x"]
+    words = [given[name].data_ptr() if name in given else 0 for name in gate_kernels.PARAMETERS]
+    x = given["x"]
     if x.numel():
         run_rows(_code(table, x.shape[2], kernel, bits_of(x)), x.shape[0], words)
 

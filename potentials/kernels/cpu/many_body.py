@@ -31,7 +31,6 @@ def _run_many_body(
     channels, bits = A.shape[2], bits_of(A)
     if channels == 0 or blocks == 0:
         return
-    kept = {name: tensor.contiguous() for name, tensor in tensors.items()}
     words = []
     for name in many_body_kernels.PARAMETERS:
         if name == "atoms":
@@ -40,7 +39,7 @@ def _run_many_body(
             position = ("out_first", "out_second").index(name)
             words.append(outputs[position].data_ptr() if position < len(outputs) else 0)
         else:
-            words.append(kept[name].data_ptr() if name in kept else 0)
+            words.append(tensors[name].data_ptr() if name in tensors else 0)
     run_rows(_many_body_code(table, channels, bits, kernel), blocks * channel_parts(channels, bits), words)
 
 

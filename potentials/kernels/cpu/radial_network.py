@@ -38,7 +38,7 @@ def radial_network(
     outputs, slopes_out = (values.new_empty(pairs, sizes[-1]) for _ in range(2))
     hidden = values.new_empty(2 * pairs * sum(sizes[1:-1]) if keep else 0)
     if outputs.numel():
-        kept = [values.contiguous(), slopes.contiguous(), weight.contiguous(), outputs, slopes_out, hidden]
+        kept = [values, slopes, weight, outputs, slopes_out, hidden]
         code = _network_code(RadialKernel(tuple(sizes), tuple(scales), keep), bits_of(values))
         run_rows(code, -(-pairs // PAIR_BLOCK), [pairs, *(tensor.data_ptr() for tensor in kept)])
     return outputs, slopes_out, hidden
@@ -109,6 +109,6 @@ def row_dot(left: Tensor, right: Tensor) -> Tensor:
     if size == 0:
         return left.new_zeros(rows)
     result = left.new_empty(rows)
-    kept = [left.contiguous(), right.contiguous(), result]
+    kept = [left, right, result]
     run_rows(_row_dot_code(size, bits_of(left)), rows, [tensor.data_ptr() for tensor in kept])
     return result

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import cast
 
 import torch
 from torch import Tensor
 
 from potentials.kernels.tables import HarmonicsTable, lookup
+from potentials.kernels.transforms import kept_constants
 
 
-@lru_cache(maxsize=64)
+@kept_constants(64)
 def _raising(key: str, device: torch.device, dtype: torch.dtype) -> list[Tensor]:
     """R_l [(2l - 1) * 3, 2l + 1] for l = 2, 3, ..."""
     table = cast(HarmonicsTable, lookup(key))
-    # A tensor made in inference mode could never be trained with, and these are kept.
-    with torch.inference_mode(False):
-        return [torch.from_numpy(matrix).flatten(0, 1).to(device, dtype) for matrix in table.raising]
+    return [torch.from_numpy(matrix).flatten(0, 1).to(device, dtype) for matrix in table.raising]
 
 
 def _blocks(table: HarmonicsTable, vectors: Tensor, sign: float) -> tuple[Tensor, Tensor, list[Tensor]]:

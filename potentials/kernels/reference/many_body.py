@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from potentials.kernels.tables import ManyBodyTable, lookup
+from potentials.kernels.transforms import kept_constants
 
 _CHUNK_ELEMENTS = 2**17
 
 
-@lru_cache(maxsize=256)
+@kept_constants(256)
 def _many_body_indices(key: str, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
     """The table on a device: factors [correlation, T], a 0/1 matrix [M, T] that sums the terms of each output, and for
     each factor a 0/1 matrix [D, T] that sums the terms onto the components they contain (the constant left out)."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from potentials.kernels.tables import MessageTable, lookup
 from potentials.kernels.topology import EdgeTopology
+from potentials.kernels.transforms import kept_constants
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class _SenderBlock:
         return rows
 
 
-@lru_cache(maxsize=256)
+@kept_constants(256)
 def _sender_blocks(key: str, device: torch.device, dtype: torch.dtype) -> tuple[_SenderBlock, ...]:
     table = lookup(key)
     if not isinstance(table, MessageTable):

@@ -100,13 +100,25 @@ def test_unusual_types_come_back(suffix: str, tmp_path: Path) -> None:
     assert read.calc.results["forces"].dtype == np.float32
 
 
+def test_extxyz_keeps_texts_of_every_kind(tmp_path: Path) -> None:
+    info = {"name": "", "none": None, "text": "12", "lines": "a\nb", "path": "C:\\new", "settings": {"k": [1, "x y"]}}
+    writer = conversion.WRITERS[".aselmdb"](tmp_path / "a.aselmdb")
+    writer.add(Frame(Atoms("He", info=dict(info)), "here", 0))
+    writer.close()
+    convert([str(tmp_path / "a.aselmdb")], tmp_path / "a.extxyz")
+    assert frames_of(tmp_path / "a.extxyz")[0].info == info
+
+
 def test_what_extxyz_cannot_hold(tmp_path: Path) -> None:
     for number, (change, message) in enumerate(
         (
-            (lambda atoms: atoms.info.update(name=""), '"name" of the info: a text without a character'),
-            (lambda atoms: atoms.info.update(none=None), '"none" of the info: it would be read as'),
-            (lambda atoms: atoms.info.update(text="12"), '"text" of the info: it would be read as .*12.*, not '),
-            (lambda atoms: atoms.calc.results.update(other=1.0), '"other" of the calculator results: it would be lost'),
+            (lambda atoms: atoms.info.update(Lattice="9"), '"Lattice" of the info: its key has a meaning'),
+            (lambda atoms: atoms.info.update(complex=1j), '"complex" of the info: the format has no way to write'),
+            (
+                lambda atoms: atoms.calc.results.update(other=1.0),
+                '"other" of the calculator results: the format',
+            ),
+            (lambda atoms: atoms.set_array("bec", np.ones((1, 3, 3))), '"bec" of the arrays: its shape'),
         )
     ):
         frames = [Atoms("He"), Atoms("He")]

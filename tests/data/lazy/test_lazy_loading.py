@@ -207,6 +207,26 @@ def test_the_fingerprint_is_that_of_the_contents(
     assert fingerprint(write_store("a.aselmdb", frames)) != first
 
 
+@pytest.mark.parametrize("suffix", [".h5", ".aselmdb"])
+def test_nan_counts_as_missing(
+    suffix: str, frames: list[Atoms], write_store: WriteStore, lazy_config: LazyConfig
+) -> None:
+    """As of the same files in memory, where the labels themselves are looked at."""
+    frames[1].calc.results["energy"] = np.nan
+    frames[2].calc.results["forces"][:] = np.nan
+    frames[3].calc.results["forces"][0] = np.nan
+    frames[4].calc.results.update(energy=np.nan, forces=np.full_like(frames[4].calc.results["forces"], np.nan))
+    path = write_store(f"a{suffix}", frames)
+    lazy, memory = both(lazy_config({"train": path, "validation": 2}))
+    # Without three isolated atoms, two frames without labels and two for validation.
+    assert len(lazy.train) == len(memory.train) == len(frames) - 7
+    assert lazy.statistics == memory.statistics
+    assert lazy.reference_energies == memory.reference_energies
+    for prepared in (lazy, memory):
+        assert any("no energy in 3 of" in note for note in prepared.notes)  # with the frame that never had one
+        assert any("3 components of the forces are NaN in 1 of" in note for note in prepared.notes)
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("suffix", [".h5", ".aselmdb"])
 def test_what_is_wrong_with_a_frame_is_said_when_it_is_read(
@@ -220,14 +240,14 @@ def test_what_is_wrong_with_a_frame_is_said_when_it_is_read(
     monkeypatch.setattr(part_facts, "SAMPLED_FRAMES", 3)
     monkeypatch.setattr(part_facts, "_RARE", 1)
     monkeypatch.setattr(reading, "_CHECKED", 2)
-    frames[2].calc.results["energy"] = np.nan
+    frames[2].calc.results["energy"] = np.inf
     path = write_store(f"a{suffix}", frames)
     prepared = prepare(lazy_config({"train": path, "validation": f"{path}@:2", "workers": workers}, seed=4))
     with batches_of(module(prepared).train_dataloader()) as batches, pytest.raises(DataError) as caught:
         list(batches)
     name = f"a{suffix}"
-    assert str(caught.value).startswith('the energy "energy" is NaN')
-    assert str(caught.value).endswith(f"{name}: 2); correct or remove these frames")
+    assert str(caught.value).startswith('the energy "energy" is infinite in')
+    assert f"{name}: 2); correct them" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,81 @@
+"""What the command line expects of its surroundings: text in UTF-8, a home folder, a name of the user."""
+
+from __future__ import annotations
+
+import codecs
+import getpass
+import io
+import locale
+import os
+import sys
+from pathlib import Path
+
+from potentials.cache import CACHE_VARIABLE, temporary_home, usable_home
+
+_PLACES = {
+    "XDG_CACHE_HOME": "cache",
+    "XDG_CONFIG_HOME": "config",
+    "XDG_DATA_HOME": "data",
+    "MPLCONFIGDIR": "matplotlib",
+    "WANDB_CACHE_DIR": "wandb/cache",
+    "WANDB_CONFIG_DIR": "wandb/config",
+    "WANDB_DATA_DIR": "wandb/data",
+    "TORCHINDUCTOR_CACHE_DIR": "torchinductor",
+    "TRITON_CACHE_DIR": "triton",
+}
+"""Variables that say where libraries keep what they keep in the user's home, and the folder each gets without one."""
+
+
+def use_utf8() -> None:
+    """Start the program anew in Python's UTF-8 mode where the locale has another encoding.
+
+    Files are UTF-8, whatever the locale of the machine that reads them; in the locales C and POSIX the libraries we use
+    would read and write ASCII.
+    """
+    if sys.flags.utf8_mode or codecs.lookup(locale.getpreferredencoding(False)).name == "utf-8":
+        return
+    os.environ["PYTHONUTF8"] = "1"
+    options = sys.orig_argv[1:]
+    if sys.flags.ignore_environment:
+        options = ["-X", "utf8", *options]
+    os.execv(sys.executable, [sys.executable, *options])
+
+
+def print_anything() -> None:
+    """Characters that the terminal cannot show, and bytes of file names that are no text, are printed as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def provide_home() -> str:
+    """Give libraries a temporary folder where there is no home that can be written to, and a user without name a name.
+
+    Returns:
+        What was done, for the user; empty where nothing was to do.
+    """
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # no entry in the list of users; the error depends on Python's release
+        os.environ["USER"] = f"uid{os.getuid()}"
+    if usable_home() is not None:
+        return ""
+    missing = [name for name in _PLACES if not os.environ.get(name)]
+    had_cache = os.environ.get(CACHE_VARIABLE) or os.environ.get("XDG_CACHE_HOME")
+    folder = temporary_home()
+    for name in missing:
+        place = folder / _PLACES[name]
+        place.mkdir(parents=True, exist_ok=True)
+        os.environ[name] = str(place)
+    try:
+        has_home = Path.home().is_dir()
+    except (OSError, RuntimeError):
+        has_home = False
+    if not has_home:
+        os.environ["HOME"] = str(folder)
+    if had_cache:
+        return ""
+    return (
+        f"there is no home folder that can be written to; compiled kernels and other caches are kept in {folder} "
+        f"({CACHE_VARIABLE} names another folder)"
+    )

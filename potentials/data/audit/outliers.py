@@ -1,0 +1,153 @@
+"""Single energies far from what the composition and the structure of their frames let expect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from ase.data import covalent_radii
+from numpy.typing import NDArray
+
+from potentials.data.audit.finding import AuditFinding
+from potentials.data.audit.forces import largest_forces
+from potentials.data.labels import LabelledFrame
+from potentials.data.neighbor_list import neighbor_list
+from potentials.data.reference_energies import composition_matrix
+
+_SIGMAS = 10.0
+"""Standard deviations (by the median absolute deviation) that an energy may be off."""
+_LOOKED_AT = (4.0, 6.0, 10.0)
+"""The same, of energies by composition alone, from which on the structure is looked at."""
+_SMALLEST = 0.02
+"""eV an atom."""
+_FEW = 0.05
+"""Of the frames; more are not outliers but another kind of structures."""
+_ABSURD = 20.0
+"""eV an atom; no structure has an energy so far from others of its elements."""
+_LARGE_FORCES = 85.0
+"""Percentile of the largest forces of frames; beyond it a structure may well have a high energy."""
+_DECAYS = (2.0, 4.0, 8.0, 16.0)
+"""Of the exponentials of distances, in units of the sum of covalent radii, that describe structures: attraction and
+repulsion of pairs."""
+_CUTOFF = 4.5
+_MOST_COMPARED = 300
+_ITERATIONS = 60
+
+
+def energy_outlier_findings(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
+    """Frames whose energy is off, by regression over the frames of all parts together.
+
+    First the energies per atom are fitted by the shares of the elements with the smallest sum of absolute residuals,
+    which single wrong energies do not pull at. What is far off is then predicted from all other frames by the shares
+    of the elements and the distances of neighbors; structures unlike all others get a margin that grows with the
+    leverage of this regression.
+    """
+    owned = [
+        (part, frame)
+        for part, frames in parts.items()
+        for frame in frames
+        if np.isfinite(frame.energy) and frame.weight * frame.energy_weight > 0
+    ]
+    frames = [frame for _, frame in owned]
+    if not frames:
+        return
+    elements = sorted({symbol for frame in frames for symbol in frame.frame.atoms.get_chemical_symbols()})
+    _, counts = composition_matrix(frames, elements)
+    sizes = counts.sum(axis=1)
+    if len(frames) < 3 * counts.shape[1] + 5:  # too few to tell what is usual
+        return
+    shares, energies = counts / sizes[:, None], np.array([frame.energy for frame in frames]) / sizes
+    residuals = energies - shares @ least_absolute(shares, energies)
+    far = _few_far(residuals)
+    if not len(far):
+        return
+    off = _unexplained(frames, shares, energies, far)
+    for part in parts:
+        of_part = [k for k in off if owned[k][0] == part]
+        if of_part:
+            yield _finding(part, [frames[k] for k in of_part], max(off[k] for k in of_part))
+
+
+def _few_far(residuals: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Those worth a closer look; none where they are too many at any limit."""
+    sigma = 1.4826 * float(np.median(np.abs(residuals)))
+    for sigmas in _LOOKED_AT:
+        far = np.flatnonzero(np.abs(residuals) > max(sigmas * sigma, _SMALLEST))
+        if len(far) <= max(1, _FEW * len(residuals)):
+            return far
+    return np.array([], dtype=np.int64)
+
+
+def least_absolute(matrix: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """x that minimizes sum_i |matrix x - target|_i, by iteratively reweighted least squares.
+
+    Args:
+        matrix: [n, p].
+        target: [n].
+    """
+    residuals = target - np.median(target)
+    solution = np.zeros(matrix.shape[1])
+    for _ in range(_ITERATIONS):
+        size = np.abs(residuals)
+        weights = 1 / np.sqrt(np.maximum(size, 1e-6 * np.median(size) + 1e-12))
+        before = solution
+        solution = np.linalg.lstsq(matrix * weights[:, None], target * weights, rcond=1e-10)[0]
+        residuals = target - matrix @ solution
+        if np.allclose(solution, before, rtol=1e-9, atol=1e-9):
+            break
+    return solution
+
+
+def _unexplained(
+    frames: Sequence[LabelledFrame],
+    shares: NDArray[np.float64],
+    energies: NDArray[np.float64],
+    far: NDArray[np.int64],
+) -> dict[int, float]:
+    """Which of the frames `far` their structure does not explain, and by how many eV an atom they are off."""
+    others = np.setdiff1d(np.arange(len(frames)), far)
+    others = others[np.unique(np.linspace(0, len(others) - 1, _MOST_COMPARED).astype(int))]
+    usual, forces = largest_forces([frames[k] for k in others]), largest_forces([frames[k] for k in far])
+    described = [shares]
+    if len(others) >= 2 * (shares.shape[1] + len(_DECAYS)):
+        described.append(np.full((len(frames), len(_DECAYS)), np.nan))
+        for k in (*others, *far):
+            described[1][k] = _neighbors(frames[k])
+    rows = np.concatenate(described, axis=1)
+    solution = least_absolute(rows[others], energies[others])
+    residuals = energies - rows @ solution
+    errors = np.abs(residuals)
+    strained = (forces > np.percentile(usual, _LARGE_FORCES) + 1e-6) & (residuals[far] > 0)
+    sigma = max(1.4826 * float(np.median(errors[others])), _SMALLEST / _SIGMAS)
+    inverse = np.linalg.pinv(rows[others].T @ rows[others], rcond=1e-10)
+    leverage = np.einsum("ki,ij,kj->k", rows[far], inverse, rows[far])
+    unknown = np.abs(rows[far] - rows[far] @ inverse @ (rows[others].T @ rows[others])).max(axis=1) > 1e-6
+    wrong = (errors[far] > _SIGMAS * sigma * (1 + leverage)) & ~strained & ~unknown
+    wrong |= (errors[far] > _ABSURD) & ~unknown
+    return {int(k): float(errors[k]) for k in far[wrong]}
+
+
+def _neighbors(frame: LabelledFrame) -> NDArray[np.float64]:
+    """sum_ij exp(-k (r_ij / (R_i + R_j) - 1)) (1 - (r_ij / c)^2)^2 / N for each decay k, with covalent radii R."""
+    atoms = frame.frame.atoms
+    (sender, receiver), shifts = neighbor_list(atoms.positions, atoms.cell.array, atoms.pbc, _CUTOFF)
+    cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
+    r = np.linalg.norm(atoms.positions[receiver] - atoms.positions[sender] + shifts @ cell, axis=1)
+    radii = covalent_radii[atoms.numbers]
+    functions = np.exp(-np.array(_DECAYS) * (r / (radii[sender] + radii[receiver]) - 1)[:, None])
+    return (functions * ((1 - (r / _CUTOFF) ** 2) ** 2)[:, None]).sum(axis=0) / len(atoms)
+
+
+def _finding(part: str, frames: Sequence[LabelledFrame], largest: float) -> AuditFinding:
+    size = f"{largest:.4g} eV/atom" if largest >= 1 else f"{1e3 * largest:.3g} meV/atom"
+    return AuditFinding(
+        "energy-outlier",
+        "warning",
+        f"{part}: the energies of {len(frames)} frames are off by up to {size} from what composition and distances of "
+        "the other frames let expect",
+        "single wrong energies pull at everything that is learned from them, reference energies included",
+        "look at these frames: another electronic state, a calculation that did not converge, an energy of another "
+        "frame; or a structure unlike all others, which is no fault",
+        tuple(frame.frame for frame in frames),
+        {"largest_eV_per_atom": largest},
+    )

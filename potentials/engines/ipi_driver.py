@@ -1,0 +1,45 @@
+"""Potentials in i-PI, as a driver that i-PI loads by the path of this file (mode `custom`).
+
+The path: `python -c "from potentials.engines import ipi_driver; print(ipi_driver.__file__)"`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ipi.pes._ase import ASEDriver
+
+from potentials.simulation.calculator import PotentialCalculator
+
+__DRIVER_NAME__ = "potentials"
+__DRIVER_CLASS__ = "PotentialDriver"
+
+
+class PotentialDriver(ASEDriver):
+    """Energy, forces and virial for i-PI, in its atomic units.
+
+    i-PI sends positions and a cell with each step; elements and periodic directions are those of the template, so a
+    molecule needs a template without periodic directions.
+
+    Args:
+        template: a structure with the elements in i-PI's order, in any format of ASE.
+        model: model file, or `builtin:ethanol`.
+        device: "cpu", "cuda" or "auto".
+        skin: A, as of `PotentialCalculator`.
+        options: of i-PI's `ASEDriver`.
+
+    Raises:
+        SimulationError: the device does not exist.
+        ModelFileError: the model file cannot be read.
+    """
+
+    def __init__(
+        self, template: str, model: str, device: str = "cpu", skin: float = 0.5, *args: Any, **options: Any
+    ) -> None:
+        self.model, self.device, self.skin = model, device, skin
+        super().__init__(template, *args, **options)
+
+    def check_parameters(self) -> None:
+        """Read the template and load the model; called by i-PI."""
+        super().check_parameters()
+        self.ase_calculator = PotentialCalculator(self.model, device=self.device, skin=self.skin)

@@ -1,0 +1,71 @@
+"""Potentials in OpenMM-ML, entry point group `openmmml.potentials`: `MLPotential("potentials", modelPath=...)`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import openmm
+import openmm.app
+from openmmml.mlpotential import MLPotentialImplFactory
+from openmmml.models.asepotential import ASEPotentialImpl
+
+from potentials.errors import SimulationError
+
+
+class PotentialImpl(ASEPotentialImpl):
+    """Forces of a model file on the atoms of an OpenMM system.
+
+    Args:
+        name: under which OpenMM-ML asked for it.
+        model_path: model file, or `builtin:ethanol`.
+        options: of `PotentialCalculator`, such as `device`.
+
+    Raises:
+        SimulationError: the device does not exist.
+        ModelFileError: the model file cannot be read.
+    """
+
+    def __init__(self, name: str, model_path: str | Path, **options: Any) -> None:
+        # OpenMM-ML loads this file whenever it is imported: PyTorch is not for those who use other potentials.
+        from potentials.simulation.calculator import PotentialCalculator
+
+        super().__init__(name)
+        self.calculator = PotentialCalculator(model_path, **options)
+
+    def addForces(
+        self,
+        topology: openmm.app.Topology,
+        system: openmm.System,
+        atoms: Iterable[int] | None,
+        forceGroup: int,
+        **args: Any,
+    ) -> None:
+        """Add a `PythonForce` on these atoms (None: on all) to the system; called by OpenMM-ML.
+
+        OpenMM's units hold outside, eV and A inside. The force is periodic where the topology has box vectors.
+        """
+        super().addForces(topology, system, atoms, forceGroup, **{"calculator": self.calculator, **args})
+
+    def getMLLongRange(self) -> bool:
+        """Whether interactions reach beyond a cutoff: they do not."""
+        return False
+
+
+class PotentialFactory(MLPotentialImplFactory):
+    """What OpenMM-ML makes potentials of this package with."""
+
+    def createImpl(self, name: str, **args: Any) -> PotentialImpl:
+        """Load `modelPath`; further arguments are those of `PotentialCalculator`; called by OpenMM-ML.
+
+        Raises:
+            SimulationError: there is no `modelPath`.
+        """
+        options = dict(args)
+        path = options.pop("modelPath", None)
+        if path is None:
+            raise SimulationError(
+                f'MLPotential("{name}") needs the model file: MLPotential("{name}", modelPath="best.potential")'
+            )
+        return PotentialImpl(name, path, **options)

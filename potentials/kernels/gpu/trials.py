@@ -1,0 +1,183 @@
+"""Kernels for GPUs are tried before they are used: on a small problem, against plain PyTorch.
+
+A test can run them in Triton's interpreter only; what a compiler makes of them on a kind of device is known there. So
+each kernel is tried at its first use in a process: for one table, number of channels and precision, on one kind of
+device.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import subprocess
+from collections.abc import Callable
+from functools import cache, partial
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from potentials.errors import OperatorError
+from potentials.kernels import reference
+from potentials.kernels.gpu import backend
+from potentials.kernels.tables import ManyBodyTable, MessageTable
+from potentials.kernels.topology import EdgeTopology
+
+logger = logging.getLogger("potentials.kernels")
+
+TRIED = (
+    *("message_sum", "message_gradients", "message_tangents"),
+    *("many_body", "many_body_gradients", "many_body_tangents"),
+)
+"""What Triton computes."""
+TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-10}
+"""Largest difference from the reference, relative to the largest number of a result or to 1."""
+
+_FINDINGS: dict[tuple[object, ...], str | None] = {}
+"""What is wrong with each kernel that was tried; None where nothing is."""
+_WARNED: set[tuple[str, str]] = set()
+
+
+def tried_kernels(is_strict: bool) -> SimpleNamespace:
+    """The functions of `gpu.backend`, each tried at its first use.
+
+    Args:
+        is_strict: refuse a kernel that fails; otherwise the reference stands in for it, with one warning.
+    """
+    functions = {name: getattr(backend, name) for name in backend.__all__}
+    return SimpleNamespace(**functions | {name: partial(_run, name, is_strict) for name in TRIED})
+
+
+def _run(operator: str, is_strict: bool, table: Any, first: Tensor, *rest: Any) -> Any:
+    """The kernel where it is right, or else the reference.
+
+    Raises:
+        OperatorError: the kernel fails and is the only one that was asked for.
+    """
+    device = _device_name(first.device)
+    shape = tuple(entry if isinstance(entry, str) else entry is None for entry in rest)
+    key = (operator, table.key, first.shape[2], first.dtype, device, shape)
+    if key not in _FINDINGS:
+        _FINDINGS[key] = _finding(operator, table, first, rest)
+    finding = _FINDINGS[key]
+    if finding is None:
+        return getattr(backend, operator)(table, first, *rest)
+    if is_strict:
+        raise OperatorError(f"{operator} by Triton on {device}: {finding}; choose train.kernels: auto or reference")
+    if (operator, device) not in _WARNED:
+        _WARNED.add((operator, device))
+        logger.warning(
+            "%s by Triton on %s: %s; plain PyTorch computes it, which is slower. train.kernels: reference (or "
+            "POTENTIALS_KERNELS=reference) uses plain PyTorch from the start",
+            *(operator, device, finding),
+        )
+    return getattr(reference, operator)(table, first, *rest)
+
+
+@cache
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+@cache
+def _failures() -> tuple[type[BaseException], ...]:
+    """What a compiler, a driver or a faulty program may end with."""
+    kinds: list[type[BaseException]] = [
+        RuntimeError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        AssertionError,
+    ]
+    kinds += [ImportError, OSError, subprocess.SubprocessError]
+    if importlib.util.find_spec("triton") is not None:
+        kinds.append(importlib.import_module("triton.errors").TritonError)
+    return tuple(kinds)
+
+
+def _finding(operator: str, table: MessageTable | ManyBodyTable, first: Tensor, rest: tuple[Any, ...]) -> str | None:
+    """What is wrong with a kernel in a call like this one; None if nothing is."""
+    arguments = (
+        _message_problem(table, first, rest)
+        if isinstance(table, MessageTable)
+        else _many_body_problem(table, first, rest)
+    )
+    exact = getattr(reference, operator)(table, *_converted(arguments, torch.float64))
+    try:
+        found = getattr(backend, operator)(table, *_converted(arguments, first.dtype))
+        return _difference(found, exact, TOLERANCE[first.dtype])
+    except torch.OutOfMemoryError:
+        raise
+    except _failures() as problem:
+        return f"it fails on a small problem ({type(problem).__name__}: {str(problem).strip()[:200]})"
+
+
+def _difference(found: Tensor | tuple[Tensor, ...], exact: Tensor | tuple[Tensor, ...], tolerance: float) -> str | None:
+    for one, other in zip(_listed(found), _listed(exact), strict=True):
+        if not (one.numel() and other.numel()):
+            continue
+        error = float((one.double() - other).abs().max() / other.abs().max().clamp(min=1))
+        # What is not a number is no small difference.
+        if not error <= tolerance:
+            return f"on a small problem it differs from plain PyTorch by {error:.1g} (relative, at most {tolerance:g})"
+    return None
+
+
+def _listed(results: Tensor | tuple[Tensor, ...]) -> list[Tensor]:
+    return [results] if isinstance(results, Tensor) else list(results)
+
+
+def _converted(arguments: list[Any], dtype: torch.dtype) -> list[Any]:
+    return [x.to(dtype) if isinstance(x, Tensor) and x.is_floating_point() else x for x in arguments]
+
+
+def _random(device: torch.device) -> Callable[..., Tensor]:
+    """Random numbers in float64, the same on every device."""
+    generator = torch.Generator("cpu").manual_seed(0)
+
+    def random(*shape: int) -> Tensor:
+        numbers = torch.randint(-256, 257, shape, generator=generator, device="cpu")
+        # A power of two as the unit: exact in float32 too, so that both precisions get equal problems.
+        return numbers.to(device, torch.float64) / 128
+
+    return random
+
+
+def _message_problem(table: MessageTable, h: Tensor, rest: tuple[Any, ...]) -> list[Any]:
+    """The arguments of a call with other numbers: 4 atoms, one of them alone, one beside its own image; an edge without
+    a reverse."""
+    random, channels, device = _random(h.device), h.shape[2], h.device
+    edges = torch.tensor([[1, 2, 0, 0, 0, 0, 1], [0, 0, 0, 0, 1, 2, 2]], device=device)
+    topology = EdgeTopology.from_edge_index(edges, 4)._replace(
+        edge_pair=torch.tensor([0, 1, 2, 2, 0, 1, 3], device=device),
+        pair_edges=torch.tensor([[0, 4], [1, 5], [2, 3], [6, 6]], device=device),
+    )
+    shapes = [
+        (4, table.sender_components, channels),
+        (7, table.harmonic_components),
+        (4, len(table.paths), channels),
+        (4, table.receiver_components, channels),
+    ]
+    # h, Y, w, g, and the directions of h, Y and w.
+    numbers = [random(*shape) for shape in (*shapes, *shapes[:3])]
+    given: list[Any] = []
+    for entry in (h, *rest):
+        if isinstance(entry, EdgeTopology):
+            given.append(topology)
+        else:
+            given.append(entry if entry is None or isinstance(entry, str) else numbers[len(given)])
+    return given
+
+
+def _many_body_problem(table: ManyBodyTable, A: Tensor, rest: tuple[Any, ...]) -> list[Any]:
+    """The arguments of a call with other numbers: 5 atoms of two of three species."""
+    random, channels, device = _random(A.device), A.shape[2], A.device
+    species = torch.tensor([2, 0, 0, 2, 0], device=device)
+    shapes = [(5, table.components, channels), (3, table.num_terms, channels)]
+    a, k = (random(*shape) for shape in shapes)
+    further = [random(5, table.outputs, channels), random(*shapes[0])]
+    numbers = [a, k, species, torch.argsort(species, stable=True), *further]
+    return [entry if isinstance(entry, str) else numbers[place] for place, entry in enumerate((A, *rest))]

@@ -1,0 +1,200 @@
+"""Constraints of ASE in dynamics and relaxation: which can be used, what they fix, and what their errors mean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.constraints import (
+    FixAtoms,
+    FixCartesian,
+    FixConstraint,
+    FixedLine,
+    FixedMode,
+    FixedPlane,
+    FixScaled,
+    dict2constraint,
+)
+from ase.io.jsonio import decode, encode
+
+from potentials.errors import SimulationError
+
+_OF_SINGLE_ATOMS = (FixAtoms, FixCartesian, FixScaled, FixedLine, FixedPlane)
+_ORDINARY_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    np.linalg.LinAlgError,
+)
+_SMALL = 1e-4
+"""A: of displacements that are as good as velocities."""
+_TOLERANCE = 1e-3
+
+
+def constraint_descriptions(atoms: Atoms) -> list[str]:
+    """What each constraint of a structure is, as JSON text: equal constraints have equal descriptions.
+
+    Raises:
+        SimulationError: a constraint cannot be stored in files.
+    """
+    return [_description(constraint) for constraint in atoms.constraints]
+
+
+def check_dynamics_constraints(atoms: Atoms) -> None:
+    """Make sure that molecular dynamics can respect the constraints of a structure, and store them.
+
+    Raises:
+        SimulationError: one cannot be used in dynamics, names atoms that are not there, or cannot be stored; the
+            message names it.
+    """
+    check_constraint_atoms(atoms)
+    advice = "remove it from the structure or use another, such as FixAtoms"
+    for constraint in atoms.constraints:
+        name = constraint_name(constraint)
+        _description(constraint)
+        try:
+            constraint.get_removed_dof(atoms)
+        except NotImplementedError as error:
+            raise SimulationError(f"ASE has no molecular dynamics with the constraint {name}; {advice}") from error
+        with constraint_errors(atoms):
+            consistent = _is_consistent(constraint, atoms)
+        if not consistent:
+            raise SimulationError(
+                f"ASE's {name} does not constrain positions and velocities of this structure alike: dynamics with it "
+                f"would conserve no energy and have a wrong temperature; {advice}"
+            )
+
+
+def _is_consistent(constraint: FixConstraint, atoms: Atoms) -> bool:
+    """Whether a small displacement d and the momenta m d are constrained alike, and momenta of zero stay zero.
+
+    Several of ASE's constraints treat momenta as they treat forces, which is right for some cells and masses only.
+    """
+    constraint = deepcopy(constraint)
+    momenta = np.zeros((len(atoms), 3))
+    constraint.adjust_momenta(atoms, momenta)
+    if momenta.any():
+        return False
+    if hasattr(constraint, "redistribute_forces_md"):
+        return True  # its displacements are made by forces that it has changed before
+    displacement = np.random.default_rng(0).standard_normal((len(atoms), 3))
+    positions = atoms.positions + _SMALL * displacement
+    constraint.adjust_positions(atoms, positions)
+    masses = atoms.get_masses()[:, None]
+    momenta = masses * displacement
+    constraint.adjust_momenta(atoms, momenta)
+    difference = (positions - atoms.positions) / _SMALL - momenta / masses
+    return bool(np.abs(difference).max() < _TOLERANCE)
+
+
+def check_constraint_atoms(atoms: Atoms) -> None:
+    """Make sure that the constraints of a structure name atoms that it has.
+
+    Raises:
+        SimulationError: one does not; the message names it.
+    """
+    count = len(atoms)
+    for constraint in atoms.constraints:
+        indices = np.atleast_1d(np.asarray(_indices(constraint), dtype=int))
+        strangers = sorted({int(index) for index in indices if not -count <= index < count})
+        if strangers:
+            raise SimulationError(
+                f"the constraint {constraint_name(constraint)} names atom {strangers[0]}, but the structure has "
+                f"{count} atoms, counted from 0; correct or remove the constraint"
+            )
+        if isinstance(constraint, FixedMode) and constraint.mode.size != 3 * count:
+            raise SimulationError(
+                f"the constraint FixedMode is for {constraint.mode.size // 3} atoms, but the structure has {count}; "
+                "correct or remove the constraint"
+            )
+
+
+def removed_degrees_of_freedom(atoms: Atoms) -> int:
+    """How many of the 3N momenta the constraints of a structure fix.
+
+    Constraints of single atoms are counted by the rank of what they leave of each atom's momentum, so that atoms named
+    by several constraints count once. The others are counted by ASE, which is right where they do not overlap, except
+    for `FixedMode`, which fixes one.
+    """
+    momenta = np.zeros((3, len(atoms), 3))
+    removed = 0
+    with constraint_errors(atoms):
+        for axis in range(3):
+            momenta[axis, :, axis] = 1.0
+            for constraint in atoms.constraints:
+                if isinstance(constraint, _OF_SINGLE_ATOMS):
+                    constraint.adjust_momenta(atoms, momenta[axis])
+        for constraint in atoms.constraints:
+            if isinstance(constraint, FixedMode):
+                removed += 1
+            elif not isinstance(constraint, _OF_SINGLE_ATOMS):
+                removed += int(constraint.get_removed_dof(atoms))
+    ranks = np.linalg.matrix_rank(momenta.transpose(1, 0, 2), tol=1e-6)
+    return min(removed + int((3 - ranks).sum()), 3 * len(atoms))
+
+
+def constraint_name(constraint: FixConstraint) -> str:
+    """What messages call a constraint."""
+    return type(constraint).__name__
+
+
+@contextmanager
+def constraint_errors(atoms: Atoms) -> Iterator[None]:
+    """Within it, what ASE's constraints raise, such as that they do not converge, becomes an error for users.
+
+    Raises:
+        SimulationError: as said.
+    """
+    try:
+        yield
+    except _ORDINARY_ERRORS as error:
+        if not _raised_by_constraints(error):
+            raise
+        names = ", ".join(sorted({constraint_name(constraint) for constraint in atoms.constraints}))
+        reason = str(error) or type(error).__name__
+        raise SimulationError(
+            f"the constraints of the structure ({names}) cannot be satisfied; ASE says: {reason}. Check the atoms and "
+            "values they name, take a shorter time step, or remove them"
+        ) from error
+
+
+def _description(constraint: FixConstraint) -> str:
+    name = constraint_name(constraint)
+    try:
+        text = encode(constraint.todict())
+        stored: Any = decode(text)
+        dict2constraint(stored)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise SimulationError(
+            f"the constraint {name} cannot be stored in a trajectory, so the run could not be continued; remove it "
+            "from the structure or use another, such as FixAtoms"
+        ) from error
+    return json.dumps(json.loads(text), sort_keys=True)
+
+
+def _indices(constraint: FixConstraint) -> Any:
+    if not hasattr(constraint, "get_indices"):
+        return getattr(constraint, "indices", [])
+    return constraint.get_indices()
+
+
+def _raised_by_constraints(error: BaseException) -> bool:
+    """Whether ASE's constraints raised the error, or what they called, but for the calculator."""
+    traceback, inside = error.__traceback__, False
+    while traceback is not None:
+        module = str(traceback.tb_frame.f_globals.get("__name__", ""))
+        if module.startswith("ase.constraints"):
+            inside = True
+        elif inside and module.startswith(("potentials.", "torch.")):
+            return False  # some constraints ask the calculator
+        traceback = traceback.tb_next
+    return inside
