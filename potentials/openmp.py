@@ -2,7 +2,8 @@
 
 GCC's library, which PyTorch brings on Linux, lets a thread wait some 300 000 rounds, milliseconds. Where other
 processes want the processors, a thread that waits keeps the one from running that it waits for: a step of 64 atoms that
-takes 8 ms alone takes hundreds. Threads that sleep at once are woken within microseconds.
+takes 8 ms alone takes hundreds. Threads that sleep after some microseconds are woken within microseconds; to sleep at once
+costs a third of such a step on a quiet machine.
 
 The library reads its settings once, when it is loaded, so they are made when this package is imported, before PyTorch.
 """
@@ -14,8 +15,8 @@ import sys
 
 VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 """The user's own settings; any of them is left alone."""
-SPIN_COUNT = "0"
-"""Rounds of waiting at full speed: threads sleep at once, and are woken for the next kernel."""
+SPIN_COUNT = "1000"
+"""Rounds of waiting at full speed, some microseconds; then threads sleep, and are woken for the next kernel."""
 
 _state = {"waiting": "the OpenMP library's own"}
 
