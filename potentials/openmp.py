@@ -2,8 +2,8 @@
 
 GCC's library, which PyTorch brings on Linux, lets a thread wait some 300 000 rounds, milliseconds. Where other
 processes want the processors, a thread that waits keeps the one from running that it waits for: a step of 64 atoms that
-takes 8 ms alone takes hundreds. Threads that sleep after some microseconds are woken within microseconds; to sleep at once
-costs a third of such a step on a quiet machine.
+takes 8 ms alone takes hundreds. Threads that sleep after some microseconds are woken within microseconds; to sleep
+at once costs a third of such a step on a quiet machine.
 
 The library reads its settings once, when it is loaded, so they are made when this package is imported, before PyTorch.
 """
