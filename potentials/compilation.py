@@ -88,7 +88,7 @@ def _search(potential: Potential, networks: nn.Module) -> tuple[nn.Module, Compi
     exact.precision, exact.model = "float64", networks
     clusters = [rattled_cluster(potential.elements, scale) for scale in _SCALES]
     wanted: list[torch.Tensor] = []
-    error = float("inf")
+    radial = error = float("inf")
     for knots in _KNOTS:
         model = tabulated(networks, knots)
         radial = largest_error(networks, model)
@@ -108,8 +108,8 @@ def _search(potential: Potential, networks: nn.Module) -> tuple[nn.Module, Compi
             )
             return model, Compilation(knots, radial, error, note)
     raise PotentialsError(
-        f"splines of {_KNOTS[-1]} knots are {radial:.1g} of the largest values away from the radial networks and "
-        f"change forces by {error:.1g} eV/A; at most {radial_tolerance:g} and {force_tolerance:g} eV/A are accepted"
+        f"splines of {_KNOTS[-1]} knots are {radial:.1g} of the largest values away from the radial networks (at most "
+        f"{radial_tolerance:g} is accepted), or change forces by more than {force_tolerance:g} eV/A"
     )
 
 

@@ -251,8 +251,8 @@ class Potential(nn.Module):
         """An independent copy, without going through the model file."""
         copied = self.__class__.__new__(self.__class__)
         memo[id(self)] = copied
-        memo[id(self.compiled_form)] = None
-        copied.__setstate__(copy.deepcopy(self.__dict__, memo))
+        # The compiled form is made again when it is needed.
+        copied.__setstate__(copy.deepcopy(self.__dict__ | {"compiled_form": None}, memo))
         return copied
 
     def __copy__(self) -> Potential:

@@ -15,6 +15,16 @@ _AUTOCAST_DEVICES = ("cpu", "cuda")
 
 
 @contextmanager
+def own_precision() -> Iterator[None]:
+    """Compute in the precision of the arguments, whatever `torch.autocast` surrounds this, on a CPU or GPU."""
+    with ExitStack() as stack:
+        for device in _AUTOCAST_DEVICES:
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        yield
+
+
+@contextmanager
 def plain_torch_state() -> Iterator[None]:
     """Without inference mode and autocast, and with the CPU as the default device, while the context lasts.
 
@@ -28,9 +38,7 @@ def plain_torch_state() -> Iterator[None]:
     with ExitStack() as stack:
         if torch.is_inference_mode_enabled():
             stack.enter_context(torch.inference_mode(False))
-        for device in _AUTOCAST_DEVICES:
-            if torch.is_autocast_enabled(device):
-                stack.enter_context(torch.autocast(device, enabled=False))
+        stack.enter_context(own_precision())
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         yield

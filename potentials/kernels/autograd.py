@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from potentials.errors import OperatorError
-from potentials.kernels.transforms import is_autocast, is_transformed, own_precision
+from potentials.kernels.transforms import is_autocast, is_transformed
+from potentials.torch_state import own_precision
 
 
 def register_operator(

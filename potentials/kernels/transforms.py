@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import Any, TypeVar
 
@@ -46,13 +45,3 @@ def kept_constants(maxsize: int) -> Callable[[Callable[..., _Result]], Callable[
 def is_autocast() -> bool:
     """Whether `torch.autocast` surrounds this, on any device."""
     return torch._C._is_any_autocast_enabled()
-
-
-@contextmanager
-def own_precision() -> Iterator[None]:
-    """Compute in the precision of the arguments, whatever `torch.autocast` surrounds this, on a CPU or GPU."""
-    with ExitStack() as stack:
-        for device in ("cpu", "cuda"):
-            if torch.is_autocast_enabled(device):
-                stack.enter_context(torch.autocast(device, enabled=False))
-        yield

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 import threading
 from collections.abc import Callable
 from functools import cache
@@ -15,13 +14,12 @@ import llvmlite
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from potentials.cache import cache_path
+from potentials.cache import cache_path, keep, kept
 
 logger = logging.getLogger("potentials.kernels")
 
 _LOCK = threading.Lock()
 _ENGINES: list[llvm.ExecutionEngine] = []  # code lives as long as its engine
-_DIGEST_BYTES = 32
 
 
 @cache
@@ -86,12 +84,12 @@ def compiled(emit: Callable[..., ir.Function], *arguments: object) -> int:
         folder = cache_folder()
         name = hashlib.sha256(_origin() + description.encode()).hexdigest()
         path = None if folder is None else folder / f"{name[:40]}.o"
-        code = None if path is None else _read(path)
+        code = None if path is None else kept(path)
         if code is None:
             logger.info("compiling kernels for this processor: %s", description)
             code = _compile(emit(*arguments))
             if path is not None:
-                _write(path, code)
+                keep(path, code)
         return _load(code)
 
 
@@ -119,23 +117,3 @@ def _load(code: bytes) -> int:
 
 FUNCTION_NAME = "potentials_kernel"
 """Of every kernel; each lives in a module of its own."""
-
-
-def _read(path: Path) -> bytes | None:
-    """The code in a file; None if there is none, or if it is not what was written."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    digest, code = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-    return code if hashlib.sha256(code).digest() == digest else None
-
-
-def _write(path: Path, code: bytes) -> None:
-    """Written aside and renamed, so that processes that start together never read half a file."""
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as aside:
-            aside.write(hashlib.sha256(code).digest() + code)
-        Path(aside.name).replace(path)
-    except OSError as error:
-        logger.warning("compiled kernels cannot be kept in %s: %s", path.parent, error)
