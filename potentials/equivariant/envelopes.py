@@ -40,8 +40,8 @@ def cosine_envelope(x: Tensor) -> ValuesAndSlopes:
 
     Evaluated as sin^2(pi (1 - x) / 2) and -pi sin(pi (1 - x) / 2) sin(pi x / 2).
     """
-    # Not a clamp: its derivative at x = 1 is that from within.
-    x = torch.where(x < 1, x, torch.ones_like(x))
+    # Not a clamp: its derivative at x = 1 is that from within, and what is not a number must stay so.
+    x = torch.where(x >= 1, torch.ones_like(x), x)
     root = torch.sin(0.5 * math.pi * (1 - x))
     return root**2, -math.pi * root * torch.sin(0.5 * math.pi * x)
 
