@@ -295,7 +295,9 @@ def edge_topology(graph: Graph) -> EdgeTopology:
 def edge_vectors(graph: Graph) -> Tensor:
     """r_e = x_receiver - x_sender + shift . cell, [E, 3] A, float64."""
     senders, receivers = graph.edge_index
-    vectors = graph.positions[receivers] - graph.positions[senders]
+    vectors = graph.positions.index_select(0, receivers) - graph.positions.index_select(0, senders)
+    if len(graph.cell) == 1:
+        return vectors + graph.cell_shifts @ graph.cell[0]
     cells = graph.cell[frame_of_node(graph)[senders]]
     return vectors + (graph.cell_shifts.unsqueeze(1) @ cells).squeeze(1)
 
@@ -321,17 +323,14 @@ def _prediction(
     energy = node_energies.new_zeros(num_frames).index_add(0, frame, node_energies)
     if gradient is None:
         return Prediction(energy, node_energies)
-    pair_virials = vectors.unsqueeze(2) * gradient.unsqueeze(1) if stress or node_virials else None
-    virial = (
-        _virial(pair_virials, frame[topology.receivers], num_frames) if stress and pair_virials is not None else None
-    )
+    virial = _virial(vectors, gradient, frame, topology, num_frames) if stress else None
     return Prediction(
         energy,
         node_energies,
         _forces(gradient, topology) if forces else None,
         None if virial is None else _stress(graph, virial),
         virial,
-        _node_virials(pair_virials, topology) if node_virials and pair_virials is not None else None,
+        _node_virials(vectors, gradient, topology) if node_virials else None,
     )
 
 
@@ -340,23 +339,35 @@ def _forces(gradient: Tensor, topology: EdgeTopology) -> Tensor:
     return zeros.index_add(0, topology.senders, gradient).index_add(0, topology.receivers, -gradient)
 
 
-def _virial(pair_virials: Tensor, frame_of_edge: Tensor, num_frames: int) -> Tensor:
-    virial = pair_virials.new_zeros(num_frames, 3, 3).index_add(0, frame_of_edge, pair_virials)
+def _virial(vectors: Tensor, gradient: Tensor, frame: Tensor, topology: EdgeTopology, num_frames: int) -> Tensor:
+    """The symmetric part of sum_e r_e (x) g_e of each frame, [F, 3, 3] eV."""
+    if num_frames == 1:
+        virial = (vectors.transpose(0, 1) @ gradient).unsqueeze(0)
+    else:
+        zeros = gradient.new_zeros(num_frames, 3, 3)
+        virial = zeros.index_add(0, frame[topology.receivers], _pair_virials(vectors, gradient))
     return 0.5 * (virial + virial.transpose(1, 2))
 
 
 def _stress(graph: Graph, virial: Tensor) -> Tensor:
     periodic = graph.pbc.all(dim=1)
+    first, second, third = graph.cell.unbind(1)
+    volume = (first * torch.linalg.cross(second, third)).sum(1).abs()
     # The placeholder volume keeps derivatives of the frames without a stress finite.
-    volume = torch.where(periodic, torch.linalg.det(graph.cell).abs(), torch.ones_like(graph.cell[:, 0, 0]))
+    volume = torch.where(periodic, volume, torch.ones_like(volume))
     stress = virial / volume.to(virial.dtype)[:, None, None]
     return torch.where(periodic[:, None, None], stress, torch.full_like(stress, torch.nan))
 
 
-def _node_virials(pair_virials: Tensor, topology: EdgeTopology) -> Tensor:
-    half = 0.5 * pair_virials
+def _node_virials(vectors: Tensor, gradient: Tensor, topology: EdgeTopology) -> Tensor:
+    half = 0.5 * _pair_virials(vectors, gradient)
     zeros = half.new_zeros(topology.num_nodes, 3, 3)
     return zeros.index_add(0, topology.senders, half).index_add(0, topology.receivers, half)
+
+
+def _pair_virials(vectors: Tensor, gradient: Tensor) -> Tensor:
+    """r_e (x) g_e of each edge, [E, 3, 3] eV."""
+    return vectors.unsqueeze(2) * gradient.unsqueeze(1)
 
 
 def _resolved_elements(config: FamilyConfig) -> list[str]:

@@ -21,6 +21,7 @@ from potentials.kernels.gpu import backend as gpu
 from potentials.kernels.gpu.trials import tried_kernels
 
 VARIABLE = "POTENTIALS_KERNELS"
+_CHOICES = get_args(Kernels)
 _choice: list[str | None] = [None]
 _GPU_WHERE_RIGHT = tried_kernels(is_strict=False)
 _GPU_ONLY = tried_kernels(is_strict=True)
@@ -33,9 +34,8 @@ def chosen_kernels() -> str:
         PotentialsError: the variable holds something else.
     """
     choice = _choice[0] or os.environ.get(VARIABLE) or "auto"
-    if choice not in get_args(Kernels):
-        expected = ", ".join(get_args(Kernels))
-        raise PotentialsError(f"environment variable {VARIABLE}: expected one of {expected}; got {choice!r}")
+    if choice not in _CHOICES:
+        raise PotentialsError(f"environment variable {VARIABLE}: expected one of {', '.join(_CHOICES)}; got {choice!r}")
     return choice
 
 
@@ -60,7 +60,7 @@ def implementation(tensor: Tensor) -> ModuleType | SimpleNamespace:
         PotentialsError: the implementation that was asked for does not serve this device or precision.
     """
     choice = chosen_kernels()
-    on_cpu = tensor.device.type == "cpu" and tensor.dtype in cpu.DTYPES
+    on_cpu = tensor.is_cpu and tensor.dtype in cpu.DTYPES
     if choice == "auto":
         if on_cpu:
             return cpu

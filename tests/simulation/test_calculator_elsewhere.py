@@ -74,13 +74,25 @@ def test_models_pickle_too(case: Case) -> None:
 
 
 @pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
-def test_processes(method: str) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_processes(method: str, threads: int) -> None:
+    """Also after this process has computed on several threads, which forked ones do not have."""
     calculator = potentials.load("builtin:ethanol").calculator()
     tasks = [(calculator, atoms) for atoms in ethanols(4)]
-    expected = [results_of(task) for task in tasks]
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(method)) as pool:
-        found = list(pool.map(results_of, tasks, timeout=120))
+    earlier = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        torch.ones(10**6).add_(1)
+        expected = [results_of(task) for task in tasks]
+        found = results_in_processes(method, tasks)
+    finally:
+        torch.set_num_threads(earlier)
     assert all(same(*pair) for pair in zip(found, expected, strict=True))
+
+
+def results_in_processes(method: str, tasks: list[tuple[PotentialCalculator, Atoms]]) -> list[tuple[float, np.ndarray]]:
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(method)) as pool:
+        return list(pool.map(results_of, tasks, timeout=120))
 
 
 def test_atoms_with_a_calculator_pickle() -> None:

@@ -86,7 +86,7 @@ def _turned(table: MixingTable, weight: Tensor) -> Tensor:
     rows = weight.shape[0] * mixing_kernels.outer_tiles(table.channels_in)
     if weight.numel():
         code = _turning_code(_mixing_kernel(table, True, 1.0, False), table.channels_in, bits_of(weight))
-        run_rows(code, rows, [tensor.data_ptr() for tensor in kept])
+        run_rows(code, rows, [tensor.data_ptr() for tensor in kept], weight.numel())
     return kept[1]
 
 
@@ -98,7 +98,8 @@ def _run_mixing(
     kept = (x, weight, order, species)
     addresses = [0 if tensor is None else tensor.data_ptr() for tensor in kept]
     rows = -(-x.shape[0] // mixing_kernels.ATOM_BLOCK)
-    run_rows(_mixing_code(kernel, bits_of(x)), rows, [*addresses, x.shape[0], result.data_ptr()])
+    work = x.numel() * result.shape[2]
+    run_rows(_mixing_code(kernel, bits_of(x)), rows, [*addresses, x.shape[0], result.data_ptr()], work)
 
 
 def block_mix_outer(

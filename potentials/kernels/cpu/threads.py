@@ -21,6 +21,8 @@ from torch import Tensor
 
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _CHUNKS_PER_THREAD = 8
+_WORTH_A_TEAM = 2**18
+"""Multiplications below which waking other threads takes longer than the work, some ten microseconds."""
 
 
 @cache
@@ -55,17 +57,18 @@ def bits_of(tensor: Tensor) -> int:
     return tensor.element_size() * 8
 
 
-def run_rows(address: int, rows: int, words: Sequence[int]) -> None:
+def run_rows(address: int, rows: int, words: Sequence[int], work: int = _WORTH_A_TEAM) -> None:
     """Run the kernel at an address over all rows, on `torch.get_num_threads()` threads.
 
     Args:
         address: of the compiled function.
         rows: how many there are.
         words: the kernel's own parameters: addresses and whole numbers.
+        work: about how many multiplications there are; a little work is done by the calling thread alone.
     """
     if rows == 0:
         return
-    threads = min(torch.get_num_threads(), rows)
+    threads = min(torch.get_num_threads(), rows) if work >= _WORTH_A_TEAM else 1
     taken = rows if threads == 1 else max(1, rows // (threads * _CHUNKS_PER_THREAD))
     block = (ctypes.c_int64 * (3 + len(words)))(0, rows, taken, *words)
     argument = ctypes.addressof(block)
