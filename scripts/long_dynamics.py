@@ -86,6 +86,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1_000_000, help="steps of all runs together")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--temperature", type=float, default=600.0)
+    parser.add_argument("--families", nargs="+", choices=list(MODELS), default=list(MODELS), help="in this order")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     data, start = options.folder / "crystals.xyz", options.folder / "start.xyz"
@@ -94,9 +95,9 @@ def main() -> None:
     crystal = bulk("Cu", "fcc", a=3.8, cubic=True)
     crystal.symbols[:2] = "Au"
     ase.io.write(start, crystal, format="extxyz")
-    steps = -(-options.steps // (len(MODELS) * options.seeds))
+    steps = -(-options.steps // (len(options.families) * options.seeds))
     failed = 0
-    for family in MODELS:
+    for family in options.families:
         model = trained(options.folder, family, data)
         for seed in range(options.seeds):
             output = options.folder / f"{family}-{seed}.traj"
@@ -111,7 +112,7 @@ def main() -> None:
                 f"{family} seed {seed}: {steps} steps, exit code {done.returncode}, {duration:.0f} s {reason}",
                 flush=True,
             )
-    print(f"{steps * len(MODELS) * options.seeds} steps, {failed} runs failed")
+    print(f"{steps * len(options.families) * options.seeds} steps, {failed} runs failed")
     sys.exit(failed > 0)
 
 
