@@ -8,7 +8,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 PAGES = {
-    "README.md": "/accuracy-and-speed.md",
+    "README.md": "/index.md",
     "CONTRIBUTING.md": "/contributing.md",
     "CHANGELOG.md": "/changelog.md",
 }
