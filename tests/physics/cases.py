@@ -1,4 +1,7 @@
-"""Which configurations of each family the physics suite runs. A new family joins by adding an entry to `VARIANTS`."""
+"""Which configurations of each family the physics suite runs. A new family joins by adding an entry to `VARIANTS`.
+
+The first variant of each family is part of `make test`, the others are part of `make test-all`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import torch
 from physics.structures import ELEMENTS
 
@@ -286,3 +290,12 @@ def cases() -> list[Case]:
         for family in shipped_families()
         for name, variant in VARIANTS.get(family, {}).items()
     ]
+
+
+def case_parameters() -> list[Any]:
+    """All variants as parameters of a test; those after the first of a family are marked slow."""
+    found: list[Any] = []
+    for case in cases():
+        is_first = case.name == next(iter(VARIANTS[case.family]))
+        found.append(pytest.param(case, id=str(case), marks=[] if is_first else pytest.mark.slow))
+    return found
