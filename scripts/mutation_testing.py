@@ -1,0 +1,194 @@
+"""Change the program in small ways and see whether the tests notice.
+
+    python scripts/mutation_testing.py build/mutants --mutants 100 --seed 0
+
+draws mutants of the files in `GROUPS`, evenly from each group, applies one at a time to a copy of the repository, and
+runs the tests there until one fails: first those of the group, then all of `make test`, then those of `make test-all`. A
+mutant that survives the last is a gap in the tests, or changes nothing that can be observed. Results go to
+`results.csv`, and a run that was interrupted continues. A script of our own, because mutmut and Cosmic Ray draw no
+seeded sample, and rewrite functions in ways that the cache of compiled kernels and `torch.library` refuse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import csv
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+GROUPS: dict[str, tuple[list[str], list[str]]] = {
+    "kernels": (["potentials/kernels/**/*.py"], ["tests/kernels", "tests/models/test_kernel_agreement.py"]),
+    "potential": (
+        ["potentials/potential*.py", "potentials/potential/*.py"],
+        ["tests/test_potential.py", "tests/physics"],
+    ),
+    "losses": (["potentials/training/loss*.py", "potentials/training/module.py"], ["tests/training/test_losses.py"]),
+    "labels": (["potentials/data/label*.py", "potentials/data/label/*.py"], ["tests/data"]),
+}
+"""Files to change, and the tests that are most likely to notice."""
+COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+OPERATIONS: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.Mult,
+    ast.Pow: ast.Mult,
+}
+TIME_LIMIT = 3600.0
+"""Seconds; tests that a mutant keeps from ending have noticed it."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change: of a file, in a line, with the text of the whole file after it."""
+
+    group: str
+    path: str
+    line: int
+    change: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        """What tells it from all others."""
+        return f"{self.path}:{self.line}: {self.change}"
+
+
+def sites(tree: ast.Module) -> Iterator[tuple[ast.AST, Callable[[], None], Callable[[], None]]]:
+    """The places of a module that can be changed: the node, what changes it, and what changes it back."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
+            yield node, *replacement(node.ops, 0, COMPARISONS[type(node.ops[0])]())
+        elif isinstance(node, ast.BinOp) and type(node.op) in OPERATIONS and not joins_text(node):
+            yield node, *replacement(node.__dict__, "op", OPERATIONS[type(node.op)]())
+        elif isinstance(node, ast.BoolOp):
+            yield node, *replacement(node.__dict__, "op", ast.Or() if isinstance(node.op, ast.And) else ast.And())
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            yield node, *replacement(node.__dict__, "op", ast.UAdd())
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            yield node, *replacement(node.__dict__, "operand", ast.UnaryOp(ast.Not(), node.operand))
+        elif isinstance(node, ast.Constant) and type(node.value) in (int, float, bool):
+            changed = not node.value if isinstance(node.value, bool) else node.value + 1
+            yield node, *replacement(node.__dict__, "value", changed)
+
+
+def joins_text(node: ast.BinOp) -> bool:
+    """Whether text is put together or formatted: no arithmetic."""
+    return any(
+        isinstance(side, ast.JoinedStr) or (isinstance(side, ast.Constant) and isinstance(side.value, str))
+        for side in (node.left, node.right)
+    )
+
+
+def replacement(where: dict | list, key: str | int, new: object) -> tuple[Callable[[], None], Callable[[], None]]:
+    """What puts something in the place of what is there, and what puts that back."""
+    old = where[key]
+    return lambda: where.__setitem__(key, new), lambda: where.__setitem__(key, old)
+
+
+def mutants_of(group: str, path: Path) -> list[Mutant]:
+    """All changes of a file."""
+    source = path.read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    found = []
+    for node, change, restore in sites(tree):
+        before = ast.unparse(node)
+        change()
+        after, text = ast.unparse(node), ast.unparse(tree)
+        restore()
+        line: int = node.lineno  # type: ignore[attr-defined]
+        found.append(Mutant(group, str(path.relative_to(REPOSITORY)), line, f"{before} -> {after}", text))
+    return found
+
+
+def drawn(number: int, seed: int) -> list[Mutant]:
+    """A sample, evenly from the groups."""
+    generator = random.Random(seed)
+    chosen: list[Mutant] = []
+    for position, (group, (patterns, _)) in enumerate(GROUPS.items()):
+        files = sorted({path for pattern in patterns for path in REPOSITORY.glob(pattern)})
+        found = [mutant for path in files for mutant in mutants_of(group, path)]
+        share = number // len(GROUPS) + (position < number % len(GROUPS))
+        chosen += generator.sample(found, min(share, len(found)))
+    return chosen
+
+
+def fails(copy: Path, arguments: list[str]) -> bool:
+    """Whether one of the tests fails in the copy, or does not end."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=TIME_LIMIT, check=False)
+    except subprocess.TimeoutExpired:
+        return True
+    return done.returncode not in (0, 5)
+
+
+def noticed_by(mutant: Mutant, copy: Path, workers: str, everything: bool) -> str:
+    """Which tests notice a mutant first: those of its group, `make test`, `make test-all`, or none."""
+    target = copy / mutant.path
+    original = target.read_text(encoding="utf-8")
+    target.write_text(mutant.text, encoding="utf-8")
+    parallel = ["-n", workers]
+    suites = {"group": [*GROUPS[mutant.group][1], *parallel], "make test": parallel}
+    if everything:
+        suites["make test-all"] = ["-m", "slow", *parallel]
+    try:
+        return next((name for name, arguments in suites.items() if fails(copy, arguments)), "none")
+    finally:
+        target.write_text(original, encoding="utf-8")
+
+
+def main() -> None:
+    """Draw, test, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--mutants", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", default="2", help="processes of pytest")
+    parser.add_argument("--fast-only", action="store_true", help="stop after the tests of `make test`")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    results = options.folder / "results.csv"
+    rows = list(csv.reader(results.open(encoding="utf-8"))) if results.exists() else []
+    known = {row[1] for row in rows}
+    copy = options.folder.resolve() / "repository"
+    shutil.rmtree(copy, ignore_errors=True)
+    ignored = shutil.ignore_patterns(".git", ".venv*", "build", "runs", "studies", ".*_cache")
+    shutil.copytree(REPOSITORY, copy, ignore=ignored)
+    for mutant in drawn(options.mutants, options.seed):
+        if mutant.name in known:
+            continue
+        rows.append([mutant.group, mutant.name, noticed_by(mutant, copy, options.workers, not options.fast_only)])
+        with results.open("a", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerow(rows[-1])
+        print(*rows[-1], sep="  ", flush=True)
+    for group in GROUPS:
+        counted = Counter(row[2] for row in rows if row[0] == group)
+        print(f"{group:10s} {sum(counted.values()):4d} mutants, noticed by:", dict(counted))
+
+
+if __name__ == "__main__":
+    main()
