@@ -3,8 +3,8 @@
     python scripts/mutation_testing.py build/mutants --mutants 100 --seed 0
 
 draws mutants of the files in `GROUPS`, evenly from each group, applies one at a time to a copy of the repository, and
-runs the tests there until one fails: first those of the group, then all of `make test`, then those of `make test-all`. A
-mutant that survives the last is a gap in the tests, or changes nothing that can be observed. Results go to
+runs the tests there until one fails: those of the group, then those of `make test`, then those of `make test-all`.
+A mutant that survives the last is a gap in the tests, or changes nothing that can be observed. Results go to
 `results.csv`, and a run that was interrupted continues. A script of our own, because mutmut and Cosmic Ray draw no
 seeded sample, and rewrite functions in ways that the cache of compiled kernels and `torch.library` refuse.
 """
