@@ -1,6 +1,7 @@
 # Needs Python 3.11 or newer with pip and venv; everything else is installed into .venv.
 #   make quickstart                      set-up, then train, test and run a small potential (under ten minutes on 2 cores)
 #   make test                            set-up with the developers' tools, then the tests
+#   make test-all                        all tests: make test, then make test-slow (an hour on 2 cores)
 #   make test-clients                   tests of other programs that run potentials, which are installed into .venv-clients
 #   make check                           formatter, linter and type checker
 #   make docs                            the documentation site, in build/docs (open index.html)
@@ -15,7 +16,7 @@ CLIENTS := .venv-clients/.installed
 PACKAGING := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-clients check docs clean
+.PHONY: help install quickstart test test-slow test-all test-clients check docs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -50,6 +51,11 @@ quickstart: $(INSTALLED)
 
 test: $(DEVELOPER)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+test-slow: $(DEVELOPER)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+test-all: test test-slow
 
 # An environment of its own: the programs bring some 150 packages, and two of them refuse versions of the developers'.
 $(CLIENTS): $(PACKAGING) tests/clients/requirements.txt | $(BIN)/python

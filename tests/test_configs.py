@@ -67,14 +67,14 @@ TRUE_WARNINGS = {
 }
 
 
-@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
-def test_runs_a_step(file):
+@pytest.mark.parametrize("file", sorted(set(CONFIGS) - set(BENCHMARKS)), ids=lambda file: file.stem)
+def test_runs_a_step(file, tmp_path):
     config = load_config(file, ["data.batch_size=1"])
-    missing = [path for path in _files(config) if not path.exists()]
-    if missing:
-        pytest.skip(f"no {missing[0]}")
-    prepared = prepare(config)
     expected = next((words for stem, words in TRUE_WARNINGS.items() if file.stem.startswith(stem)), ())
+    if not all(path.exists() for path in _files(config)):
+        config = load_config(_beside_small_files(file, config, tmp_path), ["data.batch_size=1", "data.validation=1"])
+        expected = (*expected, "do not add up to zero")  # the forces of these files are random numbers
+    prepared = prepare(config)
     assert not [text for text in prepared.warnings if not any(words in text for words in expected)]
     assert rehearse(prepared).steps_per_epoch == len(prepared.train)
 
@@ -99,6 +99,20 @@ def test_a_benchmark_reads_what_is_fetched(file):
     assert f"potentials data fetch {_data_set(file)}" in file.read_text()
     for path in _files(load_config(file)):
         assert path.parent == REPOSITORY / "data" / _data_set(file)
+
+
+def _beside_small_files(file: Path, config: RunConfig, folder: Path) -> Path:
+    """A copy of a configuration that finds small files where the published ones would be."""
+    copy = folder / file.relative_to(REPOSITORY.parent)
+    copy.parent.mkdir(parents=True)
+    shutil.copy(file, copy)
+    (data,) = {path.parent for path in _files(config)}
+    (folder / "published").mkdir()
+    target = folder / data.relative_to(REPOSITORY.parent)
+    target.mkdir(parents=True)
+    for stem, frames in public_data_set(data.name).convert(_published(data.name, folder / "published")):
+        write_structures(target / f"{stem}.xyz", frames)
+    return copy
 
 
 def _published(name: str, folder: Path) -> dict[str, Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 import struct
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from ase import Atoms
+from ordinary_user import folder_of_root, ordinary_user
 from physics.cases import Case, cases
 from physics.evaluation import Result, predict
 from physics.structures import STRUCTURES, ethanol
@@ -418,13 +418,13 @@ def test_rewriting_alone_is_no_reason_to_refuse(saved: Path, small: Potential) -
     assert model_file.load(saved).config == small.config
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-def test_a_folder_that_cannot_be_written(small: Potential, tmp_path: Path) -> None:
-    folder = tmp_path / "locked"
-    folder.mkdir(mode=0o500)
-    with pytest.raises(ModelFileError, match="cannot write the model file"):
-        model_file.save(small, folder / "a.potential")
-    assert not list(folder.iterdir())
+def test_a_folder_that_cannot_be_written(small: Potential) -> None:
+    with folder_of_root() as root:
+        folder = root / "locked"
+        folder.mkdir(mode=0o555)
+        with ordinary_user(), pytest.raises(ModelFileError, match="cannot write the model file"):
+            model_file.save(small, folder / "a.potential")
+        assert not list(folder.iterdir())
 
 
 def test_a_folder_in_the_way(small: Potential, tmp_path: Path) -> None:

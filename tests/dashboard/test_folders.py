@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from ordinary_user import folder_of_root, ordinary_user
 from run_folders import write_run
 
 from potentials.dashboard import runs
@@ -62,12 +63,13 @@ def test_the_folder_itself_may_be_a_link(tmp_path):
     assert names(tmp_path / "link") == ["water"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_folders_that_may_not_be_read_are_told_of(tmp_path):
-    closed = write_run(tmp_path / "closed")
-    closed.chmod(0)
-    found = find_runs(Folder(tmp_path))
-    closed.chmod(0o755)
+def test_unreadable_folders_are_reported():
+    with folder_of_root() as folder:
+        closed = write_run(folder / "closed")
+        closed.chmod(0)
+        with ordinary_user():
+            found = find_runs(Folder(folder))
+        closed.chmod(0o755)
     assert any("closed" in remark for remark in found.remarks)
 
 

@@ -24,7 +24,9 @@ def results(potential: Potential, kernels: Kernels) -> tuple[Result, list[torch.
         found = predict(potential, *structures)
         prediction = potential(batch, forces=True, stress=True, create_graph=True)
         is_periodic = batch.pbc.all(dim=1)
-        squares = [(values**2).sum() for values in (prediction.energy, prediction.forces, prediction.stress[is_periodic])]
+        squares = [
+            (values**2).sum() for values in (prediction.energy, prediction.forces, prediction.stress[is_periodic])
+        ]
         gradients = torch.autograd.grad(torch.stack(squares).sum(), parameters, allow_unused=True)
     return found, [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, gradients, strict=True)]
 
