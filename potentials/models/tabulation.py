@@ -54,7 +54,7 @@ class TabulatedNetwork(nn.Module):
 
     def __init__(self, basis: RadialBasis, network: RadialMap, knots: int) -> None:
         super().__init__()
-        self.knots = knots
+        self.num_knots = knots
         self.start, self.step = _FIRST_KNOT, (basis.cutoff - _FIRST_KNOT) / (knots - 1)
         dtype = next(network.parameters()).dtype
         r = self._distances([0.0])
@@ -63,10 +63,15 @@ class TabulatedNetwork(nn.Module):
         splines = RadialSplines.from_knots(stacked, self.start, self.step)
         self.register_buffer("coefficients", splines.coefficients.to(dtype))
 
+    @property
+    def knots(self) -> Tensor:
+        """Their distances, [K] A, float64."""
+        return self.start + self.step * torch.arange(self.num_knots, dtype=torch.float64)
+
     def _distances(self, parts: Sequence[float]) -> Tensor:
         """[W, 1] A, float64: the knots, or places between them as parts of the intervals."""
-        knots = self.start + self.step * torch.arange(self.knots, dtype=torch.float64)
-        return torch.cat([knots[: self.knots - (part > 0)] + part * self.step for part in parts]).unsqueeze(1)
+        knots = self.knots
+        return torch.cat([knots[: len(knots) - (part > 0)] + part * self.step for part in parts]).unsqueeze(1)
 
     def relative_error(self, basis: RadialBasis, network: RadialMap) -> float:
         """How far the splines are from the network that they were made of.
