@@ -14,9 +14,11 @@ from potentials.cache import CACHE_VARIABLE
 from potentials.config.train import Kernels
 from potentials.errors import PotentialsError
 from potentials.kernels import reference
+from potentials.kernels.codegen.code_cache import cache_folder
+from potentials.kernels.codegen.llvm.compiler import processor
+from potentials.kernels.codegen.llvm.threads import threading_layer
+from potentials.kernels.codegen.triton.programs import is_interpreted
 from potentials.kernels.cpu import backend as cpu
-from potentials.kernels.cpu.compiler import cache_folder, processor
-from potentials.kernels.cpu.threads import threading_layer
 from potentials.kernels.gpu import backend as gpu
 from potentials.kernels.gpu.trials import tried_kernels
 
@@ -84,7 +86,7 @@ def describe_kernels(tensor: Tensor) -> str:
     if found is reference:
         return "plain PyTorch (reference)"
     if any(found is kernels for kernels in (gpu, _GPU_WHERE_RIGHT, _GPU_ONLY)):
-        return f"Triton{', interpreted' if gpu.is_interpreted() else ''}, and plain PyTorch for the rest"
+        return f"Triton{', interpreted' if is_interpreted() else ''}, and plain PyTorch for the rest"
     kept = cache_folder()
     where = (
         f"kept in {kept}" if kept else f"compiled anew in each process: no folder to keep them; set {CACHE_VARIABLE}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from potentials.kernels.duals import Dual, N
+from potentials.kernels.codegen.duals import Dual, N
 from potentials.kernels.tables import ManyBodyTable
 
 _TERMS_AT_A_TIME = 500

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from potentials.kernels.duals import Dual, N
+from potentials.kernels.codegen.duals import Dual, N
 from potentials.kernels.message_groups import Group, receivers_of
 from potentials.kernels.tables import MessageTable
 

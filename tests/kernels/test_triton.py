@@ -26,6 +26,7 @@ from potentials.config import family_config
 from potentials.data.graph import build_graph
 from potentials.errors import PotentialsError
 from potentials.kernels import MessageTable, message_sum
+from potentials.kernels.codegen.triton.programs import is_interpreted
 from potentials.kernels.dispatch import describe_kernels, implementation, use_kernels
 from potentials.kernels.gpu import backend as gpu
 from potentials.potential import Potential
@@ -37,7 +38,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 @pytest.fixture(autouse=True)
 def _interpreted() -> None:
-    assert gpu.is_interpreted()
+    assert is_interpreted()
 
 
 def check_all(table: MessageTable, edges: str, channels: int, dtype: torch.dtype = torch.float64) -> None:

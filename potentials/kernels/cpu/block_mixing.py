@@ -9,10 +9,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from potentials.kernels.codegen.llvm.compiler import compiled
+from potentials.kernels.codegen.llvm.threads import bits_of, run_rows
 from potentials.kernels.cpu import mixing_kernels
-from potentials.kernels.cpu.compiler import compiled
 from potentials.kernels.cpu.mixing_kernels import BlockMap, MixingKernel
-from potentials.kernels.cpu.threads import bits_of, run_rows
 from potentials.kernels.memory import allocate
 from potentials.kernels.tables import MixingTable
 

@@ -6,10 +6,10 @@ from functools import cache
 
 from torch import Tensor
 
+from potentials.kernels.codegen.llvm.compiler import compiled
+from potentials.kernels.codegen.llvm.threads import bits_of, run_rows
 from potentials.kernels.cpu import geometry_kernels
-from potentials.kernels.cpu.compiler import compiled
 from potentials.kernels.cpu.geometry_kernels import GeometryKernel
-from potentials.kernels.cpu.threads import bits_of, run_rows
 from potentials.kernels.memory import allocate
 from potentials.kernels.tables import HarmonicsTable
 

@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 
 from llvmlite import ir
 
-from potentials.kernels.cpu.emitter import Emitter, Number
-from potentials.kernels.cpu.functions import silu, tanh
+from potentials.kernels.codegen.llvm.emitter import Emitter, Number
+from potentials.kernels.codegen.llvm.functions import silu, tanh
 from potentials.kernels.tables import GateTable
 
 PARAMETERS = ("x", "gates", "g", "v", "v_gates", "out_first", "out_second", "out_third")

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 from llvmlite import ir
 
-from potentials.kernels.cpu.emitter import Emitter, Number
-from potentials.kernels.cpu.functions import quotient, square_root
-from potentials.kernels.duals import Dual
+from potentials.kernels.codegen.duals import Dual
+from potentials.kernels.codegen.llvm.emitter import Emitter, Number
+from potentials.kernels.codegen.llvm.functions import quotient, square_root
 from potentials.kernels.tables import HarmonicsTable
 
 PARAMETERS = ("vectors", "v", "by_Y", "by_distances", "edge_pair", "pair_edges", "out_first", "out_second")

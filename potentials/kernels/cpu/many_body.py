@@ -6,10 +6,10 @@ from functools import cache
 
 from torch import Tensor
 
+from potentials.kernels.codegen.llvm.compiler import compiled
+from potentials.kernels.codegen.llvm.threads import bits_of, run_rows
 from potentials.kernels.cpu import many_body_kernels
-from potentials.kernels.cpu.compiler import compiled
 from potentials.kernels.cpu.many_body_kernels import NODE_BLOCK, ManyBodyKernel, channel_parts
-from potentials.kernels.cpu.threads import bits_of, run_rows
 from potentials.kernels.memory import allocate
 from potentials.kernels.species_blocks import SpeciesBlocks
 from potentials.kernels.tables import ManyBodyTable

@@ -12,9 +12,9 @@ from typing import Literal
 
 from llvmlite import ir
 
-from potentials.kernels.cpu.compiler import register_bits
-from potentials.kernels.cpu.emitter import Emitter, Number
-from potentials.kernels.duals import Dual
+from potentials.kernels.codegen.duals import Dual
+from potentials.kernels.codegen.llvm.compiler import register_bits
+from potentials.kernels.codegen.llvm.emitter import Emitter, Number
 from potentials.kernels.many_body_formulas import Coefficient, differentiate, evaluate, monomials, pieces_of, tree_of
 from potentials.kernels.tables import ManyBodyTable
 

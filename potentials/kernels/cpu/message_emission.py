@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from potentials.kernels.cpu.emitter import Emitter, Number
-from potentials.kernels.duals import Dual
+from potentials.kernels.codegen.duals import Dual
+from potentials.kernels.codegen.llvm.emitter import Emitter, Number
 from potentials.kernels.message_call import MessageKernel
 from potentials.kernels.message_formulas import TOLERANCE, coupling_columns
 from potentials.kernels.tables import MessageTable

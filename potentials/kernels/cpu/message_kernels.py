@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 from llvmlite import ir
 
-from potentials.kernels.cpu.emitter import Number, Variable
+from potentials.kernels.codegen.duals import Dual
+from potentials.kernels.codegen.llvm.emitter import Number, Variable
 from potentials.kernels.cpu.message_emission import Couplings, Emission, Weights
 from potentials.kernels.cpu.pair_kernels import emit_pair_sums
 from potentials.kernels.cpu.splines import Splines
-from potentials.kernels.duals import Dual
 from potentials.kernels.message_call import MessageKernel
 from potentials.kernels.message_formulas import receiver_terms, sender_terms
 from potentials.kernels.message_groups import Group, receiver_groups, sender_groups

@@ -6,9 +6,9 @@ from functools import cache
 
 from torch import Tensor
 
+from potentials.kernels.codegen.llvm.compiler import compiled
+from potentials.kernels.codegen.llvm.threads import bits_of, run_rows
 from potentials.kernels.cpu import message_emission, message_kernels
-from potentials.kernels.cpu.compiler import compiled
-from potentials.kernels.cpu.threads import bits_of, run_rows
 from potentials.kernels.message_call import MessageCall, MessageKernel
 from potentials.kernels.tables import MessageTable, RadialSplines
 from potentials.kernels.topology import EdgeTopology

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from llvmlite import ir
 
-from potentials.kernels.cpu.emitter import Emitter, Number, Variable
-from potentials.kernels.cpu.panels import VECTORS, panel, panels
+from potentials.kernels.codegen.llvm.emitter import Emitter, Number, Variable
+from potentials.kernels.codegen.llvm.panels import VECTORS, panel, panels
 
 PARAMETERS = ("x", "weight", "order", "species", "atoms", "y")
 TURNING_PARAMETERS = ("weight", "turned")

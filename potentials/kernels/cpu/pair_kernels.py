@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from llvmlite import ir
 
-from potentials.kernels.cpu.emitter import Number, Variable
+from potentials.kernels.codegen.duals import Dual, add
+from potentials.kernels.codegen.llvm.emitter import Number, Variable
 from potentials.kernels.cpu.message_emission import Emission, Weights
 from potentials.kernels.cpu.splines import Splines
-from potentials.kernels.duals import Dual, add
 from potentials.kernels.message_formulas import moments
 from potentials.kernels.message_groups import Group, harmonic_groups
 

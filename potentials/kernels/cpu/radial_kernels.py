@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from llvmlite import ir
 
-from potentials.kernels.cpu.emitter import Emitter, Number
-from potentials.kernels.cpu.functions import silu
-from potentials.kernels.cpu.panels import VECTORS, panel, panels
+from potentials.kernels.codegen.llvm.emitter import Emitter, Number
+from potentials.kernels.codegen.llvm.functions import silu
+from potentials.kernels.codegen.llvm.panels import VECTORS, panel, panels
 
 PAIR_BLOCK = 12
 """Pairs that are a row of work; they share what is read of the matrices."""

@@ -9,10 +9,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from potentials.kernels.codegen.llvm.compiler import compiled
+from potentials.kernels.codegen.llvm.threads import bits_of, run_rows
 from potentials.kernels.cpu import radial_kernels, row_kernels
-from potentials.kernels.cpu.compiler import compiled
 from potentials.kernels.cpu.radial_kernels import ELEMENT_BLOCK, PAIR_BLOCK, RadialKernel
-from potentials.kernels.cpu.threads import bits_of, run_rows
 
 
 @cache

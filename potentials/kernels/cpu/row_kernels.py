@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from potentials.kernels.cpu.emitter import Emitter, Variable
+from potentials.kernels.codegen.llvm.emitter import Emitter, Variable
 
 PARAMETERS = ("left", "right", "out")
 

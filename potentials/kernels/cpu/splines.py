@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from potentials.kernels.cpu.emitter import Number
-from potentials.kernels.cpu.functions import multiply_add
+from potentials.kernels.codegen.duals import Dual
+from potentials.kernels.codegen.llvm.emitter import Number
+from potentials.kernels.codegen.llvm.functions import multiply_add
 from potentials.kernels.cpu.message_emission import Emission, Weights
-from potentials.kernels.duals import Dual
 
 _STACK_NUMBERS = 8192
 

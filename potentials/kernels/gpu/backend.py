@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-
 import torch
 from torch import Tensor
 
+from potentials.kernels.codegen.triton.programs import can_run_on
 from potentials.kernels.gpu.many_body import many_body, many_body_gradients, many_body_tangents
 from potentials.kernels.gpu.message_passing import message_gradients, message_sum, message_tangents
 from potentials.kernels.reference import (
@@ -37,7 +35,6 @@ __all__ = [
     "gate",
     "gate_gradients",
     "gate_tangents",
-    "is_interpreted",
     "many_body",
     "many_body_gradients",
     "many_body_tangents",
@@ -55,13 +52,6 @@ __all__ = [
 _DTYPES = (torch.float32, torch.float64)
 
 
-def is_interpreted() -> bool:
-    """Whether Triton runs its kernels in Python, on a CPU, slowly: TRITON_INTERPRET=1, which tests use."""
-    return os.environ.get("TRITON_INTERPRET") == "1"
-
-
 def serves(tensor: Tensor) -> bool:
-    """Whether Triton is there and runs on a tensor's device."""
-    if tensor.dtype not in _DTYPES or importlib.util.find_spec("triton") is None:
-        return False
-    return tensor.device.type == "cuda" or is_interpreted()
+    """Whether Triton computes with tensors like this one."""
+    return tensor.dtype in _DTYPES and can_run_on(tensor.device)

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from potentials.kernels.gpu.compiler import load_functions
+from potentials.kernels.codegen.triton.compiler import load_functions
+from potentials.kernels.codegen.triton.programs import block_of
 from potentials.kernels.gpu.many_body_kernels import ARRAYS, TritonManyBodyKernel, write
-from potentials.kernels.gpu.message_passing import block_of
 from potentials.kernels.species_blocks import SpeciesBlocks
 from potentials.kernels.tables import ManyBodyTable
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from potentials.kernels.duals import Dual
-from potentials.kernels.gpu.emitter import Source, Term
+from potentials.kernels.codegen.duals import Dual
+from potentials.kernels.codegen.triton.emitter import Source, Term
 from potentials.kernels.many_body_formulas import Coefficient, differentiate, evaluate, pieces_of, tree_of
 from potentials.kernels.tables import ManyBodyTable
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from potentials.kernels.duals import Dual, add
-from potentials.kernels.gpu.emitter import Source, Term
+from potentials.kernels.codegen.duals import Dual, add
+from potentials.kernels.codegen.triton.emitter import Source, Term
 from potentials.kernels.message_call import MessageKernel
 from potentials.kernels.message_formulas import TOLERANCE, coupling_columns, moments, receiver_terms, sender_terms
 from potentials.kernels.message_groups import Group, harmonic_groups, receiver_groups, sender_groups

@@ -7,23 +7,17 @@ from typing import Any
 
 from torch import Tensor
 
-from potentials.kernels.gpu.compiler import load_functions
+from potentials.kernels.codegen.triton.compiler import load_functions
+from potentials.kernels.codegen.triton.programs import block_of
 from potentials.kernels.gpu.message_kernels import ARRAYS, write
 from potentials.kernels.message_call import MessageCall, MessageKernel
 from potentials.kernels.tables import MessageTable
-
-_WIDEST_BLOCK = 128
 
 
 @cache
 def _functions(table: MessageTable, kernel: MessageKernel) -> list[Any]:
     sources = write(table, kernel)
     return load_functions([source.text() for source in sources], [source.name for source in sources])
-
-
-def block_of(channels: int) -> int:
-    """Channels of one program: a power of two."""
-    return min(_WIDEST_BLOCK, 1 << max(0, channels - 1).bit_length())
 
 
 class _Call(MessageCall):

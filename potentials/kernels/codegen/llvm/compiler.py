@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import threading
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import llvmlite
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from potentials.cache import cache_path, keep, kept
+from potentials.cache import keep, kept
+from potentials.kernels.codegen.code_cache import cache_folder, source_digest
 
 logger = logging.getLogger("potentials.kernels")
 
@@ -51,22 +50,8 @@ def _origin() -> bytes:
     digest = hashlib.sha256()
     for part in (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), llvmlite.__version__):
         digest.update(part.encode())
-    here = Path(__file__).parent
-    for source in sorted([*here.glob("*.py"), *here.parent.glob("*.py")]):
-        digest.update(source.read_bytes())
+    digest.update(source_digest())
     return digest.digest()
-
-
-def cache_folder() -> Path | None:
-    """Where compiled kernels are kept; None where nothing can be written, and kernels are compiled anew each time."""
-    folder = cache_path("kernels")
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Code from a folder that somebody else owns is not run.
-        own = not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
-        return folder if own and os.access(folder, os.W_OK) else None
-    except OSError:
-        return None
 
 
 def compiled(emit: Callable[..., ir.Function], *arguments: object) -> int:
@@ -78,8 +63,8 @@ def compiled(emit: Callable[..., ir.Function], *arguments: object) -> int:
         emit: writes the kernel, when it is not on disk.
         arguments: what it is called with.
     """
-    module = emit.__module__.rsplit(".", 1)[-1]
-    description = f"{module}.{emit.__qualname__}({', '.join(map(repr, arguments))})"
+    # Emitters of all operators have the same names, in modules of the same names: the whole path tells them apart.
+    description = f"{emit.__module__}.{emit.__qualname__}({', '.join(map(repr, arguments))})"
     with _LOCK:
         folder = cache_folder()
         name = hashlib.sha256(_origin() + description.encode()).hexdigest()

@@ -6,7 +6,7 @@ import math
 
 from llvmlite import ir
 
-from potentials.kernels.cpu.emitter import Emitter, Number
+from potentials.kernels.codegen.llvm.emitter import Emitter, Number
 
 # ln 2 in two parts: the first has few digits, so that its products with whole numbers are exact.
 _LN2_HIGH = {32: 0.693359375, 64: 0.693145751953125}

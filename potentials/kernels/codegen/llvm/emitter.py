@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 from llvmlite import ir
 
-from potentials.kernels.cpu.compiler import FUNCTION_NAME, register_bits
+from potentials.kernels.codegen.llvm.compiler import FUNCTION_NAME, register_bits
 
 INT64 = ir.IntType(64)
 POINTER = ir.PointerType()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from llvmlite import ir
 
-from potentials.kernels.cpu.emitter import Emitter, Number, Variable
+from potentials.kernels.codegen.llvm.emitter import Emitter, Number, Variable
 
 VECTORS = 6
 """Vectors that share each piece of a matrix that is read."""

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from potentials.kernels.cpu.compiler import cache_folder
+from potentials.kernels.codegen.code_cache import cache_folder
 
 
 @cache
