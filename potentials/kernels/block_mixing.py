@@ -22,7 +22,10 @@ from potentials.errors import OperatorError
 from potentials.kernels import composed
 from potentials.kernels.autograd import is_wanted, register_operator
 from potentials.kernels.boundary import first_operand, indices, operand
+from potentials.kernels.cpu import block_mixing as cpu
 from potentials.kernels.dispatch import implementation
+from potentials.kernels.reference import block_mixing as reference
+from potentials.kernels.registry import register_implementations
 from potentials.kernels.tables import MixingTable
 
 
@@ -88,7 +91,7 @@ def _mix(is_composed: bool, x: Tensor, weight: Tensor, *rest: Any) -> Tensor:
     species, order = _groups(operator, x, species, order, counts)
     if is_composed:
         return composed.block_mix(table, x, weight, order, counts, factor)
-    return implementation(x).block_mix(table, x, weight, species, order, counts, factor)
+    return implementation(operator, x)(table, x, weight, species, order, counts, factor)
 
 
 def _mix_transposed(is_composed: bool, g: Tensor, weight: Tensor, *rest: Any) -> Tensor:
@@ -101,7 +104,7 @@ def _mix_transposed(is_composed: bool, g: Tensor, weight: Tensor, *rest: Any) ->
     species, order = _groups(operator, g, species, order, counts)
     if is_composed:
         return composed.block_mix_transposed(table, g, weight, order, counts, factor)
-    return implementation(g).block_mix_transposed(table, g, weight, species, order, counts, factor)
+    return implementation(operator, g)(table, g, weight, species, order, counts, factor)
 
 
 def _mix_outer(is_composed: bool, x: Tensor, g: Tensor, *rest: Any) -> Tensor:
@@ -112,7 +115,7 @@ def _mix_outer(is_composed: bool, x: Tensor, g: Tensor, *rest: Any) -> Tensor:
     x = operand(operator, "x", x, x, (x.shape[0], table.inputs, table.channels_in))
     g = operand(operator, "g", g, x, (x.shape[0], table.outputs, table.channels_out))
     _, order = _groups(operator, x, species, order, counts)
-    compute = composed.block_mix_outer if is_composed else implementation(x).block_mix_outer
+    compute = composed.block_mix_outer if is_composed else implementation(operator, x)
     return compute(table, x, g, order, counts, factor)
 
 
@@ -175,6 +178,9 @@ def _outer_backward(ctx: Any, u: Tensor) -> tuple[Tensor | None, ...]:
     )
 
 
+register_implementations("block_mix", reference=reference.block_mix, cpu=cpu.block_mix)
+register_implementations("block_mix_transposed", reference=reference.block_mix_transposed, cpu=cpu.block_mix_transposed)
+register_implementations("block_mix_outer", reference=reference.block_mix_outer, cpu=cpu.block_mix_outer)
 _call_block_mix = register_operator(
     _library, "block_mix", partial(_mix, False), partial(_mix, True), _fake_mix, _save, _mix_backward
 )

@@ -14,7 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from potentials.kernels import reference
+from potentials.kernels.reference.edge_geometry import edge_geometry_gradient
+from potentials.kernels.reference.many_body import many_body
+from potentials.kernels.reference.radial_network import radial_network
+from potentials.kernels.reference.splines import evaluate_splines
 from potentials.kernels.tables import HarmonicsTable, ManyBodyTable, MessageTable, MixingTable, RadialSplines
 from potentials.kernels.topology import EdgeTopology
 
@@ -48,7 +51,7 @@ def spline_message_sum(
     table: MessageTable, h: Tensor, Y: Tensor, distances: Tensor, splines: RadialSplines, topology: EdgeTopology
 ) -> Tensor:
     """dQ/dg [N, D, C] with weights that are splines."""
-    weights, _ = reference.evaluate_splines(splines, distances)
+    weights, _ = evaluate_splines(splines, distances)
     return message_sum(table, h, Y, weights.unflatten(1, (-1, h.shape[2])), topology)
 
 
@@ -123,7 +126,7 @@ def many_body_gradients(
     table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, g: Tensor, wanted: str
 ) -> tuple[Tensor, Tensor]:
     """d(g . B)/dA and d(g . B)/d(coefficients); what is not wanted is empty."""
-    _, back = _vjp(lambda a, k: reference.many_body(table, a, k, species), A, coefficients)
+    _, back = _vjp(lambda a, k: many_body(table, a, k, species), A, coefficients)
     slopes, weights = back(g)
     nothing = A.new_empty(0)
     return slopes if "A" in wanted else nothing, weights if "k" in wanted else nothing.clone()
@@ -135,7 +138,7 @@ def many_body_tangents(
     """Derivatives along v of d(g . B)/dA, d(g . B)/d(coefficients) and B: gradients of v . d(g . B)/dA."""
 
     def along(a: Tensor, k: Tensor, upstream: Tensor) -> Tensor:
-        _, back = _vjp(lambda given: reference.many_body(table, given, k, species), a)
+        _, back = _vjp(lambda given: many_body(table, given, k, species), a)
         return (back(upstream)[0] * v).sum()
 
     value, back = _vjp(along, A, coefficients, g)
@@ -156,7 +159,7 @@ def edge_geometry_second(
 
     def along(x: Tensor) -> Tensor:
         edge_pair, pair_edges = pairs
-        gradient = reference.edge_geometry_gradient(table, x, by_Y, by_distances, edge_pair, pair_edges, sign)
+        gradient = edge_geometry_gradient(table, x, by_Y, by_distances, edge_pair, pair_edges, sign)
         return (gradient * v).sum()
 
     value, back = _vjp(along, vectors)
@@ -176,7 +179,7 @@ def radial_network_gradients(
     """Gradients of the weight, and of values and slopes where those are wanted."""
 
     def network(values: Tensor, slopes: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        return reference.radial_network(values, slopes, weight, sizes, scales, False)[:2]
+        return radial_network(values, slopes, weight, sizes, scales, False)[:2]
 
     _, back = _vjp(network, values, slopes, weight)
     onto_values, onto_slopes, onto_weight = back((by_values, by_slopes))

@@ -18,10 +18,13 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from potentials.kernels import composed, reference
+from potentials.kernels import composed
 from potentials.kernels.autograd import is_wanted, register_operator
 from potentials.kernels.boundary import first_operand, indices, operand
+from potentials.kernels.cpu import edge_geometry as cpu
 from potentials.kernels.dispatch import implementation
+from potentials.kernels.reference import edge_geometry as reference
+from potentials.kernels.registry import register_implementations
 from potentials.kernels.tables import HarmonicsTable, lookup
 from potentials.kernels.topology import EdgeTopology
 
@@ -71,8 +74,8 @@ def _checked(operator: str, vectors: Tensor, edge_pair: Tensor, pair_edges: Tens
 def _values(is_composed: bool, vectors: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     *pairs, key, sign = rest
     vectors, edge_pair, pair_edges = _checked("edge_geometry", vectors, *pairs)
-    backend = reference if is_composed else implementation(vectors)
-    return backend.edge_geometry(_table(key), vectors, edge_pair, pair_edges, sign)
+    compute = reference.edge_geometry if is_composed else implementation("edge_geometry", vectors)
+    return compute(_table(key), vectors, edge_pair, pair_edges, sign)
 
 
 def _gradient(is_composed: bool, vectors: Tensor, by_Y: Tensor, by_distances: Tensor, *rest: Any) -> Tensor:
@@ -81,8 +84,8 @@ def _gradient(is_composed: bool, vectors: Tensor, by_Y: Tensor, by_distances: Te
     vectors, edge_pair, pair_edges = _checked(operator, vectors, *pairs)
     by_Y = operand(operator, "by_Y", by_Y, vectors, (vectors.shape[0], _table(key).components))
     by_distances = operand(operator, "by_distances", by_distances, vectors, (pair_edges.shape[0], 1))
-    backend = reference if is_composed else implementation(vectors)
-    return backend.edge_geometry_gradient(_table(key), vectors, by_Y, by_distances, edge_pair, pair_edges, sign)
+    compute = reference.edge_geometry_gradient if is_composed else implementation(operator, vectors)
+    return compute(_table(key), vectors, by_Y, by_distances, edge_pair, pair_edges, sign)
 
 
 def _tangent(is_composed: bool, vectors: Tensor, v: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
@@ -90,8 +93,8 @@ def _tangent(is_composed: bool, vectors: Tensor, v: Tensor, *rest: Any) -> tuple
     *pairs, key, sign = rest
     vectors, edge_pair, pair_edges = _checked(operator, vectors, *pairs)
     v = operand(operator, "v", v, vectors, vectors.shape)
-    backend = reference if is_composed else implementation(vectors)
-    return backend.edge_geometry_tangent(_table(key), vectors, v, edge_pair, pair_edges, sign)
+    compute = reference.edge_geometry_tangent if is_composed else implementation(operator, vectors)
+    return compute(_table(key), vectors, v, edge_pair, pair_edges, sign)
 
 
 def _fake_values(vectors: Tensor, edge_pair: Tensor, pair_edges: Tensor, key: str, sign: float) -> Any:
@@ -138,6 +141,13 @@ def _tangent_backward(ctx: Any, by_Y: Tensor, by_distances: Tensor) -> tuple[Ten
     return by_vectors, by_v, None, None, None, None
 
 
+register_implementations("edge_geometry", reference=reference.edge_geometry, cpu=cpu.edge_geometry)
+register_implementations(
+    "edge_geometry_gradient", reference=reference.edge_geometry_gradient, cpu=cpu.edge_geometry_gradient
+)
+register_implementations(
+    "edge_geometry_tangent", reference=reference.edge_geometry_tangent, cpu=cpu.edge_geometry_tangent
+)
 _call_edge_geometry = register_operator(
     _library, "edge_geometry", partial(_values, False), partial(_values, True), _fake_values, _save, _values_backward
 )

@@ -17,10 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from potentials.kernels import reference
 from potentials.kernels.autograd import is_wanted, pulled_back, register_operator
 from potentials.kernels.boundary import first_operand, operand
+from potentials.kernels.cpu import gate as cpu
 from potentials.kernels.dispatch import implementation
+from potentials.kernels.reference import gate as reference
+from potentials.kernels.registry import register_implementations
 from potentials.kernels.tables import GateTable
 
 _library = torch.library.Library("potentials", "FRAGMENT")
@@ -60,13 +62,14 @@ def _checked(operator: str, x: Tensor, gates: Tensor, *rest: Any) -> tuple[GateT
 
 def _value(is_composed: bool, x: Tensor, gates: Tensor, *rest: Any) -> Tensor:
     table, x, gates = _checked("gate", x, gates, *rest)
-    return (reference if is_composed else implementation(x)).gate(table, x, gates)
+    return (reference.gate if is_composed else implementation("gate", x))(table, x, gates)
 
 
 def _gradients(is_composed: bool, x: Tensor, gates: Tensor, g: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     table, x, gates = _checked("gate_gradients", x, gates, *rest)
     g = operand("gate_gradients", "g", g, x, x.shape)
-    return (reference if is_composed else implementation(x)).gate_gradients(table, x, gates, g)
+    compute = reference.gate_gradients if is_composed else implementation("gate_gradients", x)
+    return compute(table, x, gates, g)
 
 
 def _tangents(
@@ -76,7 +79,8 @@ def _tangents(
     table, x, gates = _checked(operator, x, gates, *rest)
     g, v = operand(operator, "g", g, x, x.shape), operand(operator, "v", v, x, x.shape)
     v_gates = operand(operator, "v_gates", v_gates, x, gates.shape)
-    return (reference if is_composed else implementation(x)).gate_tangents(table, x, gates, g, v, v_gates)
+    compute = reference.gate_tangents if is_composed else implementation(operator, x)
+    return compute(table, x, gates, g, v, v_gates)
 
 
 def _fake_value(x: Tensor, gates: Tensor, *rest: Any) -> Tensor:
@@ -115,6 +119,9 @@ def _tangents_backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...
     return *pulled_back(tangents, ctx.saved_tensors, wanted, gradients), *_NOTHING
 
 
+register_implementations("gate", reference=reference.gate, cpu=cpu.gate)
+register_implementations("gate_gradients", reference=reference.gate_gradients, cpu=cpu.gate_gradients)
+register_implementations("gate_tangents", reference=reference.gate_tangents, cpu=cpu.gate_tangents)
 _call_gate = register_operator(
     _library, "gate", partial(_value, False), partial(_value, True), _fake_value, _save, _value_backward
 )

@@ -20,11 +20,16 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from potentials.kernels import composed, reference
+from potentials.kernels import composed
 from potentials.kernels.autograd import is_wanted, pulled_back, register_operator
 from potentials.kernels.boundary import first_operand, indices, operand
+from potentials.kernels.cpu import many_body as cpu
 from potentials.kernels.dispatch import implementation
+from potentials.kernels.gpu import many_body as triton
+from potentials.kernels.reference import many_body as reference
+from potentials.kernels.registry import GpuFunction, register_implementations
 from potentials.kernels.tables import ManyBodyTable, lookup
+from potentials.kernels.trials import many_body_problem
 
 _library = torch.library.Library("potentials", "FRAGMENT")
 _library.define("many_body(Tensor A, Tensor coefficients, Tensor species, Tensor order, str key) -> Tensor")
@@ -96,7 +101,7 @@ def _upstream(operator: str, given: _Checked, g: Tensor) -> Tensor:
 
 def _value(is_composed: bool, *arguments: Any) -> Tensor:
     given = _checked("many_body", *arguments)
-    return (reference if is_composed else implementation(given.A)).many_body(*given)
+    return (reference.many_body if is_composed else implementation("many_body", given.A))(*given)
 
 
 def _gradients(is_composed: bool, *arguments: Any) -> tuple[Tensor, Tensor]:
@@ -105,7 +110,7 @@ def _gradients(is_composed: bool, *arguments: Any) -> tuple[Tensor, Tensor]:
     g = _upstream("many_body_gradients", given, g)
     if is_composed:
         return composed.many_body_gradients(*given[:4], g, wanted)
-    return implementation(given.A).many_body_gradients(*given, g, wanted)
+    return implementation("many_body_gradients", given.A)(*given, g, wanted)
 
 
 def _tangents(is_composed: bool, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -115,7 +120,7 @@ def _tangents(is_composed: bool, *arguments: Any) -> tuple[Tensor, Tensor, Tenso
     v = operand("many_body_tangents", "v", v, given.A, given.A.shape)
     if is_composed:
         return composed.many_body_tangents(*given[:4], g, v, wanted)
-    return implementation(given.A).many_body_tangents(*given, g, v, wanted)
+    return implementation("many_body_tangents", given.A)(*given, g, v, wanted)
 
 
 def _new(like: Tensor, wanted: bool) -> Tensor:
@@ -197,6 +202,24 @@ def _tangents_backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | No
     return by_A, by_k, None, None, by_g, by_v, None, None
 
 
+register_implementations(
+    "many_body",
+    reference=reference.many_body,
+    cpu=cpu.many_body,
+    gpu=GpuFunction(triton.many_body, many_body_problem),
+)
+register_implementations(
+    "many_body_gradients",
+    reference=reference.many_body_gradients,
+    cpu=cpu.many_body_gradients,
+    gpu=GpuFunction(triton.many_body_gradients, many_body_problem),
+)
+register_implementations(
+    "many_body_tangents",
+    reference=reference.many_body_tangents,
+    cpu=cpu.many_body_tangents,
+    gpu=GpuFunction(triton.many_body_tangents, many_body_problem),
+)
 _call_many_body = register_operator(
     _library, "many_body", partial(_value, False), partial(_value, True), _fake_value, _save_value, _value_backward
 )

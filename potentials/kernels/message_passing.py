@@ -23,9 +23,14 @@ from torch import Tensor
 from potentials.kernels import composed
 from potentials.kernels.autograd import apart, is_wanted, register_operator
 from potentials.kernels.boundary import first_operand, operand, optional_operand, topology_operands
+from potentials.kernels.cpu import message_passing as cpu
 from potentials.kernels.dispatch import implementation
+from potentials.kernels.gpu import message_passing as triton
+from potentials.kernels.reference import message_passing as reference
+from potentials.kernels.registry import GpuFunction, register_implementations
 from potentials.kernels.tables import MessageTable, lookup
 from potentials.kernels.topology import EdgeTopology
+from potentials.kernels.trials import message_problem
 
 # The topology travels as its tensors: operators take no tuples of named fields.
 _TOPOLOGY = ", ".join(f"Tensor {name}" for name in EdgeTopology._fields)
@@ -103,14 +108,14 @@ def _receiver_operand(operator: str, given: _Checked, g: Tensor) -> Tensor:
 def _sum_with(compute: Callable[..., Tensor] | None, h: Tensor, Y: Tensor, w: Tensor, *rest: Any) -> Tensor:
     *topology, key = rest
     given = _checked("message_sum", h, Y, w, topology, key)
-    return (compute or implementation(given.h).message_sum)(*given)
+    return (compute or implementation("message_sum", given.h))(*given)
 
 
 def _gradients_with(compute: Callable[..., Any] | None, h: Tensor, Y: Tensor, w: Tensor, g: Tensor, *rest: Any) -> Any:
     *topology, key, wanted = rest
     given = _checked("message_gradients", h, Y, w, topology, key)
     g = _receiver_operand("message_gradients", given, g)
-    compute = compute or implementation(given.h).message_gradients
+    compute = compute or implementation("message_gradients", given.h)
     return compute(given.table, given.h, given.Y, given.w, g, given.topology, wanted)
 
 
@@ -123,7 +128,7 @@ def _tangents_with(compute: Callable[..., Any] | None, *arguments: Any) -> tuple
         optional_operand(operator, f"d{name}", direction, value, value.shape)
         for name, direction, value in zip("hYw", (dh, dY, dw), (given.h, given.Y, given.w), strict=True)
     ]
-    compute = compute or implementation(given.h).message_tangents
+    compute = compute or implementation("message_tangents", given.h)
     return compute(given.table, given.h, given.Y, given.w, g, *directions, given.topology, wanted)
 
 
@@ -250,6 +255,24 @@ def _tangents_from_gradients(
     return tuple(found[n] if n in found else x.new_zeros(x.shape if n in wanted else 0) for n, x in given)  # type: ignore[return-value]
 
 
+register_implementations(
+    "message_sum",
+    reference=reference.message_sum,
+    cpu=cpu.message_sum,
+    gpu=GpuFunction(triton.message_sum, message_problem),
+)
+register_implementations(
+    "message_gradients",
+    reference=reference.message_gradients,
+    cpu=cpu.message_gradients,
+    gpu=GpuFunction(triton.message_gradients, message_problem),
+)
+register_implementations(
+    "message_tangents",
+    reference=reference.message_tangents,
+    cpu=cpu.message_tangents,
+    gpu=GpuFunction(triton.message_tangents, message_problem),
+)
 _call_message_sum = register_operator(
     _library,
     "message_sum",

@@ -21,10 +21,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from potentials.kernels import composed, reference
+from potentials.kernels import composed
 from potentials.kernels.autograd import is_wanted, pulled_back, register_operator
 from potentials.kernels.boundary import first_operand, operand
+from potentials.kernels.cpu import radial_network as cpu
 from potentials.kernels.dispatch import implementation
+from potentials.kernels.reference import radial_network as reference
+from potentials.kernels.registry import register_implementations
 
 _library = torch.library.Library("potentials", "FRAGMENT")
 _library.define(
@@ -88,7 +91,7 @@ def _network(
     values, slopes, weight = _checked("radial_network", values, slopes, weight, sizes)
     if is_composed:
         return reference.radial_network(values, slopes, weight, sizes, scales, False)
-    return implementation(values).radial_network(values, slopes, weight, sizes, scales, keep)
+    return implementation("radial_network", values)(values, slopes, weight, sizes, scales, keep)
 
 
 def _gradients(
@@ -115,7 +118,7 @@ def _gradients(
             values, slopes, weight, by_values, by_slopes, sizes, scales, inputs_wanted
         )
     hidden = operand(operator, "hidden", hidden, values, (2 * pairs * sum(sizes[1:-1]),))
-    return implementation(values).radial_network_gradients(
+    return implementation(operator, values)(
         values, slopes, weight, hidden, by_values, by_slopes, sizes, scales, inputs_wanted
     )
 
@@ -123,7 +126,7 @@ def _gradients(
 def _dot(is_composed: bool, left: Tensor, right: Tensor) -> Tensor:
     left = first_operand("row_dot", "left", left, 2)
     right = operand("row_dot", "right", right, left, left.shape)
-    return (reference if is_composed else implementation(left)).row_dot(left, right)
+    return (reference.row_dot if is_composed else implementation("row_dot", left))(left, right)
 
 
 def _fake_network(
@@ -186,6 +189,11 @@ def _dot_backward(ctx: Any, v: Tensor) -> tuple[Tensor | None, ...]:
     return column * right if is_wanted(ctx, 0) else None, column * left if is_wanted(ctx, 1) else None
 
 
+register_implementations("radial_network", reference=reference.radial_network, cpu=cpu.radial_network)
+register_implementations(
+    "radial_network_gradients", reference=reference.radial_network_gradients, cpu=cpu.radial_network_gradients
+)
+register_implementations("row_dot", reference=reference.row_dot, cpu=cpu.row_dot)
 _call_radial_network = register_operator(
     _library,
     "radial_network",

@@ -15,7 +15,10 @@ from torch import Tensor
 from potentials.kernels import composed
 from potentials.kernels.autograd import is_wanted, refuse_derivative, register_operator
 from potentials.kernels.boundary import first_operand, operand, topology_operands
+from potentials.kernels.cpu import message_passing as cpu
 from potentials.kernels.dispatch import implementation
+from potentials.kernels.reference import splines as reference
+from potentials.kernels.registry import register_implementations
 from potentials.kernels.tables import MessageTable, RadialSplines, lookup
 from potentials.kernels.topology import EdgeTopology
 
@@ -80,7 +83,8 @@ def _checked(operator: str, h: Tensor, Y: Tensor, distances: Tensor, coefficient
 
 def _sum(is_composed: bool, *arguments: Any) -> Tensor:
     given = _checked("spline_message_sum", *arguments)
-    return (composed if is_composed else implementation(given.h)).spline_message_sum(*given)
+    compute = composed.spline_message_sum if is_composed else implementation("spline_message_sum", given.h)
+    return compute(*given)
 
 
 def _gradients(
@@ -91,8 +95,8 @@ def _gradients(
     given = _checked(operator, h, Y, distances, coefficients, *others)
     nodes, _, channels = given.h.shape
     g = operand(operator, "g", g, given.h, (nodes, given.table.receiver_components, channels))
-    backend = composed if is_composed else implementation(given.h)
-    return backend.spline_message_gradients(*given[:5], g, given.topology, wanted)
+    compute = composed.spline_message_gradients if is_composed else implementation(operator, given.h)
+    return compute(*given[:5], g, given.topology, wanted)
 
 
 def _fake_sum(h: Tensor, Y: Tensor, distances: Tensor, coefficients: Tensor, *rest: Any) -> Tensor:
@@ -125,6 +129,10 @@ def _save_nothing(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     pass
 
 
+register_implementations("spline_message_sum", reference=reference.spline_message_sum, cpu=cpu.spline_message_sum)
+register_implementations(
+    "spline_message_gradients", reference=reference.spline_message_gradients, cpu=cpu.spline_message_gradients
+)
 _call_sum = register_operator(
     _library, "spline_message_sum", partial(_sum, False), partial(_sum, True), _fake_sum, _save, _sum_backward
 )

@@ -13,25 +13,18 @@ import logging
 import subprocess
 from collections.abc import Callable
 from functools import cache, partial
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from potentials.errors import OperatorError
-from potentials.kernels import reference
-from potentials.kernels.gpu import backend
+from potentials.kernels.registry import GpuFunction
 from potentials.kernels.tables import ManyBodyTable, MessageTable
 from potentials.kernels.topology import EdgeTopology
 
 logger = logging.getLogger("potentials.kernels")
 
-TRIED = (
-    *("message_sum", "message_gradients", "message_tangents"),
-    *("many_body", "many_body_gradients", "many_body_tangents"),
-)
-"""What Triton computes."""
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-10}
 """Largest difference from the reference, relative to the largest number of a result or to 1."""
 
@@ -40,17 +33,27 @@ _FINDINGS: dict[tuple[object, ...], str | None] = {}
 _WARNED: set[tuple[str, str]] = set()
 
 
-def tried_kernels(is_strict: bool) -> SimpleNamespace:
-    """The functions of `gpu.backend`, each tried at its first use.
+def tried(operator: str, gpu: GpuFunction, reference: Callable[..., Any], is_strict: bool) -> Callable[..., Any]:
+    """The function by which Triton computes an operator, tried at its first use.
 
     Args:
+        operator: its name.
+        gpu: the function.
+        reference: the same in plain PyTorch.
         is_strict: refuse a kernel that fails; otherwise the reference stands in for it, with one warning.
     """
-    functions = {name: getattr(backend, name) for name in backend.__all__}
-    return SimpleNamespace(**functions | {name: partial(_run, name, is_strict) for name in TRIED})
+    return partial(_run, operator, gpu, reference, is_strict)
 
 
-def _run(operator: str, is_strict: bool, table: Any, first: Tensor, *rest: Any) -> Any:
+def _run(
+    operator: str,
+    gpu: GpuFunction,
+    reference: Callable[..., Any],
+    is_strict: bool,
+    table: Any,
+    first: Tensor,
+    *rest: Any,
+) -> Any:
     """The kernel where it is right, or else the reference.
 
     Raises:
@@ -60,10 +63,10 @@ def _run(operator: str, is_strict: bool, table: Any, first: Tensor, *rest: Any) 
     shape = tuple(entry if isinstance(entry, str) else entry is None for entry in rest)
     key = (operator, table.key, first.shape[2], first.dtype, device, shape)
     if key not in _FINDINGS:
-        _FINDINGS[key] = _finding(operator, table, first, rest)
+        _FINDINGS[key] = _finding(gpu, reference, table, first, rest)
     finding = _FINDINGS[key]
     if finding is None:
-        return getattr(backend, operator)(table, first, *rest)
+        return gpu.compute(table, first, *rest)
     if is_strict:
         raise OperatorError(f"{operator} by Triton on {device}: {finding}; choose train.kernels: auto or reference")
     if (operator, device) not in _WARNED:
@@ -73,7 +76,7 @@ def _run(operator: str, is_strict: bool, table: Any, first: Tensor, *rest: Any) 
             "POTENTIALS_KERNELS=reference) uses plain PyTorch from the start",
             *(operator, device, finding),
         )
-    return getattr(reference, operator)(table, first, *rest)
+    return reference(table, first, *rest)
 
 
 @cache
@@ -98,16 +101,14 @@ def _failures() -> tuple[type[BaseException], ...]:
     return tuple(kinds)
 
 
-def _finding(operator: str, table: MessageTable | ManyBodyTable, first: Tensor, rest: tuple[Any, ...]) -> str | None:
+def _finding(
+    gpu: GpuFunction, reference: Callable[..., Any], table: Any, first: Tensor, rest: tuple[Any, ...]
+) -> str | None:
     """What is wrong with a kernel in a call like this one; None if nothing is."""
-    arguments = (
-        _message_problem(table, first, rest)
-        if isinstance(table, MessageTable)
-        else _many_body_problem(table, first, rest)
-    )
-    exact = getattr(reference, operator)(table, *_converted(arguments, torch.float64))
+    arguments = gpu.small_problem(table, first, rest)
+    exact = reference(table, *_converted(arguments, torch.float64))
     try:
-        found = getattr(backend, operator)(table, *_converted(arguments, first.dtype))
+        found = gpu.compute(table, *_converted(arguments, first.dtype))
         return _difference(found, exact, TOLERANCE[first.dtype])
     except torch.OutOfMemoryError:
         raise
@@ -134,7 +135,7 @@ def _converted(arguments: list[Any], dtype: torch.dtype) -> list[Any]:
     return [x.to(dtype) if isinstance(x, Tensor) and x.is_floating_point() else x for x in arguments]
 
 
-def _random(device: torch.device) -> Callable[..., Tensor]:
+def random_numbers(device: torch.device) -> Callable[..., Tensor]:
     """Random numbers in float64, the same on every device."""
     generator = torch.Generator("cpu").manual_seed(0)
 
@@ -146,10 +147,10 @@ def _random(device: torch.device) -> Callable[..., Tensor]:
     return random
 
 
-def _message_problem(table: MessageTable, h: Tensor, rest: tuple[Any, ...]) -> list[Any]:
+def message_problem(table: MessageTable, h: Tensor, rest: tuple[Any, ...]) -> list[Any]:
     """The arguments of a call with other numbers: 4 atoms, one of them alone, one beside its own image; an edge without
     a reverse."""
-    random, channels, device = _random(h.device), h.shape[2], h.device
+    random, channels, device = random_numbers(h.device), h.shape[2], h.device
     edges = torch.tensor([[1, 2, 0, 0, 0, 0, 1], [0, 0, 0, 0, 1, 2, 2]], device=device)
     topology = EdgeTopology.from_edge_index(edges, 4)._replace(
         edge_pair=torch.tensor([0, 1, 2, 2, 0, 1, 3], device=device),
@@ -172,9 +173,9 @@ def _message_problem(table: MessageTable, h: Tensor, rest: tuple[Any, ...]) -> l
     return given
 
 
-def _many_body_problem(table: ManyBodyTable, A: Tensor, rest: tuple[Any, ...]) -> list[Any]:
+def many_body_problem(table: ManyBodyTable, A: Tensor, rest: tuple[Any, ...]) -> list[Any]:
     """The arguments of a call with other numbers: 5 atoms of two of three species."""
-    random, channels, device = _random(A.device), A.shape[2], A.device
+    random, channels, device = random_numbers(A.device), A.shape[2], A.device
     species = torch.tensor([2, 0, 0, 2, 0], device=device)
     shapes = [(5, table.components, channels), (3, table.num_terms, channels)]
     a, k = (random(*shape) for shape in shapes)
