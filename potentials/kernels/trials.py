@@ -20,8 +20,6 @@ from torch import Tensor
 
 from potentials.errors import OperatorError
 from potentials.kernels.registry import GpuFunction
-from potentials.kernels.tables import ManyBodyTable, MessageTable
-from potentials.kernels.topology import EdgeTopology
 
 logger = logging.getLogger("potentials.kernels")
 
@@ -145,40 +143,3 @@ def random_numbers(device: torch.device) -> Callable[..., Tensor]:
         return numbers.to(device, torch.float64) / 128
 
     return random
-
-
-def message_problem(table: MessageTable, h: Tensor, rest: tuple[Any, ...]) -> list[Any]:
-    """The arguments of a call with other numbers: 4 atoms, one of them alone, one beside its own image; an edge without
-    a reverse."""
-    random, channels, device = random_numbers(h.device), h.shape[2], h.device
-    edges = torch.tensor([[1, 2, 0, 0, 0, 0, 1], [0, 0, 0, 0, 1, 2, 2]], device=device)
-    topology = EdgeTopology.from_edge_index(edges, 4)._replace(
-        edge_pair=torch.tensor([0, 1, 2, 2, 0, 1, 3], device=device),
-        pair_edges=torch.tensor([[0, 4], [1, 5], [2, 3], [6, 6]], device=device),
-    )
-    shapes = [
-        (4, table.sender_components, channels),
-        (7, table.harmonic_components),
-        (4, len(table.paths), channels),
-        (4, table.receiver_components, channels),
-    ]
-    # h, Y, w, g, and the directions of h, Y and w.
-    numbers = [random(*shape) for shape in (*shapes, *shapes[:3])]
-    given: list[Any] = []
-    for entry in (h, *rest):
-        if isinstance(entry, EdgeTopology):
-            given.append(topology)
-        else:
-            given.append(entry if entry is None or isinstance(entry, str) else numbers[len(given)])
-    return given
-
-
-def many_body_problem(table: ManyBodyTable, A: Tensor, rest: tuple[Any, ...]) -> list[Any]:
-    """The arguments of a call with other numbers: 5 atoms of two of three species."""
-    random, channels, device = random_numbers(A.device), A.shape[2], A.device
-    species = torch.tensor([2, 0, 0, 2, 0], device=device)
-    shapes = [(5, table.components, channels), (3, table.num_terms, channels)]
-    a, k = (random(*shape) for shape in shapes)
-    further = [random(5, table.outputs, channels), random(*shapes[0])]
-    numbers = [a, k, species, torch.argsort(species, stable=True), *further]
-    return [entry if isinstance(entry, str) else numbers[place] for place, entry in enumerate((A, *rest))]
