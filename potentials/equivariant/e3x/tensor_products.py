@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from potentials.equivariant.channel_products import product_coupling
-from potentials.equivariant.dense import Dense
+from potentials.equivariant.e3x.dense import Dense
 from potentials.equivariant.layout import Irrep, Layout
 from potentials.equivariant.layout_changes import check_components
 from potentials.errors import LayoutError

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from potentials.equivariant.channel_products import product_coupling
 from potentials.equivariant.couplings import coupling_coefficients
+from potentials.equivariant.e3x.tensor_products import check_factors, product_layout
 from potentials.equivariant.layout import Irrep, Layout
-from potentials.equivariant.tensor_products import check_factors, product_layout
 
 
 class FusedTensorProduct(nn.Module):

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from potentials.equivariant.dense import Dense
+from potentials.equivariant.e3x.dense import Dense
+from potentials.equivariant.e3x.message_pass import MessagePass
 from potentials.equivariant.layout import Layout
-from potentials.equivariant.message_pass import MessagePass
 from potentials.errors import LayoutError
 from potentials.kernels import EdgeTopology, MessagePath, MessageTable, message_gradients, message_sum
 

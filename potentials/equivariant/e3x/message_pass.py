@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from potentials.equivariant.couplings import MessageCoupling, message_table
+from potentials.equivariant.e3x.tensor_products import WeightedTerms, product_layout
 from potentials.equivariant.layout import Layout
 from potentials.equivariant.layout_changes import check_components
-from potentials.equivariant.tensor_products import WeightedTerms, product_layout
 from potentials.kernels import EdgeTopology, message_sum
 
 
