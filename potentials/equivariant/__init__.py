@@ -7,7 +7,6 @@ order, signs and normalisation within a block are e3nn's.
 """
 
 from potentials.equivariant.activations import Gate, GatedActivation, ScaledActivation
-from potentials.equivariant.attention import AttentionWeights, PositionEncoding, SelfAttention
 from potentials.equivariant.cartesian import (
     MATRIX,
     SYMMETRIC_MATRIX,
@@ -18,18 +17,28 @@ from potentials.equivariant.cartesian import (
 )
 from potentials.equivariant.channel_products import ChannelProduct, product_coupling
 from potentials.equivariant.couplings import coupling_coefficients, message_table
-from potentials.equivariant.dense import Dense
+from potentials.equivariant.e3x import (
+    AttentionWeights,
+    Dense,
+    ExponentialMapping,
+    Filters,
+    FusedTensorProduct,
+    MappedBasis,
+    MessagePass,
+    PathSum,
+    PositionEncoding,
+    SelfAttention,
+    TensorDense,
+    TensorProduct,
+    product_layout,
+)
 from potentials.equivariant.envelopes import cosine_envelope, polynomial_envelope, smooth_envelope
-from potentials.equivariant.fused_tensor_product import FusedTensorProduct
 from potentials.equivariant.layout import Irrep, Layout
 from potentials.equivariant.layout_changes import add, change_layout
-from potentials.equivariant.mapped_radial import ExponentialMapping, MappedBasis
-from potentials.equivariant.message_pass import Filters, MessagePass, PathSum
 from potentials.equivariant.mixing import BlockMixing, SpeciesGroups, SpeciesMixing
 from potentials.equivariant.rotations import random_rotation, reflect, rotate, wigner_D
 from potentials.equivariant.spherical_harmonics import spherical_harmonics
 from potentials.equivariant.symmetric_products import SymmetricBasis, symmetric_basis
-from potentials.equivariant.tensor_products import TensorDense, TensorProduct, product_layout
 from potentials.kernels import EdgeTopology
 
 __all__ = [

@@ -1,28 +1,24 @@
-"""The two contractions that carry the cost of equivariant message passing, as `torch.library` operators.
+"""The contractions that carry the cost of equivariant networks, and what surrounds them, as `torch.library` operators.
 
-`message_passing` sums h (x) Y(r) messages over sorted edges; `many_body` evaluates sparse symmetric polynomials of node
-features. Both take a table that says which components couple, and both are closed under differentiation. Models call
-the functions exported here and never ask which implementation runs.
+One folder holds one operator: its table of couplings, the reference in plain PyTorch, and the code for CPUs and GPUs.
+`registry.py` knows these implementations, and `dispatch.py` chooses: models call the functions exported here and never
+ask which runs. `boundary.py` checks the arguments of all operators, `autograd.py` holds what their derivatives share,
+`codegen` writes and compiles code and knows no operator.
 """
 
-from potentials.kernels.block_mixing import block_mix
-from potentials.kernels.edge_geometry import edge_geometry
-from potentials.kernels.gate import gate
-from potentials.kernels.many_body import many_body, many_body_gradients
-from potentials.kernels.message_passing import message_gradients, message_sum
-from potentials.kernels.radial_network import radial_network, row_dot
-from potentials.kernels.spline_messages import spline_message_sum
-from potentials.kernels.tables import (
-    GatedBlock,
-    GateTable,
-    HarmonicsTable,
-    ManyBodyTable,
+from potentials.kernels.block_mixing import MixedBlock, MixingTable, block_mix
+from potentials.kernels.edge_geometry import HarmonicsTable, edge_geometry
+from potentials.kernels.gate import GatedBlock, GateTable, gate
+from potentials.kernels.many_body import ManyBodyTable, many_body, many_body_gradients
+from potentials.kernels.message_passing import (
     MessagePath,
     MessageTable,
-    MixedBlock,
-    MixingTable,
     RadialSplines,
+    message_gradients,
+    message_sum,
+    spline_message_sum,
 )
+from potentials.kernels.radial_network import radial_network, row_dot
 from potentials.kernels.topology import EdgeTopology
 from potentials.kernels.vector_math import settle_vector_functions
 from potentials.openmp import release_environment

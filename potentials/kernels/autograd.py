@@ -1,4 +1,9 @@
-"""What the operators' derivatives share."""
+"""What the operators' derivatives share.
+
+`torch.func` and forward mode cannot ask a kernel for its derivatives. Where they run, compositions of PyTorch's
+differentiable functions do the work (`composed.py` of each operator, or its reference where that is one), and PyTorch
+differentiates them, to any order.
+"""
 
 from __future__ import annotations
 
@@ -89,6 +94,11 @@ def _of_one_gradient(name: str, backward: Callable[..., Any]) -> Callable[..., A
     return run
 
 
+def vjp(function: Callable[..., Any], *arguments: Tensor) -> tuple[Any, Callable[..., Any]]:
+    """`torch.func.vjp`, of a function without further results."""
+    return torch.func.vjp(function, *arguments)  # type: ignore[return-value]
+
+
 def pulled_back(
     function: Callable[..., Any], arguments: Sequence[Any], wanted: Sequence[int], gradients: Sequence[Tensor | None]
 ) -> list[Tensor | None]:
@@ -113,8 +123,7 @@ def pulled_back(
             changed[position] = tensor
         return function(*changed)
 
-    transposed: Any = torch.func.vjp(of_wanted, *(arguments[position] for position in wanted))
-    outputs, back = transposed
+    outputs, back = vjp(of_wanted, *(arguments[position] for position in wanted))
     if isinstance(outputs, Tensor):
         (given,) = gradients
         found = back(torch.zeros_like(outputs) if given is None else given)

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import ModuleType, SimpleNamespace
-from typing import get_args
+from typing import Any, cast, get_args
 
 from torch import Tensor
 
 from potentials.cache import CACHE_VARIABLE
 from potentials.config.train import Kernels
 from potentials.errors import PotentialsError
-from potentials.kernels import reference
-from potentials.kernels.cpu import backend as cpu
-from potentials.kernels.cpu.compiler import cache_folder, processor
-from potentials.kernels.cpu.threads import threading_layer
-from potentials.kernels.gpu import backend as gpu
-from potentials.kernels.gpu.trials import tried_kernels
+from potentials.kernels.codegen.code_cache import cache_folder
+from potentials.kernels.codegen.llvm.compiler import processor
+from potentials.kernels.codegen.llvm.threads import threading_layer
+from potentials.kernels.codegen.triton.programs import is_interpreted
+from potentials.kernels.registry import IMPLEMENTATIONS, Backend, serves
+from potentials.kernels.trials import tried
 
 VARIABLE = "POTENTIALS_KERNELS"
 _CHOICES = get_args(Kernels)
+_SERVED = {
+    "cpu": "float32 and float64 on a CPU",
+    "gpu": "float32 and float64 on a CUDA device, with the package triton, which comes with PyTorch for CUDA",
+}
 _choice: list[str | None] = [None]
-_GPU_WHERE_RIGHT = tried_kernels(is_strict=False)
-_GPU_ONLY = tried_kernels(is_strict=True)
 
 
 def chosen_kernels() -> str:
@@ -53,38 +54,52 @@ def use_kernels(kernels: Kernels) -> Iterator[None]:
         _choice[0] = earlier
 
 
-def implementation(tensor: Tensor) -> ModuleType | SimpleNamespace:
-    """The functions that serve tensors like this one. On a GPU each Triton kernel is tried at its first use.
+def chosen_backend(tensor: Tensor) -> Backend:
+    """What computes with tensors like this one.
 
     Raises:
-        PotentialsError: the implementation that was asked for does not serve this device or precision.
+        PotentialsError: the implementation that was asked for does not serve this device or dtype.
     """
     choice = chosen_kernels()
-    on_cpu = tensor.is_cpu and tensor.dtype in cpu.DTYPES
     if choice == "auto":
-        if on_cpu:
-            return cpu
-        return _GPU_WHERE_RIGHT if tensor.device.type == "cuda" and gpu.serves(tensor) else reference
-    if choice == "cpu" and not on_cpu:
+        if serves("cpu", tensor):
+            return "cpu"
+        return "gpu" if tensor.device.type == "cuda" and serves("gpu", tensor) else "reference"
+    backend = cast(Backend, choice)
+    if not serves(backend, tensor):
         raise PotentialsError(
-            f"kernels: cpu serves float32 and float64 on a CPU, got {tensor.dtype} on {tensor.device}; use auto"
+            f"kernels: {backend} serves {_SERVED[backend]}; got {tensor.dtype} on {tensor.device}; use auto"
         )
-    if choice == "gpu" and not gpu.serves(tensor):
-        raise PotentialsError(
-            "kernels: gpu serves float32 and float64 on a CUDA device, with the package triton, which comes with "
-            f"PyTorch for CUDA; got {tensor.dtype} on {tensor.device}; use auto"
-        )
-    on_gpu = _GPU_ONLY if tensor.device.type == "cuda" else gpu
-    return {"reference": reference, "cpu": cpu, "gpu": on_gpu}[choice]
+    return backend
+
+
+def implementation(operator: str, tensor: Tensor) -> Callable[..., Any]:
+    """The function that computes an operator for tensors like this one.
+
+    On a GPU each Triton kernel is tried at its first use. Where it fails, `auto` falls back on the reference with a
+    warning, and `gpu` is refused. In Triton's interpreter there is nothing to try.
+
+    Raises:
+        PotentialsError: the implementation that was asked for does not serve this device or dtype.
+    """
+    found = IMPLEMENTATIONS[operator]
+    backend = chosen_backend(tensor)
+    if backend == "cpu":
+        return found.cpu
+    if backend == "reference" or found.gpu is None:
+        return found.reference
+    if tensor.device.type != "cuda":
+        return found.gpu.compute
+    return tried(operator, found.gpu, found.reference, is_strict=chosen_kernels() == "gpu")
 
 
 def describe_kernels(tensor: Tensor) -> str:
     """What serves tensors like this one, in words."""
-    found = implementation(tensor)
-    if found is reference:
+    backend = chosen_backend(tensor)
+    if backend == "reference":
         return "plain PyTorch (reference)"
-    if any(found is kernels for kernels in (gpu, _GPU_WHERE_RIGHT, _GPU_ONLY)):
-        return f"Triton{', interpreted' if gpu.is_interpreted() else ''}, and plain PyTorch for the rest"
+    if backend == "gpu":
+        return f"Triton{', interpreted' if is_interpreted() else ''}, and plain PyTorch for the rest"
     kept = cache_folder()
     where = (
         f"kept in {kept}" if kept else f"compiled anew in each process: no folder to keep them; set {CACHE_VARIABLE}"

@@ -26,8 +26,8 @@ from potentials.equivariant import (
     change_layout,
     message_table,
 )
+from potentials.equivariant.e3x.mapped_radial import FunctionName, MappedBasis, MappingName
 from potentials.equivariant.envelopes import ValuesAndSlopes
-from potentials.equivariant.mapped_radial import FunctionName, MappedBasis, MappingName
 from potentials.kernels import EdgeTopology, message_sum
 from potentials.models.anatomy import Anatomy, MessageRound, NodeFeatures, Recording, harmonic_paths, of_each_edge
 from potentials.models.blocks import EdgeEmbedding

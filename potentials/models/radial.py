@@ -11,8 +11,8 @@ from ase.data import atomic_numbers, covalent_radii
 from torch import Tensor, nn
 
 from potentials.config.families import RadialConfig
+from potentials.equivariant.e3x.mapped_radial import chebyshev_polynomials
 from potentials.equivariant.envelopes import ValuesAndSlopes, cosine_envelope, polynomial_envelope, smooth_envelope
-from potentials.equivariant.mapped_radial import chebyshev_polynomials
 from potentials.models.radial_functions import RadialFunctions
 
 

@@ -24,7 +24,7 @@ from potentials.equivariant import (
     rotate,
     spherical_harmonics,
 )
-from potentials.equivariant.fused_tensor_product import fused_path_constant
+from potentials.equivariant.e3x.fused_tensor_product import fused_path_constant
 from potentials.errors import LayoutError
 from potentials.kernels import EdgeTopology
 

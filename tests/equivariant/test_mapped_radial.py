@@ -11,7 +11,7 @@ import torch
 from scipy.interpolate import BPoly
 from scipy.stats import binom
 
-from potentials.equivariant.mapped_radial import FunctionName, MappedBasis, MappingName, bernstein
+from potentials.equivariant.e3x.mapped_radial import FunctionName, MappedBasis, MappingName, bernstein
 from potentials.models.e3x import E3xRadialConfig
 from potentials.models.radial import RadialBasis
 

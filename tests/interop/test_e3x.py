@@ -30,8 +30,8 @@ from potentials.equivariant import (
     coupling_coefficients,
     spherical_harmonics,
 )
+from potentials.equivariant.e3x.mapped_radial import ExponentialMapping, MappedBasis
 from potentials.equivariant.envelopes import cosine_envelope, smooth_envelope
-from potentials.equivariant.mapped_radial import ExponentialMapping, MappedBasis
 from potentials.kernels import EdgeTopology
 
 ORACLE = dict(np.load(Path(__file__).parent / "oracles" / "e3x.npz"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 import sys
 from collections.abc import Callable
@@ -10,12 +11,15 @@ from pathlib import Path
 import pytest
 import torch
 
+import potentials.kernels
 from potentials.cache import CACHE_VARIABLE
 from potentials.equivariant import Layout, message_table
 from potentials.kernels import EdgeTopology, MixedBlock, MixingTable, block_mix, message_sum
-from potentials.kernels.cpu import compiler
-from potentials.kernels.cpu import threads as kernel_threads
-from potentials.kernels.cpu.emitter import Emitter
+from potentials.kernels.codegen import code_cache
+from potentials.kernels.codegen.code_cache import cache_folder, emitter_sources
+from potentials.kernels.codegen.llvm import compiler
+from potentials.kernels.codegen.llvm import threads as kernel_threads
+from potentials.kernels.codegen.llvm.emitter import Emitter
 from potentials.kernels.dispatch import use_kernels
 
 
@@ -75,13 +79,52 @@ def test_damaged_code_is_made_anew(folder: Path) -> None:
 def test_without_a_folder_code_is_compiled_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
-    assert compiler.cache_folder() is None
+    assert cache_folder() is None
     run_squares(compiler.compiled(squares))
 
 
 def test_another_argument_is_another_kernel(folder: Path) -> None:
     compiler.compiled(powers, 3)
     run_squares(compiler.compiled(powers, 2))
+    assert len(list(folder.iterdir())) == 2
+
+
+def write_squares(path: Path, exponent: int) -> Callable[[], compiler.ir.Function]:
+    """An emitter in a module of its own."""
+    path.write_text(f"from kernels import test_cpu_code\ndef emit():\n    return test_cpu_code.powers({exponent})\n")
+    spec = importlib.util.spec_from_file_location(f"operators.{path.parent.name}.code", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.emit
+
+
+def test_emitters_of_the_same_name_in_other_folders_are_other_kernels(folder: Path, tmp_path: Path) -> None:
+    for name, exponent in (("first", 3), ("second", 2)):
+        (tmp_path / name).mkdir()
+        address = compiler.compiled(write_squares(tmp_path / name / "code.py", exponent))
+    run_squares(address)
+    assert len(list(folder.iterdir())) == 2
+
+
+def forget_source() -> None:
+    for kept in (code_cache.source_digest, compiler._origin):
+        kept.cache_clear()
+
+
+def test_every_emitter_counts_as_source(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whoever writes code stands among the files that are hashed, and a change of one of them makes new code."""
+    room = Path(potentials.kernels.__file__).parent
+    writers = {path for path in room.rglob("*.py") if "llvmlite" in path.read_text() or "Emitter" in path.read_text()}
+    assert len(writers) > 10
+    assert writers <= set(emitter_sources())
+    compiler.compiled(squares)
+    changed = tmp_path / "changed.py"
+    changed.write_text("another formula")
+    with monkeypatch.context() as patched:
+        patched.setattr(code_cache, "emitter_sources", lambda: [*emitter_sources(), changed])
+        forget_source()
+        compiler.compiled(squares)
+    forget_source()
     assert len(list(folder.iterdir())) == 2
 
 
@@ -113,7 +156,7 @@ def test_every_row_is_done_once(number: int, folder: Path, threads: Callable[[in
 def test_threads_of_python_do_the_same(
     folder: Path, monkeypatch: pytest.MonkeyPatch, threads: Callable[[int], None]
 ) -> None:
-    monkeypatch.setattr("potentials.kernels.cpu.threads._openmp", lambda: None)
+    monkeypatch.setattr("potentials.kernels.codegen.llvm.threads._openmp", lambda: None)
     threads(3)
     run_squares(compiler.compiled(squares))
 

@@ -11,10 +11,10 @@ import torch
 from llvmlite import ir
 from torch import Tensor
 
-from potentials.kernels.cpu import functions
-from potentials.kernels.cpu.compiler import compiled
-from potentials.kernels.cpu.emitter import Emitter, Number
-from potentials.kernels.cpu.threads import bits_of, run_rows
+from potentials.kernels.codegen.llvm import functions
+from potentials.kernels.codegen.llvm.compiler import compiled
+from potentials.kernels.codegen.llvm.emitter import Emitter, Number
+from potentials.kernels.codegen.llvm.threads import bits_of, run_rows
 
 LANES = 4
 FUNCTIONS: dict[str, Callable[[Number], Number]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,11 +13,29 @@ from kernels import test_message_passing as messages
 from torch import Tensor
 
 from potentials.errors import OperatorError
-from potentials.kernels import dispatch, reference
-from potentials.kernels.gpu import backend, trials
-from potentials.kernels.gpu.trials import TRIED, tried_kernels
+from potentials.kernels import dispatch, trials
+from potentials.kernels.registry import IMPLEMENTATIONS
+
+TRIED = [operator for operator, functions in IMPLEMENTATIONS.items() if functions.gpu]
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def reference(operator: str) -> Callable[..., Any]:
+    return IMPLEMENTATIONS[operator].reference
+
+
+def tried(operator: str, is_strict: bool) -> Callable[..., Any]:
+    """What runs on a GPU."""
+    found = IMPLEMENTATIONS[operator]
+    assert found.gpu is not None
+    return trials.tried(operator, found.gpu, found.reference, is_strict)
+
+
+def replace_kernel(monkeypatch: pytest.MonkeyPatch, operator: str, kernel: Callable[..., Any]) -> None:
+    found = IMPLEMENTATIONS[operator]
+    assert found.gpu is not None
+    monkeypatch.setitem(IMPLEMENTATIONS, operator, found._replace(gpu=found.gpu._replace(compute=kernel)))
 
 
 @pytest.fixture(autouse=True)
@@ -54,9 +73,9 @@ def agree(found: Any, exact: Any, tolerance: float) -> None:
 @pytest.mark.parametrize("operator", TRIED)
 def test_right_kernels_are_used(operator: str, dtype: torch.dtype, caplog: pytest.LogCaptureFixture) -> None:
     arguments = calls(dtype)[operator]
-    found = getattr(tried_kernels(is_strict=True), operator)(*arguments)
+    found = tried(operator, is_strict=True)(*arguments)
     assert list(trials._FINDINGS.values()) == [None]
-    agree(found, getattr(reference, operator)(*arguments), 1e-5 if dtype == torch.float32 else 1e-12)
+    agree(found, reference(operator)(*arguments), 1e-5 if dtype == torch.float32 else 1e-12)
     assert not caplog.records
 
 
@@ -75,18 +94,17 @@ def test_the_reference_stands_in_for_wrong_kernels(
             from triton.errors import TritonError
 
             raise TritonError("out of shared memory")
-        results = [x.clone() for x in as_list(getattr(reference, operator)(*arguments))]
+        results = [x.clone() for x in as_list(reference(operator)(*arguments))]
         for result in results:
             if result.numel():
                 result.view(-1)[-1] += 1e-2 if wrong == "little" else torch.nan
         return results[0] if len(results) == 1 else tuple(results)
 
-    monkeypatch.setattr(backend, operator, kernel)
+    replace_kernel(monkeypatch, operator, kernel)
     arguments = calls(torch.float32)[operator]
     with caplog.at_level(logging.WARNING, "potentials.kernels"):
-        kernels = tried_kernels(is_strict=False)
         for _ in range(3):
-            agree(getattr(kernels, operator)(*arguments), getattr(reference, operator)(*arguments), 0.0)
+            agree(tried(operator, is_strict=False)(*arguments), reference(operator)(*arguments), 0.0)
     # Tried once, and warned of once.
     assert asked == [operator]
     (record,) = caplog.records
@@ -95,17 +113,17 @@ def test_the_reference_stands_in_for_wrong_kernels(
     with pytest.raises(
         OperatorError, match=f"{operator} by Triton on cpu: .*; choose train.kernels: auto or reference"
     ):
-        getattr(tried_kernels(is_strict=True), operator)(*arguments)
+        tried(operator, is_strict=True)(*arguments)
 
 
 def test_another_kernel_is_another_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each precision, number of channels and what is wanted."""
-    kernels = tried_kernels(is_strict=False)
+    message_gradients = tried("message_gradients", is_strict=False)
     table = messages.coupled(1, parity=False)
     for dtype, channels in ((torch.float32, 2), (torch.float64, 2), (torch.float64, 3), (torch.float64, 3)):
         values = messages.inputs(table, dtype=dtype, channels=channels)
-        kernels.message_gradients(table, *values[:4], values.topology, "h")
-    kernels.message_gradients(table, *values[:4], values.topology, "Yw")
+        message_gradients(table, *values[:4], values.topology, "h")
+    message_gradients(table, *values[:4], values.topology, "Yw")
     assert len(trials._FINDINGS) == 4
 
 
@@ -113,9 +131,9 @@ def test_memory_that_is_used_up_says_nothing_about_a_kernel(monkeypatch: pytest.
     def kernel(*arguments: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(backend, "message_sum", kernel)
+    replace_kernel(monkeypatch, "message_sum", kernel)
     with pytest.raises(torch.OutOfMemoryError):
-        tried_kernels(is_strict=False).message_sum(*calls(torch.float32)["message_sum"])
+        tried("message_sum", is_strict=False)(*calls(torch.float32)["message_sum"])
     assert trials._FINDINGS == {}
 
 
@@ -123,12 +141,15 @@ def test_kernels_for_cuda_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """What runs on a CUDA device, without one here: only type and device of the tensor are asked for."""
 
     class OnCuda:
-        dtype, device = torch.float32, torch.device("cuda", 0)
+        dtype, device, is_cpu = torch.float32, torch.device("cuda", 0), False
 
     monkeypatch.delenv(dispatch.VARIABLE, raising=False)
-    found = dispatch.implementation(OnCuda())  # type: ignore[arg-type]
-    assert found.message_sum.func is trials._run
-    assert found.block_mix is reference.block_mix
+    for operator, functions in IMPLEMENTATIONS.items():
+        found: Any = dispatch.implementation(operator, OnCuda())  # type: ignore[arg-type]
+        if functions.gpu is None:
+            assert found is functions.reference
+        else:
+            assert (found.func, *found.args) == (trials._run, operator, functions.gpu, functions.reference, False)
     with dispatch.use_kernels("gpu"):
-        assert dispatch.implementation(OnCuda()).many_body.args == ("many_body", True)  # type: ignore[arg-type]
+        assert dispatch.implementation("many_body", OnCuda()).args[-1] is True  # type: ignore[arg-type, attr-defined]
     assert dispatch.describe_kernels(OnCuda()).startswith("Triton")  # type: ignore[arg-type]

@@ -176,7 +176,7 @@ def test_any_number_of_channels(channels: int) -> None:
 def test_the_reference_takes_atoms_in_chunks(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     table = TABLES["degree 2 to 1"]()
     values = inputs(table, torch.arange(11) % 3)
-    monkeypatch.setattr(importlib.import_module("potentials.kernels.reference.many_body"), "_CHUNK_ELEMENTS", chunk)
+    monkeypatch.setattr(importlib.import_module("potentials.kernels.many_body.reference"), "_CHUNK_ELEMENTS", chunk)
     with use_kernels("reference"):
         check(results(table, values), brute_force(table, values))
 

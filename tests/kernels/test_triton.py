@@ -26,8 +26,8 @@ from potentials.config import family_config
 from potentials.data.graph import build_graph
 from potentials.errors import PotentialsError
 from potentials.kernels import MessageTable, message_sum
-from potentials.kernels.dispatch import describe_kernels, implementation, use_kernels
-from potentials.kernels.gpu import backend as gpu
+from potentials.kernels.codegen.triton.programs import is_interpreted
+from potentials.kernels.dispatch import chosen_backend, describe_kernels, use_kernels
 from potentials.potential import Potential
 
 MANY_BODY = ["random, correlation 1", "random, correlation 3", "degree 1 to 0", "degree 2 to 1"]
@@ -37,14 +37,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 @pytest.fixture(autouse=True)
 def _interpreted() -> None:
-    assert gpu.is_interpreted()
+    assert is_interpreted()
 
 
 def check_all(table: MessageTable, edges: str, channels: int, dtype: torch.dtype = torch.float64) -> None:
     values = inputs(table, edges, dtype, channels)
     tolerance = 1e-12 if dtype == torch.float64 else 1e-5
     with use_kernels("gpu"):
-        assert implementation(values.h) is gpu
+        assert chosen_backend(values.h) == "gpu"
         check(gradients(table, values), brute_force(table, values), tolerance)
         check(tangents(table, values), brute_force_tangents(table, values, "hYw"), tolerance)
 
@@ -132,7 +132,7 @@ def test_a_model_is_trained_as_with_the_reference(family: str) -> None:
 def test_where_it_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRITON_INTERPRET", "0")
     with use_kernels("gpu"), pytest.raises(PotentialsError, match="on a CUDA device, with the package triton"):
-        implementation(torch.zeros(1))
+        chosen_backend(torch.zeros(1))
 
 
 def test_description() -> None:

@@ -1,0 +1,127 @@
+"""Message passing with filters that are linear in a radial basis (E3x, arXiv:2401.07595)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from potentials.equivariant.couplings import MessageCoupling, message_table
+from potentials.equivariant.e3x.tensor_products import WeightedTerms, product_layout
+from potentials.equivariant.layout import Layout
+from potentials.equivariant.layout_changes import check_components
+from potentials.kernels import EdgeTopology, message_sum
+
+
+class Filters(nn.Module):
+    """F_{l(p),c}(r) = sum_k R_k(r) W^{l}_kc / sqrt(K (2 l + 1)) for each path p with harmonics of degree l.
+
+    A dense layer of the basis R_k Y_l; the factor of l turns our harmonics, of component normalisation, into E3x's,
+    whose squares sum to one. Weights start standard normal.
+
+    Args:
+        coupling: the paths.
+        size: K.
+        channels: of the features.
+    """
+
+    degree_of_path: Tensor
+    scale_of_path: Tensor
+
+    def __init__(self, coupling: MessageCoupling, size: int, channels: int) -> None:
+        super().__init__()
+        degrees = sorted({degree for _, degree, _ in coupling.paths})
+        self.degrees = tuple(degrees)
+        """Degrees of the harmonics, one for each row of the weights."""
+        rows = [degrees.index(degree) for _, degree, _ in coupling.paths]
+        scales = [(size * (2 * degree + 1)) ** -0.5 for _, degree, _ in coupling.paths]
+        self.register_buffer("degree_of_path", torch.tensor(rows, dtype=torch.int64), persistent=False)
+        dtype = torch.get_default_dtype()
+        self.register_buffer("scale_of_path", torch.tensor(scales, dtype=dtype).unsqueeze(1), persistent=False)
+        self.weight = nn.Parameter(torch.randn(size, len(degrees), channels))
+
+    def matrix(self) -> Tensor:
+        """[K, P C]: filters are the basis times it."""
+        return (self.weight.index_select(1, self.degree_of_path) * self.scale_of_path).flatten(1)
+
+    def forward(self, radial: Tensor) -> Tensor:
+        """The basis [W, K] to filters [W, P, C]."""
+        return (radial @ self.matrix()).unflatten(1, (-1, self.weight.shape[2]))
+
+
+class PathSum(WeightedTerms):
+    """z_{cmf} = sum over the paths that lead to block c of w_pf x_{pmf} / sqrt(number of these paths).
+
+    Args:
+        coupling: the paths, as the summed messages have them.
+        channels: of the features.
+    """
+
+    def __init__(self, coupling: MessageCoupling, channels: int) -> None:
+        rows = np.arange(coupling.table.receiver_components)
+        super().__init__(coupling.blocks, len(rows), rows[:, None], rows, np.ones(len(rows)), channels)
+
+
+class MessagePass(nn.Module):
+    """z_i = sum_j (filter(r_ij) Y(r_ij)) (x) x_j: the tensor product of each neighbour's features with a filter, in
+    which every path has a weight for each channel, summed over the neighbours.
+
+    As published, filters are linear in the radial basis and sums are not divided by the number of neighbours. The basis
+    must vanish at the cutoff. E3x's `MessagePass`.
+
+    Args:
+        layout: blocks of the features.
+        edge_degree: highest degree of the harmonics.
+        size: number of radial functions K.
+        channels: of the features.
+        degree: highest degree of z; by default the higher of the features' and the harmonics'.
+        pseudotensors: whether z holds pseudotensors.
+
+    Attributes:
+        layout: blocks of z: those of the wanted that symmetry lets the messages reach.
+
+    Raises:
+        LayoutError: no message reaches the degree.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        edge_degree: int,
+        size: int,
+        channels: int,
+        degree: int | None = None,
+        pseudotensors: bool = True,
+    ) -> None:
+        super().__init__()
+        self.inputs = layout
+        wanted = product_layout(layout, Layout.natural(edge_degree), degree, pseudotensors)
+        self.coupling = message_table(layout, edge_degree, wanted)
+        self.layout = self.coupling.layout
+        self.filters = Filters(self.coupling, size, channels)
+        self.paths = PathSum(self.coupling, channels)
+
+    def forward(
+        self, x: Tensor, Y: Tensor, radial: Tensor, topology: EdgeTopology, weights: Tensor | None = None
+    ) -> Tensor:
+        """Sum the messages.
+
+        Args:
+            x: features [N, components, C].
+            Y: `spherical_harmonics` of the edges [E, (edge degree + 1)^2].
+            radial: the basis of the distance of each pair of edges [W, K].
+            topology: the edges.
+            weights: factors on the messages, of each edge and channel [E, C]; one if not given.
+
+        Returns:
+            [N, components of `layout`, C].
+
+        Raises:
+            LayoutError: the features do not have the layout's components.
+        """
+        check_components(x, self.inputs)
+        filters = self.filters(radial)
+        if weights is not None:
+            filters = filters.index_select(0, topology.edge_pair) * weights.unsqueeze(1)
+            topology = topology.directed()
+        return self.paths(message_sum(self.coupling.table, x, Y, filters, topology))

@@ -1,0 +1,56 @@
+"""Tables of linear maps: where blocks lie in input, output and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class MixedBlock(NamedTuple):
+    """One block: where it lies in the input and in the output.
+
+    The input holds [components, copies] rows of channels from `source` on, the output `components` rows from `target`.
+    """
+
+    source: int
+    components: int
+    copies: int
+    target: int
+
+
+class MixingTable(NamedTuple):
+    """Which blocks are mapped; numbers only, as operators take them."""
+
+    blocks: tuple[MixedBlock, ...]
+    inputs: int
+    """Components of the input."""
+    outputs: int
+    """Components of the output; those in no block are zero."""
+    channels_in: int
+    channels_out: int
+
+    @property
+    def num_weights(self) -> int:
+        """K."""
+        return sum(block.copies for block in self.blocks) * self.channels_in * self.channels_out
+
+    def numbers(self) -> list[int]:
+        """For an operator."""
+        sizes = [self.inputs, self.outputs, self.channels_in, self.channels_out]
+        return sizes + [number for block in self.blocks for number in block]
+
+    @classmethod
+    def from_numbers(cls, numbers: Sequence[int]) -> MixingTable:
+        """The inverse of `numbers`."""
+        inputs, outputs, channels_in, channels_out = numbers[:4]
+        rest = numbers[4:]
+        blocks = tuple(MixedBlock(*rest[start : start + 4]) for start in range(0, len(rest), 4))
+        return cls(blocks, inputs, outputs, channels_in, channels_out)
+
+    def matrices(self, weight: Tensor) -> list[Tensor]:
+        """The matrix of each block, views [..., copies * C, C'] of the weights [..., K]."""
+        sizes = [block.copies * self.channels_in for block in self.blocks]
+        parts = weight.split([size * self.channels_out for size in sizes], dim=-1)
+        return [part.unflatten(-1, (size, self.channels_out)) for part, size in zip(parts, sizes, strict=True)]

@@ -1,0 +1,76 @@
+"""Message passing: which kernels a call runs, and on what."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from torch import Tensor
+
+from potentials.kernels.codegen.llvm.compiler import compiled
+from potentials.kernels.codegen.llvm.threads import bits_of, run_rows
+from potentials.kernels.message_passing import cpu_code
+from potentials.kernels.message_passing.call import MessageCall, MessageKernel
+from potentials.kernels.message_passing.splines import RadialSplines
+from potentials.kernels.message_passing.table import MessageTable
+from potentials.kernels.topology import EdgeTopology
+
+
+@cache
+def _message_code(table: MessageTable, channels: int, bits: int, kernel: MessageKernel) -> int:
+    return compiled(cpu_code.emit, table, channels, bits, kernel)
+
+
+class _Call(MessageCall):
+    """A call with the addresses of all that a kernel reads."""
+
+    def __init__(
+        self,
+        table: MessageTable,
+        topology: EdgeTopology,
+        h: Tensor,
+        splines: RadialSplines | None = None,
+        **others: Tensor | None,
+    ) -> None:
+        if splines is not None:
+            grid = h.new_tensor([splines.start, splines.step, 1 / splines.step])
+            others |= {"coefficients": splines.coefficients, "grid": grid}
+        super().__init__(table, topology, h, **others)
+        words = {name: value.data_ptr() for name, value in self.arguments.items()}
+        words["intervals"] = 0 if splines is None else splines.coefficients.shape[0]
+        self.words = [
+            *(words.get(name, 0) for name in cpu_code.ARRAYS),
+            *(indices.data_ptr() for indices in topology),
+            *(words.get(name, 0) for name in cpu_code.SPLINES),
+        ]
+
+    def run(self, kernel: MessageKernel, first: Tensor, second: Tensor) -> None:
+        """See `MessageCall`."""
+        rows = self.topology.num_nodes if kernel.output in "gh" else self.topology.num_pairs
+        code = _message_code(self.table, self.channels, bits_of(self.like), kernel)
+        run_rows(code, rows, [*self.words, first.data_ptr(), second.data_ptr()])
+
+
+message_sum = _Call.message_sum
+message_gradients = _Call.message_gradients
+message_tangents = _Call.message_tangents
+
+
+def spline_message_sum(
+    table: MessageTable, h: Tensor, Y: Tensor, distances: Tensor, splines: RadialSplines, topology: EdgeTopology
+) -> Tensor:
+    """dQ/dg [N, D, C] with weights that are splines."""
+    return _Call(table, topology, h, splines, Y=Y, distances=distances).node_sum("g")
+
+
+def spline_message_gradients(
+    table: MessageTable,
+    h: Tensor,
+    Y: Tensor,
+    distances: Tensor,
+    splines: RadialSplines,
+    g: Tensor,
+    topology: EdgeTopology,
+    wanted: str,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """dQ/dh, dQ/dY and dQ/dr [W, 1], those that are wanted."""
+    return _Call(table, topology, h, splines, Y=Y, distances=distances, g=g).gradients(wanted)

@@ -1,0 +1,145 @@
+"""Kernels for GPUs are tried before they are used: on a small problem, against plain PyTorch.
+
+A test can run them in Triton's interpreter only; what a compiler makes of them on a kind of device is known there. So
+each kernel is tried at its first use in a process: for one table, number of channels and precision, on one kind of
+device.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import subprocess
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from potentials.errors import OperatorError
+from potentials.kernels.registry import GpuFunction
+
+logger = logging.getLogger("potentials.kernels")
+
+TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-10}
+"""Largest difference from the reference, relative to the largest number of a result or to 1."""
+
+_FINDINGS: dict[tuple[object, ...], str | None] = {}
+"""What is wrong with each kernel that was tried; None where nothing is."""
+_WARNED: set[tuple[str, str]] = set()
+
+
+def tried(operator: str, gpu: GpuFunction, reference: Callable[..., Any], is_strict: bool) -> Callable[..., Any]:
+    """The function by which Triton computes an operator, tried at its first use.
+
+    Args:
+        operator: its name.
+        gpu: the function.
+        reference: the same in plain PyTorch.
+        is_strict: refuse a kernel that fails; otherwise the reference stands in for it, with one warning.
+    """
+    return partial(_run, operator, gpu, reference, is_strict)
+
+
+def _run(
+    operator: str,
+    gpu: GpuFunction,
+    reference: Callable[..., Any],
+    is_strict: bool,
+    table: Any,
+    first: Tensor,
+    *rest: Any,
+) -> Any:
+    """The kernel where it is right, or else the reference.
+
+    Raises:
+        OperatorError: the kernel fails and is the only one that was asked for.
+    """
+    device = _device_name(first.device)
+    shape = tuple(entry if isinstance(entry, str) else entry is None for entry in rest)
+    key = (operator, table.key, first.shape[2], first.dtype, device, shape)
+    if key not in _FINDINGS:
+        _FINDINGS[key] = _finding(gpu, reference, table, first, rest)
+    finding = _FINDINGS[key]
+    if finding is None:
+        return gpu.compute(table, first, *rest)
+    if is_strict:
+        raise OperatorError(f"{operator} by Triton on {device}: {finding}; choose train.kernels: auto or reference")
+    if (operator, device) not in _WARNED:
+        _WARNED.add((operator, device))
+        logger.warning(
+            "%s by Triton on %s: %s; plain PyTorch computes it, which is slower. train.kernels: reference (or "
+            "POTENTIALS_KERNELS=reference) uses plain PyTorch from the start",
+            *(operator, device, finding),
+        )
+    return reference(table, first, *rest)
+
+
+@cache
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+@cache
+def _failures() -> tuple[type[BaseException], ...]:
+    """What a compiler, a driver or a faulty program may end with."""
+    kinds: list[type[BaseException]] = [
+        RuntimeError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        AssertionError,
+    ]
+    kinds += [ImportError, OSError, subprocess.SubprocessError]
+    if importlib.util.find_spec("triton") is not None:
+        kinds.append(importlib.import_module("triton.errors").TritonError)
+    return tuple(kinds)
+
+
+def _finding(
+    gpu: GpuFunction, reference: Callable[..., Any], table: Any, first: Tensor, rest: tuple[Any, ...]
+) -> str | None:
+    """What is wrong with a kernel in a call like this one; None if nothing is."""
+    arguments = gpu.small_problem(table, first, rest)
+    exact = reference(table, *_converted(arguments, torch.float64))
+    try:
+        found = gpu.compute(table, *_converted(arguments, first.dtype))
+        return _difference(found, exact, TOLERANCE[first.dtype])
+    except torch.OutOfMemoryError:
+        raise
+    except _failures() as problem:
+        return f"it fails on a small problem ({type(problem).__name__}: {str(problem).strip()[:200]})"
+
+
+def _difference(found: Tensor | tuple[Tensor, ...], exact: Tensor | tuple[Tensor, ...], tolerance: float) -> str | None:
+    for one, other in zip(_listed(found), _listed(exact), strict=True):
+        if not (one.numel() and other.numel()):
+            continue
+        error = float((one.double() - other).abs().max() / other.abs().max().clamp(min=1))
+        # What is not a number is no small difference.
+        if not error <= tolerance:
+            return f"on a small problem it differs from plain PyTorch by {error:.1g} (relative, at most {tolerance:g})"
+    return None
+
+
+def _listed(results: Tensor | tuple[Tensor, ...]) -> list[Tensor]:
+    return [results] if isinstance(results, Tensor) else list(results)
+
+
+def _converted(arguments: list[Any], dtype: torch.dtype) -> list[Any]:
+    return [x.to(dtype) if isinstance(x, Tensor) and x.is_floating_point() else x for x in arguments]
+
+
+def random_numbers(device: torch.device) -> Callable[..., Tensor]:
+    """Random numbers in float64, the same on every device."""
+    generator = torch.Generator("cpu").manual_seed(0)
+
+    def random(*shape: int) -> Tensor:
+        numbers = torch.randint(-256, 257, shape, generator=generator, device="cpu")
+        # A power of two as the unit: exact in float32 too, so that both precisions get equal problems.
+        return numbers.to(device, torch.float64) / 128
+
+    return random
