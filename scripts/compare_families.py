@@ -34,8 +34,8 @@ from potentials.analysis.rehearsal import rehearse
 from potentials.config import families, load_config
 from potentials.data.prepare import prepare
 from potentials.errors import SimulationError
-from potentials.potential import Potential
-from potentials.simulation import MDSettings, PotentialCalculator, run_md
+from potentials.potential import Potential, PotentialCalculator
+from potentials.simulation import MDSettings, run_md
 from potentials.training.run import train
 from potentials.training.run_folder import RunFolder
 

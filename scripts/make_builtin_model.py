@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from potentials import model_file
+from potentials.potential import model_file
 from potentials.training.error_table import UNITS, ErrorTable, PartErrors
 
 ROOT = Path(__file__).parent.parent

@@ -20,8 +20,8 @@ from potentials.data.isolated_atoms import separate_isolated_atoms
 from potentials.data.label_values import find_values
 from potentials.data.labels import LabelledFrame, label_frames
 from potentials.errors import DataError, ModelFileError
-from potentials.finite_results import check_finite
 from potentials.potential import Potential
+from potentials.potential.finite_results import check_finite
 from potentials.training.evaluation import Array, Evaluation, Parity, evaluate_graphs
 
 PARITY_COLUMNS = (

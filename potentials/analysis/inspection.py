@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
-from potentials.clusters import rattled_cluster
-from potentials.compilation import compile_for_md
 from potentials.data.graph import build_graph
 from potentials.files import utf8_name
 from potentials.kernels.dispatch import describe_kernels
-from potentials.model_file import load, read_header
-from potentials.model_file_contents import model_path
 from potentials.potential import MODEL_DTYPE
+from potentials.potential.clusters import rattled_cluster
+from potentials.potential.compilation import compile_for_md
+from potentials.potential.model_file import load, read_header
+from potentials.potential.model_file_contents import model_path
 from potentials.training.symmetry import rotation_error
 
 

@@ -12,7 +12,7 @@ import ase.io
 import torch
 
 from potentials.analysis.memory import peak_memory
-from potentials.simulation.calculator import PotentialCalculator
+from potentials.potential import PotentialCalculator
 
 
 def main(model_file: str, structures: str, device: str) -> None:

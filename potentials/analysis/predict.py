@@ -13,8 +13,8 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from potentials.data.frames import Frame
 from potentials.data.graph import AtomicGraph, build_graph, collate
 from potentials.errors import DataError, SimulationError, UnknownElementError
-from potentials.finite_results import check_finite
 from potentials.potential import Potential, Prediction
+from potentials.potential.finite_results import check_finite
 from potentials.torch_state import plain_torch_state
 
 REFERENCE_PREFIX = "reference_"

@@ -31,8 +31,8 @@ def predict(
     from potentials.analysis.predict import predict as predictions
     from potentials.data.frames import read_frames
     from potentials.data.structure_output import check_structure_output, write_structures
-    from potentials.devices import choose_device
-    from potentials.model_file import load
+    from potentials.potential.devices import choose_device
+    from potentials.potential.model_file import load
 
     frames = read_frames(structure)
     check_structure_output(output, frames, model)

@@ -54,9 +54,9 @@ def test(
     """
     from potentials.analysis.evaluate import evaluate, label_config, write_parity
     from potentials.data.frames import files_of
-    from potentials.devices import choose_device
-    from potentials.model_file import load
     from potentials.outputs import check_outputs
+    from potentials.potential.devices import choose_device
+    from potentials.potential.model_file import load
     from potentials.training.error_table import UNITS, ErrorTable
 
     check_outputs([output, parity], [model, *files_of(data)])

@@ -12,11 +12,11 @@ from potentials.analysis.short_dynamics import longest_timestep, seconds_per_ste
 from potentials.analysis.speed import machine, multiplied, peak_memories, seconds_per_call
 from potentials.errors import SimulationError
 from potentials.pages import Mark, Paragraph, Part, Plot, Section, Table, palette
+from potentials.potential import PotentialCalculator
 from potentials.report.calculators import fast_calculator
 from potentials.report.judging import mark
 from potentials.report.starting_structure import starting_structure
 from potentials.report.subject import Subject
-from potentials.simulation.calculator import PotentialCalculator
 
 TITLE = "Speed and memory"
 GOOD = (

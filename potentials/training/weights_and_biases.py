@@ -21,7 +21,7 @@ from potentials.config.logging import WandbConfig
 from potentials.config.run import RunConfig
 from potentials.data.labels import LabelledFrame
 from potentials.errors import TrainingError
-from potentials.model_file import read_header
+from potentials.potential.model_file import read_header
 from potentials.training.error_table import ErrorTable
 from potentials.training.evaluation import Evaluation
 from potentials.training.journal import Journal

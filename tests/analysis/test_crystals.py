@@ -15,7 +15,7 @@ from potentials.analysis.crystals import (
     relaxed_crystal,
 )
 from potentials.errors import SimulationError
-from potentials.simulation import PotentialCalculator
+from potentials.potential import PotentialCalculator
 
 
 @pytest.fixture(scope="module")

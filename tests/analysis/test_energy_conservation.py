@@ -10,7 +10,7 @@ from morse_family import morse_potential
 from potentials.analysis.energy_conservation import EnergyTrace, energy_trace
 from potentials.analysis.short_dynamics import affordable_steps, longest_timestep, seconds_per_step
 from potentials.errors import SimulationError
-from potentials.simulation import PotentialCalculator
+from potentials.potential import PotentialCalculator
 
 
 class Spring(Calculator):

@@ -7,7 +7,8 @@ from ase.build import bulk, molecule
 from morse_family import R0, morse_potential
 
 from potentials.analysis.hot_dynamics import HotRun, hot_run, watched_bonds
-from potentials.simulation import MDSettings, PotentialCalculator
+from potentials.potential import PotentialCalculator
+from potentials.simulation import MDSettings
 
 
 def run(atoms: Atoms, epsilon: float = 0.3429, temperature: float = 500.0, steps: int = 200) -> HotRun:

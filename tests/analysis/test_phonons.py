@@ -9,7 +9,7 @@ from morse_family import CUTOFF, morse_potential
 from morse_pairs import fcc_frequencies, fcc_lattice_constant
 
 from potentials.analysis.phonons import PhononDispersion, phonon_dispersion, supercell_repeats
-from potentials.simulation import PotentialCalculator
+from potentials.potential import PotentialCalculator
 
 pytest.importorskip("phonopy", reason="the extra phonons is not installed")
 THZ = 1e-12 / (2 * np.pi) * np.sqrt(units._e / units._amu) * 1e10

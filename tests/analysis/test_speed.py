@@ -11,7 +11,7 @@ from morse_family import morse_potential
 
 from potentials.analysis.speed import machine, multiplied, peak_memories, seconds_per_call
 from potentials.errors import SimulationError
-from potentials.simulation import PotentialCalculator
+from potentials.potential import PotentialCalculator
 
 STRUCTURES = {"crystal": bulk("Cu", cubic=True), "molecule": molecule("O2"), "atom": Atoms("O")}
 
@@ -37,7 +37,7 @@ def test_a_call_takes_time() -> None:
 
 def test_memory_of_a_process_of_its_own(repository: Path) -> None:
     model = repository / "tests" / "model_files" / "0.1.0" / "schnet.potential"
-    from potentials.model_file import read_header
+    from potentials.potential.model_file import read_header
 
     element = read_header(model)["elements"][0]
     structures = [Atoms([element] * count, np.arange(3 * count).reshape(-1, 3) * 1.5) for count in (2, 4)]

@@ -53,7 +53,7 @@ def test_second_derivatives_are_differences_of_the_energy() -> None:
     atoms = Atoms("CuO2", [[0, 0, 0], [2.5, 0.3, 0], [-0.4, 2.7, 0.2]])
     found = hessian(potential, atoms, step=1e-3)
 
-    from potentials.simulation import PotentialCalculator
+    from potentials.potential import PotentialCalculator
 
     atoms.calc = PotentialCalculator(potential, compiled=False)
     step, (one, two) = 1e-3, (3, 7)

@@ -11,7 +11,7 @@ import pytest
 from clients.guide import run_snippets
 
 from potentials.analysis.crystals import equation_of_state, relaxed_crystal
-from potentials.simulation import PotentialCalculator
+from potentials.potential import PotentialCalculator
 
 
 def test_the_snippet(folder: Path, client: Callable[..., None]) -> None:

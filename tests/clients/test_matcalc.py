@@ -11,7 +11,7 @@ from clients.guide import run_snippets
 
 from potentials.analysis.crystals import elastic_constants, relaxed_crystal
 from potentials.analysis.phonons import phonon_dispersion
-from potentials.simulation import PotentialCalculator
+from potentials.potential import PotentialCalculator
 
 
 def test_the_snippet(folder: Path, client: Callable[..., None]) -> None:

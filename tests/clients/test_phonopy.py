@@ -10,7 +10,7 @@ from ase import Atoms, units
 from clients.guide import run_snippets
 
 from potentials.analysis.phonons import phonon_dispersion
-from potentials.simulation import PotentialCalculator
+from potentials.potential import PotentialCalculator
 
 
 def test_the_snippet(folder: Path, client: Callable[..., None]) -> None:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from physics.evaluation import predict
 from physics.structures import crystal, ethanol
 
-from potentials.compilation import compile_for_md
 from potentials.potential import Potential
+from potentials.potential.compilation import compile_for_md
 
 
 def total_energies(potential: Potential, atoms: Atoms, timestep: float, steps: int) -> NDArray:

@@ -13,7 +13,8 @@ from physics.cases import with_random_matrices
 import potentials.models  # noqa: F401  (registers the families)
 from potentials import Potential
 from potentials.config import families, family_config
-from potentials.simulation import MDSettings, PotentialCalculator, run_md
+from potentials.potential import PotentialCalculator
+from potentials.simulation import MDSettings, run_md
 
 FAMILIES = list(families())
 

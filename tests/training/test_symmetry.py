@@ -9,10 +9,10 @@ from physics.cases import Case, cases
 from physics.evaluation import predict
 from physics.structures import ELEMENTS, ethanol
 
-from potentials.clusters import rattled_cluster
 from potentials.data.batch_limits import BatchLimit
 from potentials.data.graph import AtomicGraph, build_graph
 from potentials.data.rotations import random_rotations
+from potentials.potential.clusters import rattled_cluster
 from potentials.training import symmetry
 from potentials.training.symmetry import ORIENTATIONS, rotation_error
 

@@ -22,7 +22,7 @@ from physics.cases import Case, cases
 import potentials
 from potentials.analysis.predict import predict
 from potentials.errors import SimulationError
-from potentials.simulation import PotentialCalculator
+from potentials.potential import PotentialCalculator
 
 FAMILIES = {case.family: case for case in cases()}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "potentials"
+PACKAGE = Path(__file__).parents[2] / "potentials"
 UNSAFE_MODULES = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve", "_pickle"}
 ERRORS = {"PickleError", "UnpicklingError"}
 """What torch raises where it refuses a file."""

@@ -19,7 +19,7 @@ from potentials.data.builtin import BUILTIN_PREFIX, builtin_model_path
 from potentials.equivariant.couplings import coupling_fingerprint
 from potentials.errors import ModelFileError
 from potentials.files import utf8_name
-from potentials.model_file_versions import Header, Tensors, upgrade
+from potentials.potential.model_file_versions import Header, Tensors, upgrade
 
 FORMAT = "potentials"
 """Name of the header among the file's metadata."""

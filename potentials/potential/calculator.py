@@ -15,14 +15,15 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from potentials.compilation import compile_for_md
 from potentials.config.train import Precision
-from potentials.devices import choose_device
 from potentials.errors import SimulationError
-from potentials.finite_results import check_finite
-from potentials.model_file import load
-from potentials.potential import Potential, Prediction
-from potentials.simulation.skin_neighbor_list import SkinNeighborList
+from potentials.potential.compilation import compile_for_md
+from potentials.potential.devices import choose_device
+from potentials.potential.finite_results import check_finite
+from potentials.potential.model_file import load
+from potentials.potential.potential import Potential
+from potentials.potential.prediction import Prediction
+from potentials.potential.skin_neighbor_list import SkinNeighborList
 from potentials.torch_state import plain_torch_state
 
 _NEUTRAL = {"charge": (0,), "spin": (0, 1)}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import hashlib
 import json
 import threading
+from dataclasses import astuple, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,14 +15,14 @@ from ase import Atoms
 from torch import nn
 
 from potentials.cache import cache_path, keep, kept
-from potentials.clusters import rattled_cluster
 from potentials.data.graph_geometry import build_geometry
 from potentials.errors import PotentialsError
 from potentials.kernels.dispatch import use_kernels
 from potentials.kernels.memory import Workspace
 from potentials.models import tabulation
 from potentials.models.tabulation import largest_error, tabulated
-from potentials.potential import MODEL_DTYPE, Compilation, Potential
+from potentials.potential.clusters import rattled_cluster
+from potentials.potential.potential import MODEL_DTYPE, Potential
 from potentials.torch_state import plain_torch_state
 
 RADIAL_TOLERANCE = {"float32": 1e-6, "mixed": 1e-6, "float64": 1e-9}
@@ -33,6 +33,20 @@ FORCE_TOLERANCE = {"float32": 1e-5, "mixed": 1e-5, "float64": 1e-8}
 _KNOTS = (129, 257, 513, 1025, 2049, 4097)
 _SCALES = (0.75, 1.0)
 _LOCK = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """What was done to a potential that was compiled for molecular dynamics."""
+
+    knots: int | None
+    """Of the splines that stand for the radial networks; None where those are evaluated."""
+    radial_error: float
+    """Largest relative difference between a spline and its function, or their derivatives, at any distance."""
+    force_error: float
+    """Largest difference of a force component that the splines made on the test clusters, eV/A."""
+    note: str
+    """The same in words."""
 
 
 def compile_for_md(potential: Potential) -> Potential:
@@ -77,7 +91,7 @@ def _with_splines(potential: Potential) -> tuple[nn.Module, Compilation]:
         model, compilation = tabulated(networks, knots[0]), Compilation(*knots)
     else:
         model, compilation = _search(potential, networks)
-        keep(path, json.dumps(dataclasses.astuple(compilation)).encode())
+        keep(path, json.dumps(astuple(compilation)).encode())
     return model.to(MODEL_DTYPE[potential.precision]).eval().requires_grad_(False), compilation
 
 

@@ -13,7 +13,7 @@ from physics.cases import Case, cases
 
 from potentials.data import neighbor_list
 from potentials.errors import DataError, SimulationError, UnknownElementError
-from potentials.simulation import PotentialCalculator
+from potentials.potential import PotentialCalculator
 
 
 def crystal() -> Atoms:

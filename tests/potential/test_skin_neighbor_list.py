@@ -8,7 +8,7 @@ from ase.build import bulk, molecule
 
 from potentials.data.graph import build_graph
 from potentials.errors import SimulationError
-from potentials.simulation.skin_neighbor_list import SkinNeighborList
+from potentials.potential.skin_neighbor_list import SkinNeighborList
 
 ELEMENTS, CUTOFF = ["H", "C", "O", "Cu"], 3.5
 

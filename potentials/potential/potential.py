@@ -7,59 +7,28 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from os import PathLike
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import torch
 from torch import Tensor, nn
 
 from potentials.config.families import FamilyConfig
 from potentials.config.train import Precision
-from potentials.data.graph_geometry import GraphGeometry
 from potentials.errors import PotentialsError
 from potentials.kernels import EdgeTopology
 from potentials.kernels.memory import Workspace, use_workspace
 from potentials.models.zbl import ZBLRepulsion
+from potentials.potential.edges import Graph, edge_topology, edge_vectors
+from potentials.potential.prediction import Prediction, assemble_prediction
 from potentials.torch_state import plain_torch_state
 
 if TYPE_CHECKING:
-    from potentials.data.graph import AtomicGraph
+    from potentials.potential.calculator import PotentialCalculator
+    from potentials.potential.compilation import Compilation
 
-Graph: TypeAlias = "AtomicGraph | GraphGeometry"
 MODEL_DTYPE = {"float32": torch.float32, "float64": torch.float64, "mixed": torch.float32}
 GEOMETRY_DTYPE = {"float32": torch.float32, "float64": torch.float64, "mixed": torch.float64}
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a potential says of B frames with N atoms in all; `None` for what was not asked."""
-
-    energy: Tensor
-    """[B] eV, float64, isolated-atom energies included."""
-    node_energies: Tensor
-    """[N] eV, float64; they add up to the energy."""
-    forces: Tensor | None = None
-    """[N, 3] eV/A."""
-    stress: Tensor | None = None
-    """[B, 3, 3] eV/A^3, dE/dstrain / volume; NaN for frames that are not periodic in all three directions."""
-    virial: Tensor | None = None
-    """[B, 3, 3] eV, dE/dstrain of any frame; computed together with the stress."""
-    node_virials: Tensor | None = None
-    """[N, 3, 3] eV; they add up to dE/dstrain."""
-
-
-@dataclass(frozen=True)
-class Compilation:
-    """What was done to a potential that was compiled for molecular dynamics."""
-
-    knots: int | None
-    """Of the splines that stand for the radial networks; None where those are evaluated."""
-    radial_error: float
-    """Largest relative difference between a spline and its function, or their derivatives, at any distance."""
-    force_error: float
-    """Largest difference of a force component that the splines made on the test clusters, eV/A."""
-    note: str
-    """The same in words."""
 
 
 class Potential(nn.Module):
@@ -163,7 +132,7 @@ class Potential(nn.Module):
                 )
             if not create_graph:
                 node_energies, vectors = node_energies.detach(), vectors.detach()
-            return _prediction(graph, topology, node_energies, vectors, gradient, forces, stress, node_virials)
+            return assemble_prediction(graph, topology, node_energies, vectors, gradient, forces, stress, node_virials)
 
     def _node_energies(self, vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
         """[N] float64 eV, with scale, shift, reference energies and repulsion."""
@@ -247,6 +216,43 @@ class Potential(nn.Module):
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()[:16]
 
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write this potential to a model file, which appears whole or not at all.
+
+        Raises:
+            ModelFileError: the folder does not exist or cannot be written, or the potential was compiled.
+        """
+        from potentials.potential.model_file import save
+
+        save(self, path)
+
+    def calculator(
+        self,
+        device: str | None = None,
+        skin: float = 0.5,
+        compiled: bool = True,
+        precision: Precision | torch.dtype | None = None,
+    ) -> PotentialCalculator:
+        """An ASE calculator of this potential; the arguments are those of `PotentialCalculator`."""
+        from potentials.potential.calculator import PotentialCalculator
+
+        return PotentialCalculator(self, device, skin, compiled, precision)
+
+    def compile_for_md(self) -> Potential:
+        """A faster copy of this potential for molecular dynamics; see `potentials.potential.compile_for_md`."""
+        from potentials.potential.compilation import compile_for_md
+
+        return compile_for_md(self)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """Pickle the contents of the model file. What kernels need to know is made again where it is read."""
+        if self.compilation is not None:
+            # Splines have no file; their modules pickle as modules do.
+            return super().__reduce_ex__(protocol)
+        from potentials.potential.model_file import pickled
+
+        return pickled(self)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Potential:
         """An independent copy, without going through the model file."""
         copied = self.__class__.__new__(self.__class__)
@@ -278,96 +284,6 @@ def _keeping_double(fn: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor
         return changed if changed.dtype == tensor.dtype else tensor.to(changed.device)
 
     return kept
-
-
-def edge_topology(graph: Graph) -> EdgeTopology:
-    """Which atom sends to which, as the kernels want it."""
-    return EdgeTopology.from_degrees(
-        graph.edge_index,
-        graph.receiver_degree,
-        graph.sender_order,
-        graph.sender_degree,
-        graph.edge_pair,
-        graph.pair_edges,
-    )
-
-
-def edge_vectors(graph: Graph) -> Tensor:
-    """r_e = x_receiver - x_sender + shift . cell, [E, 3] A, float64."""
-    senders, receivers = graph.edge_index
-    vectors = graph.positions.index_select(0, receivers) - graph.positions.index_select(0, senders)
-    if len(graph.cell) == 1:
-        return vectors + graph.cell_shifts @ graph.cell[0]
-    cells = graph.cell[frame_of_node(graph)[senders]]
-    return vectors + (graph.cell_shifts.unsqueeze(1) @ cells).squeeze(1)
-
-
-def frame_of_node(graph: Graph) -> Tensor:
-    """The number of the frame that each atom belongs to, [N] int64."""
-    batch = getattr(graph, "batch", None)
-    return torch.zeros_like(graph.species) if batch is None else batch
-
-
-def _prediction(
-    graph: Graph,
-    topology: EdgeTopology,
-    node_energies: Tensor,
-    vectors: Tensor,
-    gradient: Tensor | None,
-    forces: bool,
-    stress: bool,
-    node_virials: bool,
-) -> Prediction:
-    frame = frame_of_node(graph)
-    num_frames = graph.cell.shape[0]
-    energy = node_energies.new_zeros(num_frames).index_add(0, frame, node_energies)
-    if gradient is None:
-        return Prediction(energy, node_energies)
-    virial = _virial(vectors, gradient, frame, topology, num_frames) if stress else None
-    return Prediction(
-        energy,
-        node_energies,
-        _forces(gradient, topology) if forces else None,
-        None if virial is None else _stress(graph, virial),
-        virial,
-        _node_virials(vectors, gradient, topology) if node_virials else None,
-    )
-
-
-def _forces(gradient: Tensor, topology: EdgeTopology) -> Tensor:
-    zeros = gradient.new_zeros(topology.num_nodes, 3)
-    return zeros.index_add(0, topology.senders, gradient).index_add(0, topology.receivers, -gradient)
-
-
-def _virial(vectors: Tensor, gradient: Tensor, frame: Tensor, topology: EdgeTopology, num_frames: int) -> Tensor:
-    """The symmetric part of sum_e r_e (x) g_e of each frame, [F, 3, 3] eV."""
-    if num_frames == 1:
-        virial = (vectors.transpose(0, 1) @ gradient).unsqueeze(0)
-    else:
-        zeros = gradient.new_zeros(num_frames, 3, 3)
-        virial = zeros.index_add(0, frame[topology.receivers], _pair_virials(vectors, gradient))
-    return 0.5 * (virial + virial.transpose(1, 2))
-
-
-def _stress(graph: Graph, virial: Tensor) -> Tensor:
-    periodic = graph.pbc.all(dim=1)
-    first, second, third = graph.cell.unbind(1)
-    volume = (first * torch.linalg.cross(second, third)).sum(1).abs()
-    # The placeholder volume keeps derivatives of the frames without a stress finite.
-    volume = torch.where(periodic, volume, torch.ones_like(volume))
-    stress = virial / volume.to(virial.dtype)[:, None, None]
-    return torch.where(periodic[:, None, None], stress, torch.full_like(stress, torch.nan))
-
-
-def _node_virials(vectors: Tensor, gradient: Tensor, topology: EdgeTopology) -> Tensor:
-    half = 0.5 * _pair_virials(vectors, gradient)
-    zeros = half.new_zeros(topology.num_nodes, 3, 3)
-    return zeros.index_add(0, topology.senders, half).index_add(0, topology.receivers, half)
-
-
-def _pair_virials(vectors: Tensor, gradient: Tensor) -> Tensor:
-    """r_e (x) g_e of each edge, [E, 3, 3] eV."""
-    return vectors.unsqueeze(2) * gradient.unsqueeze(1)
 
 
 def _resolved_elements(config: FamilyConfig) -> list[str]:

@@ -18,10 +18,9 @@ from physics.evaluation import Result, predict
 from physics.structures import STRUCTURES, ethanol
 from safetensors.torch import save_file
 
-from potentials import model_file
 from potentials.config import families
 from potentials.errors import ModelFileError, UnknownElementError
-from potentials.potential import Potential
+from potentials.potential import Potential, model_file
 
 Header = dict[str, Any]
 Tensors = dict[str, torch.Tensor]

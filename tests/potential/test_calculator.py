@@ -11,7 +11,7 @@ from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_s
 from morse_family import REFERENCE_ENERGIES, morse_oracle, morse_potential, save_morse
 
 from potentials.errors import ModelFileError, SimulationError, UnknownElementError
-from potentials.simulation import PotentialCalculator
+from potentials.potential import PotentialCalculator
 
 
 def rattled(atoms: Atoms, length: float = 0.1, seed: int = 0) -> Atoms:

@@ -17,14 +17,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import potentials
-from potentials import model_file, model_file_versions
 from potentials.config import families
 from potentials.data.graph import build_graph
 from potentials.errors import ModelFileError
-from potentials.model_file_versions import FORMAT_VERSION, RELEASES, Header, Tensors
-from potentials.potential import Potential
+from potentials.potential import Potential, model_file, model_file_versions
+from potentials.potential.model_file_versions import FORMAT_VERSION, RELEASES, Header, Tensors
 
-FOLDER = Path(__file__).parent / "model_files"
+FOLDER = Path(__file__).parent.parent / "model_files"
 FILES = sorted(FOLDER.glob("*/*.potential"))
 MACE = FOLDER / "0.1.0" / "mace.potential"
 

@@ -7,7 +7,6 @@ the packages that wrote it, the signs of the coupling coefficients the weights b
 
 from __future__ import annotations
 
-import copyreg
 import hashlib
 import json
 import os
@@ -26,13 +25,19 @@ from potentials.config.problems import in_one_line
 from potentials.config.train import Precision
 from potentials.config.words import describe_value, shortened
 from potentials.data.builtin import BUILTIN_PREFIX
-from potentials.devices import choose_device
 from potentials.equivariant.couplings import coupling_fingerprint
 from potentials.errors import ModelFileError, PotentialsError
 from potentials.files import write_whole
-from potentials.model_file_contents import FINGERPRINT_DEGREE, FORMAT, model_path, read_contents, unpack_contents
-from potentials.model_file_versions import FORMAT_VERSION, Tensors
-from potentials.potential import MODEL_DTYPE, Potential
+from potentials.potential.devices import choose_device
+from potentials.potential.model_file_contents import (
+    FINGERPRINT_DEGREE,
+    FORMAT,
+    model_path,
+    read_contents,
+    unpack_contents,
+)
+from potentials.potential.model_file_versions import FORMAT_VERSION, Tensors
+from potentials.potential.potential import MODEL_DTYPE, Potential
 from potentials.torch_state import plain_torch_state
 
 _UNITS = {"energy": "eV", "length": "A", "stress": "eV/A^3"}
@@ -125,11 +130,8 @@ class _PickledState(NamedTuple):
     requires_grad: list[bool]
 
 
-def _reduced(potential: Potential) -> Any:
-    """How a potential is pickled: as its model file. What kernels need to know is made again where it is read."""
-    if potential.compilation is not None:
-        # Splines have no file; their modules pickle as modules do.
-        return object.__reduce_ex__(potential, 4)
+def pickled(potential: Potential) -> tuple[Any, ...]:
+    """How a potential that is not compiled is pickled: as its model file."""
     trainable = [parameter.requires_grad for parameter in potential.parameters()]
     state = _PickledState(potential.source, str(potential.scale.device), potential.training, trainable)
     return _restored, (serialize(potential), state)
@@ -143,10 +145,6 @@ def _restored(contents: bytes, state: _PickledState) -> Potential:
         for parameter, trainable in zip(potential.parameters(), state.requires_grad, strict=True):
             parameter.requires_grad_(trainable)
         return potential.to(choose_device(state.device)).train(state.training)
-
-
-# The potential stands below this room, so how it is pickled is entered here.
-copyreg.pickle(Potential, _reduced)
 
 
 def _potential(header: dict[str, Any], tensors: Tensors, precision: Precision | None) -> Potential:

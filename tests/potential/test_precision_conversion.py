@@ -11,10 +11,10 @@ from ase import Atoms
 from physics.cases import Case, cases
 
 from potentials import Potential, load
-from potentials.compilation import compile_for_md
 from potentials.data.graph import build_graph
 from potentials.errors import PotentialsError
-from potentials.model_file import save
+from potentials.potential.compilation import compile_for_md
+from potentials.potential.model_file import save
 
 FAMILIES = {case.family: case for case in cases()}
 TO_DOUBLE: dict[str, Callable[[Potential], Potential]] = {

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from potentials.errors import SimulationError
-from potentials.potential import Graph, Prediction, edge_vectors, frame_of_node
+from potentials.potential.edges import Graph, edge_vectors, frame_of_node
+from potentials.potential.prediction import Prediction
 
 _TOO_CLOSE = 0.3
 """A; shorter than any bond, so the likely reason."""

@@ -13,11 +13,11 @@ from ase.build import bulk, molecule
 from ase.md.verlet import VelocityVerlet
 from physics.cases import with_random_matrices
 
-from potentials import Potential, compilation
+from potentials import Potential
 from potentials.config import families, family_config
 from potentials.data.graph import build_graph
 from potentials.errors import ModelFileError, PotentialsError
-from potentials.simulation import PotentialCalculator
+from potentials.potential import PotentialCalculator, compilation
 
 WITHOUT_RADIAL_NETWORKS = {"ace", "allegro", "ponita"}
 FAMILIES = [family for family in families() if family not in WITHOUT_RADIAL_NETWORKS]
@@ -113,7 +113,7 @@ def test_splines_that_are_not_good_enough_are_refused(
     tolerance: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("POTENTIALS_CACHE", str(tmp_path))
-    monkeypatch.setattr("potentials.compilation._KNOTS", (65,))
+    monkeypatch.setattr("potentials.potential.compilation._KNOTS", (65,))
     monkeypatch.setitem(getattr(compilation, tolerance), "float64", 1.0)
     compiled = potential(precision="float64").compile_for_md()
     assert compiled.compilation.knots is None
