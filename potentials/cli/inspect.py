@@ -16,7 +16,7 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="The whole header as JSON.")] = False,
 ) -> None:
     """Say what MODEL is: family, settings, elements, reference energies, errors, data and versions, and how it runs."""
-    from potentials.analysis.inspection import inspect_model
+    from potentials.setup.inspection import inspect_model
 
     header = inspect_model(model)
     if as_json:

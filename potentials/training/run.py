@@ -22,11 +22,11 @@ from potentials.data.module import GraphDataModule
 from potentials.data.part_facts import sampled_graphs
 from potentials.data.prepare import PreparedData, prepare
 from potentials.errors import TrainingError
+from potentials.evaluation.error_table import UNITS, ErrorTable
+from potentials.evaluation.labelled_predictions import evaluate_graphs
 from potentials.kernels.dispatch import use_kernels
 from potentials.potential import Potential, model_file
 from potentials.training.checkpoints import usable_checkpoint
-from potentials.training.error_table import UNITS, ErrorTable
-from potentials.training.evaluation import evaluate_graphs
 from potentials.training.journal import Journal
 from potentials.training.lightning_trainer import (
     build_loggers,

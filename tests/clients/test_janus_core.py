@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from clients.guide import run_snippets
 
-from potentials.analysis.crystals import equation_of_state, relaxed_crystal
+from potentials.physics.crystals import equation_of_state, relaxed_crystal
 from potentials.potential import PotentialCalculator
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from clients.guide import run_snippets
 
-from potentials.analysis.crystals import elastic_constants, relaxed_crystal
-from potentials.analysis.phonons import phonon_dispersion
+from potentials.physics.crystals import elastic_constants, relaxed_crystal
+from potentials.physics.phonons import phonon_dispersion
 from potentials.potential import PotentialCalculator
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms, units
 from clients.guide import run_snippets
 
-from potentials.analysis.phonons import phonon_dispersion
+from potentials.physics.phonons import phonon_dispersion
 from potentials.potential import PotentialCalculator
 
 

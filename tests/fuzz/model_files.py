@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 from fuzz.limits import check_message, check_one_line, limited
 from fuzz.mutations import NUMBERS, changed_bytes, changed_tree, odd_values
-from potentials.analysis.evaluate import label_config
 from potentials.config.families import families
 from potentials.data.graph import build_graph
 from potentials.errors import PotentialsError
+from potentials.evaluation.evaluate import label_config
 from potentials.kernels.dispatch import use_kernels
 from potentials.potential import model_file
 

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
-from physics.cases import Case, cases
+from families.cases import Case, cases
 from torch import Tensor, nn
 
 from potentials.equivariant import Irrep, Layout, message_table

@@ -17,11 +17,11 @@ import pytest
 import torch
 from ase import Atoms
 from ase.build import bulk, molecule
-from physics.cases import Case, cases
+from families.cases import Case, cases
 
 import potentials
-from potentials.analysis.predict import predict
 from potentials.errors import SimulationError
+from potentials.evaluation.predict import predict
 from potentials.potential import PotentialCalculator
 
 FAMILIES = {case.family: case for case in cases()}

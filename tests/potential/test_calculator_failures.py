@@ -8,8 +8,8 @@ from ase import Atoms
 from ase.build import bulk, fcc111
 from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.fd import calculate_numerical_stress
+from families.cases import Case, cases
 from morse_family import morse_potential
-from physics.cases import Case, cases
 
 from potentials.data import neighbor_list
 from potentials.errors import DataError, SimulationError, UnknownElementError

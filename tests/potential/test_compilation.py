@@ -11,7 +11,7 @@ import torch
 from ase import Atoms, units
 from ase.build import bulk, molecule
 from ase.md.verlet import VelocityVerlet
-from physics.cases import with_random_matrices
+from families.cases import with_random_matrices
 
 from potentials import Potential
 from potentials.config import families, family_config

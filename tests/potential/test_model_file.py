@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import torch
 from ase import Atoms
-from physics.cases import Case, cases
-from physics.evaluation import Result, predict
-from physics.structures import STRUCTURES, ethanol
+from families.cases import Case, cases
+from families.evaluation import Result, predict
+from families.structures import STRUCTURES, ethanol
 from safetensors.torch import save_file
 
 from potentials.config import families

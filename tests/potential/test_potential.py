@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
-from physics.evaluation import predict
-from physics.structures import crystal, ethanol, tiny_cell
+from families.evaluation import predict
+from families.structures import crystal, ethanol, tiny_cell
 
 from potentials.data.graph import build_graph, collate
 from potentials.equivariant.spherical_harmonics import _raising

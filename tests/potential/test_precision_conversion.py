@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from ase import Atoms
-from physics.cases import Case, cases
+from families.cases import Case, cases
 
 from potentials import Potential, load
 from potentials.data.graph import build_graph

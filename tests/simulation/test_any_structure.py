@@ -7,9 +7,9 @@ from functools import cache
 import numpy as np
 import pytest
 from ase import Atoms
+from families.cases import COMMON, REFERENCE_ENERGIES, cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from physics.cases import COMMON, REFERENCE_ENERGIES, cases
 
 from potentials.config.train import Precision
 from potentials.errors import DataError, SimulationError
