@@ -123,8 +123,8 @@ def time_ours(name: str, data: Path, repeats: int) -> None:
     import torch
     from ase.data import atomic_numbers
 
-    from potentials.compilation import compile_for_md
     from potentials.data.graph import build_graph, collate
+    from potentials.potential.compilation import compile_for_md
 
     case = CASES[name]
     structures = frames(case.system, data)
@@ -198,7 +198,7 @@ print(milliseconds_per_step(calculator, int(sys.argv[1]), int(sys.argv[2])))
 
 def time_our_dynamics(cells: int, steps: int) -> None:
     """Print milliseconds per step of our calculator; runs in a process of its own."""
-    from potentials.simulation import PotentialCalculator
+    from potentials.potential import PotentialCalculator
 
     scope: dict[str, Any] = {}
     exec(DYNAMICS, scope)  # the peer's process runs the same text

@@ -30,12 +30,12 @@ from ase import Atoms
 from benchmark import machine, median_ms
 
 import potentials.models  # noqa: F401  (enters the families)
-from potentials.analysis.rehearsal import rehearse
 from potentials.config import families, load_config
 from potentials.data.prepare import prepare
 from potentials.errors import SimulationError
-from potentials.potential import Potential
-from potentials.simulation import MDSettings, PotentialCalculator, run_md
+from potentials.potential import Potential, PotentialCalculator
+from potentials.setup.rehearsal import rehearse
+from potentials.simulation import MDSettings, run_md
 from potentials.training.run import train
 from potentials.training.run_folder import RunFolder
 

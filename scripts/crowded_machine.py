@@ -37,8 +37,7 @@ def time_steps(atoms: int, seconds: float) -> None:
     from ase.units import fs
 
     from potentials.config import family_config
-    from potentials.potential import Potential
-    from potentials.simulation.calculator import PotentialCalculator
+    from potentials.potential import Potential, PotentialCalculator
 
     torch.manual_seed(0)
     config = {"name": "mace", "cutoff": 5.0, "elements": ["Cu"], "average_neighbors": 42.0, "scale": 1.0, "shift": 0.0}

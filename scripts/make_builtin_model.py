@@ -17,8 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from potentials import model_file
-from potentials.training.error_table import UNITS, ErrorTable, PartErrors
+from potentials.evaluation.error_table import UNITS, ErrorTable, PartErrors
+from potentials.potential import model_file
 
 ROOT = Path(__file__).parent.parent
 CONFIGURATION = "configs/ethanol-guide.yaml"

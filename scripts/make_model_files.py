@@ -24,10 +24,9 @@ from ase import Atoms
 from ase.build import molecule
 
 import potentials.models  # noqa: F401  (registers the families)
-from potentials import model_file
 from potentials.config import families
 from potentials.data.graph import build_graph
-from potentials.potential import Potential
+from potentials.potential import Potential, model_file
 
 FOLDER = Path(__file__).parent.parent / "tests" / "model_files"
 LARGEST = 30_000

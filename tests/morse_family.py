@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from potentials.config.families import _FAMILIES, FamilyConfig
 from potentials.config.train import Precision
 from potentials.kernels import EdgeTopology
-from potentials.model_file import save
 from potentials.potential import Potential
+from potentials.potential.model_file import save
 
 # Copper-like: well depth in eV, equilibrium distance in A, stiffness; smooth cutoff from 4 A to 5 A.
 EPSILON, R0, RHO0 = 0.3429, 2.866, 3.894

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from potentials.config.run import RunConfig
-from potentials.model_file import read_header
+from potentials.potential.model_file import read_header
 from potentials.training.run import TrainingResult, train
 from potentials.training.stopping import StopRequests
 

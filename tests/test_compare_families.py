@@ -9,7 +9,7 @@ import sys
 from types import ModuleType
 
 import pytest
-from physics.cases import shipped_families
+from families.cases import shipped_families
 
 from potentials.config import load_config
 

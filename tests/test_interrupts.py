@@ -96,7 +96,7 @@ def test_errors_without_an_interrupt_are_errors() -> None:
 def test_commands_end_with_130(
     fault: Callable[[], None], command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from potentials import model_file_contents
+    from potentials.potential import model_file_contents
 
     @contextmanager
     def opened(*arguments: object, **options: object) -> Iterator[None]:
@@ -116,7 +116,7 @@ def test_commands_end_with_130(
 
 SCRIPT = """
 import os, signal, sys, time
-from potentials import model_file_contents
+from potentials.potential import model_file_contents
 from potentials.cli.main import main
 
 def opened(*arguments, **options):

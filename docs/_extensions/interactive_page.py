@@ -8,7 +8,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 from potentials.files import write_text
-from potentials.model_file import load
+from potentials.potential.model_file import load
 from potentials.visualization import visualization_page
 from potentials.visualization.structures import structure_to_show
 

@@ -10,9 +10,9 @@ import typer
 from potentials.cli import console
 
 if TYPE_CHECKING:
-    from potentials.analysis.fit_rehearsal import FitRehearsal
-    from potentials.analysis.rehearsal import Rehearsal
     from potentials.config import RunConfig
+    from potentials.setup.fit_rehearsal import FitRehearsal
+    from potentials.setup.rehearsal import Rehearsal
 
 
 def check(
@@ -27,10 +27,10 @@ def check(
     Nothing is written.
     """
     import potentials.models  # noqa: F401  (enters the families)
-    from potentials.analysis.fit_rehearsal import rehearse_fit
-    from potentials.analysis.rehearsal import rehearse
     from potentials.config import load_config
     from potentials.data.prepare import prepare
+    from potentials.setup.fit_rehearsal import rehearse_fit
+    from potentials.setup.rehearsal import rehearse
 
     prepared = prepare(load_config(config, overrides or ()), console.note)
     for text in prepared.notes:

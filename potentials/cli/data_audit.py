@@ -11,7 +11,7 @@ import typer
 from potentials.cli import console
 
 if TYPE_CHECKING:
-    from potentials.analysis.audit import AuditedData
+    from potentials.setup.audit.audit import AuditedData
 
 FOUND = 1
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
@@ -42,11 +42,11 @@ def data_audit(
     exit code is 0 where nothing or only notes were found, 1 where there are errors or warnings.
     """
     import potentials.models  # noqa: F401  (enters the families)
-    from potentials.analysis.audit import audit
-    from potentials.analysis.audit_page import audit_page
     from potentials.data.frames import files_of
     from potentials.files import write_text
     from potentials.outputs import check_output
+    from potentials.setup.audit.audit import audit
+    from potentials.setup.audit.page import audit_page
 
     if page is not None:
         check_output(page, [path for given in (files, validation, test) for path in files_of(given or [])])
@@ -75,10 +75,10 @@ def _data(
     forces_key: str | None,
     cutoff: float | None,
 ) -> AuditedData:
-    from potentials.analysis.audit import DEFAULT_CUTOFF, data_of_files, data_of_run, labels_of_files
     from potentials.config import load_config
     from potentials.data.checks import check_cutoff
     from potentials.errors import PotentialsError
+    from potentials.setup.audit.audit import DEFAULT_CUTOFF, data_of_files, data_of_run, labels_of_files
 
     if Path(files[0]).suffix in (".yaml", ".yml"):
         options = {"--energy-key": energy_key, "--forces-key": forces_key, "--cutoff": cutoff}

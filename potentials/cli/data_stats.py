@@ -10,7 +10,7 @@ import typer
 from potentials.cli import console
 
 if TYPE_CHECKING:
-    from potentials.analysis.data_statistics import DataStatistics, Spread
+    from potentials.setup.data_statistics import DataStatistics, Spread
 
 _MOST_ROWS = 12
 
@@ -24,9 +24,9 @@ def data_stats(
 
     Labels are taken as eV, eV/A and eV/A^3, under the keys that `init` would take.
     """
-    from potentials.analysis.audit import TRAINING, data_of_files, labels_of_files
-    from potentials.analysis.data_statistics import data_statistics
     from potentials.data.checks import check_cutoff
+    from potentials.setup.audit.audit import TRAINING, data_of_files, labels_of_files
+    from potentials.setup.data_statistics import data_statistics
 
     check_cutoff(cutoff)
     data = data_of_files(files, {}, labels_of_files(files), cutoff)

@@ -15,7 +15,7 @@ def doctor() -> None:
 
     Exit code 1 when something is broken.
     """
-    from potentials.analysis.environment import examine
+    from potentials.setup.environment import examine
 
     findings = examine()
     table = Table.grid(padding=(0, 2))

@@ -24,10 +24,10 @@ def init(
     The configuration goes to standard output (or --output); what was found and what to look at, to standard error.
     """
     import potentials.models  # noqa: F401  (enters the families)
-    from potentials.analysis.suggest import suggest
     from potentials.config import families
     from potentials.data.frames import files_of
     from potentials.outputs import check_output
+    from potentials.setup.suggest import suggest
 
     if model not in families():
         there_are = ", ".join(families())

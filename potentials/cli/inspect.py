@@ -16,7 +16,7 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="The whole header as JSON.")] = False,
 ) -> None:
     """Say what MODEL is: family, settings, elements, reference energies, errors, data and versions, and how it runs."""
-    from potentials.analysis.inspection import inspect_model
+    from potentials.setup.inspection import inspect_model
 
     header = inspect_model(model)
     if as_json:
@@ -56,7 +56,7 @@ def _rotation_error(error: dict[str, float]) -> str:
 def _training_rows(metadata: dict[str, Any]) -> list[tuple[str, str]]:
     """What training left in the header. Anything may stand there, or nothing; what is of another form is not shown."""
     from potentials.data.length_units import training_units
-    from potentials.model_file_contents import is_finite_number
+    from potentials.potential.model_file_contents import is_finite_number
 
     rows = []
     config, epoch = metadata.get("config"), metadata.get("epoch")
@@ -75,7 +75,7 @@ def _training_rows(metadata: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _errors(errors: Any) -> str:
-    from potentials.model_file_contents import is_finite_number
+    from potentials.potential.model_file_contents import is_finite_number
 
     units = {"energy_per_atom": ("energy", "meV/atom"), "forces": ("forces", "meV/A"), "stress": ("stress", "meV/A^3")}
     found = errors if isinstance(errors, dict) else {}

@@ -39,8 +39,8 @@ def read_and_tell(files: str, config: DataConfig, asked: Mapping[str, str | None
         config: which labels.
         asked: the keys that were given for `energy`, `forces` and `stress`: it is an error if no frame has these.
     """
-    from potentials.analysis.evaluate import read_labelled
     from potentials.data.findings import Findings
+    from potentials.evaluation.evaluate import read_labelled
 
     findings = Findings()
     frames = read_labelled(files, config, [name for name, key in asked.items() if key is not None], findings)

@@ -40,6 +40,7 @@ def learning_curve(
     """
     with ending_at_once():
         import potentials.models  # noqa: F401  (enters the families)
+        from potentials.evaluation.error_table import align
         from potentials.studies.cells import Plan
         from potentials.studies.launch import launch
         from potentials.studies.queue import QueueOutcome, work
@@ -47,7 +48,6 @@ def learning_curve(
         from potentials.studies.results import finished_cell
         from potentials.studies.study import load_study
         from potentials.studies.summary import in_words, summarize
-        from potentials.training.error_table import align
 
     plan = Plan(load_study(study))
     say = lambda text: console.messages.print(text, soft_wrap=True)  # noqa: E731

@@ -52,7 +52,8 @@ def md(
     """
     from potentials.data.frames import files_of
     from potentials.outputs import check_outputs
-    from potentials.simulation import MDSettings, PotentialCalculator, run_md
+    from potentials.potential import PotentialCalculator
+    from potentials.simulation import MDSettings, run_md
     from potentials.simulation.md_settings import number_of_steps
     from potentials.simulation.structures import read_structure
 

@@ -35,7 +35,8 @@ def relax(
     """Relax the positions of every structure in STRUCTURE with MODEL, and its cell where that is asked for."""
     from potentials.data.frames import read_frames
     from potentials.data.structure_output import check_structure_output
-    from potentials.simulation import PotentialCalculator, RelaxationSettings, relax_frames
+    from potentials.potential import PotentialCalculator
+    from potentials.simulation import RelaxationSettings, relax_frames
 
     settings = RelaxationSettings(optimizer=optimizer, fmax=fmax, steps=steps, cell=cell, pressure=pressure)
     frames = read_frames(structure)

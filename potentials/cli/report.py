@@ -58,11 +58,11 @@ def report(
 
     Keys and units of DATA are those of the data the model was trained on, unless said otherwise.
     """
-    from potentials import model_file
-    from potentials.analysis.evaluate import label_config
     from potentials.data.frames import files_of
-    from potentials.devices import choose_device
     from potentials.errors import DataError
+    from potentials.evaluation.evaluate import label_config
+    from potentials.potential import model_file
+    from potentials.potential.devices import choose_device
     from potentials.report.gathering import Origin
     from potentials.report.report import check_page, write_report
 

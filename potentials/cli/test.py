@@ -26,7 +26,7 @@ from potentials.cli.label_options import (
 )
 
 if TYPE_CHECKING:
-    from potentials.training.error_table import ErrorTable
+    from potentials.evaluation.error_table import ErrorTable
 
 
 def test(
@@ -52,12 +52,12 @@ def test(
 
     Keys and units are those of the data the model was trained on, unless said otherwise.
     """
-    from potentials.analysis.evaluate import evaluate, label_config, write_parity
     from potentials.data.frames import files_of
-    from potentials.devices import choose_device
-    from potentials.model_file import load
+    from potentials.evaluation.error_table import UNITS, ErrorTable
+    from potentials.evaluation.evaluate import evaluate, label_config, write_parity
     from potentials.outputs import check_outputs
-    from potentials.training.error_table import UNITS, ErrorTable
+    from potentials.potential.devices import choose_device
+    from potentials.potential.model_file import load
 
     check_outputs([output, parity], [model, *files_of(data)])
     potential = load(model, device=choose_device(device))

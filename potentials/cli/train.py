@@ -31,8 +31,8 @@ def train(
     with ending_at_once():
         import potentials.models  # noqa: F401  (enters the families)
         from potentials.config import load_config
+        from potentials.evaluation.error_table import UNITS
         from potentials.report.after_training import train_and_report
-        from potentials.training.error_table import UNITS
 
         settings = load_config(config, overrides or ())
     reported = train_and_report(settings, progress=not quiet)

@@ -31,8 +31,8 @@ def visualize(
     """
     from potentials.data.frames import files_of
     from potentials.files import write_whole
-    from potentials.model_file import load
     from potentials.outputs import check_output
+    from potentials.potential.model_file import load
     from potentials.visualization import visualization_page
     from potentials.visualization.structures import structure_to_show
 

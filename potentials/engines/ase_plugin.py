@@ -6,5 +6,5 @@ from ase._4.plugins.plugin import CalculatorPlugin
 
 # ASE loads this file whenever it loads its plugins: the calculator is named here and imported when it is asked for.
 __ase_plugins__ = {
-    CalculatorPlugin("potentials", implementation="potentials.simulation.calculator.PotentialCalculator"),
+    CalculatorPlugin("potentials", implementation="potentials.potential.PotentialCalculator"),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 from ipi.pes._ase import ASEDriver
 
-from potentials.simulation.calculator import PotentialCalculator
+from potentials.potential import PotentialCalculator
 
 __DRIVER_NAME__ = "potentials"
 __DRIVER_CLASS__ = "PotentialDriver"

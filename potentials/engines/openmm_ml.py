@@ -29,7 +29,7 @@ class PotentialImpl(ASEPotentialImpl):
 
     def __init__(self, name: str, model_path: str | Path, **options: Any) -> None:
         # OpenMM-ML loads this file whenever it is imported: PyTorch is not for those who use other potentials.
-        from potentials.simulation.calculator import PotentialCalculator
+        from potentials.potential import PotentialCalculator
 
         super().__init__(name)
         self.calculator = PotentialCalculator(model_path, **options)

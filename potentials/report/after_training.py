@@ -10,9 +10,9 @@ from signal import Signals
 import torch
 
 from potentials.config.run import RunConfig
-from potentials.devices import choose_device
 from potentials.errors import FolderInUseError, PotentialsError, TrainingError
 from potentials.kernels.dispatch import use_kernels
+from potentials.potential.devices import choose_device
 from potentials.report.report import write_report
 from potentials.training.journal import Journal
 from potentials.training.processes import is_first_process

@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 from functools import lru_cache
 
-from potentials.compilation import compile_for_md
-from potentials.potential import Potential
-from potentials.simulation.calculator import PotentialCalculator
+from potentials.potential import Potential, PotentialCalculator
+from potentials.potential.compilation import compile_for_md
 
 
 @lru_cache(maxsize=1)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 
-from potentials.analysis.crystals import relaxed_crystal
-from potentials.analysis.primitive_cell import primitive_cell
-from potentials.analysis.speed import seconds_per_call
 from potentials.errors import DataError, SimulationError
+from potentials.physics.crystals import relaxed_crystal
+from potentials.physics.primitive_cell import primitive_cell
 from potentials.report.structures import Kind, kinds
 from potentials.report.subject import Subject
+from potentials.setup.speed import seconds_per_call
 
 MOST_CRYSTALS = 2
 _CALLS = 300

@@ -7,10 +7,10 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from plotly.graph_objects import Figure, Scatter
 
-from potentials.analysis.crystals import ElasticConstants, EquationOfState, elastic_constants, equation_of_state
 from potentials.data.labels import LabelledFrame
 from potentials.errors import SimulationError
 from potentials.pages import Mark, Paragraph, Part, Plot, Section, Table, palette
+from potentials.physics.crystals import ElasticConstants, EquationOfState, elastic_constants, equation_of_state
 from potentials.report.calculators import exact_calculator
 from potentials.report.crystal_choice import Crystal, crystals, why_none
 from potentials.report.judging import mark, number

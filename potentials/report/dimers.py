@@ -10,12 +10,12 @@ from ase.data import atomic_numbers, covalent_radii
 from plotly.graph_objects import Figure, Scatter
 from plotly.subplots import make_subplots
 
-from potentials.analysis.data_statistics import shortest_distances
-from potentials.analysis.dimers import DimerCurve, dimer_curve
 from potentials.pages import Gallery, Mark, Paragraph, Part, Plot, Section, Table, palette
+from potentials.physics.dimers import DimerCurve, dimer_curve
 from potentials.report.judging import number
 from potentials.report.structures import Known, known
 from potentials.report.subject import Subject
+from potentials.setup.data_statistics import shortest_distances
 
 TITLE = "Pairs of atoms"
 GOOD = (

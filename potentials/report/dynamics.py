@@ -5,10 +5,10 @@ from __future__ import annotations
 from ase import Atoms
 from plotly.graph_objects import Figure
 
-from potentials.analysis.energy_conservation import EnergyTrace, energy_trace
-from potentials.analysis.short_dynamics import affordable_steps, longest_timestep, seconds_per_step
 from potentials.errors import SimulationError
 from potentials.pages import Mark, Plot, Section, Table, palette
+from potentials.physics.energy_conservation import EnergyTrace, energy_trace
+from potentials.physics.short_dynamics import affordable_steps, longest_timestep, seconds_per_step
 from potentials.report.calculators import fast_calculator
 from potentials.report.judging import mark, number
 from potentials.report.starting_structure import starting_structure

@@ -9,6 +9,7 @@ from ase.units import GPa
 from plotly.graph_objects import Figure
 from scipy.stats import spearmanr
 
+from potentials.evaluation.metrics import Error
 from potentials.pages import Html, Mark, Paragraph, Part, Plot, Row, Section, Table
 from potentials.report.charts import lowest_shown, make_logarithmic, part_colours, short
 from potentials.report.comparison import short_file
@@ -24,7 +25,6 @@ from potentials.report.evaluated import TRAIN, EvaluatedPart, atom_counts, sampl
 from potentials.report.judging import mark, number
 from potentials.report.parity import why_nothing
 from potentials.report.subject import Subject
-from potentials.training.metrics import Error
 
 TITLE = "Where the errors are"
 GOOD = (

@@ -13,8 +13,8 @@ from potentials.data.batch_limits import BatchLimit
 from potentials.data.graph import graphs_from_frames, group_names
 from potentials.data.labels import LabelledFrame
 from potentials.data.lazy.lazy_frames import LazyFrames
+from potentials.evaluation.labelled_predictions import Evaluation, evaluate_graphs
 from potentials.potential import Potential
-from potentials.training.evaluation import Evaluation, evaluate_graphs
 
 TRAIN = "train"
 """Name of the part that the potential was trained on."""

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import torch
 
-from potentials import model_file
 from potentials.config import RunConfig, load_config
 from potentials.data.findings import Findings
 from potentials.data.part_facts import Frames
 from potentials.data.parts import divide
 from potentials.data.prepare import fingerprint
 from potentials.errors import ModelFileError, PotentialsError
-from potentials.model_file_contents import model_path
-from potentials.potential import Potential
+from potentials.potential import Potential, model_file
+from potentials.potential.model_file_contents import model_path
 from potentials.report.evaluated import TRAIN
 from potentials.report.subject import Subject
 from potentials.training.run_folder import RunFolder

@@ -8,16 +8,16 @@ from ase.calculators.calculator import Calculator
 from plotly.graph_objects import Figure
 from plotly.subplots import make_subplots
 
-from potentials.analysis.phonons import PhononDispersion, has_phonopy, phonon_dispersion, supercell_repeats
-from potentials.analysis.speed import seconds_per_call
-from potentials.analysis.vibrations import MolecularVibrations, molecular_vibrations
 from potentials.errors import SimulationError
 from potentials.pages import Arrows, Mark, Paragraph, Part, Plot, Section, StructureFrame, StructureView, Table, palette
+from potentials.physics.phonons import PhononDispersion, has_phonopy, phonon_dispersion, supercell_repeats
+from potentials.physics.vibrations import MolecularVibrations, molecular_vibrations
 from potentials.report.calculators import exact_calculator, in_float64
 from potentials.report.crystal_choice import Crystal, crystals, why_none
 from potentials.report.judging import mark, number
 from potentials.report.structures import Kind, kinds
 from potentials.report.subject import Subject
+from potentials.setup.speed import seconds_per_call
 from potentials.simulation.relaxation import RelaxationSettings, relax
 
 TITLE = "Phonons and vibrations"

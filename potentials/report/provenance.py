@@ -18,8 +18,8 @@ import torch
 
 from potentials.durations import format_duration
 from potentials.errors import PotentialsError
-from potentials.model_file import read_header
 from potentials.pages import Details, Paragraph, Part, Section, Table
+from potentials.potential.model_file import read_header
 from potentials.report.judging import number
 from potentials.report.subject import Subject
 

@@ -8,15 +8,15 @@ from ase import Atoms
 from plotly.graph_objects import Figure
 from plotly.subplots import make_subplots
 
-from potentials.analysis.short_dynamics import longest_timestep, seconds_per_step
-from potentials.analysis.speed import machine, multiplied, peak_memories, seconds_per_call
 from potentials.errors import SimulationError
 from potentials.pages import Mark, Paragraph, Part, Plot, Section, Table, palette
+from potentials.physics.short_dynamics import longest_timestep, seconds_per_step
+from potentials.potential import PotentialCalculator
 from potentials.report.calculators import fast_calculator
 from potentials.report.judging import mark
 from potentials.report.starting_structure import starting_structure
 from potentials.report.subject import Subject
-from potentials.simulation.calculator import PotentialCalculator
+from potentials.setup.speed import machine, multiplied, peak_memories, seconds_per_call
 
 TITLE = "Speed and memory"
 GOOD = (

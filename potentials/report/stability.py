@@ -7,10 +7,6 @@ from collections.abc import Sequence
 from ase import Atoms
 from plotly.graph_objects import Figure
 
-from potentials.analysis.data_statistics import shortest_distances
-from potentials.analysis.distances import DistanceDistribution, bond_lengths, distance_distributions
-from potentials.analysis.hot_dynamics import CLOSENESS, STRETCH, HotRun, hot_run
-from potentials.analysis.short_dynamics import affordable_steps, longest_timestep, seconds_per_step
 from potentials.errors import SimulationError
 from potentials.pages import (
     Gallery,
@@ -25,11 +21,15 @@ from potentials.pages import (
     Table,
     palette,
 )
+from potentials.physics.distances import DistanceDistribution, bond_lengths, distance_distributions
+from potentials.physics.hot_dynamics import CLOSENESS, STRETCH, HotRun, hot_run
+from potentials.physics.short_dynamics import affordable_steps, longest_timestep, seconds_per_step
 from potentials.report.calculators import fast_calculator
 from potentials.report.judging import mark
 from potentials.report.starting_structure import starting_structure
 from potentials.report.structures import bare, kinds, known, named_temperature
 from potentials.report.subject import Subject
+from potentials.setup.data_statistics import shortest_distances
 from potentials.simulation.md_settings import MDSettings
 
 TITLE = "Stability in hot dynamics"

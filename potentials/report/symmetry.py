@@ -6,9 +6,9 @@ import math
 
 from ase import Atoms
 
-from potentials.analysis.symmetry_errors import DerivativeErrors, SymmetryErrors, derivative_errors, symmetry_errors
-from potentials.clusters import rattled_cluster
 from potentials.pages import Mark, Paragraph, Section, Table
+from potentials.physics.symmetry_errors import DerivativeErrors, SymmetryErrors, derivative_errors, symmetry_errors
+from potentials.potential.clusters import rattled_cluster
 from potentials.report.calculators import in_float64
 from potentials.report.judging import mark, number
 from potentials.report.structures import bare, kinds

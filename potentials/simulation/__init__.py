@@ -1,7 +1,7 @@
-"""Simulation: the ASE calculator of a potential, molecular dynamics and relaxation, on ASE's own engines.
+"""Simulation: molecular dynamics and relaxation with the calculator of a potential, on ASE's own engines.
 
-`PotentialCalculator` is all that other programs need; `run_md` and `relax` are what the commands `md` and `relax` call.
-Each is imported when it is used, for the calculator needs nothing of what the others import.
+`run_md` and `relax` are what the commands `md` and `relax` call. Each is imported when it is used, for neither needs
+what the other imports.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from potentials.simulation.calculator import PotentialCalculator
     from potentials.simulation.md_settings import MDSettings
     from potentials.simulation.molecular_dynamics import MDResult, run_md
     from potentials.simulation.relaxation import RelaxationResult, RelaxationSettings, relax, relax_frames
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = [
     "MDResult",
     "MDSettings",
-    "PotentialCalculator",
     "RelaxationResult",
     "RelaxationSettings",
     "relax",
@@ -27,7 +25,6 @@ __all__ = [
 ]
 
 _HOMES = {
-    "PotentialCalculator": "calculator",
     "MDSettings": "md_settings",
     **dict.fromkeys(("MDResult", "run_md"), "molecular_dynamics"),
     **dict.fromkeys(("RelaxationResult", "RelaxationSettings", "relax", "relax_frames"), "relaxation"),

@@ -17,7 +17,7 @@ from ase import Atoms, units
 from ase.calculators.calculator import Calculator
 
 from potentials.errors import DataError, SimulationError
-from potentials.simulation.calculator import PotentialCalculator
+from potentials.potential import PotentialCalculator
 from potentials.simulation.constraints import (
     check_dynamics_constraints,
     constraint_descriptions,

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from potentials.analysis.rehearsal import rehearse
 from potentials.config import FamilyConfig, RunConfig, family_config, load_config
 from potentials.data.prepare import PreparedData, prepare
 from potentials.errors import ConfigError, PotentialsError
 from potentials.potential import Potential
+from potentials.setup.rehearsal import rehearse
 from potentials.studies.record import check_record
 from potentials.studies.study import Study
 from potentials.training.run_folder import RunFolder

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 
 from potentials.config import load_config
+from potentials.evaluation.error_table import ErrorTable, PartErrors
 from potentials.potential import Potential
 from potentials.studies.cells import Cell, Plan
-from potentials.training.error_table import ErrorTable, PartErrors
 
 _PARTS = ("train", "validation")
 _PROPERTIES = ("energy_per_atom", "forces", "stress")

@@ -11,17 +11,16 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from potentials import model_file
 from potentials.config.run import RunConfig
 from potentials.data.graph import AtomicGraph
 from potentials.data.module import GraphDataModule
 from potentials.errors import TrainingError
+from potentials.evaluation.labelled_predictions import evaluate_graphs
+from potentials.evaluation.metrics import PropertyErrors
 from potentials.models.linear import LinearModel
-from potentials.potential import Potential
-from potentials.training.evaluation import evaluate_graphs
+from potentials.potential import Potential, model_file
 from potentials.training.least_squares import Equations, solve_ridge
 from potentials.training.linear_equations import loss_equations
-from potentials.training.metrics import PropertyErrors
 from potentials.training.validations import Validation
 
 _RIDGES = np.logspace(-16, 0, 33)

@@ -11,8 +11,8 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
+from potentials.evaluation.metrics import Error
 from potentials.training.hardware_use import HardwareUse, HardwareWatch
-from potentials.training.metrics import Error
 from potentials.training.module import TrainingModule
 from potentials.training.row_files import Row, RowFile
 from potentials.training.step_figures import PROPERTIES, StepFigures

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from potentials.config.loss import EnergyLoss, ForcesLoss, LossConfig, StressLoss
 from potentials.data.graph import GraphBatch
+from potentials.evaluation.metrics import masked_error
 from potentials.potential import Prediction
 
 PropertyLoss = EnergyLoss | ForcesLoss | StressLoss
@@ -70,13 +71,6 @@ def loss_parts(sums: Tensor, counts: Tensor, weights: Tensor) -> Tensor:
 def combine(sums: Tensor, counts: Tensor, weights: Tensor) -> Tensor:
     """The loss: the sum of its parts."""
     return loss_parts(sums, counts, weights).sum()
-
-
-def masked_error(predicted: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-    """Predicted minus label in float64, zero where the label is NaN; and which entries are labelled."""
-    labelled = ~torch.isnan(label)
-    difference = torch.where(labelled, predicted.to(torch.float64), 0.0) - torch.where(labelled, label, 0.0)
-    return difference, labelled
 
 
 def _energy_sum(predicted: Tensor, batch: GraphBatch, config: EnergyLoss) -> tuple[Tensor, Tensor]:

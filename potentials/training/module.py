@@ -13,17 +13,16 @@ from lightning import LightningModule
 from torch import Tensor
 from torch.optim import Optimizer
 
-from potentials import model_file
 from potentials.config.run import RunConfig
 from potentials.data.graph import GraphBatch
 from potentials.data.rotations import frame_rotations, rotated
 from potentials.errors import TrainingError
+from potentials.evaluation.metrics import ErrorSums
 from potentials.files import write_whole
-from potentials.potential import Potential
+from potentials.potential import Potential, model_file
 from potentials.training.averaging import ExponentialMovingAverage
 from potentials.training.losses import combine, loss_parts, loss_sums, property_weights, weighed_labels
 from potentials.training.memory_errors import BatchRecord
-from potentials.training.metrics import ErrorSums
 from potentials.training.optimizers import LearningRate, Patience, build_optimizer
 from potentials.training.stages import Stage, stages
 from potentials.training.step_figures import PROPERTIES, RecentParts, StepFigures

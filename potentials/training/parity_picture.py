@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from potentials.training.evaluation import Array, Evaluation
+from potentials.evaluation.labelled_predictions import Array, Evaluation
 
 
 def parity_picture(evaluation: Evaluation) -> Figure:

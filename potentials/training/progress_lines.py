@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from potentials.training.error_table import milli
-from potentials.training.metrics import PropertyErrors
+from potentials.evaluation.error_table import milli
+from potentials.evaluation.metrics import PropertyErrors
 from potentials.training.validations import Best, Validation
 
 _BAR = (8, 30)

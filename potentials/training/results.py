@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from potentials.data.labels import LabelledFrame
-from potentials.training.error_table import ErrorTable
-from potentials.training.evaluation import Evaluation
+from potentials.evaluation.error_table import ErrorTable
+from potentials.evaluation.labelled_predictions import Evaluation
 from potentials.training.stopping import Interruption
 
 

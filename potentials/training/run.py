@@ -16,18 +16,17 @@ import torch
 from lightning import Trainer, seed_everything
 from lightning.pytorch.loggers import Logger
 
-from potentials import model_file
 from potentials.config.data_paths import resolve_data_paths
 from potentials.config.run import RunConfig
 from potentials.data.module import GraphDataModule
 from potentials.data.part_facts import sampled_graphs
 from potentials.data.prepare import PreparedData, prepare
 from potentials.errors import TrainingError
+from potentials.evaluation.error_table import UNITS, ErrorTable
+from potentials.evaluation.labelled_predictions import evaluate_graphs
 from potentials.kernels.dispatch import use_kernels
-from potentials.potential import Potential
+from potentials.potential import Potential, model_file
 from potentials.training.checkpoints import usable_checkpoint
-from potentials.training.error_table import UNITS, ErrorTable
-from potentials.training.evaluation import evaluate_graphs
 from potentials.training.journal import Journal
 from potentials.training.lightning_trainer import (
     build_loggers,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from potentials.training.metrics import PropertyErrors
+from potentials.evaluation.metrics import PropertyErrors
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from potentials.config.logging import WandbConfig
 from potentials.config.run import RunConfig
 from potentials.data.labels import LabelledFrame
 from potentials.errors import TrainingError
-from potentials.model_file import read_header
-from potentials.training.error_table import ErrorTable
-from potentials.training.evaluation import Evaluation
+from potentials.evaluation.error_table import ErrorTable
+from potentials.evaluation.labelled_predictions import Evaluation
+from potentials.potential.model_file import read_header
 from potentials.training.journal import Journal
 from potentials.training.parity_picture import parity_picture
 from potentials.training.processes import is_first_process

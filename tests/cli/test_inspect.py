@@ -4,7 +4,7 @@ import pytest
 
 from potentials import Potential
 from potentials.config import family_config
-from potentials.model_file import save
+from potentials.potential.model_file import save
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from ase.constraints import FixSubsetCom
 from morse_family import save_morse
 
 from potentials.cli.md import md
-from potentials.simulation import MDSettings, PotentialCalculator
+from potentials.potential import PotentialCalculator
+from potentials.simulation import MDSettings
 from potentials.simulation.md_log import read_log
 
 

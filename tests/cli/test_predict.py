@@ -11,8 +11,8 @@ from morse_family import REFERENCE_ENERGIES, morse_oracle, save_morse
 
 from potentials.data.conversion.sqlite_writer import SqliteWriter
 from potentials.data.frames import Frame
-from potentials.model_file import load, save
 from potentials.potential import Potential
+from potentials.potential.model_file import load, save
 
 
 @pytest.fixture

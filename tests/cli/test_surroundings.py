@@ -13,7 +13,6 @@ import ase.io
 import pytest
 from plotly.graph_objects import Figure, Scatter
 
-from potentials.analysis.audit import data_of_files, labels_of_files
 from potentials.cache import CACHE_VARIABLE, cache_path, temporary_home, usable_home
 from potentials.cli import surroundings
 from potentials.data.builtin import builtin_model_path, builtin_path
@@ -22,6 +21,7 @@ from potentials.data.frames import read_frames
 from potentials.data.stores.handles import release_handles
 from potentials.files import utf8_name, write_text
 from potentials.pages.content import figure_json
+from potentials.setup.audit.audit import data_of_files, labels_of_files
 from potentials.training.journal import Journal
 
 MODEL = "builtin:ethanol"

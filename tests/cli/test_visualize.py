@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 import potentials
 from potentials.cli.main import app
 from potentials.errors import ModelFileError
-from potentials.model_file import read_header
+from potentials.potential.model_file import read_header
 
 
 def run(*arguments: str):

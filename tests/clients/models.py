@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from potentials.config import parse_config
-from potentials.model_file import save
 from potentials.models.schnet import SchNetConfig
 from potentials.potential import Potential
+from potentials.potential.model_file import save
 from potentials.training.run import train
 
 COPPER = """

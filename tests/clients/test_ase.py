@@ -21,7 +21,7 @@ from ase.calculators.names import names
 from ase.calculators.socketio import SocketClient, SocketIOCalculator
 from clients.guide import run_snippets, snippets
 
-from potentials.simulation import PotentialCalculator
+from potentials.potential import PotentialCalculator
 
 
 def test_the_snippet_gives_derivatives_of_the_energy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_ase_lists_the_calculator_without_importing_it() -> None:
         "from ase._4.plugins import plugins\n"
         "(plugin,) = [plugin for plugin in plugins if plugin.name == 'potentials']\n"
         "assert 'torch' not in sys.modules\n"
-        "from potentials.simulation import PotentialCalculator\n"
+        "from potentials.potential import PotentialCalculator\n"
         "assert plugin.implementation is PotentialCalculator\n"
         "print(plugin.display())"
     )

@@ -16,7 +16,7 @@ from ase import Atoms
 from ase.calculators.fd import calculate_numerical_stress
 from clients.guide import snippets
 
-from potentials.simulation import PotentialCalculator
+from potentials.potential import PotentialCalculator
 
 SIMULATION = """
 <simulation verbosity='low'>

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from clients.guide import run_snippets
 
-from potentials.analysis.crystals import equation_of_state, relaxed_crystal
-from potentials.simulation import PotentialCalculator
+from potentials.physics.crystals import equation_of_state, relaxed_crystal
+from potentials.potential import PotentialCalculator
 
 
 def test_the_snippet(folder: Path, client: Callable[..., None]) -> None:

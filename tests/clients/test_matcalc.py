@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from clients.guide import run_snippets
 
-from potentials.analysis.crystals import elastic_constants, relaxed_crystal
-from potentials.analysis.phonons import phonon_dispersion
-from potentials.simulation import PotentialCalculator
+from potentials.physics.crystals import elastic_constants, relaxed_crystal
+from potentials.physics.phonons import phonon_dispersion
+from potentials.potential import PotentialCalculator
 
 
 def test_the_snippet(folder: Path, client: Callable[..., None]) -> None:

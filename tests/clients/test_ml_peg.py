@@ -13,7 +13,7 @@ import pytest
 import yaml
 from clients.guide import snippets
 
-from potentials.simulation import PotentialCalculator
+from potentials.potential import PotentialCalculator
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from ase import units
 from clients.guide import run_snippets
 
 from potentials.errors import SimulationError
-from potentials.simulation import PotentialCalculator
+from potentials.potential import PotentialCalculator
 
 PER_MOLE = units.kJ / units.mol
 

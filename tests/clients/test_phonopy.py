@@ -9,8 +9,8 @@ import numpy as np
 from ase import Atoms, units
 from clients.guide import run_snippets
 
-from potentials.analysis.phonons import phonon_dispersion
-from potentials.simulation import PotentialCalculator
+from potentials.physics.phonons import phonon_dispersion
+from potentials.potential import PotentialCalculator
 
 
 def test_the_snippet(folder: Path, client: Callable[..., None]) -> None:

@@ -15,7 +15,7 @@ import pytest
 from ase import Atoms
 from clients.guide import snippets
 
-from potentials.simulation import PotentialCalculator
+from potentials.potential import PotentialCalculator
 
 
 def _structures() -> list[Atoms]:

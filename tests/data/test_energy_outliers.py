@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from analysis import planted
-from analysis.test_small_sets import alloys
 from ase import Atoms
 from scipy.optimize import linprog
+from setup import planted
+from setup.test_small_sets import alloys
 
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.outliers import energy_outlier_findings, least_absolute

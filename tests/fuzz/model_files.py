@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 
 from fuzz.limits import check_message, check_one_line, limited
 from fuzz.mutations import NUMBERS, changed_bytes, changed_tree, odd_values
-from potentials import model_file
-from potentials.analysis.evaluate import label_config
 from potentials.config.families import families
 from potentials.data.graph import build_graph
 from potentials.errors import PotentialsError
+from potentials.evaluation.evaluate import label_config
 from potentials.kernels.dispatch import use_kernels
+from potentials.potential import model_file
 
 FOLDER = Path(__file__).parent.parent / "model_files"
 SIZES = (0, 1, 2, 3, 7, 64, 100, 200, 1000, 8192, 65_536, 10**6, 10**9, 2**31, 2**63, 10**30, -1, 0.5, True, "8", None)

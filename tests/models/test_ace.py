@@ -9,9 +9,9 @@ import pytest
 import torch
 from ase import Atoms
 from e3nn import o3
-from physics.cases import REFERENCE_ENERGIES
-from physics.evaluation import predict
-from physics.structures import crystal, ethanol
+from families.cases import REFERENCE_ENERGIES
+from families.evaluation import predict
+from families.structures import crystal, ethanol
 from pydantic import ValidationError
 
 from potentials.data.graph import build_graph

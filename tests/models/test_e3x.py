@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from physics.cases import REFERENCE_ENERGIES, with_random_matrices
-from physics.evaluation import predict
-from physics.structures import ethanol
+from families.cases import REFERENCE_ENERGIES, with_random_matrices
+from families.evaluation import predict
+from families.structures import ethanol
 from pydantic import ValidationError
 from scipy.spatial.transform import Rotation
 

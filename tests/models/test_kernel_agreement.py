@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from physics.cases import Case, cases
-from physics.evaluation import Result, assert_close, predict
-from physics.structures import STRUCTURES
+from families.cases import Case, cases
+from families.evaluation import Result, assert_close, predict
+from families.structures import STRUCTURES
 
 from potentials.config.train import Kernels
 from potentials.data.graph import build_graph, collate

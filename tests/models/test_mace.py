@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
-from physics.cases import REFERENCE_ENERGIES
-from physics.evaluation import energies, predict
+from families.cases import REFERENCE_ENERGIES
+from families.evaluation import energies, predict
 from pydantic import ValidationError
 
 from potentials.equivariant import Layout, SpeciesGroups, spherical_harmonics

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
-from physics.cases import REFERENCE_ENERGIES
-from physics.evaluation import predict
-from physics.structures import ethanol
+from families.cases import REFERENCE_ENERGIES
+from families.evaluation import predict
+from families.structures import ethanol
 from pydantic import ValidationError
 
 from potentials.models.nequip import NequIPConfig

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from physics.cases import REFERENCE_ENERGIES, shipped_families, with_random_matrices
-from physics.structures import ethanol
+from families.cases import REFERENCE_ENERGIES, shipped_families, with_random_matrices
+from families.structures import ethanol
 from pydantic import BaseModel
 
 from potentials.config import families

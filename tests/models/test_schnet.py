@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from physics.cases import REFERENCE_ENERGIES
-from physics.evaluation import predict
-from physics.structures import ethanol
+from families.cases import REFERENCE_ENERGIES
+from families.evaluation import predict
+from families.structures import ethanol
 from pydantic import ValidationError
 
 from potentials.models.schnet import SchNetConfig

@@ -8,10 +8,9 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
-from physics.cases import Case, cases
+from families.cases import Case, cases
 from torch import Tensor, nn
 
-from potentials.compilation import RADIAL_TOLERANCE, compile_for_md
 from potentials.equivariant import Irrep, Layout, message_table
 from potentials.errors import PotentialsError
 from potentials.kernels import EdgeTopology, RadialSplines, spline_message_sum
@@ -20,6 +19,7 @@ from potentials.models.blocks import EdgeEmbedding
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialMap
 from potentials.models.tabulation import TabulatedNetwork, largest_error, tabulated
+from potentials.potential.compilation import RADIAL_TOLERANCE, compile_for_md
 
 
 def has_splines(case: Case) -> bool:

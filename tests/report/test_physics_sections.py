@@ -59,7 +59,7 @@ PARTS = {
 @pytest.mark.parametrize("data", PARTS)
 @pytest.mark.parametrize("name", SECTIONS)
 def test_every_section_says_something_of_all_data(name: str, data: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A process that imports torch takes seconds; tests/analysis/test_speed.py has one.
+    # A process that imports torch takes seconds; tests/setup/test_speed.py has one.
     monkeypatch.setattr(speed, "peak_memories", lambda _, structures, *others: [10**8] * (1 + len(structures)))
     made = SECTIONS[name](subject(PARTS[data], budget=1.0))
     assert made.good

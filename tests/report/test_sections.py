@@ -9,8 +9,8 @@ import pytest
 import torch
 from toy_family import toy_potential
 
-from potentials.model_file import save
 from potentials.pages import Mark, Section, Table
+from potentials.potential.model_file import save
 from potentials.report import errors, parity, provenance, worst
 from potentials.report.subject import Subject
 from potentials.report.worst import around, worst_frames

@@ -7,14 +7,14 @@ from functools import cache
 import numpy as np
 import pytest
 from ase import Atoms
+from families.cases import COMMON, REFERENCE_ENERGIES, cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from physics.cases import COMMON, REFERENCE_ENERGIES, cases
 
 from potentials.config.train import Precision
 from potentials.errors import DataError, SimulationError
 from potentials.kernels.dispatch import use_kernels
-from potentials.simulation import PotentialCalculator
+from potentials.potential import PotentialCalculator
 
 CUTOFF: float = COMMON["cutoff"]
 BOUND = {"float64": 1e-6, "mixed": 1e-4, "float32": 3e-4}

@@ -29,7 +29,8 @@ from ase.constraints import (
 from morse_family import morse_potential
 
 from potentials.errors import SimulationError
-from potentials.simulation import MDSettings, PotentialCalculator, RelaxationSettings, relax, run_md
+from potentials.potential import PotentialCalculator
+from potentials.simulation import MDSettings, RelaxationSettings, relax, run_md
 from potentials.simulation.constraints import removed_degrees_of_freedom
 from potentials.simulation.md_log import read_log
 from potentials.simulation.structures import read_structure

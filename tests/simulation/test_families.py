@@ -8,12 +8,13 @@ import torch
 from ase import Atoms
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
 from ase.io.trajectory import Trajectory
-from physics.cases import with_random_matrices
+from families.cases import with_random_matrices
 
 import potentials.models  # noqa: F401  (registers the families)
 from potentials import Potential
 from potentials.config import families, family_config
-from potentials.simulation import MDSettings, PotentialCalculator, run_md
+from potentials.potential import PotentialCalculator
+from potentials.simulation import MDSettings, run_md
 
 FAMILIES = list(families())
 

@@ -15,7 +15,8 @@ from ase.md.verlet import VelocityVerlet
 from morse_family import morse_oracle, morse_potential
 
 from potentials.errors import SimulationError, UnknownElementError
-from potentials.simulation import MDResult, MDSettings, PotentialCalculator, run_md
+from potentials.potential import PotentialCalculator
+from potentials.simulation import MDResult, MDSettings, run_md
 from potentials.simulation.md_log import MDLog, MDRecord, energy_drift, read_log
 
 LATTICE_CONSTANT = 3.5639  # of the Morse crystal without pressure

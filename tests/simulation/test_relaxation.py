@@ -10,7 +10,8 @@ from morse_family import R0, REFERENCE_ENERGIES, morse_oracle, morse_potential
 from scipy.optimize import minimize_scalar
 
 from potentials.errors import SimulationError, UnknownElementError
-from potentials.simulation import PotentialCalculator, RelaxationResult, RelaxationSettings, relax
+from potentials.potential import PotentialCalculator
+from potentials.simulation import RelaxationResult, RelaxationSettings, relax
 
 
 def run(atoms: Atoms, **settings: object) -> RelaxationResult:

@@ -20,7 +20,7 @@ from toy_family import SECOND_STAGE, toy_run
 
 import potentials
 from potentials.errors import DataError, TrainingError
-from potentials.model_file import read_header
+from potentials.potential.model_file import read_header
 from potentials.training.module import TrainingModule
 from potentials.training.run import TrainingResult
 from potentials.training.stopping import StopRequests

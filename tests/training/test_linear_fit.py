@@ -23,9 +23,8 @@ from potentials.data.graph import collate
 from potentials.data.module import GraphDataModule
 from potentials.data.prepare import PreparedData, prepare
 from potentials.errors import ConfigError, TrainingError
-from potentials.model_file import read_header
-from potentials.potential import Potential
-from potentials.simulation import PotentialCalculator
+from potentials.potential import Potential, PotentialCalculator
+from potentials.potential.model_file import read_header
 from potentials.training import linear_fit
 from potentials.training import run as run_module
 from potentials.training.linear_equations import loss_equations

@@ -15,10 +15,10 @@ from toy_family import toy_run
 
 from potentials.config.logging import WandbConfig
 from potentials.errors import TrainingError
+from potentials.evaluation.metrics import Error, PropertyErrors
 from potentials.training import weights_and_biases
 from potentials.training.journal import Journal
 from potentials.training.loggers import metrics_row
-from potentials.training.metrics import Error, PropertyErrors
 from potentials.training.module import TrainingModule
 from potentials.training.report_record import record_report
 from potentials.training.row_files import RowFile

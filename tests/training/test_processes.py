@@ -17,7 +17,7 @@ from run_comparison import same
 from toy_family import toy_run
 
 from potentials.config import dump_config
-from potentials.model_file import load
+from potentials.potential.model_file import load
 
 HERE = Path(__file__).parent
 SCRIPT = """

@@ -18,9 +18,9 @@ import pytest
 from rich.console import Console
 from toy_family import toy_run
 
+from potentials.evaluation.metrics import Error, PropertyErrors
 from potentials.training import journal as journal_module
 from potentials.training.journal import Journal
-from potentials.training.metrics import Error, PropertyErrors
 from potentials.training.progress import ProgressDisplay
 from potentials.training.progress_lines import Moment, clock, moment_line, progress_lines
 from potentials.training.run import train

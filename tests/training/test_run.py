@@ -20,7 +20,7 @@ from potentials.data.frames import read_frames
 from potentials.data.graph import build_graph
 from potentials.data.prepare import prepare
 from potentials.errors import TrainingError
-from potentials.model_file import read_header
+from potentials.potential.model_file import read_header
 from potentials.training import run as run_module
 from potentials.training.module import TrainingModule
 from potentials.training.run import TrainingResult

@@ -11,7 +11,7 @@ from toy_family import toy_run
 
 from potentials.data.frames import read_frames
 from potentials.errors import TrainingError
-from potentials.model_file import read_header
+from potentials.potential.model_file import read_header
 from potentials.training import step_guard
 from potentials.training.module import TrainingModule
 

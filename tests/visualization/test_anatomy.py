@@ -5,7 +5,7 @@ import pytest
 import torch
 from ase.build import molecule
 from e3nn import o3
-from physics.cases import Case, cases
+from families.cases import Case, cases
 
 from potentials.equivariant import random_rotation
 from potentials.models.anatomy import recorded

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
-from physics.cases import Case, cases
+from families.cases import Case, cases
 
 import potentials
 from potentials.errors import DataError, PotentialsError, UnknownElementError

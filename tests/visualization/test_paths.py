@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 from e3nn import o3
-from physics.cases import cases
+from families.cases import cases
 
 import potentials
 from potentials.visualization.observation import anatomy_of

@@ -8,7 +8,7 @@ import pytest
 import torch
 from ase.build import molecule
 from e3nn.math import normalize2mom
-from physics.cases import cases
+from families.cases import cases
 
 import potentials
 from potentials.visualization.observation import anatomy_of, observe

@@ -5,7 +5,7 @@ import pytest
 import torch
 from ase.build import molecule
 from e3nn import o3
-from physics.cases import cases
+from families.cases import cases
 
 from potentials.visualization.messages import block_norms, messages_json
 from potentials.visualization.observation import anatomy_of, observe

@@ -1,0 +1,144 @@
+"""Error tables: what a potential gets wrong on each part of the data, as figures, as text and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from potentials.evaluation.metrics import Error, PropertyErrors
+from potentials.evaluation.symmetry import ORIENTATIONS, RotationError
+
+UNITS = "energy meV/atom, forces meV/A per component, stress meV/A^3 per component (1 GPa = 6.24 meV/A^3)"
+_COLUMNS = (("energy", "energy_per_atom"), ("forces", "forces"), ("stress", "stress"))
+
+
+@dataclass(frozen=True)
+class PartErrors:
+    """Errors on one part of the data, such as the validation frames or a test set."""
+
+    part: str
+    frames: int
+    atoms: int
+    errors: PropertyErrors
+    elements: dict[str, Error] = field(default_factory=dict)
+    """Errors of the forces on the atoms of each element."""
+    groups: dict[str, PropertyErrors] = field(default_factory=dict)
+    """Errors on the frames of each configuration group."""
+    sample_of: int | None = None
+    """How many frames the part has, where these are a sample of them."""
+    rotation: RotationError | None = None
+    """Of these frames; `None` for a family with exact symmetry."""
+
+
+@dataclass(frozen=True)
+class ErrorTable:
+    """Errors of one potential on several parts of the data."""
+
+    parts: list[PartErrors]
+
+    def text(self, width: int | None = None) -> str:
+        """One line a part, MAE and RMSE of what was measured; units are `UNITS`.
+
+        Below, for a family of approximate symmetry, what rotations change.
+
+        Args:
+            width: columns to fit into if possible, by a line for each part and property.
+        """
+        rows = [(_name(part), str(part.frames), part.errors) for part in self.parts]
+        turned = [_rotation_text(part.part, part.rotation) for part in self.parts if part.rotation is not None]
+        table = _text("part", "frames", rows)
+        if width is not None and max(map(len, table.splitlines())) > width:
+            table = _tall_text(rows)
+        return "\n".join([table, *turned])
+
+    def group_text(self, part: PartErrors) -> str:
+        """One line for each configuration group of a part."""
+        return _text("group", None, [(name, "", errors) for name, errors in part.groups.items()])
+
+    def element_text(self, part: PartErrors) -> str:
+        """One line for each element of a part: errors of the forces on its atoms."""
+        rows = [[symbol, milli(error.mae), milli(error.rmse)] for symbol, error in part.elements.items()]
+        return align([["element", "forces MAE", "RMSE"], *rows])
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, in eV, eV/atom, eV/A and eV/A^3; not measured is null."""
+        return {
+            "units": {"energy": "eV", "energy_per_atom": "eV", "forces": "eV/A", "stress": "eV/A^3"},
+            "parts": [asdict(part) for part in self.parts],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> ErrorTable:
+        """The inverse of `to_json`."""
+        return cls([_part_from_json(part) for part in data["parts"]])
+
+
+def align(rows: Sequence[Sequence[str]]) -> str:
+    """Lines of a table: the first column set left, the others right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _name(part: PartErrors) -> str:
+    return part.part if part.sample_of is None else f"{part.part} (sample of {part.sample_of})"
+
+
+def _text(head: str, count: str | None, rows: Sequence[tuple[str, str, PropertyErrors]]) -> str:
+    measured = [
+        (title, name) for title, name in _COLUMNS if any(getattr(errors, name) is not None for _, _, errors in rows)
+    ]
+    counted = [] if count is None else [count]
+    lines = [[head, *counted, *(cell for title, _ in measured for cell in (f"{title} MAE", "RMSE"))]]
+    for label, number, errors in rows:
+        figures = [getattr(errors, name) for _, name in measured]
+        cells = [cell for error in figures for cell in _cells(error)]
+        lines.append([label, *([] if count is None else [number]), *cells])
+    return align(lines)
+
+
+def _tall_text(rows: Sequence[tuple[str, str, PropertyErrors]]) -> str:
+    """A line for each property of each row, in fewer columns."""
+    lines = [["", "", "", "MAE", "RMSE"]]
+    for label, number, errors in rows:
+        measured = [(title, getattr(errors, name)) for title, name in _COLUMNS if getattr(errors, name) is not None]
+        for index, (title, error) in enumerate(measured or [("", None)]):
+            lines.append([*((label, number) if index == 0 else ("", "")), title, *_cells(error)])
+    return align(lines)
+
+
+def _cells(error: Error | None) -> tuple[str, str]:
+    return ("-", "-") if error is None else (milli(error.mae), milli(error.rmse))
+
+
+def _rotation_text(part: str, error: RotationError) -> str:
+    return (
+        f"{part}: turning and mirroring the frames changes energies by {milli(error.energy_per_atom)} meV/atom, "
+        f"forces by {milli(error.forces)} meV/A (RMS; {error.frames} frames in {ORIENTATIONS} orientations each)"
+    )
+
+
+def milli(value: float) -> str:
+    """A thousand times `value`, with three significant digits and at least one decimal where it is below 1000."""
+    scaled = 1e3 * value
+    decimals = 3 if scaled < 1 else 2 if scaled < 10 else 1 if scaled < 1000 else 0
+    return f"{scaled:.{decimals}f}"
+
+
+def _part_from_json(data: dict[str, Any]) -> PartErrors:
+    return PartErrors(
+        part=data["part"],
+        frames=data["frames"],
+        atoms=data["atoms"],
+        errors=PropertyErrors.from_dict(data["errors"]),
+        elements={symbol: Error(**error) for symbol, error in data["elements"].items()},
+        groups={name: PropertyErrors.from_dict(errors) for name, errors in data["groups"].items()},
+        sample_of=data.get("sample_of"),
+        rotation=None if data.get("rotation") is None else RotationError(**data["rotation"]),
+    )

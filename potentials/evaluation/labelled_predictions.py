@@ -1,0 +1,124 @@
+"""Predictions of a potential for labelled graphs, and their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from potentials.data.batch_limits import BatchLimit, batches
+from potentials.data.graph import AtomicGraph, GraphBatch
+from potentials.data.part_facts import known_labels
+from potentials.evaluation.error_table import PartErrors
+from potentials.evaluation.metrics import ErrorSums
+from potentials.evaluation.symmetry import rotation_error
+from potentials.potential import Potential, Prediction
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Parity:
+    """Labels and predictions side by side, frames one after the other; NaN where there is no label or prediction."""
+
+    atoms: NDArray[np.int64]
+    """[B], atoms in each frame."""
+    species: NDArray[np.int64]
+    """[N], index into the potential's elements."""
+    energy: tuple[Array, Array]
+    """Label and prediction [B], eV."""
+    forces: tuple[Array, Array]
+    """[N, 3], eV/A."""
+    stress: tuple[Array, Array]
+    """[B, 3, 3], eV/A^3."""
+
+    def forces_rmse_by_frame(self) -> Array:
+        """[B], eV/A, over the labelled components of each frame; NaN for a frame without any."""
+        squared = np.square(self.forces[1] - self.forces[0])
+        labelled = np.isfinite(squared)
+        frame = np.repeat(np.arange(len(self.atoms)), self.atoms)
+        sums = np.bincount(frame, np.where(labelled, squared, 0.0).sum(axis=1), len(self.atoms))
+        counts = np.bincount(frame, labelled.sum(axis=1), len(self.atoms))
+        return np.sqrt(np.divide(sums, counts, out=np.full(len(self.atoms), np.nan), where=counts > 0))
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What an evaluation found."""
+
+    errors: PartErrors
+    parity: Parity
+
+
+def evaluate_graphs(
+    potential: Potential,
+    graphs: Sequence[AtomicGraph],
+    *,
+    limit: BatchLimit,
+    part: str,
+    groups: Sequence[str],
+    rotations: bool = True,
+) -> Evaluation:
+    """Errors of a potential on labelled graphs, on the device where it is; forces and stress where there are labels.
+
+    Of a family whose symmetry under rotations is approximate, the error under rotations is measured on them too.
+
+    Args:
+        potential: in evaluation mode.
+        graphs: with labels, made for the potential's elements and cutoff.
+        limit: what is computed at once; has no influence on the result but rounding.
+        part: what to call the graphs in tables.
+        groups: the names that `graph.group` numbers.
+        rotations: whether to measure the error under rotations, where it is not zero.
+    """
+    device = potential.reference_energies.device
+    forces, stress = known_labels(graphs)
+    sums = ErrorSums(len(groups), len(potential.elements), device)
+    collected = []
+    for batch in batches(graphs, limit):
+        moved = batch.to(device)
+        prediction = potential(moved, forces=forces, stress=stress)
+        sums.update(prediction, moved)
+        collected.append(_parity(moved, prediction))
+    exact = potential.config.exactly_symmetric
+    errors = PartErrors(
+        part=part,
+        frames=len(graphs),
+        atoms=sum(int(parity.atoms.sum()) for parity in collected),
+        errors=sums.errors(),
+        elements=sums.element_errors(potential.elements),
+        groups=sums.group_errors(groups),
+        rotation=None if exact or not rotations else rotation_error(potential, graphs, limit=limit),
+    )
+    return Evaluation(errors, _joined(collected))
+
+
+def _parity(batch: GraphBatch, prediction: Prediction) -> Parity:
+    def side_by_side(label: torch.Tensor, predicted: torch.Tensor | None) -> tuple[Array, Array]:
+        values = torch.full_like(label, torch.nan) if predicted is None else predicted.detach()
+        return label.cpu().numpy(), values.to(torch.float64).cpu().numpy()
+
+    return Parity(
+        atoms=(batch.ptr[1:] - batch.ptr[:-1]).cpu().numpy(),
+        species=batch.species.cpu().numpy(),
+        energy=side_by_side(batch.energy, prediction.energy),
+        forces=side_by_side(batch.forces, prediction.forces),
+        stress=side_by_side(batch.stress, prediction.stress),
+    )
+
+
+def _joined(parts: Sequence[Parity]) -> Parity:
+    def both(name: str) -> tuple[Array, Array]:
+        pairs = [getattr(part, name) for part in parts]
+        return np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
+
+    return Parity(
+        atoms=np.concatenate([part.atoms for part in parts]),
+        species=np.concatenate([part.species for part in parts]),
+        energy=both("energy"),
+        forces=both("forces"),
+        stress=both("stress"),
+    )

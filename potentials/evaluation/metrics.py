@@ -1,0 +1,110 @@
+"""Errors of a data set, accumulated as sums so that they do not depend on how it was divided into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from potentials.data.graph import GraphBatch
+from potentials.potential import Prediction
+
+PROPERTIES = ("energy", "energy_per_atom", "forces", "stress")
+
+
+@dataclass(frozen=True)
+class Error:
+    """Errors of one property, in eV, eV/atom, eV/A or eV/A^3."""
+
+    mae: float
+    """Mean absolute error over the labelled entries: frames, force components or stress components."""
+    rmse: float
+    """Root mean square error over the same entries."""
+    count: int
+    """Number of labelled entries."""
+
+
+@dataclass(frozen=True)
+class PropertyErrors:
+    """Errors of all properties; `None` where not a single label was there to compare with."""
+
+    energy: Error | None
+    energy_per_atom: Error | None
+    forces: Error | None
+    stress: Error | None
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> PropertyErrors:
+        """The inverse of `dataclasses.asdict`."""
+        return cls(**{name: None if value is None else Error(**value) for name, value in data.items()})
+
+
+class ErrorSums:
+    """Sums of |e|, e^2 and 1 over labelled entries: per group and property, and of the forces per element.
+
+    Args:
+        num_groups: how many configuration groups `batch.group` numbers.
+        num_elements: how many elements `batch.species` numbers.
+    """
+
+    def __init__(self, num_groups: int, num_elements: int, device: torch.device | str = "cpu") -> None:
+        self.groups = torch.zeros(num_groups, len(PROPERTIES), 3, dtype=torch.float64, device=device)
+        self.elements = torch.zeros(num_elements, 3, dtype=torch.float64, device=device)
+
+    def update(self, prediction: Prediction, batch: GraphBatch) -> None:
+        """Add the errors of a batch. Nothing is copied from the device."""
+        energy, labelled = masked_error(prediction.energy.detach(), batch.energy)
+        atoms = batch.ptr[1:] - batch.ptr[:-1]
+        self._add("energy", batch.group, _moments(energy, labelled))
+        self._add("energy_per_atom", batch.group, _moments(energy / atoms, labelled))
+        if prediction.forces is not None:
+            moments = _moments(*masked_error(prediction.forces.detach(), batch.forces))
+            self._add("forces", batch.group[batch.batch], moments)
+            self.elements.index_add_(0, batch.species, moments)
+        if prediction.stress is not None:
+            self._add("stress", batch.group, _moments(*masked_error(prediction.stress.detach(), batch.stress)))
+
+    def reduce(self, add_up: Callable[[Tensor], Tensor]) -> None:
+        """Replace the sums by those over all processes; `add_up` adds a tensor up over them."""
+        self.groups, self.elements = add_up(self.groups), add_up(self.elements)
+
+    def errors(self) -> PropertyErrors:
+        """Errors over everything."""
+        return _property_errors(self.groups.sum(0))
+
+    def group_errors(self, names: Sequence[str]) -> dict[str, PropertyErrors]:
+        """Errors of each group that occurred, by its name."""
+        return {name: _property_errors(sums) for name, sums in zip(names, self.groups, strict=True) if sums[:, 2].any()}
+
+    def element_errors(self, symbols: Sequence[str]) -> dict[str, Error]:
+        """Errors of the force components on the atoms of each element that has labels, by its symbol."""
+        found = {symbol: _error(sums) for symbol, sums in zip(symbols, self.elements, strict=True)}
+        return {symbol: error for symbol, error in found.items() if error is not None}
+
+    def _add(self, name: str, rows: Tensor, moments: Tensor) -> None:
+        self.groups[:, PROPERTIES.index(name)].index_add_(0, rows, moments)
+
+
+def masked_error(predicted: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    """Predicted minus label in float64, zero where the label is NaN; and which entries are labelled."""
+    labelled = ~torch.isnan(label)
+    difference = torch.where(labelled, predicted.to(torch.float64), 0.0) - torch.where(labelled, label, 0.0)
+    return difference, labelled
+
+
+def _moments(error: Tensor, labelled: Tensor) -> Tensor:
+    """Sums [rows, 3] of |e|, e^2 and 1 over all dimensions but the first."""
+    stacked = torch.stack([error.abs(), error.square(), labelled.to(torch.float64)], dim=-1)
+    return stacked.reshape(len(error), -1, 3).sum(1)
+
+
+def _error(sums: Tensor) -> Error | None:
+    absolute, square, count = sums.tolist()
+    return Error(mae=absolute / count, rmse=(square / count) ** 0.5, count=int(count)) if count else None
+
+
+def _property_errors(sums: Tensor) -> PropertyErrors:
+    return PropertyErrors(*(_error(row) for row in sums))

@@ -1,0 +1,240 @@
+"""The potential as an ASE calculator."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar, get_args
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from potentials.config.train import Precision
+from potentials.errors import SimulationError
+from potentials.potential.compilation import compile_for_md
+from potentials.potential.devices import choose_device
+from potentials.potential.finite_results import check_finite
+from potentials.potential.model_file import load
+from potentials.potential.potential import Potential
+from potentials.potential.prediction import Prediction
+from potentials.potential.skin_neighbor_list import SkinNeighborList
+from potentials.torch_state import plain_torch_state
+
+_NEUTRAL = {"charge": (0,), "spin": (0, 1)}
+"""Entries of `atoms.info` that other programs read, and their values for which nothing is lost by ignoring them."""
+
+
+class PotentialCalculator(Calculator):
+    """Energy [eV], per-atom energies [eV], forces [eV/A] and stress [eV/A^3, Voigt order, ASE's sign] of a potential.
+
+    Energies and forces come from one pass, with the stress where the cell is periodic in three directions. When it is
+    asked for, the stress is there for every cell with a volume: dE/dstrain / |det cell|, as ASE's own calculators give
+    for slabs. `stresses` are per-atom virials divided by that volume; their sum is the stress. The free energy is the
+    energy: the potential has no electronic temperature.
+
+    A calculator can be used by several threads, one after the other, and be pickled: other processes get the potential
+    as its model file. `parameters` and `info` name the model; ASE writes the former into trajectories and databases.
+
+    Args:
+        potential: a potential, or the path of a model file. A potential is put into evaluation mode.
+        device: "cpu", "cuda" or "auto" (a GPU where there is one). Without it a potential stays where it is, and a
+            file is loaded on the CPU. A potential handed over is moved, not copied.
+        skin: A, added to the cutoff when neighbors are searched; a larger skin means fewer searches of longer lists.
+        compiled: compute with `potential.compile_for_md()`, made at the first calculation; what happens to the
+            potential's weights after that has no effect. `compiled_potential.compilation` says what was done.
+        precision: "float32", "float64" or "mixed" (or `torch.float32`, `torch.float64`), if another one than the
+            potential's; a potential handed over is then copied.
+
+    Raises:
+        SimulationError: the device is not there, the skin is negative, or there is no such precision; (on calculating)
+            the energy or forces are not finite, because atoms coincide for instance.
+        ModelFileError: the model file cannot be read.
+        UnknownElementError: (on calculating) the structure has an element that the potential does not know.
+        PropertyNotImplementedError: (on calculating) the stress is asked of a structure whose cell has no volume.
+    """
+
+    atoms: Atoms | None
+    """What the results belong to; None after an error."""
+    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "energies", "forces", "stress", "stresses"]
+
+    def __init__(
+        self,
+        potential: Potential | str | os.PathLike[str],
+        device: str | None = None,
+        skin: float = 0.5,
+        compiled: bool = True,
+        precision: Precision | torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        chosen = None if precision is None else _precision(precision)
+        if isinstance(potential, str | os.PathLike):
+            self.potential = load(potential, device=choose_device(device or "cpu"), precision=chosen)
+        else:
+            converted = potential.with_precision(chosen or potential.precision)
+            self.potential = converted if device is None else converted.to(choose_device(device))
+        self.potential.eval()
+        self.device = self.potential.scale.device
+        self.compiled = compiled
+        self.skin = skin
+        self.parameters.update(
+            model=self.potential.source or "not loaded from a file",
+            fingerprint=self.potential.fingerprint(),
+            precision=self.potential.precision,
+            compiled=compiled,
+            skin=float(skin),
+        )
+        self._warned_of: set[str] = set()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make what does not leave the process."""
+        self._lock = threading.RLock()
+        self.neighbors = SkinNeighborList(self.potential.elements, self.potential.cutoff, self.skin, self.device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the compiled potential, the neighbor list and the lock, which are made again."""
+        left_behind = ("compiled_potential", "neighbors", "_lock")
+        return {name: value for name, value in self.__dict__.items() if name not in left_behind}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._prepare()
+
+    def __repr__(self) -> str:
+        given = {name: value for name, value in self.info.items() if name not in ("elements", "units")}
+        listing = ", ".join(f"{name}={value!r}" for name, value in given.items())
+        return f"PotentialCalculator({listing}, device='{self.device}')"
+
+    def _get_name(self) -> str:
+        """What ASE writes into trajectories and databases."""
+        return "potentials"
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """Which model this is: file, fingerprint, family, elements, cutoff [A], precision; and the units of results."""
+        potential = self.potential
+        return {
+            "model": self.parameters["model"],
+            "fingerprint": self.parameters["fingerprint"],
+            "family": potential.config.name,
+            "elements": list(potential.elements),
+            "cutoff": potential.cutoff,
+            "precision": potential.precision,
+            "units": {"energy": "eV", "forces": "eV/A", "stress": "eV/A^3"},
+        }
+
+    @cached_property
+    def compiled_potential(self) -> Potential:
+        """What computes."""
+        return compile_for_md(self.potential) if self.compiled else self.potential
+
+    @property
+    def num_neighbor_searches(self) -> int:
+        """How often neighbors were searched so far."""
+        return self.neighbors.num_searches
+
+    def fingerprint(self) -> str:
+        """See `Potential.fingerprint`."""
+        return self.potential.fingerprint()
+
+    def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:
+        """Which of positions, numbers, cell and pbc differ at all from those the results belong to; called by ASE.
+
+        Nothing else matters to a potential, and this is several times faster than ASE's comparison within a tolerance.
+        """
+        if self.atoms is None:
+            return list(all_changes)
+        names = ("positions", "numbers", "cell", "pbc")
+        return [name for name in names if not np.array_equal(getattr(atoms, name), getattr(self.atoms, name))]
+
+    def get_property(self, name: str, atoms: Atoms | None = None, allow_calculation: bool = True) -> Any:
+        """One of the results, computed if need be; called by ASE. No thread gets results of another one's structure."""
+        with self._lock:
+            return super().get_property(name, atoms, allow_calculation)
+
+    def calculate_properties(self, atoms: Atoms, properties: Sequence[str]) -> Any:
+        """Several results of one calculation; called by ASE."""
+        with self._lock:
+            return super().calculate_properties(atoms, properties)
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = all_changes,
+    ) -> None:
+        """Fill `results` with the properties that the structure has; called by ASE. After an error there are none."""
+        with self._lock, plain_torch_state():
+            structure: Atoms | None = self.atoms if atoms is None else atoms.copy()
+            # Whatever ends this early must not leave the results of the structure before.
+            self.reset()
+            if structure is None:
+                raise SimulationError("expected a structure to calculate, got none, and none was calculated before")
+            self._warn_of_ignored(structure)
+            results = self._results(structure, properties)
+            self.atoms, self.results = structure, results
+
+    def _results(self, atoms: Atoms, properties: Sequence[str]) -> dict[str, Any]:
+        wants_stress = any(name in properties for name in ("stress", "stresses"))
+        periodic = bool(atoms.pbc.all())
+        if wants_stress and not periodic and atoms.cell.rank < 3:
+            raise PropertyNotImplementedError(
+                "the stress is the derivative of the energy divided by the volume of the cell, but the cell of "
+                f"{atoms.get_chemical_formula()} has no volume: {atoms.cell.tolist()}, pbc = {atoms.pbc.tolist()}"
+            )
+        graph = self.neighbors.graph(atoms)
+        prediction = self.compiled_potential(
+            graph,
+            forces=True,
+            stress=periodic or wants_stress,
+            node_virials="stresses" in properties,
+            create_graph=False,
+        )
+        check_finite(prediction, graph, lambda _: atoms.get_chemical_formula())
+        return _as_results(prediction, abs(float(np.linalg.det(atoms.cell))))
+
+    def _warn_of_ignored(self, atoms: Atoms) -> None:
+        for name, neutral in _NEUTRAL.items():
+            value = atoms.info.get(name)
+            if value is None or name in self._warned_of or bool(np.isin(value, neutral).all()):
+                continue
+            self._warned_of.add(name)
+            warnings.warn(
+                f'atoms.info["{name}"] is {value}; this potential does not depend on it, and ignores it', stacklevel=2
+            )
+
+    def todict(self, skip_default: bool = True) -> dict[str, Any]:
+        """What ASE writes into trajectories and databases about the calculator."""
+        return dict(self.parameters)
+
+
+def _precision(given: Precision | torch.dtype) -> Precision:
+    name = str(given).removeprefix("torch.")
+    for precision in get_args(Precision):
+        if name == precision:
+            return precision
+    raise SimulationError(f"precision: expected one of {', '.join(get_args(Precision))}, got {given}")
+
+
+def _as_results(prediction: Prediction, volume: float) -> dict[str, Any]:
+    energy = float(prediction.energy.item())
+    results = {"energy": energy, "free_energy": energy, "energies": _float64(prediction.node_energies)}
+    if prediction.forces is not None:
+        results["forces"] = _float64(prediction.forces)
+    if prediction.virial is not None:
+        results["stress"] = full_3x3_to_voigt_6_stress(_float64(prediction.virial)[0] / volume)
+    if prediction.node_virials is not None:
+        virials = _float64(prediction.node_virials)
+        symmetric = 0.5 * (virials + virials.transpose(0, 2, 1)) / volume
+        results["stresses"] = np.array([full_3x3_to_voigt_6_stress(virial) for virial in symmetric]).reshape(-1, 6)
+    return results
+
+
+def _float64(values: torch.Tensor) -> np.ndarray:
+    return values.detach().to(device="cpu", dtype=torch.float64).numpy()

@@ -1,0 +1,202 @@
+"""The model file: one safetensors file with the weights and a JSON header. Reading it executes nothing.
+
+Layout: the tensors of the family's `state_dict`, and in the file's metadata one entry, `potentials`, with the JSON
+header: format and its version, the family's resolved configuration, reference energies, precision, units, versions of
+the packages that wrote it, the signs of the coupling coefficients the weights belong to, and the training's metadata.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import safetensors.torch
+import torch
+from pydantic import ValidationError
+
+import potentials.models  # noqa: F401  (registers the families)
+from potentials.cache import cache_path, keep, kept
+from potentials.config.families import FamilyConfig, families
+from potentials.config.problems import in_one_line
+from potentials.config.train import Precision
+from potentials.config.words import describe_value, shortened
+from potentials.data.builtin import BUILTIN_PREFIX
+from potentials.equivariant.couplings import coupling_fingerprint
+from potentials.errors import ModelFileError, PotentialsError
+from potentials.files import write_whole
+from potentials.potential.devices import choose_device
+from potentials.potential.model_file_contents import (
+    FINGERPRINT_DEGREE,
+    FORMAT,
+    model_path,
+    read_contents,
+    unpack_contents,
+)
+from potentials.potential.model_file_versions import FORMAT_VERSION, Tensors
+from potentials.potential.potential import MODEL_DTYPE, Potential
+from potentials.torch_state import plain_torch_state
+
+_UNITS = {"energy": "eV", "length": "A", "stress": "eV/A^3"}
+_PACKAGES = ("potentials", "torch", "e3nn", "ase", "numpy")
+
+
+def save(potential: Potential, path: str | os.PathLike[str]) -> None:
+    """Write a potential to a file; the file appears whole or not at all.
+
+    Raises:
+        ModelFileError: the folder does not exist or cannot be written, or the potential was compiled.
+    """
+    target = Path(path)
+    if potential.compilation is not None:
+        raise ModelFileError(
+            f"{target}: expected a potential as it was trained, got one compiled for molecular dynamics; "
+            "save the one it was made of"
+        )
+    try:
+        write_whole(target, serialize(potential))
+    except OSError as error:
+        raise ModelFileError(f"{target}: cannot write the model file: {error}") from error
+
+
+def serialize(potential: Potential) -> bytes:
+    """The contents of the model file of a potential that is not compiled."""
+    header = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "model": potential.config.model_dump(mode="json"),
+        "elements": potential.elements,
+        "reference_energies": dict(zip(potential.elements, potential.reference_energies.tolist(), strict=True)),
+        "cutoff": potential.cutoff,
+        "precision": potential.precision,
+        "units": _UNITS,
+        "versions": {package: version(package) for package in _PACKAGES},
+        "coupling_signs": coupling_fingerprint(FINGERPRINT_DEGREE),
+        "metadata": potential.metadata,
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in potential.model.state_dict().items()}
+    return safetensors.torch.save(tensors, metadata={FORMAT: json.dumps(header, sort_keys=True)})
+
+
+def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The header of a model file, or of `builtin:NAME`, brought to the present version of the format.
+
+    Raises:
+        ModelFileError: not a model file, truncated, or of a version this release does not read.
+    """
+    return read_contents(model_path(path))[0]
+
+
+def load(
+    path: str | os.PathLike[str], device: str | torch.device = "cpu", precision: Precision | None = None
+) -> Potential:
+    """Load a potential for use: in evaluation mode, its parameters frozen.
+
+    Args:
+        path: the model file, or `builtin:ethanol` for the potential that the package ships.
+        device: where to put it, whatever device it was trained on.
+        precision: another precision than it was trained in.
+
+    Raises:
+        ModelFileError: not a model file, truncated, of an unknown version, or weights that do not fit the header.
+    """
+    file = model_path(path)
+    with plain_torch_state():
+        header, tensors = read_contents(file)
+        try:
+            potential = _potential(header, tensors, precision)
+        except PotentialsError as error:
+            raise ModelFileError(f"{file}: {error}") from error
+        potential.source = _source(path)
+        return potential.to(device).eval().requires_grad_(False)
+
+
+def _source(path: str | os.PathLike[str]) -> str:
+    name = os.fspath(path)
+    absolute = name if name.startswith(BUILTIN_PREFIX) else str(Path(name).absolute())
+    # Names of files need not be text, but this one is written into trajectories and databases.
+    return absolute.encode("utf-8", "backslashreplace").decode()
+
+
+class _PickledState(NamedTuple):
+    """What a pickled potential has besides its model file."""
+
+    source: str | None
+    device: str
+    training: bool
+    requires_grad: list[bool]
+
+
+def pickled(potential: Potential) -> tuple[Any, ...]:
+    """How a potential that is not compiled is pickled: as its model file."""
+    trainable = [parameter.requires_grad for parameter in potential.parameters()]
+    state = _PickledState(potential.source, str(potential.scale.device), potential.training, trainable)
+    return _restored, (serialize(potential), state)
+
+
+def _restored(contents: bytes, state: _PickledState) -> Potential:
+    with plain_torch_state():
+        header, tensors = unpack_contents(contents)
+        potential = _potential(header, tensors, None)
+        potential.source = state.source
+        for parameter, trainable in zip(potential.parameters(), state.requires_grad, strict=True):
+            parameter.requires_grad_(trainable)
+        return potential.to(choose_device(state.device)).train(state.training)
+
+
+def _potential(header: dict[str, Any], tensors: Tensors, precision: Precision | None) -> Potential:
+    config = _config(header["model"])
+    precision = precision or cast(Precision, header["precision"])
+
+    def build() -> Potential:
+        # Building draws initial weights; the caller's random numbers should not notice.
+        with torch.random.fork_rng(devices=[]):
+            return Potential(config, header["reference_energies"], precision, header["metadata"])
+
+    # On the device without memory first: what the header asks for is compared with what the file holds before anything
+    # of that size is made. PyTorch imports its compiler for that, so what was accepted once is remembered.
+    accepted = cache_path("accepted") / _shape_digest(header["model"], tensors)
+    if kept(accepted) is None:
+        with torch.device("meta"):
+            expected = build().model.state_dict()
+        _check_shapes(expected, tensors)
+        keep(accepted, b"")
+    weights = {name: tensor.to(MODEL_DTYPE[precision]) for name, tensor in tensors.items()}
+    for name, weight in weights.items():
+        if not bool(torch.isfinite(weight).all()):
+            raise ModelFileError(f"weight {name} is not made of finite floating-point numbers in {precision}")
+    potential = build()
+    potential.model.load_state_dict(weights)
+    return potential
+
+
+def _shape_digest(section: dict[str, Any], tensors: Tensors) -> str:
+    shapes = sorted((name, tuple(tensor.shape)) for name, tensor in tensors.items())
+    asked = json.dumps([section, shapes, version("potentials"), torch.__version__], sort_keys=True)
+    return hashlib.sha256(asked.encode()).hexdigest()[:40]
+
+
+def _config(section: dict[str, Any]) -> FamilyConfig:
+    name = section.get("name")
+    family = families().get(name) if isinstance(name, str) else None
+    if family is None:
+        known = ", ".join(families())
+        raise ModelFileError(f"unknown model family: expected one of {known}, got {describe_value(name)}")
+    try:
+        return family.model_validate(section)
+    except ValidationError as error:
+        raise ModelFileError(f"the header's model configuration is not valid: {in_one_line(error)}") from error
+
+
+def _check_shapes(expected: Tensors, found: Tensors) -> None:
+    missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
+    if missing or extra:
+        names = shortened(f"missing {missing[:3]}, unexpected {extra[:3]}")
+        raise ModelFileError(f"weights do not fit the header: {names}")
+    for name, tensor in found.items():
+        if tensor.shape != expected[name].shape:
+            shapes = f"{tuple(tensor.shape)}, expected {tuple(expected[name].shape)}"
+            raise ModelFileError(f"weight {name} has shape {shapes}")

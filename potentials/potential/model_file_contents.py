@@ -1,0 +1,140 @@
+"""What is in a model file: the header and the tensors, of the present version and within limits. Nothing is believed
+before it is checked, and nothing is made that the file's own size does not pay for."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, get_args
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+
+from potentials.config.train import Precision
+from potentials.config.words import shortened
+from potentials.data.builtin import BUILTIN_PREFIX, builtin_model_path
+from potentials.equivariant.couplings import coupling_fingerprint
+from potentials.errors import ModelFileError
+from potentials.files import utf8_name
+from potentials.potential.model_file_versions import Header, Tensors, upgrade
+
+FORMAT = "potentials"
+"""Name of the header among the file's metadata."""
+FINGERPRINT_DEGREE = 4
+MAX_HEADER = 16 * 2**20
+"""Bytes of JSON. Those of real files are some kilobytes; 100 MB, which safetensors allows, become gigabytes."""
+MAX_TENSORS = 20_000
+_DTYPES = ("F32", "F64")
+_LENGTH_BYTES = 8
+"""At the start of a safetensors file: the length of its header."""
+
+
+def model_path(model: str | os.PathLike[str]) -> Path:
+    """The file that a model's name stands for: a path, or `builtin:NAME` for a potential of the package.
+
+    Raises:
+        ModelFileError: there is no built-in potential of that name.
+    """
+    name = os.fspath(model)
+    if name.startswith(BUILTIN_PREFIX):
+        return builtin_model_path(name.removeprefix(BUILTIN_PREFIX))
+    return Path(name)
+
+
+def read_contents(file: Path) -> tuple[Header, Tensors]:
+    """Header and tensors of a model file, brought to the present version and checked.
+
+    Raises:
+        ModelFileError: not a model file, truncated, too large a header, of a version that this release does not read,
+            a header without what belongs there, or tensors that are no floating-point numbers.
+    """
+    text, tensors = _read(file)
+    try:
+        return _checked(text, tensors)
+    except ModelFileError as error:
+        raise ModelFileError(f"{file}: {error}") from error
+
+
+def unpack_contents(contents: bytes) -> tuple[Header, Tensors]:
+    """The same of the bytes of a model file, which a pickled potential consists of.
+
+    Raises:
+        ModelFileError: they are not those of a model file that this release reads.
+    """
+    try:
+        start = _LENGTH_BYTES + int.from_bytes(contents[:_LENGTH_BYTES], "little")
+        text = json.loads(contents[_LENGTH_BYTES:start])["__metadata__"][FORMAT]
+        tensors = safetensors.torch.load(contents)
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelFileError(f"not the contents of a model file ({shortened(str(error))})") from error
+    return _checked(text, tensors)
+
+
+def _checked(text: str, tensors: Tensors) -> tuple[Header, Tensors]:
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"the header is not valid JSON ({error})") from error
+    header, tensors = upgrade(header, tensors)
+    _check_header(header)
+    return header, tensors
+
+
+def _read(file: Path) -> tuple[str, Tensors]:
+    try:
+        if not file.is_file():
+            raise ModelFileError(f"{file}: no such model file")
+        with file.open("rb") as contents:
+            length = int.from_bytes(contents.read(_LENGTH_BYTES), "little")
+        # Beyond the file's end safetensors itself says that it is truncated.
+        if MAX_HEADER < length <= file.stat().st_size:
+            raise ModelFileError(
+                f"{file}: its header has {length} bytes, and at most {MAX_HEADER} are read; this is no model file"
+            )
+        with utf8_name(file) as name, safe_open(name, framework="pt", device="cpu") as opened:
+            text = (opened.metadata() or {}).get(FORMAT)
+            if text is None:
+                raise ModelFileError(
+                    f"{file}: a safetensors file, but not one this package wrote: it has no `{FORMAT}` header"
+                )
+            names = list(opened.keys())
+            _check_tensors(file, {name: opened.get_slice(name).get_dtype() for name in names[: MAX_TENSORS + 1]})
+            return text, {name: opened.get_tensor(name) for name in names}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelFileError(f"{file}: not a model file, or truncated ({shortened(str(error))})") from error
+
+
+def _check_tensors(file: Path, dtypes: dict[str, str]) -> None:
+    if len(dtypes) > MAX_TENSORS:
+        raise ModelFileError(f"{file}: more than {MAX_TENSORS} tensors; this is no model file")
+    for name, dtype in dtypes.items():
+        if dtype not in _DTYPES:
+            raise ModelFileError(
+                f"{file}: weight {shortened(name)} is not made of finite floating-point numbers: expected "
+                f"{' or '.join(_DTYPES)}, got {dtype}"
+            )
+
+
+def _check_header(header: Header) -> None:
+    dictionaries = dict.fromkeys(("model", "reference_energies", "versions", "metadata"), dict)
+    for name, kind in {**dictionaries, "precision": str, "coupling_signs": str}.items():
+        if not isinstance(header.get(name), kind):
+            raise ModelFileError(f"the header's `{name}` is missing or not a {kind.__name__}")
+    if header["precision"] not in get_args(Precision):
+        raise ModelFileError(f"unknown precision {header['precision'][:40]!r}")
+    if not all(is_finite_number(energy) for energy in header["reference_energies"].values()):
+        raise ModelFileError("the header's reference energies are not all finite numbers")
+    if header["coupling_signs"] != coupling_fingerprint(FINGERPRINT_DEGREE):
+        raise ModelFileError(
+            f"written with e3nn {str(header['versions'].get('e3nn'))[:40]!r}, whose coupling coefficients differ "
+            f"in sign from those of the installed {version('e3nn')}; install the release it was written with"
+        )
+
+
+def is_finite_number(value: Any) -> bool:
+    """Whether a value of a header is a number that a float can hold."""
+    # Whole numbers in JSON have no largest one; NaN compares as false.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

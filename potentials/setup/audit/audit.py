@@ -1,0 +1,210 @@
+"""The audit of a data set: what is quietly wrong with it, before anything is trained."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from potentials.config.data import DataConfig, EnergyLabel, Files, ForcesLabel, StressLabel
+from potentials.config.run import RunConfig
+from potentials.data.audit.energies import energy_kind
+from potentials.data.audit.finding import AuditFinding
+from potentials.data.audit.quick import quick_findings
+from potentials.data.findings import Findings
+from potentials.data.frames import Frame, read_frames
+from potentials.data.isolated_atoms import holds_isolated_atom, separate_isolated_atoms
+from potentials.data.label_values import find_value
+from potentials.data.labels import LabelledFrame, label_frames
+from potentials.data.part_facts import Frames
+from potentials.data.parts import divide, named_parts
+from potentials.errors import DataError
+from potentials.setup.audit.consistency import USABLE_ERROR, energy_findings, stress_findings, undeclared_stress
+from potentials.setup.audit.probe import probe
+from potentials.setup.survey import Candidate, ase_stress, survey
+
+_SEVERITIES = ("error", "warning", "note")
+DEFAULT_CUTOFF = 5.0
+TRAINING = "training"
+"""Name of the first part."""
+
+
+@dataclass(frozen=True)
+class AuditedData:
+    """Labelled frames by part, the training frames first, and what is known beside them."""
+
+    parts: Mapping[str, Frames]
+    isolated: list[LabelledFrame]
+    cutoff: float
+    """A."""
+    undeclared: tuple[str, ...] = ()
+    """Entries that look like stresses or virials and are not read."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found."""
+
+    facts: dict[str, str]
+    """About each part, in words."""
+    findings: list[AuditFinding]
+    """The worst first."""
+    data: AuditedData
+
+    def count(self, severity: str) -> int:
+        """How many findings of a severity there are."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is neither an error nor a warning."""
+        return self.count("error") + self.count("warning") == 0
+
+    def to_json(self) -> dict[str, Any]:
+        """For scripts."""
+        return {
+            "passed": self.passed,
+            "facts": self.facts,
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+def data_of_files(files: Files, others: Mapping[str, Files], labels: DataConfig, cutoff: float) -> AuditedData:
+    """Files as they are, each a part.
+
+    Args:
+        files: what is trained on.
+        others: further parts by name, such as `validation` and `test`.
+        labels: keys and units; see `labels_of_files`.
+        cutoff: A.
+
+    Raises:
+        DataError: a file is missing or unreadable, or a label cannot be read.
+    """
+    parts: dict[str, list[LabelledFrame]] = {}
+    isolated: list[LabelledFrame] = []
+    found: tuple[str, ...] = ()
+    for name, of_part in {TRAINING: files, **others}.items():
+        frames = read_frames(of_part)
+        labelled, atoms = separate_isolated_atoms(label_frames(frames, labels, required=False))
+        if not labelled:
+            raise DataError(f"the {name} files hold nothing but isolated atoms; leave them out")
+        parts[name] = labelled
+        isolated += atoms
+        found = found or _undeclared(frames, labels)
+    return AuditedData(parts, isolated, cutoff, found)
+
+
+def labels_of_files(files: Files, energy: str | None = None, forces: str | None = None) -> DataConfig:
+    """Where the labels stand: under the keys that are given, else those that `init` would take; in eV and A.
+
+    Raises:
+        DataError: the files hold neither energies nor forces, and no key says where they are.
+    """
+    found = survey(read_frames(files), labels_required=energy is None and forces is None)
+    energy, forces = energy or _key(found.energy), forces or _key(found.forces)
+    return DataConfig(
+        train="unused",
+        energy=None if energy is None else EnergyLabel(key=energy),
+        forces=None if forces is None else ForcesLabel(key=forces),
+        stress=StressLabel() if ase_stress(found) else None,
+        group_key=found.group_key or DataConfig.model_fields["group_key"].default,
+    )
+
+
+def data_of_run(config: RunConfig) -> AuditedData:
+    """The parts of a run, as its configuration divides and reads them."""
+    in_memory = config.data.model_copy(update={"loading": "memory"})
+    parts = divide(config.model_copy(update={"data": in_memory}), Findings())
+    undeclared = _undeclared([frame.frame for frame in parts.train], config.data)
+    return AuditedData(dict(named_parts(parts)), parts.isolated_atoms, config.model.cutoff, undeclared)
+
+
+def audit(data: AuditedData, say: Callable[[str], None] = lambda text: None) -> Audit:
+    """Look for everything."""
+    findings = [*quick_findings(data.parts, data.isolated, data.cutoff)]
+    for part, frames in data.parts.items():
+        say(f"fitting a small model to the {part} frames, to compare energies, forces and stresses")
+        findings += _by_probe(part, _usable(frames, findings), data)
+    return Audit(_facts(data), _sorted(findings), data)
+
+
+def _usable(frames: Sequence[LabelledFrame], findings: Sequence[AuditFinding]) -> list[LabelledFrame]:
+    """Those without an error of their own, which would spoil what a model says of the others, and not named yet."""
+    wrong = {
+        id(frame)
+        for finding in findings
+        if finding.severity == "error" or finding.check == "energy-outlier"
+        for frame in finding.frames
+    }
+    return [frame for frame in frames if id(frame.frame) not in wrong]
+
+
+def _by_probe(part: str, frames: Sequence[LabelledFrame], data: AuditedData) -> Iterator[AuditFinding]:
+    judge = probe(frames, min(data.cutoff, DEFAULT_CUTOFF))
+    if judge is None or judge.force_error > USABLE_ERROR:
+        yield _not_compared(part, judge is None)
+    if judge is not None:
+        yield from energy_findings(part, judge)
+        yield from stress_findings(part, judge)
+    for key in data.undeclared:
+        if any(find_value(frame.frame.atoms, key) is not None for frame in frames):
+            yield undeclared_stress(part, key, judge)
+
+
+def _not_compared(part: str, is_missing: bool) -> AuditFinding:
+    reason = "too few frames have forces, or there are too many elements for a small model"
+    if not is_missing:
+        reason = "the small model that is to judge them does not describe the forces"
+    return AuditFinding(
+        "not-compared",
+        "note",
+        f"{part}: energies, forces and stresses were not held against each other: {reason}",
+        "wrong units, signs and mixed levels of theory would not have been noticed",
+        "check these by hand",
+    )
+
+
+def _sorted(findings: Sequence[AuditFinding]) -> list[AuditFinding]:
+    """The worst first; where trajectories and the fitted model say the same of a part, the former alone."""
+    kept: list[AuditFinding] = []
+    seen = set()
+    for finding in findings:
+        about = (finding.check, finding.what.partition(":")[0])
+        if not finding.check.startswith("energy-force-") or about not in seen:
+            kept.append(finding)
+        seen.add(about)
+    return sorted(kept, key=lambda finding: _SEVERITIES.index(finding.severity))
+
+
+def _key(candidates: Sequence[Candidate]) -> str | None:
+    return candidates[0].key if candidates else None
+
+
+def _undeclared(frames: Sequence[Frame], labels: DataConfig) -> tuple[str, ...]:
+    """Stresses or virials among the entries, if none is read."""
+    if labels.stress is not None or labels.virial is not None:
+        return ()
+    periodic = [frame for frame in frames if frame.atoms.pbc.all() and not holds_isolated_atom(frame.atoms)]
+    if not periodic:
+        return ()
+    return tuple(candidate.key for candidate in survey(periodic, labels_required=False).stress[:1])
+
+
+def _facts(data: AuditedData) -> dict[str, str]:
+    return {part: _facts_of(frames) for part, frames in data.parts.items()}
+
+
+def _facts_of(frames: Sequence[LabelledFrame]) -> str:
+    sizes = [len(frame.forces) for frame in frames]
+    formulas = Counter(frame.frame.atoms.get_chemical_formula(empirical=True) for frame in frames)
+    names = ", ".join(f"{name} ({count})" for name, count in formulas.most_common(4))
+    size = f"{min(sizes)} atoms" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)} atoms"
+    squares = [float(np.nanmean(frame.forces**2)) for frame in frames if np.isfinite(frame.forces).any()]
+    forces = f"; forces {np.sqrt(np.mean(squares)):.3g} eV/A (RMS)" if squares else "; no forces"
+    return (
+        f"{len(frames)} frames of {size}: {names}{', ...' if len(formulas) > 4 else ''}; {energy_kind(frames)}{forces}"
+    )

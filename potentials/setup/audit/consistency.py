@@ -1,0 +1,356 @@
+"""What a model fitted to the data says of them: mixed levels of theory, units of energies and of stresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from potentials.config.data import SixOrder
+from potentials.data.audit.finding import AuditFinding
+from potentials.data.audit.fingerprints import fingerprint
+from potentials.data.audit.trajectories import robust_slope
+from potentials.data.audit.units import explain_ratio, explain_stress
+from potentials.data.frames import Frame
+from potentials.data.label_values import find_value, stress_matrix
+from potentials.data.labels import LabelledFrame
+from potentials.setup.audit.probe import Probe
+
+USABLE_ERROR = 0.3
+"""Of the size of forces; a model worse than that judges nothing."""
+_CORRELATED = 0.8
+_RATIO_TOLERANCE = 0.25
+_FEWEST = 10
+"""Frames of one composition and group, to tell what is usual."""
+_FEWEST_OF_CLASS = 3
+_SMALLEST_VARIATION = 1e-3
+"""eV an atom; energies that vary less, by the forces, say nothing."""
+_APART = 3.0
+"""Two clouds of structures are apart if from one to the other it is so much farther than from frame to frame."""
+_GAP_SIGMAS = 3.0
+"""Two levels of theory are apart by a gap of so many standard deviations of either."""
+_SMALLEST_SHARE = 0.05
+_SMALLEST_GAP = 0.003
+"""eV an atom."""
+_OUTLIER_SIGMAS = 12.0
+_SMALLEST_OUTLIER = 0.01
+"""eV an atom."""
+_STRESS_CORRELATED = 0.7
+_ORDERS: tuple[SixOrder, ...] = ("xx yy zz yz xz xy", "xx yy zz xy yz xz", "xx yy zz xy xz yz")
+_STRESS_TOLERANCE = 0.4
+_DOUBT_SIGMAS = 5.0
+"""Of a slope, that may be chance: the models are no exact description of the data either."""
+_LARGEST_DOUBT = 0.9
+"""Of a slope; with more, labels without any unit in common (slope 0) could not be told from sound ones."""
+_PRECISE = 0.3
+"""Uncertainty of predictions, in units of their variation, below which they must correlate with the labels."""
+
+
+def energy_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
+    """Whether energies are those that the forces are derivatives of, up to a constant of each composition and group."""
+    labelled = np.array([np.isfinite(frame.energy) for frame in probe.frames])
+    if labelled.sum() < _FEWEST or probe.force_error > USABLE_ERROR:
+        return
+    energies, predicted = _centred(probe, labelled)
+    atoms = np.array([len(frame.forces) for frame in probe.frames])
+    judged = _judged(probe)
+    if len(judged) < _FEWEST or np.std(predicted[judged] / atoms[judged]) < _SMALLEST_VARIATION:
+        return
+    slope, correlation = robust_slope(predicted[judged], energies[judged])
+    doubt = slope_doubt(predicted[judged], _centred_deviations(probe)[judged])
+    if doubt.slope > _LARGEST_DOUBT:
+        yield _too_few(part, "energies and forces", len(judged), doubt)
+        return
+    if abs(correlation) > _CORRELATED and abs(slope - 1) > max(_RATIO_TOLERANCE, doubt.slope):
+        yield AuditFinding(
+            "energy-force-ratio",
+            "error",
+            f"{part}: energies differ by {slope:.3g} times what the forces say, in a model fitted to the forces alone",
+            "energies and forces that contradict each other cannot both be learned",
+            explain_ratio(slope, float(atoms[judged].mean())),
+            figures={"ratio": slope, "correlation": correlation},
+        )
+    elif abs(correlation) < 0.5 and doubt.share < _PRECISE:
+        yield AuditFinding(
+            "energy-force-mismatch",
+            "error",
+            f"{part}: energies have little to do with what the forces say (correlation {correlation:.2f}), in a model "
+            "fitted to the forces alone",
+            "energies and forces that contradict each other cannot both be learned",
+            "look whether both are of the same calculation and the same frame",
+            figures={"correlation": correlation},
+        )
+        return
+    yield from _odd_energies(part, probe, (energies - slope * predicted) / atoms)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """How uncertain what a probe predicts is, where it is compared with labels."""
+
+    slope: float
+    """Deviation from one of a slope of sound labels over predictions that is possible."""
+    share: float
+    """Standard deviation of the predictions, in units of their variation."""
+
+
+def slope_doubt(predicted: NDArray[np.float64], deviations: NDArray[np.float64]) -> Doubt:
+    """The uncertainty of y = k x for labels y that are right and predictions x = y + d with the covariance D D^T.
+
+    k - 1 = -x.d / x.x, with the standard deviation |D^T x| / x.x.
+
+    Args:
+        predicted: x [n].
+        deviations: D [n, K].
+    """
+    size = max(float(predicted @ predicted), 1e-300)
+    return Doubt(
+        _DOUBT_SIGMAS * float(np.linalg.norm(deviations.T @ predicted)) / size,
+        float(np.linalg.norm(deviations)) / size**0.5,
+    )
+
+
+def _too_few(part: str, what: str, frames: int, doubt: Doubt) -> AuditFinding:
+    return AuditFinding(
+        "not-compared",
+        "note",
+        f"{part}: {what} were not compared: {frames} frames are too few to judge; what the small model fitted to them "
+        f"says is uncertain by {100 * doubt.share:.0f} % of the variation",
+        "wrong units, signs and mixed levels of theory would not have been noticed",
+        "check these by hand, or audit again with more frames",
+        figures={"frames": float(frames), "uncertainty": doubt.share},
+    )
+
+
+def _centred_deviations(probe: Probe) -> NDArray[np.float64]:
+    """As `_centred`, with means in place of medians."""
+    deviations = probe.energy_deviations.copy()
+    for members in _classes(probe).values():
+        deviations[members] -= deviations[members].mean(axis=0)
+    return deviations
+
+
+def _classes(probe: Probe) -> dict[tuple[str, str], NDArray[np.int64]]:
+    """Frames by composition and group, those with an energy."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for number, frame in enumerate(probe.frames):
+        if np.isfinite(frame.energy):
+            found.setdefault((frame.frame.atoms.get_chemical_formula(), frame.group), []).append(number)
+    return {key: np.array(members) for key, members in found.items()}
+
+
+def _judged(probe: Probe) -> NDArray[np.int64]:
+    """Frames of classes with enough others: the median of one or two is themselves."""
+    members = [own for own in _classes(probe).values() if len(own) >= _FEWEST_OF_CLASS]
+    return np.concatenate(members) if members else np.array([], dtype=np.int64)
+
+
+def _centred(probe: Probe, labelled: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Energies as labelled and as the forces say, without their medians in each class."""
+    energies = np.array([frame.energy for frame in probe.frames])
+    predicted = probe.energies_by_forces.copy()
+    for members in _classes(probe).values():
+        offset = np.median(energies[members] - predicted[members])
+        centre = np.median(predicted[members])
+        predicted[members] -= centre
+        energies[members] -= offset + centre
+    return np.where(labelled, energies, 0.0), predicted
+
+
+def _odd_energies(part: str, probe: Probe, residuals: NDArray[np.float64]) -> Iterator[AuditFinding]:
+    """Frames that are off: a second cloud of them, or single ones. Residuals in eV an atom."""
+    second: list[Frame] = []
+    single: list[Frame] = []
+    basins = True
+    gap = largest = 0.0
+    for members in _classes(probe).values():
+        if len(members) < _FEWEST:
+            continue
+        values = residuals[members]
+        split = level_gap(values)
+        if split is not None:
+            low, high = values < split, values > split
+            fewer = low if low.sum() <= high.sum() else high
+            gap = max(gap, abs(float(np.median(values[low]) - np.median(values[high]))))
+            frames = [probe.frames[k].frame for k in members]
+            basins = basins and _are_apart(frames, fewer)
+            second += [frame for frame, chosen in zip(frames, fewer, strict=True) if chosen]
+            continue
+        sigma = 1.4826 * float(np.median(np.abs(values - np.median(values))))
+        off = np.abs(values - np.median(values))
+        odd = off > max(_OUTLIER_SIGMAS * sigma, _SMALLEST_OUTLIER)
+        single += [probe.frames[k].frame for k in members[odd]]
+        largest = max([largest, *off[odd].tolist()])
+    if second:
+        yield _mixed_levels(part, second, gap, basins)
+    if single:
+        yield AuditFinding(
+            "energy-outlier",
+            "warning",
+            f"{part}: the energies of {len(single)} frames are off by up to {1e3 * largest:.3g} meV/atom from what "
+            "the forces of all frames say",
+            "single wrong energies pull at everything that is learned from them",
+            "look at these frames: another electronic state, a calculation that did not converge, an energy of another "
+            "frame; or a structure unlike all others, which is no fault",
+            tuple(single),
+            {"largest_eV_per_atom": largest},
+        )
+
+
+def _are_apart(frames: Sequence[Frame], chosen: NDArray[np.bool_]) -> bool:
+    """Whether the chosen frames are other structures than the rest, such as those of another isomer or phase."""
+    prints = np.array([fingerprint(frame.atoms) for frame in frames])
+    across = cdist(prints[chosen], prints[~chosen]).min(axis=1)
+    own = cdist(prints[~chosen], prints[~chosen])
+    np.fill_diagonal(own, np.inf)
+    return float(np.median(across)) > _APART * float(np.median(own.min(axis=1)))
+
+
+def _mixed_levels(part: str, frames: Sequence[Frame], gap: float, basins: bool) -> AuditFinding:
+    if basins:
+        return AuditFinding(
+            "mixed-levels",
+            "note",
+            f"{part}: energies of the same composition lie on two levels, {1e3 * gap:.4g} meV/atom apart, and so do "
+            "the structures: isomers or phases that no path of forces connects, or two levels of theory",
+            "nothing in the data says which it is",
+            "make sure that both were computed alike; a group for each (data.group_key) tells them apart",
+            tuple(frames),
+            {"gap_eV_per_atom": gap},
+        )
+    return AuditFinding(
+        "mixed-levels",
+        "error",
+        f"{part}: energies of the same composition lie on two levels, {1e3 * gap:.4g} meV/atom apart, where the "
+        "forces know one only",
+        "a model learns one level of theory; between two it learns noise",
+        "find out what differs for the smaller number of frames, which are named here (functional, basis, dispersion, "
+        "smearing, another program), and compute one kind again or leave it out",
+        tuple(frames),
+        {"gap_eV_per_atom": gap},
+    )
+
+
+def level_gap(values: NDArray[np.float64]) -> float | None:
+    """Where numbers fall into two clouds with a gap between them wider than either; None if they do not."""
+    ordered = np.sort(values)
+    fewest = max(3, int(np.ceil(_SMALLEST_SHARE * len(ordered))))
+    inner = np.arange(fewest, len(ordered) - fewest + 1)
+    if not len(inner):
+        return None
+    gaps = ordered[inner] - ordered[inner - 1]
+    cut = int(inner[np.argmax(gaps)])
+    spread = max(float(ordered[:cut].std()), float(ordered[cut:].std()))
+    if gaps.max() <= max(_GAP_SIGMAS * spread, _SMALLEST_GAP):
+        return None
+    return float((ordered[cut - 1] + ordered[cut]) / 2)
+
+
+def stress_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
+    """Whether the stresses that are read have the unit and sign that was declared."""
+    pairs = [
+        (frame, s) for frame, s in zip(probe.frames, probe.stresses, strict=True) if np.isfinite(frame.stress).all()
+    ]
+    pairs = [(frame, s) for frame, s in pairs if np.isfinite(s).all()]
+    if len(pairs) < 5 or probe.force_error > USABLE_ERROR:
+        return
+    slope, correlation = _compare(np.array([frame.stress for frame, _ in pairs]), np.array([s for _, s in pairs]))
+    doubt = slope_doubt(probe.stresses[probe.sampled].ravel(), probe.stress_deviations)
+    if doubt.slope > _LARGEST_DOUBT:
+        yield _too_few(part, "stresses", len(pairs), doubt)
+        return
+    if abs(correlation) > _STRESS_CORRELATED and abs(slope - 1) > max(_STRESS_TOLERANCE, doubt.slope):
+        yield AuditFinding(
+            "stress-unit",
+            "error",
+            f"{part}: the stresses are {slope:.3g} times those of a model fitted to energies and forces",
+            "a stress of the wrong unit or sign pulls the cell the wrong way, and forces with it",
+            f"as they stand, it looks as if: {explain_stress(slope)}; compare with energies of strained cells",
+            figures={"ratio": slope, "correlation": correlation},
+        )
+    elif abs(correlation) < 0.3 and doubt.share < _PRECISE:
+        yield AuditFinding(
+            "stress-mismatch",
+            "warning",
+            f"{part}: the stresses have little to do with those of a model fitted to energies and forces (correlation "
+            f"{correlation:.2f})",
+            "a stress of other axes, of another order of its components or of another frame cannot be learned",
+            "check data.stress: its order of the six components, and how it was converted",
+            figures={"correlation": correlation},
+        )
+
+
+def undeclared_stress(part: str, key: str, probe: Probe | None) -> AuditFinding:
+    """A stress or virial in the frames that nothing declares: what it looks like, if there is a model to tell."""
+    frames = []
+    if probe is not None:
+        known = zip(probe.frames, probe.stresses, strict=True)
+        frames = [(frame, s) for frame, s in known if np.isfinite(s).all() and _is_stress(frame, key)]
+    return AuditFinding(
+        "undeclared-stress",
+        "warning",
+        f'{part}: the frames hold "{key}", which nothing declares: its unit, sign and order are not known',
+        "a stress says much about elasticity, and one of the wrong unit or sign spoils the training silently",
+        f"{_guesses(key, frames, probe)}; declare it in data.stress or data.virial once you know",
+        figures={"frames": float(len(frames))},
+    )
+
+
+def _is_stress(frame: LabelledFrame, key: str) -> bool:
+    """Whether six or nine numbers stand there."""
+    value = np.asarray(find_value(frame.frame.atoms, key))
+    return np.issubdtype(value.dtype, np.number) and value.size in (6, 9) and bool(np.isfinite(value).all())
+
+
+def _guesses(key: str, frames: Sequence[tuple[LabelledFrame, NDArray]], probe: Probe | None) -> str:
+    """What the numbers look like, in words: unit and sign of all, the order of six numbers in each group."""
+    if probe is None or probe.force_error > USABLE_ERROR or len(frames) < 3:
+        return "ask whoever made the data"
+    sizes = {np.asarray(find_value(frame.frame.atoms, key)).size for frame, _ in frames}
+    if len(sizes) > 1:
+        return "some frames hold six numbers and others nine: ask whoever made the data"
+    is_virial = "virial" in key.lower() and "stress" not in key.lower()
+    predicted = np.array([s * frame.frame.atoms.get_volume() if is_virial else s for frame, s in frames])
+    values = [np.asarray(find_value(frame.frame.atoms, key), dtype=float) for frame, _ in frames]
+    matrices = {order: np.array([stress_matrix(value, order) for value in values]) for order in _ORDERS}
+    diagonal = np.eye(3, dtype=bool)
+    slope, correlation = robust_slope(predicted[:, diagonal].ravel(), matrices[_ORDERS[0]][:, diagonal].ravel())
+    if abs(correlation) < _STRESS_CORRELATED:
+        return "it agrees with no unit and sign that are usual: ask whoever made the data"
+    said = f"by a model fitted to energies and forces it looks like {explain_stress(slope, is_virial)}"
+    if values[0].size != 6:
+        return said
+    by_order: dict[str, list[str]] = {}
+    groups = np.array([frame.group for frame, _ in frames])
+    for group in np.unique(groups):
+        chosen = groups == group
+        order = _order(predicted[chosen], {name: matrix[chosen] for name, matrix in matrices.items()}, np.sign(slope))
+        by_order.setdefault(order, []).append(str(group))
+    if len(by_order) == 1:
+        return f"{said}, order: {next(iter(by_order))}"
+    each = "; ".join(f"{order} in {', '.join(of_order)}" for order, of_order in by_order.items())
+    return f"{said}, and the order of the components differs from group to group ({each})"
+
+
+def _order(predicted: NDArray[np.float64], matrices: Mapping[str, NDArray[np.float64]], sign: float) -> str:
+    """The order in which what stands beside the diagonals agrees best."""
+    beside = np.triu(np.ones((3, 3), dtype=bool), 1)
+    agreement = {
+        order: sign * _correlation(predicted[:, beside].ravel(), matrix[:, beside].ravel())
+        for order, matrix in matrices.items()
+    }
+    best = max(agreement, key=agreement.__getitem__)
+    return best if agreement[best] > _STRESS_CORRELATED else "FIND-OUT"
+
+
+def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    size = float(np.linalg.norm(x) * np.linalg.norm(y))
+    return float(x @ y) / size if size > 0 else 0.0
+
+
+def _compare(values: NDArray[np.float64], predicted: NDArray[np.float64]) -> tuple[float, float]:
+    """Slope of the values over the predicted ones, and their correlation over all components."""
+    return robust_slope(predicted.ravel(), values.ravel())

@@ -1,0 +1,79 @@
+"""A part of a fit in closed form, to say beforehand what the whole will cost; what `check` does for such families."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from potentials.data.module import GraphDataModule
+from potentials.data.part_facts import sampled_graphs
+from potentials.data.prepare import PreparedData
+from potentials.potential import Potential
+from potentials.setup.memory import peak_memory
+from potentials.training.least_squares import Equations, solve_ridge
+from potentials.training.linear_equations import loss_equations
+from potentials.training.losses import property_weights
+
+_FRAMES = 4
+_COLUMNS = 1000
+"""Larger systems of equations are reckoned from this size."""
+
+
+@dataclass(frozen=True)
+class FitRehearsal:
+    """What was seen, and what follows for the fit."""
+
+    coefficients: int
+    equations: int
+    """Labelled entries of the training frames that the loss weighs."""
+    seconds: float
+    """Of the whole fit, reckoned from some frames of medium size and a system of up to 1000 coefficients."""
+    memory: int
+    """Bytes that the equations take at once, on top of what this process has used so far."""
+    peak_memory: int
+    """Bytes, so far."""
+
+
+def rehearse_fit(prepared: PreparedData) -> FitRehearsal:
+    """Make the equations of a few frames and solve some; nothing is written."""
+    config = prepared.config
+    potential = Potential(config.model, prepared.reference_energies, "float64").eval().requires_grad_(False)
+    data = GraphDataModule(prepared, potential.elements, potential.cutoff)
+    sample = sampled_graphs(data.train_graphs, config.seed)
+    graphs = sorted(sample, key=lambda graph: graph.edge_index.shape[1])
+    middle = len(graphs) // 2
+    some = graphs[max(0, middle - _FRAMES // 2) : middle + _FRAMES // 2 + 1]
+    loss_equations(potential, some[:1], config.loss, lambda: None)  # the first call prepares kernels
+    start = time.perf_counter()
+    columns = loss_equations(potential, some, config.loss, lambda: None).columns
+    frames = len(data.train_graphs) + len(data.validation_graphs)
+    making = (time.perf_counter() - start) * frames / len(some)
+    labels = [torch.stack([torch.isfinite(x).sum() for x in (g.energy, g.forces, g.stress)]) for g in graphs]
+    of_sample = int((torch.stack(labels).sum(0) * (property_weights(config.loss) > 0)).sum())
+    equations = of_sample * len(data.train_graphs) // len(graphs)
+    return FitRehearsal(
+        coefficients=columns,
+        equations=equations,
+        seconds=making + _solving_seconds(columns, equations),
+        memory=8 * columns * (3 * columns + 1000),
+        peak_memory=peak_memory(torch.device("cpu")),
+    )
+
+
+def _solving_seconds(columns: int, rows: int) -> float:
+    size = min(columns, _COLUMNS)
+    random = np.random.default_rng(0)
+    equations = Equations(size)
+    matrix = random.normal(size=(3 * size, size))
+    start = time.perf_counter()
+    equations.add(matrix, matrix[:, 0])
+    equations.factor()
+    reducing = time.perf_counter() - start
+    start = time.perf_counter()
+    solve_ridge(equations, np.ones(1))
+    solving = time.perf_counter() - start
+    growth = columns / size
+    return reducing * growth**2 * rows / (3 * size) + solving * growth**3

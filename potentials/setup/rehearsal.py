@@ -1,0 +1,186 @@
+"""One batch of a training run, forward and backward, to say beforehand what the run will cost; what `check` does."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from potentials.config.run import RunConfig
+from potentials.data.batch_limits import BatchLimit
+from potentials.data.graph import AtomicGraph, GraphBatch, collate
+from potentials.data.module import GraphDataModule
+from potentials.data.part_facts import with_most_atoms
+from potentials.data.prepare import PreparedData
+from potentials.errors import TrainingError
+from potentials.potential import Potential
+from potentials.setup.memory import peak_memory
+from potentials.training.losses import combine, loss_sums, property_weights
+from potentials.training.optimizers import build_optimizer
+from potentials.training.stages import stages
+
+_TIMED_BATCHES = 5
+_CANDIDATES = 1000
+"""For the largest batch, of frames that stay in their files."""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What one process was seen to do, and what follows for the run."""
+
+    parameters: int
+    device: str
+    frames: int
+    """Frames, atoms and edges of the largest batch that was run."""
+    atoms: int
+    edges: int
+    loss: float
+    """Of the untrained model on the first batch."""
+    first_step_seconds: float
+    """The first step, which also prepares kernels."""
+    step_seconds: float
+    steps_per_epoch: int
+    validation_seconds: float
+    """One pass over the validation frames."""
+    peak_memory: int
+    """Bytes: on a GPU what torch allocated, else the largest size of this process."""
+    epoch_seconds: float
+    run_seconds: float
+    """Of the longest possible run: all epochs, or `max_time`."""
+
+
+def rehearse(prepared: PreparedData) -> Rehearsal:
+    """Run a few training steps and a validation batch with a fresh potential; nothing is written.
+
+    One of the batches is made of the training frames with the most edges: the largest that can come, or with a budget
+    of atoms or edges about as large.
+
+    Raises:
+        TrainingError: the loss or its gradient is not finite, or a GPU is asked for and there is none.
+    """
+    config = prepared.config
+    device = _device(config)
+    torch.manual_seed(config.seed)
+    potential = Potential(config.model, prepared.reference_energies, config.train.precision).to(device)
+    module = GraphDataModule(prepared, potential.elements, potential.cutoff)
+    largest = _largest_batch(module.train_graphs, module.training_limit)
+    batches = [largest, *itertools.islice(module.train_dataloader(), _TIMED_BATCHES)]
+    step = _training_step(potential, config, device)
+    first_seconds, loss = _timed(step, batches[0], device)
+    step_seconds = statistics.median(_timed(step, batch, device)[0] for batch in batches[1:])
+    steps = len(module.train_dataloader())
+    validation_seconds = _validation_seconds(potential, module, config, device)
+    validations = 1 / config.train.validate_every
+    epoch_seconds = steps * step_seconds + validations * validation_seconds
+    run_seconds = config.train.max_epochs * epoch_seconds
+    if config.train.max_time is not None:
+        run_seconds = min(run_seconds, config.train.max_time.total_seconds())
+    return Rehearsal(
+        parameters=potential.num_parameters(),
+        device=_describe(device),
+        frames=batches[0].num_graphs,
+        atoms=batches[0].num_nodes,
+        edges=batches[0].edge_index.shape[1],
+        loss=loss,
+        first_step_seconds=first_seconds,
+        step_seconds=step_seconds,
+        steps_per_epoch=steps,
+        validation_seconds=validation_seconds,
+        peak_memory=peak_memory(device),
+        epoch_seconds=epoch_seconds,
+        run_seconds=run_seconds,
+    )
+
+
+def _device(config: RunConfig) -> torch.device:
+    available = torch.cuda.is_available()
+    if config.train.accelerator == "gpu" and not available:
+        raise TrainingError("train.accelerator: gpu, but torch finds no GPU here; see `potentials doctor`")
+    return torch.device("cuda" if available and config.train.accelerator != "cpu" else "cpu")
+
+
+def _largest_batch(graphs: Sequence[AtomicGraph], limit: BatchLimit) -> GraphBatch:
+    """The frames with the most edges, or the most for what they take of the limit, whichever fill a batch with more."""
+    graphs = with_most_atoms(graphs, _CANDIDATES)
+    sizes = np.maximum(limit.sizes(graphs), 1)
+    atoms = np.array([graph.num_nodes for graph in graphs])
+    edges = np.array([graph.edge_index.shape[1] for graph in graphs])
+    fillings = [_filling(np.lexsort((atoms / taken, edges / taken))[::-1], sizes, limit.most) for taken in (1, sizes)]
+    largest = max(fillings, key=lambda chosen: edges[chosen].sum())
+    return collate([graphs[index] for index in largest])
+
+
+def _filling(order: NDArray[np.int64], sizes: NDArray[np.int64], room: int) -> list[int]:
+    """What fits into a batch of those that come first in an order."""
+    chosen = []
+    for index in order.tolist():
+        if sizes[index] <= room:
+            chosen.append(index)
+            room -= sizes[index]
+    return chosen
+
+
+def _describe(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+def _training_step(potential: Potential, config: RunConfig, device: torch.device) -> Callable[[GraphBatch], float]:
+    """Loss, gradient and optimiser step as in the most expensive stage of training; the loss is returned."""
+    optimizer = build_optimizer(potential, config.train.optimizer)
+    stage = max(stages(config), key=lambda stage: (stage.needs_forces, stage.needs_stress))
+    weights = property_weights(stage.loss).to(device)
+
+    def step(batch: GraphBatch) -> float:
+        potential.train()
+        batch = batch.to(device)
+        optimizer.zero_grad()
+        prediction = potential(batch, forces=stage.needs_forces, stress=stage.needs_stress)
+        loss = combine(*loss_sums(prediction, batch, stage.loss), weights)
+        loss.backward()
+        _check_finite(loss, potential)
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def _check_finite(loss: torch.Tensor, potential: Potential) -> None:
+    if not torch.isfinite(loss):
+        raise TrainingError(f"the loss of the untrained model is {loss.item()}; are the labels and their units right?")
+    for name, parameter in potential.named_parameters():
+        if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
+            raise TrainingError(
+                f"the gradient of {name} is not finite; try train.precision=mixed, and look for atoms on top of "
+                "each other among the warnings"
+            )
+
+
+def _timed(step: Callable[[GraphBatch], float], batch: GraphBatch, device: torch.device) -> tuple[float, float]:
+    start = time.perf_counter()
+    value = step(batch)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start, value
+
+
+def _validation_seconds(
+    potential: Potential, module: GraphDataModule, config: RunConfig, device: torch.device
+) -> float:
+    potential.eval()
+    loader = module.val_dataloader()
+    stress = config.data.stress is not None or config.data.virial is not None
+
+    def evaluate(batch: GraphBatch) -> float:
+        return potential(batch.to(device), forces=config.data.forces is not None, stress=stress).energy.sum().item()
+
+    batch = next(iter(loader))
+    _timed(evaluate, batch, device)  # the first call prepares kernels
+    return _timed(evaluate, batch, device)[0] * len(loader)

@@ -1,0 +1,371 @@
+"""A first configuration for a set of structures, each setting with its reason; what `potentials init` writes."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from potentials.config.dumping import PlainDumper
+from potentials.data.frames import BUILTIN_PREFIX, read_frames
+from potentials.setup.survey import CONTACT, IMPLAUSIBLE_STRESS, SURVEY_CUTOFF, Candidate, Survey, ase_stress, survey
+
+_COMMENT_COLUMN = 40
+_LINE_LENGTH = 118
+_GENERIC_NAMES = {"train", "training", "data", "dataset", "all", "frames", "structures"}
+_ATOMS_PER_BATCH = 80
+_MIXED = 2.0
+"""A largest frame of so many times the mean size makes a budget of atoms the better limit of batches."""
+_OPTIMIZER_STEPS = 20_000
+_FORCES_WEIGHT = 100.0
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A configuration and what the user should know about it."""
+
+    text: str
+    """YAML with comments."""
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Setting:
+    key: str
+    value: str
+    reason: str = ""
+
+
+def suggest(data: Sequence[str], family: str, folder: Path | None = None) -> Suggestion:
+    """Read `data` and suggest how to train `family` on it.
+
+    Args:
+        data: files, globs or `builtin:NAME`, relative to the current folder.
+        family: name of the model family.
+        folder: where the configuration will stand; files below it are named relative to it, all others absolutely.
+
+    Raises:
+        DataError: a file is missing or unreadable, or holds no structures or no energies and forces.
+    """
+    files = [_absolute(item) for item in data]
+    found = survey(read_frames(files))
+    sections = [
+        _header(data, found),
+        _run_section(files[0]),
+        _data_section([_below(item, folder) for item in files], found),
+        _section("model", _model_settings(family, found)),
+        _loss_section(found),
+        _section("train", _train_settings(found)),
+    ]
+    return Suggestion("\n\n".join("\n".join(lines) for lines in sections) + "\n", _notes(found), _warnings(found))
+
+
+def _absolute(item: str) -> str:
+    if item.startswith(BUILTIN_PREFIX):
+        return item
+    path = Path(item).expanduser()
+    return str(path.parent.resolve() / path.name)
+
+
+def _below(item: str, folder: Path | None) -> str:
+    if folder is None or item.startswith(BUILTIN_PREFIX) or not Path(item).is_relative_to(folder.resolve()):
+        return item
+    return str(Path(item).relative_to(folder.resolve()))
+
+
+# Sections
+
+
+def _header(data: Sequence[str], found: Survey) -> list[str]:
+    fewest, mean, most = found.atoms
+    atoms = f"{fewest} atoms" if fewest == most else f"{fewest} to {most} atoms (mean {mean:.0f})"
+    facts = [
+        f"{found.num_frames} frames of {atoms}",
+        f"elements {', '.join(found.elements)}",
+        _periodicity(found),
+        f"{found.neighbors:.0f} neighbours within {SURVEY_CUTOFF:g} A",
+    ]
+    if found.forces:
+        facts.append(f"forces {found.forces[0].rms:.3g} (RMS of a component)")
+    words = textwrap.wrap(f"{'; '.join(facts)}.", width=_LINE_LENGTH - 2)
+    return [f"# Written by: potentials init {' '.join(data)}", *(f"# {line}" for line in words)]
+
+
+def _periodicity(found: Survey) -> str:
+    if found.periodic == found.num_frames:
+        return "periodic"
+    if not found.periodic and not found.partly_periodic:
+        return "not periodic"
+    open_frames = found.num_frames - found.periodic - found.partly_periodic
+    return (
+        f"{found.periodic} frames periodic in three directions, {found.partly_periodic} in one or two, "
+        f"{open_frames} not periodic"
+    )
+
+
+def _run_section(file: str) -> list[str]:
+    name = _run_name(file)
+    return [*_lines([_Setting("run", _quote(name), f"results go to runs/{name}")]), *_lines([_Setting("seed", "1")])]
+
+
+def _run_name(file: str) -> str:
+    if file.startswith(BUILTIN_PREFIX):
+        return file.removeprefix(BUILTIN_PREFIX)
+    path = Path(file)
+    stem = path.name.split(".")[0]
+    name = f"{path.parent.name}-{stem}" if stem.lower() in _GENERIC_NAMES or "*" in stem else stem
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name).strip("-") or "run"
+
+
+def _data_section(files: Sequence[str], found: Survey) -> list[str]:
+    settings = [_Setting("train", _quote(files[0]) if len(files) == 1 else f"[{', '.join(map(_quote, files))}]")]
+    settings += _split_settings(found)
+    settings += [
+        _label_setting("energy", "eV", found.energy, found),
+        _label_setting("forces", "eV/A", found.forces, found),
+    ]
+    lines = ["data:", *_lines(settings, 2), *_stress_lines(found)]
+    rest = [_Setting("reference_energies", "auto", _reference_energies_reason(found))]
+    if found.group_key:
+        names = ", ".join(f"{name} ({count})" for name, count in list(found.groups.items())[:6])
+        more = ", ..." if len(found.groups) > 6 else ""
+        rest.append(_Setting("group_key", _quote(found.group_key), f"error tables by group: {names}{more}"))
+    lines += _lines(rest, 2)
+    if found.weight_key:
+        lines.append(
+            f"  # weights: {{key: {_quote(found.weight_key)}}}    # the frames have it; uncomment to weigh them by it"
+        )
+    return lines + _lines([_batch_setting(found)], 2)
+
+
+def _split_settings(found: Survey) -> list[_Setting]:
+    held_out = "drawn with the seed; better: a file of your own"
+    settings = [_Setting("validation", "0.1", f"{max(1, round(0.1 * found.num_frames))} frames, {held_out}")]
+    if found.num_frames >= 100:
+        settings.append(_Setting("test", "0.1", "never seen in training; replace by frames you care about"))
+    return settings
+
+
+def _label_setting(label: str, unit: str, candidates: Sequence[Candidate], found: Survey) -> _Setting:
+    if not candidates:
+        return _Setting(label, "null", f"no frame has {label}")
+    best = candidates[0]
+    share = "all frames" if best.frames == found.num_frames else f"{best.frames} of {found.num_frames} frames"
+    others = ", ".join(other.key for other in candidates[1:4])
+    reason = f"in {share}; the unit is assumed" + (f"; there is also: {others}" if others else "")
+    return _Setting(label, f"{{key: {_quote(best.key)}, unit: {unit}}}", reason)
+
+
+def _stress_lines(found: Survey) -> list[str]:
+    taken = ase_stress(found)
+    if taken is not None:
+        reason = f"in {taken.frames} of {found.num_frames} frames; unit, sign and order are assumed to be ASE's"
+        return _lines([_Setting("stress", "{key: stress, unit: eV/A^3, sign: tension-positive}", reason)], 2)
+    if not found.stress or not found.periodic:
+        return []
+    best = found.stress[0]
+    label = "virial" if "virial" in best.key.lower() and "stress" not in best.key.lower() else "stress"
+    units = "eV, Ha, kcal/mol, ..." if label == "virial" else "eV/A^3, GPa, kbar, ..."
+    size = "; too large for eV/A^3" if label == "stress" and best.rms > IMPLAUSIBLE_STRESS else ""
+    return [
+        f'  # "{best.key}" looks like a {label} (in {best.frames} frames; {best.rms:.3g} RMS{size}).',
+        "  # Nothing in the file says its unit, sign and order; a wrong one spoils the training silently. Find out,",
+        "  # fill in, uncomment this and the weight in `loss`:",
+        f"  # {label}:",
+        f"  #   key: {_quote(best.key)}",
+        f"  #   unit: FILL-IN     # {units}",
+        "  #   sign: FILL-IN     # tension-positive (ASE) or compression-positive (VASP; virials of GAP and MACE)",
+        "  #   order: FILL-IN    # xx yy zz yz xz xy (ASE), xx yy zz xy yz xz (VASP), ...; for six numbers",
+    ]
+
+
+def _reference_energies_reason(found: Survey) -> str:
+    missing = [symbol for symbol in found.elements if symbol not in found.isolated]
+    if not missing:
+        return f"isolated atoms of {', '.join(found.isolated)} are in the data"
+    if found.compositions < len(found.elements):
+        return "least squares, which few compositions leave undetermined; better: isolated_atoms: FILE"
+    return "least squares; better, if you have the energies of single atoms: isolated_atoms: FILE"
+
+
+def _model_settings(family: str, found: Survey) -> list[_Setting]:
+    cutoff, reason = _cutoff(found)
+    settings = [_Setting("name", family), _Setting("cutoff", f"{cutoff:g}", reason)]
+    channels = 32 if found.num_frames < 200 else 64 if found.num_frames < 5000 else 128
+    if family == "mace":
+        settings += [
+            _Setting("channels", str(channels), f"for {found.num_frames} frames; more is slower and wants more data"),
+            _Setting("feature_degree", "1", "0 is faster and less accurate, 2 slower"),
+            _Setting("edge_degree", "3"),
+            _Setting("correlation", "3", "atoms in a product besides the centre; 3 makes four-body terms"),
+            _Setting("layers", "2", f"an atom sees {2 * cutoff:g} A far"),
+        ]
+    elif family == "nequip":
+        settings += [
+            _Setting("channels", str(min(channels // 2, 32)), f"for {found.num_frames} frames; more is slower"),
+            _Setting("degree", "2", "1 is faster and less accurate, 3 slower"),
+            _Setting("parity", "true", "features odd under reflection too"),
+            _Setting("layers", "4", f"an atom sees {4 * cutoff:g} A far"),
+        ]
+    return [*settings, *_repulsion(found)]
+
+
+def _repulsion(found: Survey) -> list[_Setting]:
+    """ZBL where the data leave open what happens when atoms collide, and the model would have to guess."""
+    far = found.pairs_without_contact
+    if not far:
+        return []
+    listing = f"{', '.join(far[:4])}{', ...' if len(far) > 4 else ''}"
+    reason = f"repulsion of nuclei: {listing} never come closer than {CONTACT:g} times their covalent radii"
+    return [_Setting("zbl", "true", reason)]
+
+
+def _cutoff(found: Survey) -> tuple[float, str]:
+    seen = f"{found.neighbors:.0f} neighbours within {SURVEY_CUTOFF:g} A on average"
+    if found.neighbors > 80:
+        return 4.5, f"A; {seen}, which is many"
+    if found.periodic and found.neighbors < 20:
+        return 6.0, f"A; only {seen}"
+    return 5.0, f"A; {seen}"
+
+
+def _loss_section(found: Survey) -> list[str]:
+    lines = ["loss:"]
+    if found.energy:
+        lines += _lines([_Setting("energy", "{weight: 1}", "squared error per atom, (eV/atom)^2")], 2)
+    else:
+        lines += _lines([_Setting("energy", "{weight: 0}", "there are no energies")], 2)
+    if found.forces:
+        reason = "forces say much more than one energy a frame, and their errors are in (eV/A)^2"
+        lines += _lines([_Setting("forces", f"{{weight: {_FORCES_WEIGHT:g}}}", reason)], 2)
+    else:
+        lines += _lines([_Setting("forces", "{weight: 0}", "there are no forces")], 2)
+    taken = ase_stress(found)
+    if taken is not None and found.forces:
+        reason = "the same relative error counts a tenth of what it counts in the forces"
+        lines += _lines([_Setting("stress", f"{{weight: {_stress_weight(taken, found.forces[0]):g}}}", reason)], 2)
+    elif found.stress and found.periodic:
+        lines.append("  # stress: {weight: 1000}    # with the stress or virial declared above")
+    return lines
+
+
+def _stress_weight(stress: Candidate, forces: Candidate) -> float:
+    """0.1 * forces weight * (RMS force / RMS stress)^2, to one significant digit."""
+    if stress.rms == 0 or forces.rms == 0:
+        return _FORCES_WEIGHT
+    weight = 0.1 * _FORCES_WEIGHT * (forces.rms / stress.rms) ** 2
+    return float(f"{weight:.0e}")
+
+
+def _batch_size(found: Survey) -> int:
+    """Enough atoms to keep the machine busy, few enough frames for twenty steps an epoch."""
+    by_size = min(10, math.ceil(_ATOMS_PER_BATCH / found.atoms[1]))
+    return max(1, min(by_size, found.num_frames // 20))
+
+
+def _batch_setting(found: Survey) -> _Setting:
+    """A number of frames, or of atoms where some frames are so large that a batch of them would be too much."""
+    if not _is_mixed(found):
+        batch = _batch_size(found)
+        return _Setting("batch_size", str(batch), f"about {batch * found.atoms[1]:.0f} atoms a step")
+    reason = f"sizes differ much; about {_frames_per_batch(found):.0f} frames. batch_size would count frames instead"
+    return _Setting("max_atoms_per_batch", str(_atom_budget(found)), reason)
+
+
+def _is_mixed(found: Survey) -> bool:
+    return found.atoms[2] > _MIXED * found.atoms[1]
+
+
+def _atom_budget(found: Survey) -> int:
+    """Atoms of as many mean frames as a batch would hold, but room for the largest frame."""
+    return max(found.atoms[2], round(_batch_size(found) * found.atoms[1]))
+
+
+def _frames_per_batch(found: Survey) -> float:
+    return _atom_budget(found) / found.atoms[1] if _is_mixed(found) else _batch_size(found)
+
+
+def _train_settings(found: Survey) -> list[_Setting]:
+    training = found.num_frames * (0.8 if found.num_frames >= 100 else 0.9)
+    steps = math.ceil(training / _frames_per_batch(found))
+    epochs = max(20, min(1000, round(_OPTIMIZER_STEPS / steps)))
+    return [
+        _Setting("max_epochs", str(epochs), f"{epochs * steps} steps; `potentials check` says how long that takes"),
+        _Setting("optimizer", "{name: adam, learning_rate: 0.01, amsgrad: true}"),
+        _Setting("schedule", "{name: cosine, warmup_epochs: 1}"),
+        _Setting("average", "{decay: 0.99}", "of the weights; validated and exported"),
+    ]
+
+
+# Words to the user
+
+
+def _notes(found: Survey) -> tuple[str, ...]:
+    notes = []
+    for label, candidates in (("energy", found.energy), ("forces", found.forces)):
+        if candidates:
+            best = candidates[0]
+            others = ", ".join(f'"{other.key}"' for other in candidates[1:])
+            choice = f"; not taken: {others} (change data.{label}.key if it should be)" if others else ""
+            notes.append(
+                f'{label} from "{best.key}" ({best.place}, {best.frames} of {found.num_frames} frames){choice}'
+            )
+    if found.isolated:
+        notes.append(f"isolated atoms found: {', '.join(found.isolated)}; they give the reference energies")
+    return tuple(notes)
+
+
+def _warnings(found: Survey) -> tuple[str, ...]:
+    warnings = []
+    if not found.forces:
+        warnings.append("no forces found; energies alone need far more frames")
+    force = found.forces[0].rms if found.forces else math.nan
+    if force > 15:
+        warnings.append(f"an RMS force of {force:.3g} eV/A is large; if it is in kcal/mol/A, set data.forces.unit")
+    if 0 < force < 0.08:
+        warnings.append(f"an RMS force of {force:.2g} eV/A is small; if it is in Ha/Bohr, set data.forces.unit")
+    undeclared = found.stress and found.periodic and ase_stress(found) is None
+    if undeclared:
+        warnings.append(
+            f'"{found.stress[0].key}" is not used: its unit, sign and order must be declared (see the comment in data)'
+        )
+    missing = [symbol for symbol in found.elements if symbol not in found.isolated]
+    if missing and found.compositions < len(found.elements):
+        warnings.append(
+            f"{found.compositions} composition(s) of {len(found.elements)} elements do not determine the reference "
+            "energies; the potential will be wrong for other compositions. Give data.isolated_atoms if you can"
+        )
+    if found.num_frames < 20:
+        warnings.append(f"{found.num_frames} frames are very few")
+    return tuple(warnings)
+
+
+# YAML
+
+
+def _quote(text: str) -> str:
+    """`text` as a YAML scalar inside a flow mapping: quoted where any YAML program would take it for something else."""
+    return yaml.dump([text], Dumper=PlainDumper, default_flow_style=True, width=10**6).strip()[1:-1]
+
+
+def _section(name: str, settings: Sequence[_Setting]) -> list[str]:
+    return [f"{name}:", *_lines(settings, 2)]
+
+
+def _lines(settings: Sequence[_Setting], indent: int = 0) -> list[str]:
+    lines = []
+    for setting in settings:
+        line = f"{' ' * indent}{setting.key}: {setting.value}"
+        comment = f"# {setting.reason}"
+        if not setting.reason:
+            lines.append(line)
+        elif len(line.ljust(_COMMENT_COLUMN)) + len(comment) + 2 <= _LINE_LENGTH:
+            lines.append(f"{line.ljust(_COMMENT_COLUMN)}  {comment}")
+        else:
+            lines += [f"{' ' * indent}{comment}", line]
+    return lines

@@ -1,0 +1,28 @@
+"""What the room promises whoever imports from it."""
+
+import subprocess
+import sys
+
+import pytest
+
+COMPLETE = """
+from {home} import {name}
+potential = {made}
+print(all(callable(getattr(potential, method)) for method in ("save", "calculator", "compile_for_md")))
+"""
+
+
+@pytest.mark.parametrize(
+    ("home", "name", "made"),
+    [
+        ("potentials.potential", "Potential", "Potential"),
+        ("potentials.potential.potential", "Potential", "Potential"),
+        ("potentials", "Potential", "Potential"),
+        ("potentials.potential.model_file", "load", "load('builtin:ethanol')"),
+    ],
+)
+def test_a_potential_is_complete_wherever_it_comes_from(home, name, made):
+    """In a fresh process: nothing that another import did may be needed."""
+    program = COMPLETE.format(home=home, name=name, made=made)
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["True"]
