@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 GROUPS: dict[str, tuple[list[str], list[str]]] = {
@@ -89,7 +90,7 @@ def sites(tree: ast.Module) -> Iterator[tuple[ast.AST, Callable[[], None], Calla
             yield node, *replacement(node.__dict__, "op", ast.UAdd())
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             yield node, *replacement(node.__dict__, "operand", ast.UnaryOp(ast.Not(), node.operand))
-        elif isinstance(node, ast.Constant) and type(node.value) in (int, float, bool):
+        elif isinstance(node, ast.Constant) and isinstance(node.value, int | float):
             changed = not node.value if isinstance(node.value, bool) else node.value + 1
             yield node, *replacement(node.__dict__, "value", changed)
 
@@ -102,7 +103,7 @@ def joins_text(node: ast.BinOp) -> bool:
     )
 
 
-def replacement(where: dict | list, key: str | int, new: object) -> tuple[Callable[[], None], Callable[[], None]]:
+def replacement(where: Any, key: str | int, new: object) -> tuple[Callable[[], None], Callable[[], None]]:
     """What puts something in the place of what is there, and what puts that back."""
     old = where[key]
     return lambda: where.__setitem__(key, new), lambda: where.__setitem__(key, old)
