@@ -1,135 +1,33 @@
-"""The linear atomic cluster expansion (Drautz, Phys. Rev. B 99, 014104, 2019), fitted in closed form."""
+"""Linear ACE: densities of the neighbors, and their invariant products. The numbers of the equations are those of this
+file.
+
+Symbols: R_n, radial functions; Y, spherical harmonics; A, densities of the neighbors around an atom; B, their invariant
+products; c, coefficients; z, species; N, average number of neighbors.
+"""
 
 from __future__ import annotations
 
-import itertools
-from typing import ClassVar, Literal
-
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from potentials.config.base import FiniteNumber, PositiveInteger, PositiveNumber, Width
-from potentials.config.elements import ElementSymbol
-from potentials.config.families import FamilyConfig, RadialConfig, register_family
-from potentials.equivariant import Irrep, Layout, message_table, spherical_harmonics
-from potentials.equivariant.invariants import MAX_ORDER, Factor, Invariant, InvariantProducts, invariants
-from potentials.errors import PotentialsError
+from potentials.equivariant import Layout, message_table, spherical_harmonics
+from potentials.equivariant.invariants import InvariantProducts
 from potentials.kernels import EdgeTopology, message_sum
-from potentials.models.anatomy import Anatomy, ManyBodyProducts, MessageRound, NodeFeatures, Recording, harmonic_paths
+from potentials.models.ace.config import ACEConfig
+from potentials.models.ace.products import ace_products
 from potentials.models.blocks import EdgeEmbedding
 from potentials.models.linear import LinearModel
 from potentials.models.radial import RadialBasis
-from potentials.models.radial_functions import RadialFunctions
-
-_LARGEST = 20_000
-"""Coefficients; the least-squares problem of more would need tens of gigabytes."""
-
-
-_NO_READOUT = (
-    "ace is fitted in closed form: its energy is linear in its basis, without a readout network; leave this out, and "
-    "raise polynomial_degree or correlation for a richer basis"
-)
-
-
-class ACERadialConfig(RadialConfig):
-    """More functions than other families have: nothing makes new ones of them."""
-
-    size: Width = 12
-    """Number of radial functions, n = 1 to size."""
-
-
-class ACEConfig(FamilyConfig):
-    """Linear ACE: all invariant products of up to `correlation` neighbour densities, within a total degree.
-
-    The energy is linear in its coefficients. They are fitted in closed form, by regularised least squares on energies,
-    forces and stress with the weights of `loss`; there are no epochs. It spans what MTP and SNAP span.
-    """
-
-    closed_form: ClassVar[bool] = True
-    without_readout: ClassVar[str] = _NO_READOUT
-
-    name: Literal["ace"]
-    correlation: int = Field(default=3, ge=1, le=MAX_ORDER)
-    """Highest number of factors of a product; body order is correlation + 1."""
-    polynomial_degree: PositiveInteger | list[PositiveInteger] = 10
-    """Largest sum of n + l (radial function and degree) over the factors of a product; one number, or one for each
-    number of factors."""
-    angular_degree: int = Field(default=5, ge=0, le=8)
-    """Highest degree l of the spherical harmonics."""
-    radial: ACERadialConfig = ACERadialConfig()
-    regularization: Literal["auto"] | PositiveNumber = "auto"
-    """Ridge parameter, relative to the largest singular value squared of the equations in columns of unit norm;
-    `auto` takes what the validation frames like best."""
-    scale: Literal["auto"] | PositiveNumber | dict[ElementSymbol, PositiveNumber] = 1.0
-    """Factor on the node energies in eV; the fit finds the same energies whatever it is."""
-    shift: Literal["auto"] | FiniteNumber | dict[ElementSymbol, FiniteNumber] = 0.0
-    """Added to each node energy in eV; with 0 an isolated atom has its reference energy."""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> ACEConfig:
-        if isinstance(self.polynomial_degree, list) and len(self.polynomial_degree) != self.correlation:
-            raise ValueError(
-                f"polynomial_degree: expected one number or {self.correlation} (one for each number of factors), got "
-                f"{len(self.polynomial_degree)}"
-            )
-        if self.radial.trainable:
-            raise ValueError("radial.trainable: ace is linear in everything that is fitted; use false")
-        return self
-
-    def degree_of(self, order: int) -> int:
-        """Largest total degree of products of this many factors."""
-        degree = self.polynomial_degree
-        return degree[order - 1] if isinstance(degree, list) else degree
-
-
-def ace_products(config: ACEConfig) -> list[Invariant]:
-    """The basis functions of an atom.
-
-    Channel z * radial.size + n - 1 is the density of species z and radial function n.
-
-    Raises:
-        PotentialsError: none, or too many for a fit.
-    """
-    size, num_species = config.radial.size, len(config.elements)
-    found: list[Invariant] = []
-    for order in range(1, config.correlation + 1):
-        largest = config.degree_of(order)
-        # Those of n = 1 in all factors but one, and l = 0, are among the products: before so many are listed at all.
-        if num_species**2 * min(size, largest - order + 1) > _LARGEST:
-            raise _too_many(config)
-
-        def within(factors: tuple[Factor, ...], order: int = order, largest: int = largest) -> bool:
-            degrees = [factor.degree + factor.channel % size + 1 for factor in factors]
-            return sum(degrees) + order - len(factors) <= largest
-
-        channels = [species * size + n for species in range(num_species) for n in range(min(size, largest))]
-        factors = [
-            Factor(degree, channel)
-            for degree, channel in itertools.product(range(config.angular_degree + 1), channels)
-            if within((Factor(degree, channel),))
-        ]
-        found += itertools.islice(invariants(factors, order, within), _LARGEST // num_species + 1)
-        if len(found) * num_species > _LARGEST:
-            raise _too_many(config)
-    if not found:
-        raise PotentialsError(
-            f"model: no product has a total degree of at most {config.polynomial_degree}; raise polynomial_degree"
-        )
-    return found
-
-
-def _too_many(config: ACEConfig) -> PotentialsError:
-    return PotentialsError(
-        f"model: more than {_LARGEST} coefficients for {len(config.elements)} elements; lower polynomial_degree (one "
-        "number for each number of factors is allowed) or correlation"
-    )
 
 
 class ACE(LinearModel):
-    """The model. Distances, directions and species in; node energies out.
+    """The model: distances, directions and species in, node energies out.
 
-    A_{i znlm} = sum_{j of species z} R_n(r_ij) Y_lm(r_ij) / sqrt(average_neighbors), and B their invariant products.
+    A_i,znlm = 1 / sqrt(N) sum_j [z_j = z] R_n(r_ij) Y_lm(r_ij)    (1)  densities
+    B_i,k = invariant products of the components of A_i            (2)  `InvariantProducts`; which: `ace_products`
+    e_i = sum_k c_{z_i,k} B_i,k                                    (3)  `LinearModel`
+
+    What is sent to (1) is one-hot in the species, and one operator sums it over the neighbors.
     """
 
     def __init__(self, config: ACEConfig) -> None:
@@ -144,20 +42,19 @@ class ACE(LinearModel):
 
     def basis(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
         """B of all atoms, [N, K]."""
-        return self.products(self._densities(edge_vectors, species, topology))
+        return self.products(self._densities(edge_vectors, species, topology))  # (1), (2)
 
     def _densities(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
         """A, [N, (L + 1)^2, species times radial functions]."""
-        Y, functions = self.edges(edge_vectors, species, topology)
-        weights = self._weights(functions.connected())
-        return message_sum(self.table, self._sent(species), Y, weights, topology)
+        Y, R = self.edges(edge_vectors, species, topology)
+        return message_sum(self.table, self.sent(species), Y, self.weights(R.connected()), topology)  # (1)
 
-    def _weights(self, functions: Tensor) -> Tensor:
+    def weights(self, functions: Tensor) -> Tensor:
         """One for each degree, though all degrees share the radial functions, [W, L + 1, channels]."""
         weights = self.density_scale * functions.repeat(1, self.num_species).unsqueeze(1)
         return weights.expand(-1, self.degree + 1, -1).contiguous()
 
-    def _sent(self, species: Tensor) -> Tensor:
+    def sent(self, species: Tensor) -> Tensor:
         """Each atom adds to the densities of its species, [N, 1, channels]."""
         return self._one_hot(species).repeat_interleave(self.num_radial, dim=1).unsqueeze(1)
 
@@ -182,46 +79,9 @@ class ACE(LinearModel):
         units = torch.eye(3, dtype=vectors.dtype, device=vectors.device)
         harmonics = lambda r: spherical_harmonics(nn.functional.normalize(r, dim=1), self.degree)  # noqa: E731
         along = lambda unit: torch.func.jvp(harmonics, (vectors,), (unit.expand_as(vectors),))[1]  # noqa: E731
-        turned = torch.func.vmap(along)(units)
-        stretched = (vectors / distances).T.unsqueeze(2) * functions.slopes
-        change = turned.unsqueeze(3) * functions.values.unsqueeze(1) + (
-            harmonics(vectors).unsqueeze(2) * stretched.unsqueeze(2)
-        )
+        dY = torch.func.vmap(along)(units)
+        dR = (vectors / distances).T.unsqueeze(2) * functions.slopes
+        change = dY.unsqueeze(3) * functions.values.unsqueeze(1) + (
+            harmonics(vectors).unsqueeze(2) * dR.unsqueeze(2)
+        )  # d(R Y) = dY R + Y dR
         return self.density_scale * (change.unsqueeze(3) * self._one_hot(senders)[:, None, :, None]).flatten(3)
-
-    def anatomy(self) -> Anatomy:
-        """Its parts, to look at."""
-        coupling = message_table(Layout.natural(0), self.degree, Layout.natural(self.degree))
-        channels = self.num_species * self.num_radial
-
-        def weights(seen: Recording, topology: EdgeTopology) -> Tensor:
-            return self._weights(seen.result(self.edges)[1].values)[topology.edge_pair]
-
-        def radial(basis: RadialFunctions) -> RadialFunctions:
-            values, slopes = (self._weights(functions).flatten(1) for functions in (basis.values, basis.slopes))
-            return RadialFunctions(values, slopes, basis.distances, basis.at)
-
-        densities = MessageRound(
-            "densities",
-            coupling.table,
-            coupling.blocks,
-            harmonic_paths(coupling),
-            sent=lambda seen: self._sent(seen.argument(self.edges, 1)),
-            harmonics=lambda seen: seen.result(self.edges)[0],
-            weights=weights,
-            summed=lambda seen: seen.argument(self.products),
-            radial=radial,
-            learned=False,
-        )
-        layout = Layout.natural(self.degree)
-        features = [NodeFeatures("A, densities of the neighbours", layout, lambda seen: seen.argument(self.products))]
-        counts = {Irrep(0, 1): self.products.counts}
-        products = [ManyBodyProducts("invariant products", counts, {}, self.coefficients.numel())]
-        remark = (
-            "Linear ACE learns only the coefficients of its products: densities and radial functions are as they were "
-            "chosen. A channel is a species of neighbours and a radial function."
-        )
-        return Anatomy(self.degree, features, [densities], self.edges.radial, channels, products, remark=remark)
-
-
-register_family("ace", ACEConfig, ACE)
