@@ -180,7 +180,7 @@ def anatomy_of_network(network: nn.Module) -> Anatomy | None:
 
     A family's `anatomy.py` registers one: ``@anatomy_of_network.register``.
     """
-    return network.anatomy() if hasattr(network, "anatomy") else None
+    return None
 
 
 def harmonic_paths(coupling: MessageCoupling) -> list[tuple[Irrep, Irrep, Irrep]]:
