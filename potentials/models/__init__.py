@@ -1,7 +1,9 @@
-"""Model families, one file each with its configuration beside it, and the blocks they share.
+"""Model families, and the blocks they share.
 
 A family maps (edge vectors, species, topology) to node energies and knows nothing of positions, cells, units or labels.
-Every module of this folder that registers a family is found here: adding a family is adding a file.
+It is a package: `config.py` holds its configuration, `network.py` its modules with the equations of the paper,
+`anatomy.py` what pictures show of it, and `__init__.py` registers it. A small family fits into one file. Every package
+and file of this folder is imported here, so adding a family is adding a folder or a file.
 """
 
 import importlib

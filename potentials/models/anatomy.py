@@ -1,7 +1,7 @@
 """What a network is made of, for those who want to look inside: where its features and messages can be seen.
 
-A family describes its parts in an `Anatomy`; `recorded` keeps what its modules were given and gave back in one pass,
-and the parts read their tensors from that. Nothing of this is used in training.
+A family describes its parts in an `Anatomy`, which `anatomy_of_network` finds; `recorded` keeps what its modules were
+given and gave back in one pass, and the parts read their tensors from that. Nothing of this is used in training.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from functools import singledispatch
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -173,12 +174,13 @@ class Anatomy:
     remark: str = ""
 
 
-@runtime_checkable
-class HasAnatomy(Protocol):
-    """A network that can be looked into."""
+@singledispatch
+def anatomy_of_network(network: nn.Module) -> Anatomy | None:
+    """The parts of a network, by its class; None where the family registered no function for it.
 
-    def anatomy(self) -> Anatomy:
-        """Its parts."""
+    A family's `anatomy.py` registers one: ``@anatomy_of_network.register``.
+    """
+    return None
 
 
 def harmonic_paths(coupling: MessageCoupling) -> list[tuple[Irrep, Irrep, Irrep]]:
@@ -189,3 +191,13 @@ def harmonic_paths(coupling: MessageCoupling) -> list[tuple[Irrep, Irrep, Irrep]
 def of_each_edge(functions: RadialFunctions, channels: int, topology: EdgeTopology) -> Tensor:
     """Functions of pairs of edges [W, paths * C] as weights of the edges [E, paths, C]."""
     return functions.values.unflatten(1, (-1, channels))[topology.edge_pair]
+
+
+def argument_of(module: nn.Module) -> Callable[[Recording], Tensor]:
+    """Reads what a module was given first."""
+    return lambda seen: seen.argument(module)
+
+
+def result_of(module: nn.Module) -> Callable[[Recording], Tensor]:
+    """Reads what a module gave back."""
+    return lambda seen: seen.result(module)

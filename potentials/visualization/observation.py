@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from potentials.data.graph import AtomicGraph, build_graph
 from potentials.errors import PotentialsError
 from potentials.kernels import EdgeTopology
-from potentials.models.anatomy import Anatomy, HasAnatomy, MessageRound, NodeFeatures, Recording, recorded
+from potentials.models.anatomy import Anatomy, MessageRound, NodeFeatures, Recording, anatomy_of_network, recorded
 from potentials.potential import Potential, Prediction, edge_topology, edge_vectors
 
 
@@ -83,9 +83,10 @@ def anatomy_of(potential: Potential) -> Anatomy:
     Raises:
         PotentialsError: its family does not say what they are.
     """
-    if not isinstance(potential.model, HasAnatomy):
+    anatomy = anatomy_of_network(potential.model)
+    if anatomy is None:
         raise PotentialsError(
-            f"the family {potential.config.name} does not say where its features and messages can be seen; its network "
-            "needs a method `anatomy` (see potentials/models/anatomy.py)"
+            f"the family {potential.config.name} does not say where its features and messages can be seen; a function "
+            "registered with `anatomy_of_network` must describe its network (see potentials/models/anatomy.py)"
         )
-    return potential.model.anatomy()
+    return anatomy

@@ -1,17 +1,17 @@
-"""NequIP: E(3)-equivariant convolutions with gates (Batzner et al., Nature Communications 13, 2453, 2022)."""
+"""NequIP's modules: equivariant convolutions with gates. The numbers of the equations are those of this file.
+
+Symbols: h, features of the atoms [N, components, C]; a, embeddings of the species; Y, spherical harmonics of the edges;
+R, radial functions of the pairs, one for each path and channel; m, messages summed over the neighbors; u, features
+before the gate; g, gates; W, linear maps of paths and channels of each block; N, average number of neighbors.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Literal, cast
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from potentials.config.base import Depth, HiddenLayers, Width
-from potentials.config.families import FamilyConfig, SteepRadialConfig, register_family
 from potentials.equivariant import (
     BlockMixing,
     Gate,
@@ -23,35 +23,19 @@ from potentials.equivariant import (
 )
 from potentials.equivariant.mixing import mix_by_species, table_between
 from potentials.kernels import EdgeTopology
-from potentials.models.anatomy import Anatomy, MessageRound, NodeFeatures, Recording, harmonic_paths, of_each_edge
 from potentials.models.blocks import EdgeEmbedding, RadialNetwork, ScalarNetwork
+from potentials.models.nequip.config import NequIPConfig
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions
 
 SCALAR = Irrep(0, 1)
 
 
-class NequIPConfig(FamilyConfig):
-    """NequIP: layers of equivariant convolution, species-dependent self-connection and gate, then a linear readout."""
-
-    name: Literal["nequip"]
-    channels: Width = 32
-    """Channels of every degree and parity."""
-    layers: Depth = 4
-    """Message-passing layers; each adds one cutoff to what an atom sees."""
-    degree: int = Field(default=1, ge=0, le=4)
-    """Highest degree of features and spherical harmonics (l_max)."""
-    parity: bool = True
-    """Whether features hold pseudotensors (1e, 0o, ...) besides proper tensors."""
-    radial: SteepRadialConfig = SteepRadialConfig()
-    radial_mlp: HiddenLayers = Field(default=[64, 64])
-    """Hidden layers of the radial networks."""
-    self_connection: bool = True
-    """Add a species-dependent map of each layer's input (in all layers but the first)."""
-
-
 class SelfConnection(nn.Module):
-    """Map of each block with weights bilinear in the species embedding: y_lw = sum_uv x_lu a_zv W^l_uvw / sqrt(C F)."""
+    """Map of each block with weights bilinear in the embedding of the species.
+
+    sc_i,lw = sum_uv h_i,lu a_{z_i},v W^l_uvw / C    (5)
+    """
 
     def __init__(self, inputs: Layout, outputs: Layout, channels: int, channels_out: int) -> None:
         super().__init__()
@@ -68,7 +52,14 @@ class SelfConnection(nn.Module):
 
 
 class Convolution(nn.Module):
-    """One layer: mix, convolve, mix, add the self-connection, gate.
+    """One layer: convolution, self-connection and gate.
+
+    m_i = 1 / sqrt(N) sum_j R(r_ij) (Y(r_ij) (x) W_1 h_j)    (4)
+    u_i = W_2 m_i + sc_i                                     (6)
+    h_i <- gate(u_i, g_i)                                    (7)
+
+    (x) couples each block of h with each block of Y (a path); the sum over neighbors is one operator. The gates g are
+    further scalars, made as u is. The first layer has no self-connection sc (eq. 5).
 
     Attributes:
         outputs: the blocks it makes: those of `wanted` that symmetry lets the input reach.
@@ -108,36 +99,30 @@ class Convolution(nn.Module):
         topology: EdgeTopology,
     ) -> Tensor:
         """Features [N, input components, C] to [N, output components, C]."""
-        sent = self.linear_1(h, self.scale)
-        message = self.radial_network(basis).message_sum(self.coupling.table, sent, Y, topology)
-        features = self.linear_2(message)
+        R = self.radial_network(basis)
+        m = R.message_sum(self.coupling.table, self.linear_1(h, self.scale), Y, topology)  # (4)
+        u = self.linear_2(m)  # (6)
         if self.self_connection is not None:
-            features = features + self.self_connection(h, embedding, groups)
-        gates = features[:, :0]
-        if self.gates is not None:
-            gates = self.gates(message)
-            if self.gates_self_connection is not None:
-                gates = gates + self.gates_self_connection(h, embedding, groups)
-            gates = gates.squeeze(1).unflatten(1, (-1, self.channels))
-        return self.gate(features, gates)
+            u = u + self.self_connection(h, embedding, groups)  # (5), (6)
+        return self.gate(u, self._gates(m, h, embedding, groups))  # (7)
 
-    def messages(self, name: str, edges: EdgeEmbedding) -> MessageRound:
-        """Where the messages can be seen."""
-        return MessageRound(
-            name,
-            self.coupling.table,
-            self.coupling.blocks,
-            harmonic_paths(self.coupling),
-            sent=lambda seen: seen.result(self.linear_1),
-            harmonics=lambda seen: seen.result(edges)[0],
-            weights=lambda seen, topology: of_each_edge(seen.result(self.radial_network), self.channels, topology),
-            summed=lambda seen: seen.argument(self.linear_2),
-            radial=self.radial_network,
-        )
+    def _gates(self, m: Tensor, h: Tensor, embedding: Tensor, groups: SpeciesGroups) -> Tensor:
+        """g, one scalar for each block above degree 0 and channel, [N, gated blocks, C]."""
+        if self.gates is None:
+            return m.new_empty(m.shape[0], 0, self.channels)
+        g = self.gates(m)
+        if self.gates_self_connection is not None:
+            g = g + self.gates_self_connection(h, embedding, groups)
+        return g.squeeze(1).unflatten(1, (-1, self.channels))
 
 
 class NequIP(nn.Module):
-    """The network. Distances, directions and species in; node energies out."""
+    """The network: distances, directions and species in, node energies out.
+
+    h_i = a_{z_i}                        (1)  embedding
+    h_i <- convolution(h)_i, each layer  (2)  `Convolution`
+    e_i = w . h_i / sqrt(C)              (3)  readout of the even scalars, the only block that the last layer makes
+    """
 
     def __init__(self, config: NequIPConfig) -> None:
         super().__init__()
@@ -161,30 +146,12 @@ class NequIP(nn.Module):
         """Edge vectors [E, 3] A (sender to receiver) and species [N] to node energies [N], before scale and shift."""
         Y, basis = self.edges(edge_vectors, species, topology)
         groups = SpeciesGroups.from_species(species, self.num_species)
-        h = self.embedding[species].unsqueeze(1)
+        h = self.embedding[species].unsqueeze(1)  # (1)
         for convolution in self.convolutions:
-            h = convolution(h, Y, basis, self.embedding, groups, topology)
-        return self.readout(h[:, 0]).squeeze(1)
-
-    def anatomy(self) -> Anatomy:
-        """Its parts, to look at."""
-        elements = NodeFeatures("h, elements", Layout([SCALAR]), lambda seen: seen.argument(self.convolutions[0]))
-        features, rounds = [elements], []
-        for number, convolution in enumerate(cast("list[Convolution]", self.convolutions), start=1):
-            rounds.append(convolution.messages(f"layer {number}", self.edges))
-            features.append(
-                NodeFeatures(f"h, features after layer {number}", convolution.outputs, _result(convolution))
-            )
-        return Anatomy(self.config.degree, features, rounds, self.edges.radial, self.config.channels)
+            h = convolution(h, Y, basis, self.embedding, groups, topology)  # (2)
+        return self.readout(h[:, 0]).squeeze(1)  # (3)
 
     def decay_parameters(self) -> list[nn.Parameter]:
         """The weights that weight decay acts on: all linear maps of features, not embeddings and radial networks."""
         mixing = (BlockMixing, SelfConnection)
         return [p for module in self.modules() if isinstance(module, mixing) for p in module.parameters()]
-
-
-def _result(module: nn.Module) -> Callable[[Recording], Tensor]:
-    return lambda seen: seen.result(module)
-
-
-register_family("nequip", NequIPConfig, NequIP)

@@ -1,49 +1,26 @@
-"""SchNet: continuous-filter convolutions of scalar features (Schuett et al., J. Chem. Phys. 148, 241722, 2018)."""
+"""SchNet's modules: continuous-filter convolutions of scalar features. The numbers of the equations are those of this
+file.
+
+Symbols: x, features of the atoms [N, C]; z, species; r, distances; e(r), radial basis; f_cut, its envelope; W, filters;
+m, messages summed over the neighbors; D, dense layers; ssp, the shifted softplus; N, average number of neighbors.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from potentials.config.base import Depth, Width
-from potentials.config.families import FamilyConfig, RadialConfig, register_family
 from potentials.equivariant import Irrep, Layout, message_table
 from potentials.equivariant.envelopes import ValuesAndSlopes
 from potentials.kernels import EdgeTopology
-from potentials.models.anatomy import Anatomy, MessageRound, NodeFeatures, Recording, harmonic_paths, of_each_edge
 from potentials.models.blocks import EdgeEmbedding
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions, RadialMap
+from potentials.models.schnet.config import SchNetConfig
 
 SCALARS = Layout([Irrep(0, 1)])
-
-
-class SchNetRadialConfig(RadialConfig):
-    """Gaussians, close together."""
-
-    basis: Literal["bessel", "gaussian", "chebyshev"] = "gaussian"
-    """Kind of the functions of the distance."""
-    size: Width = 50
-    """Number of radial functions."""
-
-
-class SchNetConfig(FamilyConfig):
-    """SchNet: each layer weighs neighbours by learned functions of their distance; features are scalars only.
-
-    Sums over neighbours are divided by the root of `average_neighbors`; with 1 they are sums, as published. The
-    published cutoff function is `radial.envelope: cosine`; the default has one continuous derivative more.
-    """
-
-    name: Literal["schnet"]
-    channels: Width = 128
-    """Features of an atom, and filters."""
-    layers: Depth = 3
-    """Interaction blocks; each adds one cutoff to what an atom sees."""
-    radial: SchNetRadialConfig = SchNetRadialConfig()
 
 
 def shifted_softplus(x: Tensor) -> Tensor:
@@ -62,7 +39,10 @@ class Dense(nn.Linear):
 
 
 class FilterNetwork(RadialMap):
-    """W(r) = f_cut(r) (ssp(e(r) A + a) B + b), the filters of one layer, and their slopes."""
+    """Continuous filters of one layer, with their slopes dW/dr.
+
+    W(r) = f_cut(r) D ssp(D e(r))    (4)
+    """
 
     def __init__(self, radial: RadialBasis, channels: int) -> None:
         super().__init__()
@@ -88,7 +68,13 @@ class FilterNetwork(RadialMap):
 
 
 class Interaction(nn.Module):
-    """x_i + f(sum_j W(r_ij) * (A x_j)), f a dense layer, an activation and a dense layer."""
+    """One interaction block: a continuous-filter convolution, then dense layers of each atom.
+
+    m_i = 1 / sqrt(N) sum_j W(r_ij) * (A x_j)    (5)
+    x_i <- x_i + D ssp(D m_i)                    (6)
+
+    * multiplies channel by channel; A is a dense layer without bias, W as in eq. 4.
+    """
 
     def __init__(self, config: SchNetConfig, radial: RadialBasis) -> None:
         super().__init__()
@@ -102,28 +88,18 @@ class Interaction(nn.Module):
 
     def forward(self, x: Tensor, Y: Tensor, basis: RadialFunctions, topology: EdgeTopology) -> Tensor:
         """Features [N, C] to the same."""
-        sent = self.sent(x).unsqueeze(1)
-        message = self.filters(basis).message_sum(self.table, sent, Y, topology).squeeze(1)
-        return x + self.second(shifted_softplus(self.first(message * self.scale)))
-
-    def messages(self, name: str, edges: EdgeEmbedding, channels: int) -> MessageRound:
-        """Where the messages can be seen."""
-        coupling = message_table(SCALARS, 0, SCALARS)
-        return MessageRound(
-            name,
-            coupling.table,
-            coupling.blocks,
-            harmonic_paths(coupling),
-            sent=lambda seen: seen.result(self.sent).unsqueeze(1) * self.scale,
-            harmonics=lambda seen: seen.result(edges)[0],
-            weights=lambda seen, topology: of_each_edge(seen.result(self.filters), channels, topology),
-            summed=lambda seen: seen.argument(self.first).unsqueeze(1),
-            radial=self.filters,
-        )
+        W = self.filters(basis)  # (4)
+        m = W.message_sum(self.table, self.sent(x).unsqueeze(1), Y, topology).squeeze(1) * self.scale  # (5)
+        return x + self.second(shifted_softplus(self.first(m)))  # (6)
 
 
 class SchNet(nn.Module):
-    """The network. Distances and species in; node energies out."""
+    """The network: distances and species in, node energies out.
+
+    x_i = a_{z_i}                        (1)  embedding
+    x_i <- interaction(x)_i, each layer  (2)  `Interaction`
+    e_i = D ssp(D x_i)                   (3)  readout
+    """
 
     def __init__(self, config: SchNetConfig) -> None:
         super().__init__()
@@ -139,30 +115,12 @@ class SchNet(nn.Module):
     def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
         """Edge vectors [E, 3] A and species [N] to node energies [N], before scale and shift."""
         Y, basis = self.edges(edge_vectors, species, topology)
-        x = self.embedding[species]
+        x = self.embedding[species]  # (1)
         for interaction in self.interactions:
-            x = interaction(x, Y, basis, topology)
-        return self.second(shifted_softplus(self.first(x))).squeeze(1)
-
-    def anatomy(self) -> Anatomy:
-        """Its parts, to look at."""
-        channels = self.embedding.shape[1]
-        features = [NodeFeatures("x, elements", SCALARS, lambda seen: seen.argument(self.interactions[0]).unsqueeze(1))]
-        rounds = []
-        for number, interaction in enumerate(cast("list[Interaction]", self.interactions), start=1):
-            rounds.append(interaction.messages(f"layer {number}", self.edges, channels))
-            features.append(NodeFeatures(f"x, features after layer {number}", SCALARS, _scalars_of(interaction)))
-        remark = "SchNet's features are scalars: what an atom knows of its surroundings has a size but no direction."
-        return Anatomy(0, features, rounds, self.edges.radial, channels, remark=remark)
+            x = interaction(x, Y, basis, topology)  # (2)
+        return self.second(shifted_softplus(self.first(x))).squeeze(1)  # (3)
 
     def decay_parameters(self) -> list[nn.Parameter]:
         """The matrices of the dense layers."""
         dense = [module for module in self.modules() if isinstance(module, Dense)]
         return [parameter for module in dense for name, parameter in module.named_parameters() if name == "weight"]
-
-
-def _scalars_of(module: nn.Module) -> Callable[[Recording], Tensor]:
-    return lambda seen: seen.result(module).unsqueeze(1)
-
-
-register_family("schnet", SchNetConfig, SchNet)

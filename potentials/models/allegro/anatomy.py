@@ -1,0 +1,66 @@
+"""What of Allegro can be seen: the environments of the atoms, and the products of the pair tensors with them."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from torch import Tensor
+
+from potentials.equivariant import Layout, message_table
+from potentials.kernels import EdgeTopology
+from potentials.models.allegro.network import SCALAR, Allegro, Environment, PairLayer
+from potentials.models.anatomy import (
+    Anatomy,
+    MessageRound,
+    NodeFeatures,
+    PairProducts,
+    Recording,
+    anatomy_of_network,
+    harmonic_paths,
+    result_of,
+)
+from potentials.models.blocks import EdgeEmbedding
+
+_REMARK = (
+    "Allegro keeps its features on pairs of atoms and multiplies them with the environment of one of the "
+    "two; what is shown on the atoms are these environments."
+)
+
+
+@anatomy_of_network.register
+def _anatomy(network: Allegro) -> Anatomy:
+    degree = len(network.repeats) - 1
+    features, rounds, products = [], [], []
+    for number, layer in enumerate(cast("list[PairLayer]", network.layers), start=1):
+        environment = layer.environment
+        rounds.append(_neighbors(f"layer {number}", environment, network.edges))
+        name = f"environment, weighed by layer {number}"
+        features.append(NodeFeatures(name, Layout.natural(degree), result_of(environment)))
+        products.append(PairProducts(f"layer {number}", layer.paths, "pair tensors V", "environment"))
+    radial = network.edges.radial
+    return Anatomy(degree, features, rounds, radial, network.channels, pair_products=products, remark=_REMARK)
+
+
+def _neighbors(name: str, environment: Environment, edges: EdgeEmbedding) -> MessageRound:
+    """What each neighbor adds to an environment."""
+    degrees, channels = environment.degrees, environment.channels
+    coupling = message_table(Layout([SCALAR]), degrees - 1, Layout.natural(degrees - 1))
+
+    def weights(seen: Recording, topology: EdgeTopology) -> Tensor:
+        found: Tensor = seen.result(environment.weights).unflatten(1, (degrees, channels))
+        return found * environment.scale
+
+    def ones(seen: Recording) -> Tensor:
+        result: Tensor = seen.result(environment)
+        return result.new_ones(result.shape[0], 1, channels)
+
+    return MessageRound(
+        name,
+        coupling.table,
+        coupling.blocks,
+        harmonic_paths(coupling),
+        sent=ones,
+        harmonics=lambda seen: seen.result(edges)[0],
+        weights=weights,
+        summed=result_of(environment),
+    )

@@ -1,0 +1,88 @@
+"""The configuration of E3x."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from potentials.config.base import Depth, Width
+from potentials.config.families import FamilyConfig, RadialConfig
+from potentials.equivariant import Layout
+from potentials.equivariant.e3x.mapped_radial import FunctionName, MappingName
+from potentials.models.e3x.layouts import layer_layouts
+
+
+class E3xRadialConfig(RadialConfig):
+    """Functions of the distance mapped to (0, 1)."""
+
+    basis: FunctionName = "bernstein"  # type: ignore[assignment]
+    """Kind of the functions; `sinc` takes no mapping. `bernstein` is that of the published examples; `chebyshev` spans
+    the same and trains several times faster, at the price of a digit of single precision."""
+    mapping: MappingName = "reciprocal"
+    """m(r), r in A: 1 / (1 + r), (1 - e^-r) / r (damped), 1 / (r + e^-r) (cuspless), e^(-gamma r), e^(-gamma (r + e^-r
+    - 1)) (cuspless); or none, for functions of r / cutoff."""
+    size: Width = 16
+    """Number of radial functions."""
+    trainable: bool = False
+    """Whether gamma of an exponential mapping is learned."""
+    envelope: Literal["polynomial", "cosine", "smooth"] = "smooth"
+    """What ends the functions at the cutoff: with two continuous derivatives, with one, or with all."""
+
+    @model_validator(mode="after")
+    def _something_to_train(self) -> E3xRadialConfig:
+        if self.basis == "sinc" and self.mapping != "none":
+            raise ValueError(
+                f"mapping: the sinc functions are of the distance itself, got {self.mapping!r}; "
+                "use mapping: none, or another basis"
+            )
+        if self.trainable and not self.mapping.startswith("exponential"):
+            raise ValueError(
+                f"trainable: with mapping {self.mapping!r} there is nothing to learn; use exponential or "
+                "exponential cuspless, or false"
+            )
+        return self
+
+
+class E3xConfig(FamilyConfig):
+    """E3x: in each layer messages of all couplings up to a degree, then dense layers with gated activations.
+
+    Messages are divided by the root of `average_neighbors`; with 1 they are sums, as published; with attention they are
+    means. `degree: 0` is an ordinary network of scalars with continuous filters.
+    """
+
+    name: Literal["e3x"]
+    channels: Width = 32
+    """Channels of every degree and parity."""
+    layers: Depth = 3
+    """Rounds of messages; each adds one cutoff to what an atom sees. The last one makes scalars only."""
+    degree: int = Field(default=2, ge=0, le=6)
+    """Highest degree of features and spherical harmonics; one layer has no use for degrees above 0. With 5 and 6
+    the code takes minutes to compile the first time."""
+    pseudotensors: bool = False
+    """Whether features hold pseudotensors (1e, 0o, ...) besides proper tensors, where those can reach an energy: with
+    four layers or more, with attention with three."""
+    activation: Literal["silu", "gelu", "mish"] = "silu"
+    """Scalars pass it; every other block is multiplied by the gate, activation(x) / x, of the scalars."""
+    attention_heads: int = Field(default=0, ge=0)
+    """0 for messages that are summed; otherwise neighbours are weighed by attention with so many heads."""
+    radial: E3xRadialConfig = E3xRadialConfig()
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> E3xConfig:
+        has_attention = self.attention_heads > 0
+        proper = Layout.natural(self.degree)
+        made = layer_layouts(self.layers, self.degree, self.pseudotensors, has_attention)
+        if self.pseudotensors and all(irrep in proper for layout in made for irrep in layout):
+            given = "degree 0" if self.degree == 0 else f"{self.layers} layers"
+            raise ValueError(
+                f"pseudotensors: with {given} none of them can reach an energy; use degree 1 or more and at least "
+                f"{3 if has_attention else 4} layers, or pseudotensors: false"
+            )
+        if self.attention_heads and self.channels % self.attention_heads:
+            divisors = [n for n in range(1, self.channels + 1) if self.channels % n == 0]
+            raise ValueError(
+                f"attention_heads: {self.channels} channels cannot be divided among {self.attention_heads} heads; "
+                f"use one of {', '.join(map(str, divisors))}, or 0 for no attention"
+            )
+        return self

@@ -1,0 +1,196 @@
+"""MACE's modules. Equations (8) to (11) have the numbers of the paper (arXiv:2206.07697).
+
+Symbols: h, features of the atoms [N, components, C]; z, species; Y, spherical harmonics of the edges; R, radial
+functions of the pairs, one for each path and channel; A, the atomic basis, messages summed over the neighbors; B,
+symmetric products of A; m, the message, B weighted and summed. W are linear maps of the channels of each block.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from potentials.equivariant import (
+    BlockMixing,
+    Layout,
+    ScaledActivation,
+    SpeciesGroups,
+    SpeciesMixing,
+    message_table,
+    symmetric_basis,
+)
+from potentials.kernels import EdgeTopology, many_body
+from potentials.models.blocks import EdgeEmbedding, RadialNetwork, ScalarNetwork
+from potentials.models.mace.config import MACEConfig
+from potentials.models.radial import RadialBasis
+from potentials.models.radial_functions import RadialFunctions
+
+
+class Features(NamedTuple):
+    """Features [rows, components, C] of the atoms, or of the species while they depend on nothing else."""
+
+    values: Tensor
+    groups: SpeciesGroups
+    """Of the rows."""
+    species: Tensor | None = None
+    """Row of each atom; None where every atom has a row of its own."""
+
+    @classmethod
+    def of_elements(cls, embedding: Tensor, species: Tensor) -> Features:
+        """The first features, which depend on the element alone: one row [S, C] for each, not for each atom."""
+        rows = SpeciesGroups.one_each(embedding.shape[0], species.device)
+        return cls(embedding.unsqueeze(1), rows, species)
+
+    def of_atoms(self, rows: Tensor) -> Tensor:
+        """A row for each atom, of what was made of the values."""
+        return rows if self.species is None else rows.index_select(0, self.species)
+
+
+class Interaction(nn.Module):
+    """One layer's messages, summed and mixed into the atomic basis A [N, (edge_degree + 1)^2, C].
+
+    A_i = 1 / N W sum_j R(r_ij) (Y(r_ij) (x) W h_j)    (8), and (9) in the first layer, where h_j is of the element
+
+    (x) couples each block of Y with each block of h (a path); the sum over neighbors is one operator. The residual is
+    W_{z_i} h_i; a non-residual interaction has none and applies W_{z_i} to A instead.
+
+    With `normalization: density` the divisor N, the mean number of neighbors, is 1 + sum_j tanh(d(r_ij)^2) with a
+    learned linear map d of the radial basis.
+    """
+
+    def __init__(self, config: MACEConfig, inputs: Layout, skip_outputs: Layout, residual: bool) -> None:
+        super().__init__()
+        channels, num_species = config.channels, len(config.elements)
+        targets = Layout.natural(config.edge_degree)
+        self.coupling = message_table(inputs, config.edge_degree, targets)
+        self.residual = residual
+        self.average_neighbors = float(config.average_neighbors)
+        self.linear_up = BlockMixing([(irrep, 1) for irrep in inputs], channels, channels)
+        num_weights = len(self.coupling.paths) * channels
+        self.radial_network = RadialNetwork([config.radial.size, *config.radial_mlp, num_weights])
+        self.linear = BlockMixing(self.coupling.blocks, channels, channels)
+        if residual:
+            self.skip = SpeciesMixing(inputs, skip_outputs, channels, channels, num_species)
+        else:
+            self.skip = SpeciesMixing(targets, targets, channels, channels, num_species)
+        self.density = RadialNetwork([config.radial.size, 1]) if config.normalization == "density" else None
+
+    def forward(
+        self, h: Features, Y: Tensor, basis: RadialFunctions, groups: SpeciesGroups, topology: EdgeTopology
+    ) -> tuple[Tensor, Tensor | None]:
+        """Features to the atomic basis A, and the residual to add after the product (None without one)."""
+        residual = h.of_atoms(self.skip(h.values, h.groups)) if self.residual else None
+        R = self.radial_network(basis)
+        A = R.message_sum(self.coupling.table, h.of_atoms(self.linear_up(h.values)), Y, topology)  # (8), (9): the sum
+        if self.density is None:
+            A = self.linear(A, 1 / self.average_neighbors)  # (8), (9): W / N
+        else:
+            A = self.linear(A) / self._densities(self.density(basis), topology)
+        return (A, residual) if self.residual else (self.skip(A, groups), None)
+
+    def _densities(self, d: RadialFunctions, topology: EdgeTopology) -> Tensor:
+        """1 + sum_j tanh(d(r_ij)^2), [N, 1, 1]."""
+        pair_density = torch.tanh(d.connected() ** 2)
+        edge_density = pair_density.index_select(0, topology.edge_pair)
+        density = edge_density.new_zeros(topology.num_nodes, 1).index_add(0, topology.receivers, edge_density)
+        return (density + 1).unsqueeze(2)
+
+
+class Product(nn.Module):
+    """Symmetric products of A up to the correlation order, weighted by species, then mixed.
+
+    B_i,k = P_k(A_i)                (10)
+    m_i = sum_k W_{z_i,k} B_i,k     (11)
+
+    P_k are the symmetric polynomials of degree up to the correlation order, channel by channel, that rotate like the
+    features: a basis without redundancy of what the generalized coupling coefficients of the paper span. Both equations
+    are one operator: P_k is `path_matrix` times monomials of A, and the matrix is multiplied with the weights first,
+    once per step and not per atom. The mixing after it is the first term of the update of the features.
+    """
+
+    path_matrix: Tensor
+
+    def __init__(self, config: MACEConfig, outputs: Layout, correlation: int) -> None:
+        super().__init__()
+        basis = symmetric_basis(Layout.natural(config.edge_degree), outputs, correlation)
+        self.table, self.outputs, self.paths = basis.table, outputs, basis.paths
+        matrix = torch.tensor(basis.matrix, dtype=torch.get_default_dtype())
+        self.register_buffer("path_matrix", matrix, persistent=False)
+        weights = torch.randn(len(config.elements), basis.matrix.shape[1], config.channels)
+        # As MACE starts: 1 / number of paths, for each output and order, so that all orders contribute alike.
+        spread = [1 / count for counts in basis.paths for count in counts for _ in range(count)]
+        self.weights = nn.Parameter(weights * torch.tensor(spread).unsqueeze(1))
+        self.linear = BlockMixing([(irrep, 1) for irrep in outputs], config.channels, config.channels)
+
+    def forward(self, A: Tensor, species: Tensor, groups: SpeciesGroups) -> Tensor:
+        """[N, (edge_degree + 1)^2, C] to [N, output components, C]."""
+        coefficients = self.path_matrix @ self.weights
+        m = many_body(self.table, A, coefficients, species, groups.order)  # (10), (11)
+        return self.linear(m)
+
+
+class Readout(nn.Module):
+    """Scalars to node energies: linear, or with one hidden layer."""
+
+    def __init__(self, channels: int, hidden: int | None) -> None:
+        super().__init__()
+        self.network = ScalarNetwork(
+            [channels, 1] if hidden is None else [channels, hidden, 1], ScaledActivation("silu")
+        )
+
+    def forward(self, h: Tensor) -> Tensor:
+        """[N, components, C] to [N]."""
+        return self.network(h[:, 0]).squeeze(1)
+
+
+class MACE(nn.Module):
+    """The network: distances, directions and species in, node energies out.
+
+    h_i = W_{z_i} / sqrt(Z)                        features of the elements, Z their number
+    A_i = interaction(h, Y, R)_i                   (8), (9)  `Interaction`
+    m_i = sum_k W_{z_i,k} P_k(A_i)                 (10), (11)  `Product`
+    h_i <- W m_i + W_{z_i} h_i                     the update; the second term is the residual
+    e_i = sum of readout(h_i) of all layers        linear; with one hidden layer after the last
+
+    The last layer makes scalars only.
+    """
+
+    def __init__(self, config: MACEConfig) -> None:
+        super().__init__()
+        self.config = config
+        features = Layout.natural(config.feature_degree)
+        scalars = Layout.natural(0)
+        self.num_species = len(config.elements)
+        self.embedding = nn.Parameter(torch.randn(self.num_species, config.channels))
+        self.edges = EdgeEmbedding(RadialBasis(config.radial, config.cutoff, config.elements), config.edge_degree)
+        self.interactions, self.products, self.readouts = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        for layer in range(config.layers):
+            last = layer == config.layers - 1
+            inputs = features if layer else scalars
+            outputs = scalars if last else features
+            residual = (config.interaction if layer else config.first_interaction) == "residual"
+            self.interactions.append(Interaction(config, inputs, outputs, residual))
+            self.products.append(Product(config, outputs, config.correlation_of(layer)))
+            self.readouts.append(Readout(config.channels, config.readout_channels if last and layer else None))
+
+    def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
+        """Edge vectors [E, 3] A (sender to receiver) and species [N] to node energies [N], before scale and shift."""
+        Y, basis = self.edges(edge_vectors, species, topology)
+        groups = SpeciesGroups.from_species(species, self.num_species)
+        h = Features.of_elements(self.embedding * self.num_species**-0.5, species)
+        energies = edge_vectors.new_zeros(species.shape[0])
+        for interaction, product, readout in zip(self.interactions, self.products, self.readouts, strict=True):
+            A, residual = interaction(h, Y, basis, groups, topology)  # (8), (9)
+            values = product(A, species, groups)  # (10), (11), and W m of the update
+            if residual is not None:
+                values = values + residual  # the update
+            h = Features(values, groups)
+            energies = energies + readout(values)
+        return energies
+
+    def decay_parameters(self) -> list[nn.Parameter]:
+        """The weights that weight decay acts on: mixing after messages, skip connections, products (as MACE trains)."""
+        decayed = [module for block in self.interactions for module in (block.linear, block.skip)]
+        return [parameter for module in (*decayed, *self.products) for parameter in module.parameters()]
