@@ -11,7 +11,7 @@ import numpy as np
 
 from potentials.cache import cache_path, keep, kept
 from potentials.equivariant.layout import Irrep, Layout
-from potentials.kernels.message_passing.table import MessagePath, MessageTable
+from potentials.kernels import MessagePath, MessageTable
 
 
 @cache

@@ -10,7 +10,7 @@ import numpy as np
 
 from potentials.equivariant.couplings import coupling_coefficients
 from potentials.equivariant.layout import Irrep, Layout
-from potentials.kernels.many_body.table import ManyBodyTable
+from potentials.kernels import ManyBodyTable
 
 _TOLERANCE = 1e-9
 

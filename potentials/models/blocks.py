@@ -12,8 +12,8 @@ from potentials.equivariant import ScaledActivation
 from potentials.equivariant.envelopes import ValuesAndSlopes
 from potentials.equivariant.spherical_harmonics import harmonics_table
 from potentials.kernels import EdgeTopology, edge_geometry, radial_network
+from potentials.kernels.radial_network import perceptron_matrices
 from potentials.kernels.radial_network.reference import radial_network as plain_radial_network
-from potentials.kernels.radial_network.weights import perceptron_matrices
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions, RadialMap
 

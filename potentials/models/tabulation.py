@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from potentials.equivariant.envelopes import ValuesAndSlopes
 from potentials.errors import PotentialsError
 from potentials.kernels import EdgeTopology, MessageTable, RadialSplines, spline_message_sum
-from potentials.kernels.message_passing.splines import evaluate_splines
+from potentials.kernels.message_passing import evaluate_splines
 from potentials.models.blocks import EdgeEmbedding
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions, RadialMap

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from potentials.kernels import radial_network, row_dot
 from potentials.kernels.dispatch import use_kernels
-from potentials.kernels.radial_network.weights import perceptron_matrices
+from potentials.kernels.radial_network import perceptron_matrices
 
 SIZES = {"one layer": [8, 5], "narrow": [3, 7, 13, 4], "as in models": [8, 64, 64, 64, 160], "wide": [2, 70, 3]}
 

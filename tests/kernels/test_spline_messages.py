@@ -16,7 +16,7 @@ from potentials.equivariant import Layout, message_table
 from potentials.errors import OperatorError
 from potentials.kernels import EdgeTopology, MessageTable, RadialSplines, message_sum, spline_message_sum
 from potentials.kernels.dispatch import use_kernels
-from potentials.kernels.message_passing.splines import evaluate_splines
+from potentials.kernels.message_passing import evaluate_splines
 from potentials.potential import edge_topology
 
 

@@ -162,7 +162,7 @@ def _node_sums(table: MessageTable, kernel: MessageKernel, groups: list[Group], 
 
 
 def _pair_sums(table: MessageTable, kernel: MessageKernel) -> Source:
-    """dQ/dw of each pair and dQ/dY of its two edges, from m_pb; see `message_formulas.moments`."""
+    """dQ/dw of each pair and dQ/dY of its two edges, from m_pb; see `formulas.moments`."""
     source = Source("pair_sums", PARAMETERS, CONSTANTS)
     emission = _Emission(source, table, kernel)
     groups = harmonic_groups(table)
