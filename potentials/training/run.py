@@ -26,6 +26,7 @@ from potentials.evaluation.error_table import UNITS, ErrorTable
 from potentials.evaluation.labelled_predictions import evaluate_graphs
 from potentials.kernels.dispatch import use_kernels
 from potentials.potential import Potential, model_file
+from potentials.row_files import RowFile
 from potentials.training.lifecycle.checkpoints import usable_checkpoint
 from potentials.training.lifecycle.journal import Journal
 from potentials.training.lifecycle.processes import ending_together, is_first_process
@@ -40,7 +41,6 @@ from potentials.training.lightning_trainer import (
 from potentials.training.linear.linear_fit import fit, unused_settings
 from potentials.training.loggers.figures import METRICS_COLUMNS, log_validation, metrics_row
 from potentials.training.loggers.results import ResultsLogger, RunResults, closing
-from potentials.training.loggers.row_files import RowFile
 from potentials.training.memory_errors import is_out_of_memory, out_of_memory
 from potentials.training.module import TrainingModule
 from potentials.training.step_guard import StepGuard

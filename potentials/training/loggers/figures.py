@@ -12,8 +12,8 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
 from potentials.evaluation.metrics import Error
+from potentials.row_files import Row, RowFile
 from potentials.training.loggers.hardware_use import HardwareUse, HardwareWatch
-from potentials.training.loggers.row_files import Row, RowFile
 from potentials.training.module import TrainingModule
 from potentials.training.step_figures import PROPERTIES, StepFigures
 from potentials.training.validations import Validation

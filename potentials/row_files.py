@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from potentials.files import write_text
+from potentials.files import write_whole
 
 Row = Mapping[str, float | int | None]
 
@@ -30,40 +30,52 @@ class RowFile:
         with self.path.open("a", newline="", encoding="utf-8") as file:
             file.write(text if file.tell() else ",".join(self.columns) + "\n" + text)
 
+    def begin(self) -> None:
+        """Make the file anew, without any row."""
+        with self.path.open("w", newline="", encoding="utf-8") as file:
+            file.write(",".join(self.columns) + "\n")
+
     def keep_until(self, step: int) -> int:
         """Drop the rows beyond a step, and those that were not written to their end.
+
+        Rows go from file to file one by one, for there may be millions.
 
         Returns:
             The last step that had a row before; 0 without any.
         """
         if not self.path.is_file():
             return 0
-        rows = self._whole_rows()
-        kept = io.StringIO()
-        writer = csv.DictWriter(kept, self.columns, lineterminator="\n", extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(row for row in rows if int(row["step"]) <= step)
-        write_text(self.path, kept.getvalue())
-        return max((int(row["step"]) for row in rows), default=0)
+        last = 0
 
-    def rows(self) -> list[dict[str, float | int | None]]:
-        """All rows; what was not measured is `None`."""
-        if not self.path.is_file():
-            return []
-        return [{name: _number(text) for name, text in row.items()} for row in self._whole_rows()]
+        def kept() -> Iterator[bytes]:
+            nonlocal last
+            yield self._line(dict(zip(self.columns, self.columns, strict=True))).encode()
+            for row in self._whole_rows():
+                last = max(last, int(row["step"]))
+                if int(row["step"]) <= step:
+                    yield self._line({name: row.get(name) for name in self.columns}).encode()
 
-    def _whole_rows(self) -> list[dict[str, str]]:
-        text = self.path.read_text(encoding="utf-8", errors="replace")
-        # The last line of a file that was cut off has no end.
-        lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
-        return [row for row in csv.DictReader(lines) if self._is_whole(row)]
+        write_whole(self.path, kept())
+        return last
+
+    def rows(self) -> Iterator[dict[str, float | int | None]]:
+        """All rows, one by one; what was not measured is `None`."""
+        if self.path.is_file():
+            for row in self._whole_rows():
+                yield {name: _number(text) for name, text in row.items()}
+
+    def _whole_rows(self) -> Iterator[dict[str, str]]:
+        with self.path.open(newline="\n", encoding="utf-8", errors="replace") as file:
+            # The last line of a file that was cut off has no end.
+            whole = (line for line in file if line.endswith("\n"))
+            yield from (row for row in csv.DictReader(whole) if self._is_whole(row))
 
     def _is_whole(self, row: Mapping[str | None, str | None]) -> bool:
         """Whether it has a cell for each column, and its step is a number: a full disk or a kill cuts rows off."""
         step = row.get("step")
         return None not in row.values() and None not in row and step is not None and step.isdigit()
 
-    def _line(self, row: Row) -> str:
+    def _line(self, row: Mapping[str, float | int | str | None]) -> str:
         text = io.StringIO()
         csv.DictWriter(text, self.columns, lineterminator="\n").writerow(row)
         return text.getvalue()
