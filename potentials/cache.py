@@ -10,6 +10,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from potentials.files import write_shared
+
 logger = logging.getLogger("potentials.cache")
 _DIGEST_BYTES = 32
 
@@ -81,8 +83,6 @@ def keep(path: Path, value: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as aside:
-            aside.write(hashlib.sha256(value).digest() + value)
-        Path(aside.name).replace(path)
+        write_shared(path, hashlib.sha256(value).digest() + value)
     except OSError as error:
         logger.warning("nothing can be kept in %s: %s", path.parent, error)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
+
+Contents: TypeAlias = bytes | memoryview | Iterable[bytes]
+"""Of a file: at once, or piece by piece."""
 
 
-def write_whole(path: Path, contents: bytes | memoryview) -> None:
+def write_whole(path: Path, contents: Contents) -> None:
     """Write a file that appears whole or not at all, also when the process is killed or the machine loses power.
 
     Raises:
@@ -20,6 +25,26 @@ def write_whole(path: Path, contents: bytes | memoryview) -> None:
 def write_text(path: Path, text: str) -> None:
     """`write_whole` for text, in UTF-8; bytes of file names that are no text are written as escapes."""
     write_whole(path, text.encode(errors="backslashreplace"))
+
+
+def write_shared(path: Path, contents: bytes) -> None:
+    """Write a file that several processes may write at once: whole, by whoever comes last.
+
+    Each writes aside under a name of its own. It is not made sure that the file reaches the disk, for it can be made
+    again, and only its user can read it.
+
+    Raises:
+        OSError: it cannot be written; what was there before is as it was.
+    """
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as aside:
+        partial = Path(aside.name)
+        try:
+            aside.write(contents)
+            aside.flush()
+            partial.replace(path)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
 
 
 @contextmanager
@@ -38,7 +63,7 @@ def utf8_name(path: Path) -> Iterator[str]:
         yield os.fspath(path)
 
 
-def write_aside(path: Path, contents: bytes | memoryview) -> Path:
+def write_aside(path: Path, contents: Contents) -> Path:
     """Write, to the disk itself, a file beside `path`, which `put_in_place` renames; it is removed if that fails.
 
     It has the permissions that any new file of this user has, which those of `tempfile` do not, and always the same
@@ -53,7 +78,7 @@ def write_aside(path: Path, contents: bytes | memoryview) -> Path:
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as file:
-            file.write(contents)
+            file.writelines([contents] if isinstance(contents, bytes | memoryview) else contents)
             file.flush()
             os.fsync(file.fileno())
     except OSError:

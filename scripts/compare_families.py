@@ -36,8 +36,8 @@ from potentials.errors import SimulationError
 from potentials.potential import Potential, PotentialCalculator
 from potentials.setup.rehearsal import rehearse
 from potentials.simulation import MDSettings, run_md
+from potentials.training.lifecycle.run_folder import RunFolder
 from potentials.training.run import train
-from potentials.training.run_folder import RunFolder
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 DATA = ("ethanol", "copper", "acac")

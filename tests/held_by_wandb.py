@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from potentials.training.wandb_files import read_records
+from potentials.training.loggers.wandb_files import read_records
 
 
 @dataclass

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 
 from potentials.config.run import RunConfig
 from potentials.potential.model_file import read_header
+from potentials.training.lifecycle.stopping import StopRequests
 from potentials.training.run import TrainingResult, train
-from potentials.training.stopping import StopRequests
 
 
 def quietly(config: RunConfig) -> TrainingResult:

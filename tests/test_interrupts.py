@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from potentials.cli.main import app
 from potentials.errors import DataError, ModelFileError, PotentialsError
 from potentials.interrupts import remembering_ctrl_c
-from potentials.training.stopping import Interruption, StopRequests
+from potentials.training.lifecycle.stopping import Interruption, StopRequests
 
 
 def ctrl_c(number: int = signal.SIGINT) -> None:

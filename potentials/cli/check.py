@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from potentials.cli import console
+from potentials.cli.terminal import console
 
 if TYPE_CHECKING:
     from potentials.config import RunConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from rich.table import Table
 
-from potentials.cli import console
+from potentials.cli.terminal import console
 
 _STYLES = {"ok": "green", "warning": "yellow", "broken": "bold red"}
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from potentials.cli import console
+from potentials.cli.terminal import console
 from potentials.errors import ConfigError, Problem
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from potentials.cli import console
+from potentials.cli.terminal import console
 
 
 def inspect(

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from potentials.cli import console
-from potentials.cli.ending import ending_at_once
+from potentials.cli.terminal import console
+from potentials.cli.terminal.ending import ending_at_once
 from potentials.exit_codes import interruption_code
 
 FAILED = 1

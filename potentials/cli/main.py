@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
-from potentials.cli import console
-from potentials.cli.commands import LazyCommands, list_commands
-from potentials.cli.surroundings import print_anything, provide_home, use_utf8
+from potentials.cli.terminal import console
+from potentials.cli.terminal.commands import LazyCommands, list_commands
+from potentials.cli.terminal.surroundings import print_anything, provide_home, use_utf8
 
 COMMANDS = {
     "init": "Look at data and write a commented configuration",
@@ -31,8 +32,14 @@ COMMANDS = {
 }
 
 
+class Commands(LazyCommands):
+    """All commands."""
+
+    rooms: ClassVar[Mapping[str, str]] = dict.fromkeys(("predict", "md", "relax"), "potentials.cli.structures")
+
+
 app = typer.Typer(
-    cls=LazyCommands,
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

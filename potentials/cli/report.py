@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from potentials.cli import console
-from potentials.cli.label_options import (
+from potentials.cli.terminal import console
+from potentials.cli.terminal.label_options import (
     EnergyKey,
     EnergyUnitName,
     ForcesKey,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-from potentials.config.words import InWords, describe_value
+from potentials.config.messages.words import InWords, describe_value
 from potentials.durations import format_duration
 
 

@@ -16,7 +16,7 @@ from potentials.config.base import (
     StrictConfig,
 )
 from potentials.config.elements import ElementSymbol
-from potentials.config.words import InWords
+from potentials.config.messages.words import InWords
 from potentials.units import EnergyUnit, ForceUnit, LengthUnit, StressUnit
 
 SignConvention = Literal["tension-positive", "compression-positive"]

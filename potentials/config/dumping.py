@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from potentials.config.run import RunConfig
-from potentials.config.yaml_types import add_resolvers
+from potentials.config.yaml.yaml_types import add_resolvers
 
 _LONGEST_LINE = 100
 

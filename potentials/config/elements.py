@@ -9,7 +9,7 @@ from typing import Annotated
 from ase.data import chemical_symbols
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from potentials.config.words import InWords, quote, suggestion
+from potentials.config.messages.words import InWords, quote, suggestion
 
 _SYMBOLS = tuple(chemical_symbols[1:])  # without ASE's "X" for a ghost
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from potentials.config.base import EnvelopePower, FiniteNumber, KeyedError, PositiveNumber, StrictConfig, Width
 from potentials.config.elements import Elements, ElementSymbol, missing_symbols
-from potentials.config.words import describe_value, one_of, quote, suggestion
+from potentials.config.messages.words import describe_value, one_of, quote, suggestion
 
 
 class RadialConfig(StrictConfig):

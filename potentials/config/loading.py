@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from potentials.config.base import StrictConfig
 from potentials.config.data_paths import resolve_data_paths
-from potentials.config.overrides import apply_overrides
-from potentials.config.problems import MOST_PROBLEMS, problems_from
-from potentials.config.reader import MAX_CHARACTERS, read_document
+from potentials.config.messages.problems import MOST_PROBLEMS, problems_from
+from potentials.config.messages.words import describe_value, listed
 from potentials.config.run import RunConfig
-from potentials.config.words import describe_value, listed
+from potentials.config.yaml.overrides import apply_overrides
+from potentials.config.yaml.reader import MAX_CHARACTERS, read_document
 from potentials.errors import ConfigError, Problem
 
 Section = TypeVar("Section", bound=StrictConfig)

@@ -20,8 +20,8 @@ from potentials.config.elements import missing_symbols
 from potentials.config.families import FamilyConfig, family_config
 from potentials.config.logging import LoggingConfig
 from potentials.config.loss import EnergyLoss, ForcesLoss, LossConfig, StressLoss
+from potentials.config.messages.words import quote
 from potentials.config.train import TrainConfig
-from potentials.config.words import quote
 
 _ODD_IN_NAME = re.compile(r"[^\w.+=,-]")
 _ODD_IN_FOLDER = re.compile(r'[\x00-\x1f\x7f*?"<>|]')

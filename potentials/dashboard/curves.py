@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.dashboard.folder import Folder
-from potentials.dashboard.growing_table import LARGE, GrowingTable
-from potentials.dashboard.runs import METRICS, STEPS, Run
-from potentials.dashboard.thinning import MOST_BUCKETS, ThinnedCurves
+from potentials.dashboard.reading.folder import Folder
+from potentials.dashboard.reading.growing_table import LARGE, GrowingTable
+from potentials.dashboard.reading.runs import METRICS, STEPS, Run
+from potentials.dashboard.reading.thinning import MOST_BUCKETS, ThinnedCurves
 
 AXES = {"step": "step", "epoch": "epoch", "time": "time_s"}
 """What curves may be shown against, and the columns that hold it."""

@@ -11,10 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from potentials.dashboard.configuration import LARGEST
-from potentials.dashboard.folder import Folder, readable
-from potentials.dashboard.log_warnings import last_lines
-from potentials.dashboard.runs import ERRORS, LOG, RESOLVED
+from potentials.dashboard.reading.configuration import LARGEST
+from potentials.dashboard.reading.folder import Folder, readable
+from potentials.dashboard.reading.log_warnings import last_lines
+from potentials.dashboard.reading.runs import ERRORS, LOG, RESOLVED
 from potentials.dashboard.watch import RunWatch
 
 _LARGEST_ERRORS = 4 * 1024 * 1024

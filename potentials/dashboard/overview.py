@@ -7,8 +7,8 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from potentials.dashboard.folder import Folder
-from potentials.dashboard.runs import Run, Search, find_runs
+from potentials.dashboard.reading.folder import Folder
+from potentials.dashboard.reading.runs import Run, Search, find_runs
 from potentials.dashboard.watch import RunWatch
 
 _SEARCH_SECONDS = 5.0

@@ -17,12 +17,12 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from potentials.dashboard.assets import KIT_SCRIPTS, PLOTLY, SCRIPTS, STYLES, asset, tags
-from potentials.dashboard.configuration import differences
 from potentials.dashboard.curves import AXES, Curves, Seen
 from potentials.dashboard.details import details, files_of
-from potentials.dashboard.folder import Folder, readable
 from potentials.dashboard.machine import Machine
 from potentials.dashboard.overview import Overview
+from potentials.dashboard.reading.configuration import differences
+from potentials.dashboard.reading.folder import Folder, readable
 from potentials.dashboard.security import FILE_POLICY, LOCAL_NAMES, REPORT_POLICY, Guard
 from potentials.dashboard.watch import RunWatch
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvicorn
 
-from potentials.dashboard.folder import Folder
+from potentials.dashboard.reading.folder import Folder
 from potentials.dashboard.security import is_loopback, names_of
 from potentials.dashboard.server import Dashboard, application
 from potentials.errors import DashboardError

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from potentials.dashboard import configuration
-from potentials.dashboard.configuration import FlatConfig
-from potentials.dashboard.course import Course
-from potentials.dashboard.liveness import life
-from potentials.dashboard.log_warnings import LogWarnings
-from potentials.dashboard.runs import RESOLVED, STATUS, Run
+from potentials.dashboard.reading import configuration
+from potentials.dashboard.reading.configuration import FlatConfig
+from potentials.dashboard.reading.course import Course
+from potentials.dashboard.reading.liveness import life
+from potentials.dashboard.reading.log_warnings import LogWarnings
+from potentials.dashboard.reading.runs import RESOLVED, STATUS, Run
 
 _REASONS = {
     "max_epochs": "all epochs done",

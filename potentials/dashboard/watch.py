@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
-from potentials.dashboard import configuration
-from potentials.dashboard.course import Course, read_metrics, read_steps
-from potentials.dashboard.folder import FileVersion, Folder, readable
-from potentials.dashboard.log_warnings import LogWarnings
-from potentials.dashboard.runs import LOG, METRICS, REPORT, RESOLVED, STATUS, STEPS, Run
+from potentials.dashboard.reading import configuration
+from potentials.dashboard.reading.course import Course, read_metrics, read_steps
+from potentials.dashboard.reading.folder import FileVersion, Folder, readable
+from potentials.dashboard.reading.log_warnings import LogWarnings
+from potentials.dashboard.reading.runs import LOG, METRICS, REPORT, RESOLVED, STATUS, STEPS, Run
 from potentials.dashboard.summary import Readings, Summary, summarize
 
 _LARGEST_STATUS = 64 * 1024

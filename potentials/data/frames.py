@@ -36,7 +36,7 @@ from ase.utils import string2index
 
 from potentials.config.data import Files
 from potentials.config.data_paths import from_home
-from potentials.config.words import shortened
+from potentials.config.messages.words import shortened
 from potentials.data.builtin import BUILTIN_PREFIX, builtin_path
 from potentials.data.extxyz_layout import check_extxyz
 from potentials.data.stores import FrameStore, is_store, open_store

@@ -12,7 +12,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from potentials.config.data import EnergyLabel, ForcesLabel, StressLabel, VirialLabel
-from potentials.config.words import shortened
+from potentials.config.messages.words import shortened
 from potentials.data.findings import Findings
 from potentials.data.frames import BUILTIN_PREFIX, Frame, frame_list
 from potentials.data.stores import STORE_SUFFIXES

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.config.data import DataConfig
-from potentials.config.words import shortened
+from potentials.config.messages.words import shortened
 from potentials.data.findings import Findings
 from potentials.data.frames import Frame, frame_list
 from potentials.data.geometry import check_geometry

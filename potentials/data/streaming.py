@@ -14,7 +14,7 @@ from ase import Atoms
 from ase.io.formats import filetype, get_ioformat, open_with_compression
 
 from potentials.config.data import Files
-from potentials.config.words import shortened
+from potentials.config.messages.words import shortened
 from potentials.data.extxyz_layout import check_extxyz
 from potentials.data.frames import (
     READER_ERRORS,

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from potentials.config.data import DataConfig, Files
-from potentials.config.problems import in_one_line
+from potentials.config.messages.problems import in_one_line
 from potentials.data.batch_limits import BatchLimit
 from potentials.data.findings import Findings
 from potentials.data.frames import frame_list, read_frames

@@ -21,9 +21,9 @@ from pydantic import ValidationError
 import potentials.models  # noqa: F401  (registers the families)
 from potentials.cache import cache_path, keep, kept
 from potentials.config.families import FamilyConfig, families
-from potentials.config.problems import in_one_line
+from potentials.config.messages.problems import in_one_line
+from potentials.config.messages.words import describe_value, shortened
 from potentials.config.train import Precision
-from potentials.config.words import describe_value, shortened
 from potentials.data.builtin import BUILTIN_PREFIX
 from potentials.equivariant.couplings import coupling_fingerprint
 from potentials.errors import ModelFileError, PotentialsError

@@ -1,5 +1,5 @@
 """The report card: one page that says whether a potential can be trusted, and for what.
 
-Each section is a file with a function `section(subject)`, which gives a `Section` of the page kit; `report.py` lists
-them and puts them together.
+`report.py` lists the sections, which are in `sections/`, and puts them together. `predictions/` holds what several of
+them need of labels and predictions, `structures/` which structures of the data they compute with.
 """

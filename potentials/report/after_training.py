@@ -14,12 +14,12 @@ from potentials.errors import FolderInUseError, PotentialsError, TrainingError
 from potentials.kernels.dispatch import use_kernels
 from potentials.potential.devices import choose_device
 from potentials.report.report import write_report
-from potentials.training.journal import Journal
-from potentials.training.processes import is_first_process
-from potentials.training.report_record import record_report
+from potentials.training.lifecycle.journal import Journal
+from potentials.training.lifecycle.processes import is_first_process
+from potentials.training.lifecycle.run_folder import RunFolder
+from potentials.training.lifecycle.stopping import Interruption, StopRequests
+from potentials.training.loggers.report_record import record_report
 from potentials.training.run import TrainingResult, train
-from potentials.training.run_folder import RunFolder
-from potentials.training.stopping import Interruption, StopRequests
 
 
 @dataclass(frozen=True)

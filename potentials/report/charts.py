@@ -9,7 +9,7 @@ import numpy as np
 from plotly.graph_objects import Figure
 
 from potentials.pages import palette
-from potentials.report.comparison import Array
+from potentials.report.predictions.comparison import Array
 
 _DECADES = 4
 """That a logarithmic axis spans at most."""

@@ -16,9 +16,9 @@ from potentials.data.prepare import fingerprint
 from potentials.errors import ModelFileError, PotentialsError
 from potentials.potential import Potential, model_file
 from potentials.potential.model_file_contents import model_path
-from potentials.report.evaluated import TRAIN
+from potentials.report.predictions.evaluated import TRAIN
 from potentials.report.subject import Subject
-from potentials.training.run_folder import RunFolder
+from potentials.training.lifecycle.run_folder import RunFolder
 
 BUDGET = 30.0
 """Seconds for each section that simulates."""

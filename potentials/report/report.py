@@ -16,7 +16,9 @@ from potentials.errors import DataError, ModelFileError, PotentialsError
 from potentials.files import write_text
 from potentials.outputs import check_outputs
 from potentials.pages import Page, Section
-from potentials.report import (
+from potentials.report.gathering import BUDGET, Origin, gather
+from potentials.report.record import report_json
+from potentials.report.sections import (
     crystals,
     dimers,
     dynamics,
@@ -30,8 +32,6 @@ from potentials.report import (
     symmetry,
     worst,
 )
-from potentials.report.gathering import BUDGET, Origin, gather
-from potentials.report.record import report_json
 from potentials.report.subject import Subject
 from potentials.report.summary import summary
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from potentials.data.labels import LabelledFrame
 from potentials.potential import Potential
-from potentials.report.evaluated import Evaluated, evaluate_parts
-from potentials.training.run_folder import RunFolder
+from potentials.report.predictions.evaluated import Evaluated, evaluate_parts
+from potentials.training.lifecycle.run_folder import RunFolder
 
 
 @dataclass(frozen=True)

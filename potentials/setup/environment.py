@@ -26,7 +26,7 @@ from potentials.errors import DataError
 from potentials.kernels.dispatch import describe_kernels
 from potentials.openmp import waiting
 from potentials.potential import Potential
-from potentials.training.weights_and_biases import wandb_mode
+from potentials.training.loggers.weights_and_biases import wandb_mode
 
 Verdict = Literal["ok", "warning", "broken"]
 _LITTLE_DISK = 2e9

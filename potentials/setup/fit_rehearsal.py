@@ -13,8 +13,8 @@ from potentials.data.part_facts import sampled_graphs
 from potentials.data.prepare import PreparedData
 from potentials.potential import Potential
 from potentials.setup.memory import peak_memory
-from potentials.training.least_squares import Equations, solve_ridge
-from potentials.training.linear_equations import loss_equations
+from potentials.training.linear.least_squares import Equations, solve_ridge
+from potentials.training.linear.linear_equations import loss_equations
 from potentials.training.losses import property_weights
 
 _FRAMES = 4

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from potentials.errors import SimulationError
+from potentials.row_files import RowFile
 
 
 @dataclass(frozen=True)
@@ -52,37 +52,21 @@ class MDLog:
     """
 
     def __init__(self, path: Path, keep_to: int | None = None) -> None:
+        self._rows = RowFile(path, COLUMNS)
         self._last_step = -1
-        begins = keep_to is None or not path.exists()
-        if keep_to is not None and not begins:
-            self._cut_back(path, keep_to)
-        self._file = path.open("w" if begins else "a", newline="", buffering=1, encoding="utf-8")
-        self._writer = csv.writer(self._file, lineterminator="\n")
-        if begins:
-            self._writer.writerow(COLUMNS)
+        if keep_to is None or not path.exists():
+            self._rows.begin()
+            return
+        _check_columns(path)
+        self._rows.keep_until(keep_to)
+        self._last_step = max((record.step for record in iterate_log(path)), default=-1)
 
     def add(self, record: MDRecord) -> None:
         """Write a record, unless the step is there already."""
         if record.step <= self._last_step:
             return
         self._last_step = record.step
-        self._writer.writerow(["" if math.isnan(value) else repr(value) for value in astuple(record)])
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def _cut_back(self, path: Path, keep_to: int) -> None:
-        with path.open("rb+") as file:
-            _check_columns(path, file.readline().decode(errors="replace"))
-            end = file.tell()
-            for line in file:
-                fields_of_line = line.decode(errors="replace").split(",")
-                if not line.endswith(b"\n") or len(fields_of_line) != len(COLUMNS) or int(fields_of_line[0]) > keep_to:
-                    break
-                self._last_step = int(fields_of_line[0])
-                end += len(line)
-            file.truncate(end)
+        self._rows.append({name: None if math.isnan(value) else value for name, value in asdict(record).items()})
 
 
 def iterate_log(path: Path) -> Iterator[MDRecord]:
@@ -91,11 +75,10 @@ def iterate_log(path: Path) -> Iterator[MDRecord]:
     Raises:
         SimulationError: the file is no log of molecular dynamics.
     """
-    with path.open(newline="", encoding="utf-8") as file:
-        _check_columns(path, file.readline())
-        for row in csv.reader(file):
-            if len(row) == len(COLUMNS):
-                yield MDRecord(int(row[0]), *(float(text) if text else math.nan for text in row[1:]))
+    _check_columns(path)
+    for row in RowFile(path, COLUMNS).rows():
+        step, *values = row.values()
+        yield MDRecord(int(step or 0), *(math.nan if value is None else float(value) for value in values))
 
 
 def read_log(path: Path) -> list[MDRecord]:
@@ -144,6 +127,8 @@ def check_log(path: Path) -> None:
         )
 
 
-def _check_columns(path: Path, first_line: str) -> None:
+def _check_columns(path: Path) -> None:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        first_line = file.readline()
     if first_line.strip().split(",") != COLUMNS:
         raise SimulationError(f"{path} is not a log of `potentials md`: its first line is not {','.join(COLUMNS)}")

@@ -121,10 +121,8 @@ def run_md(
     run = _Run(calculator, start, settings, saved)
     began = time.perf_counter()
     try:
-        with (
-            closing(MDLog(log_file, keep_to=None if saved is None else saved.step)) as log,
-            closing(TrajectoryFile(output, physics, append=saved is not None)) as trajectory,
-        ):
+        log = MDLog(log_file, keep_to=None if saved is None else saved.step)
+        with closing(TrajectoryFile(output, physics, append=saved is not None)) as trajectory:
             interrupted = run.advance(trajectory, log, progress)
     except OSError as error:
         raise SimulationError(

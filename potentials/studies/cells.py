@@ -15,7 +15,7 @@ from potentials.potential import Potential
 from potentials.setup.rehearsal import rehearse
 from potentials.studies.record import check_record
 from potentials.studies.study import Study
-from potentials.training.run_folder import RunFolder
+from potentials.training.lifecycle.run_folder import RunFolder
 
 _STEPS_TOLERANCE = 0.03
 _MATCH_TOLERANCE = 0.1

@@ -17,8 +17,8 @@ from potentials.config.base import (
     StrictConfig,
 )
 from potentials.config.loading import parse_as, read_text
+from potentials.config.messages.words import quote
 from potentials.config.run import check_run_name
-from potentials.config.words import quote
 
 Metric = Literal["forces_rmse", "forces_mae", "energy_per_atom_rmse", "energy_per_atom_mae"]
 

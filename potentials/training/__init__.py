@@ -1,4 +1,5 @@
-"""Training on Lightning: losses, metrics, averaging, optimiser and schedules, the run with its folder and checkpoints.
+"""Training on Lightning: losses, averaging, optimizer and schedules, and the run that puts them together.
 
-`run.train` does everything the command does; the other modules are its parts.
+`run.train` does everything the command does. `lifecycle/` keeps a run alive: its folder, checkpoints, signals and
+processes; `loggers/` shows and records its figures; `linear/` fits linear models in closed form.
 """

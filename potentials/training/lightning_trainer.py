@@ -17,12 +17,12 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from potentials.config.run import RunConfig
 from potentials.config.train import TrainConfig
 from potentials.errors import TrainingError
-from potentials.training.checkpoints import CheckpointFiles, RunCheckpoint
-from potentials.training.journal import Journal
-from potentials.training.loggers import RunRecord
-from potentials.training.progress import ProgressDisplay
-from potentials.training.run_folder import RunFolder
-from potentials.training.stopping import StopRequests
+from potentials.training.lifecycle.checkpoints import CheckpointFiles, RunCheckpoint
+from potentials.training.lifecycle.journal import Journal
+from potentials.training.lifecycle.run_folder import RunFolder
+from potentials.training.lifecycle.stopping import StopRequests
+from potentials.training.loggers.figures import RunRecord
+from potentials.training.loggers.progress import ProgressDisplay
 
 
 def build_loggers(config: RunConfig, folder: RunFolder, journal: Journal, run_id: str) -> list[Logger]:
@@ -41,15 +41,15 @@ def build_loggers(config: RunConfig, folder: RunFolder, journal: Journal, run_id
     section = config.logging
     loggers: list[Logger] = []
     if section.wandb is not None:
-        from potentials.training.weights_and_biases import wandb_logger
+        from potentials.training.loggers.weights_and_biases import wandb_logger
 
         loggers.append(wandb_logger(config, section.wandb, folder.path, run_id, journal))
     if section.tensorboard:
-        from potentials.training.tensorboard_logger import RunTensorBoardLogger
+        from potentials.training.loggers.tensorboard_logger import RunTensorBoardLogger
 
         loggers.append(RunTensorBoardLogger(folder.path))
     if section.mlflow is not None:
-        from potentials.training.mlflow_logger import mlflow_logger
+        from potentials.training.loggers.mlflow_logger import mlflow_logger
 
         loggers.append(mlflow_logger(config, section.mlflow, folder.path, run_id, journal))
     return loggers

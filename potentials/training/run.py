@@ -26,24 +26,24 @@ from potentials.evaluation.error_table import UNITS, ErrorTable
 from potentials.evaluation.labelled_predictions import evaluate_graphs
 from potentials.kernels.dispatch import use_kernels
 from potentials.potential import Potential, model_file
-from potentials.training.checkpoints import usable_checkpoint
-from potentials.training.journal import Journal
+from potentials.row_files import RowFile
+from potentials.training.lifecycle.checkpoints import usable_checkpoint
+from potentials.training.lifecycle.journal import Journal
+from potentials.training.lifecycle.processes import ending_together, is_first_process
+from potentials.training.lifecycle.run_folder import Reason, RunFolder, Status, is_finished
+from potentials.training.lifecycle.stopping import Interruption, StopRequests
 from potentials.training.lightning_trainer import (
     build_loggers,
     build_trainer,
     quiet_lightning,
     restored_determinism,
 )
-from potentials.training.linear_fit import fit, unused_settings
-from potentials.training.loggers import METRICS_COLUMNS, log_validation, metrics_row
+from potentials.training.linear.linear_fit import fit, unused_settings
+from potentials.training.loggers.figures import METRICS_COLUMNS, log_validation, metrics_row
+from potentials.training.loggers.results import ResultsLogger, RunResults, closing
 from potentials.training.memory_errors import is_out_of_memory, out_of_memory
 from potentials.training.module import TrainingModule
-from potentials.training.processes import ending_together, is_first_process
-from potentials.training.results import ResultsLogger, RunResults, closing
-from potentials.training.row_files import RowFile
-from potentials.training.run_folder import Reason, RunFolder, Status, is_finished
 from potentials.training.step_guard import StepGuard
-from potentials.training.stopping import Interruption, StopRequests
 from potentials.training.validations import Best
 
 

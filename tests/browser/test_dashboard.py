@@ -15,7 +15,7 @@ from opened_pages import WINDOWS, OpenPage, assert_drawn, overflow, pixels
 from playwright.sync_api import Page, Route, expect
 from run_folders import METRICS, STEPS, metrics_row, steps_row, write_run
 
-from potentials.dashboard.folder import Folder
+from potentials.dashboard.reading.folder import Folder
 from potentials.dashboard.server import Dashboard, application
 
 EVIL = "<img src=x onerror=\"console.error('ran')\"> <b>%{y} {{1}}"

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from potentials.cli import console
+from potentials.cli.terminal import console
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from ase.build import bulk
 from ase.constraints import FixSubsetCom
 from morse_family import save_morse
 
-from potentials.cli.md import md
+from potentials.cli.structures.md import md
 from potentials.potential import PotentialCalculator
 from potentials.simulation import MDSettings
 from potentials.simulation.md_log import read_log

@@ -14,7 +14,7 @@ import pytest
 from plotly.graph_objects import Figure, Scatter
 
 from potentials.cache import CACHE_VARIABLE, cache_path, temporary_home, usable_home
-from potentials.cli import surroundings
+from potentials.cli.terminal import surroundings
 from potentials.data.builtin import builtin_model_path, builtin_path
 from potentials.data.conversion.convert import convert
 from potentials.data.frames import read_frames
@@ -22,7 +22,7 @@ from potentials.data.stores.handles import release_handles
 from potentials.files import utf8_name, write_text
 from potentials.pages.content import figure_json
 from potentials.setup.audit.audit import data_of_files, labels_of_files
-from potentials.training.journal import Journal
+from potentials.training.lifecycle.journal import Journal
 
 MODEL = "builtin:ethanol"
 POSIX = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

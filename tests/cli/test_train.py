@@ -4,7 +4,7 @@ import pytest
 from toy_family import forget_toy, register_toy, toy_run
 
 from potentials.config import dump_config
-from potentials.training.stopping import StopRequests
+from potentials.training.lifecycle.stopping import StopRequests
 
 
 @pytest.fixture(autouse=True)

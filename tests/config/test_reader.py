@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from potentials.config.document import Place
-from potentials.config.reader import MAX_DEPTH, read_document
+from potentials.config.yaml.document import Place
+from potentials.config.yaml.reader import MAX_DEPTH, read_document
 from potentials.errors import ConfigError
 
 

@@ -7,11 +7,11 @@ import pytest
 from ordinary_user import folder_of_root, ordinary_user
 from run_folders import write_run
 
-from potentials.dashboard import runs
-from potentials.dashboard.folder import Folder
 from potentials.dashboard.overview import Overview
-from potentials.dashboard.runs import find_runs
-from potentials.training.run_folder import RunFolder
+from potentials.dashboard.reading import runs
+from potentials.dashboard.reading.folder import Folder
+from potentials.dashboard.reading.runs import find_runs
+from potentials.training.lifecycle.run_folder import RunFolder
 
 
 def names(path):

@@ -4,7 +4,7 @@ import io
 import numpy as np
 import pytest
 
-from potentials.dashboard.growing_table import GrowingTable, parse_rows
+from potentials.dashboard.reading.growing_table import GrowingTable, parse_rows
 
 
 def read_all(table, path):

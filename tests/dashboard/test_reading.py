@@ -11,14 +11,14 @@ import psutil
 import pytest
 from run_folders import METRICS, metrics_row, write_run
 
-from potentials.dashboard import log_warnings
-from potentials.dashboard.configuration import differences, flat_configuration, seconds
 from potentials.dashboard.details import error_rows
-from potentials.dashboard.folder import Folder
-from potentials.dashboard.liveness import life
-from potentials.dashboard.log_warnings import LogWarnings, frames_in, last_lines
-from potentials.dashboard.runs import find_runs
-from potentials.dashboard.tails import last_best_row, last_rows
+from potentials.dashboard.reading import log_warnings
+from potentials.dashboard.reading.configuration import differences, flat_configuration, seconds
+from potentials.dashboard.reading.folder import Folder
+from potentials.dashboard.reading.liveness import life
+from potentials.dashboard.reading.log_warnings import LogWarnings, frames_in, last_lines
+from potentials.dashboard.reading.runs import find_runs
+from potentials.dashboard.reading.tails import last_best_row, last_rows
 from potentials.dashboard.watch import RunWatch
 
 

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from potentials.dashboard import assets, overview
 from potentials.dashboard.curves import Curves
-from potentials.dashboard.folder import Folder
+from potentials.dashboard.reading.folder import Folder
 from potentials.dashboard.security import is_loopback, names_of
 from potentials.dashboard.server import Dashboard, application
 from potentials.dashboard.serving import serve

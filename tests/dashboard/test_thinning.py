@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from potentials.dashboard.thinning import MOST_BUCKETS, ThinnedCurves
+from potentials.dashboard.reading.thinning import MOST_BUCKETS, ThinnedCurves
 
 
 def brute_force(places, values, size, column, axis):

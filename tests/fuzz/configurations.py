@@ -15,8 +15,8 @@ import potentials.models  # noqa: F401  (enters the families)
 from fuzz.limits import check_message, limited
 from fuzz.mutations import NUMBERS, TEXTS, changed_bytes, changed_text, changed_tree, odd_values
 from potentials.config import RunConfig, dump_config, load_config, parse_config
-from potentials.config.expectations import section_paths
 from potentials.config.families import families
+from potentials.config.messages.expectations import section_paths
 from potentials.errors import ConfigError
 from potentials.studies.study import load_study
 

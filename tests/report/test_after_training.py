@@ -13,7 +13,7 @@ from potentials.report import after_training
 from potentials.report import report as report_module
 from potentials.report.after_training import train_and_report
 from potentials.report.report import Entry
-from potentials.training.run_folder import RunFolder
+from potentials.training.lifecycle.run_folder import RunFolder
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ from ase.units import GPa
 from toy_family import toy_potential
 
 from potentials.data.graph import build_graph
-from potentials.report.comparison import ENERGY, FORCES, STRESS, compare, errors
-from potentials.report.evaluated import MOST_ATOMS, evaluate_parts, sampled_places
+from potentials.report.predictions.comparison import ENERGY, FORCES, STRESS, compare, errors
+from potentials.report.predictions.evaluated import MOST_ATOMS, evaluate_parts, sampled_places
 
 
 def evaluated(frames, elements=("Cu",)):
@@ -103,7 +103,7 @@ def test_samples_are_random_within_the_limit_and_the_same_again():
 
 
 def test_of_a_large_part_a_sample_is_evaluated(make_frame, monkeypatch):
-    monkeypatch.setattr("potentials.report.evaluated.MOST_ATOMS", 40)
+    monkeypatch.setattr("potentials.report.predictions.evaluated.MOST_ATOMS", 40)
     _, found = evaluated([make_frame("Cu4", seed) for seed in range(25)])
     (part,) = found.parts
     assert (len(part.frames), part.total, part.is_sample, part.count) == (10, 25, True, "10 of 25")

@@ -3,14 +3,14 @@ import pytest
 from ase.build import bulk, molecule
 from toy_family import toy_potential
 
-from potentials.report.error_groups import (
+from potentials.report.predictions.error_groups import (
     NearestTraining,
     element_errors,
     force_bins,
     frame_energy_errors,
     frame_force_errors,
 )
-from potentials.report.evaluated import evaluate_parts
+from potentials.report.predictions.evaluated import evaluate_parts
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from potentials.data.frames import read_frames
 from potentials.data.lazy.lazy_frames import LazyFrames
 from potentials.errors import ModelFileError
 from potentials.report.gathering import Origin, gather
-from potentials.report.parity import section as parity
 from potentials.report.report import SECTIONS, make_page
+from potentials.report.sections.parity import section as parity
 
 
 def test_the_parts_of_a_run_are_those_it_was_trained_on(toy_folder):
@@ -89,7 +89,7 @@ def test_given_data_stand_beside_the_training_frames(own_data, make_frame):
 
 def test_frames_that_stay_in_their_files(tmp_path, monkeypatch):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setattr("potentials.report.evaluated.MOST_FRAMES", 10)
+    monkeypatch.setattr("potentials.report.predictions.evaluated.MOST_FRAMES", 10)
     convert(["builtin:copper@1:40"], tmp_path / "copper.aselmdb")
     lazy = toy_run(tmp_path, data__train=str(tmp_path / "copper.aselmdb"), data__loading="lazy", train__max_epochs=1)
     subject = gather(Origin.of(quietly(lazy).folder))

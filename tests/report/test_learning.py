@@ -6,9 +6,9 @@ import pytest
 from toy_family import toy_potential
 
 from potentials.errors import DataError
-from potentials.report import learning
 from potentials.report.gathering import Origin, gather
-from potentials.report.learning import best_row, read_course, rise
+from potentials.report.sections import learning
+from potentials.report.sections.learning import best_row, read_course, rise
 from potentials.report.subject import Subject
 
 HEAD = "epoch,step,time_s,stage,learning_rate,training_loss,validation_loss,forces_rmse_meV_per_A,best\n"

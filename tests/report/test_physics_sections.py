@@ -17,8 +17,8 @@ from potentials.data.frames import Frame
 from potentials.data.labels import LabelledFrame
 from potentials.errors import SimulationError
 from potentials.pages import Gallery, Page, Section
-from potentials.report import crystals, dimers, dynamics, phonons, speed, stability, symmetry
-from potentials.report.structures import enlarged, kinds, known, named_temperature
+from potentials.report.sections import crystals, dimers, dynamics, phonons, speed, stability, symmetry
+from potentials.report.structures.choice import enlarged, kinds, known, named_temperature
 from potentials.report.subject import Subject
 
 SECTIONS: dict[str, Callable[[Subject], Section]] = {

@@ -11,9 +11,9 @@ from toy_family import toy_potential
 
 from potentials.pages import Mark, Section, Table
 from potentials.potential.model_file import save
-from potentials.report import errors, parity, provenance, worst
+from potentials.report.sections import errors, parity, provenance, worst
+from potentials.report.sections.worst import around, worst_frames
 from potentials.report.subject import Subject
-from potentials.report.worst import around, worst_frames
 
 DATA_SECTIONS = [parity.section, errors.section, worst.section]
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from potentials.report.thinning import density, thinned_curve, thinned_points
+from potentials.report.predictions.thinning import density, thinned_curve, thinned_points
 
 
 def test_points_keep_the_largest_errors_and_the_ends():

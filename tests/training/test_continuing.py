@@ -21,9 +21,9 @@ from toy_family import SECOND_STAGE, toy_run
 import potentials
 from potentials.errors import DataError, TrainingError
 from potentials.potential.model_file import read_header
+from potentials.training.lifecycle.stopping import StopRequests
 from potentials.training.module import TrainingModule
 from potentials.training.run import TrainingResult
-from potentials.training.stopping import StopRequests
 
 
 @contextmanager
@@ -327,8 +327,8 @@ def test_batches_within_a_budget_are_taken_up_where_they_were_left(tmp_path, mon
 
 BLOCKED = """
 import hashlib
-from potentials.training import signal_watch
-from potentials.training.stopping import StopRequests
+from potentials.training.lifecycle import signal_watch
+from potentials.training.lifecycle.stopping import StopRequests
 signal_watch._PATIENCE = 0.3
 with StopRequests(None).listening():
     print("waiting", flush=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from potentials.training.least_squares import Equations, solve_ridge
+from potentials.training.linear.least_squares import Equations, solve_ridge
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(4000, 6)) * [1, 10, 0.1, 3, 1, 1e-3]

@@ -25,9 +25,9 @@ from potentials.data.prepare import PreparedData, prepare
 from potentials.errors import ConfigError, TrainingError
 from potentials.potential import Potential, PotentialCalculator
 from potentials.potential.model_file import read_header
-from potentials.training import linear_fit
 from potentials.training import run as run_module
-from potentials.training.linear_equations import loss_equations
+from potentials.training.linear import linear_fit
+from potentials.training.linear.linear_equations import loss_equations
 from potentials.training.losses import combine, loss_sums, property_weights
 from potentials.training.run import train
 

@@ -16,16 +16,16 @@ from toy_family import toy_run
 from potentials.config.logging import WandbConfig
 from potentials.errors import TrainingError
 from potentials.evaluation.metrics import Error, PropertyErrors
-from potentials.training import weights_and_biases
-from potentials.training.journal import Journal
-from potentials.training.loggers import metrics_row
+from potentials.row_files import RowFile
+from potentials.training.lifecycle.journal import Journal
+from potentials.training.lifecycle.run_folder import RunFolder
+from potentials.training.loggers import weights_and_biases
+from potentials.training.loggers.figures import metrics_row
+from potentials.training.loggers.report_record import record_report
+from potentials.training.loggers.weights_and_biases import wandb_mode
 from potentials.training.module import TrainingModule
-from potentials.training.report_record import record_report
-from potentials.training.row_files import RowFile
 from potentials.training.run import train
-from potentials.training.run_folder import RunFolder
 from potentials.training.validations import Validation
-from potentials.training.weights_and_biases import wandb_mode
 
 
 def validation(step: int) -> Validation:

@@ -19,10 +19,10 @@ from rich.console import Console
 from toy_family import toy_run
 
 from potentials.evaluation.metrics import Error, PropertyErrors
-from potentials.training import journal as journal_module
-from potentials.training.journal import Journal
-from potentials.training.progress import ProgressDisplay
-from potentials.training.progress_lines import Moment, clock, moment_line, progress_lines
+from potentials.training.lifecycle import journal as journal_module
+from potentials.training.lifecycle.journal import Journal
+from potentials.training.loggers.progress import ProgressDisplay
+from potentials.training.loggers.progress_lines import Moment, clock, moment_line, progress_lines
 from potentials.training.run import train
 from potentials.training.validations import Best, Validation
 
@@ -54,7 +54,7 @@ def shown_in_a_terminal(tmp_path, monkeypatch, width: int) -> str:
         return Console(file=screen, force_terminal=True, width=width, quiet=options["quiet"])
 
     monkeypatch.setattr(journal_module, "Console", console)
-    monkeypatch.setattr("potentials.training.progress._REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr("potentials.training.loggers.progress._REFRESH_SECONDS", 0.0)
     train(toy_run(tmp_path), progress=True)
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
 
@@ -197,8 +197,8 @@ def test_a_terminal_without_codes_is_not_redrawn(monkeypatch, term, expected):
 
 
 def test_a_long_epoch_is_told_of_in_its_course(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("potentials.training.progress._LONG_EPOCH_SECONDS", 0.0)
-    monkeypatch.setattr("potentials.training.progress._LINE_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr("potentials.training.loggers.progress._LONG_EPOCH_SECONDS", 0.0)
+    monkeypatch.setattr("potentials.training.loggers.progress._LINE_SECONDS", (0.0, 0.0))
     train(toy_run(tmp_path, train__max_epochs=1), progress=True)
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("epoch 1/1  step ")]
     assert [int(re.search(r"step (\d+)", line)[1]) for line in lines] == [1, 2, 3, 4, 5, 6, 7, 7]

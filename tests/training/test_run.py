@@ -22,9 +22,9 @@ from potentials.data.prepare import prepare
 from potentials.errors import TrainingError
 from potentials.potential.model_file import read_header
 from potentials.training import run as run_module
+from potentials.training.lifecycle.run_folder import RunFolder
 from potentials.training.module import TrainingModule
 from potentials.training.run import TrainingResult
-from potentials.training.run_folder import RunFolder
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from datetime import datetime
 import psutil
 import pytest
 
-from potentials.training.run_folder import RunFolder, Status
+from potentials.training.lifecycle.run_folder import RunFolder, Status
 
 
 def test_a_start_says_where_it_runs(tmp_path, monkeypatch):

@@ -21,8 +21,8 @@ from potentials.data.reference_energies import least_squares
 from potentials.errors import PotentialsError
 from potentials.models.linear import LinearModel
 from potentials.potential import Potential
-from potentials.training.least_squares import Equations, RidgeSolutions, solve_ridge
-from potentials.training.linear_equations import derivative_rows, energy_rows, loss_equations
+from potentials.training.linear.least_squares import Equations, RidgeSolutions, solve_ridge
+from potentials.training.linear.linear_equations import derivative_rows, energy_rows, loss_equations
 
 _BASES = (
     {"correlation": 3, "polynomial_degree": [10, 8, 6], "angular_degree": 3},

@@ -1,0 +1,1 @@
+"""Commands that compute structures with a potential and write structures: `predict`, `md`, `relax`."""

@@ -1,0 +1,55 @@
+"""`potentials predict`: energies, forces and stresses of structures."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import track
+
+from potentials.cli.terminal import console
+from potentials.cli.terminal.structure_units import StructureUnit, in_angstrom
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="Model file (*.potential), or builtin:ethanol.")],
+    structure: Annotated[
+        str, typer.Argument(help="Structures: a file ASE reads, a glob, FILE@SLICE such as a.xyz@:10, or builtin:NAME.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write (extxyz).")] = Path("predicted.extxyz"),
+    batch_size: Annotated[int, typer.Option(help="Structures computed at once.")] = 8,
+    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    length_unit: StructureUnit = None,
+) -> None:
+    """Energies, forces and, for periodic cells, stresses of STRUCTURE by MODEL, in eV and A.
+
+    Labels that the structures came with are kept as reference_energy, reference_forces and reference_stress.
+    """
+    from potentials.data.frames import read_frames
+    from potentials.data.structure_output import check_structure_output, write_structures
+    from potentials.evaluation.predict import predict as predictions
+    from potentials.potential.devices import choose_device
+    from potentials.potential.model_file import load
+
+    frames = read_frames(structure)
+    check_structure_output(output, frames, model)
+    potential = load(model, device=choose_device(device))
+    frames = [
+        replace(frame, atoms=in_angstrom(frame.atoms, length_unit, potential.metadata, told=number > 0))
+        for number, frame in enumerate(frames)
+    ]
+    began = time.perf_counter()
+    predicted = predictions(potential, frames, batch_size)
+    number = write_structures(
+        output, track(predicted, "predicting", total=len(frames), console=console.messages, transient=True)
+    )
+    seconds = time.perf_counter() - began
+    rows = [
+        ("structures", f"{number}, {sum(len(frame.atoms) for frame in frames)} atoms"),
+        ("time", f"{console.duration(seconds)}, {console.duration(seconds / number)} a structure"),
+        ("predictions", console.path(output)),
+    ]
+    console.output.print(console.key_values(rows))

@@ -1,0 +1,1 @@
+"""What commands have in common: printing, options, ending, groups, and what is expected of the terminal around them."""

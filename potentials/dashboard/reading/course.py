@@ -1,0 +1,94 @@
+"""What the end of a file of figures says: the latest figures, the best ones, and how fast it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import BinaryIO
+
+from potentials.dashboard.reading.tails import Row, last_best_row, last_number, last_rows, number
+
+_HARDWARE = ("frames_per_s", "cpu_percent", "memory_MB", "gpu_memory_MB")
+_TAIL = 16 * 1024
+_BEST = {
+    "forces": "forces_rmse_meV_per_A",
+    "energy": "energy_per_atom_rmse_meV",
+    "stress": "stress_rmse_meV_per_A3",
+    "forces_mae": "forces_mae_meV_per_A",
+    "energy_mae": "energy_per_atom_mae_meV",
+    "stress_mae": "stress_mae_meV_per_A3",
+    "loss": "validation_loss",
+    "epoch": "epoch",
+    "time": "time_s",
+}
+
+
+@dataclass(frozen=True)
+class Course:
+    """The end of `steps.csv` or `metrics.csv`; what is not there is `None`."""
+
+    step: float | None = None
+    epoch: float | None = None
+    time: float | None = None
+    """Seconds of training."""
+    learning_rate: float | None = None
+    epochs_per_second: float | None = None
+    """Over the last rows."""
+    row_seconds: float | None = None
+    """The longest time between two of the last rows."""
+    hardware: dict[str, float | None] = field(default_factory=dict)
+    """Of `steps.csv`: frames a second, processor (%), memory and that of the GPU (MB), each the last that was noted."""
+    best: dict[str, float | None] = field(default_factory=dict)
+    """Of `metrics.csv`: errors (meV, A), loss, epoch and time of the best validation so far."""
+    best_is_last: bool = False
+    """Whether `best` is the latest validation, as the best is too far from the end of the file."""
+
+
+def read_steps(file: BinaryIO) -> Course:
+    """The end of `steps.csv`."""
+    rows = last_rows(file, _TAIL)
+    hardware = {name: last_number(rows, name) for name in _HARDWARE}
+    return _course(rows, hardware=hardware)
+
+
+def read_metrics(file: BinaryIO) -> Course:
+    """The end of `metrics.csv`."""
+    rows = last_rows(file, _TAIL)
+    marked = last_best_row(file)
+    best = marked or (rows[-1] if rows else None)
+    figures = {name: number(best, column) for name, column in _BEST.items()} if best else {}
+    return _course(rows, best=figures, best_is_last=marked is None and best is not None)
+
+
+def _course(
+    rows: Sequence[Row],
+    hardware: dict[str, float | None] | None = None,
+    best: dict[str, float | None] | None = None,
+    best_is_last: bool = False,
+) -> Course:
+    last = rows[-1] if rows else None
+    return Course(
+        step=number(last, "step"),
+        epoch=number(last, "epoch"),
+        time=number(last, "time_s"),
+        learning_rate=number(last, "learning_rate"),
+        epochs_per_second=_epochs_per_second(rows),
+        row_seconds=_row_seconds(rows[-10:]),
+        hardware=hardware or {},
+        best=best or {},
+        best_is_last=best_is_last,
+    )
+
+
+def _epochs_per_second(rows: Sequence[Row]) -> float | None:
+    points = [(number(row, "epoch"), number(row, "time_s")) for row in (*rows[:1], *rows[-1:])]
+    (first, begun), (last, ended) = points if len(points) == 2 else ((None, None), (None, None))
+    if first is None or last is None or begun is None or ended is None or last <= first or ended <= begun:
+        return None
+    return (last - first) / (ended - begun)
+
+
+def _row_seconds(rows: Sequence[Row]) -> float | None:
+    times = [time for row in rows if (time := number(row, "time_s")) is not None]
+    return max((after - before for before, after in pairwise(times)), default=None)

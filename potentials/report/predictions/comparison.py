@@ -1,0 +1,167 @@
+"""Labels and predictions of one property side by side, and what can be said of their differences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase import units
+from numpy.typing import NDArray
+
+from potentials.report.predictions.evaluated import EvaluatedPart
+
+Array = NDArray[np.float64]
+COMPONENTS = ("x", "y", "z")
+STRESS_COMPONENTS = ("xx", "xy", "xz", "yx", "yy", "yz", "zx", "zy", "zz")
+
+
+@dataclass(frozen=True)
+class Property:
+    """What is compared, and in which units it is shown."""
+
+    name: str
+    unit: str
+    """Of labels and predictions."""
+    error_unit: str
+    error_factor: float
+    """Errors are shown in `error_unit` after multiplication by this."""
+
+
+ENERGY = Property("energy per atom", "eV/atom", "meV/atom", 1e3)
+FORCES = Property("force components", "eV/A", "meV/A", 1e3)
+STRESS = Property("stress components", "GPa", "GPa", 1.0)
+PROPERTIES = (ENERGY, FORCES, STRESS)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Numbers that have a label, with the predictions."""
+
+    of: Property
+    label: Array
+    """[n]"""
+    prediction: Array
+    """[n]; may hold numbers that are not finite."""
+    frame: NDArray[np.int64]
+    """[n], the place of the frame among those of the part."""
+    atom: NDArray[np.int64]
+    """[n], the number of the atom in its frame; -1 for what belongs to the frame."""
+    component: NDArray[np.int64]
+    """[n], number among `COMPONENTS` or `STRESS_COMPONENTS`; -1 for energies."""
+
+    @property
+    def residual(self) -> Array:
+        """[n], prediction - label."""
+        return self.prediction - self.label
+
+    def names(self, part: EvaluatedPart, places: NDArray[np.int64]) -> list[str]:
+        """What each of some numbers is: file and frame, atom, component."""
+        return [self._name(part, int(place)) for place in places]
+
+    def _name(self, part: EvaluatedPart, place: int) -> str:
+        frame = part.frames[self.frame[place]].frame
+        name = f"{short_file(frame.file)}, frame {frame.index}"
+        if self.atom[place] >= 0:
+            symbol = frame.atoms.symbols[int(self.atom[place])]
+            return f"{name}, atom {self.atom[place]} ({symbol}), {COMPONENTS[self.component[place]]}"
+        if self.component[place] >= 0:
+            return f"{name}, {STRESS_COMPONENTS[self.component[place]]}"
+        return name
+
+
+@dataclass(frozen=True)
+class Errors:
+    """How far predictions are from labels; in the property's `unit`."""
+
+    count: int
+    """Numbers compared."""
+    not_finite: int
+    """Predictions that are none, and are left out of the rest."""
+    mae: float
+    rmse: float
+    largest: float
+    """Absolute error."""
+    largest_place: int
+    """Of it, in the comparison."""
+    label_spread: float
+    """Root mean square deviation of the labels from their mean."""
+    label_size: float
+    """Root mean square of the labels."""
+
+    @property
+    def r2(self) -> float:
+        """1 - sum of squared errors / sum of squared deviations of the labels from their mean; NaN if these are 0."""
+        return 1 - (self.rmse / self.label_spread) ** 2 if self.label_spread > 0 else float("nan")
+
+    @property
+    def relative(self) -> float:
+        """RMSE relative to the root mean square of the labels; NaN if that is 0."""
+        return self.rmse / self.label_size if self.label_size > 0 else float("nan")
+
+
+def compare(part: EvaluatedPart, which: Property) -> Comparison | None:
+    """The numbers of a part that have a label; `None` if there are none.
+
+    Energies are those above the isolated atoms', per atom: what is left has the size of bonds.
+    """
+    columns = {ENERGY: _energies, FORCES: _forces, STRESS: _stresses}[which](part)
+    label, prediction, frame, atom, component = columns
+    known = np.isfinite(label)
+    if not known.any():
+        return None
+    return Comparison(which, label[known], prediction[known], frame[known], atom[known], component[known])
+
+
+def errors(comparison: Comparison) -> Errors | None:
+    """Statistics over the predictions that are finite; `None` if none is."""
+    finite = np.flatnonzero(np.isfinite(comparison.prediction))
+    if not len(finite):
+        return None
+    residual, label = comparison.residual[finite], comparison.label[finite]
+    worst = int(np.argmax(np.abs(residual)))
+    return Errors(
+        count=len(comparison.label),
+        not_finite=len(comparison.label) - len(finite),
+        mae=float(np.abs(residual).mean()),
+        rmse=float(np.sqrt(np.square(residual).mean())),
+        largest=float(np.abs(residual[worst])),
+        largest_place=int(finite[worst]),
+        label_spread=float(label.std()),
+        label_size=float(np.sqrt(np.square(label).mean())),
+    )
+
+
+def short_file(file: str) -> str:
+    """A file's name without its folders; `builtin:NAME` as it is."""
+    return file if file.startswith("builtin:") else file.replace("\\", "/").rpartition("/")[2]
+
+
+Columns = tuple[Array, Array, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+
+
+def _energies(part: EvaluatedPart) -> Columns:
+    parity = part.evaluation.parity
+    alone = isolated_energies(part)
+    label, prediction = ((energy - alone) / parity.atoms for energy in parity.energy)
+    frame = np.arange(len(part.frames))
+    nothing = np.full(len(frame), -1)
+    return label, prediction, frame, nothing, nothing
+
+
+def _forces(part: EvaluatedPart) -> Columns:
+    label, prediction = (forces.reshape(-1) for forces in part.evaluation.parity.forces)
+    frame_of_atom = part.frame_of_atom
+    number = np.arange(len(frame_of_atom)) - part.starts[frame_of_atom]
+    return label, prediction, np.repeat(frame_of_atom, 3), np.repeat(number, 3), np.tile(np.arange(3), len(number))
+
+
+def _stresses(part: EvaluatedPart) -> Columns:
+    label, prediction = (stress.reshape(-1) / units.GPa for stress in part.evaluation.parity.stress)
+    frames, components = len(part.frames), len(STRESS_COMPONENTS)
+    frame = np.repeat(np.arange(frames), components)
+    return label, prediction, frame, np.full(len(frame), -1), np.tile(np.arange(components), frames)
+
+
+def isolated_energies(part: EvaluatedPart) -> Array:
+    """[frames], the energy of each frame's atoms alone, eV."""
+    return np.add.reduceat(part.reference_energies[part.evaluation.parity.species], part.starts[:-1])

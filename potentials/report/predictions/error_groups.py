@@ -1,0 +1,146 @@
+"""How errors of forces depend on the element, the size of the force, and the distance from the training frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_numbers
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from potentials.data.audit.fingerprints import NEAR, fingerprint
+from potentials.report.predictions.comparison import Array
+from potentials.report.predictions.evaluated import EvaluatedPart
+
+SHARES = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 1)
+"""Of the atoms, ordered by the size of the force on them: where the bins begin and end."""
+_FEWEST = 5
+"""Atoms in a bin."""
+_CALIBRATED = 8
+"""Frames whose atoms are moved to find what a distance means."""
+
+
+@dataclass(frozen=True)
+class ForceBin:
+    """Atoms with forces of about the same size."""
+
+    count: int
+    force: float
+    """Mean length of the labels, eV/A."""
+    error: float
+    """Mean length of prediction - label, eV/A."""
+    error_90: float
+    """Nine of ten errors are smaller, eV/A."""
+
+    @property
+    def relative(self) -> float:
+        """Mean error relative to the mean force."""
+        return self.error / self.force if self.force > 0 else float("nan")
+
+
+def force_bins(part: EvaluatedPart) -> list[ForceBin]:
+    """Errors of the forces by the size of the label, in bins of equally many atoms, the largest percent apart."""
+    label, prediction = part.evaluation.parity.forces
+    known = np.isfinite(label).all(axis=1) & np.isfinite(prediction).all(axis=1)
+    size = np.linalg.norm(label[known], axis=1)
+    error = np.linalg.norm(prediction[known] - label[known], axis=1)
+    order = np.argsort(size, kind="stable")
+    bins = []
+    for members in np.split(order, [round(share * len(order)) for share in SHARES[1:-1]]):
+        if len(members) >= _FEWEST:
+            of_bin = error[members]
+            bins.append(
+                ForceBin(
+                    len(members), float(size[members].mean()), float(of_bin.mean()), float(np.quantile(of_bin, 0.9))
+                )
+            )
+    return bins
+
+
+@dataclass(frozen=True)
+class ElementError:
+    """Errors of the force components on the atoms of an element."""
+
+    symbol: str
+    atoms: int
+    mae: float
+    """eV/A."""
+    rmse: float
+    size: float
+    """Root mean square of the labels, eV/A."""
+
+
+def element_errors(part: EvaluatedPart) -> list[ElementError]:
+    """Errors of the forces on the atoms of each element that has labels."""
+    label, prediction = part.evaluation.parity.forces
+    known = np.isfinite(label).all(axis=1) & np.isfinite(prediction).all(axis=1)
+    found = []
+    for number, symbol in enumerate(part.elements):
+        of_element = known & (part.evaluation.parity.species == number)
+        if of_element.any():
+            error = prediction[of_element] - label[of_element]
+            rmse, size = (float(np.sqrt(np.square(values).mean())) for values in (error, label[of_element]))
+            found.append(ElementError(symbol, int(of_element.sum()), float(np.abs(error).mean()), rmse, size))
+    return found
+
+
+def frame_force_errors(part: EvaluatedPart) -> Array:
+    """[frames], the RMSE of each frame's force components, eV/A; NaN where it has no forces."""
+    label, prediction = part.evaluation.parity.forces
+    square = np.square(prediction - label)
+    known = np.isfinite(label)
+    frame = part.frame_of_atom
+    sums, counts = np.zeros(len(part.frames)), np.zeros(len(part.frames))
+    np.add.at(sums, frame, np.where(known, square, 0.0).sum(axis=1))
+    np.add.at(counts, frame, known.sum(axis=1))
+    with np.errstate(invalid="ignore"):
+        return np.where(counts > 0, np.sqrt(sums / np.maximum(counts, 1)), np.nan)
+
+
+def frame_energy_errors(part: EvaluatedPart) -> Array:
+    """[frames], prediction - label of the energy, eV/atom; NaN where there is no label."""
+    label, prediction = part.evaluation.parity.energy
+    return (prediction - label) / part.evaluation.parity.atoms
+
+
+class NearestTraining:
+    """Distances of structures from the nearest training frame, by their fingerprints.
+
+    Fingerprints (`data/audit/fingerprints.py`) say how many neighbours of each element the atoms have at each distance.
+    The unit of the distance is an A of random displacement: 0.05 A means that a structure differs from the nearest
+    training frame as much as one does whose coordinates are moved by 0.05 A, if differences grow as they do for small
+    displacements.
+
+    Args:
+        train: structures that were trained on.
+        elements: symbols that the potential knows.
+        seed: of the displacements.
+    """
+
+    def __init__(self, train: Sequence[Atoms], elements: Sequence[str], seed: int) -> None:
+        self._elements = np.sort([atomic_numbers[symbol] for symbol in elements])
+        self._prints = self._fingerprints(train)
+        self._per_angstrom = self._calibrated(train, seed)
+
+    def distances(self, structures: Sequence[Atoms]) -> Array:
+        """[structures], A; NaN where fingerprints say nothing, as of atoms without neighbours."""
+        if self._per_angstrom <= 0:
+            return np.full(len(structures), np.nan)
+        return cdist(self._fingerprints(structures), self._prints).min(axis=1) / self._per_angstrom
+
+    def _fingerprints(self, structures: Sequence[Atoms]) -> NDArray[np.float64]:
+        return np.array([fingerprint(atoms, self._elements) for atoms in structures])
+
+    def _calibrated(self, train: Sequence[Atoms], seed: int) -> float:
+        """The median difference that a displacement by `NEAR` makes, divided by it."""
+        random = np.random.default_rng(seed)
+        differences = []
+        for place in np.linspace(0, len(train) - 1, min(_CALIBRATED, len(train))).astype(int):
+            moved = train[place].copy()
+            moved.positions = moved.positions + random.normal(scale=NEAR, size=moved.positions.shape)
+            difference = fingerprint(moved, self._elements) - self._prints[place]
+            differences.append(float(np.linalg.norm(difference)))
+        return float(np.median(differences)) / NEAR

@@ -1,0 +1,283 @@
+"""Section of the report: on which atoms and frames the errors are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from ase.units import GPa
+from plotly.graph_objects import Figure
+from scipy.stats import spearmanr
+
+from potentials.evaluation.metrics import Error
+from potentials.pages import Html, Mark, Paragraph, Part, Plot, Row, Section, Table
+from potentials.report.charts import lowest_shown, make_logarithmic, part_colours, short
+from potentials.report.judging import mark, number
+from potentials.report.predictions.comparison import short_file
+from potentials.report.predictions.error_groups import (
+    ForceBin,
+    NearestTraining,
+    element_errors,
+    force_bins,
+    frame_energy_errors,
+    frame_force_errors,
+)
+from potentials.report.predictions.evaluated import TRAIN, EvaluatedPart, atom_counts, sampled_places
+from potentials.report.sections.parity import why_nothing
+from potentials.report.subject import Subject
+
+TITLE = "Where the errors are"
+GOOD = (
+    "errors on unseen frames are at most twice those on training frames (five times is bad: overfitting); no element, "
+    "group or size of force stands out; relative errors of large forces are a few percent; errors hardly grow with the "
+    "distance from the training frames."
+)
+_OVERFITTED, _BADLY_OVERFITTED = 2.0, 5.0
+_MOST_GROUPS_DRAWN = 25
+_TRAIN_ATOMS, _OTHER_ATOMS = 30_000, 12_000
+"""Of the frames whose fingerprints are made."""
+_ERROR_DECADES = 2.5
+"""That the plot of errors against distances spans at most; smaller ones are at its lower end."""
+_NO_FORCE = 1e-3
+"""Of the largest."""
+_FEWEST_FRAMES = 3
+"""For a rank correlation."""
+
+
+def section(subject: Subject) -> Section:
+    """Tables and plots of errors by part, element, group, force and distance."""
+    parts = subject.evaluated.parts
+    if not parts:
+        return Section(TITLE, GOOD, missing=why_nothing(subject))
+    shown: list[Part] = [_by_part(parts)]
+    shown += _headed("By element", _by_element(parts))
+    shown += _headed("By group", _by_group(parts))
+    shown += _headed("By the size of the force", _by_force(parts))
+    shown += _headed("By the distance from the training frames", _by_distance(subject))
+    return Section(TITLE, GOOD, shown)
+
+
+def _headed(title: str, parts: Sequence[Part]) -> list[Part]:
+    return [Html(f"<h3>{title}</h3>"), *parts]
+
+
+def _by_part(parts: Sequence[EvaluatedPart]) -> Table:
+    train = next((part for part in parts if part.name == TRAIN), None)
+    rows = []
+    for part in parts:
+        energy, forces, stress = _property_cells(part.evaluation.errors.errors)
+        rows.append([part.name, part.count, energy, forces, stress, _against_training(part, train)])
+    caption = (
+        "RMSE. Against training: RMSE of the forces (without forces: of the energies) divided by that of the training "
+        "frames."
+    )
+    return Table(["part", "frames", *_HEADS, "against training"], rows, caption)
+
+
+_HEADS = ("energy (meV/atom)", "forces (meV/A)", "stress (GPa)")
+_GPA = 1 / GPa
+"""In one eV/A^3."""
+
+
+def _property_cells(errors: object) -> tuple[str, str, str]:
+    found: tuple[Error | None, ...] = tuple(getattr(errors, name) for name in ("energy_per_atom", "forces", "stress"))
+    energy, forces, stress = (
+        "-" if error is None else number(factor * error.rmse)
+        for error, factor in zip(found, (1e3, 1e3, _GPA), strict=True)
+    )
+    return energy, forces, stress
+
+
+def _against_training(part: EvaluatedPart, train: EvaluatedPart | None) -> str | Mark:
+    if train is None or part is train:
+        return "-"
+    for name in ("forces", "energy_per_atom"):
+        here, there = (getattr(one.evaluation.errors.errors, name) for one in (part, train))
+        if here is not None and there is not None and there.rmse > 0:
+            ratio = here.rmse / there.rmse
+            return mark(ratio, _OVERFITTED, _BADLY_OVERFITTED, f"{ratio:.2f} times")
+    return "-"
+
+
+def _by_element(parts: Sequence[EvaluatedPart]) -> list[Part]:
+    found = {part.name: element_errors(part) for part in parts}
+    rows = [
+        [
+            error.symbol,
+            name,
+            f"{error.atoms:,}",
+            number(1e3 * error.mae),
+            number(1e3 * error.rmse),
+            f"{100 * error.rmse / error.size:.1f} %" if error.size > 0 else "-",
+        ]
+        for name, errors in found.items()
+        for error in errors
+    ]
+    if not rows:
+        return [Paragraph("No frame has forces.")]
+    order = {symbol: place for place, symbol in enumerate(parts[0].elements)}
+    rows.sort(key=lambda row: order[row[0]])
+    heads = ["element", "part", "atoms", "force MAE (meV/A)", "RMSE (meV/A)", "RMSE / RMS force"]
+    return [Table(heads, rows, "Errors of the force components on the atoms of each element.", text_columns=(1,))]
+
+
+def _by_group(parts: Sequence[EvaluatedPart]) -> list[Part]:
+    names = sorted({name for part in parts for name in part.evaluation.errors.groups})
+    if len(names) < 2:
+        return [
+            Paragraph(
+                "All frames are in one group. Where frames carry an entry such as config_type, data.group_key of the "
+                "configuration (--group-key of the command) names it."
+            )
+        ]
+    rows = []
+    for name in names:
+        for part in parts:
+            if name in part.evaluation.errors.groups:
+                count = sum(frame.group == name for frame in part.frames)
+                rows.append([name, part.name, str(count), *_property_cells(part.evaluation.errors.groups[name])])
+    table = Table(
+        ["group", "part", "frames", *_HEADS],
+        rows,
+        "RMSE on the frames of each group.",
+        filterable=len(rows) > 12,
+        text_columns=(1,),
+    )
+    plot = _group_plot(names, parts)
+    return [table] if plot is None else [plot, table]
+
+
+def _group_plot(names: Sequence[str], parts: Sequence[EvaluatedPart]) -> Plot | None:
+    figure = Figure()
+    colours = part_colours([part.name for part in parts])
+    for part in parts:
+        groups = part.evaluation.errors.groups
+        values = {name: groups[name].forces for name in names if name in groups}
+        known = {name: 1e3 * error.rmse for name, error in values.items() if error is not None}
+        if known:
+            figure.add_scatter(
+                x=list(known.values()),
+                y=list(known),
+                mode="markers",
+                marker={"size": 9, "color": colours[part.name]},
+                name=part.name,
+                hovertemplate="%{y}: %{x:.4g} meV/A<extra>%{fullData.name}</extra>",
+            )
+    if not figure.data or len(names) > _MOST_GROUPS_DRAWN:
+        return None
+    figure.update_layout(xaxis_title="force RMSE (meV/A)", xaxis_rangemode="tozero", showlegend=True)
+    figure.update_yaxes(
+        type="category", range=[len(names) - 0.5, -0.5], categoryarray=list(names), categoryorder="array"
+    )
+    return Plot(figure, "", 120 + 26 * len(names), "force error of each group")
+
+
+def _by_force(parts: Sequence[EvaluatedPart]) -> list[Part]:
+    bins = {part.name: found for part in parts if len(found := _with_force(force_bins(part))) > 1}
+    if not bins:
+        return [Paragraph("There are too few forces for this.")]
+    absolute, relative = Figure(), Figure()
+    colours = part_colours([part.name for part in parts])
+    for name, found in bins.items():
+        curve = {
+            "x": [one.force for one in found],
+            "mode": "lines+markers",
+            "line_color": colours[name],
+            "name": name,
+            "text": [f"{one.count:,} atoms; 9 of 10 errors below {number(1e3 * one.error_90)} meV/A" for one in found],
+        }
+        absolute.add_scatter(
+            y=[1e3 * one.error for one in found],
+            **curve,
+            hovertemplate="%{y:.4g} meV/A where forces are %{x:.3g} eV/A<br>%{text}<extra>%{fullData.name}</extra>",
+        )
+        relative.add_scatter(
+            y=[100 * one.relative for one in found],
+            **curve,
+            hovertemplate="%{y:.3g} % where forces are %{x:.3g} eV/A<br>%{text}<extra>%{fullData.name}</extra>",
+        )
+    for figure, title in ((absolute, "mean error (meV/A)"), (relative, "mean error / force (%)")):
+        figure.update_layout(xaxis_title="force on the atom (eV/A)", yaxis_title=title, showlegend=True)
+        make_logarithmic(figure, "xy")
+    caption = (
+        "Length of the error vector. Each point stands for a tenth of the atoms, ordered by the force on them; the "
+        "last one for the hundredth with the largest forces."
+    )
+    relative_caption = "The same relative to the force: large for small forces in any potential."
+    left = Plot(absolute, caption, 360, "force error against force")
+    return [Row([left, Plot(relative, relative_caption, 360, "relative force error against force")])]
+
+
+def _with_force(bins: Sequence[ForceBin]) -> list[ForceBin]:
+    """Without those of atoms where symmetry, or the minimum, leaves no force."""
+    return [one for one in bins if one.force > _NO_FORCE * bins[-1].force]
+
+
+def _by_distance(subject: Subject) -> list[Part]:
+    train = subject.parts.get(TRAIN)
+    if not train:
+        return [Paragraph("The training frames are not at hand, so that distances from them are not known.")]
+    others = subject.evaluated.unseen
+    if not others:
+        return [Paragraph("There are no frames besides the training frames.")]
+    elements = set(subject.potential.elements)
+    chosen = [train[int(place)].frame.atoms for place in _sample(train, _TRAIN_ATOMS, subject.seed)]
+    chosen = [atoms for atoms in chosen if elements.issuperset(atoms.get_chemical_symbols())]
+    nearest = NearestTraining(chosen, subject.potential.elements, subject.seed)
+    found = {part.name: _distances_and_errors(part, nearest, subject.seed) for part in others}
+    if not any(len(distance) for distance, *_ in found.values()):
+        return [Paragraph("These frames have neither forces nor energies, or their atoms have no neighbours.")]
+    colours = part_colours([part.name for part in subject.evaluated.parts])
+    return [_distance_plot(found, colours, len(chosen), len(train))]
+
+
+Found = tuple[np.ndarray, np.ndarray, list[str], str]
+"""Distances (A), errors, names of the frames, and the unit of the errors."""
+
+
+def _distances_and_errors(part: EvaluatedPart, nearest: NearestTraining, seed: int) -> Found:
+    places = _sample(part.frames, _OTHER_ATOMS, seed)
+    error, unit = 1e3 * frame_force_errors(part), "force RMSE of the frame (meV/A)"
+    if not np.isfinite(error).any():
+        error, unit = 1e3 * np.abs(frame_energy_errors(part)), "energy error of the frame (meV/atom)"
+    distance = nearest.distances([part.frames[int(place)].frame.atoms for place in places])
+    known = np.isfinite(distance) & np.isfinite(error[places])
+    frames = [part.frames[int(place)].frame for place in places[known]]
+    names = [f"{short_file(frame.file)}, frame {frame.index}" for frame in frames]
+    return distance[known], error[places[known]], names, unit
+
+
+def _distance_plot(found: Mapping[str, Found], colours: Mapping[str, str], looked_at: int, trained_on: int) -> Plot:
+    figure = Figure()
+    said = []
+    lowest = lowest_shown(np.concatenate([error for _, error, *_ in found.values()]), _ERROR_DECADES)
+    for name, (distance, error, names, _) in found.items():
+        figure.add_scatter(
+            x=short(distance),
+            y=short(np.maximum(error, lowest)),
+            mode="markers",
+            marker={"size": 6, "color": colours[name], "opacity": 0.7},
+            name=name,
+            text=[f"{frame}: error {number(size)}" for frame, size in zip(names, error, strict=True)],
+            hovertemplate="%{text}, distance %{x:.3g} A<extra>%{fullData.name}</extra>",
+        )
+        if len(distance) >= _FEWEST_FRAMES and len(np.unique(error)) > 1 and len(np.unique(distance)) > 1:
+            said.append(f"{name} {float(spearmanr(distance, error).statistic):.2f}")
+    units = list(dict.fromkeys(unit for *_, unit in found.values()))
+    figure.update_layout(xaxis_title="distance from the training frames (A)", yaxis_title=" / ".join(units))
+    figure.update_layout(showlegend=True)
+    make_logarithmic(figure)
+    caption = (
+        "Each point is a frame. The distance is that of fingerprints, which say how many neighbours of each element "
+        "atoms have at each distance up to 5 A; 0.05 A means: as different as a training frame becomes when all its "
+        "coordinates are moved at random by 0.05 A (reckoned from small displacements)."
+    )
+    if looked_at < trained_on:
+        caption += f" Of {trained_on:,} training frames {looked_at:,} random ones are looked at."
+    if said:
+        caption += f" Rank correlation of error and distance (1: errors grow with it, 0: unrelated): {', '.join(said)}."
+    return Plot(figure, caption, 400, "error of frames against their distance from the nearest training frame")
+
+
+def _sample(frames: Sequence, most_atoms: int, seed: int) -> np.ndarray:
+    return sampled_places(atom_counts(frames), seed, most_atoms)

@@ -1,0 +1,214 @@
+"""Section of the report: predictions against labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from plotly.graph_objects import Figure
+
+from potentials.pages import Gallery, Html, Mark, Paragraph, Part, Plot, Row, Section, Table, palette
+from potentials.report.charts import make_logarithmic, part_colours, short
+from potentials.report.judging import number
+from potentials.report.predictions.comparison import (
+    ENERGY,
+    FORCES,
+    PROPERTIES,
+    STRESS,
+    Comparison,
+    Errors,
+    Property,
+    compare,
+    errors,
+)
+from potentials.report.predictions.evaluated import TRAIN, EvaluatedPart
+from potentials.report.predictions.thinning import density, thinned_points
+from potentials.report.subject import Subject
+
+TITLE = "Predictions against labels"
+GOOD_SHARE, BAD_SHARE = 0.1, 0.3
+"""RMSE relative to the spread of the labels."""
+SMALL = {ENERGY: 1e-3, FORCES: 1e-2, STRESS: 0.1}
+"""Errors that are good whatever the spread of the labels: as large as those of careful reference calculations."""
+GOOD = (
+    "on frames that were not trained on, the RMSE is at most 10 % of the spread of the labels (R2 of 0.99), or below "
+    "1 meV/atom, 10 meV/A or 0.1 GPa; beyond 30 % (R2 of 0.91) is bad. Points lie on the diagonal, and errors are "
+    "spread evenly around zero, without a second heap."
+)
+MOST_POINTS = 2000
+"""Of one plot."""
+_MOST_BINS = 80
+_SHOWN = 99.5
+"""Percent of the errors that the histogram spans; the rest is in its outermost bins."""
+
+
+def section(subject: Subject) -> Section:
+    """Plots and a table for energies, forces and stresses of each part."""
+    evaluated = subject.evaluated
+    if not evaluated.parts:
+        return Section(TITLE, GOOD, missing=why_nothing(subject))
+    parts: list[Part] = [Paragraph(f"Note: {text}.") for text in (*subject.remarks, *evaluated.remarks)]
+    parts.append(_table(evaluated.parts))
+    colours = part_colours([part.name for part in evaluated.parts])
+    for which in PROPERTIES:
+        found = {
+            part.name: (part, compared) for part in evaluated.parts if (compared := compare(part, which)) is not None
+        }
+        parts.append(Html(f"<h3>{which.name[0].upper()}{which.name[1:]}</h3>"))
+        if found:
+            parts.append(_plots(which, found, colours, subject.seed))
+        else:
+            parts.append(Paragraph(_no_labels(which, evaluated.parts)))
+    return Section(TITLE, GOOD, parts)
+
+
+def why_nothing(subject: Subject) -> str:
+    """Why there is nothing to compare with."""
+    if not subject.parts:
+        return f"{subject.no_data[0].upper()}{subject.no_data[1:]}."
+    return "; ".join(subject.evaluated.remarks) + "."
+
+
+def _no_labels(which: Property, parts: Sequence[EvaluatedPart]) -> str:
+    what = {ENERGY: "energy", FORCES: "forces", STRESS: "stress"}[which]
+    told = f"No frame of {', '.join(part.name for part in parts)} has a label of the {what}."
+    if which is STRESS and not any(frame.frame.atoms.pbc.all() for part in parts for frame in part.frames):
+        return f"{told} Only structures that are periodic in three directions have a stress."
+    return told
+
+
+def _place(name: str) -> tuple[bool, bool]:
+    """Orders parts: what was not trained on comes first, for it is what the reader came for."""
+    return name == TRAIN, name == "validation"
+
+
+def _plots(
+    which: Property, found: dict[str, tuple[EvaluatedPart, Comparison]], colours: Mapping[str, str], seed: int
+) -> Row:
+    order = sorted(found, key=_place)
+    plots = {name: _parity_plot(*found[name], seed) for name in order}
+    compared = {name: found[name][1] for name in order}
+    scales = {
+        "errors": _histogram(which, compared, colours, logarithmic=False),
+        "logarithmic": _histogram(which, compared, colours, logarithmic=True),
+    }
+    return Row([Gallery(plots), Gallery(scales)])
+
+
+def _parity_plot(part: EvaluatedPart, compared: Comparison, seed: int) -> Plot:
+    finite = np.flatnonzero(np.isfinite(compared.prediction))
+    shown = finite[thinned_points(compared.label[finite], compared.residual[finite], MOST_POINTS, seed)]
+    which = compared.of
+    figure = Figure()
+    if len(shown):
+        crowd = density(compared.label[finite], compared.prediction[finite])[np.searchsorted(finite, shown)]
+        order = np.argsort(crowd, kind="stable")  # the dense on top
+        shown, crowd = shown[order], crowd[order]
+        low, high = (float(pick([compared.label[shown], compared.prediction[shown]])) for pick in (np.min, np.max))
+        margin = 0.04 * (high - low) or 0.5
+        ends = [low - margin, high + margin]
+        figure.add_scatter(
+            x=ends, y=ends, mode="lines", line={"color": palette.MUTED, "width": 1, "dash": "dash"}, hoverinfo="skip"
+        )
+        figure.add_scatter(
+            x=short(compared.label[shown]),
+            y=short(compared.prediction[shown]),
+            mode="markers",
+            marker={"size": 5, "color": np.log10(crowd).astype(np.float32), "colorscale": palette.DENSITY},
+            text=compared.names(part, shown),
+            hovertemplate=f"%{{text}}<br>label %{{x:.5g}} {which.unit}<br>predicted %{{y:.5g}}<extra></extra>",
+        )
+        figure.update_layout(xaxis_range=ends, yaxis_range=ends)
+    zero = " - isolated atoms" if which is ENERGY else ""
+    figure.update_layout(
+        showlegend=False, xaxis_title=f"label{zero} ({which.unit})", yaxis_title=f"prediction{zero} ({which.unit})"
+    )
+    return Plot(
+        figure, _points_shown(part, compared, len(shown)), 400, f"{part.name}: {which.name}, prediction against label"
+    )
+
+
+def _points_shown(part: EvaluatedPart, compared: Comparison, shown: int) -> str:
+    count = len(compared.label)
+    text = f"{part.name}, {part.count} frames"
+    if part.is_sample:
+        text += " (a random sample)"
+    if shown < count:
+        return (
+            f"{text}. Of {count:,} points {shown:,} are drawn: the {MOST_POINTS // 2:,} with the largest errors, and a "
+            "random choice of the others. The darker (in the dark: the brighter), the more of all points are there."
+        )
+    return f"{text}; {count:,} points. The darker (in the dark: the brighter), the more points are there."
+
+
+def _histogram(which: Property, found: dict[str, Comparison], colours: Mapping[str, str], *, logarithmic: bool) -> Plot:
+    residuals = {name: which.error_factor * compared.residual for name, compared in found.items()}
+    residuals = {name: values[np.isfinite(values)] for name, values in residuals.items()}
+    spans = [float(np.percentile(np.abs(values), _SHOWN)) for values in residuals.values() if len(values)]
+    span = 1.15 * max(spans, default=0.0) or 1.0
+    most = max((len(values) for values in residuals.values()), default=0)
+    edges = np.linspace(-span, span, min(_MOST_BINS, 9 + round(most**0.5)) + 1)
+    figure = Figure()
+    for name, values in residuals.items():
+        counts, _ = np.histogram(np.clip(values, -span, span), edges)
+        figure.add_scatter(
+            x=short((edges[1:] + edges[:-1]) / 2),
+            y=short(np.where(counts > 0, 100 * counts / max(1, len(values)), np.nan if logarithmic else 0.0)),
+            mode="lines",
+            line={"shape": "hvh", "color": colours[name], "width": 1.5},
+            name=name,
+            hovertemplate="%{x:.3g}: %{y:.3g} %<extra>%{fullData.name}</extra>",
+        )
+    figure.add_vline(x=0, line_color=palette.MUTED, line_width=1)
+    figure.update_layout(
+        xaxis_title=f"prediction - label ({which.error_unit})", yaxis_title="share of the errors (%)", showlegend=True
+    )
+    if logarithmic:
+        make_logarithmic(figure)
+    caption = f"Errors of all points; what lies beyond {number(span, 2)} {which.error_unit} is in the outermost bins."
+    return Plot(figure, caption, 400, f"histogram of the errors of {which.name}")
+
+
+def _table(parts: Sequence[EvaluatedPart]) -> Table:
+    rows: list[list[str | Mark]] = []
+    for which in PROPERTIES:
+        for part in sorted(parts, key=lambda part: _place(part.name)):
+            compared = compare(part, which)
+            if compared is not None:
+                rows.append([f"{part.name}: {which.name}", part.count, *_cells(part, compared)])
+    return Table(
+        ["part", "frames", "numbers", "MAE", "RMSE", "unit", "RMSE / spread", "R2", "largest error", "where"],
+        rows,
+        "Spread: standard deviation of the labels. R2: share of their variance that the predictions explain. Forces "
+        "and stresses are compared component by component, energies per atom. The training part is not judged.",
+        text_columns=(9,),
+    )
+
+
+def _cells(part: EvaluatedPart, compared: Comparison) -> list[str | Mark]:
+    found = errors(compared)
+    which = compared.of
+    count = f"{len(compared.label):,}"
+    if found is None:
+        return [count, "-", "-", which.error_unit, Mark("bad", "no prediction is finite"), "-", "-", "-"]
+    mae, rmse, largest = (number(which.error_factor * value) for value in (found.mae, found.rmse, found.largest))
+    where = compared.names(part, np.array([found.largest_place]))[0]
+    return [count, mae, rmse, which.error_unit, _judgement(part, which, found), _r2(found), largest, where]
+
+
+def _r2(found: Errors) -> str:
+    return "-" if np.isnan(found.r2) else f"{found.r2:.4f}"
+
+
+def _judgement(part: EvaluatedPart, which: Property, found: Errors) -> Mark:
+    share = found.rmse / found.label_spread if found.label_spread > 0 else None
+    text = "all labels equal" if share is None else f"{100 * share:.1f} %"
+    if found.not_finite:
+        return Mark("bad", f"{found.not_finite:,} predictions are not finite")
+    if part.name == TRAIN:
+        return Mark("none", text)
+    if found.rmse <= SMALL[which] or (share is not None and share <= GOOD_SHARE):
+        return Mark("good", text)
+    if share is None:
+        return Mark("none", text)
+    return Mark("bad" if share > BAD_SHARE else "look", text)

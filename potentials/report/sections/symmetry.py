@@ -1,0 +1,118 @@
+"""Section of the report: symmetries that should be kept, and forces and stress that should be derivatives."""
+
+from __future__ import annotations
+
+import math
+
+from ase import Atoms
+
+from potentials.pages import Mark, Paragraph, Section, Table
+from potentials.physics.symmetry_errors import DerivativeErrors, SymmetryErrors, derivative_errors, symmetry_errors
+from potentials.potential.clusters import rattled_cluster
+from potentials.report.judging import mark, number
+from potentials.report.structures.calculators import in_float64
+from potentials.report.structures.choice import bare, kinds
+from potentials.report.subject import Subject
+
+TITLE = "Symmetries and derivatives"
+GOOD = (
+    "all of them rounding: below 1e-4 eV/A in single precision, below 1e-8 in double; forces and stress equal the "
+    "differences of the energy to 1e-5."
+)
+_ROUNDING, _BROKEN = 1e-4, 1e-2
+"""eV/atom, eV/A, in the potential's own precision."""
+_DERIVATIVE, _NO_DERIVATIVE = 1e-5, 1e-3
+"""eV/A, eV/A^3, in double precision."""
+_MOST_KINDS, _OF_KIND, _MOST_ATOMS = 3, 2, 200
+
+
+def section(subject: Subject) -> Section:
+    """A table of errors in the potential's own precision and in double precision."""
+    structures, what = _structures(subject)
+    exact = in_float64(subject.potential)
+    own, double = symmetry_errors(subject.potential, structures), symmetry_errors(exact, structures)
+    derivatives = derivative_errors(exact, structures, subject.seed)
+    precision = subject.potential.precision
+    rows = [*_symmetry_rows(subject, own, double), *_derivative_rows(derivatives)]
+    stresses = ""
+    if math.isfinite(derivatives.stress_size):
+        stresses = f", stresses up to {number(derivatives.stress_size)} eV/A^3"
+    table = Table(
+        ["what should be zero", "unit", f"{precision}, its own", "float64", "judgement"],
+        rows,
+        "Rotations and reflections: root mean square over twelve at random; the others: the largest. Differences of "
+        f"the energy: {derivatives.components} components of forces whose largest is {number(derivatives.force_size)} "
+        f"eV/A{stresses}.",
+        text_columns=(1,),
+    )
+    return Section(TITLE, GOOD, [Paragraph(f"Measured on {what}."), table, *_remarks(subject, own)])
+
+
+def _structures(subject: Subject) -> tuple[list[Atoms], str]:
+    """Some of each of the most frequent kinds, or without data a cluster made for the purpose."""
+    chosen = []
+    for kind in kinds(subject)[:_MOST_KINDS]:
+        fitting = [frame for frame in kind.frames if len(frame.frame.atoms) <= _MOST_ATOMS]
+        chosen += [bare(frame.frame.atoms) for frame in fitting[:: max(1, len(fitting) // _OF_KIND)][:_OF_KIND]]
+    if chosen:
+        formulas = sorted({str(atoms.symbols) for atoms in chosen})
+        return chosen, f"{len(chosen)} frames of the data ({', '.join(formulas)})"
+    cluster = rattled_cluster(subject.potential.elements, 1.0)
+    return [cluster], "a cluster of 27 atoms made for the purpose, as there are no fitting data"
+
+
+def _symmetry_rows(subject: Subject, own: SymmetryErrors, double: SymmetryErrors) -> list[list[str | Mark]]:
+    quantities = [
+        ("rotations, reflections: energy", "eV/atom", own.rotations.energy_per_atom, double.rotations.energy_per_atom),
+        ("rotations, reflections: forces", "eV/A", own.rotations.forces, double.rotations.forces),
+        ("translation: energy", "eV/atom", own.translation_energy, double.translation_energy),
+        ("translation: forces", "eV/A", own.translation_forces, double.translation_forces),
+        ("permutation: energy", "eV/atom", own.permutation_energy, double.permutation_energy),
+        ("permutation: forces", "eV/A", own.permutation_forces, double.permutation_forces),
+        ("sum of all forces", "eV/A", own.net_force, double.net_force),
+        ("torque (without periodic directions)", "eV", own.net_torque, double.net_torque),
+    ]
+    rows: list[list[str | Mark]] = []
+    exact = subject.potential.config.exactly_symmetric
+    for name, unit, of_own, of_double in quantities:
+        if math.isnan(of_own):
+            rows.append([name, unit, "-", "-", Mark("none", "does not apply")])
+            continue
+        by_design = not exact and (name.startswith("rotations") or name.startswith("torque"))
+        judged = Mark("look", "approximate by design") if by_design else _judged(of_own, _ROUNDING, _BROKEN)
+        rows.append([name, unit, number(of_own, 2), number(of_double, 2), judged])
+    return rows
+
+
+def _derivative_rows(errors: DerivativeErrors) -> list[list[str | Mark]]:
+    rows: list[list[str | Mark]] = [
+        [
+            "forces less differences of the energy",
+            "eV/A",
+            "-",
+            number(errors.forces, 2),
+            _judged(errors.forces, _DERIVATIVE, _NO_DERIVATIVE),
+        ]
+    ]
+    name, unit = "stress less differences of the energy", "eV/A^3"
+    if math.isnan(errors.stress):
+        return [*rows, [name, unit, "-", "-", Mark("none", "no frame with three periodic directions")]]
+    return [*rows, [name, unit, "-", number(errors.stress, 2), _judged(errors.stress, _DERIVATIVE, _NO_DERIVATIVE)]]
+
+
+def _judged(value: float, good: float, bad: float) -> Mark:
+    kind = mark(value, good, bad).kind
+    return Mark(kind, {"good": "kept", "look": "more than rounding", "bad": "broken"}[kind])
+
+
+def _remarks(subject: Subject, own: SymmetryErrors) -> list[Paragraph]:
+    if subject.potential.config.exactly_symmetric:
+        return []
+    share = own.rotations.forces / own.rotations.force_size if own.rotations.force_size else math.nan
+    return [
+        Paragraph(
+            f"The family {subject.potential.config.name} is symmetric only as far as its grid of orientations goes: "
+            f"forces turn with the structure up to {share:.2%} of their size. This should be well below the error of "
+            "the forces on test data."
+        )
+    ]

@@ -1,0 +1,169 @@
+"""Section of the report: the frames that the potential gets most wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from ase.geometry import get_distances
+
+from potentials.pages import Arrows, Paragraph, Part, Section, StructureFrame, StructureView, Table, palette
+from potentials.report.judging import number
+from potentials.report.predictions.comparison import Array, short_file
+from potentials.report.predictions.error_groups import frame_energy_errors, frame_force_errors
+from potentials.report.predictions.evaluated import EvaluatedPart
+from potentials.report.sections.parity import why_nothing
+from potentials.report.subject import Subject
+
+TITLE = "The worst frames"
+GOOD = (
+    "the worst frames are of the same kind as the others and not much worse; what stands out has a reason (a bond "
+    "about to break, the edge of the training data) rather than a wrong label: look at these before you trust or "
+    "discard them."
+)
+SHOWN = 10
+_MOST_ATOMS = 300
+"""That are drawn; of larger frames those around the worst atom are."""
+_LONGEST, _USUAL = 3.0, 1.6
+"""A; of the arrow of the largest force, and of one that nine of ten do not reach; whichever makes them smaller."""
+
+
+@dataclass(frozen=True)
+class Worst:
+    """A frame, by the size of its error."""
+
+    part: EvaluatedPart
+    place: int
+    """Among the frames of the part."""
+    force_error: float
+    """RMSE of the force components, eV/A; NaN without forces."""
+    energy_error: float
+    """eV/atom, prediction - label; NaN without energy."""
+
+
+def worst_frames(parts: Sequence[EvaluatedPart], count: int = SHOWN) -> list[Worst]:
+    """The frames with the largest force errors of all parts; where no frame has forces, the largest energy errors."""
+    found = []
+    for part in parts:
+        forces, energies = frame_force_errors(part), frame_energy_errors(part)
+        found += [
+            Worst(part, place, float(force), float(energy))
+            for place, (force, energy) in enumerate(zip(forces, energies, strict=True))
+        ]
+    with_forces = any(not np.isnan(one.force_error) for one in found)
+
+    def size(one: Worst) -> float:
+        return one.force_error if with_forces else abs(one.energy_error)
+
+    known = [one for one in found if not np.isnan(size(one))]
+    return sorted(known, key=size, reverse=True)[:count]
+
+
+def section(subject: Subject) -> Section:
+    """The structures with arrows, and a table."""
+    parts = subject.evaluated.parts
+    if not parts:
+        return Section(TITLE, GOOD, missing=why_nothing(subject))
+    worst = worst_frames(parts)
+    if not worst:
+        reason = "No frame has forces or an energy, by which the worst could be found."
+        return Section(TITLE, GOOD, missing=reason)
+    has_forces = any(not np.isnan(one.force_error) for one in worst)
+    ordered = "the largest force errors" if has_forces else "the largest energy errors, as there are no forces"
+    shown: list[Part] = [
+        Paragraph(f"Of all parts, the {len(worst)} frames with {ordered}; the worst first."),
+        StructureView([_view(number, one) for number, one in enumerate(worst, 1)], _legend(has_forces), 460),
+        _table(worst),
+    ]
+    return Section(TITLE, GOOD, shown)
+
+
+def _legend(has_forces: bool) -> str:
+    turn = (
+        "Drag to turn, scroll to zoom; point at an atom for its forces."
+        if has_forces
+        else "Drag to turn, scroll to zoom."
+    )
+    return f"{turn} Where only one arrow of two is seen, they agree." if has_forces else turn
+
+
+def _view(number_shown: int, worst: Worst) -> StructureFrame:
+    frame = worst.part.frames[worst.place].frame
+    atoms_slice = slice(worst.part.starts[worst.place], worst.part.starts[worst.place + 1])
+    label, prediction = (forces[atoms_slice] for forces in worst.part.evaluation.parity.forces)
+    atoms = Atoms(frame.atoms.numbers, frame.atoms.positions, cell=frame.atoms.cell, pbc=frame.atoms.pbc)
+    caption = f"{_name(worst)}: {_errors(worst)}."
+    known = np.asarray(np.isfinite(label).all(axis=1) & np.isfinite(prediction).all(axis=1))
+    error = np.where(known, np.linalg.norm(np.where(known[:, None], prediction - label, 0.0), axis=1), 0.0)
+    if len(atoms) > _MOST_ATOMS:
+        kept = around(atoms, int(error.argmax()), _MOST_ATOMS)
+        caption += f" Of {len(atoms)} atoms the {_MOST_ATOMS} nearest to the worst one are drawn."
+        atoms, label, prediction, known, error = atoms[kept], label[kept], prediction[kept], known[kept], error[kept]
+    if not known.any():
+        return StructureFrame(str(number_shown), atoms, (), caption)
+    label, prediction = (np.where(known[:, None], forces, 0.0) for forces in (label, prediction))
+    sizes = np.concatenate([np.linalg.norm(forces, axis=1) for forces in (label, prediction)])
+    longest = float(sizes.max())
+    scale = min(_LONGEST / longest, _USUAL / float(np.quantile(sizes, 0.9) or longest)) if longest > 0 else 1.0
+    caption += f" The longest arrow is a force of {number(longest)} eV/A."
+    arrows = [
+        Arrows("reference force", label, palette.REFERENCE, scale),
+        Arrows("predicted force", prediction, palette.PREDICTION, scale),
+    ]
+    return StructureFrame(str(number_shown), atoms, arrows, caption, _notes(label, prediction, error, known))
+
+
+def around(atoms: Atoms, centre: int, count: int) -> np.ndarray:
+    """Numbers, ascending, of the `count` atoms nearest to one of them, itself included, across periodic boundaries."""
+    _, distances = get_distances(atoms.positions[centre], atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    return np.sort(np.argsort(distances[0], kind="stable")[:count])
+
+
+def _notes(label: Array, prediction: Array, error: Array, known: np.ndarray) -> list[str]:
+    def vector(values: Array) -> str:
+        return " ".join(f"{value:.3f}" for value in values)
+
+    def note(atom: int) -> str:
+        if not known[atom]:
+            return "no reference force"
+        forces = f"reference {vector(label[atom])}, predicted {vector(prediction[atom])} eV/A"
+        return f"{forces}, error {number(1e3 * error[atom])} meV/A"
+
+    return [note(atom) for atom in range(len(error))]
+
+
+def _name(worst: Worst) -> str:
+    frame = worst.part.frames[worst.place]
+    group = f", group {frame.group}" if len(worst.part.evaluation.errors.groups) > 1 else ""
+    return f"{short_file(frame.frame.file)}, frame {frame.frame.index} ({worst.part.name}{group})"
+
+
+def _errors(worst: Worst) -> str:
+    said = []
+    if not np.isnan(worst.force_error):
+        said.append(f"force RMSE {number(1e3 * worst.force_error)} meV/A")
+    if not np.isnan(worst.energy_error):
+        said.append(f"energy {1e3 * worst.energy_error:+.3g} meV/atom")
+    return ", ".join(said)
+
+
+def _table(worst: Sequence[Worst]) -> Table:
+    rows = []
+    for place, one in enumerate(worst, 1):
+        frame = one.part.frames[one.place]
+        rows.append(
+            [
+                str(place),
+                frame.frame.file,
+                str(frame.frame.index),
+                one.part.name,
+                frame.group,
+                frame.frame.atoms.get_chemical_formula(),
+                "-" if np.isnan(one.force_error) else number(1e3 * one.force_error),
+                "-" if np.isnan(one.energy_error) else f"{1e3 * one.energy_error:+.3g}",
+            ]
+        )
+    heads = ["", "file", "frame", "part", "group", "formula", "force RMSE (meV/A)", "energy error (meV/atom)"]
+    return Table(heads, rows, "Frames are counted from 0.", text_columns=(1, 3, 4, 5))

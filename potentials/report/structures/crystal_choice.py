@@ -1,0 +1,72 @@
+"""The crystals of the data, relaxed with the potential: where equations of state, elasticity and phonons start from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+
+from potentials.errors import DataError, SimulationError
+from potentials.physics.crystals import relaxed_crystal
+from potentials.physics.primitive_cell import primitive_cell
+from potentials.report.structures.choice import Kind, kinds
+from potentials.report.subject import Subject
+from potentials.setup.speed import seconds_per_call
+
+MOST_CRYSTALS = 2
+_CALLS = 300
+"""Evaluations that relaxation and strains of a crystal of low symmetry take."""
+_SMALL = 16
+"""Atoms of a cell that is computed in any case."""
+
+
+@dataclass(frozen=True, eq=False)
+class Crystal:
+    """One crystal of the data."""
+
+    kind: Kind
+    start: Atoms
+    """The calmest frame of its kind."""
+    relaxed: Atoms
+    """Its primitive cell, relaxed."""
+
+
+def crystals(subject: Subject, calculator: Calculator) -> tuple[list[Crystal], list[str]]:
+    """At most two substances that are periodic in three directions, and why others are none."""
+    found: list[Crystal] = []
+    reasons: list[str] = []
+    for kind in kinds(subject):
+        if not all(kind.pbc) or len(found) == MOST_CRYSTALS:
+            continue
+        start = kind.calmest
+        try:
+            _check_cost(calculator, start, subject.budget)
+            found.append(Crystal(kind, start, relaxed_crystal(calculator, start)))
+        except (SimulationError, DataError) as error:
+            reasons.append(f"{kind.formula}: {error}")
+    return found, reasons
+
+
+def why_none(subject: Subject, reasons: list[str]) -> str:
+    """The reason in a sentence or two, and what to do."""
+    if reasons:
+        return f"No crystal was found among the data. {'; '.join(reasons)}. {_ADVICE}"
+    if not subject.parts:
+        return f"There is no structure to start from: {subject.no_data}."
+    return f"The data hold no structure that is periodic in three directions, so there is no crystal. {_ADVICE}"
+
+
+_ADVICE = "Where the potential is meant for a crystal, name a file with one: potentials report MODEL crystal.xyz."
+
+
+def _check_cost(calculator: Calculator, start: Atoms, budget: float) -> None:
+    atoms = primitive_cell(start)
+    if len(atoms) <= _SMALL:
+        return
+    expected = _CALLS * seconds_per_call(calculator, atoms)
+    if expected > budget:
+        raise SimulationError(
+            f"a cell of {len(atoms)} atoms without smaller one would take about {expected:.0f} s, {budget:.0f} s are "
+            "allowed; name a file with a smaller cell"
+        )

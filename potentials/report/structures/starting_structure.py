@@ -1,0 +1,28 @@
+"""The structure that simulations of a report start from."""
+
+from __future__ import annotations
+
+from ase import Atoms
+
+from potentials.report.structures.choice import enlarged, kinds
+from potentials.report.subject import Subject
+
+_HEIGHT = 8.0
+"""A, of periodic cells."""
+_MOST_ATOMS = 128
+
+
+def starting_structure(subject: Subject) -> tuple[Atoms | None, str]:
+    """The calmest frame of the most frequent substance, small periodic cells repeated; or None, and why.
+
+    Cells are repeated until they are 8 A high or have 128 atoms.
+    """
+    found = kinds(subject)
+    if found:
+        return enlarged(found[0].calmest, _HEIGHT, _MOST_ATOMS), ""
+    if any(len(part) for part in subject.parts.values()):
+        return None, (
+            "The frames at hand are lone atoms, or have elements that the potential does not know: there is nothing "
+            "to simulate. Name a file with structures: potentials report MODEL structures.xyz."
+        )
+    return None, f"There is no structure to start from: {subject.no_data or 'the data hold no frames'}."

@@ -1,0 +1,181 @@
+"""Stopping a run from outside (Ctrl-C, a batch system's signal, the end of `max_time`), and when to save meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from types import FrameType
+from typing import Any, cast
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+
+from potentials.exit_codes import ENDING_SIGNALS
+from potentials.interrupts import remembered, winning_interrupts
+from potentials.training.lifecycle.signal_watch import watching
+from potentials.training.module import TrainingModule
+
+_CTRL_C = b"\ninterrupted: saving after this step; once more to stop at once\n"
+_PREEMPTED = b"\na signal asks for the end: saving after this step\n"
+
+
+class Interruption(BaseException):
+    """A signal came while there was nothing to finish first.
+
+    Like `KeyboardInterrupt`, and unlike an error, nothing that a library may handle.
+    """
+
+
+class StopRequests(Callback):
+    """Ends training after the present step when a signal asks for it or its time is over.
+
+    The first Ctrl-C (SIGINT), SIGTERM or SIGUSR1 (as batch systems send them before they kill) asks for that; a second
+    Ctrl-C kills the process, while batch systems may send theirs as often as they like. A step within an epoch is
+    followed by a checkpoint. An interruption leaves nothing else behind that an uninterrupted run would not have made:
+    it validates only where there is no model yet, so that the first one is there to be looked at.
+
+    Args:
+        max_time: training time of the run, summed over its continuations.
+        checkpoint_interval: the longest time between two checkpoints; `None` for those at the ends of epochs only.
+    """
+
+    def __init__(self, max_time: timedelta | None, checkpoint_interval: timedelta | None = None) -> None:
+        self.max_time = max_time
+        self.checkpoint_interval = checkpoint_interval
+        self.signal: signal.Signals | None = None
+        """What asked for the end."""
+        self.time_is_over = False
+        self.checkpoint_is_due = False
+        """After this step."""
+        self._interrupted_anywhere = False
+        self._training = False
+        self._earlier = 0.0
+        self._start: float | None = None
+        self._saved = 0.0
+        self._owner = os.getpid()
+        self._answered = threading.Event()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal asked for the end."""
+        return self.signal is not None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of training so far, those before the run was continued included."""
+        return self._earlier + (0.0 if self._start is None else time.monotonic() - self._start)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Answer signals in here: while Lightning is at work as above, else with `Interruption`."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        handlers = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
+        self._take_over()
+        try:
+            with winning_interrupts(), watching(ENDING_SIGNALS, self._answered, lambda: self._training):
+                yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """From here on signals wait for a step: workers are about to be forked, where an exception would be lost."""
+        self._training = True
+
+    def fit_is_over(self) -> None:
+        """Lightning has ended its workers and is done: from here on there is nothing to finish first."""
+        self._training = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock, and take the signals back from Lightning, which would end within an epoch without a word."""
+        self._start = self._saved = time.monotonic()
+        if signal.getsignal(signal.SIGINT) == self._on_signal:
+            self._take_over()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop if asked to; a checkpoint comes first."""
+        waited = time.monotonic() - self._saved
+        due = self.checkpoint_interval is not None and waited > self.checkpoint_interval.total_seconds()
+        due = self._agree(trainer, due)
+        within_epoch = not trainer.is_last_batch
+        self.checkpoint_is_due = within_epoch and (due or self._stopping)
+        if not self._stopping:
+            return
+        trainer.should_stop = True
+        if not self._interrupted_anywhere:
+            # Whatever `validate_every` says: there may be no other chance to keep these weights.
+            trainer.check_val_every_n_epoch = 1
+        elif within_epoch:
+            # Where this is not the first validation, the number of epochs between two never comes.
+            first = cast(TrainingModule, pl_module).best is None
+            trainer.check_val_every_n_epoch = 1 if first else sys.maxsize
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop if asked to during validation, before another epoch begins."""
+        if not trainer.should_stop:
+            self._agree(trainer, False)
+            trainer.should_stop = self._stopping
+
+    def saved(self) -> None:
+        """A checkpoint was written."""
+        self._saved = time.monotonic()
+        self.checkpoint_is_due = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """The time used so far."""
+        return {"elapsed": self.elapsed}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Count on from there."""
+        self._earlier = state_dict["elapsed"]
+
+    @property
+    def _stopping(self) -> bool:
+        return self._interrupted_anywhere or self.time_is_over
+
+    def _agree(self, trainer: Trainer, due: bool) -> bool:
+        """Let all processes know what any of them was told, and whether any finds a checkpoint due."""
+        self.time_is_over = self.max_time is not None and self.elapsed > self.max_time.total_seconds()
+        self._interrupted_anywhere = self.interrupted
+        if trainer.world_size == 1:
+            return due
+        # The signal may be set while this is running; what is decided here goes by what all processes were told.
+        mine = [float(self.signal or 0), float(self.time_is_over), float(due)]
+        told = torch.tensor(mine, device=trainer.strategy.root_device)
+        number, over, due_anywhere = torch.as_tensor(trainer.strategy.reduce(told, reduce_op="max")).tolist()
+        self._interrupted_anywhere = number > 0
+        if self._interrupted_anywhere:
+            self.signal = signal.Signals(int(number))
+        self.time_is_over = over > 0
+        return due_anywhere > 0
+
+    def _take_over(self) -> None:
+        for number in ENDING_SIGNALS:
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._owner:
+            return  # A worker process that loads batches; this one will end it.
+        self._answered.set()
+        again = self.signal == signal.SIGINT and number == signal.SIGINT
+        if self.signal is None or number != signal.SIGINT:
+            self.signal = signal.Signals(number)
+        if again:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        elif not self._training:
+            raise remembered(Interruption(self.signal.name))
+        else:
+            # Not by way of Python's streams: the main program may be within one of them, and they are not reentrant.
+            os.write(2, _CTRL_C if number == signal.SIGINT else _PREEMPTED)
