@@ -34,7 +34,7 @@ TRAINING = "training"
 
 @dataclass(frozen=True)
 class AuditedData:
-    """Labelled frames by part, the training frames first, and what is known beside them."""
+    """Labeled frames by part, the training frames first, and what is known beside them."""
 
     parts: Mapping[str, Frames]
     isolated: list[LabelledFrame]

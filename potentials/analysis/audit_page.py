@@ -15,7 +15,7 @@ from potentials.analysis.audit import Audit
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.labels import LabelledFrame
 
-_COLOURS = {"error": "#b3261e", "warning": "#a15c00", "note": "#555555"}
+_COLORS = {"error": "#b3261e", "warning": "#a15c00", "note": "#555555"}
 _SHOWN_FRAMES = 400
 
 _STYLE = """
@@ -29,7 +29,7 @@ details { font-size: 13px; }
 
 def audit_page(audit: Audit) -> str:
     """A page that needs nothing but itself."""
-    counts = ", ".join(f"{audit.count(name)} {name}s" for name in _COLOURS)
+    counts = ", ".join(f"{audit.count(name)} {name}s" for name in _COLORS)
     facts = "".join(f"<p><b>{html.escape(part)}</b>: {html.escape(text)}</p>" for part, text in audit.facts.items())
     findings = "".join(_finding(finding) for finding in audit.findings) or "<p>Nothing was found.</p>"
     pictures = "".join(
@@ -52,7 +52,7 @@ def audit_page(audit: Audit) -> str:
 
 
 def _finding(finding: AuditFinding) -> str:
-    colour = _COLOURS[finding.severity]
+    color = _COLORS[finding.severity]
     frames = ""
     if finding.frames:
         by_file: dict[str, list[str]] = {}
@@ -65,7 +65,7 @@ def _finding(finding: AuditFinding) -> str:
         )
         frames = f"<details><summary>{len(finding.frames)} frames</summary>{lists}</details>"
     return (
-        f'<div class="finding" style="border-color: {colour}"><p><span class="check" style="color: {colour}">'
+        f'<div class="finding" style="border-color: {color}"><p><span class="check" style="color: {color}">'
         f"{finding.severity} {html.escape(finding.check)}</span></p><p><b>{html.escape(finding.what)}.</b></p>"
         f"<p>{html.escape(_sentence(finding.why))}</p><p>{html.escape(_sentence(finding.remedy))}</p>{frames}</div>"
     )

@@ -149,7 +149,7 @@ def _judged(probe: Probe) -> NDArray[np.int64]:
 
 
 def _centred(probe: Probe, labelled: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Energies as labelled and as the forces say, without their medians in each class."""
+    """Energies as labeled and as the forces say, without their medians in each class."""
     energies = np.array([frame.energy for frame in probe.frames])
     predicted = probe.energies_by_forces.copy()
     for members in _classes(probe).values():

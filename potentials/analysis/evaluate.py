@@ -1,4 +1,4 @@
-"""Errors of a potential on labelled structures: tables, and labels and predictions side by side."""
+"""Errors of a potential on labeled structures: tables, and labels and predictions side by side."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _OF_TRAINING = ("energy", "forces", "stress", "virial", "length_unit", "group_ke
 def evaluate(
     potential: Potential, frames: Sequence[LabelledFrame], *, batch_size: int = 16, part: str = "test"
 ) -> Evaluation:
-    """Errors of a potential on labelled frames, over all, per element and per configuration group.
+    """Errors of a potential on labeled frames, over all, per element and per configuration group.
 
     Forces and stresses are computed where there are labels; missing labels do not count.
 

@@ -43,7 +43,7 @@ def primitive_cell(atoms: Atoms, tolerance: float = 0.05) -> Atoms:
 
 
 def num_distinct_sites(atoms: Atoms, tolerance: float = 0.05) -> int:
-    """How many environments differ: elements, or distances of the 30 nearest neighbours by more than this (A)."""
+    """How many environments differ: elements, or distances of the 30 nearest neighbors by more than this (A)."""
     environments = [
         (number, distances)
         for number, distances in zip(atoms.numbers, _nearest_distances(atoms, _SITE_NEIGHBORS), strict=True)

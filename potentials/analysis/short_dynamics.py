@@ -23,7 +23,7 @@ def dynamics(calculator: Calculator, atoms: Atoms, settings: MDSettings) -> Iter
     """Move `atoms`, in place, from velocities drawn with the seed; yields the number of each step, from 0.
 
     Raises:
-        SimulationError: energy or forces are not finite, or atoms are where no neighbours can be searched.
+        SimulationError: energy or forces are not finite, or atoms are where no neighbors can be searched.
     """
     rng = np.random.default_rng(settings.seed)
     draw_velocities(atoms, settings.temperature, rng)

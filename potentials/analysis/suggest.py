@@ -88,7 +88,7 @@ def _header(data: Sequence[str], found: Survey) -> list[str]:
         f"{found.num_frames} frames of {atoms}",
         f"elements {', '.join(found.elements)}",
         _periodicity(found),
-        f"{found.neighbors:.0f} neighbours within {SURVEY_CUTOFF:g} A",
+        f"{found.neighbors:.0f} neighbors within {SURVEY_CUTOFF:g} A",
     ]
     if found.forces:
         facts.append(f"forces {found.forces[0].rms:.3g} (RMS of a component)")
@@ -202,7 +202,7 @@ def _model_settings(family: str, found: Survey) -> list[_Setting]:
             _Setting("channels", str(channels), f"for {found.num_frames} frames; more is slower and wants more data"),
             _Setting("feature_degree", "1", "0 is faster and less accurate, 2 slower"),
             _Setting("edge_degree", "3"),
-            _Setting("correlation", "3", "atoms in a product besides the centre; 3 makes four-body terms"),
+            _Setting("correlation", "3", "atoms in a product besides the center; 3 makes four-body terms"),
             _Setting("layers", "2", f"an atom sees {2 * cutoff:g} A far"),
         ]
     elif family == "nequip":
@@ -226,7 +226,7 @@ def _repulsion(found: Survey) -> list[_Setting]:
 
 
 def _cutoff(found: Survey) -> tuple[float, str]:
-    seen = f"{found.neighbors:.0f} neighbours within {SURVEY_CUTOFF:g} A on average"
+    seen = f"{found.neighbors:.0f} neighbors within {SURVEY_CUTOFF:g} A on average"
     if found.neighbors > 80:
         return 4.5, f"A; {seen}, which is many"
     if found.periodic and found.neighbors < 20:

@@ -151,7 +151,7 @@ class DataConfig(StrictConfig):
     sizes. Batches are packed until they are nearly full; a frame with more atoms is an error."""
     max_edges_per_batch: PositiveInteger | None = None
     """The same for edges, ordered pairs of atoms within the cutoff, which memory and time go by. Of 20 atoms with 50
-    neighbours each there are 1000."""
+    neighbors each there are 1000."""
     evaluation_batch_size: PositiveInteger | None = None
     """Frames per batch in validation and test; when absent, four times what a training batch may hold."""
     loading: Literal["auto", "memory", "lazy"] = "auto"

@@ -20,7 +20,7 @@ class RadialConfig(StrictConfig):
     size: Width = 8
     """Number of radial functions."""
     trainable: bool = False
-    """Whether the frequencies (Bessel) or centres (Gaussian) are learned."""
+    """Whether the frequencies (Bessel) or centers (Gaussian) are learned."""
     envelope: Literal["polynomial", "cosine", "smooth"] = "polynomial"
     """What ends the functions at the cutoff: with two continuous derivatives, with one, or with all."""
     envelope_power: EnvelopePower = 5
@@ -70,11 +70,11 @@ class FamilyConfig(StrictConfig):
     name: str
     """Which family: the name of its file in `potentials.models`."""
     cutoff: float = Field(default=5.0, gt=0.5, le=20.0)
-    """Radius of the neighbourhood in A. Stated here and nowhere else."""
+    """Radius of the neighborhood in A. Stated here and nowhere else."""
     elements: Literal["auto"] | Elements = "auto"
     """Chemical symbols the model knows; `auto` takes those of the training frames."""
     average_neighbors: Literal["auto"] | PositiveNumber = "auto"
-    """Mean number of neighbours, by which messages are normalised; `auto` measures the training frames."""
+    """Mean number of neighbors, by which messages are normalized; `auto` measures the training frames."""
     scale: Literal["auto"] | PositiveNumber | dict[ElementSymbol, PositiveNumber] = "auto"
     """Factor on the node energies in eV, one number or one per element.
     `auto` is the RMS force of the training frames."""

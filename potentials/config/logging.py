@@ -35,7 +35,7 @@ class LoggingConfig(StrictConfig):
     """What is written while training."""
 
     every_steps: PositiveInteger = 50
-    """Optimiser steps from one row of `steps.csv` to the next."""
+    """Optimizer steps from one row of `steps.csv` to the next."""
     wandb: WandbConfig | None = None
     tensorboard: bool = False
     """Write the folder `tensorboard` of the run, which `tensorboard --logdir runs` shows."""

@@ -1,4 +1,4 @@
-"""The `loss` section: which errors are minimised, and with which weights."""
+"""The `loss` section: which errors are minimized, and with which weights."""
 
 from __future__ import annotations
 

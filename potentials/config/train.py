@@ -1,4 +1,4 @@
-"""The `train` section: optimiser, schedule, averaging, length of the run, devices and precision."""
+"""The `train` section: optimizer, schedule, averaging, length of the run, devices and precision."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class AveragingConfig(StrictConfig):
     """Exponential moving average of the weights, used for validation, the best model and the exported file."""
 
     decay: Annotated[float, Field(gt=0, lt=1)] = 0.99
-    """Per optimiser step; early on min(decay, (1 + n) / (10 + n)) is used, so that the start is forgotten."""
+    """Per optimizer step; early on min(decay, (1 + n) / (10 + n)) is used, so that the start is forgotten."""
 
 
 class SecondStage(StrictConfig):

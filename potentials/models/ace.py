@@ -40,9 +40,9 @@ class ACERadialConfig(RadialConfig):
 
 
 class ACEConfig(FamilyConfig):
-    """Linear ACE: all invariant products of up to `correlation` neighbour densities, within a total degree.
+    """Linear ACE: all invariant products of up to `correlation` neighbor densities, within a total degree.
 
-    The energy is linear in its coefficients. They are fitted in closed form, by regularised least squares on energies,
+    The energy is linear in its coefficients. They are fitted in closed form, by regularized least squares on energies,
     forces and stress with the weights of `loss`; there are no epochs. It spans what MTP and SNAP span.
     """
 
@@ -214,12 +214,12 @@ class ACE(LinearModel):
             learned=False,
         )
         layout = Layout.natural(self.degree)
-        features = [NodeFeatures("A, densities of the neighbours", layout, lambda seen: seen.argument(self.products))]
+        features = [NodeFeatures("A, densities of the neighbors", layout, lambda seen: seen.argument(self.products))]
         counts = {Irrep(0, 1): self.products.counts}
         products = [ManyBodyProducts("invariant products", counts, {}, self.coefficients.numel())]
         remark = (
             "Linear ACE learns only the coefficients of its products: densities and radial functions are as they were "
-            "chosen. A channel is a species of neighbours and a radial function."
+            "chosen. A channel is a species of neighbors and a radial function."
         )
         return Anatomy(self.degree, features, [densities], self.edges.radial, channels, products, remark=remark)
 

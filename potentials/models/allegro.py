@@ -36,7 +36,7 @@ SCALAR = Irrep(0, 1)
 
 
 class AllegroConfig(FamilyConfig):
-    """Allegro: features of ordered pairs of neighbours, which see the neighbours of one atom and nothing beyond."""
+    """Allegro: features of ordered pairs of neighbors, which see the neighbors of one atom and nothing beyond."""
 
     name: Literal["allegro"]
     channels: Width = 32
@@ -58,7 +58,7 @@ class AllegroConfig(FamilyConfig):
 
 
 class Environment(nn.Module):
-    """sum_k w_ik Y(r_ik) / sqrt(average neighbours): the neighbours of an atom, weighed by their scalars."""
+    """sum_k w_ik Y(r_ik) / sqrt(average neighbors): the neighbors of an atom, weighed by their scalars."""
 
     def __init__(self, config: AllegroConfig) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Environment(nn.Module):
         return message_sum(self.table, ones, Y, weights, directed)
 
     def messages(self, name: str, edges: EdgeEmbedding) -> MessageRound:
-        """Where the neighbours' shares can be seen."""
+        """Where the neighbors' shares can be seen."""
         coupling = message_table(Layout([SCALAR]), self.degrees - 1, Layout.natural(self.degrees - 1))
 
         def weights(seen: Recording, topology: EdgeTopology) -> Tensor:
@@ -138,7 +138,7 @@ class Allegro(nn.Module):
         self.channels, self.cutoff = config.channels, config.cutoff
         radial = RadialBasis(config.radial, config.cutoff, config.elements, enveloped=False)
         self.envelope = radial.envelope
-        # Directions point from the atom whose energy it is to its neighbour.
+        # Directions point from the atom whose energy it is to its neighbor.
         self.edges = EdgeEmbedding(radial, config.degree, towards_sender=True)
         self.scale = float(config.average_neighbors) ** -0.5
         activation = ScaledActivation()

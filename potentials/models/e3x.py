@@ -108,7 +108,7 @@ class E3xConfig(FamilyConfig):
     activation: Literal["silu", "gelu", "mish"] = "silu"
     """Scalars pass it; every other block is multiplied by the gate, activation(x) / x, of the scalars."""
     attention_heads: int = Field(default=0, ge=0)
-    """0 for messages that are summed; otherwise neighbours are weighed by attention with so many heads."""
+    """0 for messages that are summed; otherwise neighbors are weighed by attention with so many heads."""
     radial: E3xRadialConfig = E3xRadialConfig()
 
     @model_validator(mode="after")
@@ -256,7 +256,7 @@ class E3x(nn.Module):
         functions = config.radial
         basis = MappedBasis(functions.basis, functions.mapping, functions.size, config.cutoff, functions.trainable)
         radial = RadialBasis(functions, config.cutoff, config.elements, basis=basis)
-        # E3x's directions point from the receiving atom to its neighbour.
+        # E3x's directions point from the receiving atom to its neighbor.
         self.edges = EdgeEmbedding(radial, config.degree, towards_sender=True)
         layouts = layer_layouts(config.layers, config.degree, config.pseudotensors, config.attention_heads > 0)
         self.layers = nn.ModuleList(
@@ -284,7 +284,7 @@ class E3x(nn.Module):
                 attends, weights, messages = True, messages.weights, messages.messages
             rounds.append(messages.seen(f"layer {number}", self.edges, self.channels, weights))
             features.append(NodeFeatures(f"x, features after layer {number}", layer.outputs, _result(layer)))
-        remark = "Neighbours are weighed by attention: the weights of a message depend on both atoms' features."
+        remark = "Neighbors are weighed by attention: the weights of a message depend on both atoms' features."
         special = remark if attends else ""
         return Anatomy(self.degree, features, rounds, self.edges.radial, self.channels, remark=special)
 

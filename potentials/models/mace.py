@@ -62,7 +62,7 @@ class MACEConfig(FamilyConfig):
     interaction: Literal["residual", "non-residual"] = "residual"
     """Form of the layers after the first."""
     normalization: Literal["average-neighbors", "density"] = "average-neighbors"
-    """Divide messages by the mean number of neighbours, or by a learned local density."""
+    """Divide messages by the mean number of neighbors, or by a learned local density."""
 
     @model_validator(mode="after")
     def _consistent(self) -> MACEConfig:
@@ -256,7 +256,7 @@ class MACE(nn.Module):
         for number, (interaction, product, readout) in enumerate(parts, start=1):
             rounds.append(interaction.messages(f"layer {number}", self.edges, channels))
             features += [
-                NodeFeatures(f"A, neighbours seen by layer {number}", atomic_basis, _first_argument(product)),
+                NodeFeatures(f"A, neighbors seen by layer {number}", atomic_basis, _first_argument(product)),
                 NodeFeatures(f"h, features after layer {number}", product.outputs, _first_argument(readout)),
             ]
         counted = [product.counted(f"layer {number}") for number, product in enumerate(products, start=1)]

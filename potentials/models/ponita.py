@@ -114,7 +114,7 @@ class KernelBasis(nn.Sequential):
 class ConvNextBlock(nn.Module):
     """x + MLP(LayerNorm(convolution of x)): over space at each orientation, then over the sphere at each atom.
 
-    The convolution over space takes in the atom itself, as a neighbour at no distance.
+    The convolution over space takes in the atom itself, as a neighbor at no distance.
     """
 
     def __init__(self, config: PonitaConfig, table: MessageTable) -> None:
@@ -217,7 +217,7 @@ class Ponita(nn.Module):
             features.append(NodeFeatures(f"x, features after layer {number}", layout, _result(block), self.grid))
         remark = (
             "PONITA's features are functions on a grid of orientations, shown as dots around the atoms; its kernels "
-            "depend on how a neighbour lies to an orientation, not on the distance alone."
+            "depend on how a neighbor lies to an orientation, not on the distance alone."
             if self.orientations
             else "Without orientations PONITA's features are scalars."
         )

@@ -35,7 +35,7 @@ class BesselBasis(nn.Module):
 
 
 class GaussianBasis(nn.Module):
-    """exp(-(r - mu_n)^2 / (2 s^2)), the centres mu_n evenly spaced from 0 to the cutoff, s their spacing."""
+    """exp(-(r - mu_n)^2 / (2 s^2)), the centers mu_n evenly spaced from 0 to the cutoff, s their spacing."""
 
     def __init__(self, size: int, cutoff: float, trainable: bool) -> None:
         super().__init__()

@@ -136,7 +136,7 @@ def _summary(crystal: Crystal, curve: EquationOfState, constants: ElasticConstan
         ["lowest eigenvalue of the stiffness, GPa", f"{constants.eigenvalues[0]:.1f}", "", _stability(constants)],
     ]
     return Table(
-        ["property", "value", "beside it", "judgement"],
+        ["property", "value", "beside it", "judgment"],
         rows,
         "Moduli of a polycrystal are Hill's means. Energies differ from the curve by up to "
         f"{number(1e3 * curve.deviation, 2)} meV/atom.",

@@ -133,7 +133,7 @@ def _table(curves: dict[str, DimerCurve], nearest: dict[str, float | None], data
                 "never" if shortest is None else f"{shortest:.3f}",
                 f"{depth:.2f} at {distance:.2f}" if depth < -1e-3 else "none",
                 number(float(curve.energies[0])),
-                _judgement(curve, shortest),
+                _judgment(curve, shortest),
             ]
         )
     return Table(
@@ -151,7 +151,7 @@ def _table(curves: dict[str, DimerCurve], nearest: dict[str, float | None], data
     )
 
 
-def _judgement(curve: DimerCurve, nearest: float | None) -> Mark:
+def _judgment(curve: DimerCurve, nearest: float | None) -> Mark:
     radii = sum(float(covalent_radii[atomic_numbers[symbol]]) for symbol in curve.elements)
     hole = curve.hole(1.5 * radii, 0.6 * radii) if nearest is None else curve.hole(nearest, 0.7 * nearest)
     if hole is None:

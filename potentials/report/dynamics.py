@@ -64,14 +64,14 @@ def _caption(start: Atoms, traces: list[EnergyTrace]) -> str:
 
 def _figure(traces: list[EnergyTrace]) -> Figure:
     figure = Figure()
-    for trace, colour in zip(reversed(traces), (palette.SERIES[1], palette.SERIES[0]), strict=True):
+    for trace, color in zip(reversed(traces), (palette.SERIES[1], palette.SERIES[0]), strict=True):
         thin = max(1, len(trace.times) // _POINTS)
         figure.add_scatter(
             x=trace.times[::thin].round(5),
             y=trace.energies[::thin].round(5),
             mode="lines",
             name=f"{trace.timestep:g} fs",
-            line={"color": colour, "width": 1.3},
+            line={"color": color, "width": 1.3},
         )
     figure.update_layout(xaxis_title="time (ps)", yaxis_title="total energy, change (meV/atom)")
     return figure
@@ -94,7 +94,7 @@ def _table(traces: list[EnergyTrace]) -> Table:
         ["ratio", "", number(ratio), "", mark(away, 4 / 3, 2.0, "as expected" if away <= 4 / 3 else "4 expected")]
     )
     return Table(
-        ["time step", "steps", "fluctuation (meV/atom)", "drift (meV/atom/ps)", "judgement"],
+        ["time step", "steps", "fluctuation (meV/atom)", "drift (meV/atom/ps)", "judgment"],
         rows,
         "Fluctuation: standard deviation from the straight line whose slope is the drift, the first fifth of the run "
         "left out. A drift that moves the energy by less than two fluctuations within the run cannot be told from them."

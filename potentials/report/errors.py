@@ -10,7 +10,7 @@ from plotly.graph_objects import Figure
 from scipy.stats import spearmanr
 
 from potentials.pages import Html, Mark, Paragraph, Part, Plot, Row, Section, Table
-from potentials.report.charts import lowest_shown, make_logarithmic, part_colours, short
+from potentials.report.charts import lowest_shown, make_logarithmic, part_colors, short
 from potentials.report.comparison import short_file
 from potentials.report.error_groups import (
     ForceBin,
@@ -149,7 +149,7 @@ def _by_group(parts: Sequence[EvaluatedPart]) -> list[Part]:
 
 def _group_plot(names: Sequence[str], parts: Sequence[EvaluatedPart]) -> Plot | None:
     figure = Figure()
-    colours = part_colours([part.name for part in parts])
+    colors = part_colors([part.name for part in parts])
     for part in parts:
         groups = part.evaluation.errors.groups
         values = {name: groups[name].forces for name in names if name in groups}
@@ -159,7 +159,7 @@ def _group_plot(names: Sequence[str], parts: Sequence[EvaluatedPart]) -> Plot | 
                 x=list(known.values()),
                 y=list(known),
                 mode="markers",
-                marker={"size": 9, "color": colours[part.name]},
+                marker={"size": 9, "color": colors[part.name]},
                 name=part.name,
                 hovertemplate="%{y}: %{x:.4g} meV/A<extra>%{fullData.name}</extra>",
             )
@@ -177,12 +177,12 @@ def _by_force(parts: Sequence[EvaluatedPart]) -> list[Part]:
     if not bins:
         return [Paragraph("There are too few forces for this.")]
     absolute, relative = Figure(), Figure()
-    colours = part_colours([part.name for part in parts])
+    colors = part_colors([part.name for part in parts])
     for name, found in bins.items():
         curve = {
             "x": [one.force for one in found],
             "mode": "lines+markers",
-            "line_color": colours[name],
+            "line_color": colors[name],
             "name": name,
             "text": [f"{one.count:,} atoms; 9 of 10 errors below {number(1e3 * one.error_90)} meV/A" for one in found],
         }
@@ -226,9 +226,9 @@ def _by_distance(subject: Subject) -> list[Part]:
     nearest = NearestTraining(chosen, subject.potential.elements, subject.seed)
     found = {part.name: _distances_and_errors(part, nearest, subject.seed) for part in others}
     if not any(len(distance) for distance, *_ in found.values()):
-        return [Paragraph("These frames have neither forces nor energies, or their atoms have no neighbours.")]
-    colours = part_colours([part.name for part in subject.evaluated.parts])
-    return [_distance_plot(found, colours, len(chosen), len(train))]
+        return [Paragraph("These frames have neither forces nor energies, or their atoms have no neighbors.")]
+    colors = part_colors([part.name for part in subject.evaluated.parts])
+    return [_distance_plot(found, colors, len(chosen), len(train))]
 
 
 Found = tuple[np.ndarray, np.ndarray, list[str], str]
@@ -247,7 +247,7 @@ def _distances_and_errors(part: EvaluatedPart, nearest: NearestTraining, seed: i
     return distance[known], error[places[known]], names, unit
 
 
-def _distance_plot(found: Mapping[str, Found], colours: Mapping[str, str], looked_at: int, trained_on: int) -> Plot:
+def _distance_plot(found: Mapping[str, Found], colors: Mapping[str, str], looked_at: int, trained_on: int) -> Plot:
     figure = Figure()
     said = []
     lowest = lowest_shown(np.concatenate([error for _, error, *_ in found.values()]), _ERROR_DECADES)
@@ -256,7 +256,7 @@ def _distance_plot(found: Mapping[str, Found], colours: Mapping[str, str], looke
             x=short(distance),
             y=short(np.maximum(error, lowest)),
             mode="markers",
-            marker={"size": 6, "color": colours[name], "opacity": 0.7},
+            marker={"size": 6, "color": colors[name], "opacity": 0.7},
             name=name,
             text=[f"{frame}: error {number(size)}" for frame, size in zip(names, error, strict=True)],
             hovertemplate="%{text}, distance %{x:.3g} A<extra>%{fullData.name}</extra>",
@@ -268,7 +268,7 @@ def _distance_plot(found: Mapping[str, Found], colours: Mapping[str, str], looke
     figure.update_layout(showlegend=True)
     make_logarithmic(figure)
     caption = (
-        "Each point is a frame. The distance is that of fingerprints, which say how many neighbours of each element "
+        "Each point is a frame. The distance is that of fingerprints, which say how many neighbors of each element "
         "atoms have at each distance up to 5 A; 0.05 A means: as different as a training frame becomes when all its "
         "coordinates are moved at random by 0.05 A (reckoned from small displacements)."
     )

@@ -87,7 +87,7 @@ def evaluate_parts(
 
     Args:
         potential: in evaluation mode, used on the device where it is.
-        parts: labelled frames by name.
+        parts: labeled frames by name.
         seed: of the samples.
         seconds: about how long it may take altogether.
     """

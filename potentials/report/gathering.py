@@ -66,7 +66,7 @@ def gather(
     Args:
         origin: of the potential.
         potential: itself, if it has been loaded already.
-        given: labelled frames by name. Without them those of the run are read again, divided as they were; with them
+        given: labeled frames by name. Without them those of the run are read again, divided as they were; with them
             its training frames only.
         device: where to load it.
         budget: seconds for each section that simulates.
@@ -86,7 +86,7 @@ def gather(
 
 def _parts_of_run(origin: Origin, potential: Potential) -> tuple[dict[str, Frames], list[str], str]:
     """The parts of the run, what is to be said of them, and why there are none, where there are none."""
-    ask = f"potentials report {origin.model_file} DATA holds the potential against labelled structures"
+    ask = f"potentials report {origin.model_file} DATA holds the potential against labeled structures"
     if origin.run is None:
         return {}, [], f"the model does not lie in the folder of its run (resolved.yaml), and no data were given; {ask}"
     try:

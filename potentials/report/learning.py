@@ -153,7 +153,7 @@ def _table(course: Course) -> Table:
                         "",
                     ]
                 )
-    return Table(["", "value", "judgement"], rows)
+    return Table(["", "value", "judgment"], rows)
 
 
 def _losses(course: Course, steps: Course | None, by: str) -> Plot:
@@ -202,7 +202,7 @@ def _learning_rate(course: Course) -> Plot:
 
 
 def _add_curve(
-    figure: Figure, course: Course, column: str, name: str, colour: str, by: str = "epoch", width: float = 2
+    figure: Figure, course: Course, column: str, name: str, color: str, by: str = "epoch", width: float = 2
 ) -> None:
     places = thinned_curve(course[column], _MOST_POINTS)
     alone = len(places) == 1
@@ -210,8 +210,8 @@ def _add_curve(
         x=short(course[by][places]),
         y=short(course[column][places]),
         mode="markers" if alone else "lines",
-        line={"color": colour, "width": width},
-        marker={"color": colour},
+        line={"color": color, "width": width},
+        marker={"color": color},
         name=name,
         hovertemplate=f"{_X[by]} %{{x:.4g}}: %{{y:.4g}}<extra>%{{fullData.name}}</extra>",
     )

@@ -8,7 +8,7 @@ import numpy as np
 from plotly.graph_objects import Figure
 
 from potentials.pages import Gallery, Html, Mark, Paragraph, Part, Plot, Row, Section, Table, palette
-from potentials.report.charts import make_logarithmic, part_colours, short
+from potentials.report.charts import make_logarithmic, part_colors, short
 from potentials.report.comparison import (
     ENERGY,
     FORCES,
@@ -49,14 +49,14 @@ def section(subject: Subject) -> Section:
         return Section(TITLE, GOOD, missing=why_nothing(subject))
     parts: list[Part] = [Paragraph(f"Note: {text}.") for text in (*subject.remarks, *evaluated.remarks)]
     parts.append(_table(evaluated.parts))
-    colours = part_colours([part.name for part in evaluated.parts])
+    colors = part_colors([part.name for part in evaluated.parts])
     for which in PROPERTIES:
         found = {
             part.name: (part, compared) for part in evaluated.parts if (compared := compare(part, which)) is not None
         }
         parts.append(Html(f"<h3>{which.name[0].upper()}{which.name[1:]}</h3>"))
         if found:
-            parts.append(_plots(which, found, colours, subject.seed))
+            parts.append(_plots(which, found, colors, subject.seed))
         else:
             parts.append(Paragraph(_no_labels(which, evaluated.parts)))
     return Section(TITLE, GOOD, parts)
@@ -83,14 +83,14 @@ def _place(name: str) -> tuple[bool, bool]:
 
 
 def _plots(
-    which: Property, found: dict[str, tuple[EvaluatedPart, Comparison]], colours: Mapping[str, str], seed: int
+    which: Property, found: dict[str, tuple[EvaluatedPart, Comparison]], colors: Mapping[str, str], seed: int
 ) -> Row:
     order = sorted(found, key=_place)
     plots = {name: _parity_plot(*found[name], seed) for name in order}
     compared = {name: found[name][1] for name in order}
     scales = {
-        "errors": _histogram(which, compared, colours, logarithmic=False),
-        "logarithmic": _histogram(which, compared, colours, logarithmic=True),
+        "errors": _histogram(which, compared, colors, logarithmic=False),
+        "logarithmic": _histogram(which, compared, colors, logarithmic=True),
     }
     return Row([Gallery(plots), Gallery(scales)])
 
@@ -141,7 +141,7 @@ def _points_shown(part: EvaluatedPart, compared: Comparison, shown: int) -> str:
     return f"{text}; {count:,} points. The darker (in the dark: the brighter), the more points are there."
 
 
-def _histogram(which: Property, found: dict[str, Comparison], colours: Mapping[str, str], *, logarithmic: bool) -> Plot:
+def _histogram(which: Property, found: dict[str, Comparison], colors: Mapping[str, str], *, logarithmic: bool) -> Plot:
     residuals = {name: which.error_factor * compared.residual for name, compared in found.items()}
     residuals = {name: values[np.isfinite(values)] for name, values in residuals.items()}
     spans = [float(np.percentile(np.abs(values), _SHOWN)) for values in residuals.values() if len(values)]
@@ -155,7 +155,7 @@ def _histogram(which: Property, found: dict[str, Comparison], colours: Mapping[s
             x=short((edges[1:] + edges[:-1]) / 2),
             y=short(np.where(counts > 0, 100 * counts / max(1, len(values)), np.nan if logarithmic else 0.0)),
             mode="lines",
-            line={"shape": "hvh", "color": colours[name], "width": 1.5},
+            line={"shape": "hvh", "color": colors[name], "width": 1.5},
             name=name,
             hovertemplate="%{x:.3g}: %{y:.3g} %<extra>%{fullData.name}</extra>",
         )
@@ -193,14 +193,14 @@ def _cells(part: EvaluatedPart, compared: Comparison) -> list[str | Mark]:
         return [count, "-", "-", which.error_unit, Mark("bad", "no prediction is finite"), "-", "-", "-"]
     mae, rmse, largest = (number(which.error_factor * value) for value in (found.mae, found.rmse, found.largest))
     where = compared.names(part, np.array([found.largest_place]))[0]
-    return [count, mae, rmse, which.error_unit, _judgement(part, which, found), _r2(found), largest, where]
+    return [count, mae, rmse, which.error_unit, _judgment(part, which, found), _r2(found), largest, where]
 
 
 def _r2(found: Errors) -> str:
     return "-" if np.isnan(found.r2) else f"{found.r2:.4f}"
 
 
-def _judgement(part: EvaluatedPart, which: Property, found: Errors) -> Mark:
+def _judgment(part: EvaluatedPart, which: Property, found: Errors) -> Mark:
     share = found.rmse / found.label_spread if found.label_spread > 0 else None
     text = "all labels equal" if share is None else f"{100 * share:.1f} %"
     if found.not_finite:

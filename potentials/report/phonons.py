@@ -87,12 +87,12 @@ def _crystal_parts(subject: Subject, crystal: Crystal, calculator: Calculator) -
             f"phonon dispersion of {crystal.kind.formula}",
         ),
         Table(
-            ["property", "value", "judgement"],
+            ["property", "value", "judgment"],
             [
                 ["highest frequency (THz)", f"{phonons.frequencies.max():.2f}", ""],
                 ["lowest frequency (THz)", f"{round(phonons.lowest, 3) + 0.0:.3f}", _imaginary(phonons)],
                 [
-                    "acoustic branches at the centre (THz)",
+                    "acoustic branches at the center (THz)",
                     number(phonons.acoustic, 2),
                     mark(
                         phonons.acoustic,
@@ -173,7 +173,7 @@ def _dispersion_figure(phonons: PhononDispersion) -> Figure:
 
 
 def _density_of_states(phonons: PhononDispersion) -> tuple[np.ndarray, np.ndarray]:
-    """Centres of bins (THz) and states per THz and cell, smoothed over neighbouring bins."""
+    """Centers of bins (THz) and states per THz and cell, smoothed over neighboring bins."""
     low, high = min(phonons.lowest, 0.0), 1.02 * phonons.mesh_frequencies.max()
     weights = np.broadcast_to(phonons.mesh_weights[:, None], phonons.mesh_frequencies.shape)
     counts, edges = np.histogram(phonons.mesh_frequencies, bins=100, range=(low, high), weights=weights)
@@ -201,7 +201,7 @@ def _molecule_parts(subject: Subject, kind: Kind, calculator: Calculator) -> lis
             f"vibrational spectrum of {kind.formula}",
         ),
         Table(
-            ["property", "value", "judgement"],
+            ["property", "value", "judgment"],
             [
                 [
                     "largest force after relaxation (eV/A)",

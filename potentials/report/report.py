@@ -85,7 +85,7 @@ def write_report(
         model: a model file, `builtin:NAME`, or the folder of a run, whose best model it is about.
         output: the page; `report.html` beside the model if not given, in the current folder for `builtin:NAME`. The
             record for programs (see `report_json`) has the same name with `.json`.
-        data: labelled frames by name, such as `label_frames` gives, to hold the potential against. Those of its run if
+        data: labeled frames by name, such as `label_frames` gives, to hold the potential against. Those of its run if
             not given, as far as these can be read.
         quick: leave out what simulates.
         skip: names of `SECTIONS` to leave out.

@@ -145,4 +145,4 @@ def _table(sizes: list[int], seconds: list[float], memories: list[int] | None) -
     caption = ""
     if memories:
         caption = f"Importing torch, loading and compiling take {memories[0] / _MEGABYTE:.0f} MB at most."
-    return Table(["atoms", "time (ms)", "per atom (us)", "memory (MB)", "judgement"], rows, caption)
+    return Table(["atoms", "time (ms)", "per atom (us)", "memory (MB)", "judgment"], rows, caption)

@@ -97,7 +97,7 @@ def _outcome(run: HotRun, asked: float) -> Table:
         ["bonds watched", str(run.watched_bonds), ""],
     ]
     return Table(
-        ["", "", "judgement"],
+        ["", "", "judgment"],
         rows,
         f"Watched: bonds of molecules (broken when {STRETCH:g} times as long), atoms closer than {CLOSENESS:g} times "
         "the shortest distance in the data, temperatures above five times the one asked for.",

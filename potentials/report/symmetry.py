@@ -38,7 +38,7 @@ def section(subject: Subject) -> Section:
     if math.isfinite(derivatives.stress_size):
         stresses = f", stresses up to {number(derivatives.stress_size)} eV/A^3"
     table = Table(
-        ["what should be zero", "unit", f"{precision}, its own", "float64", "judgement"],
+        ["what should be zero", "unit", f"{precision}, its own", "float64", "judgment"],
         rows,
         "Rotations and reflections: root mean square over twelve at random; the others: the largest. Differences of "
         f"the energy: {derivatives.components} components of forces whose largest is {number(derivatives.force_size)} "

@@ -45,7 +45,7 @@ class RelaxationSettings:
     cell: bool = False
     """Relax all six degrees of freedom of the cell as well."""
     pressure: float | None = None
-    """GPa, with `cell`: minimise the enthalpy E + pV; 0 where not given."""
+    """GPa, with `cell`: minimize the enthalpy E + pV; 0 where not given."""
 
     def __post_init__(self) -> None:
         problems = []

@@ -24,7 +24,7 @@ class Comparison:
     """Error of the second over that of the first by number of frames, geometric means over the seeds."""
     difference: float
     """Exponent of the second minus that of the first, the mean of what the seeds give; negative where the gap grows in
-    the second's favour."""
+    the second's favor."""
     low: float
     """Lower end of its 95 % confidence interval (Student's t of the seeds); NaN for one seed."""
     high: float

@@ -92,7 +92,7 @@ class TrainingModule(LightningModule):
         self.validation: Validation | None = None
         """The latest."""
         self.validated_step = 0
-        """Optimiser steps that had been made at the latest validation."""
+        """Optimizer steps that had been made at the latest validation."""
         self.frames_trained = 0
         """By this process since it started."""
         self.recent_parts = RecentParts()
@@ -117,7 +117,7 @@ class TrainingModule(LightningModule):
         return self.stages[self.stage]
 
     def configure_optimizers(self) -> Optimizer:
-        """The optimiser; its learning rate is set before every step."""
+        """The optimizer; its learning rate is set before every step."""
         return build_optimizer(self.potential, self.config.train.optimizer)
 
     def on_fit_start(self) -> None:
@@ -188,7 +188,7 @@ class TrainingModule(LightningModule):
             torch.nn.utils.clip_grads_with_norm_(parameters, gradient_clip_val, norm)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Change the weights, and take them into the average; without gradients the optimiser leaves them be."""
+        """Change the weights, and take them into the average; without gradients the optimizer leaves them be."""
         super().optimizer_step(*args, **kwargs)
         self.batch_record.fitted()
         self.frames_trained += self._batch.num_graphs if self._batch is not None else 0

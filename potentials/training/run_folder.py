@@ -56,7 +56,7 @@ class Status:
     fingerprint: str = ""
     """Of the training data."""
     wandb_id: str | None = None
-    """By which loggers recognise a continued run."""
+    """By which loggers recognize a continued run."""
     max_epochs: int | None = None
     host: str = ""
     """Name of the machine on which the latest start runs or ran."""

@@ -37,7 +37,7 @@ _WORST = 3
 
 
 class RunWandbLogger(WandbLogger):
-    """Lightning's logger with steps that mean optimiser steps, and with the results of the run.
+    """Lightning's logger with steps that mean optimizer steps, and with the results of the run.
 
     Args:
         experiment: wandb's run; `None` in all processes but the first.
@@ -51,7 +51,7 @@ class RunWandbLogger(WandbLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log figures under the number of optimiser steps, so that a continued run continues its curves."""
+        """Log figures under the number of optimizer steps, so that a continued run continues its curves."""
         self.experiment.log({**metrics, "trainer/global_step": step}, step=step)
         self._latest = max(self._latest, step or 0)
 

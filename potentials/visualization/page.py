@@ -65,7 +65,7 @@ def visualization_page(
         ("cutoff", f"{potential.cutoff:g} A"),
         ("elements", ", ".join(potential.elements)),
         ("structure", f"{structure_name}: {atoms.get_chemical_formula()}"),
-        ("neighbours of an atom", f"{observation.topology.num_edges / len(atoms):.1f} on average"),
+        ("neighbors of an atom", f"{observation.topology.num_edges / len(atoms):.1f} on average"),
         ("energy", f"{observation.energy:.4f} eV"),
     ]
     subtitle = "From atoms to energies and forces, step by step. " + scene.note

@@ -59,7 +59,7 @@ def scene_of(atoms: Atoms, centre: int | None = None) -> Scene:
 
     Args:
         atoms: the structure.
-        centre: number of the atom whose surroundings are shown where there are too many atoms; by default the one
+        center: number of the atom whose surroundings are shown where there are too many atoms; by default the one
             nearest to the middle.
 
     Raises:

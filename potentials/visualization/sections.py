@@ -34,13 +34,13 @@ def harmonics_section(anatomy: Anatomy) -> Section:
         return Section(title, missing=f"{why} There is nothing more to draw.")
     parts: list[Part] = [
         Paragraph(
-            "From an atom's point of view each neighbour lies in some direction. Spherical harmonics turn a "
+            "From an atom's point of view each neighbor lies in some direction. Spherical harmonics turn a "
             "direction into a handful of numbers, the same functions of the angles that s, p, d and f orbitals "
-            "have. How far a shape reaches in a direction is the size of the number there, and its colour is the "
+            "have. How far a shape reaches in a direction is the size of the number there, and its color is the "
             "sign."
         ),
         Equation(
-            "Real spherical harmonics, in e3nn's order and normalisation; l is the degree, m numbers the 2l + 1 "
+            "Real spherical harmonics, in e3nn's order and normalization; l is the degree, m numbers the 2l + 1 "
             "functions of it",
             "Y_{lm}(u),   sum over m of Y_{lm}(u)^{2} = 2l + 1   for every direction u",
         ),
@@ -48,7 +48,7 @@ def harmonics_section(anatomy: Anatomy) -> Section:
             "harmonics",
             {"degree": anatomy.edge_degree},
             "One row for each degree, with m from -l to l. Their parity is written as e (even: the shape looks the "
-            "same from the opposite side) or o (odd: the colours are swapped there). Drag to turn.",
+            "same from the opposite side) or o (odd: the colors are swapped there). Drag to turn.",
             {"scene": 560},
             "Shapes of the spherical harmonics",
         ),
@@ -62,7 +62,7 @@ def radial_section(potential: Potential, anatomy: Anatomy, observation: Observat
     if anatomy.basis is None:
         return Section(
             title,
-            missing="The kernels of this network are functions of where a neighbour lies relative to an orientation; "
+            missing="The kernels of this network are functions of where a neighbor lies relative to an orientation; "
             "there is no basis of the distance alone to draw.",
         )
     remark = ""
@@ -72,9 +72,9 @@ def radial_section(potential: Potential, anatomy: Anatomy, observation: Observat
         remark = " In this family they are the basis itself: nothing about them is learned."
     parts: list[Part] = [
         Paragraph(
-            "The distance to a neighbour enters through a few fixed functions, multiplied by an envelope that goes "
+            "The distance to a neighbor enters through a few fixed functions, multiplied by an envelope that goes "
             "smoothly to zero at the cutoff, so that no force jumps when an atom comes into range. A small network "
-            "mixes them into learned functions R(r): how strongly a neighbour at that distance is heard, for each "
+            "mixes them into learned functions R(r): how strongly a neighbor at that distance is heard, for each "
             "kind of message." + remark
         ),
         Equation(
@@ -84,7 +84,7 @@ def radial_section(potential: Potential, anatomy: Anatomy, observation: Observat
         Widget(
             "radial",
             radial_json(potential, anatomy, observation),
-            "Beneath: how often each distance occurs among the neighbours in this structure; shaded: closer than "
+            "Beneath: how often each distance occurs among the neighbors in this structure; shaded: closer than "
             "any of them.",
             {"curves": 500},
             "Radial functions against the distance, and a histogram of the distances",
@@ -101,7 +101,7 @@ def paths_section(anatomy: Anatomy) -> Section:
         return Section(title, missing="This network multiplies no tensors: its features have no degrees to couple.")
     parts: list[Part] = [
         Paragraph(
-            "What a neighbour sends is its features multiplied by the harmonics of the direction between the two "
+            "What a neighbor sends is its features multiplied by the harmonics of the direction between the two "
             "atoms. As for angular momenta in quantum mechanics, degrees l1 and l2 couple to every degree from |l1 "
             "- l2| to l1 + l2, and parities multiply. Each allowed combination is a path with learned weights of "
             "its own."
@@ -134,7 +134,7 @@ def _coupling_plot(couplings: Couplings) -> Plot:
     tallest = max(len({path.path[position] for path in paths}) for position in range(3))
     return Plot(
         coupling_figure(couplings),
-        f"{', '.join(numbers)}. Lines are as thick as they have couplings, in the colour of the block they start from.",
+        f"{', '.join(numbers)}. Lines are as thick as they have couplings, in the color of the block they start from.",
         height=max(300, 78 * tallest),
         label=f"Tensor-product paths of {couplings.name}",
     )
@@ -152,8 +152,8 @@ def _many_body(anatomy: Anatomy) -> list[Part]:
     weights = sum(place.weights for place in anatomy.many_body)
     return [
         Paragraph(
-            "The sum over the neighbours is then multiplied with itself: a product of two factors knows pairs of "
-            "neighbours, and so angles; one of three knows triples. Only combinations that come out as a tensor of "
+            "The sum over the neighbors is then multiplied with itself: a product of two factors knows pairs of "
+            "neighbors, and so angles; one of three knows triples. Only combinations that come out as a tensor of "
             f"the wanted degree are kept, and of those only independent ones. Together they have {weights:,} learned "
             "weights."
         ),
@@ -167,27 +167,27 @@ def _many_body(anatomy: Anatomy) -> list[Part]:
 
 
 def messages_section(anatomy: Anatomy, observation: Observation, scene: Scene) -> Section:
-    """How much each neighbour tells an atom."""
-    title = "Messages of the neighbours"
+    """How much each neighbor tells an atom."""
+    title = "Messages of the neighbors"
     if not observation.topology.num_edges:
         return Section(
             title,
-            missing="No atom of this structure has a neighbour within the cutoff, so there are no messages. Choose a "
+            missing="No atom of this structure has a neighbor within the cutoff, so there are no messages. Choose a "
             "structure whose atoms are closer to each other.",
         )
     parts: list[Part] = [
         Paragraph(
-            "In each layer every neighbour sends a message, and an atom adds up what it receives. Here is how large "
+            "In each layer every neighbor sends a message, and an atom adds up what it receives. Here is how large "
             "each message is. Messages are tensors with a direction, so those from opposite sides can cancel: the "
             "size of their sum is below the sum of their sizes."
         ),
-        Equation("Sum of the messages to atom i", "A_{i} = sum over neighbours j of  m_{ij}"),
+        Equation("Sum of the messages to atom i", "A_{i} = sum over neighbors j of  m_{ij}"),
         Widget(
             "messages",
             messages_json(observation, anatomy.rounds, scene),
             "Lines are as thick as the message is large. Click an atom to choose it.",
             {"scene": 420, "bars": 420},
-            "Sizes of the messages of each neighbour",
+            "Sizes of the messages of each neighbor",
         ),
     ]
     return Section(title, parts=parts)
@@ -200,7 +200,7 @@ def _what_features_are(anatomy: Anatomy) -> list[Part]:
         return [
             Paragraph(
                 f"{knows}Here they are numbers for each direction of a grid, the same directions for every atom. "
-                "Each dot is one direction, as large as the number (its square root, to be exact) and in the colour "
+                "Each dot is one direction, as large as the number (its square root, to be exact) and in the color "
                 "of its sign."
             ),
             Equation("Features of PONITA: functions of the orientation o", "x_{i}(o)"),
@@ -217,7 +217,7 @@ def _what_features_are(anatomy: Anatomy) -> list[Part]:
             "mirror, as an axis of rotation does."
         ),
         Equation(
-            "The signal of the features h of degree l in direction u; radius |f|, colour its sign",
+            "The signal of the features h of degree l in direction u; radius |f|, color its sign",
             "f(u) = sum over m of h_{lm} Y_{lm}(u)",
         ),
     ]

@@ -74,18 +74,18 @@ def test_the_angle_turns_molecule_and_features_together(open_page: OpenPage, pag
 
 def test_an_atom_can_be_chosen(open_page: OpenPage, page_file: Path) -> None:
     page = open_page(page_file)
-    scene = "#messages-of-the-neighbours .drawing[data-name=scene]"
+    scene = "#messages-of-the-neighbors .drawing[data-name=scene]"
     before = _settled(page, scene)
-    page.locator("#messages-of-the-neighbours").get_by_label("atom", exact=True).select_option("2")
-    assert "O 2 has" in page.locator("#messages-of-the-neighbours .said").text_content()
+    page.locator("#messages-of-the-neighbors").get_by_label("atom", exact=True).select_option("2")
+    assert "O 2 has" in page.locator("#messages-of-the-neighbors .said").text_content()
     assert _differs(before, _settled(page, scene)) > 0.005
 
 
 def test_an_atom_can_be_clicked(open_page: OpenPage, page_file: Path) -> None:
     page = open_page(page_file)
-    section = page.locator("#messages-of-the-neighbours")
+    section = page.locator("#messages-of-the-neighbors")
     scene = section.locator(".drawing[data-name=scene]")
-    image = _settled(page, "#messages-of-the-neighbours .drawing[data-name=scene]")
+    image = _settled(page, "#messages-of-the-neighbors .drawing[data-name=scene]")
     red = (image[:, :, 0] > 200) & (image[:, :, 1] < 40) & (image[:, :, 2] < 40)  # oxygen
     rows, columns = np.nonzero(red)
     box = scene.bounding_box()
@@ -97,7 +97,7 @@ def test_an_atom_can_be_clicked(open_page: OpenPage, page_file: Path) -> None:
     page.mouse.down()
     page.wait_for_timeout(100)
     page.mouse.up()
-    chosen = "document.querySelector('#messages-of-the-neighbours select').selectedIndex"
+    chosen = "document.querySelector('#messages-of-the-neighbors select').selectedIndex"
     page.wait_for_function(f"{chosen} === 2")
 
 
@@ -126,5 +126,5 @@ def test_radial_functions_can_be_chosen(open_page: OpenPage, page_file: Path) ->
     section.get_by_label("show", exact=True).select_option("2")
     options = section.get_by_label("path", exact=True).locator("option")
     assert options.count() == 17
-    section.get_by_label("neighbour to atom", exact=True).select_option(label="O to C")
+    section.get_by_label("neighbor to atom", exact=True).select_option(label="O to C")
     assert_drawn(page, curves)

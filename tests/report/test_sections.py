@@ -79,7 +79,7 @@ def test_nothing_but_stresses_has_no_worst_frame(subject_of, make_frame):
     assert "No frame has forces or an energy" in worst.section(subject_of({"test": frames})).missing
 
 
-def test_the_judgement_goes_by_the_spread_of_the_labels(subject_of, make_frame):
+def test_the_judgment_goes_by_the_spread_of_the_labels(subject_of, make_frame):
     frames = [make_frame("Cu4", seed) for seed in range(6)]
     exact = subject_of({"test": frames})
     predicted = exact.evaluated.parts[0].evaluation.parity

@@ -65,7 +65,7 @@ const charts = (() => {
       if (!curve) continue;
       if (chart.sparse) curve = curve.map((part) => part.filter((_, index) => curve[1][index] !== null)); // not looked at in each row
       const x = chosen.axis === "time" ? curve[0].map((seconds) => (seconds === null ? null : seconds / 3600)) : curve[0];
-      const line = { color: selection.colour(key), dash: selection.dash(key), width: 1.4 };
+      const line = { color: selection.color(key), dash: selection.dash(key), width: 1.4 };
       const common = { type: "scatter", mode: x.length < 3 ? "markers" : "lines", x, name: escapedForPlotly(server.row(key)?.name ?? ""), showlegend: false };
       const smooth = smoothing > 0 && chart.noisy;
       if (smooth) result.push({ ...common, y: curve[1], line: { ...line, width: 0.8 }, opacity: 0.25, hoverinfo: "skip" });
