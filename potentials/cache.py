@@ -85,4 +85,4 @@ def keep(path: Path, value: bytes) -> None:
             aside.write(hashlib.sha256(value).digest() + value)
         Path(aside.name).replace(path)
     except OSError as error:
-        logger.warning("nothing can be kept in %s: %s", path.parent, error)
+        logger.warning("cannot write to the cache %s: %s", path.parent, error)

@@ -45,7 +45,7 @@ def audit_page(audit: Audit) -> str:
 <h2>Findings</h2>
 {findings}
 {pictures}
-<p>Dots are frames; those that a finding names are red. Energies are shown without the median of their composition.</p>
+<p>Dots are frames; those of a finding are red. Energies are relative to the median of their composition.</p>
 </body>
 </html>
 """

@@ -136,7 +136,7 @@ def read_labelled(
         find_values(frames, getattr(config, name).key, name, required=True)
     labelled, isolated = separate_isolated_atoms(label_frames(frames, config, required=False, findings=findings))
     if isolated and labelled:
-        findings.note(f"isolated atoms in {frame_list([atom.frame for atom in isolated])} are left out")
+        findings.note(f"isolated atoms in {frame_list([atom.frame for atom in isolated])} are ignored")
     return labelled or isolated
 
 

@@ -49,7 +49,7 @@ def predict(
         DataError: a structure has no positions or no cell that make sense.
     """
     if batch_size < 1:
-        raise SimulationError(f"batch_size: expected a whole number, at least 1, got {batch_size}")
+        raise SimulationError(f"batch_size: expected an integer, at least 1, got {batch_size}")
     potential.eval()
     remaining = enumerate(frames)
     while batch := list(islice(remaining, batch_size)):

@@ -158,8 +158,8 @@ def _check_finite(loss: torch.Tensor, potential: Potential) -> None:
     for name, parameter in potential.named_parameters():
         if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
             raise TrainingError(
-                f"the gradient of {name} is not finite; try train.precision=mixed, and look for atoms on top of "
-                "each other among the warnings"
+                f"the gradient of {name} is not finite; try train.precision=mixed, and check the warnings for "
+                "overlapping atoms"
             )
 
 

@@ -16,8 +16,9 @@ from potentials.report.subject import Subject
 
 TITLE = "Energy conservation"
 GOOD = (
-    "half the time step makes the fluctuations of the total energy four times smaller (3 to 5), as velocity Verlet "
-    "does with smooth forces that are the derivative of the energy, and the drift is below 1 meV/atom/ps."
+    "half the time step reduces the fluctuations of the total energy by a factor of four (3 to 5), "
+    "as velocity Verlet does for smooth forces that are the derivative of the energy; the drift is "
+    "below 1 meV/atom/ps."
 )
 START_TEMPERATURE = 600.0
 """K, of the velocities; from a calm structure half of it goes into the potential energy."""
@@ -50,7 +51,7 @@ def section(subject: Subject) -> Section:
             for step in (timestep / 2, timestep)
         ]
     except SimulationError as error:
-        return Section(TITLE, GOOD, missing=f"{start.get_chemical_formula()}: the dynamics went wrong: {error}")
+        return Section(TITLE, GOOD, missing=f"{start.get_chemical_formula()}: the dynamics failed: {error}")
     return Section(TITLE, GOOD, [Plot(_figure(traces), _caption(start, traces)), _table(traces)])
 
 
@@ -96,8 +97,8 @@ def _table(traces: list[EnergyTrace]) -> Table:
     return Table(
         ["time step", "steps", "fluctuation (meV/atom)", "drift (meV/atom/ps)", "judgment"],
         rows,
-        "Fluctuation: standard deviation from the straight line whose slope is the drift, the first fifth of the run "
-        "left out. A drift that moves the energy by less than two fluctuations within the run cannot be told from them."
+        "Fluctuation: standard deviation from the straight line whose slope is the drift, without the "
+        "first fifth of the run. A drift smaller than two fluctuations over the run is not significant."
         "",
     )
 

@@ -32,8 +32,8 @@ SMALL = {ENERGY: 1e-3, FORCES: 1e-2, STRESS: 0.1}
 """Errors that are good whatever the spread of the labels: as large as those of careful reference calculations."""
 GOOD = (
     "on frames that were not trained on, the RMSE is at most 10 % of the spread of the labels (R2 of 0.99), or below "
-    "1 meV/atom, 10 meV/A or 0.1 GPa; beyond 30 % (R2 of 0.91) is bad. Points lie on the diagonal, and errors are "
-    "spread evenly around zero, without a second heap."
+    "1 meV/atom, 10 meV/A or 0.1 GPa; above 30 % (R2 of 0.91) is bad. Points lie on the diagonal, "
+    "and errors are distributed around zero with a single peak."
 )
 MOST_POINTS = 2000
 """Of one plot."""
@@ -135,10 +135,11 @@ def _points_shown(part: EvaluatedPart, compared: Comparison, shown: int) -> str:
         text += " (a random sample)"
     if shown < count:
         return (
-            f"{text}. Of {count:,} points {shown:,} are drawn: the {MOST_POINTS // 2:,} with the largest errors, and a "
-            "random choice of the others. The darker (in the dark: the brighter), the more of all points are there."
+            f"{text}. Of {count:,} points {shown:,} are drawn: the {MOST_POINTS // 2:,} with the largest "
+            "errors, and a random selection of the others. Darker color (brighter in the dark theme) means "
+            "more points."
         )
-    return f"{text}; {count:,} points. The darker (in the dark: the brighter), the more points are there."
+    return f"{text}; {count:,} points. Darker color (brighter in the dark theme) means more points."
 
 
 def _histogram(which: Property, found: dict[str, Comparison], colors: Mapping[str, str], *, logarithmic: bool) -> Plot:
@@ -161,11 +162,13 @@ def _histogram(which: Property, found: dict[str, Comparison], colors: Mapping[st
         )
     figure.add_vline(x=0, line_color=palette.MUTED, line_width=1)
     figure.update_layout(
-        xaxis_title=f"prediction - label ({which.error_unit})", yaxis_title="share of the errors (%)", showlegend=True
+        xaxis_title=f"prediction - label ({which.error_unit})",
+        yaxis_title="fraction of the errors (%)",
+        showlegend=True,
     )
     if logarithmic:
         make_logarithmic(figure)
-    caption = f"Errors of all points; what lies beyond {number(span, 2)} {which.error_unit} is in the outermost bins."
+    caption = f"Errors of all points; errors beyond {number(span, 2)} {which.error_unit} are in the outermost bins."
     return Plot(figure, caption, 400, f"histogram of the errors of {which.name}")
 
 
@@ -179,8 +182,8 @@ def _table(parts: Sequence[EvaluatedPart]) -> Table:
     return Table(
         ["part", "frames", "numbers", "MAE", "RMSE", "unit", "RMSE / spread", "R2", "largest error", "where"],
         rows,
-        "Spread: standard deviation of the labels. R2: share of their variance that the predictions explain. Forces "
-        "and stresses are compared component by component, energies per atom. The training part is not judged.",
+        "Spread: standard deviation of the labels. R2: fraction of their variance explained by the predictions. Forces "
+        "and stresses are compared component by component, energies per atom. The training set is not judged.",
         text_columns=(9,),
     )
 

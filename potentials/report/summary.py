@@ -34,8 +34,8 @@ def summary(subject: Subject, sections: Sequence[Section]) -> Section:
     table = Table(
         ["section", "judged", "the worst of it", "", "good looks like"],
         rows,
-        "Only what has a stated limit is judged; each section begins with its limits. A mark says where to look, not "
-        "whether the potential serves your purpose.",
+        "Only values with a stated limit are judged; each section begins with its limits. Marks show "
+        "where to look, not whether the potential suits your purpose.",
         text_columns=(1, 2, 4),
         wide_columns=(1, 4),
     )

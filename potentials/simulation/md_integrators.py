@@ -41,11 +41,11 @@ def make_integrator(atoms: Atoms, settings: MDSettings, rng: np.random.Generator
         return Langevin(atoms, timestep, temperature_K=settings.temperature, friction=friction, fixcm=False, rng=rng)
     if not atoms.pbc.all():
         raise SimulationError(
-            "npt needs a cell that is periodic in three directions; "
+            "npt requires a cell that is periodic in three directions; "
             f"{atoms.get_chemical_formula()} has pbc = {atoms.pbc.tolist()}. Use nve or langevin"
         )
     if atoms.constraints:
-        raise SimulationError("npt moves all atoms with the cell and cannot respect constraints; remove them")
+        raise SimulationError("npt moves all atoms with the cell and does not support constraints; remove them")
     barostat_time = BAROSTAT_TIME * units.fs
     return LangevinBAOAB(
         atoms,

@@ -38,9 +38,9 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """In words; `not decided` where the interval contains zero."""
+        """In words; `not significant` where the interval contains zero."""
         if not (self.low > 0 or self.high < 0):
-            return "not decided"
+            return "not significant"
         return "steeper" if self.difference < 0 else "flatter"
 
 

@@ -119,7 +119,9 @@ def wandb_logger(
         held = last_step(folder, run_id) if run.offline else run.starting_step - 1
         # Each start of a run has a folder of its own, all with the same id, which the upload puts together.
         everything = f"{folder / 'wandb'}/offline-run-*-{run_id}"
-        journal.say(f"wandb: offline; `wandb sync {everything}` uploads it" if run.offline else f"wandb: {run.url}")
+        journal.say(
+            f"wandb: offline; run `wandb sync {everything}` to upload the run" if run.offline else f"wandb: {run.url}"
+        )
     return RunWandbLogger(run, held)
 
 
@@ -136,7 +138,7 @@ def add_to_wandb(report: Path, section: WandbConfig, folder: Path, run_id: str, 
     try:
         run = _begin_wandb(None, section, folder, run_id, wandb_mode(section))
     except wandb.Error as error:
-        journal.warn(f"wandb cannot be reached ({error}); it has no report of this run")
+        journal.warn(f"wandb cannot be reached ({error}); the report of this run was not uploaded")
         return
     if run is None:
         return

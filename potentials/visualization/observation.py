@@ -85,7 +85,7 @@ def anatomy_of(potential: Potential) -> Anatomy:
     """
     if not isinstance(potential.model, HasAnatomy):
         raise PotentialsError(
-            f"the family {potential.config.name} does not say where its features and messages can be seen; its network "
+            f"the family {potential.config.name} does not provide its features and messages; its network "
             "needs a method `anatomy` (see potentials/models/anatomy.py)"
         )
     return potential.model.anatomy()

@@ -70,10 +70,10 @@ def visualization_page(
     ]
     subtitle = "From atoms to energies and forces, step by step. " + scene.note
     return Page(
-        "What your potential does with a molecule",
+        "What a potential computes for a structure",
         subtitle.strip(),
         sections,
         facts,
-        "Made by `potentials visualize`. Everything here was computed by the model itself.",
+        "Written by `potentials visualize`. Everything shown was computed by the model.",
         [visualize_script()],
     ).html()

@@ -104,7 +104,7 @@ def coupling_figure(couplings: Couplings) -> go.Figure:
         x, y = _curve(corners)
         color = palette.SERIES[firsts.index(counted.path[0]) % len(palette.SERIES)]
         weights = f"{counted.weights} weights, one a channel<br>" if couplings.has_weights else ""
-        text = f"{counted}<br>{weights}{counted.terms} couplings that are not zero"
+        text = f"{counted}<br>{weights}{counted.terms} nonzero couplings"
         figure.add_scatter(
             x=x,
             y=y,

@@ -171,7 +171,7 @@ def test_the_table_is_filtered_and_sorted(serve: Serve, open_page: OpenPage, run
     page.locator("#states button", has_text="finished").click()
     expect(names).to_have_count(3)
     page.fill("#filter", "nowhere")
-    expect(page.locator("#nothing")).to_contain_text("No run fits")
+    expect(page.locator("#nothing")).to_contain_text("No run matches")
 
 
 def test_pointing_at_a_curve_tells_the_run(serve: Serve, open_page: OpenPage, runs: Path) -> None:

@@ -37,7 +37,7 @@ def _apart(page: Page) -> float:
     return float(
         page.evaluate(
             """() => {
-              const places = [...document.querySelectorAll("#turning-together .drawing")];
+              const places = [...document.querySelectorAll("#equivariance .drawing")];
               const [a, b] = places.map((place) => place.data.at(-1));
               return Math.max(...a.x.map((_, n) => Math.hypot(a.x[n] - b.x[n], a.y[n] - b.y[n], a.z[n] - b.z[n])));
             }"""
@@ -57,17 +57,17 @@ def test_all_pictures_are_drawn(open_page: OpenPage, page_file: Path, width: int
 
 def test_the_angle_turns_molecule_and_features_together(open_page: OpenPage, page_file: Path) -> None:
     page = open_page(page_file)
-    drawings = [f"#turning-together .drawing[data-name={name}]" for name in ("computed", "expected")]
+    drawings = [f"#equivariance .drawing[data-name={name}]" for name in ("computed", "expected")]
     before = [_settled(page, drawing) for drawing in drawings]
     assert _apart(page) < 1e-4
-    page.locator("#turning-together input[type=range]").fill("5")
+    page.locator("#equivariance input[type=range]").fill("5")
     after = [_settled(page, drawing) for drawing in drawings]
     assert all(_differs(first, second) > 0.01 for first, second in zip(before, after, strict=True))
     assert _apart(page) < 1e-4
-    said = page.locator("#turning-together .said").text_content()
-    assert said.startswith("Turned by 75")
+    said = page.locator("#equivariance .said").text_content()
+    assert said.startswith("Rotated by 75")
     # Features left as they were are not those of the turned molecule.
-    page.locator("#turning-together").get_by_label("right", exact=True).select_option("1")
+    page.locator("#equivariance").get_by_label("right", exact=True).select_option("1")
     assert _differs(after[1], _settled(page, drawings[1])) > 0.002
     assert _apart(page) > 0.1
 

@@ -33,12 +33,12 @@ def test_a_study_from_beginning_to_end(potentials, study_file):
     assert "no run has finished yet" in result.output
     result = potentials("learning-curve", study_file)
     assert result.exit_code == 0, result.output
-    assert "4 cells, 0 finished" in result.output
+    assert "4 runs, 0 finished" in result.output
     assert "With 16 frames, from the smallest error to the largest:" in result.output
     page = study_file.parent / "study" / "report.html"
     assert "Learning curves: study" in page.read_text()
     result = potentials("learning-curve", study_file)
-    assert "4 cells, 4 finished" in result.output
+    assert "4 runs, 4 finished" in result.output
     assert "left" not in result.output
 
 

@@ -95,7 +95,7 @@ def test_ctrl_c_and_the_same_command_again(potentials, model, monkeypatch):
         (["morse.potential", "gold.xyz"], "contains Au"),
         (["morse.potential", "molecule.xyz", "--ensemble", "npt"], "periodic in three directions"),
         (["morse.potential", "molecule.xyz", "--supercell", "2 1 1"], "direction that is not periodic"),
-        (["morse.potential", "crystal.xyz", "--supercell", "2 2"], "three positive whole numbers"),
+        (["morse.potential", "crystal.xyz", "--supercell", "2 2"], "three positive integers"),
         (["morse.potential", "crystal.xyz", "--friction", "0.1"], "nve has no thermostat"),
         (["morse.potential", "crystal.xyz", "--steps", "5", "--time", "5ps"], "not both"),
         (["morse.potential", "crystal.xyz", "--time", "5"], "expected a number and a unit"),

@@ -125,6 +125,6 @@ def test_a_model_file_alone_with_data(tmp_path, repository, family):
     skip = set(SECTIONS) - {"learning", "parity", "errors", "worst", "provenance"}
     text = write_report(model, tmp_path / "page.html", frames, skip=skip).read_text()
     assert "builtin:ethanol, frame" in text
-    reason = "fitted in closed form" if family == "ace" else "does not lie in the folder of its run"
+    reason = "fitted in closed form" if family == "ace" else "is not in the folder of its run"
     assert reason in text
-    assert "The training frames are not at hand" in text
+    assert "The training frames are not available" in text

@@ -140,7 +140,7 @@ def test_of_a_large_frame_the_atoms_around_the_worst_are_drawn(subject_of, make_
 def test_provenance_tells_file_elements_and_versions(subject_of, make_frame):
     subject = subject_of({"test": [make_frame("Cu4")]}, elements=("Cu", "Au"))
     html = text_of(provenance.section(subject))
-    for word in ("model.potential", "Cu, Au", "-1.000000", "sha256", "torch", "does not lie in the folder"):
+    for word in ("model.potential", "Cu, Au", "-1.000000", "sha256", "torch", "is not in the folder"):
         assert word in html
 
 

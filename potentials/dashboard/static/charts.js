@@ -136,14 +136,14 @@ const charts = (() => {
     }
     const none = byId("no-curves");
     none.hidden = drawn > 0;
-    none.textContent = !shown.length ? "Choose runs in the table to see their curves." : any ? "These runs have written no figures yet." : "Reading ...";
+    none.textContent = !shown.length ? "Choose runs in the table to see their curves." : any ? "These runs have no metrics yet." : "Reading ...";
     byId("reading").hidden = !server.reading();
     if (!drawn) return;
     try {
       await loadPlotly();
     } catch (error) {
       none.hidden = false;
-      none.textContent = `Curves cannot be drawn: ${error.message}. Load the page again.`;
+      none.textContent = `Curves cannot be drawn: ${error.message}. Reload the page.`;
       return;
     }
     for (const chart of CHARTS) {
@@ -185,7 +185,7 @@ const charts = (() => {
     const slider = make("input", { type: "range", id: "control-smoothing", min: "0", max: "0.98", step: "0.02", value: "0.9", "aria-label": "smoothing of noisy curves" });
     slider.addEventListener("input", () => { smoothing = Number(slider.value); update(); });
     byId("chart-controls").append(...CONTROLS.map(control), make("label", {}, make("span", { class: "name" }, "smoothing"), slider),
-      make("span", { class: "reading", id: "reading", role: "status", hidden: true }, "reading long files; curves so far are samples"));
+      make("span", { class: "reading", id: "reading", role: "status", hidden: true }, "reading long files; curves are samples so far"));
     document.addEventListener("curveschange", (event) => event.detail.push(update().catch(reportError))); // no fault of the server
   }
 

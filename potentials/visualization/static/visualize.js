@@ -188,7 +188,7 @@ const potentialsVisualize = (() => {
     // Where functions do not depend on the species there is one set of them.
     const of = (sets) => sets[Math.min(Math.max(pair.value - 1, 0), sets.length - 1)];
     function tell() {
-      if (!what.value) { say("The functions that everything else is made of, and the envelope."); return; }
+      if (!what.value) { say("The basis functions and the envelope."); return; }
       const count = of(data.rounds[what.value - 1].curves)[path.value].length;
       say(`The ${count} largest of the channels of this path.`);
     }
@@ -269,7 +269,7 @@ const potentialsVisualize = (() => {
       return {
         data: bars,
         layout: {
-          barmode: "stack", legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal" }, xaxis: { title: "size of the message, shared out by degree", rangemode: "tozero" },
+          barmode: "stack", legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal" }, xaxis: { title: "size of the message by degree", rangemode: "tozero" },
           yaxis: { tickvals: label.map((_, row) => row), ticktext: label, autorange: "reversed", showgrid: false },
         },
       };
@@ -298,8 +298,8 @@ const potentialsVisualize = (() => {
     function tell() {
       const { label, degree, pseudo, channels } = current(), found = names.map((_, of) => norm(values(of, channel.value)));
       const largest = found.indexOf(Math.max(...found));
-      const kind = pseudo ? " A pseudotensor: in a mirror its shape changes its colors once more than others do." : "";
-      const turns = degree ? " It turns with the structure." : " Turning the structure does not change it.";
+      const kind = pseudo ? " Pseudotensor: its colors are also swapped under reflection." : "";
+      const turns = degree ? " It rotates with the structure." : " It is invariant under rotation.";
       say(`${label}, ${channels[channel.value]}: largest on ${names[largest]}.${data.stages[stage.value].grid ? "" : turns}${kind}`);
     }
     draw("scene", () => {
@@ -342,7 +342,7 @@ const potentialsVisualize = (() => {
     const stage = select(controls, "features", data.stages.map(({ name }) => name), restage);
     const block = select(controls, "block", [""], all);
     const axis = select(controls, "about", data.axes, all);
-    const right = select(controls, "right", ["turned by Wigner's D", "left as they were"], all);
+    const right = select(controls, "right", ["turned by Wigner's D", "unchanged"], all);
     const angle = slider(controls, "angle", data.angles.length - 1, (step) => `${Math.round(data.angles[step])}\u00b0`, all);
     let timer = null;
     button(controls, "Play", (field) => {
@@ -364,7 +364,7 @@ const potentialsVisualize = (() => {
     }
     function tell() {
       const relative = data.stages[stage.value].difference[turn()];
-      say(`Turned by ${Math.round(data.angles[angle.value])}\u00b0 about ${data.axes[axis.value]}: energy ${signed(data.energy[turn()])} meV, forces differ by ${short(data.forces[turn()])} meV/A at most, these features by ${short(relative)} of the largest.`);
+      say(`Rotated by ${Math.round(data.angles[angle.value])}\u00b0 about ${data.axes[axis.value]}: energy ${signed(data.energy[turn()])} meV, forces differ by ${short(data.forces[turn()])} meV/A at most, these features by ${short(relative)} of the largest.`);
     }
     const signed = (value) => `${value < 0 ? "\u2212" : "+"}${short(Math.abs(value))}`;
     function positions() {
