@@ -85,4 +85,4 @@ def keep(path: Path, value: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_shared(path, hashlib.sha256(value).digest() + value)
     except OSError as error:
-        logger.warning("nothing can be kept in %s: %s", path.parent, error)
+        logger.warning("cannot write to the cache %s: %s", path.parent, error)

@@ -1,4 +1,4 @@
-"""Errors a user can meet. Each says what was expected, what came, where, and what to do."""
+"""Errors for users. Each states what was expected, what was found, where, and what to do."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ class PotentialsError(Exception):
     """Base of every error this package raises on purpose; the command line prints it without a traceback."""
 
     def __init__(self, message: str = "") -> None:
-        # What a library makes of an interrupt is no error of the user's: the interrupt goes on instead.
+        # An error that a library raised because of an interrupt is not the user's: raise the interrupt instead.
         raise_received()
         super().__init__(_without_traceback(message, type(self)))
 
 
 def _without_traceback(message: str, error: type[Exception]) -> str:
-    """The message alone: what a loader's worker process raised comes back with the process' traceback around it."""
+    """The message alone: an error of a data loader's worker process is wrapped in the traceback of that process."""
     if "in DataLoader worker process" not in message.partition("\n")[0]:
         return message
     return message.rpartition(f"\n{error.__module__}.{error.__qualname__}: ")[2].rstrip("\n")
@@ -26,7 +26,7 @@ def _without_traceback(message: str, error: type[Exception]) -> str:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong in a configuration: where it stands and what to do about it."""
+    """A problem of a configuration: where it is and what to do about it."""
 
     message: str
     file: str | None = None
@@ -54,19 +54,19 @@ class DataError(PotentialsError):
 
 
 class ModelFileError(PotentialsError):
-    """A model file that is truncated, of a wrong version, or does not fit its own header."""
+    """A model file that is truncated, has an unknown version, or does not match its own header."""
 
 
 class ConversionError(PotentialsError):
-    """Weights of another program that cannot be turned into a potential of this one."""
+    """Weights of another program that cannot be converted to a potential."""
 
 
 class OperatorError(PotentialsError):
-    """Arguments of an operator that do not fit each other, or a derivative that it does not have."""
+    """Arguments of an operator that do not match, or a derivative that is not implemented."""
 
 
 class LayoutError(PotentialsError):
-    """Feature tensors, layouts or channels that do not fit together."""
+    """Feature tensors, layouts or channels that do not match."""
 
 
 class UnknownElementError(PotentialsError):

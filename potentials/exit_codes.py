@@ -1,17 +1,17 @@
-"""What asks a command to end, and what the command line ends with."""
+"""Signals that end a command, and the exit codes of the command line."""
 
 from __future__ import annotations
 
 from signal import Signals
 
 ENDING_SIGNALS = (Signals.SIGINT, Signals.SIGTERM, Signals.SIGUSR1)
-"""Ctrl-C, and what batch systems send before they kill."""
+"""Ctrl-C, and the signals that batch systems send before they end a job."""
 BAD_INPUT = 2
 INTERRUPTED = 130
 REQUEUE = 75
-"""EX_TEMPFAIL of sysexits.h: it failed for now, try again later."""
+"""EX_TEMPFAIL of sysexits.h: a temporary failure, try again later."""
 
 
 def interruption_code(cause: Signals | None) -> int:
-    """The exit code of something that a signal interrupted and that can be continued: REQUEUE, but for Ctrl-C."""
+    """The exit code of a command that a signal interrupted and that can be continued: REQUEUE, except for Ctrl-C."""
     return INTERRUPTED if cause in (None, Signals.SIGINT) else REQUEUE

@@ -1,4 +1,4 @@
-"""Whether a file can be written, asked before anything is computed for it."""
+"""Check that a file can be written before its contents are computed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from potentials.errors import DataError
 
 
 def check_output(path: Path, inputs: Iterable[str | Path] = ()) -> None:
-    """Make sure that a file can be written to `path`, without harm to a file that is read.
+    """Check that a file can be written to `path` without overwriting an input.
 
     Args:
         path: the file to write.
-        inputs: files that are read. Links and other names of the same file are recognized; what is no file is ignored.
+        inputs: files that are read. Links and other names of the same file are recognized; other names are ignored.
 
     Raises:
         DataError: its folder does not exist or cannot be written to, it is a folder, or it is one of the inputs.
@@ -30,10 +30,10 @@ def check_output(path: Path, inputs: Iterable[str | Path] = ()) -> None:
 
 
 def check_outputs(paths: Iterable[Path | None], inputs: Iterable[str | Path] = ()) -> None:
-    """`check_output` of each path that is given, and that they are different files.
+    """Check each given path with `check_output`, and that the paths are different files.
 
     Raises:
-        DataError: as said.
+        DataError: an output cannot be written, or two outputs are the same file.
     """
     given = [path for path in paths if path is not None]
     known = list(inputs)
@@ -46,11 +46,11 @@ def check_outputs(paths: Iterable[Path | None], inputs: Iterable[str | Path] = (
 def _check_place(path: Path) -> None:
     folder = path.parent
     if not folder.is_dir():
-        raise DataError(f"the folder of the output {path} does not exist; make {folder} or choose another name")
+        raise DataError(f"the folder of the output {path} does not exist; create {folder} or choose another name")
     if path.is_dir():
         raise DataError(f"the output {path} is a folder; expected the name of a file")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise DataError(f"the output {path} cannot be written: there is no permission to write to {folder.absolute()}")
+        raise DataError(f"the output {path} cannot be written: no permission to write to {folder.absolute()}")
     if path.exists() and not os.access(path, os.W_OK):
         raise DataError(f"the output {path} cannot be written: it is write-protected; choose another name")
 

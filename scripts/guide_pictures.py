@@ -62,7 +62,7 @@ def main() -> None:
     seen = observe(potential, atoms)
     view = flat(atoms)
     pictures = {
-        "neighbours": neighbours_picture(potential, atoms, view),
+        "neighbors": neighbors_picture(potential, atoms, view),
         "harmonics": harmonics_picture(),
         "radial": radial_picture(potential),
         "messages": messages_picture(potential, atoms, seen),
@@ -97,7 +97,7 @@ def draw_molecule(axes: Axes, atoms: Atoms, places: Array, bonded: float = 1.6) 
     axes.set_axis_off()
 
 
-def neighbours_picture(potential: Potential, atoms: Atoms, view: Array) -> Figure:
+def neighbors_picture(potential: Potential, atoms: Atoms, view: Array) -> Figure:
     """The molecule, and who is within the cutoff of one hydrogen atom."""
     figure, axes = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
     places = (atoms.positions - atoms.positions.mean(axis=0)) @ view.T
@@ -168,7 +168,7 @@ def radial_picture(potential: Potential) -> Figure:
 
 
 def messages_picture(potential: Potential, atoms: Atoms, seen: Observation) -> Figure:
-    """What the neighbours tell the oxygen atom, in both layers."""
+    """What the neighbors tell the oxygen atom, in both layers."""
     receiver = int(np.flatnonzero(atoms.numbers == 8)[0])
     rounds = anatomy_of(potential).rounds
     figure, panels = plt.subplots(1, len(rounds), figsize=(6.4, 2.7), layout="constrained", sharey=True)
@@ -270,7 +270,7 @@ def print_numbers(potential: Potential, atoms: Atoms, seen: Observation) -> None
     distances = atoms.get_distances(centre, range(len(atoms)))
     within = int((distances < potential.cutoff).sum()) - 1
     print(f"weights: {sum(p.numel() for p in potential.parameters()):,}; edges: {seen.topology.num_edges}")
-    print(f"H{centre}: {within} neighbours; atom {distances.argmax()} is {distances.max():.2f} A away")
+    print(f"H{centre}: {within} neighbors; atom {distances.argmax()} is {distances.max():.2f} A away")
     print_counts(potential)
     print_messages(potential, atoms, seen)
     print_symmetry(potential, atoms, seen)

@@ -50,7 +50,7 @@ def cells(section: Section) -> list[str]:
 
 
 def kinds_of_marks(section: Section) -> list[str]:
-    """The judgements of all tables."""
+    """The judgments of all tables."""
     found = [cell for table in tables(section) for row in table.rows for cell in row]
     return [cell.kind for cell in found if not isinstance(cell, str)]
 

@@ -1,4 +1,4 @@
-"""`potentials check`: everything a training run does before its first epoch, and what it will cost."""
+"""`potentials check`: everything a training run does before its first epoch, and estimates of time and memory."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 def check(
     config: Annotated[Path, typer.Argument(help="Configuration (YAML).")],
     overrides: Annotated[
-        list[str] | None, typer.Argument(help="Settings to change, as in train.max_epochs=10.", show_default=False)
+        list[str] | None, typer.Argument(help="Keys to override, such as train.max_epochs=10.", show_default=False)
     ] = None,
 ) -> None:
-    """Read CONFIG and its data with all checks, run one batch forward and backward (or make some
-    equations of a family that is fitted in closed form), and say memory and time.
+    """Validate CONFIG and its data; estimate time and memory.
 
-    Nothing is written.
+    All data are read and checked, and one batch is run forward and backward (for a family that is fitted in closed
+    form, some equations are made). No file is written.
     """
     import potentials.models  # noqa: F401  (enters the families)
     from potentials.config import load_config
@@ -44,14 +44,16 @@ def check(
         figures = _figures(rehearse(prepared), prepared.config)
     counts = ", ".join(f"{name} {len(frames)} frames" for name, frames in parts.items())
     console.output.print(console.key_values([("data", counts), *figures]))
-    console.messages.print(f"{console.path(config)} is ready: potentials train {config}", style="green", soft_wrap=True)
+    console.messages.print(
+        f"{console.path(config)} is valid; next: potentials train {config}", style="green", soft_wrap=True
+    )
 
 
 def _fit_figures(rehearsal: FitRehearsal, config: RunConfig) -> list[tuple[str, str]]:
     return [
         ("model", f"{config.model.name}, {rehearsal.coefficients:,} coefficients, {config.train.precision}"),
         ("fit", f"{rehearsal.equations:,} equations, about {console.duration(rehearsal.seconds)}"),
-        ("memory", f"about {console.size(rehearsal.peak_memory + rehearsal.memory)} at the peak"),
+        ("memory", f"about {console.size(rehearsal.peak_memory + rehearsal.memory)} peak"),
     ]
 
 
@@ -66,12 +68,12 @@ def _figures(rehearsal: Rehearsal, config: RunConfig) -> list[tuple[str, str]]:
         ("device", rehearsal.device),
         ("largest batch", f"{rehearsal.frames} frames, {rehearsal.atoms} atoms, {rehearsal.edges} edges"),
         ("loss", f"{console.number(rehearsal.loss)} before training"),
-        ("step", f"{console.duration(rehearsal.step_seconds)} (the first {first})"),
+        ("step", f"{console.duration(rehearsal.step_seconds)} (first step {first})"),
         (
             "epoch",
             f"{console.duration(rehearsal.epoch_seconds)}: {rehearsal.steps_per_epoch} steps and "
             f"{console.duration(rehearsal.validation_seconds)} of validation",
         ),
-        ("run", f"{console.duration(rehearsal.run_seconds)} ({end}, one device)"),
-        ("memory", f"{console.size(rehearsal.peak_memory)} at the peak"),
+        ("run", f"{console.duration(rehearsal.run_seconds)} ({end}; one device)"),
+        ("memory", f"{console.size(rehearsal.peak_memory)} peak"),
     ]

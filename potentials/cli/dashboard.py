@@ -9,18 +9,19 @@ import typer
 
 
 def dashboard(
-    folder: Annotated[Path, typer.Argument(help="Folder of runs; those in folders below it are shown too.")] = Path(
-        "runs"
-    ),
+    folder: Annotated[Path, typer.Argument(help="Folder of runs; subfolders are searched too.")] = Path("runs"),
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Port; 8765 if not given, or a free one where that is taken.")
+        int | None, typer.Option(min=1, max=65535, help="Port; by default 8765, or a free port if that is in use.")
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
-    public: Annotated[bool, typer.Option("--public", help="Let others reach it: there is no password.")] = False,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    public: Annotated[
+        bool, typer.Option("--public", help="Allow addresses that other machines can reach; there is no password.")
+    ] = False,
 ) -> None:
-    """Show the runs of FOLDER in a browser: how far each is, curves as they grow, errors, configurations, warnings.
+    """Serve a local page of all runs in FOLDER: progress, live curves, errors, configurations, warnings.
 
-    It reads what the runs write and changes nothing, needs no network, and is reached from this machine only.
+    The dashboard only reads the files of the runs, needs no network, and by default can be reached from this machine
+    only.
     """
     from potentials.dashboard.serving import serve
 
@@ -28,5 +29,5 @@ def dashboard(
 
 
 def _say(text: str) -> None:
-    """Print it; names of folders may hold bytes that are no text."""
+    """Print a line; folder names may contain bytes that are not valid text."""
     print(text.encode("utf-8", "backslashreplace").decode(), flush=True)

@@ -1,4 +1,4 @@
-"""`potentials doctor`: check the installation and this machine."""
+"""`potentials doctor`: check the installation and the machine."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _STYLES = {"ok": "green", "warning": "yellow", "broken": "bold red"}
 
 
 def doctor() -> None:
-    """Check the installation and this machine, and say what to do about what is wrong.
+    """Check the installation and the machine, and suggest fixes.
 
-    Exit code 1 when something is broken.
+    The exit code is 1 if something is broken.
     """
     from potentials.setup.environment import examine
 

@@ -1,4 +1,4 @@
-"""`potentials init`: look at data and write a commented configuration."""
+"""`potentials init`: write a commented configuration for a data set."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def init(
     data: Annotated[list[str], typer.Argument(help="Structures with energies and forces: files, globs, builtin:NAME.")],
     model: Annotated[str, typer.Option(help="Model family.")] = "mace",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to write; standard output when absent.")
+        Path | None, typer.Option("--output", "-o", help="File to write; standard output by default.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Look at DATA and write a commented configuration that `check` and `train` accept as it is.
+    """Inspect DATA and write a commented configuration that `check` and `train` accept unchanged.
 
-    The configuration goes to standard output (or --output); what was found and what to look at, to standard error.
+    The configuration goes to standard output (or --output), notes and warnings on the data to standard error.
     """
     import potentials.models  # noqa: F401  (enters the families)
     from potentials.config import families
@@ -30,10 +30,10 @@ def init(
     from potentials.setup.suggest import suggest
 
     if model not in families():
-        there_are = ", ".join(families())
-        raise ConfigError([Problem(f'unknown model family "{model}"; there are: {there_are}', key="--model")])
+        known = ", ".join(families())
+        raise ConfigError([Problem(f'unknown model family "{model}"; known families: {known}', key="--model")])
     if output is not None and output.exists() and not force:
-        raise ConfigError([Problem(f"{output} exists; --force overwrites it", key="--output")])
+        raise ConfigError([Problem(f"{output} exists; use --force to overwrite it", key="--output")])
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         check_output(output, files_of(data))

@@ -1,4 +1,4 @@
-"""`potentials inspect`: what a model file holds."""
+"""`potentials inspect`: show the contents of a model file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from potentials.cli.terminal import console
 
 def inspect(
     model: Annotated[Path, typer.Argument(help="Model file (*.potential), or builtin:ethanol.")],
-    as_json: Annotated[bool, typer.Option("--json", help="The whole header as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole header as JSON.")] = False,
 ) -> None:
-    """Say what MODEL is: family, settings, elements, reference energies, errors, data and versions, and how it runs."""
+    """Show the contents of MODEL: family, settings, elements, reference energies, errors, training data, versions."""
     from potentials.setup.inspection import inspect_model
 
     header = inspect_model(model)
@@ -49,12 +49,12 @@ def _rows(header: dict[str, Any]) -> list[tuple[str, str]]:
 def _rotation_error(error: dict[str, float]) -> str:
     return (
         f"forces {1e3 * error['forces']:.2g} of {1e3 * error['force_size']:.3g} meV/A, energy "
-        f"{1e3 * error['energy_per_atom']:.2g} meV/atom (RMS, a test cluster turned and mirrored)"
+        f"{1e3 * error['energy_per_atom']:.2g} meV/atom (RMS, a test cluster rotated and mirrored)"
     )
 
 
 def _training_rows(metadata: dict[str, Any]) -> list[tuple[str, str]]:
-    """What training left in the header. Anything may stand there, or nothing; what is of another form is not shown."""
+    """Entries that training wrote into the header. Missing entries and entries of unexpected form are not shown."""
     from potentials.data.length_units import training_units
     from potentials.potential.model_file_contents import is_finite_number
 

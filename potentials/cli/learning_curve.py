@@ -1,4 +1,4 @@
-"""`potentials learning-curve`: many models on growing parts of the data."""
+"""`potentials learning-curve`: train models on training sets of increasing size and compare them."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ FAILED = 1
 def learning_curve(
     study: Annotated[Path, typer.Argument(help="Description of the study (YAML).")],
     report: Annotated[
-        bool, typer.Option("--report", help="Train nothing; write the report of the cells that are finished.")
+        bool, typer.Option("--report", help="Write the report of the finished runs without training.")
     ] = False,
     workers: Annotated[
         int,
         typer.Option(
-            "--workers", "-w", min=1, help="Processes on this machine, each with a GPU of its own where there are."
+            "--workers", "-w", min=1, help="Processes on this machine, each with its own GPU if there are GPUs."
         ),
     ] = 1,
     slurm: Annotated[
         list[str] | None,
         typer.Option(
             "--slurm",
-            help="Let so many SLURM jobs do it; an option of theirs, such as partition=gpu or time=600 (minutes).",
+            help="Run N SLURM jobs, or pass an option to SLURM, such as partition=gpu or time=600 (minutes).",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Train every variant of STUDY with every number of frames and seed, and draw errors against data.
+    """Train every variant of STUDY with every training set size and seed, and plot errors against size.
 
-    The same command again goes on where it was: finished cells are not trained again. It may run several times at once.
+    Run the same command again to continue: finished runs are not repeated. Several processes may work on a study at the
+    same time.
     """
     with ending_at_once():
         import potentials.models  # noqa: F401  (enters the families)
@@ -68,14 +69,14 @@ def learning_curve(
         console.output.print(in_words(summary), soft_wrap=True)
         console.output.print("\n".join(str(file) for file in files), soft_wrap=True)
     else:
-        say("no cell is finished yet")
+        say("no run has finished yet")
     if outcome.elsewhere:
-        say(f"{len(outcome.elsewhere)} cells are being trained by other processes")
+        say(f"{len(outcome.elsewhere)} runs are being trained by other processes")
     if outcome.interrupted:
         raise typer.Exit(interruption_code(outcome.signal))
     failed = len(outcome.failed)
     if workers > 1 and not report:
         failed = len(plan.cells) - len(results)
     if failed:
-        console.error(f"{failed} cells failed or were cut off; the same command tries them again")
+        console.error(f"{failed} runs failed or were interrupted; run the same command again to retry them")
         raise typer.Exit(FAILED)

@@ -14,21 +14,21 @@ from potentials.cli.terminal.commands import LazyCommands, list_commands
 from potentials.cli.terminal.surroundings import print_anything, provide_home, use_utf8
 
 COMMANDS = {
-    "init": "Look at data and write a commented configuration",
-    "check": "All checks of a configuration, and what a run will cost",
-    "train": "Train a potential; the same command again continues",
-    "test": "Errors of a potential on labelled structures",
-    "report": "A page that shows what a potential can do",
-    "predict": "Energies, forces and stresses of structures, as extxyz",
-    "md": "Molecular dynamics",
+    "init": "Write a commented configuration for a data set",
+    "check": "Validate a configuration and estimate time and memory",
+    "train": "Train a potential, or continue an interrupted run",
+    "test": "Compute the errors of a potential on labeled structures",
+    "report": "Write an HTML report on a potential",
+    "predict": "Compute energies, forces and stresses, as extended XYZ",
+    "md": "Run NVE, Langevin or NPT dynamics",
     "relax": "Relax positions, or positions and cell",
-    "inspect": "What a model file holds",
-    "visualize": "Interactive pictures of what a model does with a structure",
-    "dashboard": "Show runs in a browser while they go on",
-    "learning-curve": "Compare models on growing parts of the data",
-    "data": "Audit, divide and fetch data sets",
-    "schema": "The JSON schema of the configuration, for editors",
-    "doctor": "Check the installation and this machine",
+    "inspect": "Show the contents of a model file",
+    "visualize": "Write an interactive page of what a model computes",
+    "dashboard": "Serve a local page of all runs",
+    "learning-curve": "Compare models on training sets of increasing size",
+    "data": "Audit, split, convert and download data sets",
+    "schema": "Print the JSON schema of the configuration, for editors",
+    "doctor": "Check the installation and the machine",
 }
 
 
@@ -44,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train, test and run E(3)-equivariant interatomic potentials.",
-    epilog="`potentials COMMAND --help` explains a command.",
+    epilog="`potentials COMMAND --help` lists the options of a command.",
 )
 
 
@@ -55,7 +55,7 @@ def _print_version(asked: bool) -> None:
 
 
 class CompilationNote(logging.Handler):
-    """Says once that kernels are being compiled, which takes seconds the first time a model runs on a machine."""
+    """Notes once that kernels are being compiled, which takes seconds the first time a model runs on a machine."""
 
     said = False
 
@@ -65,11 +65,11 @@ class CompilationNote(logging.Handler):
             console.warn(record.getMessage())
         elif not self.said:
             self.said = True
-            console.note("compiling kernels for this processor; they are kept for the next time")
+            console.note("compiling kernels for this processor; they are cached for later runs")
 
 
 class Warnings(logging.Handler):
-    """Prints what the package warns of as warnings of the command."""
+    """Prints warnings of the package as warnings of the command."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print it."""
@@ -79,10 +79,10 @@ class Warnings(logging.Handler):
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Options that stand before the command."""
+    """Options that come before the command."""
     remark = provide_home()
     if remark:
         console.note(remark)

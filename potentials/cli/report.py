@@ -1,4 +1,4 @@
-"""`potentials report`: a page that shows what a potential can do."""
+"""`potentials report`: write an HTML report on a potential."""
 
 from __future__ import annotations
 
@@ -31,19 +31,22 @@ def report(
     data: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Labelled structures to hold it against: files ASE reads, globs, FILE@SLICE or builtin:NAME; a part "
-            "for each. Those of its run if not given.",
+            help="Labeled structures to evaluate: files ASE reads, globs, FILE@SLICE or builtin:NAME. By default the "
+            "splits of the run.",
             show_default=False,
         ),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="The page; beside it a .json.", show_default="report.html beside the model"
+            "--output",
+            "-o",
+            help="HTML file to write; a .json file is written beside it.",
+            show_default="report.html beside the model",
         ),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Leave out what simulates.")] = False,
-    skip: Annotated[list[str] | None, typer.Option(help="A section to leave out; may be given again.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Skip sections that run simulations.")] = False,
+    skip: Annotated[list[str] | None, typer.Option(help="Name of a section to skip; may be repeated.")] = None,
     energy: EnergyKey = None,
     forces: ForcesKey = None,
     stress: StressKey = None,
@@ -54,9 +57,9 @@ def report(
     group_key: GroupKey = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
 ) -> None:
-    """Show on one page what MODEL can do and where it fails; the page needs no network.
+    """Write an HTML report on MODEL: its errors, physical tests and limits. The page needs no network.
 
-    Keys and units of DATA are those of the data the model was trained on, unless said otherwise.
+    By default, keys and units of DATA are those of the data the model was trained on.
     """
     from potentials.data.frames import files_of
     from potentials.errors import DataError
@@ -82,8 +85,8 @@ def report(
             given[files if name in given else name] = read_and_tell(files, config, keys)
     elif any(value is not None for value in changes.values()):
         raise DataError(
-            "options on labels are about DATA, but no DATA are given; those of the run are read as its configuration "
-            "says"
+            "options for labels apply to DATA, but no DATA are given; the labels of the run are read as its "
+            "configuration specifies"
         )
     target = write_report(
         model, output, given or None, quick=quick, skip=skip or (), device=chosen, say=console.note, files=read

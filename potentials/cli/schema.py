@@ -1,4 +1,4 @@
-"""`potentials schema`: the JSON schema of the configuration."""
+"""`potentials schema`: print the JSON schema of the configuration."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 
 
 def schema() -> None:
-    """Print the JSON schema of the configuration: completion and checks while you type, in editors that read it.
+    """Print the JSON schema of the configuration, which editors use for completion and validation.
 
-    Save it and name it in the first line of a configuration: `# yaml-language-server: $schema=schema.json`.
+    Save the schema and name it in the first line of a configuration: `# yaml-language-server: $schema=schema.json`.
     """
     import potentials.models  # noqa: F401  (enters the families)
     from potentials.config import json_schema

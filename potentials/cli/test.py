@@ -1,4 +1,4 @@
-"""`potentials test`: the errors of a potential on labelled structures."""
+"""`potentials test`: compute the errors of a potential on labeled structures."""
 
 # ruff: noqa: PT028 - the function `test` is a command, not a test
 
@@ -33,7 +33,7 @@ def test(
     model: Annotated[Path, typer.Argument(help="Model file (*.potential), or builtin:ethanol.")],
     data: Annotated[
         list[str],
-        typer.Argument(help="Labelled structures: files ASE reads, globs, FILE@SLICE or builtin:NAME; a row for each."),
+        typer.Argument(help="Labeled structures: files ASE reads, globs, FILE@SLICE or builtin:NAME; one row each."),
     ],
     energy: EnergyKey = None,
     forces: ForcesKey = None,
@@ -44,13 +44,13 @@ def test(
     length_unit: LengthUnitName = None,
     group_key: GroupKey = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write all errors as JSON.")] = None,
-    parity: Annotated[Path | None, typer.Option(help="Write labels and predictions side by side as CSV.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Structures computed at once.")] = 16,
+    parity: Annotated[Path | None, typer.Option(help="Write labels and predictions as CSV.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Structures per batch.")] = 16,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
 ) -> None:
-    """Compare MODEL with the labels of DATA: errors of energy, forces and stress, per element and per group.
+    """Compute the errors of MODEL on DATA: energy, forces and stress, per element and per configuration group.
 
-    Keys and units are those of the data the model was trained on, unless said otherwise.
+    By default, keys and units are those of the data the model was trained on.
     """
     from potentials.data.frames import files_of
     from potentials.evaluation.error_table import UNITS, ErrorTable

@@ -1,4 +1,4 @@
-"""`potentials train`: from a configuration to a tested potential."""
+"""`potentials train`: train and test a potential."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from potentials.exit_codes import interruption_code
 def train(
     config: Annotated[Path, typer.Argument(help="Configuration (YAML).")],
     overrides: Annotated[
-        list[str] | None, typer.Argument(help="Settings to change, as in train.max_epochs=10.", show_default=False)
+        list[str] | None, typer.Argument(help="Keys to override, such as train.max_epochs=10.", show_default=False)
     ] = None,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print the table of errors and the path of the model only.")
+        bool, typer.Option("--quiet", "-q", help="Print only the error table and the path of the model.")
     ] = False,
 ) -> None:
-    """Train a potential as CONFIG says, and evaluate it. The same command again continues a run that was cut off.
+    """Train the potential of CONFIG and test it, or continue an interrupted run.
 
-    At the end the folder of the run holds report.html, a page that shows what the potential can do (logging.report).
+    At the end, an HTML report is written to the folder of the run (see logging.report).
 
-    Ctrl-C saves after the present step and ends with code 130; a second one stops at once. SIGTERM and SIGUSR1, which
-    batch systems send before they kill, save and end with code 75: to be started again.
+    Ctrl-C saves a checkpoint after the current step and exits with code 130; a second Ctrl-C stops at once. SIGTERM and
+    SIGUSR1, which batch systems send before they end a job, save a checkpoint and exit with code 75; the same command
+    then continues the run.
     """
     with ending_at_once():
         import potentials.models  # noqa: F401  (enters the families)

@@ -1,4 +1,4 @@
-"""`potentials visualize`: an interactive page of what a model does with a structure."""
+"""`potentials visualize`: write an interactive page of what a model computes for a structure."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ def visualize(
     structure: Annotated[
         str | None,
         typer.Argument(
-            help="A structure: a file ASE reads (its first frame), FILE@NUMBER, or builtin:NAME. By default a frame of "
-            "the model's training data, where that is still there."
+            help="Structure: a file ASE reads (its first frame), FILE@NUMBER, or builtin:NAME. By default a frame of "
+            "the model's training data, if available."
         ),
     ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The page to write (HTML).")] = Path("visualize.html"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write.")] = Path("visualize.html"),
     atom: Annotated[
-        int | None, typer.Option(help="Number of the atom whose surroundings are shown, in a large structure.")
+        int | None, typer.Option(help="Index of the atom whose environment is shown, for a large structure.")
     ] = None,
 ) -> None:
-    """Show what MODEL does with STRUCTURE: harmonics, radial functions, tensor products, messages, features, energies.
+    """Write an interactive page of what MODEL computes for STRUCTURE.
 
-    The page is one file that needs no network. Everything in it was computed by the model: features as shapes on the
-    atoms, and how they turn with the structure.
+    The page shows spherical harmonics, radial functions, tensor products, messages, features and energies as computed
+    by the model, and how features rotate with the structure. It is one file that needs no network.
     """
     from potentials.data.frames import files_of
     from potentials.files import write_whole

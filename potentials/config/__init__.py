@@ -1,6 +1,6 @@
-"""Configuration: the schema of the YAML file, the reader that keeps line numbers, overrides and error messages.
+"""Configuration: the schema of the YAML file, a reader that keeps line numbers, overrides and error messages.
 
-Families of models enter their own configuration classes into `families`; everything else of the schema is here.
+Model families register their own configuration classes in `families`; the rest of the schema is defined here.
 `yaml/` reads the text, `messages/` says what is wrong with it.
 """
 

@@ -1,4 +1,4 @@
-"""What every configuration section is made of."""
+"""Base class and common types of the configuration sections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from potentials.durations import format_duration
 
 
 class StrictConfig(BaseModel):
-    """A section of the configuration: unknown keys are errors, `yes` is not a number, values cannot change later."""
+    """A section of the configuration: unknown keys are errors, types are not converted, values are immutable."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, validate_default=True, use_attribute_docstrings=True
@@ -21,7 +21,7 @@ class StrictConfig(BaseModel):
 
 
 class KeyedError(ValueError):
-    """What a validator raises about keys other than its own: a message for each full key, `train.max_epochs`."""
+    """Raised by a validator for keys other than its own: one message for each full key, such as `train.max_epochs`."""
 
     def __init__(self, messages: dict[str, str]) -> None:
         self.messages = messages
@@ -47,7 +47,7 @@ def parse_duration(value: Any) -> Any:
     try:
         return sum((timedelta(seconds=float(number) * _SECONDS[unit]) for number, unit in parts), timedelta())
     except OverflowError:
-        raise ValueError(f"{describe_value(value)} is longer than any run can last") from None
+        raise ValueError(f"{describe_value(value)} is too long") from None
 
 
 Duration = Annotated[
@@ -59,9 +59,9 @@ Duration = Annotated[
 ]
 PositiveInteger = Annotated[int, Field(ge=1)]
 Width = Annotated[int, Field(ge=1, le=65_536)]
-"""How many channels, functions or features: far beyond what any model uses."""
+"""Number of channels, functions or features. The limit is far above that of any real model."""
 Depth = Annotated[int, Field(ge=1, le=100)]
-"""How many layers."""
+"""Number of layers."""
 HiddenLayers = Annotated[list[Width], Field(max_length=20)]
 """Sizes of the hidden layers of a network."""
 EnvelopePower = Annotated[int, Field(ge=2, le=100)]

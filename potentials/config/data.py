@@ -24,7 +24,7 @@ SixOrder = Literal["xx yy zz yz xz xy", "xx yy zz xy yz xz", "xx yy zz xy xz yz"
 ReferenceSource = Literal["auto", "isolated-atoms", "least-squares", "zero"]
 FileName = Annotated[str, Field(min_length=1), InWords("a file name", "file names")]
 Files = FileName | Annotated[list[FileName], Field(min_length=1)]
-"""A path, a glob, `path@slice` in ASE's syntax, or `builtin:NAME`; or a list of these.
+"""A path, a glob, `path@slice` in ASE's syntax,
 Relative to the configuration."""
 TestFiles = Annotated[dict[str, Files], Field(min_length=1), InWords("a mapping of names to files", "mappings")]
 KeyName = Annotated[str, InWords("the name of a key of the frames", "keys of the frames")]
@@ -63,7 +63,7 @@ class StressLabel(StrictConfig):
     sign: SignConvention = "tension-positive"
     """`tension-positive` is ASE's (dE/dstrain / volume); VASP prints `compression-positive`."""
     order: SixOrder = "xx yy zz yz xz xy"
-    """Order of the six components where six are given.
+    """Order of the components if six are given.
     ASE's is `xx yy zz yz xz xy`, VASP prints `xx yy zz xy yz xz`."""
 
 
@@ -75,39 +75,39 @@ class VirialLabel(StrictConfig):
     unit: EnergyUnit = "eV"
     """Unit of the virials in the files."""
     sign: SignConvention
-    """`compression-positive` is -dE/dstrain, as GAP and MACE write it; `tension-positive` is dE/dstrain. No default."""
+    """`compression-positive` is -dE/dstrain (GAP, MACE); `tension-positive` is dE/dstrain. Must be given."""
     order: SixOrder = "xx yy zz yz xz xy"
-    """Order of the six components where six are given."""
+    """Order of the components if six are given."""
 
 
 class GroupWeights(StrictConfig):
-    """Weights of a group, property by property."""
+    """Weights of a configuration group for each property."""
 
     energy: NonNegativeNumber = 1.0
-    """Of the energies of the group's frames."""
+    """Weight of the energies."""
     forces: NonNegativeNumber = 1.0
-    """Of their forces."""
+    """Weight of the forces."""
     stress: NonNegativeNumber = 1.0
-    """Of their stresses."""
+    """Weight of the stresses."""
 
 
 class WeightsConfig(StrictConfig):
-    """Weights in the loss, on top of those of the `loss` section. All of them multiply."""
+    """Weights of frames and labels in the loss. All of them are multiplied, also with those of the `loss` section."""
 
     key: str | None = None
-    """Entry of `atoms.info` that weighs the whole frame, such as `config_weight`."""
+    """Entry of `atoms.info` with the weight of the whole frame, such as `config_weight`."""
     energy_key: str | None = None
-    """Entry of `atoms.info` that weighs the frame's energy only."""
+    """Entry of `atoms.info` with the weight of the energy."""
     forces_key: str | None = None
-    """Entry of `atoms.info` that weighs the frame's forces only."""
+    """Entry of `atoms.info` with the weight of the forces."""
     stress_key: str | None = None
-    """Entry of `atoms.info` that weighs the frame's stress only."""
+    """Entry of `atoms.info` with the weight of the stress."""
     groups: dict[str, NonNegativeNumber | GroupWeights] = Field(default={})
-    """Weight of all frames of a group (see `group_key`), by its name: a number, or one for each of `energy`, `forces`
-    and `stress`; 0 leaves the labels out of the loss."""
+    """Weight of all frames of a configuration group (see `group_key`) by name: one number, or one for each of `energy`,
+    `forces` and `stress`. 0 excludes the labels from the loss."""
 
     def of_group(self, name: str) -> GroupWeights:
-        """The weights of a group, 1 where nothing is said."""
+        """The weights of a group; 1 by default."""
         weights = self.groups.get(name, 1.0)
         if isinstance(weights, GroupWeights):
             return weights
@@ -115,18 +115,19 @@ class WeightsConfig(StrictConfig):
 
 
 class DataConfig(StrictConfig):
-    """Which structures to learn from, what their labels are called, and how they are divided."""
+    """Structures, keys and units of their labels, and the training, validation and test split."""
 
     train: Files
-    """Files to train on: anything ASE reads, a list, a glob, `file@:100` for a slice, or `builtin:ethanol`."""
+    """Training files: anything ASE reads, a list, a glob, `file@:100` for a slice, or `builtin:ethanol`."""
     validation: Annotated[Files | PositiveInteger | Fraction, Field(union_mode="left_to_right")] = 0.1
-    """Files, or how many frames (a whole number) or which fraction of the training files to set aside."""
+    """Validation set: files, or the number (integer) or fraction of frames to take from the training files."""
     test: Annotated[Files | PositiveInteger | Fraction | TestFiles | None, Field(union_mode="left_to_right")] = None
-    """Files, a number, a fraction, or several named test sets, `{300K: a.xyz, 600K: b.xyz}`."""
+    """Test set: files, a number, a fraction, or several named test sets, `{300K: a.xyz, 600K: b.xyz}`."""
     split_seed: NonNegativeInteger | None = None
-    """Seed of the split; the run's seed when absent."""
+    """Random seed of the split; by default that of the run."""
     train_size: PositiveInteger | None = None
-    """Train on so many of the frames that are left for it, drawn with the run's seed: fewer are among more."""
+    """Number of training frames to use, drawn at random with the seed of the run. A smaller selection is a subset of a
+    larger one."""
     energy: Annotated[EnergyLabel | None, BeforeValidator(_key_alone, KeyName | EnergyLabel | None)] = EnergyLabel()
     forces: Annotated[ForcesLabel | None, BeforeValidator(_key_alone, KeyName | ForcesLabel | None)] = ForcesLabel()
     stress: Annotated[StressLabel | None, BeforeValidator(_key_alone, KeyName | StressLabel | None)] = None
@@ -134,31 +135,30 @@ class DataConfig(StrictConfig):
     length_unit: LengthUnit = "A"
     """Unit of positions and cells in the files."""
     group_key: str = "config_type"
-    """Entry of `atoms.info` that names the group of a frame, for error tables and weights."""
+    """Entry of `atoms.info` with the name of the configuration group of a frame, for error tables and weights."""
     weights: WeightsConfig = WeightsConfig()
     reference_energies: (
         Literal["auto", "isolated-atoms", "least-squares", "zero"] | dict[ElementSymbol, FiniteNumber]
     ) = "auto"
-    """Energy of each isolated atom in eV: given by symbol, or where to take it from. `auto` takes isolated-atom
-    frames where every element has one, and least squares otherwise."""
+    """Energy of the isolated atom of each element (E0) in eV, by symbol, or the method to determine it. `auto` uses the
+    isolated-atom frames if there is one for each element, and least squares otherwise."""
     isolated_atoms: Files | None = None
-    """Files with single-atom frames for the reference energies, when they are not among the training files."""
+    """Files with isolated-atom frames for the reference energies, if these are not in the training files."""
     batch_size: PositiveInteger | None = 5
-    """Frames per training batch in each process; null where `max_atoms_per_batch` or `max_edges_per_batch` says
-    how large batches are."""
+    """Frames per training batch and process; null if `max_atoms_per_batch` or `max_edges_per_batch` is given."""
     max_atoms_per_batch: PositiveInteger | None = None
-    """Atoms per training batch in each process, at most, instead of a number of frames: for structures of different
-    sizes. Batches are packed until they are nearly full; a frame with more atoms is an error."""
+    """Maximum number of atoms per training batch and process, instead of a number of frames; for structures of
+    different sizes. Batches are filled up to this limit; a frame with more atoms is an error."""
     max_edges_per_batch: PositiveInteger | None = None
-    """The same for edges, ordered pairs of atoms within the cutoff, which memory and time go by. Of 20 atoms with 50
-    neighbours each there are 1000."""
+    """Maximum number of edges (ordered pairs of atoms within the cutoff) per training batch and process. Memory and
+    time are proportional to edges; 20 atoms with 50 neighbors each have 1000."""
     evaluation_batch_size: PositiveInteger | None = None
-    """Frames per batch in validation and test; when absent, four times what a training batch may hold."""
+    """Frames per batch in validation and test; by default four times the size of a training batch."""
     loading: Literal["auto", "memory", "lazy"] = "auto"
-    """`memory` reads all frames at the start. `lazy` leaves those of `.aselmdb` and `.h5` files there, and reads them
-    when they are needed, in the worker processes; `auto` does so from 50 000 frames on."""
+    """`memory` reads all frames at the start. `lazy` reads frames of `.aselmdb` and `.h5` files when they are needed,
+    in the worker processes. `auto` is `lazy` from 50 000 frames on."""
     workers: NonNegativeInteger = 0
-    """Worker processes that collate batches; 0 does it in the main process."""
+    """Number of worker processes that prepare batches; 0 uses the main process."""
 
     @model_validator(mode="before")
     @classmethod
@@ -173,21 +173,21 @@ class DataConfig(StrictConfig):
     def _consistent(self) -> Self:
         found = self._batch_problems()
         if self.stress is not None and self.virial is not None:
-            found["data.virial"] = "data.stress is given too; keep the one that is to be read"
+            found["data.virial"] = "data.stress is given too; keep one of them"
         parts = [part for part in (self.validation, self.test) if isinstance(part, float)]
         if sum(parts) >= 1:
-            found["data.test"] = f"with validation {parts[0]} and test {parts[1]} nothing is left to train on"
+            found["data.test"] = f"validation {parts[0]} and test {parts[1]} leave no training frames"
         if found:
             raise KeyedError(found)
         return self
 
     def _batch_problems(self) -> dict[str, str]:
-        """Something must say how large batches are, and one thing only."""
+        """Exactly one key must define the batch size."""
         keys = ("batch_size", "max_atoms_per_batch", "max_edges_per_batch")
         given = [key for key in keys if getattr(self, key) is not None]
         if not given:
-            return {"data.batch_size": f"nothing says how large batches are; give a number, {keys[1]} or {keys[2]}"}
+            return {"data.batch_size": f"the batch size is not defined; give a number here, or {keys[1]} or {keys[2]}"}
         return {
-            f"data.{key}": f"data.{given[-1]} is given too; keep one of them and say null for the other"
+            f"data.{key}": f"data.{given[-1]} is given too; keep one of them and set the other to null"
             for key in given[:-1]
         }

@@ -1,4 +1,4 @@
-"""Data files of a configuration: relative ones are taken from the folder of the configuration file."""
+"""Paths of data files in a configuration, which are relative to the folder of the configuration file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ BUILTIN = "builtin:"
 
 
 def resolve_data_paths(data: DataConfig, folder: Path) -> DataConfig:
-    """The section with every file name absolute; `builtin:NAME` stays, globs and `@slice` are kept.
+    """The section with absolute paths; `builtin:NAME`, globs and `@slice` are kept.
 
     Args:
         data: the section.
-        folder: absolute folder that relative names are taken from.
+        folder: absolute folder that relative paths start from.
     """
     names = ("train", "validation", "test", "isolated_atoms")
     return data.model_copy(update={name: _resolve(getattr(data, name), folder) for name in names})
@@ -42,13 +42,13 @@ def _resolve_name(name: str, folder: Path) -> str:
         path, folder = Path(*path.parts[1:]), folder.parent
     if path.is_absolute():
         return str(path)
-    # A glob must not take brackets in the folder's own name for part of the pattern.
+    # Brackets in the name of the folder must not be read as part of the glob pattern.
     start = glob.escape(str(folder)) if glob.has_magic(name) else str(folder)
     return str(Path(start) / path)
 
 
 def from_home(path: Path) -> Path:
-    """The path with `~` or `~user` at its start written out, where there is such a user."""
+    """The path with an initial `~` or `~user` expanded, if there is such a user."""
     try:
         return path.expanduser()
     except RuntimeError:  # no such user: then it is a file whose name starts with ~

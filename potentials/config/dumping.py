@@ -1,4 +1,4 @@
-"""A configuration as YAML that a person can read and `parse_config` reads back."""
+"""Write a configuration as readable YAML that `parse_config` reads back."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _LONGEST_LINE = 100
 
 
 class PlainDumper(yaml.SafeDumper):
-    """Its resolvers are those of YAML 1.1 and of the reader here, so text that either would take for something else is
-    quoted: the file means the same to every YAML program."""
+    """Uses the resolvers of YAML 1.1 and of our reader: text that either of them would not read as text is quoted, so
+    that every YAML program reads the file in the same way."""
 
 
 add_resolvers(PlainDumper)
 
 
 class _Dumper(PlainDumper):
-    """Blocks for mappings, short lists of plain values in one line."""
+    """Writes mappings as blocks, and short lists of plain values on one line."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -38,7 +38,7 @@ def dump_config(config: RunConfig, header: str = "") -> str:
 
     Args:
         config: what to write; `parse_config` of the result is equal to it.
-        header: lines put before it as a comment.
+        header: lines to write above it as a comment.
     """
     comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
     sections = [

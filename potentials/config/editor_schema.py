@@ -1,4 +1,4 @@
-"""The JSON schema of the configuration, by which editors complete and check it."""
+"""JSON schema of the configuration, for completion and validation in editors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def json_schema() -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of a configuration with all registered families.
 
-    `model` is one of the families, told apart by `name`; descriptions are the docstrings of the schema classes.
+    `model` is one of the families, distinguished by `name`; descriptions are the docstrings of the schema classes.
     """
     mode: JsonSchemaMode = "validation"
     inputs: list[tuple[type[BaseModel], JsonSchemaMode]] = [(RunConfig, mode)]
@@ -27,17 +27,17 @@ def json_schema() -> dict[str, Any]:
     for name, config_class in families().items():
         reference = references[(config_class, mode)]
         family = definitions[reference["$ref"].rpartition("/")[2]]
-        family["properties"]["name"] = {"const": name, "description": "Which family."}
+        family["properties"]["name"] = {"const": name, "description": "Name of the model family."}
         family["required"] = sorted({"name", *family.get("required", [])})
         choices.append(reference)
     run = definitions.pop(references[(RunConfig, mode)]["$ref"].rpartition("/")[2])
-    run["properties"]["model"] = {"description": "Which model, and how large.", "oneOf": choices}
+    run["properties"]["model"] = {"description": "Model family and its settings.", "oneOf": choices}
     run["title"] = "potentials configuration"
     return _on_one_line({"$schema": DIALECT, **run, "$defs": definitions})
 
 
 def _on_one_line(schema: Any) -> Any:
-    """The schema with the line breaks of docstrings taken out of its descriptions."""
+    """The schema without line breaks in its descriptions."""
     if isinstance(schema, list):
         return [_on_one_line(item) for item in schema]
     if not isinstance(schema, dict):

@@ -22,7 +22,7 @@ def check_symbol(symbol: str) -> str:
 
 
 def check_distinct(symbols: list[str]) -> list[str]:
-    """Return `symbols` if none comes twice; raise `ValueError` otherwise."""
+    """Return `symbols` if there are no duplicates; raise `ValueError` otherwise."""
     repeated = sorted(symbol for symbol, count in Counter(symbols).items() if count > 1)
     if repeated:
         raise ValueError(f"elements given more than once: {', '.join(repeated)}")
@@ -30,7 +30,7 @@ def check_distinct(symbols: list[str]) -> list[str]:
 
 
 def missing_symbols(needed: Sequence[str], given: dict[str, float]) -> str:
-    """The elements of `needed` without a value in `given`, as `Cu, Zn`; empty when there is none."""
+    """The elements of `needed` without a value in `given`, as `Cu, Zn`; empty if there is none."""
     return ", ".join(symbol for symbol in needed if symbol not in given)
 
 

@@ -1,4 +1,4 @@
-"""The base of every model family's configuration, and the register the families enter themselves into."""
+"""Base of the configuration of all model families, and the register of families."""
 
 from __future__ import annotations
 
@@ -13,82 +13,83 @@ from potentials.config.messages.words import describe_value, one_of, quote, sugg
 
 
 class RadialConfig(StrictConfig):
-    """Radial basis and its envelope."""
+    """Radial basis and its envelope (cutoff function)."""
 
     basis: Literal["bessel", "gaussian", "chebyshev"] = "bessel"
-    """Kind of the functions of the distance."""
+    """Type of radial basis functions."""
     size: Width = 8
-    """Number of radial functions."""
+    """Number of radial basis functions."""
     trainable: bool = False
-    """Whether the frequencies (Bessel) or centres (Gaussian) are learned."""
+    """Whether the frequencies (Bessel) or centers (Gaussian) are trained."""
     envelope: Literal["polynomial", "cosine", "smooth"] = "polynomial"
-    """What ends the functions at the cutoff: with two continuous derivatives, with one, or with all."""
+    """Cutoff function: `polynomial` has two continuous derivatives at the cutoff, `cosine` one, `smooth` all."""
     envelope_power: EnvelopePower = 5
     """Power p of the polynomial envelope, which vanishes at the cutoff with two derivatives."""
     distance_transform: Literal["none", "agnesi"] = "none"
-    """`agnesi` stretches short distances before the basis, as MACE-MP-0b does."""
+    """`agnesi` applies the Agnesi transform of MACE-MP-0b, which resolves short distances better."""
 
     @model_validator(mode="after")
     def _something_to_train(self) -> Self:
         if self.trainable and self.basis == "chebyshev":
-            raise ValueError("trainable: the Chebyshev basis has nothing to learn; use bessel or gaussian, or false")
+            raise ValueError("trainable: the Chebyshev basis has no parameters; use bessel or gaussian, or false")
         return self
 
 
 class SteepRadialConfig(RadialConfig):
-    """As published for NequIP and Allegro: the envelope stays near one for longer and then falls more steeply."""
+    """Radial basis as published for NequIP and Allegro, with a steeper envelope."""
 
     envelope_power: EnvelopePower = 6
     """Power p of the polynomial envelope, which vanishes at the cutoff with two derivatives."""
 
 
 class ZBLConfig(StrictConfig):
-    """Repulsion of screened nuclei at short distances."""
+    """Ziegler-Biersack-Littmark (ZBL) repulsion of screened nuclei at short distances."""
 
     envelope_power: EnvelopePower = 6
-    """Power p of the polynomial envelope, which ends it at the sum of the covalent radii."""
+    """Power p of the polynomial envelope, which vanishes at the sum of the covalent radii."""
     prefactor: PositiveNumber = 1.0
-    """Factor on the physical repulsion; weights taken over from MACE carry their scale here."""
+    """Factor on the ZBL energy; converted MACE models store their energy scale here."""
 
 
 def _default_zbl(value: Any) -> Any:
-    """`zbl: true` is short for the repulsion as it is, `zbl: false` for none."""
+    """`zbl: true` is short for the default settings, `zbl: false` for no repulsion."""
     if isinstance(value, bool):
         return ZBLConfig() if value else None
     return value
 
 
 class FamilyConfig(StrictConfig):
-    """What every family has: its name, the cutoff, and what can be inferred from the training data."""
+    """Settings of all families: name, cutoff, and values that can be inferred from the training data."""
 
     closed_form: ClassVar[bool] = False
     """Whether the family is linear in its parameters and fitted by least squares instead of trained."""
 
     without_readout: ClassVar[str] = ""
-    """Why the family has no settings called `readout...`, where someone may look for them; said to who gives one."""
+    """Why the family has no keys `readout...`; the message for a user who gives one."""
 
     name: str
-    """Which family: the name of its file in `potentials.models`."""
+    """Name of the model family."""
     cutoff: float = Field(default=5.0, gt=0.5, le=20.0)
-    """Radius of the neighbourhood in A. Stated here and nowhere else."""
+    """Cutoff radius of the neighbor list in A."""
     elements: Literal["auto"] | Elements = "auto"
-    """Chemical symbols the model knows; `auto` takes those of the training frames."""
+    """Chemical symbols of the model; `auto` takes those of the training set."""
     average_neighbors: Literal["auto"] | PositiveNumber = "auto"
-    """Mean number of neighbours, by which messages are normalised; `auto` measures the training frames."""
+    """Mean number of neighbors, by which messages are normalized; `auto` computes it from the training set."""
     scale: Literal["auto"] | PositiveNumber | dict[ElementSymbol, PositiveNumber] = "auto"
-    """Factor on the node energies in eV, one number or one per element.
-    `auto` is the RMS force of the training frames."""
+    """Scale of the node energies in eV, one number or one per element. `auto` is the RMS of the force components (eV/A)
+    of the training set."""
     shift: Literal["auto"] | FiniteNumber | dict[ElementSymbol, FiniteNumber] = "auto"
-    """Added to each node energy in eV; `auto` is the mean of (energy - reference energies) per atom."""
+    """Shift of the node energies in eV, one number or one per element. `auto` is the mean of (energy - reference
+    energies) per atom."""
     zbl: Annotated[ZBLConfig | None, BeforeValidator(_default_zbl, bool | ZBLConfig | None)] = None
-    """Add the Ziegler-Biersack-Littmark repulsion of screened nuclei; `true` takes it as it is."""
+    """Ziegler-Biersack-Littmark repulsion of screened nuclei; `true` uses the default settings."""
 
     @model_validator(mode="before")
     @classmethod
     def _no_readout(cls, section: Any) -> Any:
         if not cls.without_readout or not isinstance(section, dict):
             return section
-        # Before pydantic calls it an unknown key, which says less.
+        # Checked before pydantic reports an unknown key, which would explain less.
         keys = [key for key in section if isinstance(key, str) and key.startswith("readout")]
         if keys:
             raise KeyedError({f"model.{key}": cls.without_readout for key in keys})
@@ -101,18 +102,18 @@ class FamilyConfig(StrictConfig):
             if isinstance(values, dict) and self.elements != "auto":
                 missing = missing_symbols(self.elements, values)
                 if missing:
-                    found[f"model.{name}"] = f"no value for {missing}, which model.elements names"
+                    found[f"model.{name}"] = f"no value for {missing}, which model.elements contains"
         if found:
             raise KeyedError(found)
         return self
 
     @property
     def exactly_symmetric(self) -> bool:
-        """Whether energies keep the symmetry under rotations and reflections to rounding."""
+        """Whether energies are invariant under rotations and reflections up to rounding."""
         return True
 
     def build(self) -> Any:
-        """Make the model (a `torch.nn.Module`) this configuration describes; families say how with `register_family`.
+        """Build the model (a `torch.nn.Module`) of this configuration, with the function given to `register_family`.
 
         `elements` and `average_neighbors` must have been resolved to values by then.
         """
@@ -124,7 +125,7 @@ _BUILDERS: dict[str, Callable[[Any], Any]] = {}
 
 
 def register_family(name: str, config_class: type[FamilyConfig], build: Callable[[Any], Any]) -> None:
-    """Enter a family: its name in YAML, its configuration class, and how a model is made from it."""
+    """Register a family: its name in YAML, its configuration class, and the function that builds a model."""
     _FAMILIES[name] = config_class
     _BUILDERS[name] = build
 
@@ -137,10 +138,10 @@ def families() -> dict[str, type[FamilyConfig]]:
 def family_config(section: Any) -> Any:
     """Read a `model` section with the configuration class of the family it names.
 
-    What is not a mapping is returned as it is, for pydantic to refuse.
+    Values that are not mappings are returned unchanged; pydantic rejects them.
 
     Raises:
-        KeyedError: `name` is missing or is no registered family.
+        KeyedError: `name` is missing or is not a registered family.
         pydantic.ValidationError: the section does not fit its family.
     """
     if not isinstance(section, dict):

@@ -1,4 +1,4 @@
-"""From the text of a configuration to a checked `RunConfig`."""
+"""Load and validate a configuration: from YAML text to a `RunConfig`."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Section = TypeVar("Section", bound=StrictConfig)
 
 
 def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> RunConfig:
-    """Read and check a configuration file.
+    """Read and validate a configuration file.
 
     Args:
         path: the YAML file.
         overrides: changes such as `train.max_epochs=10`.
 
     Returns:
-        The configuration; data files are absolute, those written relatively being taken from the folder of `path`.
+        The configuration, with absolute paths of data files; relative paths are relative to the folder of `path`.
 
     Raises:
         ConfigError: with every problem found.
@@ -39,11 +39,11 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
 
 
 def parse_config(text: str, file: str = "<text>", overrides: Sequence[str] = ()) -> RunConfig:
-    """Check the YAML text of a configuration; like `load_config`, but data files stay as written.
+    """Validate the YAML text of a configuration. Like `load_config`, but paths of data files are not changed.
 
     Args:
         text: the YAML text.
-        file: what to call it in messages.
+        file: its name in messages.
         overrides: changes such as `train.max_epochs=10`.
 
     Raises:
@@ -53,12 +53,12 @@ def parse_config(text: str, file: str = "<text>", overrides: Sequence[str] = ())
 
 
 def parse_as(model: type[Section], text: str, file: str, overrides: Sequence[str] = ()) -> Section:
-    """Check YAML text against any class of the configuration.
+    """Validate YAML text against a configuration class.
 
     Args:
-        model: what the text describes.
+        model: the configuration class.
         text: the YAML text.
-        file: what to call it in messages.
+        file: its name in messages.
         overrides: changes such as `train.max_epochs=10`.
 
     Raises:
@@ -80,14 +80,14 @@ def parse_as(model: type[Section], text: str, file: str, overrides: Sequence[str
 
 
 def _first(problems: list[Problem], file: str) -> list[Problem]:
-    """As many as help: who has more has another mistake, such as a file that is no configuration."""
+    """The first problems. More would not help: the file is probably not a configuration."""
     if len(problems) <= MOST_PROBLEMS:
         return problems
-    return [*problems[:MOST_PROBLEMS], Problem("and more problems; mend these first", file=file)]
+    return [*problems[:MOST_PROBLEMS], Problem("and more problems; fix these first", file=file)]
 
 
 def _not_yet_told(found: list[Problem], told: list[Problem]) -> list[Problem]:
-    """Without those about values that could not even be read, which stand as null in the document."""
+    """Without problems of values that could not be read; these are null in the document and were reported before."""
     places = {(problem.file, problem.line, problem.key) for problem in told}
     return [problem for problem in found if (problem.file, problem.line, problem.key) not in places]
 
@@ -96,7 +96,7 @@ def read_text(path: Path) -> str:
     """The text of a configuration file.
 
     Raises:
-        ConfigError: it cannot be read, or is not text.
+        ConfigError: the file cannot be read, or is not text.
     """
     try:
         with path.open("rb") as stream:

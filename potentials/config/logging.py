@@ -1,4 +1,4 @@
-"""The `logging` section: CSV is always written; Weights & Biases, TensorBoard and MLflow when asked."""
+"""The `logging` section: CSV files are always written; Weights & Biases, TensorBoard and MLflow are optional."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ class WandbConfig(StrictConfig):
     """Log to Weights & Biases."""
 
     project: str = "potentials"
-    """What the runs of one subject are collected under."""
+    """Project that the run belongs to."""
     entity: str | None = None
-    """User or team; that of the login if not given."""
+    """User or team; by default that of the login."""
     tags: list[str] = Field(default=[])
-    """To find runs by."""
+    """Tags of the run."""
     mode: Literal["auto", "online", "offline"] = "auto"
-    """`auto` is online where `wandb login` was done and offline otherwise."""
+    """`auto` is online if you are logged in (`wandb login`) and offline otherwise."""
 
 
 class MLflowConfig(StrictConfig):
     """Log to MLflow."""
 
     tracking_uri: str | None = None
-    """A server or a database (`sqlite:///mlflow.db`); `MLFLOW_TRACKING_URI` or MLflow's default if not given."""
+    """Server or database (`sqlite:///mlflow.db`); by default `MLFLOW_TRACKING_URI` or MLflow's default."""
     experiment: str = "potentials"
-    """What the runs of one subject are collected under."""
+    """Experiment that the run belongs to."""
 
 
 class LoggingConfig(StrictConfig):
-    """What is written while training."""
+    """Logs and reports of training."""
 
     every_steps: PositiveInteger = 50
-    """Optimiser steps from one row of `steps.csv` to the next."""
+    """Write a row of `steps.csv` every N optimizer steps."""
     wandb: WandbConfig | None = None
     tensorboard: bool = False
-    """Write the folder `tensorboard` of the run, which `tensorboard --logdir runs` shows."""
+    """Write TensorBoard files to the folder of the run; `tensorboard --logdir runs` shows them."""
     mlflow: MLflowConfig | None = None
     report: bool | Literal["quick"] = True
-    """Whether a finished run gets a `report.html`; `quick` leaves out what simulates."""
+    """Write `report.html` at the end of training; `quick` skips sections that run simulations."""

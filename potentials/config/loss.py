@@ -1,4 +1,4 @@
-"""The `loss` section: which errors are minimised, and with which weights."""
+"""The `loss` section: the errors that are minimized, and their weights."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ LossFunction = Literal["mse", "mae", "huber"]
 
 
 class EnergyLoss(StrictConfig):
-    """Error of the energy."""
+    """Loss term of the energy."""
 
     weight: NonNegativeNumber = 1.0
-    """Factor on the mean error of the energies; 0 leaves them out."""
+    """Weight of the mean error of the energies; 0 excludes them."""
     function: LossFunction = "mse"
-    """Square, absolute value, or Huber's: half the square of small errors, growing linearly beyond `huber_delta`."""
+    """Error function: squared error, absolute error, or Huber (quadratic below `huber_delta`, linear above)."""
     huber_delta: PositiveNumber = 0.01
-    """Error (eV, or eV/atom) beyond which the Huber loss grows linearly."""
+    """Error (eV, or eV/atom) above which the Huber loss is linear."""
     per_atom: bool = True
-    """Divide the error by the number of atoms first."""
+    """Divide the energy error by the number of atoms."""
 
 
 class ForcesLoss(StrictConfig):
-    """Error of the force components, eV/A."""
+    """Loss term of the force components."""
 
     weight: NonNegativeNumber = 100.0
-    """Factor on the mean error of the force components; 0 leaves them out."""
+    """Weight of the mean error of the force components; 0 excludes them."""
     function: LossFunction = "mse"
-    """Square, absolute value, or Huber's: half the square of small errors, growing linearly beyond `huber_delta`."""
+    """Error function: squared error, absolute error, or Huber (quadratic below `huber_delta`, linear above)."""
     huber_delta: PositiveNumber = 0.01
-    """Error (eV/A) beyond which the Huber loss grows linearly."""
+    """Error (eV/A) above which the Huber loss is linear."""
 
 
 class StressLoss(StrictConfig):
-    """Error of the stress components, eV/A^3."""
+    """Loss term of the stress components."""
 
     weight: NonNegativeNumber = 0.0
-    """Factor on the mean error of the stress components; 0 leaves them out."""
+    """Weight of the mean error of the stress components; 0 excludes them."""
     function: LossFunction = "mse"
-    """Square, absolute value, or Huber's: half the square of small errors, growing linearly beyond `huber_delta`."""
+    """Error function: squared error, absolute error, or Huber (quadratic below `huber_delta`, linear above)."""
     huber_delta: PositiveNumber = 0.01
-    """Error (eV/A^3) beyond which the Huber loss grows linearly."""
+    """Error (eV/A^3) above which the Huber loss is linear."""
 
 
 def _null_is_no_weight(value: Any) -> Any:
@@ -52,7 +52,7 @@ def _null_is_no_weight(value: Any) -> Any:
 
 
 class LossConfig(StrictConfig):
-    """Loss = sum over properties of weight times mean error function; frames without a label do not count."""
+    """Loss = sum over properties of weight times mean error function. Missing labels are ignored."""
 
     energy: Annotated[EnergyLoss, BeforeValidator(_null_is_no_weight, EnergyLoss | None)] = EnergyLoss()
     forces: Annotated[ForcesLoss, BeforeValidator(_null_is_no_weight, ForcesLoss | None)] = ForcesLoss()
@@ -61,5 +61,5 @@ class LossConfig(StrictConfig):
     @model_validator(mode="after")
     def _some_weight(self) -> Self:
         if self.energy.weight == self.forces.weight == self.stress.weight == 0:
-            raise ValueError("the weights of energy, forces and stress are all zero; there is nothing to train on")
+            raise ValueError("the weights of energy, forces and stress are all zero; at least one must be positive")
         return self

@@ -28,34 +28,36 @@ _ODD_IN_FOLDER = re.compile(r'[\x00-\x1f\x7f*?"<>|]')
 
 
 def check_run_name(run: str) -> str:
-    """Return `run` if a folder can be called so without surprises; raise `ValueError` otherwise."""
+    """Return `run` if it is a safe name for a folder; raise `ValueError` otherwise."""
     folder = "/" in run
     odd = (_ODD_IN_FOLDER if folder else _ODD_IN_NAME).search(run)
     if odd:
-        allowed = "" if folder else "; a name is made of letters, digits and . _ + = , -"
+        allowed = "" if folder else "; a name may contain letters, digits and . _ + = , -"
         raise ValueError(f"{quote(odd.group())} cannot be used in {quote(run)}{allowed}")
     if not folder and run.startswith((".", "-")):
-        raise ValueError(f"the name {quote(run)} starts with {quote(run[0])}, which would hide it or read as an option")
+        raise ValueError(
+            f"the name {quote(run)} starts with {quote(run[0])}, so it would be hidden or read as an option"
+        )
     if run.startswith("~"):
-        raise ValueError(f"{quote(run)}: write the folder out in full, ~ is not expanded here")
+        raise ValueError(f"{quote(run)}: write the full path; ~ is not expanded here")
     return run
 
 
 class RunConfig(StrictConfig):
-    """One training run: everything that decides its result."""
+    """Configuration of a training run: everything that determines its result."""
 
     run: Annotated[str, Field(min_length=1), AfterValidator(check_run_name)]
-    """Name of the run, made under `runs/`; or a folder, when it contains a slash."""
+    """Name of the run, whose folder is `runs/NAME`; or a folder, if it contains a slash."""
     seed: NonNegativeInteger = 1
-    """Seed of everything random: splits, first weights, order of the batches."""
+    """Random seed of splits, initial weights and the order of batches."""
     data: DataConfig
     model: Annotated[SerializeAsAny[FamilyConfig], BeforeValidator(family_config)]
     loss: LossConfig = LossConfig()
     train: TrainConfig = TrainConfig()
     logging: LoggingConfig = LoggingConfig()
 
-    # Checks between sections are field validators, which look back at the sections that were valid, rather than one
-    # check of the whole, which would stay silent until everything else is right.
+    # Checks between sections are field validators, which see the sections before them that are valid. One validator of
+    # the whole configuration would not run until all sections are valid.
 
     @field_validator("model")
     @classmethod
@@ -64,7 +66,7 @@ class RunConfig(StrictConfig):
         if data is not None and isinstance(data.reference_energies, dict) and model.elements != "auto":
             missing = missing_symbols(model.elements, data.reference_energies)
             if missing:
-                raise KeyedError({"data.reference_energies": f"no energy for {missing}, which model.elements names"})
+                raise KeyedError({"data.reference_energies": f"no energy for {missing}, which model.elements contains"})
         return model
 
     @field_validator("loss")
@@ -85,7 +87,7 @@ class RunConfig(StrictConfig):
             }
             odd = {name: term.function for name, term in terms.items() if term.weight > 0 and term.function != "mse"}
             if odd:
-                reason = f"{model.name} is fitted by least squares: expected mse"
+                reason = f"{model.name} is fitted by least squares; expected mse"
                 raise KeyedError({f"loss.{name}.function": f"{reason}, got {found}" for name, found in odd.items()})
         return loss
 
@@ -97,11 +99,11 @@ class RunConfig(StrictConfig):
             return train
         found = {}
         if train.second_stage is not None:
-            found["train.second_stage"] = "leave it out, and put the weights into `loss`"
+            found["train.second_stage"] = "remove it, and give the weights in `loss`"
         if train.nodes > 1 or train.devices not in ("auto", 1):
-            found["train.devices"] = "it runs in one process on the CPU; leave train.devices and train.nodes out"
+            found["train.devices"] = "the fit runs in one process on the CPU; remove train.devices and train.nodes"
         if train.accelerator == "gpu":
-            found["train.accelerator"] = "it runs on the CPU; use auto or cpu (the potential runs on any device)"
+            found["train.accelerator"] = "the fit runs on the CPU; use auto or cpu (the potential runs on any device)"
         if found:
             reason = f"{model.name} is fitted in closed form, in one step"
             raise KeyedError({key: f"{reason}: {advice}" for key, advice in found.items()})
@@ -110,12 +112,12 @@ class RunConfig(StrictConfig):
     @field_validator("train")
     @classmethod
     def _augmentation_suits_the_family(cls, train: TrainConfig, info: ValidationInfo) -> TrainConfig:
-        """Decide what `auto` stands for."""
+        """Resolve `auto`."""
         model: FamilyConfig | None = info.data.get("model")
         if model is None:
             return train
         if train.augmentation == "rotations" and model.exactly_symmetric:
-            reason = f"{model.name}, as configured, is exactly symmetric, so that turned frames teach it nothing"
+            reason = f"{model.name}, as configured, is exactly symmetric, so rotated frames add no information"
             raise KeyedError({"train.augmentation": f"{reason}: expected auto or none, got rotations"})
         if train.augmentation == "auto":
             return train.model_copy(update={"augmentation": "none" if model.exactly_symmetric else "rotations"})
@@ -130,7 +132,7 @@ class RunConfig(StrictConfig):
 
 
 def _require_labels(key: str, loss: LossConfig, data: DataConfig | None) -> None:
-    """Raise `KeyedError` where the loss at `key` weighs a property whose labels the data section switches off."""
+    """Raise `KeyedError` if the loss at `key` has a weight for a property whose labels the data section disables."""
     if data is None:
         return
     found = {}
@@ -139,10 +141,12 @@ def _require_labels(key: str, loss: LossConfig, data: DataConfig | None) -> None
         ("forces", loss.forces.weight, data.forces),
     ):
         if weight > 0 and label is None:
-            found[f"data.{name}"] = f"null, but {key}.{name}.weight is {weight:g}; {key}.{name}: null leaves it out"
+            found[f"data.{name}"] = (
+                f"null, but {key}.{name}.weight is {weight:g}; set {key}.{name} to null to exclude it"
+            )
     if loss.stress.weight > 0 and data.stress is None and data.virial is None:
         found[f"{key}.stress.weight"] = (
-            f"{loss.stress.weight:g} asks for stress, but neither data.stress nor data.virial names its labels"
+            f"{loss.stress.weight:g} requires stress labels, but neither data.stress nor data.virial is given"
         )
     if found:
         raise KeyedError(found)

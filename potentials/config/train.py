@@ -1,4 +1,4 @@
-"""The `train` section: optimiser, schedule, averaging, length of the run, devices and precision."""
+"""The `train` section: optimizer, schedule, EMA, length of the run, devices and precision."""
 
 from __future__ import annotations
 
@@ -21,47 +21,46 @@ from potentials.config.loss import LossConfig
 Precision = Literal["float32", "float64", "mixed"]
 NonfiniteRule = Literal["stop", "skip"]
 Kernels = Literal["auto", "reference", "cpu", "gpu"]
-"""`auto` goes by the device: compiled code on a CPU, Triton on an NVIDIA GPU, plain PyTorch elsewhere."""
+"""`auto` depends on the device: compiled code on a CPU, Triton on an NVIDIA GPU, plain PyTorch elsewhere."""
 
 
 class OptimizerConfig(StrictConfig):
-    """Adam or AdamW."""
+    """The optimizer: Adam or AdamW."""
 
     name: Literal["adam", "adamw"] = "adam"
-    """Which of them; they differ in how weight decay acts."""
+    """Name of the optimizer; `adamw` decouples weight decay from the gradient."""
     learning_rate: PositiveNumber = 0.01
-    """Size of the steps, at the top of the schedule."""
+    """Learning rate at the maximum of the schedule."""
     amsgrad: bool = True
-    """Divide by the largest mean square of the gradient so far, instead of the present one."""
+    """Normalize by the largest mean square of the gradient so far instead of the current one."""
     betas: list[Annotated[float, Field(ge=0, lt=1)]] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
-    """Decay of the running means of the gradient and of its square."""
+    """Decay rates of the running means of the gradient and of its square."""
     weight_decay: NonNegativeNumber = 0.0
-    """Acts only on the weights the family names for it: its linear mixing and products, never biases or
-    radial networks."""
+    """Weight decay. It acts on linear mixing and product weights of the family, never on biases or radial networks."""
 
 
 class ConstantSchedule(StrictConfig):
-    """The learning rate stays."""
+    """Constant learning rate."""
 
     name: Literal["constant"]
-    """Which schedule."""
+    """Name of the schedule."""
     warmup_epochs: NonNegativeNumber = 0.0
-    """Epochs (a fraction is allowed) over which the rate rises linearly from zero."""
+    """Epochs (a fraction is allowed) over which the learning rate rises linearly from zero."""
 
 
 class PlateauSchedule(StrictConfig):
-    """The learning rate falls by `factor` when the validation loss has not improved for `patience` validations."""
+    """Multiply the learning rate by `factor` when the validation loss has not improved for `patience` validations."""
 
     name: Literal["plateau"]
-    """Which schedule."""
+    """Name of the schedule."""
     factor: Fraction = 0.8
-    """By which the rate is multiplied each time."""
+    """Factor by which the learning rate is multiplied."""
     patience: PositiveInteger = 50
-    """Validations without improvement before it falls."""
+    """Validations without improvement before the learning rate is reduced."""
     minimum: NonNegativeNumber = 0.0
-    """The rate does not fall below this."""
+    """Lower bound of the learning rate."""
     warmup_epochs: NonNegativeNumber = 0.0
-    """Epochs (a fraction is allowed) over which the rate rises linearly from zero."""
+    """Epochs (a fraction is allowed) over which the learning rate rises linearly from zero."""
 
 
 class CosineSchedule(StrictConfig):
@@ -70,43 +69,44 @@ class CosineSchedule(StrictConfig):
     model_config = ConfigDict(json_schema_extra={"required": ["name"]})  # the default is for Python; YAML must say it
 
     name: Literal["cosine"] = "cosine"
-    """Which schedule."""
+    """Name of the schedule."""
     warmup_epochs: NonNegativeNumber = 1.0
-    """Epochs (a fraction is allowed) over which the rate rises linearly from zero."""
+    """Epochs (a fraction is allowed) over which the learning rate rises linearly from zero."""
     final_fraction: Annotated[float, Field(ge=0, le=1)] = 0.01
-    """Share of the learning rate that is left at the end."""
+    """Final learning rate, as a fraction of `optimizer.learning_rate`."""
 
 
 Schedule = Annotated[ConstantSchedule | PlateauSchedule | CosineSchedule, Field(discriminator="name")]
 
 
-class AveragingConfig(StrictConfig):
-    """Exponential moving average of the weights, used for validation, the best model and the exported file."""
+class EMAConfig(StrictConfig):
+    """Exponential moving average (EMA) of the weights, used for validation, the best model and the model file."""
 
     decay: Annotated[float, Field(gt=0, lt=1)] = 0.99
-    """Per optimiser step; early on min(decay, (1 + n) / (10 + n)) is used, so that the start is forgotten."""
+    """Decay per optimizer step. At step n, min(decay, (1 + n) / (10 + n)) is used, so that initial weights are
+    forgotten."""
 
 
 class SecondStage(StrictConfig):
-    """The last part of training, with other loss weights and learning rate (MACE's "stage two")."""
+    """Second stage of training with other loss weights and learning rate (MACE's "stage two")."""
 
     start: Annotated[PositiveInteger | Fraction, Field(union_mode="left_to_right")] = 0.75
-    """Epoch at which it starts, or the fraction of `max_epochs`."""
+    """Epoch at which the stage starts, or fraction of `max_epochs`."""
     loss: LossConfig
     learning_rate: PositiveNumber | None = None
-    """New learning rate, kept constant; without it the schedule goes on."""
+    """Constant learning rate of the stage; by default the schedule continues."""
 
 
 class EarlyStopping(StrictConfig):
     """Stop when the validation loss has not improved for `patience` validations.
 
-    Where a second stage is still to come, it begins instead.
+    If the second stage has not started yet, it starts instead.
     """
 
     patience: PositiveInteger = 100
-    """Validations without improvement."""
+    """Number of validations without improvement."""
     minimum_improvement: NonNegativeNumber = 0.0
-    """By how much the loss has to fall to count as improved."""
+    """Decrease of the loss that counts as an improvement."""
 
 
 Augmentation = Literal["auto", "rotations", "none"]
@@ -117,38 +117,38 @@ class TrainConfig(StrictConfig):
     """How the model is trained."""
 
     max_epochs: PositiveInteger = 200
-    """Passes through the training frames; schedule and stages count them."""
+    """Maximum number of epochs (passes through the training set). The schedule and the stages refer to it."""
     max_time: Duration | None = None
-    """Stop cleanly after this time, such as `15m`; the schedule still counts epochs."""
+    """Time limit, such as `15m`: training stops cleanly when it is reached. The schedule still depends on epochs."""
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: Schedule = CosineSchedule()
-    average: AveragingConfig | None = AveragingConfig()
+    ema: EMAConfig | None = EMAConfig()
     second_stage: SecondStage | None = None
     gradient_clip: PositiveNumber | None = 10.0
-    """Largest norm of the whole gradient."""
+    """Maximum gradient norm; larger gradients are scaled down to it. null: no clipping."""
     nonfinite_steps: NonfiniteRule = "stop"
-    """A step whose loss or gradient is NaN or infinite: `stop` ends training before the weights are changed, `skip`
-    goes on without it. Its frames are named and written into the run's folder either way."""
+    """What to do if the loss or gradient of a step is NaN or infinite: `stop` ends training before the weights change,
+    `skip` ignores the step. In both cases the frames are reported and written to the folder of the run."""
     early_stopping: EarlyStopping | None = None
     validate_every: PositiveInteger = 1
-    """Epochs between validations."""
+    """Number of epochs between validations."""
     checkpoint_interval: Duration | None = timedelta(minutes=10)
-    """The longest time between two checkpoints. One is written at the end of each epoch, and within it after this time;
-    null: at the ends of epochs only, and when the run is interrupted."""
+    """Longest time between two checkpoints. Checkpoints are written at the end of each epoch, within an epoch after
+    this time, and when the run is interrupted. null: none within an epoch."""
     augmentation: Augmentation = "auto"
-    """`rotations` turns and mirrors each training frame at random, anew in each epoch, with its forces and stress.
-    `auto` does so where the family's symmetry is approximate (`ponita` with orientations); others gain nothing."""
+    """`rotations` rotates and mirrors each training frame at random in each epoch, with its forces and stress. `auto`
+    does so if the symmetry of the family is approximate (`ponita` with orientations); other families gain nothing."""
     precision: Precision = "float32"
     """`mixed` keeps geometry and sums in float64 and the model in float32."""
     kernels: Kernels = "auto"
-    """`auto` is compiled code on a CPU (`cpu`), Triton on an NVIDIA GPU (`gpu`) and plain PyTorch elsewhere
-    (`reference`), or what POTENTIALS_KERNELS says."""
+    """Implementation of the operators: `cpu` is compiled code, `gpu` Triton on an NVIDIA GPU, `reference` plain
+    PyTorch. `auto` chooses by device, or takes the value of POTENTIALS_KERNELS."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    """Kind of device; `auto` takes GPUs where there are any."""
+    """Type of device; `auto` uses GPUs if there are any."""
     devices: Literal["auto"] | PositiveInteger = "auto"
-    """Processes per node, one device each, handed to Lightning; on CPU `auto` is one."""
+    """Processes per node, one device each (passed to Lightning). `auto` is all GPUs, or one process on a CPU."""
     nodes: PositiveInteger = 1
-    """Machines, with `devices` processes on each."""
+    """Number of nodes (machines), with `devices` processes each."""
     strategy: str = "auto"
     """Lightning's strategy, such as `ddp`."""
 
@@ -157,14 +157,14 @@ class TrainConfig(StrictConfig):
         found = {}
         if self.second_stage is not None and self.second_stage.start >= self.max_epochs:
             found["train.second_stage.start"] = (
-                f"epoch {self.second_stage.start} never comes, as train.max_epochs is {self.max_epochs}"
+                f"epoch {self.second_stage.start} is never reached, because train.max_epochs is {self.max_epochs}"
             )
         if self.schedule.warmup_epochs > self.max_epochs:
             found["train.schedule.warmup_epochs"] = (
                 f"{self.schedule.warmup_epochs:g} epochs are more than train.max_epochs, {self.max_epochs}"
             )
         if self.max_time == timedelta():
-            found["train.max_time"] = "no time at all; null sets no limit"
+            found["train.max_time"] = "the time limit is zero; use null for no limit"
         if found:
             raise KeyedError(found)
         return self

@@ -80,7 +80,5 @@ def _plotly_file() -> Path:
     places = list(spec.submodule_search_locations or ()) if spec else []
     found = next((file for place in places if (file := Path(place) / "package_data" / PLOTLY).is_file()), None)
     if found is None:
-        raise DashboardError(
-            f"the plotly package has no {PLOTLY}; install it again: pip install --force-reinstall plotly"
-        )
+        raise DashboardError(f"the plotly package has no {PLOTLY}; reinstall it: pip install --force-reinstall plotly")
     return found

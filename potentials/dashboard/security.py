@@ -69,7 +69,7 @@ class Guard:
         if scope["method"] not in ("GET", "HEAD"):
             app = PlainTextResponse("this page is read-only", status_code=405, headers={"allow": "GET, HEAD"})
         elif not self._is_ours(host):
-            app = PlainTextResponse("this server is not called that; open the address that it printed", status_code=400)
+            app = PlainTextResponse("unknown host name; open the address that the server printed", status_code=400)
         await app(scope, receive, send_guarded)
 
     def _is_ours(self, host: str) -> bool:

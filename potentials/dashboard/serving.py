@@ -37,9 +37,9 @@ def serve(path: Path, host: str, port: int | None, public: bool, say: Callable[[
         raise DashboardError(f"{path} is a file; expected a folder of runs, such as runs/")
     if not is_loopback(host) and not public:
         raise DashboardError(
-            f"--host {host}: everybody who reaches this machine could read the runs then, without a password. To see "
-            "them from elsewhere, leave --host out and forward the port with ssh (docs/dashboard.md); if that is "
-            "meant, add --public"
+            f"--host {host}: everyone who can reach this machine could then read the runs without a password. "
+            "To view them from elsewhere, remove --host and forward the port with ssh (docs/dashboard.md); "
+            "if this is intended, add --public"
         )
     folder = Folder(path)
     listening = _listen(host, port)
@@ -99,7 +99,7 @@ def _address(host: str, port: int) -> str:
 
 
 def _greeting(folder: Folder, address: str, port: int, host: str) -> str:
-    there = "" if folder.path.is_dir() else " (not there yet; the page shows runs as they appear)"
+    there = "" if folder.path.is_dir() else " (does not exist yet; runs appear on the page when they start)"
     lines = [f"runs in {folder.path}{there}", f"open {address}"]
     if is_loopback(host):
         machine = f"{getpass.getuser()}@{socket.gethostname()}"
@@ -108,5 +108,5 @@ def _greeting(folder: Folder, address: str, port: int, host: str) -> str:
             f"from another computer: ssh -N -L {port}:{at}:{port} {machine}, then open http://localhost:{port} there"
         )
     else:
-        lines.append("everybody who reaches this machine can read these runs")
-    return "\n".join([*lines, "Ctrl-C ends it"])
+        lines.append("everyone who can reach this machine can read these runs")
+    return "\n".join([*lines, "press Ctrl-C to stop"])

@@ -13,9 +13,9 @@ from potentials.dashboard.reading.log_warnings import LogWarnings
 from potentials.dashboard.reading.runs import RESOLVED, STATUS, Run
 
 _REASONS = {
-    "max_epochs": "all epochs done",
-    "max_time": "its time was over",
-    "early_stopping": "it no longer improved",
+    "max_epochs": "all epochs completed",
+    "max_time": "time limit reached",
+    "early_stopping": "stopped improving",
     "fitted": "fitted in closed form",
 }
 
@@ -119,12 +119,12 @@ def _add_state(summary: Summary, status: dict[str, Any], read: Readings) -> None
     if state == "finished":
         summary.state, summary.note = "finished", _REASONS.get(str(status.get("reason")), "")
     elif state == "interrupted":
-        summary.state, summary.note = "interrupted", "the same command continues it"
+        summary.state, summary.note = "interrupted", "run the same command to continue"
     elif state == "running":
         found = life(status, read.updated or 0.0, read.steps.row_seconds or read.metrics.row_seconds)
         summary.state, summary.note = "running" if found.alive else "silent", found.note
     elif not summary.note:
-        summary.note = f"{STATUS}: it says nothing of a run"
+        summary.note = f"{STATUS}: not the status of a run"
         summary.problems.append(summary.note)
 
 

@@ -64,7 +64,7 @@ class RunWatch:
         self.folder = folder
         self.run = run
         self.warnings = LogWarnings()
-        nothing: Any = "there is none that can be read"
+        nothing: Any = "not readable"
         self._status = self._remember(STATUS, _parse_status, nothing)
         self._config = self._remember(RESOLVED, _parse_config, nothing)
         self._metrics = self._remember(METRICS, read_metrics, Course())
@@ -103,13 +103,13 @@ def _parse_status(file: BinaryIO) -> dict[str, Any] | str:
     try:
         status = json.loads(file.read(_LARGEST_STATUS))
     except (ValueError, RecursionError):
-        return "it is damaged or half-written"
-    return status if isinstance(status, dict) else "it says nothing of a run"
+        return "damaged or incomplete"
+    return status if isinstance(status, dict) else "not the status of a run"
 
 
 def _parse_config(file: BinaryIO) -> configuration.FlatConfig | str:
     text = file.read(configuration.LARGEST + 1)
     if len(text) > configuration.LARGEST:
-        return f"it has more than {configuration.LARGEST // 1024} KiB"
+        return f"larger than {configuration.LARGEST // 1024} KiB"
     flat = configuration.flat_configuration(text)
     return flat if isinstance(flat, str) else {readable(key): readable(value) for key, value in flat.items()}

@@ -3,7 +3,7 @@ layers, tensor products, message passing and attention after E3x, with its radia
 changes of layout, Cartesian tensors. docs/networks.md shows a network made of them.
 
 Features are tensors [nodes, components, channels]. A `Layout` says which (degree, parity) blocks the components are;
-order, signs and normalisation within a block are e3nn's.
+order, signs and normalization within a block are e3nn's.
 """
 
 from potentials.equivariant.activations import Gate, GatedActivation, ScaledActivation

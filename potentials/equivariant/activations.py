@@ -35,7 +35,7 @@ class ScaledActivation(nn.Module):
 class Gate(nn.Module):
     """Gated nonlinearity: scalars pass an activation, every other block is multiplied by an activated scalar gate.
 
-    Even scalars and gates use silu, odd scalars tanh (an odd function keeps them odd); all normalised.
+    Even scalars and gates use silu, odd scalars tanh (an odd function keeps them odd); all normalized.
     Weiler et al., "3D Steerable CNNs" (2018), section 4.3; NequIP (Batzner et al. 2022).
 
     Attributes:

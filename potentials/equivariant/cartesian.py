@@ -16,7 +16,7 @@ from potentials.errors import LayoutError
 MATRIX = Layout([Irrep(0, 1), Irrep(1, 1), Irrep(2, 1)])
 """The blocks of a 3x3 matrix: its trace, its antisymmetric and its symmetric traceless part."""
 SYMMETRIC_MATRIX = Layout([Irrep(0, 1), Irrep(2, 1)])
-"""The blocks of a symmetric 3x3 matrix such as a stress or a polarisability."""
+"""The blocks of a symmetric 3x3 matrix such as a stress or a polarizability."""
 
 
 @cache

@@ -21,7 +21,7 @@ def harmonics_table(degree: int) -> HarmonicsTable:
 def _raising_coefficients(degree: int) -> np.ndarray:
     """[2l - 1, 3, 2l + 1] that couple Y_{l-1} and Y_1 into Y_l.
 
-    Y_{l-1} (x) Y_1 projected on degree l is proportional to Y_l; the factor follows from the normalisation at the
+    Y_{l-1} (x) Y_1 projected on degree l is proportional to Y_l; the factor follows from the normalization at the
     polar axis, where only m = 0 is not zero.
     """
     coupling = wigner_3j(degree - 1, 1, degree)
@@ -38,7 +38,7 @@ def _raising(degree: int, device: torch.device, dtype: torch.dtype) -> Tensor:
 
 
 def spherical_harmonics(unit_vectors: Tensor, degree: int) -> Tensor:
-    """Y_lm of unit vectors for l = 0 to `degree`, in e3nn's order and sign, normalised so that sum_m Y_lm^2 = 2l + 1.
+    """Y_lm of unit vectors for l = 0 to `degree`, in e3nn's order and sign, normalized so that sum_m Y_lm^2 = 2l + 1.
 
     Degree 1 is sqrt(3) (x, y, z), and the polar axis is y.
 

@@ -54,7 +54,7 @@ def _coupled_tensors(irreps: Layout, output: Irrep, order: int) -> list[tuple[tu
 def _as_polynomials(
     irreps: Layout, blocks: tuple[int, ...], tensors: list[np.ndarray]
 ) -> tuple[list[tuple[int, ...]], np.ndarray]:
-    """Symmetrise tensors over their factors: monomials (sorted component indices) and coefficients [K, M, monomials].
+    """Symmetrize tensors over their factors: monomials (sorted component indices) and coefficients [K, M, monomials].
 
     The coefficient of a monomial is the sum over all orders of its factors.
     """

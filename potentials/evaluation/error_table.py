@@ -47,7 +47,7 @@ class ErrorTable:
         """
         rows = [(_name(part), str(part.frames), part.errors) for part in self.parts]
         turned = [_rotation_text(part.part, part.rotation) for part in self.parts if part.rotation is not None]
-        table = _text("part", "frames", rows)
+        table = _text("split", "frames", rows)
         if width is not None and max(map(len, table.splitlines())) > width:
             table = _tall_text(rows)
         return "\n".join([table, *turned])
@@ -119,7 +119,7 @@ def _cells(error: Error | None) -> tuple[str, str]:
 
 def _rotation_text(part: str, error: RotationError) -> str:
     return (
-        f"{part}: turning and mirroring the frames changes energies by {milli(error.energy_per_atom)} meV/atom, "
+        f"{part}: rotating and mirroring the frames changes energies by {milli(error.energy_per_atom)} meV/atom, "
         f"forces by {milli(error.forces)} meV/A (RMS; {error.frames} frames in {ORIENTATIONS} orientations each)"
     )
 

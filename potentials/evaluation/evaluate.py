@@ -1,4 +1,4 @@
-"""Errors of a potential on labelled structures: tables, and labels and predictions side by side."""
+"""Errors of a potential on labeled structures: tables, and labels and predictions side by side."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _OF_TRAINING = ("energy", "forces", "stress", "virial", "length_unit", "group_ke
 def evaluate(
     potential: Potential, frames: Sequence[LabelledFrame], *, batch_size: int = 16, part: str = "test"
 ) -> Evaluation:
-    """Errors of a potential on labelled frames, over all, per element and per configuration group.
+    """Errors of a potential on labeled frames, over all, per element and per configuration group.
 
     Forces and stresses are computed where there are labels; missing labels do not count.
 
@@ -136,7 +136,7 @@ def read_labelled(
         find_values(frames, getattr(config, name).key, name, required=True)
     labelled, isolated = separate_isolated_atoms(label_frames(frames, config, required=False, findings=findings))
     if isolated and labelled:
-        findings.note(f"isolated atoms in {frame_list([atom.frame for atom in isolated])} are left out")
+        findings.note(f"isolated atoms in {frame_list([atom.frame for atom in isolated])} are ignored")
     return labelled or isolated
 
 

@@ -1,4 +1,4 @@
-"""Predictions of a potential for labelled graphs, and their errors."""
+"""Predictions of a potential for labeled graphs, and their errors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Parity:
     """[B, 3, 3], eV/A^3."""
 
     def forces_rmse_by_frame(self) -> Array:
-        """[B], eV/A, over the labelled components of each frame; NaN for a frame without any."""
+        """[B], eV/A, over the labeled components of each frame; NaN for a frame without any."""
         squared = np.square(self.forces[1] - self.forces[0])
         labelled = np.isfinite(squared)
         frame = np.repeat(np.arange(len(self.atoms)), self.atoms)
@@ -62,7 +62,7 @@ def evaluate_graphs(
     groups: Sequence[str],
     rotations: bool = True,
 ) -> Evaluation:
-    """Errors of a potential on labelled graphs, on the device where it is; forces and stress where there are labels.
+    """Errors of a potential on labeled graphs, on the device where it is; forces and stress where there are labels.
 
     Of a family whose symmetry under rotations is approximate, the error under rotations is measured on them too.
 

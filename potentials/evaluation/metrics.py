@@ -20,11 +20,11 @@ class Error:
     """Errors of one property, in eV, eV/atom, eV/A or eV/A^3."""
 
     mae: float
-    """Mean absolute error over the labelled entries: frames, force components or stress components."""
+    """Mean absolute error over the labeled entries: frames, force components or stress components."""
     rmse: float
     """Root mean square error over the same entries."""
     count: int
-    """Number of labelled entries."""
+    """Number of labeled entries."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class PropertyErrors:
 
 
 class ErrorSums:
-    """Sums of |e|, e^2 and 1 over labelled entries: per group and property, and of the forces per element.
+    """Sums of |e|, e^2 and 1 over labeled entries: per group and property, and of the forces per element.
 
     Args:
         num_groups: how many configuration groups `batch.group` numbers.

@@ -49,7 +49,7 @@ def predict(
         DataError: a structure has no positions or no cell that make sense.
     """
     if batch_size < 1:
-        raise SimulationError(f"batch_size: expected a whole number, at least 1, got {batch_size}")
+        raise SimulationError(f"batch_size: expected an integer, at least 1, got {batch_size}")
     potential.eval()
     remaining = enumerate(frames)
     while batch := list(islice(remaining, batch_size)):
@@ -102,7 +102,7 @@ def _with_results(structures: list[Atoms], prediction: Prediction) -> Iterator[A
 
 
 def _with_labels_set_aside(atoms: Atoms) -> Atoms:
-    """A copy without calculator; what it was labelled with and is predicted here has the reference prefix."""
+    """A copy without calculator; what it was labeled with and is predicted here has the reference prefix."""
     copy = atoms.copy()
     labels = {} if atoms.calc is None else dict(atoms.calc.results)
     for name in _PREDICTED:

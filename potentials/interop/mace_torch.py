@@ -23,7 +23,7 @@ from potentials.potential import Potential
 
 PEER = "mace-torch"
 
-# class name -> (form of the interaction, normalisation)
+# class name -> (form of the interaction, normalization)
 INTERACTIONS = {
     "RealAgnosticInteractionBlock": ("non-residual", "average-neighbors"),
     "RealAgnosticResidualInteractionBlock": ("residual", "average-neighbors"),
@@ -87,7 +87,7 @@ def _config(given: Mapping[str, Any], state: ForeignState) -> MACEConfig:
     (first, first_normalization), (other, normalization) = forms
     if first_normalization != normalization and given["num_interactions"] > 1:
         raise ConversionError(
-            f"hyperparameters of {PEER}: expected all layers normalised alike, got {given['interaction_cls_first']} "
+            f"hyperparameters of {PEER}: expected all layers normalized alike, got {given['interaction_cls_first']} "
             f"and {given['interaction_cls']}"
         )
     scale = state.take("scale_shift.scale", 1).item() if "scale_shift.scale" in state else 1.0

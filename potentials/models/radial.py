@@ -35,17 +35,17 @@ class BesselBasis(nn.Module):
 
 
 class GaussianBasis(nn.Module):
-    """exp(-(r - mu_n)^2 / (2 s^2)), the centres mu_n evenly spaced from 0 to the cutoff, s their spacing."""
+    """exp(-(r - mu_n)^2 / (2 s^2)), the centers mu_n evenly spaced from 0 to the cutoff, s their spacing."""
 
     def __init__(self, size: int, cutoff: float, trainable: bool) -> None:
         super().__init__()
         self.spacing = cutoff / max(size - 1, 1)
-        centres = torch.linspace(0, cutoff, size, dtype=torch.get_default_dtype(), device="cpu")
-        self.centres = nn.Parameter(centres, requires_grad=trainable)
+        centers = torch.linspace(0, cutoff, size, dtype=torch.get_default_dtype(), device="cpu")
+        self.centers = nn.Parameter(centers, requires_grad=trainable)
 
     def forward(self, distances: Tensor) -> ValuesAndSlopes:
         """[W, 1] A to [W, size], and the derivatives."""
-        offsets = (distances - self.centres) / self.spacing
+        offsets = (distances - self.centers) / self.spacing
         values = torch.exp(-0.5 * offsets**2)
         return values, values * offsets / -self.spacing
 

@@ -1,7 +1,7 @@
 """Pages that need nothing but themselves: sections of text, tables, plots and interactive structures as one HTML file.
 
 Whoever makes a page describes what stands on it; how it looks, in light and dark, on wide and narrow screens, is
-decided here. Plots are made with `plotly.graph_objects` without template or colours of axes and background.
+decided here. Plots are made with `plotly.graph_objects` without template or colors of axes and background.
 """
 
 from potentials.pages import palette

@@ -55,10 +55,10 @@ class Details:
 
 @dataclass(frozen=True)
 class Mark:
-    """A cell of a table that judges: in a colour, and in words, as not everybody sees colours.
+    """A cell of a table that judges: in a color, and in words, as not everybody sees colors.
 
     Args:
-        kind: the judgement.
+        kind: the judgment.
         text: what the cell says.
         value: the number that is judged, where there is one.
         limits: values up to the first are good, beyond the second bad, between them worth a look.
@@ -115,7 +115,7 @@ class Plot:
     """A plot.
 
     Args:
-        figure: without template; colours may be those of `palette`. The page decides on axes, fonts and margins.
+        figure: without template; colors may be those of `palette`. The page decides on axes, fonts and margins.
         caption: a sentence or two below it.
         height: pixels.
         label: what it shows, for those who do not see it; the caption if not given.

@@ -29,13 +29,13 @@ class Arrows:
     Args:
         name: in the legend, with the unit.
         vectors: [N, 3].
-        colour: of `palette`, or any.
+        color: of `palette`, or any.
         scale: A of arrow for a vector of length one.
     """
 
     name: str
     vectors: NDArray[np.float64]
-    colour: str
+    color: str
     scale: float = 1.0
 
 
@@ -45,8 +45,8 @@ class StructureFrame:
 
     Args:
         label: on its button.
-        atoms: drawn as they are, without images in neighbouring cells.
-        arrows: drawn from the atoms' centres.
+        atoms: drawn as they are, without images in neighboring cells.
+        arrows: drawn from the atoms' centers.
         caption: below the view.
         notes: [N] texts, shown with element and number when an atom is pointed at.
     """
@@ -79,7 +79,7 @@ class StructureView:
 
 
 def structure_json(frame: StructureFrame) -> dict[str, Any]:
-    """What `structures.js` draws: positions (A), radii, colours, bonds, edges of the cell, arrows."""
+    """What `structures.js` draws: positions (A), radii, colors, bonds, edges of the cell, arrows."""
     atoms = frame.atoms
     symbols = atoms.get_chemical_symbols()
     notes = list(frame.notes) or [""] * len(atoms)
@@ -89,14 +89,14 @@ def structure_json(frame: StructureFrame) -> dict[str, Any]:
         "symbols": symbols,
         "positions": np.round(atoms.positions, 4).tolist(),
         "radii": [round(_SPHERE * float(covalent_radii[number]), 3) for number in atoms.numbers],
-        "colours": {symbol: palette.element_colour(symbol) for symbol in sorted(set(symbols))},
+        "colors": {symbol: palette.element_color(symbol) for symbol in sorted(set(symbols))},
         "bonds": _bonds(atoms),
         "cell": _cell_edges(atoms),
         "notes": notes,
         "arrows": [
             {
                 "name": arrows.name,
-                "colour": arrows.colour,
+                "color": arrows.color,
                 "vectors": np.round(arrows.scale * np.asarray(arrows.vectors), 4).tolist(),
             }
             for arrows in frame.arrows

@@ -119,7 +119,7 @@ def relaxed_crystal(calculator: Calculator, atoms: Atoms) -> Atoms:
     sites = num_distinct_sites(primitive)
     if sites > max(_MOST_SITES, len(primitive) // 2):
         raise SimulationError(
-            f"the relaxed cell of {len(atoms)} atoms is no crystal: it has {sites} sites that all differ"
+            f"the relaxed cell of {len(atoms)} atoms is not a crystal: all of its {sites} sites differ"
         )
     result = relax(calculator, primitive, RelaxationSettings(fmax=_FMAX, steps=_STEPS, cell=True))
     if not result.converged:

@@ -21,7 +21,7 @@ class DistanceDistribution:
     """How often atoms of two elements are at a distance from each other."""
 
     distances: NDArray[np.float64]
-    """[B] A, centres of the bins."""
+    """[B] A, centers of the bins."""
     density: NDArray[np.float64]
     """[B]: where all structures are periodic in three directions the radial distribution function, which tends to one;
     else the density of distances in 1/A, whose integral up to the largest distance is one."""

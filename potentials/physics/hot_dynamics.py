@@ -137,7 +137,7 @@ class _Watch:
 
     def failure(self, atoms: Atoms, temperature: float) -> str | None:
         if not temperature <= self.hottest:
-            return f"the temperature ran away to {temperature:.3g} K"
+            return f"the temperature diverged to {temperature:.3g} K"
         if not np.isfinite(atoms.positions).all():
             return "positions are not finite"
         close = too_close(atoms, self.least)

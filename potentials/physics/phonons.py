@@ -32,7 +32,7 @@ class PhononDispersion:
     frequencies: NDArray[np.float64]
     """[Q, 3 N] THz."""
     corners: Sequence[tuple[float, str]]
-    """Special points of the path and their names, `G` for the centre; where the path jumps, two names as `U,K`."""
+    """Special points of the path and their names, `G` for the center; where the path jumps, two names as `U,K`."""
     mesh_frequencies: NDArray[np.float64]
     """[M, 3 N] THz, on a mesh of the Brillouin zone."""
     mesh_weights: NDArray[np.float64]
@@ -49,7 +49,7 @@ class PhononDispersion:
 
     @property
     def acoustic(self) -> float:
-        """THz, what the three frequencies that are zero at the centre of the zone are at most."""
+        """THz, what the three frequencies that are zero at the center of the zone are at most."""
         centres = [index for index, at in enumerate(self.positions) if self._is_centre(float(at))]
         return float(np.sort(np.abs(self.frequencies[centres]), axis=1)[:, :3].max()) if centres else float("nan")
 
@@ -87,7 +87,7 @@ def phonon_dispersion(
         SimulationError: phonopy is not installed.
     """
     if not has_phonopy():
-        raise SimulationError("phonons need phonopy: pip install 'potentials[phonons]'")
+        raise SimulationError("phonons require phonopy: pip install 'potentials[phonons]'")
     from phonopy import Phonopy
     from phonopy.structure.atoms import PhonopyAtoms
 

@@ -24,7 +24,7 @@ def primitive_cell(atoms: Atoms, tolerance: float = 0.05) -> Atoms:
         DataError: the structure is not periodic in three directions.
     """
     if not atoms.pbc.all():
-        raise DataError(f"a primitive cell needs three periodic directions, got pbc = {atoms.pbc.tolist()}")
+        raise DataError(f"a primitive cell requires three periodic directions, got pbc = {atoms.pbc.tolist()}")
     translations = _translations(atoms, tolerance)
     cell = _shortest_basis(atoms.cell.array, translations @ atoms.cell.array)
     if abs(abs(np.linalg.det(cell)) * len(translations) / atoms.get_volume() - 1) > 0.05:
@@ -43,7 +43,7 @@ def primitive_cell(atoms: Atoms, tolerance: float = 0.05) -> Atoms:
 
 
 def num_distinct_sites(atoms: Atoms, tolerance: float = 0.05) -> int:
-    """How many environments differ: elements, or distances of the 30 nearest neighbours by more than this (A)."""
+    """How many environments differ: elements, or distances of the 30 nearest neighbors by more than this (A)."""
     environments = [
         (number, distances)
         for number, distances in zip(atoms.numbers, _nearest_distances(atoms, _SITE_NEIGHBORS), strict=True)

@@ -23,7 +23,7 @@ def dynamics(calculator: Calculator, atoms: Atoms, settings: MDSettings) -> Iter
     """Move `atoms`, in place, from velocities drawn with the seed; yields the number of each step, from 0.
 
     Raises:
-        SimulationError: energy or forces are not finite, or atoms are where no neighbours can be searched.
+        SimulationError: energy or forces are not finite, or atoms are where no neighbors can be searched.
     """
     rng = np.random.default_rng(settings.seed)
     draw_velocities(atoms, settings.temperature, rng)
@@ -56,7 +56,7 @@ def affordable_steps(seconds: float, of_step: float, ladder: Sequence[int] = _LA
     fitting = [steps for steps in ladder if steps * of_step <= seconds]
     if not fitting:
         raise SimulationError(
-            f"a step takes {of_step:.2g} s, so that {ladder[0]} of them do not fit into the {seconds:.0f} s allowed; "
+            f"a step takes {of_step:.2g} s, so {ladder[0]} steps do not fit into the {seconds:.0f} s allowed; "
             "give a smaller structure"
         )
     return fitting[-1]

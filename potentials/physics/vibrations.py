@@ -68,7 +68,7 @@ def molecular_vibrations(potential: Potential, atoms: Atoms) -> MolecularVibrati
         SimulationError: a lone atom, or a periodic structure.
     """
     if atoms.pbc.any() or len(atoms) < 2:
-        raise SimulationError("vibrations of a molecule need at least two atoms and no periodic direction")
+        raise SimulationError("vibrations of a molecule require at least two atoms and no periodic direction")
     raw = hessian(potential, atoms)
     root_masses = np.sqrt(np.repeat(atoms.get_masses(), 3))
     weighted = (raw + raw.T) / 2 / np.outer(root_masses, root_masses)

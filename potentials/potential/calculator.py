@@ -175,7 +175,7 @@ class PotentialCalculator(Calculator):
             # Whatever ends this early must not leave the results of the structure before.
             self.reset()
             if structure is None:
-                raise SimulationError("expected a structure to calculate, got none, and none was calculated before")
+                raise SimulationError("expected a structure, got none, and none was calculated before")
             self._warn_of_ignored(structure)
             results = self._results(structure, properties)
             self.atoms, self.results = structure, results
@@ -206,7 +206,7 @@ class PotentialCalculator(Calculator):
                 continue
             self._warned_of.add(name)
             warnings.warn(
-                f'atoms.info["{name}"] is {value}; this potential does not depend on it, and ignores it', stacklevel=2
+                f'atoms.info["{name}"] is {value}; this potential does not depend on it and ignores it', stacklevel=2
             )
 
     def todict(self, skip_default: bool = True) -> dict[str, Any]:

@@ -76,14 +76,14 @@ def _compiled(potential: Potential) -> Potential:
     try:
         compiled.model, compiled.compilation = _with_splines(potential)
     except PotentialsError as error:
-        compiled.compilation = Compilation(None, 0.0, 0.0, f"radial networks are evaluated: {error}")
+        compiled.compilation = Compilation(None, 0.0, 0.0, f"radial networks are evaluated directly: {error}")
     compiled.workspace = Workspace()
     return compiled
 
 
 def _with_splines(potential: Potential) -> tuple[nn.Module, Compilation]:
     if potential.scale.device.type != "cpu":
-        raise PotentialsError("splines are for CPUs")
+        raise PotentialsError("splines are used on CPUs only")
     networks = copy.deepcopy(potential.model).double()
     path = cache_path("splines") / f"{_outcome_name(potential)}.json"
     knots = _kept_knots(path)

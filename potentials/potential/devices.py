@@ -19,5 +19,5 @@ def choose_device(name: str) -> torch.device:
     if kind not in ("cpu", "cuda") or (number and not number.isdecimal()):
         raise SimulationError(f'device: expected "cpu", "cuda", "cuda:NUMBER" or "auto", got "{name}"')
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
-        raise SimulationError(f'device: "{name}" was asked for, but PyTorch sees {torch.cuda.device_count()} GPUs here')
+        raise SimulationError(f'device: "{name}" was requested, but PyTorch sees {torch.cuda.device_count()} GPUs here')
     return torch.device(name)

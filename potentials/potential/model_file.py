@@ -53,8 +53,8 @@ def save(potential: Potential, path: str | os.PathLike[str]) -> None:
     target = Path(path)
     if potential.compilation is not None:
         raise ModelFileError(
-            f"{target}: expected a potential as it was trained, got one compiled for molecular dynamics; "
-            "save the one it was made of"
+            f"{target}: expected a trained potential, got one compiled for molecular dynamics; save the "
+            "original potential"
         )
     try:
         write_whole(target, serialize(potential))

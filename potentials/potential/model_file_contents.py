@@ -92,13 +92,13 @@ def _read(file: Path) -> tuple[str, Tensors]:
         # Beyond the file's end safetensors itself says that it is truncated.
         if MAX_HEADER < length <= file.stat().st_size:
             raise ModelFileError(
-                f"{file}: its header has {length} bytes, and at most {MAX_HEADER} are read; this is no model file"
+                f"{file}: the header has {length} bytes, more than the limit of {MAX_HEADER}; this is not a model file"
             )
         with utf8_name(file) as name, safe_open(name, framework="pt", device="cpu") as opened:
             text = (opened.metadata() or {}).get(FORMAT)
             if text is None:
                 raise ModelFileError(
-                    f"{file}: a safetensors file, but not one this package wrote: it has no `{FORMAT}` header"
+                    f"{file}: a safetensors file without a `{FORMAT}` header; this package did not write it"
                 )
             names = list(opened.keys())
             _check_tensors(file, {name: opened.get_slice(name).get_dtype() for name in names[: MAX_TENSORS + 1]})
@@ -109,7 +109,7 @@ def _read(file: Path) -> tuple[str, Tensors]:
 
 def _check_tensors(file: Path, dtypes: dict[str, str]) -> None:
     if len(dtypes) > MAX_TENSORS:
-        raise ModelFileError(f"{file}: more than {MAX_TENSORS} tensors; this is no model file")
+        raise ModelFileError(f"{file}: more than {MAX_TENSORS} tensors; this is not a model file")
     for name, dtype in dtypes.items():
         if dtype not in _DTYPES:
             raise ModelFileError(

@@ -54,7 +54,7 @@ def upgrade(header: Any, tensors: Tensors) -> tuple[Any, Tensors]:
             header, tensors = UPGRADERS[found](header, tensors)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ModelFileError(
-                f"does not hold what files of format version {found} hold ({type(error).__name__}: {error})"
+                f"is not a valid file of format version {found} ({type(error).__name__}: {error})"
             ) from error
         header = {**header, "format_version": found + 1}
     return header, tensors

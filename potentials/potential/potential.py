@@ -204,8 +204,8 @@ class Potential(nn.Module):
     def _refuse_compiled(self, what: str) -> None:
         if self.compilation is not None:
             raise PotentialsError(
-                f"a potential that was compiled for molecular dynamics cannot be {what}; do that with the potential "
-                "that it was made of, and compile again"
+                f"a potential that was compiled for molecular dynamics cannot be {what}; convert the original "
+                "potential, and compile it again"
             )
 
     def fingerprint(self) -> str:
@@ -292,8 +292,8 @@ def _resolved_elements(config: FamilyConfig) -> list[str]:
     ]
     if unresolved:
         raise PotentialsError(
-            f"model.{unresolved[0]}: expected a value, got auto; a potential is made from a resolved configuration "
-            "(the data decides what auto stands for)"
+            f"model.{unresolved[0]}: expected a value, got auto; a potential requires a resolved "
+            "configuration (auto is resolved from the data)"
         )
     return list(config.elements)
 

@@ -1,4 +1,4 @@
-"""A neighbour list with a skin: searched rarely, exact at every step."""
+"""A neighbor list with a skin: searched rarely, exact at every step."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SkinNeighborList:
 
     def __init__(self, elements: Sequence[str], cutoff: float, skin: float, device: torch.device) -> None:
         if not (skin >= 0 and np.isfinite(skin)):
-            raise SimulationError(f"the skin of the neighbour list must be a length >= 0 A, got {skin}")
+            raise SimulationError(f"the skin of the neighbor list must be a length >= 0 A, got {skin}")
         self.elements = list(elements)
         self.cutoff = cutoff
         self.skin = skin

@@ -59,21 +59,24 @@ def train_and_report(config: RunConfig, *, progress: bool = True) -> ReportedRun
         with stop.listening(), folder.lock(), use_kernels(config.train.kernels):
             _report(config, result, journal)
     except Interruption:
-        journal.say("interrupted while the report was made; the run is finished, and the same command makes the report")
+        journal.say(
+            "interrupted while the report was written; the run is finished, and the same command writes the report"
+        )
         return ReportedRun(result, None, stop.signal)
     except FolderInUseError as error:
-        journal.warn(f"{error}; no report is made")
+        journal.warn(f"{error}; no report is written")
         return ReportedRun(result, None)
     except PotentialsError as error:
         raise TrainingError(
-            f"{error}. The run is finished; the same command makes the report, or logging.report=false leaves it out"
+            f"{error}. The run is finished; run the same command to write the report, or set "
+            "logging.report=false to skip it"
         ) from error
     return ReportedRun(result, folder.report)
 
 
 def _report(config: RunConfig, result: TrainingResult, journal: Journal) -> None:
     quick = config.logging.report == "quick"
-    journal.say(f"making the {'quick ' if quick else ''}report (logging.report: false leaves it out)")
+    journal.say(f"making the {'quick ' if quick else ''}report (set logging.report: false to skip it)")
     device = torch.device("cpu") if config.train.accelerator == "cpu" else choose_device("auto")
     start = time.monotonic()
     with journal.console.status("report") as status:

@@ -65,7 +65,7 @@ def gather(
     Args:
         origin: of the potential.
         potential: itself, if it has been loaded already.
-        given: labelled frames by name. Without them those of the run are read again, divided as they were; with them
+        given: labeled frames by name. Without them those of the run are read again, divided as they were; with them
             its training frames only.
         device: where to load it.
         budget: seconds for each section that simulates.
@@ -85,9 +85,9 @@ def gather(
 
 def _parts_of_run(origin: Origin, potential: Potential) -> tuple[dict[str, Frames], list[str], str]:
     """The parts of the run, what is to be said of them, and why there are none, where there are none."""
-    ask = f"potentials report {origin.model_file} DATA holds the potential against labelled structures"
+    ask = f"potentials report {origin.model_file} DATA compares the potential with labeled structures"
     if origin.run is None:
-        return {}, [], f"the model does not lie in the folder of its run (resolved.yaml), and no data were given; {ask}"
+        return {}, [], f"the model is not in the folder of its run (resolved.yaml), and no data were given; {ask}"
     try:
         config = load_config(origin.run.resolved)
         parts = divide(config, Findings())
@@ -107,6 +107,6 @@ def _changes(config: RunConfig, potential: Potential, train: Frames) -> list[str
         return []
     files = config.data.train if isinstance(config.data.train, str) else ", ".join(config.data.train)
     return [
-        f"the training data ({files}) are not what the potential was trained on: they have changed since, or the model "
-        "file is that of another run"
+        f"the training data ({files}) differ from those of the training: they have changed since, or the "
+        "model file belongs to another run"
     ]

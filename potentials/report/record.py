@@ -12,7 +12,7 @@ from plotly.graph_objects import Figure
 from potentials.pages import Details, Gallery, Mark, Page, Paragraph, Part, Plot, Row, Section, Table
 from potentials.pages.content import figure_json
 from potentials.report.summary import TITLE as SUMMARY
-from potentials.report.summary import judgements
+from potentials.report.summary import judgments
 
 FORMAT = "potentials report"
 VERSION = 1
@@ -39,10 +39,10 @@ def report_json(page: Page, names: Mapping[str, str], provenance: Mapping[str, A
         "title": page.title,
         "facts": dict(page.facts),
         "provenance": dict(provenance),
-        "judgements": [
+        "judgments": [
             {"section": names.get(section.title, section.identifier), "what": found.what, **_mark(found.mark)}
             for section in sections
-            for found in judgements(section)
+            for found in judgments(section)
         ],
         "sections": [_section(section, names) for section in sections],
         "remarks": [text for section in page.sections if section.title == SUMMARY for text in _texts(section.parts)],

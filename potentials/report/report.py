@@ -85,7 +85,7 @@ def write_report(
         model: a model file, `builtin:NAME`, or the folder of a run, whose best model it is about.
         output: the page; `report.html` beside the model if not given, in the current folder for `builtin:NAME`. The
             record for programs (see `report_json`) has the same name with `.json`.
-        data: labelled frames by name, such as `label_frames` gives, to hold the potential against. Those of its run if
+        data: labeled frames by name, such as `label_frames` gives, to hold the potential against. Those of its run if
             not given, as far as these can be read.
         quick: leave out what simulates.
         skip: names of `SECTIONS` to leave out.
@@ -160,7 +160,7 @@ def make_page(
     total = time.monotonic() - start
     return Page(
         title=_title(subject),
-        subtitle="Report card of an interatomic potential, made by potentials",
+        subtitle="Report on an interatomic potential, written by potentials",
         sections=[summary(subject, sections), *sections],
         facts=_facts(subject),
         footer=_footer(total, seconds, skip),
@@ -170,13 +170,13 @@ def make_page(
 def _check_names(skip: Collection[str]) -> None:
     unknown = [name for name in skip if name not in SECTIONS]
     if unknown:
-        raise DataError(f'no section is called "{unknown[0]}"; expected some of {", ".join(SECTIONS)}')
+        raise DataError(f'unknown section "{unknown[0]}"; expected one of {", ".join(SECTIONS)}')
 
 
 def _section(entry: Entry, subject: Subject, quick: bool) -> Section:
     if quick and entry.simulates:
         again = f"potentials report {subject.model_file}"
-        return Section(entry.title, missing=f"Left out, as a quick report was asked for; {again} makes it whole.")
+        return Section(entry.title, missing=f"Skipped in a quick report; run {again} for the full report.")
     try:
         return entry.section(subject)
     except PotentialsError as error:

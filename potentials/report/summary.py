@@ -1,4 +1,4 @@
-"""The first section of a report: the judgements of all others, with the limits they were held against."""
+"""The first section of a report: the judgments of all others, with the limits they were held against."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from potentials.report.subject import Subject
 
 TITLE = "Summary"
 _ORDER = ("bad", "look", "good")
-_NAMELESS = ("", "judgement")
+_NAMELESS = ("", "judgment")
 """Heads of columns that say nothing beside the mark itself."""
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Judgment:
     """A mark in a table of a section."""
 
     what: str
     mark: Mark
 
 
-def judgements(section: Section) -> list[Judgement]:
+def judgments(section: Section) -> list[Judgment]:
     """All that a section judges."""
-    return [found for table in _tables(section.parts) for found in _judgements(table)]
+    return [found for table in _tables(section.parts) for found in _judgments(table)]
 
 
 def summary(subject: Subject, sections: Sequence[Section]) -> Section:
     """A row for each section: how much it judges, the worst of it, and what good looks like."""
-    rows = [_row(section) for section in sections if section.missing is not None or judgements(section)]
+    rows = [_row(section) for section in sections if section.missing is not None or judgments(section)]
     table = Table(
         ["section", "judged", "the worst of it", "", "good looks like"],
         rows,
-        "Only what has a stated limit is judged; each section begins with its limits. A mark says where to look, not "
-        "whether the potential serves your purpose.",
+        "Only values with a stated limit are judged; each section begins with its limits. Marks show "
+        "where to look, not whether the potential suits your purpose.",
         text_columns=(1, 2, 4),
         wide_columns=(1, 4),
     )
@@ -46,7 +46,7 @@ def summary(subject: Subject, sections: Sequence[Section]) -> Section:
 def _row(section: Section) -> list[str | Mark]:
     if section.missing is not None:
         return [section.title, "-", section.missing, Mark("none", "not there"), ""]
-    found = judgements(section)
+    found = judgments(section)
     counts: Counter[str] = Counter(one.mark.kind for one in found)
     worst = min(found, key=lambda one: _ORDER.index(one.mark.kind))
     judged = ", ".join(f"{counts[kind]} {kind}" for kind in reversed(_ORDER) if counts[kind])
@@ -61,7 +61,7 @@ def _tables(parts: Sequence[Part]) -> Iterator[Table]:
             yield from _tables(part.parts)
 
 
-def _judgements(table: Table) -> Iterator[Judgement]:
+def _judgments(table: Table) -> Iterator[Judgment]:
     for row in table.rows:
         name = row[0].text if isinstance(row[0], Mark) else row[0]
         if name.replace(",", "").isdigit():
@@ -69,4 +69,4 @@ def _judgements(table: Table) -> Iterator[Judgement]:
         for head, cell in zip(table.columns, row, strict=True):
             if isinstance(cell, Mark) and cell.kind in _ORDER:
                 label = "" if head in _NAMELESS else f"{head} "
-                yield Judgement(f"{name}: {label}{cell.text}", cell)
+                yield Judgment(f"{name}: {label}{cell.text}", cell)

@@ -1,4 +1,4 @@
-"""What a set of labelled structures holds, in figures: what `potentials data stats` shows."""
+"""What a set of labeled structures holds, in figures: what `potentials data stats` shows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from potentials.data.labels import LabelledFrame
 from potentials.data.neighbor_list import neighbor_list
 
 _MOST_FRAMES = 2000
-"""That neighbours are counted and distances measured in."""
+"""That neighbors are counted and distances measured in."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ElementStatistics:
 
 @dataclass(frozen=True)
 class DataStatistics:
-    """Of labelled frames; isolated atoms are not among them."""
+    """Of labeled frames; isolated atoms are not among them."""
 
     frames: int
     atoms: Spread
@@ -81,7 +81,7 @@ def data_statistics(frames: Sequence[LabelledFrame], cutoff: float) -> DataStati
 
     Args:
         frames: at least one.
-        cutoff: A, of neighbours.
+        cutoff: A, of neighbors.
     """
     all_atoms = [frame.frame.atoms for frame in frames]
     periodic = [frame for frame in frames if frame.frame.atoms.pbc.all()]
@@ -139,7 +139,7 @@ def _elements(frames: Sequence[LabelledFrame], neighbors: dict[str, float]) -> d
 
 
 def _distances(structures: Sequence[Atoms], cutoff: float) -> tuple[dict[str, float], dict[str, float]]:
-    """Mean number of neighbours by element, and the shortest distance by pair."""
+    """Mean number of neighbors by element, and the shortest distance by pair."""
     chosen = np.unique(np.linspace(0, len(structures) - 1, min(len(structures), _MOST_FRAMES)).astype(int))
     edges: Counter[str] = Counter()
     atoms_seen: Counter[str] = Counter()

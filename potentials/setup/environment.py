@@ -91,7 +91,7 @@ def _processor() -> Finding:
     threads = torch.get_num_threads()
     value = f"{cores} cores for this process, {threads} threads in torch; waiting: {waiting()}"
     if threads > cores:
-        return Finding("cpu", "warning", value, f"more threads than cores is slow: export OMP_NUM_THREADS={cores}")
+        return Finding("cpu", "warning", value, f"more threads than cores are slow: export OMP_NUM_THREADS={cores}")
     if "OMP_NUM_THREADS" in os.environ and threads < cores:
         value += f" (OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']})"
     return Finding("cpu", "ok", value)
@@ -113,9 +113,11 @@ def _gpu() -> Finding:
     if shutil.which("nvidia-smi") is None:
         return Finding("gpu", "ok", "none; the CPU is used")
     if torch.version.cuda is None:
-        return Finding("gpu", "warning", "a driver, but torch is built for the CPU", "install a CUDA build of torch")
+        return Finding(
+            "gpu", "warning", "a driver was found, but torch is built for the CPU", "install a CUDA build of torch"
+        )
     advice = f"torch is built for CUDA {torch.version.cuda}: does `nvidia-smi` work, and is its driver new enough?"
-    return Finding("gpu", "warning", "a driver, but torch cannot use it", advice)
+    return Finding("gpu", "warning", "a driver was found, but torch cannot use it", advice)
 
 
 def _kernels() -> Finding:
@@ -136,20 +138,23 @@ def _kernels() -> Finding:
 
 def _folder(subject: str, folder: Path) -> Finding:
     if not os.access(folder, os.W_OK):
-        return Finding(subject, "broken", f"{folder} cannot be written", "work in a folder of yours; runs go to ./runs")
+        return Finding(
+            subject,
+            "broken",
+            f"{folder} cannot be written",
+            "work in a folder with write permission; runs are written to ./runs",
+        )
     free = shutil.disk_usage(folder).free
     value = f"{folder}, {free / 1e9:.0f} GB free"
     if free < _LITTLE_DISK:
-        return Finding(subject, "warning", value, "make room: checkpoints and trajectories need it")
+        return Finding(subject, "warning", value, "free disk space: checkpoints and trajectories need it")
     return Finding(subject, "ok", value)
 
 
 def _wandb() -> Finding:
     mode = wandb_mode(WandbConfig())
     if mode is None:
-        return Finding(
-            "wandb login", "ok", f"WANDB_MODE={os.environ['WANDB_MODE']} decides about runs with logging.wandb"
-        )
+        return Finding("wandb login", "ok", f"WANDB_MODE={os.environ['WANDB_MODE']} applies to runs with logging.wandb")
     if mode == "online":
         return Finding("wandb login", "ok", "logged in; runs with logging.wandb are online")
     return Finding("wandb login", "ok", "not logged in; runs with logging.wandb are offline (wandb login, wandb sync)")
@@ -160,5 +165,5 @@ def _builtin(name: str) -> Finding:
     try:
         frame, *_ = read_frames(f"{subject}@0")
     except DataError as problem:
-        return Finding(subject, "broken", str(problem), "install the package again")
+        return Finding(subject, "broken", str(problem), "reinstall the package")
     return Finding(subject, "ok", f"readable ({frame.file})")

@@ -28,7 +28,7 @@ class FitRehearsal:
 
     coefficients: int
     equations: int
-    """Labelled entries of the training frames that the loss weighs."""
+    """Labeled entries of the training frames that the loss weighs."""
     seconds: float
     """Of the whole fit, reckoned from some frames of medium size and a system of up to 1000 coefficients."""
     memory: int

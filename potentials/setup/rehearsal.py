@@ -133,7 +133,7 @@ def _describe(device: torch.device) -> str:
 
 
 def _training_step(potential: Potential, config: RunConfig, device: torch.device) -> Callable[[GraphBatch], float]:
-    """Loss, gradient and optimiser step as in the most expensive stage of training; the loss is returned."""
+    """Loss, gradient and optimizer step as in the most expensive stage of training; the loss is returned."""
     optimizer = build_optimizer(potential, config.train.optimizer)
     stage = max(stages(config), key=lambda stage: (stage.needs_forces, stage.needs_stress))
     weights = property_weights(stage.loss).to(device)
@@ -158,8 +158,8 @@ def _check_finite(loss: torch.Tensor, potential: Potential) -> None:
     for name, parameter in potential.named_parameters():
         if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
             raise TrainingError(
-                f"the gradient of {name} is not finite; try train.precision=mixed, and look for atoms on top of "
-                "each other among the warnings"
+                f"the gradient of {name} is not finite; try train.precision=mixed, and check the warnings for "
+                "overlapping atoms"
             )
 
 

@@ -43,7 +43,7 @@ def seconds_per_call(calculator: Calculator, atoms: Atoms) -> float:
     atoms = atoms.copy()
     atoms.calc = calculator
     rng = np.random.default_rng(0)
-    atoms.get_forces()  # compiles kernels, searches neighbours
+    atoms.get_forces()  # compiles kernels, searches neighbors
     times = []
     for _ in range(_CALLS):
         atoms.positions += 1e-3 * rng.standard_normal((len(atoms), 3))

@@ -88,7 +88,7 @@ def _header(data: Sequence[str], found: Survey) -> list[str]:
         f"{found.num_frames} frames of {atoms}",
         f"elements {', '.join(found.elements)}",
         _periodicity(found),
-        f"{found.neighbors:.0f} neighbours within {SURVEY_CUTOFF:g} A",
+        f"{found.neighbors:.0f} neighbors within {SURVEY_CUTOFF:g} A",
     ]
     if found.forces:
         facts.append(f"forces {found.forces[0].rms:.3g} (RMS of a component)")
@@ -110,7 +110,10 @@ def _periodicity(found: Survey) -> str:
 
 def _run_section(file: str) -> list[str]:
     name = _run_name(file)
-    return [*_lines([_Setting("run", _quote(name), f"results go to runs/{name}")]), *_lines([_Setting("seed", "1")])]
+    return [
+        *_lines([_Setting("run", _quote(name), f"results are written to runs/{name}")]),
+        *_lines([_Setting("seed", "1")]),
+    ]
 
 
 def _run_name(file: str) -> str:
@@ -138,16 +141,17 @@ def _data_section(files: Sequence[str], found: Survey) -> list[str]:
     lines += _lines(rest, 2)
     if found.weight_key:
         lines.append(
-            f"  # weights: {{key: {_quote(found.weight_key)}}}    # the frames have it; uncomment to weigh them by it"
+            f"  # weights: {{key: {_quote(found.weight_key)}}}    # present in the frames; uncomment to use "
+            "it as a weight"
         )
     return lines + _lines([_batch_setting(found)], 2)
 
 
 def _split_settings(found: Survey) -> list[_Setting]:
-    held_out = "drawn with the seed; better: a file of your own"
+    held_out = "random split with the seed; a separate file is better"
     settings = [_Setting("validation", "0.1", f"{max(1, round(0.1 * found.num_frames))} frames, {held_out}")]
     if found.num_frames >= 100:
-        settings.append(_Setting("test", "0.1", "never seen in training; replace by frames you care about"))
+        settings.append(_Setting("test", "0.1", "never used in training; replace it by frames relevant to you"))
     return settings
 
 
@@ -157,7 +161,7 @@ def _label_setting(label: str, unit: str, candidates: Sequence[Candidate], found
     best = candidates[0]
     share = "all frames" if best.frames == found.num_frames else f"{best.frames} of {found.num_frames} frames"
     others = ", ".join(other.key for other in candidates[1:4])
-    reason = f"in {share}; the unit is assumed" + (f"; there is also: {others}" if others else "")
+    reason = f"in {share}; the unit is assumed" + (f"; also present: {others}" if others else "")
     return _Setting(label, f"{{key: {_quote(best.key)}, unit: {unit}}}", reason)
 
 
@@ -174,8 +178,8 @@ def _stress_lines(found: Survey) -> list[str]:
     size = "; too large for eV/A^3" if label == "stress" and best.rms > IMPLAUSIBLE_STRESS else ""
     return [
         f'  # "{best.key}" looks like a {label} (in {best.frames} frames; {best.rms:.3g} RMS{size}).',
-        "  # Nothing in the file says its unit, sign and order; a wrong one spoils the training silently. Find out,",
-        "  # fill in, uncomment this and the weight in `loss`:",
+        "  # The file does not define its unit, sign and order; wrong ones spoil training silently. Find out,",
+        "  # fill in, and uncomment this and the weight in `loss`:",
         f"  # {label}:",
         f"  #   key: {_quote(best.key)}",
         f"  #   unit: FILL-IN     # {units}",
@@ -189,8 +193,8 @@ def _reference_energies_reason(found: Survey) -> str:
     if not missing:
         return f"isolated atoms of {', '.join(found.isolated)} are in the data"
     if found.compositions < len(found.elements):
-        return "least squares, which few compositions leave undetermined; better: isolated_atoms: FILE"
-    return "least squares; better, if you have the energies of single atoms: isolated_atoms: FILE"
+        return "least squares, underdetermined by few compositions; better: isolated_atoms: FILE"
+    return "least squares; better, if you have energies of isolated atoms: isolated_atoms: FILE"
 
 
 def _model_settings(family: str, found: Survey) -> list[_Setting]:
@@ -199,18 +203,18 @@ def _model_settings(family: str, found: Survey) -> list[_Setting]:
     channels = 32 if found.num_frames < 200 else 64 if found.num_frames < 5000 else 128
     if family == "mace":
         settings += [
-            _Setting("channels", str(channels), f"for {found.num_frames} frames; more is slower and wants more data"),
+            _Setting("channels", str(channels), f"for {found.num_frames} frames; more is slower and needs more data"),
             _Setting("feature_degree", "1", "0 is faster and less accurate, 2 slower"),
             _Setting("edge_degree", "3"),
-            _Setting("correlation", "3", "atoms in a product besides the centre; 3 makes four-body terms"),
-            _Setting("layers", "2", f"an atom sees {2 * cutoff:g} A far"),
+            _Setting("correlation", "3", "atoms in a product besides the center; 3 makes four-body terms"),
+            _Setting("layers", "2", f"receptive field of {2 * cutoff:g} A far"),
         ]
     elif family == "nequip":
         settings += [
             _Setting("channels", str(min(channels // 2, 32)), f"for {found.num_frames} frames; more is slower"),
             _Setting("degree", "2", "1 is faster and less accurate, 3 slower"),
             _Setting("parity", "true", "features odd under reflection too"),
-            _Setting("layers", "4", f"an atom sees {4 * cutoff:g} A far"),
+            _Setting("layers", "4", f"receptive field of {4 * cutoff:g} A far"),
         ]
     return [*settings, *_repulsion(found)]
 
@@ -226,9 +230,9 @@ def _repulsion(found: Survey) -> list[_Setting]:
 
 
 def _cutoff(found: Survey) -> tuple[float, str]:
-    seen = f"{found.neighbors:.0f} neighbours within {SURVEY_CUTOFF:g} A on average"
+    seen = f"{found.neighbors:.0f} neighbors within {SURVEY_CUTOFF:g} A on average"
     if found.neighbors > 80:
-        return 4.5, f"A; {seen}, which is many"
+        return 4.5, f"A; {seen}, a large number"
     if found.periodic and found.neighbors < 20:
         return 6.0, f"A; only {seen}"
     return 5.0, f"A; {seen}"
@@ -241,13 +245,13 @@ def _loss_section(found: Survey) -> list[str]:
     else:
         lines += _lines([_Setting("energy", "{weight: 0}", "there are no energies")], 2)
     if found.forces:
-        reason = "forces say much more than one energy a frame, and their errors are in (eV/A)^2"
+        reason = "forces carry much more information than one energy per frame; squared errors in (eV/A)^2"
         lines += _lines([_Setting("forces", f"{{weight: {_FORCES_WEIGHT:g}}}", reason)], 2)
     else:
         lines += _lines([_Setting("forces", "{weight: 0}", "there are no forces")], 2)
     taken = ase_stress(found)
     if taken is not None and found.forces:
-        reason = "the same relative error counts a tenth of what it counts in the forces"
+        reason = "a relative error counts a tenth as much as in the forces"
         lines += _lines([_Setting("stress", f"{{weight: {_stress_weight(taken, found.forces[0]):g}}}", reason)], 2)
     elif found.stress and found.periodic:
         lines.append("  # stress: {weight: 1000}    # with the stress or virial declared above")
@@ -273,7 +277,7 @@ def _batch_setting(found: Survey) -> _Setting:
     if not _is_mixed(found):
         batch = _batch_size(found)
         return _Setting("batch_size", str(batch), f"about {batch * found.atoms[1]:.0f} atoms a step")
-    reason = f"sizes differ much; about {_frames_per_batch(found):.0f} frames. batch_size would count frames instead"
+    reason = f"sizes differ strongly; about {_frames_per_batch(found):.0f} frames. batch_size would count frames"
     return _Setting("max_atoms_per_batch", str(_atom_budget(found)), reason)
 
 
@@ -295,10 +299,10 @@ def _train_settings(found: Survey) -> list[_Setting]:
     steps = math.ceil(training / _frames_per_batch(found))
     epochs = max(20, min(1000, round(_OPTIMIZER_STEPS / steps)))
     return [
-        _Setting("max_epochs", str(epochs), f"{epochs * steps} steps; `potentials check` says how long that takes"),
+        _Setting("max_epochs", str(epochs), f"{epochs * steps} steps; `potentials check` estimates the time"),
         _Setting("optimizer", "{name: adam, learning_rate: 0.01, amsgrad: true}"),
         _Setting("schedule", "{name: cosine, warmup_epochs: 1}"),
-        _Setting("average", "{decay: 0.99}", "of the weights; validated and exported"),
+        _Setting("ema", "{decay: 0.99}", "exponential moving average of the weights; validated and exported"),
     ]
 
 
@@ -311,19 +315,19 @@ def _notes(found: Survey) -> tuple[str, ...]:
         if candidates:
             best = candidates[0]
             others = ", ".join(f'"{other.key}"' for other in candidates[1:])
-            choice = f"; not taken: {others} (change data.{label}.key if it should be)" if others else ""
+            choice = f"; not used: {others} (to use one, change data.{label}.key)" if others else ""
             notes.append(
                 f'{label} from "{best.key}" ({best.place}, {best.frames} of {found.num_frames} frames){choice}'
             )
     if found.isolated:
-        notes.append(f"isolated atoms found: {', '.join(found.isolated)}; they give the reference energies")
+        notes.append(f"isolated atoms found: {', '.join(found.isolated)}; used for the reference energies")
     return tuple(notes)
 
 
 def _warnings(found: Survey) -> tuple[str, ...]:
     warnings = []
     if not found.forces:
-        warnings.append("no forces found; energies alone need far more frames")
+        warnings.append("no forces found; training on energies alone needs far more frames")
     force = found.forces[0].rms if found.forces else math.nan
     if force > 15:
         warnings.append(f"an RMS force of {force:.3g} eV/A is large; if it is in kcal/mol/A, set data.forces.unit")

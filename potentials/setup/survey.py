@@ -1,4 +1,4 @@
-"""What a set of structures holds: sizes, elements, periodicity, labels, groups, neighbours; needs no configuration."""
+"""What a set of structures holds: sizes, elements, periodicity, labels, groups, neighbors; needs no configuration."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Survey:
     pairs_without_contact: tuple[str, ...]
     """Pairs of elements, such as C-H, that are nowhere closer than `CONTACT`, over at most 500 frames."""
     neighbors: float
-    """Mean number of neighbours within `SURVEY_CUTOFF`, over at most 50 frames spread over the data."""
+    """Mean number of neighbors within `SURVEY_CUTOFF`, over at most 50 frames spread over the data."""
 
 
 def survey(frames: Sequence[Frame], *, labels_required: bool = True) -> Survey:

@@ -69,8 +69,8 @@ def check_dynamics_constraints(atoms: Atoms) -> None:
             consistent = _is_consistent(constraint, atoms)
         if not consistent:
             raise SimulationError(
-                f"ASE's {name} does not constrain positions and velocities of this structure alike: dynamics with it "
-                f"would conserve no energy and have a wrong temperature; {advice}"
+                f"ASE's {name} does not constrain positions and velocities of this structure consistently: energy "
+                f"would not be conserved and the temperature would be wrong; {advice}"
             )
 
 
@@ -108,7 +108,7 @@ def check_constraint_atoms(atoms: Atoms) -> None:
         strangers = sorted({int(index) for index in indices if not -count <= index < count})
         if strangers:
             raise SimulationError(
-                f"the constraint {constraint_name(constraint)} names atom {strangers[0]}, but the structure has "
+                f"the constraint {constraint_name(constraint)} refers to atom {strangers[0]}, but the structure has "
                 f"{count} atoms, counted from 0; correct or remove the constraint"
             )
         if isinstance(constraint, FixedMode) and constraint.mode.size != 3 * count:
@@ -162,8 +162,8 @@ def constraint_errors(atoms: Atoms) -> Iterator[None]:
         names = ", ".join(sorted({constraint_name(constraint) for constraint in atoms.constraints}))
         reason = str(error) or type(error).__name__
         raise SimulationError(
-            f"the constraints of the structure ({names}) cannot be satisfied; ASE says: {reason}. Check the atoms and "
-            "values they name, take a shorter time step, or remove them"
+            f"the constraints of the structure ({names}) cannot be satisfied; ASE says: {reason}. Check their "
+            "atoms and values, use a shorter time step, or remove them"
         ) from error
 
 

@@ -22,7 +22,7 @@ def make_integrator(atoms: Atoms, settings: MDSettings, rng: np.random.Generator
     """The integrator of the ensemble.
 
     - `nve`: velocity Verlet.
-    - `langevin`: Vanden-Eijnden and Ciccotti, Chem. Phys. Lett. 429, 310 (2006), eq. 23. Acts on all atoms, the centre
+    - `langevin`: Vanden-Eijnden and Ciccotti, Chem. Phys. Lett. 429, 310 (2006), eq. 23. Acts on all atoms, the center
       of mass included, and so samples the canonical distribution.
     - `npt`: Langevin dynamics of the atoms and of the volume, Quigley and Probert, J. Chem. Phys. 120, 11432 (2004),
       by BAOAB splitting (Leimkuhler and Matthews, J. Chem. Phys. 138, 174102 (2013)). The cell keeps its shape. The
@@ -41,11 +41,11 @@ def make_integrator(atoms: Atoms, settings: MDSettings, rng: np.random.Generator
         return Langevin(atoms, timestep, temperature_K=settings.temperature, friction=friction, fixcm=False, rng=rng)
     if not atoms.pbc.all():
         raise SimulationError(
-            "npt needs a cell that is periodic in three directions; "
+            "npt requires a cell that is periodic in three directions; "
             f"{atoms.get_chemical_formula()} has pbc = {atoms.pbc.tolist()}. Use nve or langevin"
         )
     if atoms.constraints:
-        raise SimulationError("npt moves all atoms with the cell and cannot respect constraints; remove them")
+        raise SimulationError("npt moves all atoms with the cell and does not support constraints; remove them")
     barostat_time = BAROSTAT_TIME * units.fs
     return LangevinBAOAB(
         atoms,

@@ -117,7 +117,9 @@ def check_log(path: Path) -> None:
     if not path.exists():
         return
     if not path.is_file():
-        raise SimulationError(f"the log {path} cannot be written: something else has this name; choose another output")
+        raise SimulationError(
+            f"the log {path} cannot be written: a folder or special file has this name; choose another output"
+        )
     with path.open(encoding="utf-8", errors="replace") as file:
         first_line = file.readline(10_000)
     if first_line and first_line.strip().split(",") != COLUMNS:

@@ -68,7 +68,7 @@ class MDSettings:
                 problems.append(f"{name}: expected a positive number of {unit}, got {value:g}")
         for name, count, least in (("steps", self.steps, 0), ("every", self.every, 1), ("seed", self.seed, 0)):
             if count < least:
-                problems.append(f"{name}: expected a whole number, at least {least}, got {count}")
+                problems.append(f"{name}: expected an integer, at least {least}, got {count}")
         return problems
 
     def _useless_values(self) -> list[str]:

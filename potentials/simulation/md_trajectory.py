@@ -125,7 +125,9 @@ def read_saved_run(path: Path) -> SavedRun:
             atoms = trajectory[-1]
             description = trajectory.description or {}
     except (InvalidULMFileError, OSError, IndexError, ValueError) as error:
-        raise SimulationError(f"{path} exists but cannot be continued: it holds no complete frame; {advice}") from error
+        raise SimulationError(
+            f"{path} exists but cannot be continued: it contains no complete frame; {advice}"
+        ) from error
     if _RUN not in description or STATE not in atoms.info:
         raise SimulationError(f"{path} exists but was not written by `potentials md`; {advice}")
     return SavedRun(

@@ -35,11 +35,11 @@ EXPLOSION_FACTOR = 10.0
 
 
 _STRUCTURE_WORDS = {
-    "elements": "the elements of the starting structure are others",
-    "masses": "the masses of the starting structure are others",
-    "pbc": "the starting structure is periodic in other directions (pbc)",
-    "cell": "the cell of the starting structure is another",
-    "constraints": "the constraints of the starting structure are others",
+    "elements": "the elements of the initial structure differ",
+    "masses": "the masses of the initial structure differ",
+    "pbc": "the periodic directions (pbc) of the initial structure differ",
+    "cell": "the cell of the initial structure differs",
+    "constraints": "the constraints of the initial structure differ",
 }
 
 
@@ -126,8 +126,8 @@ def run_md(
             interrupted = run.advance(trajectory, log, progress)
     except OSError as error:
         raise SimulationError(
-            f"{error.filename or output} cannot be written: {error.strerror}. The frames before are in {output}; when "
-            "there is room, the same command goes on from the last"
+            f"{error.filename or output} cannot be written: {error.strerror}. Earlier frames are in {output}; "
+            "free disk space and run the same command again to continue"
         ) from error
     seconds = time.perf_counter() - began
     nanoseconds = (run.step - run.first_step) * settings.timestep * 1e-6
@@ -164,7 +164,7 @@ class _Run:
         # Finds what is wrong with the structure before any file is touched.
         if not np.isfinite(self.atoms.get_forces(apply_constraint=False)).all():
             raise SimulationError(
-                "the structure cannot be simulated: its forces are not finite. Atoms lie on one another, or nearly so; "
+                "the structure cannot be simulated: its forces are not finite. Atoms overlap or nearly overlap; "
                 "start from another structure"
             )
         self.integrator = make_integrator(self.atoms, settings, self.rng)
@@ -248,15 +248,18 @@ class _Run:
         temperature = self.temperature()
         if not temperature <= self.explosion_temperature:
             asked = self.settings.temperature_at(self.step)
-            raise self._failure(f"the temperature is {temperature:.4g} K, asked for was {asked:g} K", trajectory)
+            raise self._failure(
+                f"the temperature is {temperature:.4g} K, but the requested one is {asked:g} K", trajectory
+            )
 
     def _failure(self, what: str, trajectory: TrajectoryFile) -> SimulationError:
         step, timestep = trajectory.last_step, self.settings.timestep
-        last = "no frame was written" if step is None else f"the last frame is step {step}: look at it"
+        last = "no frame was written" if step is None else f"the last frame is step {step}"
         return SimulationError(
-            f"step {self.step} ({self.step * timestep:g} fs): {what}. The structure has left what the potential knows, "
-            f"or the time step of {timestep:g} fs is too long. In {trajectory.path} {last}. Train on such structures, "
-            "take a shorter time step or start from a relaxed structure"
+            f"step {self.step} ({self.step * timestep:g} fs): {what}. The structure has left the range of the "
+            "training data, "
+            f"or the time step of {timestep:g} fs is too long. In {trajectory.path} {last}. Train on such "
+            "structures, use a shorter time step or start from a relaxed structure"
         )
 
 
@@ -306,10 +309,10 @@ def _check_same_run(saved: SavedRun, asked: dict[str, Any], output: Path) -> Non
     changed = {key for key in before.keys() | asked.keys() if before.get(key) != asked.get(key)}
     if "structure" in changed and changed & _STRUCTURE_WORDS.keys():
         changed.remove("structure")  # the more exact word is enough
-    words = {**_STRUCTURE_WORDS, "structure": "the starting structure is another", "model": "the potential is another"}
+    words = {**_STRUCTURE_WORDS, "structure": "the initial structure differs", "model": "the potential differs"}
     differences = [words.get(key, f"{key} was {before.get(key)}, now {asked.get(key)}") for key in sorted(changed)]
     if differences:
         raise SimulationError(
-            f"{output} holds a run with other settings, which cannot be continued: {'; '.join(differences)}. "
+            f"{output} contains a run with other settings, which cannot be continued: {'; '.join(differences)}. "
             "Choose another output, or start over with --overwrite"
         )

@@ -45,7 +45,7 @@ class RelaxationSettings:
     cell: bool = False
     """Relax all six degrees of freedom of the cell as well."""
     pressure: float | None = None
-    """GPa, with `cell`: minimise the enthalpy E + pV; 0 where not given."""
+    """GPa, with `cell`: minimize the enthalpy E + pV; 0 where not given."""
 
     def __post_init__(self) -> None:
         problems = []
@@ -54,11 +54,11 @@ class RelaxationSettings:
         if not (math.isfinite(self.fmax) and self.fmax > 0):
             problems.append(f"fmax: expected a positive number of eV/A, got {self.fmax:g}")
         if self.steps < 0:
-            problems.append(f"steps: expected a whole number, at least 0, got {self.steps}")
+            problems.append(f"steps: expected an integer, at least 0, got {self.steps}")
         if self.pressure is not None and not math.isfinite(self.pressure):
             problems.append(f"pressure: expected a number of GPa, got {self.pressure:g}")
         if self.pressure is not None and not self.cell:
-            problems.append("pressure: has a meaning only where the cell is relaxed too; add cell")
+            problems.append("pressure: applies only if the cell is relaxed too; add cell")
         if problems:
             raise SimulationError("\n".join(problems))
 
@@ -95,7 +95,7 @@ def relax(calculator: Calculator, atoms: Atoms, settings: RelaxationSettings | N
     settings = settings or RelaxationSettings()
     if settings.cell and not atoms.pbc.all():
         raise SimulationError(
-            "relaxing the cell needs one that is periodic in three directions; "
+            "relaxing the cell requires a cell that is periodic in three directions; "
             f"{atoms.get_chemical_formula()} has pbc = {atoms.pbc.tolist()}"
         )
     check_constraint_atoms(atoms)
@@ -160,8 +160,8 @@ def _finite_energy(atoms: Atoms, step: int) -> float:
     energy = float(atoms.get_potential_energy())
     if not (math.isfinite(energy) and np.isfinite(atoms.get_forces()).all()):
         raise SimulationError(
-            f"step {step} of the relaxation: energy or forces are not finite; the structure has left what the "
-            "potential knows. Start from another structure or train on such ones"
+            f"step {step} of the relaxation: energy or forces are not finite; the structure has left the "
+            "range of the training data. Start from another structure or train on such structures"
         )
     return energy
 

@@ -38,7 +38,8 @@ def read_structure(file: str, index: int = -1, supercell: str = "1 1 1") -> Atom
     num_atoms = len(atoms) * math.prod(repeat)
     if num_atoms > MOST_ATOMS:
         raise SimulationError(
-            f'supercell "{supercell}" makes {num_atoms:.3g} atoms of {len(atoms)}; at most {MOST_ATOMS:.0e} will do'
+            f'supercell "{supercell}" gives {num_atoms:.3g} atoms from {len(atoms)}; at most {MOST_ATOMS:.0e} '
+            "are allowed"
         )
     return atoms if repeat == (1, 1, 1) else _repeated(atoms, repeat, supercell)
 
@@ -50,12 +51,12 @@ def _repeated(atoms: Atoms, repeat: tuple[int, int, int], supercell: str) -> Ato
         names = {constraint_name(one) for one in atoms.constraints if type(one).repeat is FixConstraint.repeat}
         raise SimulationError(
             f'supercell "{supercell}": ASE cannot repeat the constraint {", ".join(sorted(names))} of the structure; '
-            "make the supercell first and constrain that, or remove the constraint"
+            "create the supercell first and constrain it, or remove the constraint"
         ) from error
 
 
 def _repetitions(supercell: str) -> tuple[int, int, int]:
     numbers = re.split(r"[\sx,]+", supercell.strip())
     if len(numbers) != 3 or not all(number.isdecimal() and len(number) < 8 and int(number) > 0 for number in numbers):
-        raise SimulationError(f'supercell: expected three positive whole numbers such as "2 2 2", got "{supercell}"')
+        raise SimulationError(f'supercell: expected three positive integers such as "2 2 2", got "{supercell}"')
     return int(numbers[0]), int(numbers[1]), int(numbers[2])

@@ -54,7 +54,7 @@ class Plan:
         self.base = load_config(study.base)
         check_record(study, self.base)
         if self.base.data.test is None:
-            raise PotentialsError(f"{study.base}: data.test is missing, and the curves show errors of test frames")
+            raise PotentialsError(f"{study.base}: data.test is missing, and learning curves show test errors")
         self.cells = [
             Cell(variant, size, seed)
             for size in sorted(study.sizes)
@@ -167,8 +167,8 @@ def _epochs(steps: int, per_epoch: int) -> int:
     made = epochs * per_epoch
     if abs(made - steps) > _STEPS_TOLERANCE * steps:
         raise PotentialsError(
-            f"steps: {steps}, but with {per_epoch} steps an epoch, whole epochs make {made} at the nearest, so cells "
-            f"would not get the same; give a multiple of {per_epoch}"
+            f"steps: {steps}, but with {per_epoch} steps an epoch, the nearest number of whole epochs gives "
+            f"{made}, so runs would not have equal length; give a multiple of {per_epoch}"
         )
     return epochs
 
@@ -176,8 +176,8 @@ def _epochs(steps: int, per_epoch: int) -> int:
 def _steps_per_epoch(config: RunConfig) -> int:
     if config.data.batch_size is None:
         raise PotentialsError(
-            "a study counts steps, whose number is known for batches of so many frames only; give data.batch_size in "
-            "its base configuration instead of max_atoms_per_batch or max_edges_per_batch"
+            "a study with `steps` needs batches with a fixed number of frames; give data.batch_size in the "
+            "base configuration instead of max_atoms_per_batch or max_edges_per_batch"
         )
     return math.ceil((config.data.train_size or 1) / config.data.batch_size)
 
@@ -197,13 +197,13 @@ def _parameters(model: FamilyConfig, elements: Any) -> int:
 
 
 def _closest(model: FamilyConfig, setting: str, elements: Any, wanted: int) -> int:
-    """The whole number of a setting with which the model has about as many parameters as wanted."""
+    """The integer of a setting with which the model has about as many parameters as wanted."""
 
     def parameters(value: int) -> int:
         return _parameters(model.model_copy(update={setting: value}), elements)
 
     if type(getattr(model, setting, None)) is not int:
-        raise PotentialsError(f"match_parameters.setting: {model.name} has no whole number called {setting}")
+        raise PotentialsError(f"match_parameters.setting: {model.name} has no integer setting called {setting}")
     low, high = 1, 2
     while parameters(high) < wanted and high < _WIDEST:
         low, high = high, 2 * high
@@ -213,7 +213,7 @@ def _closest(model: FamilyConfig, setting: str, elements: Any, wanted: int) -> i
     best = min((low, high), key=lambda value: abs(parameters(value) - wanted))
     if abs(parameters(best) - wanted) > _MATCH_TOLERANCE * wanted:
         raise PotentialsError(
-            f"match_parameters.setting: {setting} = {best} comes closest to {wanted} parameters, with "
+            f"match_parameters.setting: {setting} = {best} is the closest to {wanted} parameters, with "
             f"{parameters(best)}; match another setting, or other variants"
         )
     return best

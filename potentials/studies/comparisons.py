@@ -24,7 +24,7 @@ class Comparison:
     """Error of the second over that of the first by number of frames, geometric means over the seeds."""
     difference: float
     """Exponent of the second minus that of the first, the mean of what the seeds give; negative where the gap grows in
-    the second's favour."""
+    the second's favor."""
     low: float
     """Lower end of its 95 % confidence interval (Student's t of the seeds); NaN for one seed."""
     high: float
@@ -38,9 +38,9 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """In words; `not decided` where the interval contains zero."""
+        """In words; `not significant` where the interval contains zero."""
         if not (self.low > 0 or self.high < 0):
-            return "not decided"
+            return "not significant"
         return "steeper" if self.difference < 0 else "flatter"
 
 

@@ -32,8 +32,8 @@ def launch(study: Path, folder: Path, workers: int, slurm: Sequence[str] | None,
         import submitit
     except ModuleNotFoundError as error:
         raise PotentialsError(
-            "several processes need the package submitit: pip install 'potentials[cluster]'. Or start this command "
-            "several times without --workers: the processes share the cells"
+            "several processes require the package submitit: pip install 'potentials[cluster]'. Or start "
+            "this command several times without --workers: the processes share the runs"
         ) from error
     logs = folder.resolve() / "workers"
     logs.mkdir(parents=True, exist_ok=True)
@@ -52,9 +52,9 @@ def launch(study: Path, folder: Path, workers: int, slurm: Sequence[str] | None,
         what = f"{type(error).__name__}: {error}"
         raise PotentialsError(f"the processes could not be started ({what}); check the options of --slurm") from error
     each = f" with {threads} threads each" if threads else ""
-    say(f"{workers} {'jobs' if slurm is not None else 'processes'}{each} work on {folder}; their words are in {logs}")
+    say(f"{workers} {'jobs' if slurm is not None else 'processes'}{each} work on {folder}; logs are in {logs}")
     if slurm is not None:
-        say("when they are done, or before: the same command with --report")
+        say("for results, run the same command with --report (at any time)")
         return
     _repeat_words(jobs, say)
     failed = [job for job in jobs if job.exception() is not None]

@@ -19,23 +19,23 @@ def plot(summary: Summary) -> str:
     what, unit = METRICS[summary.metric]
     figure = Figure(figsize=(8, 5.5), layout="constrained")
     axes = figure.add_subplot()
-    colours = mpl.colormaps["tab20"].colors  # type: ignore[attr-defined]
+    colors = mpl.colormaps["tab20"].colors  # type: ignore[attr-defined]
     for number, curve in enumerate(summary.curves):
         sizes = sorted(curve.points)
         means = [curve.mean(size) for size in sizes]
         # The mean of equal numbers may differ from them by rounding.
         low = [max(0.0, mean - min(curve.points[size])) for size, mean in zip(sizes, means, strict=True)]
         high = [max(0.0, max(curve.points[size]) - mean) for size, mean in zip(sizes, means, strict=True)]
-        colour = colours[(2 * number) % 20 + (2 * number) // 20 % 2]
+        color = colors[(2 * number) % 20 + (2 * number) // 20 % 2]
         exponent = "" if curve.law is None else f"  {_exponent(curve.law.exponent)}"
         label = f"{curve.variant}{exponent}"
         marker = _MARKERS[number % len(_MARKERS)]
         axes.errorbar(
-            sizes, means, (low, high), color=colour, marker=marker, markersize=5, ls="", capsize=2, label=label
+            sizes, means, (low, high), color=color, marker=marker, markersize=5, ls="", capsize=2, label=label
         )
         if curve.law is not None:
             ends = np.array([sizes[0], sizes[-1]])
-            axes.plot(ends, [curve.law.at(size) for size in ends], color=colour, linewidth=1)
+            axes.plot(ends, [curve.law.at(size) for size in ends], color=color, linewidth=1)
     axes.set(xscale="log", yscale="log", xlabel="training frames", ylabel=f"{what}, {unit}")
     ticks = sorted({size for curve in summary.curves for size in curve.points})
     axes.xaxis.set_major_locator(FixedLocator(ticks))

@@ -48,7 +48,7 @@ def work(plan: Plan, say: Say) -> QueueOutcome:
             waiting.append(cell)
         else:
             outcome.finished.append(done)
-    say(f"{plan.study.folder}: {len(plan.cells)} cells, {len(outcome.finished)} finished")
+    say(f"{plan.study.folder}: {len(plan.cells)} runs, {len(outcome.finished)} finished")
     for position, cell in enumerate(waiting):
         if outcome.interrupted:
             break
@@ -73,7 +73,7 @@ def _work_on(plan: Plan, cell: Cell, outcome: QueueOutcome, rest: Sequence[Cell]
     outcome.interrupted, outcome.signal = result.interrupted, result.signal
     done = finished_cell(plan, cell)
     if done is None:
-        say(f"{cell}: interrupted; the same command goes on")
+        say(f"{cell}: interrupted; run the same command again to continue")
         return
     outcome.finished.append(done)
     if not result.was_finished:  # by another process, a moment ago
@@ -97,7 +97,7 @@ def _left(finished: Sequence[CellResult], rest: Sequence[Cell]) -> str:
     for cell in rest:
         same = [result.seconds for result in finished if result.cell.variant == cell.variant] or everywhere
         total += sum(same) / len(same)
-    return f"; {len(rest)} cells left, about {_duration(total)} of computing"
+    return f"; {len(rest)} runs left, about {_duration(total)} of computing time"
 
 
 def _duration(seconds: float) -> str:

@@ -29,9 +29,9 @@ def check_record(study: Study, base: RunConfig) -> None:
     changed += [f"variants.{name}" for name, new in now["variants"].items() if before.get(name, new) != new]
     if changed:
         raise PotentialsError(
-            f"{study.folder} holds a study that was described differently, so its cells are not this one's. Changed: "
+            f"{study.folder} holds a study with a different description. Changed: "
             f"{', '.join(changed)}. Give the new study another name (study: ...), changed variants other names, or "
-            f"delete {study.folder} to start anew"
+            f"delete {study.folder} to start over"
         )
 
 

@@ -34,7 +34,7 @@ def write_report(study: Study, summary: Summary, folder: Path) -> list[Path]:
 def curve_table(summary: Summary) -> list[list[str]]:
     """A row for each curve: errors by number of frames (mean over the seeds), parameters, exponent; heads first."""
     sizes = sorted({size for curve in summary.curves for size in curve.points})
-    heads = ["variant", "parameters", *(str(size) for size in sizes), "exponent", "gain of doubling"]
+    heads = ["variant", "parameters", *(str(size) for size in sizes), "exponent", "gain per doubling"]
     return [heads, *(_row(curve, sizes) for curve in summary.curves)]
 
 
@@ -103,8 +103,8 @@ def _page(study: Study, summary: Summary, picture: str) -> str:
     length = f"{study.steps} gradient steps" if study.steps else f"{study.time} of training"
     about = (
         f"{what[0].upper()}{what[1:]} on the test frames in {unit}; geometric means over {len(study.seeds)} seeds, "
-        f"bars from the smallest to the largest. Every cell had {length}; frames of a smaller size are among those "
-        "of a larger one. Exponents of error = a N^b with 95 % confidence intervals."
+        f"bars show the range. Every run had {length}; smaller training sets are subsets of larger ones. "
+        "Exponents of error = a N^b with 95 % confidence intervals."
     )
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -135,8 +135,8 @@ def _comparisons(summary: Summary) -> str:
     if not summary.comparisons:
         return ""
     about = (
-        "Pairs of variants, seed by seed: errors of the first column over those of the second by number of frames, and "
-        "the difference of the exponents with its 95 % confidence interval over the seeds."
+        "Paired comparison of variants with the same seed: ratio of the errors by number of training "
+        "frames, and difference of the exponents with its 95 % confidence interval over the seeds."
     )
     return f"<p>{about}</p>\n{_table(comparison_table(summary))}"
 

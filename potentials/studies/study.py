@@ -24,7 +24,7 @@ Metric = Literal["forces_rmse", "forces_mae", "energy_per_atom_rmse", "energy_pe
 
 
 class ParameterMatch(StrictConfig):
-    """Choose a whole number of the model so that it has about as many parameters as another variant."""
+    """Choose an integer of the model so that it has about as many parameters as another variant."""
 
     variant: str
     """Whose number of parameters."""
@@ -92,7 +92,7 @@ class Study(StrictConfig):
     def _consistent(self) -> Self:
         found = {}
         if (self.steps is None) == (self.time is None):
-            found["steps"] = "expected either steps or time, so that all cells get the same"
+            found["steps"] = "expected either steps or time, so that all runs have equal length"
         for name, variant in self.variants.items():
             try:
                 check_run_name(name)
@@ -101,7 +101,7 @@ class Study(StrictConfig):
             except ValueError as error:
                 found[f"variants.{name}"] = str(error)
             for key in sorted(_DECIDED & variant.train.keys()):
-                found[f"variants.{name}.train.{key}"] = "the study decides it, by steps or time; leave it out"
+                found[f"variants.{name}.train.{key}"] = "the study sets it by steps or time; remove it"
             match = variant.match_parameters
             if match is not None and (match.variant not in self.variants or match.variant == name):
                 others = ", ".join(other for other in self.variants if other != name)

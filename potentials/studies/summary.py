@@ -95,23 +95,23 @@ def in_words(summary: Summary) -> str:
     if slow:
         sentences.append(
             f"The training errors of {_listed(slow)} with the most frames are more than {_FITTED:g} of their test "
-            "errors: what limits them there is the model or the number of steps, not the data."
+            "errors: they are limited by the model or the number of steps, not by the data."
         )
     if summary.missing:
-        sentences.append(f"{summary.missing} cells are not finished.")
+        sentences.append(f"{summary.missing} runs are not finished.")
     return " ".join(sentences)
 
 
 def _comparison(pair: Comparison) -> str:
     smallest, largest = min(pair.ratios), max(pair.ratios)
     slopes = {
-        "steeper": "its curve is steeper",
-        "flatter": "its curve is flatter",
-        "not decided": "whether its curve is steeper is not decided",
+        "steeper": "the second curve is steeper",
+        "flatter": "the second curve is flatter",
+        "not significant": "the difference of the slopes is not significant",
     }
     return (
         f"{pair.second} has {pair.ratios[smallest]:.2f} times the error of {pair.first} with {smallest} frames and "
-        f"{pair.ratios[largest]:.2f} times with {largest}; {slopes[pair.verdict]} (difference of the exponents "
+        f"{pair.ratios[largest]:.2f} times with {largest}; {slopes[pair.verdict]} (difference of exponents "
         f"{pair.interval})."
     )
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 
 class ExponentialMovingAverage:
-    """a <- d_n a + (1 - d_n) w after the n-th optimiser step, d_n = min(decay, (1 + n) / (10 + n)), a_0 = w_0.
+    """a <- d_n a + (1 - d_n) w after the n-th optimizer step, d_n = min(decay, (1 + n) / (10 + n)), a_0 = w_0.
 
     The same early decay as in TensorFlow's ExponentialMovingAverage and torch_ema, so that the start is forgotten.
     Only parameters are averaged. Buffers are constants of the architecture, and the model keeps its own.

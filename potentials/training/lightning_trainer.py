@@ -32,7 +32,7 @@ def build_loggers(config: RunConfig, folder: RunFolder, journal: Journal, run_id
         config: of the run.
         folder: of the run.
         journal: told where the run is seen.
-        run_id: by which a continued run is recognised.
+        run_id: by which a continued run is recognized.
 
     Raises:
         TrainingError: a logger's package is not installed, or what it logs to cannot be used.

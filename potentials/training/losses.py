@@ -15,9 +15,9 @@ PropertyLoss = EnergyLoss | ForcesLoss | StressLoss
 
 
 def loss_sums(prediction: Prediction, batch: GraphBatch, config: LossConfig) -> tuple[Tensor, Tensor]:
-    """Sum of weighted errors and number of labelled entries, for energy, forces and stress.
+    """Sum of weighted errors and number of labeled entries, for energy, forces and stress.
 
-    For each property, over its labelled entries i (energies, force components, stress components),
+    For each property, over its labeled entries i (energies, force components, stress components),
 
         sum = sum_i w_i f(predicted_i - label_i),    count = sum_i 1
 
@@ -27,7 +27,7 @@ def loss_sums(prediction: Prediction, batch: GraphBatch, config: LossConfig) -> 
     up, so that the loss of a data set does not depend on how it was divided into batches.
 
     Entries whose label is NaN are replaced before any arithmetic; neither the value nor the gradient sees them.
-    A property that was not predicted counts as not labelled.
+    A property that was not predicted counts as not labeled.
 
     Returns:
         Sums [3] (differentiable) and counts [3], both float64, in the order energy, forces, stress.
@@ -41,7 +41,7 @@ def loss_sums(prediction: Prediction, batch: GraphBatch, config: LossConfig) -> 
 
 
 def weighed_labels(batch: GraphBatch) -> Tensor:
-    """Number of labelled entries [3] of energy, forces and stress whose frame's weight is not zero, float64."""
+    """Number of labeled entries [3] of energy, forces and stress whose frame's weight is not zero, float64."""
     labels = (
         (batch.energy, batch.energy_weight),
         (batch.forces, batch.forces_weight[batch.batch]),

@@ -60,18 +60,18 @@ def out_of_memory(error: BaseException, record: BatchRecord, data: DataConfig) -
     """The error for the user: which batch, how large, and the setting that would fit."""
     size = record.present
     if size is None:
-        return TrainingError(f"the device has not enough memory for the model: {_first_line(error)}")
+        return TrainingError(f"not enough device memory for the model: {_first_line(error)}")
     doing = "validating" if record.validating else "training on"
     fitted = record.largest
     edges = size.edges // 2 if fitted is None or fitted.edges >= size.edges else fitted.edges
     if fitted is None:
-        known = "none has fitted yet"
+        known = "no batch has fit in memory yet"
     elif fitted.edges >= size.edges:
-        known = f"one of {fitted} fitted before, so something else took memory"
+        known = f"a batch of {fitted} fit before, so another process may be using the memory"
     else:
-        known = f"the largest that fitted had {fitted}"
+        known = f"the largest batch that fit had {fitted}"
     return TrainingError(
-        f"the device has not enough memory for {doing} a batch of {size}; {known}. "
+        f"not enough device memory for {doing} a batch of {size}; {known}. "
         f"{_advice(size, edges, record, data)} ({_first_line(error)})"
     )
 
@@ -79,9 +79,9 @@ def out_of_memory(error: BaseException, record: BatchRecord, data: DataConfig) -
 def _advice(size: BatchSize, edges: int, record: BatchRecord, data: DataConfig) -> str:
     frames = max(1, size.frames * edges // max(size.edges, 1))
     if record.validating:
-        return f"Set data.evaluation_batch_size: {frames}; it may be changed when the run is continued"
+        return f"Set data.evaluation_batch_size: {frames}; this may be changed when continuing the run"
     if size.frames == 1:
-        return "This is a single frame: a smaller cutoff, a smaller model or a device with more memory is needed"
+        return "The batch is a single frame: use a smaller cutoff, a smaller model or a device with more memory"
     limit = training_limit(data)
     fitting = {
         "frames": min(frames, size.frames - 1),

@@ -79,9 +79,7 @@ class TrainingModule(LightningModule):
         self.stage = 0
         self.stage_requested = False
         self.learning_rate = LearningRate(train.schedule, train.optimizer.learning_rate, train.max_epochs)
-        self.average = (
-            None if train.average is None else ExponentialMovingAverage(potential.parameters(), train.average.decay)
-        )
+        self.ema = None if train.ema is None else ExponentialMovingAverage(potential.parameters(), train.ema.decay)
         early = train.early_stopping
         self.early_stopping = None if early is None else Patience(early.patience, early.minimum_improvement)
         self.stopped_early = False
@@ -91,7 +89,7 @@ class TrainingModule(LightningModule):
         self.validation: Validation | None = None
         """The latest."""
         self.validated_step = 0
-        """Optimiser steps that had been made at the latest validation."""
+        """Optimizer steps that had been made at the latest validation."""
         self.frames_trained = 0
         """By this process since it started."""
         self.recent_parts = RecentParts()
@@ -116,13 +114,13 @@ class TrainingModule(LightningModule):
         return self.stages[self.stage]
 
     def configure_optimizers(self) -> Optimizer:
-        """The optimiser; its learning rate is set before every step."""
+        """The optimizer; its learning rate is set before every step."""
         return build_optimizer(self.potential, self.config.train.optimizer)
 
     def on_fit_start(self) -> None:
         """Bring the averages to where the weights are."""
-        if self.average is not None:
-            self.average.to(self.device)
+        if self.ema is not None:
+            self.ema.to(self.device)
 
     def on_train_start(self) -> None:
         """Tell the learning rate how long an epoch is. A run that had already stopped early stays so."""
@@ -187,14 +185,14 @@ class TrainingModule(LightningModule):
             torch.nn.utils.clip_grads_with_norm_(parameters, gradient_clip_val, norm)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Change the weights, and take them into the average; without gradients the optimiser leaves them be."""
+        """Change the weights, and take them into the average; without gradients the optimizer leaves them be."""
         super().optimizer_step(*args, **kwargs)
         self.batch_record.fitted()
         self.frames_trained += self._batch.num_graphs if self._batch is not None else 0
         if not self._takes_step:
             return
-        if self.average is not None:
-            self.average.update()
+        if self.ema is not None:
+            self.ema.update()
         loss = self._step_loss
         self._training_sum = loss if self._training_sum is None else self._training_sum + loss
         self._training_steps += 1
@@ -224,8 +222,8 @@ class TrainingModule(LightningModule):
         """Exchange the weights for their average."""
         if self._training_steps:
             self._check_training(self.training_loss())
-        if self.average is not None:
-            self.average.swap()
+        if self.ema is not None:
+            self.ema.swap()
         self._validation_sums = torch.zeros(len(self.stages), 2, 3, dtype=torch.float64, device=self.device)
         self._validation_labels = torch.zeros(3, dtype=torch.float64, device=self.device)
         self._error_sums = ErrorSums(self.num_groups, len(self.potential.elements), self.device)
@@ -265,8 +263,8 @@ class TrainingModule(LightningModule):
             self.best = Best(self.validation.epoch, self.validation.errors, losses)
             self._write_best(self.validation, losses)
         self.validated_step = self.global_step
-        if self.average is not None:
-            self.average.swap()
+        if self.ema is not None:
+            self.ema.swap()
         self._training_sum, self._training_steps = None, 0
         self.recent_parts.clear()
         self.learning_rate.observe(loss)
@@ -279,7 +277,7 @@ class TrainingModule(LightningModule):
             "stage": self.stage,
             "stage_requested": self.stage_requested,
             "learning_rate": self.learning_rate.state_dict(),
-            "average": None if self.average is None else self.average.state_dict(),
+            "ema": None if self.ema is None else self.ema.state_dict(),
             "early_stopping": None if self.early_stopping is None else self.early_stopping.state_dict(),
             "stopped_early": self.stopped_early,
             "best": None if self.best is None else asdict(self.best),
@@ -298,8 +296,8 @@ class TrainingModule(LightningModule):
         state = checkpoint[STATE]
         self.stage, self.stage_requested = state["stage"], state["stage_requested"]
         self.learning_rate.load_state_dict(state["learning_rate"])
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
+        if self.ema is not None:
+            self.ema.load_state_dict(state["ema"])
         if self.early_stopping is not None and state["early_stopping"] is not None:
             self.early_stopping.load_state_dict(state["early_stopping"])
         self.stopped_early = state["stopped_early"]
@@ -330,7 +328,7 @@ class TrainingModule(LightningModule):
             if guard.is_spike(loss, self.current_epoch):
                 guard.tell_spike(loss, step, self._frame_losses())
             return True
-        what = f"the loss became {loss}" if not math.isfinite(loss) else f"the norm of the gradient became {gradient}"
+        what = f"the loss became {loss}" if not math.isfinite(loss) else f"the gradient norm became {gradient}"
         guard.handle_nonfinite(f"{what} in epoch {self.current_epoch + 1},", step, self._frame_losses(), self._kept())
         return False
 
@@ -363,7 +361,7 @@ class TrainingModule(LightningModule):
         if self.trainer.is_global_zero:
             energy, forces, stress = self.stage_weights[self.stage].tolist()
             self.say(
-                f"stage {self.stage + 1} begins with epoch {self.current_epoch + 1}: "
+                f"stage {self.stage + 1} starts at epoch {self.current_epoch + 1}: "
                 f"loss weights energy {energy:g}, forces {forces:g}, stress {stress:g}"
             )
 
@@ -396,7 +394,8 @@ class TrainingModule(LightningModule):
         if loss == 0.0:
             raise TrainingError(
                 f"the training loss was exactly 0 in all {self._training_steps} steps up to epoch "
-                f"{self.epochs_trained:.4g}: no training frame has a label that the loss weighs. Look at the weights "
+                f"{self.epochs_trained:.4g}: no training frame has a label with nonzero weight in the loss. Check "
+                "the weights "
                 "(loss, data.weights) and the labels of the training frames (data.train)"
             )
 
@@ -412,8 +411,8 @@ class TrainingModule(LightningModule):
             if not bool((weights * labels).any()):
                 stage = f" of stage {number}" if len(self.stages) > 1 else ""
                 raise TrainingError(
-                    f"the validation frames have no label of any property that the loss{stage} weighs, or all their "
-                    "weights are 0, so that no model is better than another; give other validation frames "
+                    f"the validation frames have no label with nonzero weight in the loss{stage}, so models cannot be "
+                    "compared; give other validation frames "
                     "(data.validation) or other weights (loss, data.weights)"
                 )
 
@@ -422,11 +421,11 @@ class TrainingModule(LightningModule):
             raise TrainingError(
                 f"the {part} loss became {loss} in epoch {self.current_epoch + 1}; training stopped. {self._kept()}"
                 "Lower train.optimizer.learning_rate or train.gradient_clip, or give the schedule a longer warm-up; "
-                "if it happens in the first epoch, look for frames with enormous forces (`potentials check`)"
+                "if it happens in the first epoch, check for frames with very large forces (`potentials check`)"
             )
 
     def _kept(self) -> str:
-        return f"The best model so far, of epoch {self.best.epoch:g}, is {self.best_path}. " if self.best else ""
+        return f"Best model so far: epoch {self.best.epoch:g}, {self.best_path}. " if self.best else ""
 
     def _add_up(self, tensor: Tensor) -> Tensor:
         """The sum of a tensor over all processes."""

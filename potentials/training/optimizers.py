@@ -1,4 +1,4 @@
-"""The optimiser and the course of its learning rate."""
+"""The optimizer and the course of its learning rate."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Patience:
 
 
 class LearningRate:
-    """The learning rate of every optimiser step.
+    """The learning rate of every optimizer step.
 
     A product of the base rate, the warm-up (n + 1) / W for the steps n < W, and
 
@@ -82,7 +82,7 @@ class LearningRate:
         self.plateau = Patience(schedule.patience) if isinstance(schedule, PlateauSchedule) else None
 
     def at(self, step: int) -> float:
-        """The rate of optimiser step `step`, counted from 0 over all epochs."""
+        """The rate of optimizer step `step`, counted from 0 over all epochs."""
         if self.held is not None:
             return self.held
         warmup_steps = round(self.schedule.warmup_epochs * self.steps_per_epoch)

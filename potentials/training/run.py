@@ -101,8 +101,8 @@ def train(config: RunConfig, *, progress: bool = True) -> TrainingResult:
         if error.errno not in _STORAGE_ERRORS:
             raise
         raise TrainingError(
-            f"{error.filename or folder.path} cannot be written: {error.strerror}. What was written before is as it "
-            "was; when there is room, the same command continues the run"
+            f"{error.filename or folder.path} cannot be written: {error.strerror}. Files written before are "
+            "intact; free disk space and run the same command again to continue"
         ) from error
 
 
@@ -158,14 +158,14 @@ def _fit_and_evaluate(prepared: PreparedData, folder: RunFolder, journal: Journa
     metadata = {"training_data": prepared.fingerprint, "config": config.model_dump(mode="json")}
     unused = unused_settings(config)
     if unused:
-        journal.note(f"{config.model.name} is fitted in closed form: {', '.join(unused)} have no part in it")
+        journal.note(f"{config.model.name} is fitted in closed form: {', '.join(unused)} are ignored")
     journal.say(_announcement(potential, data, folder, "cpu"))
     start = time.monotonic()
     try:
         validation = fit(potential, config, data, folder.best, metadata, journal.say)
     except Interruption:
         folder.write_status(replace(status, state="interrupted", reason="interrupted"))
-        journal.say("interrupted before the fit was complete; the same command starts anew")
+        journal.say("interrupted before the fit was complete; the same command starts over")
         raise
     elapsed = time.monotonic() - start
     RowFile(folder.metrics, METRICS_COLUMNS).append(metrics_row(validation, elapsed))
@@ -248,8 +248,8 @@ def _conclude(
     if status.reason == "interrupted":
         folder.write_status(replace(status, state="interrupted"))
         best = f"the best model so far is {folder.best}" if folder.best.is_file() else "there is no model yet"
-        again = "continues from there" if folder.has_checkpoint else "starts anew"
-        journal.say(f"interrupted after {status.epoch:.4g} epochs; {best}. The same command again {again}")
+        again = "continues from there" if folder.has_checkpoint else "starts over"
+        journal.say(f"interrupted after {status.epoch:.4g} epochs; {best}. The same command {again}")
         return TrainingResult(folder.path, folder.best, None, status.reason, signal=signal)
     journal.say(f"finished: {_REASONS[status.reason]}; evaluating the best model")
     results = _evaluate_best(prepared, data, folder, device)
@@ -265,10 +265,10 @@ def _conclude(
 
 
 _REASONS: dict[Reason, str] = {
-    "max_epochs": "all epochs are done",
-    "max_time": "the time is over",
-    "early_stopping": "the validation loss improves no more",
-    "fitted": "the coefficients are those of the smallest loss",
+    "max_epochs": "all epochs completed",
+    "max_time": "time limit reached",
+    "early_stopping": "no improvement of the validation loss",
+    "fitted": "the fit is complete",
 }
 
 
@@ -301,7 +301,9 @@ def _show_finished(folder: RunFolder, status: Status, journal: Journal) -> Train
     further = f", {status.epoch:.4g} epochs). To train it further, raise train.max_epochs or train.max_time; to train"
     if status.reason == "fitted":
         further = "). To fit"
-    journal.say(f"{folder.path} is finished ({_REASONS[status.reason]}{further} anew, give the run another name")
+    journal.say(
+        f"{folder.path} is finished ({_REASONS[status.reason]}{further} again from the start, give the run another name"
+    )
     table = ErrorTable.from_json(json.loads(folder.errors.read_text(encoding="utf-8")))
     _show(folder, table, journal)
     return TrainingResult(folder.path, folder.best, table, status.reason, was_finished=True)

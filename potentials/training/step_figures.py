@@ -1,4 +1,4 @@
-"""What one optimiser step was like, as it is written down every so many steps."""
+"""What one optimizer step was like, as it is written down every so many steps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PROPERTIES = ("energy", "forces", "stress")
 
 @dataclass(frozen=True)
 class StepFigures:
-    """What one optimiser step was like, over all processes."""
+    """What one optimizer step was like, over all processes."""
 
     epoch: float
     """Epochs trained with it; not whole within an epoch."""

@@ -103,8 +103,8 @@ class StepGuard:
         worst = sorted(losses, key=lambda frame: frame.loss, reverse=True)[:_NAMED]
         named = ", ".join(f"{self.frames[frame.index].frame} ({frame.loss:.3g})" for frame in worst)
         self.warn(
-            f"the training loss of step {step} is {loss:.3g}, {loss / math.exp(self._log_usual):.0f} times the usual; "
-            f"its frames with the largest losses: {named}"
+            f"the training loss of step {step} is {loss:.3g}, {loss / math.exp(self._log_usual):.0f} times "
+            f"the typical loss; frames with the largest losses: {named}"
         )
 
     def handle_nonfinite(self, what: str, step: int, losses: Sequence[FrameLoss], kept: str) -> None:
@@ -124,16 +124,16 @@ class StepGuard:
         if self.rule == "skip" and self.skipped <= MOST_SKIPPED:
             self.warn(f"{found}; the step was skipped (train.nonfinite_steps: skip)")
             return
-        reason = f" ({self.skipped} such steps in a row)" if self.rule == "skip" else ""
+        reason = f" ({self.skipped} consecutive steps)" if self.rule == "skip" else ""
         raise TrainingError(
             f"{found}{reason}; training stopped before the weights were changed. {kept}"
-            "Look at these frames (`potentials data audit`), lower train.optimizer.learning_rate or "
+            "Check these frames (`potentials data audit`), lower train.optimizer.learning_rate or "
             "train.gradient_clip, give the schedule a longer warm-up, or set train.nonfinite_steps: skip"
         )
 
     def _name_offenders(self, step: int, offenders: Sequence[FrameLoss]) -> str:
         if not offenders:
-            return ", though no frame of its batch has such a loss or gradient by itself"
+            return ", although no single frame of the batch has such a loss or gradient"
         labelled = [self.frames[frame.index] for frame in offenders]
         named = f": {frame_list([one.frame for one in labelled])}"
         if self.folder is None:

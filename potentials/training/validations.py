@@ -16,7 +16,7 @@ class Validation:
     epoch: float
     """Epochs trained so far; not whole when training was stopped within one."""
     step: int
-    """Optimiser steps so far."""
+    """Optimizer steps so far."""
     stage: int
     learning_rate: float
     training_loss: float

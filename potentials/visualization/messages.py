@@ -1,4 +1,4 @@
-"""What each neighbour tells an atom: sizes of messages, edge by edge."""
+"""What each neighbor tells an atom: sizes of messages, edge by edge."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from potentials.visualization.numbers import compact
 from potentials.visualization.observation import Observation
 from potentials.visualization.scene import Scene
 
-MOST_NEIGHBOURS = 60
+MOST_NEIGHBORS = 60
 """Of an atom, those with the largest messages."""
 
 Array = NDArray[np.float64]
@@ -32,7 +32,7 @@ def block_norms(messages: Array, blocks: Sequence[tuple[Irrep, int]]) -> Array:
 
 
 def messages_json(observation: Observation, rounds: Sequence[MessageRound], scene: Scene) -> dict[str, Any]:
-    """For `visualize.js`: of each atom shown its neighbours, and of each round the sizes of their messages and of the
+    """For `visualize.js`: of each atom shown its neighbors, and of each round the sizes of their messages and of the
     sum of these."""
     topology, vectors = observation.topology, observation.edge_vectors
     messages = [observation.messages(place) for place in rounds]
@@ -43,14 +43,14 @@ def messages_json(observation: Observation, rounds: Sequence[MessageRound], scen
     for atom in scene.shown:
         start, stop = topology.receiver_pointer[atom : atom + 2].tolist()
         edges = np.arange(start, stop)
-        edges = edges[np.argsort(-total[edges], kind="stable")][:MOST_NEIGHBOURS]
+        edges = edges[np.argsort(-total[edges], kind="stable")][:MOST_NEIGHBORS]
         edges = edges[np.argsort(np.linalg.norm(vectors[edges], axis=1), kind="stable")]
         edges_of.append(edges)
         senders = topology.senders[edges].tolist()
         receivers.append(
             {
                 "of": stop - start,
-                "neighbours": [
+                "neighbors": [
                     {"symbol": symbols[sender], "number": sender, "offset": compact(-vectors[edge])}
                     for sender, edge in zip(senders, edges, strict=True)
                 ],

@@ -86,7 +86,7 @@ def anatomy_of(potential: Potential) -> Anatomy:
     anatomy = anatomy_of_network(potential.model)
     if anatomy is None:
         raise PotentialsError(
-            f"the family {potential.config.name} does not say where its features and messages can be seen; a function "
+            f"the family {potential.config.name} does not provide its features and messages; a function "
             "registered with `anatomy_of_network` must describe its network (see potentials/models/anatomy.py)"
         )
     return anatomy

@@ -65,15 +65,15 @@ def visualization_page(
         ("cutoff", f"{potential.cutoff:g} A"),
         ("elements", ", ".join(potential.elements)),
         ("structure", f"{structure_name}: {atoms.get_chemical_formula()}"),
-        ("neighbours of an atom", f"{observation.topology.num_edges / len(atoms):.1f} on average"),
+        ("neighbors of an atom", f"{observation.topology.num_edges / len(atoms):.1f} on average"),
         ("energy", f"{observation.energy:.4f} eV"),
     ]
     subtitle = "From atoms to energies and forces, step by step. " + scene.note
     return Page(
-        "What your potential does with a molecule",
+        "What a potential computes for a structure",
         subtitle.strip(),
         sections,
         facts,
-        "Made by `potentials visualize`. Everything here was computed by the model itself.",
+        "Written by `potentials visualize`. Everything shown was computed by the model.",
         [visualize_script()],
     ).html()

@@ -69,7 +69,7 @@ def couplings_of(anatomy: Anatomy) -> list[Couplings]:
     found = [
         Couplings(
             f"messages, {place.name}",
-            "features of the neighbour",
+            "features of the neighbor",
             "harmonics of the edge",
             "message",
             [CountedPath(path, anatomy.channels if place.learned else 0, terms_of(path)) for path in place.paths],
@@ -102,14 +102,14 @@ def coupling_figure(couplings: Couplings) -> go.Figure:
     for counted in couplings.paths:
         corners = [heights[position][counted.path[position]] for position in range(3)]
         x, y = _curve(corners)
-        colour = palette.SERIES[firsts.index(counted.path[0]) % len(palette.SERIES)]
+        color = palette.SERIES[firsts.index(counted.path[0]) % len(palette.SERIES)]
         weights = f"{counted.weights} weights, one a channel<br>" if couplings.has_weights else ""
-        text = f"{counted}<br>{weights}{counted.terms} couplings that are not zero"
+        text = f"{counted}<br>{weights}{counted.terms} nonzero couplings"
         figure.add_scatter(
             x=x,
             y=y,
             mode="lines",
-            line={"color": colour, "width": 1.2 + 4 * counted.terms / most},
+            line={"color": color, "width": 1.2 + 4 * counted.terms / most},
             opacity=0.6,
             text=[text] * len(x),
             hovertemplate="%{text}<extra></extra>",

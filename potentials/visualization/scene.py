@@ -59,7 +59,7 @@ def scene_of(atoms: Atoms, centre: int | None = None) -> Scene:
 
     Args:
         atoms: the structure.
-        centre: number of the atom whose surroundings are shown where there are too many atoms; by default the one
+        center: number of the atom whose surroundings are shown where there are too many atoms; by default the one
             nearest to the middle.
 
     Raises:
@@ -68,9 +68,7 @@ def scene_of(atoms: Atoms, centre: int | None = None) -> Scene:
     if not len(atoms):
         raise DataError("expected a structure with atoms in it, got one without")
     if len(atoms) > MOST_ATOMS:
-        raise DataError(
-            f"expected at most {MOST_ATOMS} atoms, got {len(atoms)}; cut out the surroundings you want to look at"
-        )
+        raise DataError(f"expected at most {MOST_ATOMS} atoms, got {len(atoms)}; cut out the region of interest")
     if centre is not None and not 0 <= centre < len(atoms):
         raise DataError(f"--atom: expected a number from 0 to {len(atoms) - 1}, got {centre}")
     chosen = centre
@@ -85,7 +83,7 @@ def scene_of(atoms: Atoms, centre: int | None = None) -> Scene:
         positions = offsets[shown]
         symbol = atoms.get_chemical_symbols()[chosen]
         note = (
-            f"The structure has {len(atoms)} atoms. The network sees them all; shown are the {MOST_SHOWN} nearest to "
-            f"atom {symbol} {chosen} (--atom chooses another)."
+            f"The structure has {len(atoms)} atoms. The model computes all of them; the page shows the "
+            f"{MOST_SHOWN} nearest to atom {symbol} {chosen} (--atom chooses another)."
         )
     return Scene(atoms, shown.astype(np.int64), positions - positions.mean(axis=0), note)

@@ -28,27 +28,26 @@ def harmonics_section(anatomy: Anatomy) -> Section:
     """Shapes of the spherical harmonics that the network uses."""
     title = "Spherical harmonics"
     if anatomy.edge_degree == 0:
-        why = "This network knows directions by a grid of orientations, not by spherical harmonics."
+        why = "This network represents directions on a grid of orientations, not by spherical harmonics."
         if anatomy.basis is not None:
-            why = "This network uses distances only: of the harmonics it has but the constant one, a sphere."
-        return Section(title, missing=f"{why} There is nothing more to draw.")
+            why = "This network uses distances only, that is the constant harmonic, a sphere."
+        return Section(title, missing=f"{why} There is nothing else to draw.")
     parts: list[Part] = [
         Paragraph(
-            "From an atom's point of view each neighbour lies in some direction. Spherical harmonics turn a "
-            "direction into a handful of numbers, the same functions of the angles that s, p, d and f orbitals "
-            "have. How far a shape reaches in a direction is the size of the number there, and its colour is the "
-            "sign."
+            "Each neighbor of an atom lies in some direction. Spherical harmonics map a direction to a few "
+            "numbers, the same functions of the angles that s, p, d and f orbitals "
+            "have. The radius of a shape in a direction is the magnitude of the value there, and the color is its sign."
         ),
         Equation(
-            "Real spherical harmonics, in e3nn's order and normalisation; l is the degree, m numbers the 2l + 1 "
+            "Real spherical harmonics, in e3nn's order and normalization; l is the degree, m numbers the 2l + 1 "
             "functions of it",
             "Y_{lm}(u),   sum over m of Y_{lm}(u)^{2} = 2l + 1   for every direction u",
         ),
         Widget(
             "harmonics",
             {"degree": anatomy.edge_degree},
-            "One row for each degree, with m from -l to l. Their parity is written as e (even: the shape looks the "
-            "same from the opposite side) or o (odd: the colours are swapped there). Drag to turn.",
+            "One row for each degree, with m from -l to l. Parity is written as e (even: the shape is "
+            "unchanged under inversion) or o (odd: the colors are swapped). Drag to rotate.",
             {"scene": 560},
             "Shapes of the spherical harmonics",
         ),
@@ -62,20 +61,20 @@ def radial_section(potential: Potential, anatomy: Anatomy, observation: Observat
     if anatomy.basis is None:
         return Section(
             title,
-            missing="The kernels of this network are functions of where a neighbour lies relative to an orientation; "
-            "there is no basis of the distance alone to draw.",
+            missing="The kernels of this network are functions of where a neighbor lies relative to an orientation; "
+            "there is no basis of the distance alone.",
         )
     remark = ""
     if not any(place.radial is not None for place in anatomy.rounds):
-        remark = " In this family weights depend on learned features too, so only the basis can be drawn."
+        remark = " In this family weights also depend on learned features, so only the basis is drawn."
     elif not all(place.learned for place in anatomy.rounds):
-        remark = " In this family they are the basis itself: nothing about them is learned."
+        remark = " In this family they are the basis itself and are not learned."
     parts: list[Part] = [
         Paragraph(
-            "The distance to a neighbour enters through a few fixed functions, multiplied by an envelope that goes "
-            "smoothly to zero at the cutoff, so that no force jumps when an atom comes into range. A small network "
-            "mixes them into learned functions R(r): how strongly a neighbour at that distance is heard, for each "
-            "kind of message." + remark
+            "The distance to a neighbor enters through a few fixed basis functions, multiplied by an "
+            "envelope that goes smoothly to zero at the cutoff, so that forces are continuous when an atom "
+            "crosses it. A small network combines them to learned functions R(r): the weight of a neighbor "
+            "at that distance in each type of message." + remark
         ),
         Equation(
             "Learned radial functions of path p and channel c",
@@ -84,8 +83,7 @@ def radial_section(potential: Potential, anatomy: Anatomy, observation: Observat
         Widget(
             "radial",
             radial_json(potential, anatomy, observation),
-            "Beneath: how often each distance occurs among the neighbours in this structure; shaded: closer than "
-            "any of them.",
+            "Below: histogram of the neighbor distances in this structure; shaded: shorter than any of them.",
             {"curves": 500},
             "Radial functions against the distance, and a histogram of the distances",
         ),
@@ -98,13 +96,13 @@ def paths_section(anatomy: Anatomy) -> Section:
     title = "Tensor-product paths"
     couplings = [found for found in couplings_of(anatomy) if found.paths]
     if not couplings and not anatomy.many_body:
-        return Section(title, missing="This network multiplies no tensors: its features have no degrees to couple.")
+        return Section(title, missing="This network has no tensor products: its features are scalars.")
     parts: list[Part] = [
         Paragraph(
-            "What a neighbour sends is its features multiplied by the harmonics of the direction between the two "
-            "atoms. As for angular momenta in quantum mechanics, degrees l1 and l2 couple to every degree from |l1 "
-            "- l2| to l1 + l2, and parities multiply. Each allowed combination is a path with learned weights of "
-            "its own."
+            "The message of a neighbor is the product of its features with the harmonics of the direction "
+            "between the two atoms. As for angular momenta in quantum mechanics, degrees l1 and l2 couple to "
+            "every degree from |l1 "
+            "- l2| to l1 + l2, and parities multiply. Each allowed combination is a path with its own learned weights."
         ),
         Equation(
             "Messages: Clebsch-Gordan couplings C of the features h of atom j with the harmonics of the edge",
@@ -130,11 +128,11 @@ def _coupling_plot(couplings: Couplings) -> Plot:
     numbers = [f"{len(paths)} paths"]
     if couplings.has_weights:
         numbers.append(f"{sum(path.weights for path in paths)} weights (functions of the distance)")
-    numbers.append(f"{sum(path.terms for path in paths)} couplings that are not zero")
+    numbers.append(f"{sum(path.terms for path in paths)} nonzero couplings")
     tallest = max(len({path.path[position] for path in paths}) for position in range(3))
     return Plot(
         coupling_figure(couplings),
-        f"{', '.join(numbers)}. Lines are as thick as they have couplings, in the colour of the block they start from.",
+        f"{', '.join(numbers)}. The width of a line is the number of couplings, its color that of its first block.",
         height=max(300, 78 * tallest),
         label=f"Tensor-product paths of {couplings.name}",
     )
@@ -152,9 +150,10 @@ def _many_body(anatomy: Anatomy) -> list[Part]:
     weights = sum(place.weights for place in anatomy.many_body)
     return [
         Paragraph(
-            "The sum over the neighbours is then multiplied with itself: a product of two factors knows pairs of "
-            "neighbours, and so angles; one of three knows triples. Only combinations that come out as a tensor of "
-            f"the wanted degree are kept, and of those only independent ones. Together they have {weights:,} learned "
+            "The sum over the neighbors is then multiplied with itself: a product of two factors depends on "
+            "pairs of neighbors, and thus on angles; a product of three on triples. Only linearly "
+            "independent combinations that transform as a tensor of the required degree are kept. Together "
+            f"they have {weights:,} learned "
             "weights."
         ),
         Equation(
@@ -167,27 +166,27 @@ def _many_body(anatomy: Anatomy) -> list[Part]:
 
 
 def messages_section(anatomy: Anatomy, observation: Observation, scene: Scene) -> Section:
-    """How much each neighbour tells an atom."""
-    title = "Messages of the neighbours"
+    """How much each neighbor tells an atom."""
+    title = "Messages of the neighbors"
     if not observation.topology.num_edges:
         return Section(
             title,
-            missing="No atom of this structure has a neighbour within the cutoff, so there are no messages. Choose a "
+            missing="No atom of this structure has a neighbor within the cutoff, so there are no messages. Choose a "
             "structure whose atoms are closer to each other.",
         )
     parts: list[Part] = [
         Paragraph(
-            "In each layer every neighbour sends a message, and an atom adds up what it receives. Here is how large "
-            "each message is. Messages are tensors with a direction, so those from opposite sides can cancel: the "
-            "size of their sum is below the sum of their sizes."
+            "In each layer every neighbor sends a message, and an atom sums the messages it receives. This "
+            "section shows the size of each message. Messages are tensors with a direction, so messages from "
+            "opposite sides can cancel: the size of their sum is smaller than the sum of their sizes."
         ),
-        Equation("Sum of the messages to atom i", "A_{i} = sum over neighbours j of  m_{ij}"),
+        Equation("Sum of the messages to atom i", "A_{i} = sum over neighbors j of  m_{ij}"),
         Widget(
             "messages",
             messages_json(observation, anatomy.rounds, scene),
-            "Lines are as thick as the message is large. Click an atom to choose it.",
+            "The width of a line is the size of the message. Click an atom to choose it.",
             {"scene": 420, "bars": 420},
-            "Sizes of the messages of each neighbour",
+            "Sizes of the messages of each neighbor",
         ),
     ]
     return Section(title, parts=parts)
@@ -195,29 +194,30 @@ def messages_section(anatomy: Anatomy, observation: Observation, scene: Scene) -
 
 def _what_features_are(anatomy: Anatomy) -> list[Part]:
     """A few sentences and the equation, for tensors or for functions on a grid of orientations."""
-    knows = "The features of an atom are what the network knows of its surroundings. "
+    knows = "The features of an atom describe its environment. "
     if any(place.grid is not None for place in anatomy.features):
         return [
             Paragraph(
-                f"{knows}Here they are numbers for each direction of a grid, the same directions for every atom. "
-                "Each dot is one direction, as large as the number (its square root, to be exact) and in the colour "
-                "of its sign."
+                f"{knows}In this family they are values on a grid of directions, which is the same for every "
+                "atom. Each dot is one direction; its size is the square root of the magnitude, its color the "
+                "sign."
             ),
             Equation("Features of PONITA: functions of the orientation o", "x_{i}(o)"),
         ]
     return [
         Paragraph(
-            f"{knows}Those of degree l are 2l + 1 numbers, the coefficients of harmonics, and can be drawn like "
-            "them: as a shape around the atom. Degree 0 is a sphere, degree 1 an arrow with two lobes, degree 2 "
+            f"{knows}Features of degree l are 2l + 1 coefficients of harmonics and can be drawn in the same "
+            "way, as a shape around the atom. Degree 0 is a sphere, degree 1 an arrow with two lobes, degree "
+            "2 "
             "looks like d orbitals."
         ),
         Paragraph(
             "A block such as 1o is named by degree and parity. Tensors whose parity is not that of their harmonics "
-            "(1e, 2o, ...) are pseudotensors: they turn like the others but change their sign once more in a "
-            "mirror, as an axis of rotation does."
+            "(1e, 2o, ...) are pseudotensors: they rotate like the others, but change sign under reflection, "
+            "like an axis of rotation."
         ),
         Equation(
-            "The signal of the features h of degree l in direction u; radius |f|, colour its sign",
+            "The signal of the features h of degree l in direction u; radius |f|, color its sign",
             "f(u) = sum over m of h_{lm} Y_{lm}(u)",
         ),
     ]
@@ -231,8 +231,8 @@ def features_section(anatomy: Anatomy, observation: Observation, scene: Scene) -
         Widget(
             "features",
             features_json(observation, anatomy.features, scene.shown),
-            "Combinations mix channels, always the same way for all atoms, so that they turn as single channels "
-            "do; the first is the strongest one there is. Click an atom to choose it; the bars are its channels.",
+            "Combinations mix channels in the same way for all atoms, so they rotate like single channels; "
+            "the first has the largest norm. Click an atom to choose it; the bars are its channels.",
             {"scene": 460, "bars": 460},
             "Features of the atoms as signals on the sphere",
         ),
@@ -246,28 +246,28 @@ def turning_section(turns: Turns, precision: str, exactly_symmetric: bool) -> Se
     forces = max(turns.forces)
     largest = turns.largest_feature_difference()
     good = (
-        f"both halves of the picture are the same at every angle, and differences are the rounding of {precision}."
+        f"both halves of the picture are the same at every angle; differences are rounding errors of {precision}."
         if exactly_symmetric
-        else "differences are small against the errors of the potential: this family is symmetric approximately."
+        else "differences are small compared with the errors of the potential; this family is approximately symmetric."
     )
     said = (
-        f"Over {len(turns.energy)} turns the energy changed by at most {plain(energy)} meV and the forces, beyond "
-        f"turning with the structure, by at most {plain(forces)} meV/A."
+        f"Over {len(turns.energy)} rotations the energy changed by at most {plain(energy)} meV, and the "
+        f"forces (apart from rotating with the structure) by at most {plain(forces)} meV/A."
     )
     if turns.stages:
         said += (
-            f" The features differed from what Wigner's matrices make of the unturned ones by {plain(largest)} of the "
+            f" The features differed from the original ones rotated by Wigner matrices by {plain(largest)} of the "
             "largest feature."
         )
     built_in = (
-        "It is not learned but built in: features of degree l turn by a matrix known beforehand, Wigner's D."
+        "It is built in, not learned: features of degree l are transformed by a known matrix, Wigner's D."
         if exactly_symmetric
-        else "This family learns it from frames turned at random, as far as its grid of orientations allows."
+        else "This family learns it from randomly rotated frames, to the accuracy of its grid of orientations."
     )
     parts: list[Part] = [
         Paragraph(
-            "Turn the structure, and the energy must stay as it is while forces and features turn along. That is "
-            f"equivariance. {built_in}"
+            "When the structure is rotated, the energy must not change, and forces and features must rotate "
+            f"with it. This is equivariance. {built_in}"
         ),
         Equation(
             "Equivariance under a rotation R",
@@ -280,16 +280,15 @@ def turning_section(turns: Turns, precision: str, exactly_symmetric: bool) -> Se
             Widget(
                 "turning",
                 turns.json(),
-                "Left: the network computed the features of the turned structure anew at each angle. Right: the "
-                "features of the structure as it was, multiplied by D, or left as they were, to see what goes "
-                "wrong then.",
+                "Left: features of the rotated structure, computed by the network at each angle. Right: features "
+                "of the original structure, multiplied by D, or unchanged for comparison.",
                 {"computed": 400, "expected": 400},
-                "The structure and its features, turned",
+                "The structure and its features, rotated",
             )
         )
     else:
-        parts.append(Plot(_turning_figure(turns), "What turning changes.", label="Differences by angle"))
-    return Section("Turning together", good, parts)
+        parts.append(Plot(_turning_figure(turns), "Differences after rotation.", label="Differences by angle"))
+    return Section("Equivariance", good, parts)
 
 
 def _turning_figure(turns: Turns) -> go.Figure:
@@ -297,7 +296,7 @@ def _turning_figure(turns: Turns) -> go.Figure:
     steps = len(turns.angles)
     for axis in range(3):
         part = slice(axis * steps, (axis + 1) * steps)
-        name = f"turned about {'xyz'[axis]}"
+        name = f"rotated about {'xyz'[axis]}"
         figure.add_scatter(x=turns.angles, y=turns.forces[part], name=name, line={"color": palette.SERIES[axis]})
     figure.update_layout(xaxis_title="angle (degrees)", yaxis_title="largest change of a force component (meV/A)")
     return figure
@@ -321,18 +320,19 @@ def energies_section(potential: Potential, atoms: Atoms, observation: Observatio
     ]
     parts: list[Part] = [
         Paragraph(
-            "The scalars of each atom, which no rotation changes, become its share of the energy; the energy of the "
-            "structure is their sum. Forces are not predicted but derived: minus the slope of the energy when an "
-            "atom is moved, so energy is conserved in dynamics."
+            "The scalars of each atom, which no rotation changes, become its contribution to the energy; the "
+            "energy of the "
+            "structure is their sum. Forces are not predicted separately: they are the negative derivative "
+            "of the energy with respect to positions, so energy is conserved in dynamics."
         ),
         Equation("Energy and forces", "E = sum over i of ( E^{0}_{z(i)} + e_{i} ),   F_{i} = - dE / dx_{i}"),
         StructureView(
             [frame],
-            f"Arrows are forces (the longest {sizes.max():.3f} eV/A). Point at an atom for its share of the energy: "
-            "relative to the isolated atom.",
+            f"Arrows are forces (the longest {sizes.max():.3f} eV/A). Hover over an atom for its contribution "
+            "to the energy, relative to the isolated atom.",
         ),
         Table(
-            ["atom", "energy share (eV)", "Fx (eV/A)", "Fy", "Fz", "|F|"],
+            ["atom", "energy contribution (eV)", "Fx (eV/A)", "Fy", "Fz", "|F|"],
             rows,
             f"E = {observation.energy:.6f} eV, of which {float(isolated.sum()):.6f} eV are the isolated atoms.",
             filterable=len(rows) > 12,

@@ -31,7 +31,8 @@ def structure_to_show(potential: Potential, structure: str | None) -> Frame:
     sources = _training_data(potential.metadata)
     if not sources:
         raise DataError(
-            "no structure is given, and the model does not say what it was trained on; name one after the model"
+            "no structure is given, and the model file does not name its training data; give a structure "
+            "after the model"
         )
     try:
         frame = _first_molecule(sources)
@@ -39,8 +40,8 @@ def structure_to_show(potential: Potential, structure: str | None) -> Frame:
         return replace(frame, atoms=atoms_in_angstrom(frame.atoms, unit))
     except DataError as error:
         raise DataError(
-            f"no structure is given, and the training data of the model cannot be read ({error}); name one after the "
-            "model"
+            f"no structure is given, and the training data of the model cannot be read ({error}); give a "
+            "structure after the model"
         ) from error
 
 

@@ -37,7 +37,7 @@ def rotation_about(axis: int, angle: float) -> Array:
 
 
 def turned(atoms: Atoms, rotation: Array) -> Atoms:
-    """The structure turned about the origin, its cell with it."""
+    """The structure rotated about the origin, its cell with it."""
     return Atoms(
         numbers=atoms.numbers, positions=atoms.positions @ rotation.T, cell=atoms.cell.array @ rotation.T, pbc=atoms.pbc
     )

@@ -144,7 +144,7 @@ def test_chosen_runs_are_compared(serve: Serve, open_page: OpenPage, runs: Path)
     assert page.locator("#differences tbody tr").first.locator("td").all_text_contents() == ["seed", "1", "3"]
     best = page.locator("#best tbody tr").filter(has_text="run-3")
     expect(best.locator("td.least").first).to_have_text(f"{90 / 3 / 291:.3f}")
-    colours = [
+    colors = [
         page.locator(place).first.evaluate("e => getComputedStyle(e).borderTopColor")
         for place in (
             "#legend li:nth-child(2) .swatch",
@@ -155,7 +155,7 @@ def test_chosen_runs_are_compared(serve: Serve, open_page: OpenPage, runs: Path)
     line = (
         page.locator("#chart-validation .scatterlayer path.js-line").nth(1).evaluate("e => getComputedStyle(e).stroke")
     )
-    assert {*colours, line} == {line}
+    assert {*colors, line} == {line}
 
 
 def test_the_table_is_filtered_and_sorted(serve: Serve, open_page: OpenPage, runs: Path) -> None:
@@ -171,7 +171,7 @@ def test_the_table_is_filtered_and_sorted(serve: Serve, open_page: OpenPage, run
     page.locator("#states button", has_text="finished").click()
     expect(names).to_have_count(3)
     page.fill("#filter", "nowhere")
-    expect(page.locator("#nothing")).to_contain_text("No run fits")
+    expect(page.locator("#nothing")).to_contain_text("No run matches")
 
 
 def test_pointing_at_a_curve_tells_the_run(serve: Serve, open_page: OpenPage, runs: Path) -> None:

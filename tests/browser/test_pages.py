@@ -58,10 +58,10 @@ def test_plots_and_structures_are_drawn(open_page: OpenPage, page_file: Path, wi
 def test_the_theme_can_be_changed_and_plots_follow(open_page: OpenPage, page_file: Path) -> None:
     page = open_page(page_file)
     assert_drawn(page, "#curves .drawing")
-    colour = "getComputedStyle(document.querySelector('#curves .scatterlayer path.js-line')).stroke"
-    before = page.evaluate(colour)
+    color = "getComputedStyle(document.querySelector('#curves .scatterlayer path.js-line')).stroke"
+    before = page.evaluate(color)
     page.click("#theme")
-    page.wait_for_function(f"{colour} !== '{before}'")
+    page.wait_for_function(f"{color} !== '{before}'")
     assert pixels(page.locator("h1"))[0, 0].sum() < 200
 
 

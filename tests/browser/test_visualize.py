@@ -37,7 +37,7 @@ def _apart(page: Page) -> float:
     return float(
         page.evaluate(
             """() => {
-              const places = [...document.querySelectorAll("#turning-together .drawing")];
+              const places = [...document.querySelectorAll("#equivariance .drawing")];
               const [a, b] = places.map((place) => place.data.at(-1));
               return Math.max(...a.x.map((_, n) => Math.hypot(a.x[n] - b.x[n], a.y[n] - b.y[n], a.z[n] - b.z[n])));
             }"""
@@ -57,35 +57,35 @@ def test_all_pictures_are_drawn(open_page: OpenPage, page_file: Path, width: int
 
 def test_the_angle_turns_molecule_and_features_together(open_page: OpenPage, page_file: Path) -> None:
     page = open_page(page_file)
-    drawings = [f"#turning-together .drawing[data-name={name}]" for name in ("computed", "expected")]
+    drawings = [f"#equivariance .drawing[data-name={name}]" for name in ("computed", "expected")]
     before = [_settled(page, drawing) for drawing in drawings]
     assert _apart(page) < 1e-4
-    page.locator("#turning-together input[type=range]").fill("5")
+    page.locator("#equivariance input[type=range]").fill("5")
     after = [_settled(page, drawing) for drawing in drawings]
     assert all(_differs(first, second) > 0.01 for first, second in zip(before, after, strict=True))
     assert _apart(page) < 1e-4
-    said = page.locator("#turning-together .said").text_content()
-    assert said.startswith("Turned by 75")
+    said = page.locator("#equivariance .said").text_content()
+    assert said.startswith("Rotated by 75")
     # Features left as they were are not those of the turned molecule.
-    page.locator("#turning-together").get_by_label("right", exact=True).select_option("1")
+    page.locator("#equivariance").get_by_label("right", exact=True).select_option("1")
     assert _differs(after[1], _settled(page, drawings[1])) > 0.002
     assert _apart(page) > 0.1
 
 
 def test_an_atom_can_be_chosen(open_page: OpenPage, page_file: Path) -> None:
     page = open_page(page_file)
-    scene = "#messages-of-the-neighbours .drawing[data-name=scene]"
+    scene = "#messages-of-the-neighbors .drawing[data-name=scene]"
     before = _settled(page, scene)
-    page.locator("#messages-of-the-neighbours").get_by_label("atom", exact=True).select_option("2")
-    assert "O 2 has" in page.locator("#messages-of-the-neighbours .said").text_content()
+    page.locator("#messages-of-the-neighbors").get_by_label("atom", exact=True).select_option("2")
+    assert "O 2 has" in page.locator("#messages-of-the-neighbors .said").text_content()
     assert _differs(before, _settled(page, scene)) > 0.005
 
 
 def test_an_atom_can_be_clicked(open_page: OpenPage, page_file: Path) -> None:
     page = open_page(page_file)
-    section = page.locator("#messages-of-the-neighbours")
+    section = page.locator("#messages-of-the-neighbors")
     scene = section.locator(".drawing[data-name=scene]")
-    image = _settled(page, "#messages-of-the-neighbours .drawing[data-name=scene]")
+    image = _settled(page, "#messages-of-the-neighbors .drawing[data-name=scene]")
     red = (image[:, :, 0] > 200) & (image[:, :, 1] < 40) & (image[:, :, 2] < 40)  # oxygen
     rows, columns = np.nonzero(red)
     box = scene.bounding_box()
@@ -97,7 +97,7 @@ def test_an_atom_can_be_clicked(open_page: OpenPage, page_file: Path) -> None:
     page.mouse.down()
     page.wait_for_timeout(100)
     page.mouse.up()
-    chosen = "document.querySelector('#messages-of-the-neighbours select').selectedIndex"
+    chosen = "document.querySelector('#messages-of-the-neighbors select').selectedIndex"
     page.wait_for_function(f"{chosen} === 2")
 
 
@@ -126,5 +126,5 @@ def test_radial_functions_can_be_chosen(open_page: OpenPage, page_file: Path) ->
     section.get_by_label("show", exact=True).select_option("2")
     options = section.get_by_label("path", exact=True).locator("option")
     assert options.count() == 17
-    section.get_by_label("neighbour to atom", exact=True).select_option(label="O to C")
+    section.get_by_label("neighbor to atom", exact=True).select_option(label="O to C")
     assert_drawn(page, curves)

@@ -19,7 +19,7 @@ def config(methanol_file, tmp_path, monkeypatch):
 def test_says_what_the_run_will_cost_and_writes_nothing(potentials, config, tmp_path):
     result = potentials("check", config)
     assert result.exit_code == 0, result.output
-    for words in ("train 25 frames, validation 5 frames", "parameters", "7 steps", "at most 7 epochs", "at the peak"):
+    for words in ("train 25 frames, validation 5 frames", "parameters", "7 steps", "at most 7 epochs", "peak"):
         assert words in result.stdout
     assert "data.reference_energies" in result.stderr  # what was inferred
     assert list(tmp_path.iterdir()) == [config]

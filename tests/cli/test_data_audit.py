@@ -35,7 +35,7 @@ def test_a_configuration(potentials, methanol_file, tmp_path):
     assert "validation: 6 frames" in result.output
     result = potentials("data", "audit", config, "--cutoff", 4)
     assert result.exit_code == 2
-    assert "leave out --cutoff" in result.output
+    assert "remove --cutoff" in result.output
 
 
 def test_what_cannot_be_read(potentials, tmp_path):

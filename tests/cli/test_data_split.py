@@ -12,12 +12,12 @@ def test_files_of_parts(potentials, methanol_file, tmp_path):
     assert all(atoms.get_forces().shape == (6, 3) for atoms in test)
     again = potentials("data", "split", methanol_file, "-o", tmp_path / "parts")
     assert again.exit_code == 2
-    assert "train.extxyz is there already" in again.output
+    assert "train.extxyz exists; choose another folder" in again.output
 
 
 def test_wrong_requests(potentials, methanol_file, tmp_path):
     for arguments, message in (
-        (("--test", 0, "--validation", 0), "both shares are 0"),
+        (("--test", 0, "--validation", 0), "both fractions are 0"),
         (("--by", "group"), 'have no "config_type"'),
         (("--by", "colour"), "colour"),
         (("--test", 0.95), "leave something to train on"),

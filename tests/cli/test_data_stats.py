@@ -5,7 +5,7 @@ def test_figures(potentials, methanol_file, aluminium_file):
     result = potentials("data", "stats", methanol_file)
     assert result.exit_code == 0, result.output
     assert "1: CH4O (30)" in result.output
-    assert "besides: isolated atoms of H, C, O" in result.output
+    assert "isolated atoms (not counted above): H, C, O" in result.output
     assert "H-O" in result.output
     result = potentials("data", "stats", aluminium_file, "--json")
     found = json.loads(result.stdout)

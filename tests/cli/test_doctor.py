@@ -16,4 +16,4 @@ def test_what_is_broken_is_told_with_advice(potentials, monkeypatch):
     result = potentials("doctor")
     assert result.exit_code == 1
     assert "broken" in result.stdout
-    assert "install the package again" in result.stderr
+    assert "reinstall the package" in result.stderr

@@ -28,17 +28,17 @@ def study_file(tmp_path):
 def test_a_study_from_beginning_to_end(potentials, study_file):
     result = potentials("learning-curve", study_file, "--report")
     assert result.exit_code == 0, result.output
-    assert "no cell is finished yet" in result.output
+    assert "no run has finished yet" in result.output
     result = potentials("learning-curve", study_file, "--report", "--slurm", "partition=x")
-    assert "no cell is finished yet" in result.output
+    assert "no run has finished yet" in result.output
     result = potentials("learning-curve", study_file)
     assert result.exit_code == 0, result.output
-    assert "4 cells, 0 finished" in result.output
+    assert "4 runs, 0 finished" in result.output
     assert "With 16 frames, from the smallest error to the largest:" in result.output
     page = study_file.parent / "study" / "report.html"
     assert "Learning curves: study" in page.read_text()
     result = potentials("learning-curve", study_file)
-    assert "4 cells, 4 finished" in result.output
+    assert "4 runs, 4 finished" in result.output
     assert "left" not in result.output
 
 
@@ -49,7 +49,7 @@ def test_a_failed_cell_is_an_exit_code(potentials, study_file):
     result = potentials("learning-curve", study_file)
     assert result.exit_code == 1
     assert "schnet, 8 frames, seed 1: failed" in result.output
-    assert "1 cells failed or were cut off" in result.output
+    assert "1 runs failed or were interrupted" in result.output
 
 
 def test_several_processes_say_what_they_do_and_what_failed(potentials, study_file):
@@ -61,7 +61,7 @@ def test_several_processes_say_what_they_do_and_what_failed(potentials, study_fi
     assert "2 processes" in result.output
     assert result.output.count("ace, 16 frames, seed 1: forces RMSE") == 1
     assert "schnet, 8 frames, seed 1: failed" in result.output
-    assert "1 cells failed or were cut off" in result.output
+    assert "1 runs failed or were interrupted" in result.output
     assert "submitit INFO" not in result.output
 
 

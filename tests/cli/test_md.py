@@ -68,7 +68,7 @@ def test_ctrl_c_and_the_same_command_again(potentials, model, monkeypatch):
     monkeypatch.setattr(PotentialCalculator, "calculate", interrupted)
     stopped = potentials(*command)
     assert stopped.exit_code == 130
-    assert "stopped at step 14 of 30; the same command again continues" in stopped.stderr
+    assert "stopped at step 14 of 30; run the same command again to continue" in stopped.stderr
     monkeypatch.setattr(PotentialCalculator, "calculate", calculate)
     continued = potentials(*command)
     assert continued.exit_code == 0
@@ -79,7 +79,7 @@ def test_ctrl_c_and_the_same_command_again(potentials, model, monkeypatch):
     assert np.array_equal(last.get_momenta(), whole.get_momenta())
     again = potentials(*command)
     assert again.exit_code == 0
-    assert "nothing left to do" in again.stderr
+    assert "the run is complete" in again.stderr
     other = potentials(*command, "--temperature", 500)
     assert other.exit_code == 2
     assert "temperature was 300.0, now 500.0" in other.stderr
@@ -96,7 +96,7 @@ def test_ctrl_c_and_the_same_command_again(potentials, model, monkeypatch):
         (["morse.potential", "gold.xyz"], "contains Au"),
         (["morse.potential", "molecule.xyz", "--ensemble", "npt"], "periodic in three directions"),
         (["morse.potential", "molecule.xyz", "--supercell", "2 1 1"], "direction that is not periodic"),
-        (["morse.potential", "crystal.xyz", "--supercell", "2 2"], "three positive whole numbers"),
+        (["morse.potential", "crystal.xyz", "--supercell", "2 2"], "three positive integers"),
         (["morse.potential", "crystal.xyz", "--friction", "0.1"], "nve has no thermostat"),
         (["morse.potential", "crystal.xyz", "--steps", "5", "--time", "5ps"], "not both"),
         (["morse.potential", "crystal.xyz", "--time", "5"], "expected a number and a unit"),

@@ -98,7 +98,7 @@ def test_it_is_one_json_document_whose_references_lead_somewhere(schema):
 
 
 def test_descriptions_come_from_docstrings_on_one_line(schema):
-    assert schema["properties"]["run"]["description"].startswith("Name of the run, made under `runs/`")
+    assert schema["properties"]["run"]["description"].startswith("Name of the run, whose folder is `runs/NAME`")
     assert schema["$defs"]["PairsConfig"]["properties"]["channels"]["description"] == "Number of channels."
     assert schema["$defs"]["TrainConfig"]["description"] == "How the model is trained."
     assert not re.findall(r'"description": "[^"]*\\n', json.dumps(schema))
@@ -126,7 +126,7 @@ def test_model_is_one_of_the_families(schema):
         ("train.max_time", "15m"),
         ("train.schedule", {"name": "cosine"}),
         ("train.schedule", {"name": "plateau", "patience": 3}),
-        ("train.average", None),
+        ("train.ema", None),
     ],
 )
 def test_what_the_reader_takes_the_schema_takes(schema, path, value):

@@ -30,7 +30,7 @@ train:
   max_time: 2h 30m
   optimizer: {learning_rate: 1e-3, betas: [0.9, 0.99]}
   schedule: {name: plateau, patience: 5}
-  average: null
+  ema: null
   second_stage: {start: 15, loss: {forces: {weight: 1e1}}}
 logging:
   wandb: {tags: [NO]}
@@ -55,7 +55,7 @@ def test_values_arrive():
     assert config.train.max_time.total_seconds() == 9000
     assert config.train.optimizer.learning_rate == 1e-3
     assert config.train.schedule.patience == 5
-    assert config.train.average is None
+    assert config.train.ema is None
     assert config.train.second_stage.start == 15
     assert config.logging.wandb.tags == ["NO"]
 
@@ -159,7 +159,7 @@ def test_endless_problems_are_cut_short():
     problems = problems_of("".join(f"key{k}: 1\n" for k in range(5000)))
     assert len(problems) == 101
     assert problems[0].message.startswith("unknown key") or problems[0].message.startswith("missing")
-    assert problems[-1].message == "and more problems; mend these first"
+    assert problems[-1].message == "and more problems; fix these first"
 
 
 @settings(derandomize=True, database=None, max_examples=300, deadline=None)

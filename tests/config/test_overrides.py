@@ -51,7 +51,7 @@ def test_sections_that_are_not_there_are_made_and_others_kept():
 
 
 def test_null_becomes_a_section_where_a_key_below_it_is_set():
-    assert config("train.average=null", "train.average.decay=0.5").train.average.decay == 0.5
+    assert config("train.ema=null", "train.ema.decay=0.5").train.ema.decay == 0.5
 
 
 def test_the_later_of_two_counts():
@@ -63,7 +63,7 @@ def test_the_later_of_two_counts():
     [
         ("train.max_epoch=10", '  train.max_epoch: unknown key; did you mean "max_epochs"?'),
         ("trian.max_epochs=10", '  trian: unknown key; did you mean "train"?'),
-        ("train.max_epochs=x", '  train.max_epochs: expected a whole number of at least 1, got text "x"'),
+        ("train.max_epochs=x", '  train.max_epochs: expected an integer of at least 1, got text "x"'),
         ("model.name=pears", '  model.name: expected the name of a family, "pairs" or "triples", got text "pears"; '
                              'did you mean "pairs"?'),
         ("train.second_stage.start=3",
@@ -73,16 +73,16 @@ def test_the_later_of_two_counts():
         ("=3", " expected key.path=value, such as train.max_epochs=10"),
         ("train..max_epochs=3", " expected key.path=value, such as train.max_epochs=10"),
         ("seed=", "  seed: no value after the =; write null for nothing"),
-        ("seed=#3", "  seed: empty; there is no value in it"),
-        ("data.train=[a,", "  data.train: a bracket is opened here and never closed"),
+        ("seed=#3", "  seed: the file is empty"),
+        ("data.train=[a,", "  data.train: this bracket is never closed"),
         ("data.train=*.xyz", "  data.train: not valid YAML; text that starts with one of * & % @ ` needs quotes (expected "
                              "alphabetic or numeric character, but found '.')"),
         ("data.test={a: b, a: c}", "  data.test.a: duplicate key"),
         ("data.test=[a, !x b]", '  data.test[1]: the YAML tag "!x" is not allowed here'),
         ("data.train.a=3",
-         '  data.train.a: data.train is text "a.xyz" here and has no keys; override it as a whole: data.train=...'),
+         '  data.train.a: data.train is text "a.xyz", which has no keys; override it as a whole: data.train=...'),
         ("data.energy.unit=Ha",
-         '  data.energy.unit: data.energy is text "E" here and has no keys; override it as a whole: data.energy=...'),
+         '  data.energy.unit: data.energy is text "E", which has no keys; override it as a whole: data.energy=...'),
     ],
 )  # fmt: skip
 def test_problems_name_the_override(override, message):

@@ -29,21 +29,21 @@ TRAIN = [
     ("batch_size: 3", 'batch_size: unknown key; did you mean "data.batch_size"?'),
     (
         "learning_rate: 3",
-        'learning_rate: unknown key; did you mean "train.optimizer.learning_rate" or "train.second_stage.learning_rate"?',
+        'learning_rate: unknown key; did you mean "train.optimizer.learning_rate" or ' '"train.second_stage.learning_rate"?',
     ),
-    ("max_epochs: 10.0", "max_epochs: expected a whole number of at least 1, got the number 10.0"),
-    ("max_epochs: true", "max_epochs: expected a whole number of at least 1, got true"),
-    ("max_epochs: 0", "max_epochs: expected a whole number of at least 1, got the whole number 0"),
-    ("max_epochs: ten", 'max_epochs: expected a whole number of at least 1, got text "ten"'),
+    ("max_epochs: 10.0", "max_epochs: expected an integer of at least 1, got the number 10.0"),
+    ("max_epochs: true", "max_epochs: expected an integer of at least 1, got true"),
+    ("max_epochs: 0", "max_epochs: expected an integer of at least 1, got the integer 0"),
+    ("max_epochs: ten", 'max_epochs: expected an integer of at least 1, got text "ten"'),
     (
         "max_epochs: '10'",
-        'max_epochs: expected a whole number of at least 1, got text "10"; write the number without quotes',
+        'max_epochs: expected an integer of at least 1, got text "10"; write the number without quotes',
     ),
-    ("max_epochs: [1]", "max_epochs: expected a whole number of at least 1, got a list of 1"),
-    ("max_epochs: {a: 1}", 'max_epochs: expected a whole number of at least 1, got a mapping with key "a"'),
-    ("max_epochs: null", "max_epochs: expected a whole number of at least 1, got nothing (null)"),
-    ("max_epochs:", "max_epochs: no value; write null for nothing, {} for a section of defaults, or leave the key out"),
-    ("strategy: 3", "strategy: expected text, got the whole number 3; text needs quotes here"),
+    ("max_epochs: [1]", "max_epochs: expected an integer of at least 1, got a list of 1"),
+    ("max_epochs: {a: 1}", 'max_epochs: expected an integer of at least 1, got a mapping with key "a"'),
+    ("max_epochs: null", "max_epochs: expected an integer of at least 1, got nothing (null)"),
+    ("max_epochs:", "max_epochs: no value; write null for nothing, {} for a section of defaults, or remove the key"),
+    ("strategy: 3", "strategy: expected text, got the integer 3; text needs quotes here"),
     ("strategy: 1e3", "strategy: expected text, got the number 1000.0; text needs quotes here"),
     ("strategy: [ddp]", "strategy: expected text, got a list of 1"),
     (
@@ -51,26 +51,26 @@ TRAIN = [
         'precision: expected "float32", "float64" or "mixed", got text "float23"; did you mean "float32"?',
     ),
     ("precision: half", 'precision: expected "float32", "float64" or "mixed", got text "half"'),
-    ("precision: 32", 'precision: expected "float32", "float64" or "mixed", got the whole number 32'),
-    ("devices: al", 'devices: expected "auto" or a whole number of at least 1, got text "al"'),
-    ("devices: autom", 'devices: expected "auto" or a whole number of at least 1, got text "autom"; did you mean "auto"?'),
-    ("devices: 0", 'devices: expected "auto" or a whole number of at least 1, got the whole number 0'),
-    ("gradient_clip: 0", "gradient_clip: expected a number greater than 0 or nothing (null), got the whole number 0"),
+    ("precision: 32", 'precision: expected "float32", "float64" or "mixed", got the integer 32'),
+    ("devices: al", 'devices: expected "auto" or an integer of at least 1, got text "al"'),
+    ("devices: autom", 'devices: expected "auto" or an integer of at least 1, got text "autom"; did you mean "auto"?'),
+    ("devices: 0", 'devices: expected "auto" or an integer of at least 1, got the integer 0'),
+    ("gradient_clip: 0", "gradient_clip: expected a number greater than 0 or nothing (null), got the integer 0"),
     ("gradient_clip: .inf", "gradient_clip: expected a finite number, got the number .inf"),
-    ("max_time: 15", 'max_time: expected a duration such as "90s", "15m", "2h 30m" or "01:30:00", got the whole number 15'),
+    ("max_time: 15", 'max_time: expected a duration such as "90s", "15m", "2h 30m" or "01:30:00", got the integer 15'),
     ("max_time: 1y", 'max_time: expected a duration such as "90s", "15m", "2h 30m" or "01:30:00", got text "1y"'),
-    ("max_time: 9999999999999d", 'max_time: text "9999999999999d" is longer than any run can last'),
-    ("max_time: 0s", "max_time: no time at all; null sets no limit"),
-    ("average: 0.99", 'average: expected a mapping with key "decay" or nothing (null), got the number 0.99'),
-    ("average: {decay: 1}", "average.decay: expected a number greater than 0 and less than 1, got the whole number 1"),
-    ("average: {decay: .nan}", "average.decay: expected a number greater than 0 and less than 1, got the number .nan"),
+    ("max_time: 9999999999999d", 'max_time: text "9999999999999d" is too long'),
+    ("max_time: 0s", "max_time: the time limit is zero; use null for no limit"),
+    ("ema: 0.99", 'ema: expected a mapping with key "decay" or nothing (null), got the number 0.99'),
+    ("ema: {decay: 1}", "ema.decay: expected a number greater than 0 and less than 1, got the integer 1"),
+    ("ema: {decay: .nan}", "ema.decay: expected a number greater than 0 and less than 1, got the number .nan"),
     ("optimizer: {amsgrad: yes}", 'optimizer.amsgrad: expected true or false, got text "yes"; write true'),
     ("optimizer: {amsgrad: Off}", 'optimizer.amsgrad: expected true or false, got text "Off"; write false'),
-    ("optimizer: {amsgrad: 1}", "optimizer.amsgrad: expected true or false, got the whole number 1"),
+    ("optimizer: {amsgrad: 1}", "optimizer.amsgrad: expected true or false, got the integer 1"),
     ("optimizer: {betas: [0.9]}", "optimizer.betas: expected a list of 2 numbers, got a list of 1"),
     ("optimizer: {betas: 0.9}", "optimizer.betas: expected a list of 2 numbers, got the number 0.9"),
     ("optimizer: {betas: [0.9, 1]}",
-     "optimizer.betas[1]: expected a number of at least 0 and less than 1, got the whole number 1"),
+     "optimizer.betas[1]: expected a number of at least 0 and less than 1, got the integer 1"),
     ("schedule: {nam: cosine}", 'schedule.name: missing; expected "constant", "plateau" or "cosine"'),
     (
         "schedule: {name: cosin}",
@@ -85,7 +85,7 @@ TRAIN = [
     ("schedule: {name: plateau, pateince: 3}", 'schedule.pateince: unknown key; did you mean "patience"?'),
     (
         "schedule: {name: plateau, patience: 0.5}",
-        "schedule.patience: expected a whole number of at least 1, got the number 0.5",
+        "schedule.patience: expected an integer of at least 1, got the number 0.5",
     ),
     (
         "{max_epochs: 5, schedule: {name: constant, warmup_epochs: 6}}",
@@ -94,20 +94,20 @@ TRAIN = [
     ("second_stage: {start: 3}", 'second_stage.loss: missing; expected a mapping with keys "energy", "forces", "stress"'),
     (
         "second_stage: {start: 200, loss: {}}",
-        "second_stage.start: epoch 200 never comes, as train.max_epochs is 200",
+        "second_stage.start: epoch 200 is never reached, because train.max_epochs is 200",
     ),
     (
         "second_stage: {start: 1.5, loss: {}}",
-        "second_stage.start: expected a whole number of at least 1 or a number greater than 0 and less than 1, "
+        "second_stage.start: expected an integer of at least 1 or a number greater than 0 and less than 1, "
         "got the number 1.5",
     ),
     (
         "second_stage: {loss: {energy: null, forces: null}}",
-        "second_stage.loss: the weights of energy, forces and stress are all zero; there is nothing to train on",
+        "second_stage.loss: the weights of energy, forces and stress are all zero; at least one must be positive",
     ),
     (
         "second_stage: {loss: {stress: {weight: 2}}}",
-        "second_stage.loss.stress.weight: 2 asks for stress, but neither data.stress nor data.virial names its labels",
+        "second_stage.loss.stress.weight: 2 requires stress labels, but neither data.stress nor data.virial is given",
     ),
 ]  # fmt: skip
 
@@ -123,41 +123,41 @@ DATA = [
     ("{}", 'train: missing; expected a file name or a list of 1 or more file names'),
     ("{train: []}", "train: expected a list of 1 or more file names, got an empty list"),
     ("{train: ''}", "train: expected a file name or a list of 1 or more file names, got empty text"),
-    ("{train: 3}", "train: expected a file name or a list of 1 or more file names, got the whole number 3; text needs "
+    ("{train: 3}", "train: expected a file name or a list of 1 or more file names, got the integer 3; text needs "
                    "quotes here"),
-    ("{train: [a, 3]}", "train[1]: expected a file name, got the whole number 3; text needs quotes here"),
+    ("{train: [a, 3]}", "train[1]: expected a file name, got the integer 3; text needs quotes here"),
     ("{train: a, validation: 1.5}",
-     "validation: expected a file name, a list of 1 or more file names, a whole number of at least 1 or a number greater "
+     "validation: expected a file name, a list of 1 or more file names, an integer of at least 1 or a number greater "
      "than 0 and less than 1, got the number 1.5"),
     ("{train: a, validation: {b: c}}",
-     "validation: expected a file name, a list of 1 or more file names, a whole number of at least 1 or a number greater "
+     "validation: expected a file name, a list of 1 or more file names, an integer of at least 1 or a number greater "
      'than 0 and less than 1, got a mapping with key "b"'),
     ("{train: a, validation: [b, {}]}", "validation[1]: expected a file name, got an empty mapping"),
     ("{train: a, test: true}",
-     "test: expected a file name, a list of 1 or more file names, a whole number of at least 1, a number greater than 0 "
+     "test: expected a file name, a list of 1 or more file names, an integer of at least 1, a number greater than 0 "
      "and less than 1, a mapping of names to files or nothing (null), got true"),
     ("{train: a, batch_size: 4, max_atoms_per_batch: 100}",
-     "batch_size: data.max_atoms_per_batch is given too; keep one of them and say null for the other"),
+     "batch_size: data.max_atoms_per_batch is given too; keep one of them and set the other to null"),
     ("{train: a, max_atoms_per_batch: 100, max_edges_per_batch: 900}",
-     "max_atoms_per_batch: data.max_edges_per_batch is given too; keep one of them and say null for the other"),
+     "max_atoms_per_batch: data.max_edges_per_batch is given too; keep one of them and set the other to null"),
     ("{train: a, max_edges_per_batch: 0}",
-     "max_edges_per_batch: expected a whole number of at least 1 or nothing (null), got the whole number 0"),
+     "max_edges_per_batch: expected an integer of at least 1 or nothing (null), got the integer 0"),
     ("{train: a, batch_size: null}",
-     "batch_size: nothing says how large batches are; give a number, max_atoms_per_batch or max_edges_per_batch"),
+     "batch_size: the batch size is not defined; give a number here, or max_atoms_per_batch or max_edges_per_batch"),
     ("{train: a, test: {}}", "test: expected a mapping of names to files, got an empty mapping"),
     ("{train: a, test: {cold: 3}}",
-     "test.cold: expected a file name or a list of 1 or more file names, got the whole number 3; text needs quotes here"),
+     "test.cold: expected a file name or a list of 1 or more file names, got the integer 3; text needs quotes here"),
     ("{train: a, test: {cold: [b, null]}}", "test.cold[1]: expected a file name, got nothing (null)"),
-    ("{train: a, validation: 0.6, test: 0.4}", "test: with validation 0.6 and test 0.4 nothing is left to train on"),
+    ("{train: a, validation: 0.6, test: 0.4}", "test: validation 0.6 and test 0.4 leave no training frames"),
     ("{train: a, forces: 5}",
      'forces: expected the name of a key of the frames, a mapping with keys "key", "unit" or nothing (null), got the '
-     "whole number 5; text needs quotes here"),
+     "integer 5; text needs quotes here"),
     ("{train: a, energy: {unit: ev}}",
      'energy.unit: expected "eV", "meV", "Ha", "Ry", "kcal/mol" or "kJ/mol", got text "ev"; did you mean "eV"?'),
     ("{train: a, virial: REF_virial}",
      'virial.sign: missing; expected "tension-positive" or "compression-positive"'),
     ("{train: a, stress: s, virial: {sign: tension-positive}}",
-     "virial: data.stress is given too; keep the one that is to be read"),
+     "virial: data.stress is given too; keep one of them"),
     ("{train: a, reference_energies: leastsquares}",
      'reference_energies: expected "auto", "isolated-atoms", "least-squares", "zero" or a mapping, got text '
      '"leastsquares"; did you mean "least-squares"?'),
@@ -165,14 +165,14 @@ DATA = [
      'reference_energies.CU: "CU" is not the symbol of a chemical element; did you mean "Cu"?'),
     ("{train: a, reference_energies: {Cu: low}}", 'reference_energies.Cu: expected a number, got text "low"'),
     ("{train: a, weights: [1]}",
-     'weights: expected a mapping with keys "key", "energy_key", "forces_key", "stress_key", "groups", got a list of 1'),
+     'weights: expected a mapping with keys "key", "energy_key", "forces_key", "stress_key", ' '"groups", got a list of 1'),
     ("{train: a, weights: {groups: {bulk: -1}}}",
-     'weights.groups.bulk: expected a number of at least 0 or a mapping with keys "energy", "forces", "stress", got the '
-     "whole number -1"),
+     'weights.groups.bulk: expected a number of at least 0 or a mapping with keys "energy", "forces", ' '' '' '' '"stress", got the '
+     "integer -1"),
     ("{train: a, weights: {groups: {bulk: {force: 1}}}}", 'weights.groups.bulk.force: unknown key; did you mean "forces"?'),
     ("{train: a, weights: {groups: bulk}}", 'weights.groups: expected a mapping, got text "bulk"'),
-    ("{train: a, forces: null}", "forces: null, but loss.forces.weight is 100; loss.forces: null leaves it out"),
-    ("nothing", 'expected a mapping with keys "train", "validation", "test", "split_seed", "train_size", "energy", "forces", "stress" '
+    ("{train: a, forces: null}", "forces: null, but loss.forces.weight is 100; set loss.forces to null to exclude it"),
+    ("nothing", 'expected a mapping with keys "train", "validation", "test", "split_seed", "train_size", ' '"energy", "forces", "stress" '
                 'and 12 more, got text "nothing"'),
 ]  # fmt: skip
 
@@ -191,22 +191,22 @@ MODEL = [
         'name: expected the name of a family, "pairs" or "triples", got text "pars"; did you mean "pairs"?',
     ),
     ("{name: painn_2}", 'name: expected the name of a family, "pairs" or "triples", got text "painn_2"'),
-    ("{name: 3}", 'name: expected the name of a family, "pairs" or "triples", got the whole number 3'),
+    ("{name: 3}", 'name: expected the name of a family, "pairs" or "triples", got the integer 3'),
     ("{name: null}", 'name: expected the name of a family, "pairs" or "triples", got nothing (null)'),
-    ("{name: triples}", "order: missing; expected a whole number of at least 1"),
+    ("{name: triples}", "order: missing; expected an integer of at least 1"),
     ("{name: triples, order: 2, channels: 3}",
      'channels: unknown key; expected keys "name", "cutoff", "elements", "average_neighbors", "scale", "shift", "zbl", '
      '"order"'),
     ("{name: pairs, chanels: 3}", 'chanels: unknown key; did you mean "channels"?'),
-    ("{name: pairs, layers: 9}", "layers: expected a whole number of at least 0 and at most 4, got the whole number 9"),
-    ("{name: pairs, widths: [64, 1.5]}", "widths[1]: expected a whole number of at least 1, got the number 1.5"),
-    ("{name: pairs, widths: 64}", "widths: expected a list of whole numbers, got the whole number 64"),
+    ("{name: pairs, layers: 9}", "layers: expected an integer of at least 0 and at most 4, got the integer 9"),
+    ("{name: pairs, widths: [64, 1.5]}", "widths[1]: expected an integer of at least 1, got the number 1.5"),
+    ("{name: pairs, widths: 64}", "widths: expected a list of integers, got the integer 64"),
     ("{name: pairs, cutoff: 0.3}", "cutoff: expected a number greater than 0.5 and at most 20, got the number 0.3"),
     ("{name: pairs, cutoff: 5.0 A}", 'cutoff: expected a number greater than 0.5 and at most 20, got text "5.0 A"'),
     ("{name: pairs, elements: Cu}", 'elements: expected "auto" or a list of 1 or more element symbols, got text "Cu"'),
     ("{name: pairs, elements: []}", "elements: expected a list of 1 or more element symbols, got an empty list"),
     ("{name: pairs, elements: [Cu, 29]}",
-     "elements[1]: expected an element symbol, got the whole number 29; text needs quotes here"),
+     "elements[1]: expected an element symbol, got the integer 29; text needs quotes here"),
     ("{name: pairs, elements: [Cu, X]}", 'elements[1]: "X" is not the symbol of a chemical element; did you mean "Xe"?'),
     ("{name: pairs, elements: [H, h]}",
      'elements[1]: "h" is not the symbol of a chemical element; did you mean "H"?'),
@@ -214,9 +214,9 @@ MODEL = [
     ("{name: pairs, scale: atuo}",
      'scale: expected "auto", a number greater than 0 or a mapping, got text "atuo"; did you mean "auto"?'),
     ("{name: pairs, scale: -1.0}", 'scale: expected "auto", a number greater than 0 or a mapping, got the number -1.0'),
-    ("{name: pairs, scale: {Cu: -1}}", "scale.Cu: expected a number greater than 0, got the whole number -1"),
+    ("{name: pairs, scale: {Cu: -1}}", "scale.Cu: expected a number greater than 0, got the integer -1"),
     ("{name: pairs, shift: {Xx: 1}}", 'shift.Xx: "Xx" is not the symbol of a chemical element'),
-    ("{name: pairs, elements: [O, H], scale: {O: 1}}", "scale: no value for H, which model.elements names"),
+    ("{name: pairs, elements: [O, H], scale: {O: 1}}", "scale: no value for H, which model.elements contains"),
     ("{name: pairs, radial: bessel}",
      'radial: expected a mapping with keys "basis", "size", "trainable", "envelope", "envelope_power", '
      '"distance_transform", got text "bessel"'),
@@ -234,9 +234,9 @@ def test_model_section(written, message):
 
 LOSS = [
     ("{energy: null, forces: {weight: 0}}",
-     "loss: the weights of energy, forces and stress are all zero; there is nothing to train on"),
+     "loss: the weights of energy, forces and stress are all zero; at least one must be positive"),
     ("{stress: {weight: 1}}",
-     "loss.stress.weight: 1 asks for stress, but neither data.stress nor data.virial names its labels"),
+     "loss.stress.weight: 1 requires stress labels, but neither data.stress nor data.virial is given"),
     ("{stress: 3}",
      'loss.stress: expected a mapping with keys "weight", "function", "huber_delta" or nothing (null), got the whole '
      "number 3"),
@@ -253,14 +253,14 @@ def test_loss_section(written, message):
 @pytest.mark.parametrize(
     ("run", "message"),
     [
-        ("2024", "expected text (not empty), got the whole number 2024; text needs quotes here"),
+        ("2024", "expected text (not empty), got the integer 2024; text needs quotes here"),
         ("''", "expected text (not empty), got empty text"),
-        ("my run", '" " cannot be used in "my run"; a name is made of letters, digits and . _ + = , -'),
-        ("a:b", '":" cannot be used in "a:b"; a name is made of letters, digits and . _ + = , -'),
-        (".hidden", 'the name ".hidden" starts with ".", which would hide it or read as an option'),
-        ("--help", 'the name "--help" starts with "-", which would hide it or read as an option'),
+        ("my run", '" " cannot be used in "my run"; a name may contain letters, digits and . _ + = , -'),
+        ("a:b", '":" cannot be used in "a:b"; a name may contain letters, digits and . _ + = , -'),
+        (".hidden", 'the name ".hidden" starts with ".", so it would be hidden or read as an option'),
+        ("--help", 'the name "--help" starts with "-", so it would be hidden or read as an option'),
         ("runs/a*", '"*" cannot be used in "runs/a*"'),
-        ("~/runs/a", '"~/runs/a": write the folder out in full, ~ is not expanded here'),
+        ("~/runs/a", '"~/runs/a": write the full path; ~ is not expanded here'),
     ],
 )
 def test_run_names(run, message):
@@ -274,24 +274,26 @@ def test_good_run_names(run):
 
 def test_reference_energies_must_cover_the_elements():
     text = "run: a\ndata:\n  train: a.xyz\n  reference_energies: {Cu: 1.0}\nmodel: {name: pairs, elements: [Cu, Zn]}\n"
-    assert messages(text) == ["c.yaml:4  data.reference_energies: no energy for Zn, which model.elements names"]
+    assert messages(text) == ["c.yaml:4  data.reference_energies: no energy for Zn, which model.elements contains"]
 
 
 def test_labels_for_neither_energy_nor_forces():
     text = "run: a\nmodel: {name: pairs}\ndata:\n  train: a.xyz\n  energy: null\n  forces: null\n"
     assert messages(text) == [
-        "c.yaml:5  data.energy: null, but loss.energy.weight is 1; loss.energy: null leaves it out",
-        "c.yaml:6  data.forces: null, but loss.forces.weight is 100; loss.forces: null leaves it out",
+        "c.yaml:5  data.energy: null, but loss.energy.weight is 1; set loss.energy to null to exclude it",
+        "c.yaml:6  data.forces: null, but loss.forces.weight is 100; set loss.forces to null to exclude it",
     ]
     assert messages(f"{text}  stress: s\nloss: {{energy: null, forces: null, stress: {{weight: 1}}}}") == []
 
 
 def test_top_level():
     assert messages("- a") == [
-        'c.yaml:1 expected a mapping with keys "run", "seed", "data", "model", "loss", "train", "logging", got a list of 1'
+        'c.yaml:1 expected a mapping with keys "run", "seed", "data", "model", "loss", "train", '
+        '"logging", got a list of 1'
     ]
     assert messages("run: a\nseeds: 3\n") == [
-        'c.yaml:1  data: missing; expected a mapping with keys "train", "validation", "test", "split_seed", "train_size", "energy", '
+        'c.yaml:1  data: missing; expected a mapping with keys "train", "validation", "test", '
+        '"split_seed", "train_size", "energy", '
         '"forces", "stress" and 12 more',
         'c.yaml:1  model: missing; expected a mapping with the key "name" ("pairs" or "triples")',
         'c.yaml:2  seeds: unknown key; did you mean "seed"?',
@@ -313,7 +315,7 @@ loss:
   stress: {weight: x}
 train:
   max_epochs: 1.5
-  average: {decays: 0.9}
+  ema: {decays: 0.9}
   second_stage: {start: 3, loss: {energy: null, forces: null}}
 logging: {wandb: yes}
 3: 4
@@ -329,7 +331,7 @@ logging: {wandb: yes}
         (10, "model.cutoff"),
         (12, "loss.stress.weight"),
         (14, "train.max_epochs"),
-        (15, "train.average.decays"),
+        (15, "train.ema.decays"),
         (16, "train.second_stage.loss"),
         (17, "logging.wandb"),
         (18, None),

@@ -110,12 +110,12 @@ def test_anchor_of_a_list_and_a_value():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: 1\nb: 2\na: 3", ["f:3  a: duplicate key; it stands in line 1 already"]),
-        ("s:\n  a: {}\n  a: {}\n  a: 3", [f"f:{line}  s.a: duplicate key; it stands in line 2 already" for line in (3, 4)]),
+        ("a: 1\nb: 2\na: 3", ["f:3  a: duplicate key; first given in line 1"]),
+        ("s:\n  a: {}\n  a: {}\n  a: 3", [f"f:{line}  s.a: duplicate key; first given in line 2" for line in (3, 4)]),
         (
             "a:\nb:\n  -\n",
             [
-                f"f:{line}  {key}: no value; write null for nothing, {{}} for a section of defaults, or leave the key out"
+                f"f:{line}  {key}: no value; write null for nothing, {{}} for a section of defaults, or remove the key"
                 for line, key in ((1, "a"), (3, "b[0]"))
             ],
         ),
@@ -128,25 +128,25 @@ def test_anchor_of_a_list_and_a_value():
         ('a: "\\a"', ["f:1  a: the character U+0007 cannot be used in text"]),
         ('a: "\\ud800"', ["f:1  a: the character U+D800 cannot be used in text"]),
         ("<<: 3", ["f:1 <<: merges a mapping or a list of mappings, given by their *anchors"]),
-        ("a: " + "9" * 5000, ["f:1  a: a whole number of 5000 characters is too long"]),
-        ("a: 1\n\tb: 2", ["f:2 a tab where YAML allows only spaces; indent with spaces"]),
+        ("a: " + "9" * 5000, ["f:1  a: an integer of 5000 characters is too long"]),
+        ("a: 1\n\tb: 2", ["f:2 tabs are not allowed here; indent with spaces"]),
         (
             "a:\n  b: c: d",
-            ['f:2 a ":" that YAML does not expect here; check the indentation, and quote text that contains ": "'],
+            ['f:2 unexpected ":"; check the indentation, and quote text that contains ": "'],
         ),
         ("a: *.xyz", ["f:1 not valid YAML; text that starts with one of * & % @ ` needs quotes (expected alphabetic or "
                       "numeric character, but found '.')"]),
         ("a: *all", ["f:1 found undefined alias 'all'; text that starts with * needs quotes"]),
-        ("\na: @x", ["f:2 not valid YAML; text that starts with one of * & % @ ` needs quotes (found character '@' that "
+        ("\na: @x", ["f:2 not valid YAML; text that starts with one of * & % @ ` needs quotes (found character '@' " "that "
                      "cannot start any token)"]),
-        ("a: [1,\nb: 2", ["f:1 a bracket is opened here and never closed"]),
-        ("a: 1\nb: {x: 1, ", ["f:2 a bracket is opened here and never closed"]),
-        ("a: 'it\nb: 2", ["f:1 a quote is opened here and never closed"]),
+        ("a: [1,\nb: 2", ["f:1 this bracket is never closed"]),
+        ("a: 1\nb: {x: 1, ", ["f:2 this bracket is never closed"]),
+        ("a: 'it\nb: 2", ["f:1 this quote is never closed"]),
         ("a: [1, 2}", ["f:1 not valid YAML: while parsing a flow sequence, expected ',' or ']', but got '}'"]),
-        ("a: 1\n---\nb: 2", ['f:2 a second YAML document starts here ("---"); a configuration is one']),
-        ("", ["f empty; there is no value in it"]),
-        ("# a comment\n", ["f empty; there is no value in it"]),
-        ("a: 1\nb: \x00", ["f:2 the character U+0000 cannot stand in YAML; is this a text file?"]),
+        ("a: 1\n---\nb: 2", ['f:2 a second YAML document starts here ("---"); a configuration is a single document']),
+        ("", ["f the file is empty"]),
+        ("# a comment\n", ["f the file is empty"]),
+        ("a: 1\nb: \x00", ["f:2 the character U+0000 is not allowed in YAML; is this a text file?"]),
         ("a: &a [*a]", ["f:1 the value contains itself by an alias"]),
         ("x" * 1_000_001, ["f more than 1000000 characters; is this a configuration?"]),
     ],

@@ -183,7 +183,7 @@ def test_a_finished_run(tmp_path):
     write_run(tmp_path / "water", log="2026-01-01 00:00:00  warning: one\n")
     (tmp_path / "water" / "report.html").write_text("<html>")
     row = summary_of(tmp_path)
-    assert (row.name, row.state, row.note, row.family) == ("water", "finished", "all epochs done", "mace")
+    assert (row.name, row.state, row.note, row.family) == ("water", "finished", "all epochs completed", "mace")
     assert (row.epoch, row.max_epochs, row.elapsed, row.left) == (2.0, 10, 20.0, None)
     assert (row.best["forces"], row.best["epoch"], row.best_is_last) == (82.0, pytest.approx(1.9), False)
     assert row.hardware == {"frames_per_s": 60.0, "cpu_percent": 150.0, "memory_MB": 900.0, "gpu_memory_MB": None}

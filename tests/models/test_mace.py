@@ -57,7 +57,7 @@ def potential(**options: Any) -> Potential:
         ({"first_interaction": "resdual"}, "first_interaction"),
         ({"normalization": "none"}, "normalization"),
         ({"max_ell": 3}, "max_ell"),
-        ({"radial": {"basis": "chebyshev", "trainable": True}}, "the Chebyshev basis has nothing to learn"),
+        ({"radial": {"basis": "chebyshev", "trainable": True}}, "the Chebyshev basis has no parameters"),
         ({"scale": {"H": 1.0, "C": 1.0}}, "O"),
     ],
     ids=str,

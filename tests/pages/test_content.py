@@ -84,7 +84,7 @@ def test_a_missing_section_says_why_instead_of_its_parts() -> None:
     assert "none is imaginary." in markup
 
 
-def test_plots_keep_names_of_colours_and_lose_their_template() -> None:
+def test_plots_keep_names_of_colors_and_lose_their_template() -> None:
     drawn = go.Figure(go.Heatmap(z=[[1, 2]], colorscale=palette.DENSITY), layout={"template": "plotly_dark"})
     drawn.add_scatter(x=[0], y=[0], line={"color": palette.SERIES[0]})
     data = data_of(Plot(drawn).html())
@@ -132,7 +132,7 @@ def test_arrows_are_scaled() -> None:
     assert structure_json(frame)["arrows"][0]["vectors"] == [[0.5, -1.0, 0.25]]
 
 
-def test_elements_have_colours() -> None:
-    colours = {palette.element_colour(symbol) for symbol in ("H", "C", "N", "O", "Cu", "Si")}
-    assert len(colours) == 6
-    assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in colours)
+def test_elements_have_colors() -> None:
+    colors = {palette.element_color(symbol) for symbol in ("H", "C", "N", "O", "Cu", "Si")}
+    assert len(colors) == 6
+    assert all(re.fullmatch("#[0-9a-f]{6}", color) for color in colors)

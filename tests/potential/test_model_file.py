@@ -242,10 +242,10 @@ def test_no_file_and_no_folder(small: Potential, tmp_path: Path) -> None:
 def test_safetensors_of_others(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_file({"weight": torch.zeros(3)}, path, metadata={"format": "pt"})
-    with pytest.raises(ModelFileError, match="not one this package wrote"):
+    with pytest.raises(ModelFileError, match="this package did not write it"):
         model_file.load(path)
     save_file({"weight": torch.zeros(3)}, path)
-    with pytest.raises(ModelFileError, match="not one this package wrote"):
+    with pytest.raises(ModelFileError, match="this package did not write it"):
         model_file.load(path)
 
 

@@ -96,9 +96,9 @@ def test_a_model_converted_behind_the_back_of_its_potential_is_refused() -> None
 
 def test_a_compiled_potential_is_not_converted() -> None:
     compiled = compile_for_md(FAMILIES["mace"].potential("float32"))
-    with pytest.raises(PotentialsError, match="compile again"):
+    with pytest.raises(PotentialsError, match="compile it again"):
         compiled.double()
-    with pytest.raises(PotentialsError, match="compile again"):
+    with pytest.raises(PotentialsError, match="compile it again"):
         compiled.with_precision("float64")
     assert compiled.to("cpu") is compiled
 

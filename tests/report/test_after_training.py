@@ -105,7 +105,7 @@ def test_a_report_that_cannot_be_written_leaves_the_run_finished(tmp_path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(report_module, "write_text", full)
-    with pytest.raises(TrainingError, match="The run is finished; the same command makes the report"):
+    with pytest.raises(TrainingError, match="The run is finished; run the same command to write the report"):
         train(tmp_path)
     assert RunFolder(f"{tmp_path}/run").status().state == "finished"
 
@@ -125,7 +125,7 @@ def test_a_signal_while_it_is_made(tmp_path, monkeypatch, number):
     folder = done.training.folder
     assert RunFolder(f"{folder}/").status().state == "finished"
     assert not [file.name for file in folder.iterdir() if "report" in file.name]
-    assert "the run is finished, and the same command makes the report" in (folder / "log.txt").read_text()
+    assert "the run is finished, and the same command writes the report" in (folder / "log.txt").read_text()
     assert signal.getsignal(number) == before
 
 

@@ -36,9 +36,9 @@ def test_rows_that_are_no_numbers_or_cut_off_are_dropped(tmp_path):
     [
         ("", "expected the columns epoch, validation_loss"),
         ("a,b\n1,2\n", "missing: epoch, validation_loss"),
-        (HEAD, "holds no row that was written to its end"),
-        (HEAD + "1,2\n", "holds no row"),
-        ("epoch,validation_loss\n1,nan\n", "holds no row"),
+        (HEAD, "contains no complete row"),
+        (HEAD + "1,2\n", "contains no complete row"),
+        ("epoch,validation_loss\n1,nan\n", "contains no complete row"),
     ],
 )
 def test_files_that_tell_nothing(tmp_path, text, message):
@@ -92,4 +92,4 @@ def test_steps_are_drawn_where_they_were_recorded(toy_folder, tmp_path):
 def test_where_there_is_no_course():
     model = toy_potential(["Cu"]).eval()
     subject = Subject(model, Path("somewhere.potential"), {}, None, 1.0)
-    assert "does not lie in the folder of its run" in learning.section(subject).missing
+    assert "is not in the folder of its run" in learning.section(subject).missing

@@ -160,7 +160,7 @@ def test_ponita_is_approximate_by_design(repository) -> None:
     potential = potentials.load(repository / "tests" / "model_files" / "0.1.0" / "ponita.potential")
     made = symmetry.section(subject({}, potential))
     assert "approximate by design" in cells(made)
-    assert "a cluster of 27 atoms" in made.html()
+    assert "a generated cluster of 27 atoms" in made.html()
 
 
 def test_speed_has_growing_structures_and_says_when_memory_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,8 +35,8 @@ def test_tables_keep_marks_values_and_limits() -> None:
         "rows": [["a", judged], ["b", {**judged, "mark": "bad", "text": "nan", "value": None}]],
         "caption": "a caption",
     }
-    assert found["judgements"][0] == {"section": "first", "what": "a: share 25 %", **judged}
-    assert [one["mark"] for one in found["judgements"]] == ["look", "bad", "good"]
+    assert found["judgments"][0] == {"section": "first", "what": "a: share 25 %", **judged}
+    assert [one["mark"] for one in found["judgments"]] == ["look", "bad", "good"]
     assert found["remarks"] == ["Note: careful."]
 
 
@@ -63,6 +63,6 @@ def test_it_lies_beside_the_page(toy_folder, tmp_path, monkeypatch) -> None:
     write_report(toy_folder, tmp_path / "page.html")
     found = json.loads((tmp_path / "page.json").read_text())
     assert found["sections"][0]["name"] == "good"
-    assert found["judgements"][0]["value"] == 0.5
+    assert found["judgments"][0]["value"] == 0.5
     assert found["provenance"]["versions"]["potentials"]["now"]
     assert found["provenance"]["reference_energies_eV"].keys() == {"Cu"}

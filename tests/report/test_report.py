@@ -8,7 +8,7 @@ from potentials.pages import Mark, Row, Section, Table
 from potentials.report import report
 from potentials.report.gathering import Origin, gather
 from potentials.report.report import SECTIONS, Entry, make_page, write_report
-from potentials.report.summary import judgements, summary
+from potentials.report.summary import judgments, summary
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def entries(monkeypatch):
     def good(subject):
         calls.append("good")
         marks = [Mark("good", "1 %"), Mark("look", "20 %")]
-        table = Table(["what", "judgement", "share"], [["first", marks[0], ""], ["second", "", marks[1]]])
+        table = Table(["what", "judgment", "share"], [["first", marks[0], ""], ["second", "", marks[1]]])
         return Section("Good", "small.", [Row([table])])
 
     def failing(subject):
@@ -75,7 +75,7 @@ def test_the_summary_names_the_worst_of_each_section(subject):
     marks = [Mark("good", "1 %"), Mark("bad", "90 %"), Mark("none", "-")]
     table = Table(["part", "share"], [[name, mark] for name, mark in zip("abc", marks, strict=True)])
     judged = Section("Judged", "at most 10 %.", [Row([table])])
-    assert [found.what for found in judgements(judged)] == ["a: share 1 %", "b: share 90 %"]
+    assert [found.what for found in judgments(judged)] == ["a: share 1 %", "b: share 90 %"]
     missing = Section("Missing", missing="no data")
     rows = summary(subject, [judged, missing, Section("Silent")]).parts[-1].rows
     assert rows == [
@@ -125,6 +125,6 @@ def test_a_model_file_alone_with_data(tmp_path, repository, family):
     skip = set(SECTIONS) - {"learning", "parity", "errors", "worst", "provenance"}
     text = write_report(model, tmp_path / "page.html", frames, skip=skip).read_text()
     assert "builtin:ethanol, frame" in text
-    reason = "fitted in closed form" if family == "ace" else "does not lie in the folder of its run"
+    reason = "fitted in closed form" if family == "ace" else "is not in the folder of its run"
     assert reason in text
-    assert "The training frames are not at hand" in text
+    assert "The training frames are not available" in text

@@ -79,7 +79,7 @@ def test_nothing_but_stresses_has_no_worst_frame(subject_of, make_frame):
     assert "No frame has forces or an energy" in worst.section(subject_of({"test": frames})).missing
 
 
-def test_the_judgement_goes_by_the_spread_of_the_labels(subject_of, make_frame):
+def test_the_judgment_goes_by_the_spread_of_the_labels(subject_of, make_frame):
     frames = [make_frame("Cu4", seed) for seed in range(6)]
     exact = subject_of({"test": frames})
     predicted = exact.evaluated.parts[0].evaluation.parity
@@ -140,7 +140,7 @@ def test_of_a_large_frame_the_atoms_around_the_worst_are_drawn(subject_of, make_
 def test_provenance_tells_file_elements_and_versions(subject_of, make_frame):
     subject = subject_of({"test": [make_frame("Cu4")]}, elements=("Cu", "Au"))
     html = text_of(provenance.section(subject))
-    for word in ("model.potential", "Cu, Au", "-1.000000", "sha256", "torch", "does not lie in the folder"):
+    for word in ("model.potential", "Cu, Au", "-1.000000", "sha256", "torch", "is not in the folder"):
         assert word in html
 
 

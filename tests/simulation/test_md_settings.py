@@ -32,9 +32,9 @@ def test_times_that_make_no_sense(text: str) -> None:
         ({"ensemble": "npt", "pressure": float("nan")}, "pressure: expected a number of GPa"),
         ({"timestep": 0.0}, "timestep: expected a positive number of fs"),
         ({"ensemble": "langevin", "friction": -1.0}, "friction: expected a positive number of 1/fs"),
-        ({"steps": -1}, "steps: expected a whole number"),
-        ({"every": 0}, "every: expected a whole number"),
-        ({"seed": -1}, "seed: expected a whole number"),
+        ({"steps": -1}, "steps: expected an integer"),
+        ({"every": 0}, "every: expected an integer"),
+        ({"seed": -1}, "seed: expected an integer"),
     ],
 )
 def test_wrong_values(values: dict, message: str) -> None:

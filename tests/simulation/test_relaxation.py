@@ -92,13 +92,11 @@ def test_results_constraints_and_info_stay_with_the_structure(tmp_path) -> None:
 
 
 def test_bad_input() -> None:
-    with pytest.raises(SimulationError, match=r"cell needs one that is periodic.*Cu2 .*False, False, False"):
+    with pytest.raises(SimulationError, match=r"cell requires a cell that is periodic.*Cu2 .*False, False, False"):
         run(Atoms("Cu2", [[0, 0, 0], [0, 0, 2]]), cell=True)
     with pytest.raises(UnknownElementError, match=r"Au;.*O, Cu"):
         run(bulk("Au"))
-    with pytest.raises(
-        SimulationError, match=r'(?s)optimizer: .*got "cg".*fmax: .*steps: .*pressure: has a meaning only'
-    ):
+    with pytest.raises(SimulationError, match=r'(?s)optimizer: .*got "cg".*fmax: .*steps: .*pressure: applies only'):
         RelaxationSettings(optimizer="cg", fmax=0.0, steps=-1, pressure=1.0)
 
 

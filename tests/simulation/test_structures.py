@@ -29,7 +29,7 @@ def test_supercell(file, supercell):
 
 @pytest.mark.parametrize("supercell", ["2 2", "2 2 0", "-1 1 1", "a b c", "", "2.5 1 1", "9" * 400 + " 1 1"])
 def test_supercells_that_are_none(file, supercell):
-    with pytest.raises(SimulationError, match="three positive whole numbers"):
+    with pytest.raises(SimulationError, match="three positive integers"):
         read_structure(file, supercell=supercell)
 
 

@@ -119,7 +119,7 @@ def test_what_is_wrong_with_a_variant_names_it(study_file: Path, old: str, new: 
 def test_steps_that_whole_epochs_do_not_make(study_file: Path) -> None:
     """With 8 frames in batches of 4 an epoch has two steps."""
     with pytest.raises(
-        PotentialsError, match="steps: 7, but with 2 steps an epoch, whole epochs make 8 at the nearest"
+        PotentialsError, match="steps: 7, but with 2 steps an epoch, the nearest number of whole epochs gives 8"
     ):
         plan(study_file, "steps: 8", "steps: 7")
 
@@ -127,7 +127,7 @@ def test_steps_that_whole_epochs_do_not_make(study_file: Path) -> None:
 def test_steps_cannot_be_counted_with_a_budget_of_atoms(study_file: Path) -> None:
     base = study_file.parent / "base.yaml"
     base.write_text(base.read_text().replace("batch_size: 4", "max_atoms_per_batch: 128"))
-    with pytest.raises(PotentialsError, match=r"give data\.batch_size in its base configuration"):
+    with pytest.raises(PotentialsError, match=r"give data\.batch_size in the base configuration"):
         plan(study_file)
 
 
@@ -163,7 +163,7 @@ def test_a_base_that_is_not_there(study_file: Path) -> None:
 
 def test_a_setting_that_cannot_be_matched(study_file: Path) -> None:
     match = "ace: {match_parameters: {variant: wide}, model"
-    with pytest.raises(PotentialsError, match="ace has no whole number called channels"):
+    with pytest.raises(PotentialsError, match="ace has no integer setting called channels"):
         plan(study_file, "ace: {model", match)
 
 

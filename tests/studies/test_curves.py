@@ -81,7 +81,7 @@ def test_curves_and_words(plan: Plan) -> None:
     assert " and 2.00 for schnet (" in words
     assert "With 32 frames, from the smallest error to the largest: wide (50 meV/A), schnet (200 meV/A)." in words
     assert "training errors" not in words
-    assert words.endswith("6 cells are not finished.")
+    assert words.endswith("6 runs are not finished.")
 
 
 def test_comparisons_in_words_and_tables(plan: Plan, tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_files(plan: Plan, tmp_path: Path) -> None:
 
 def test_table(plan: Plan) -> None:
     rows = curve_table(summarize(plan, [*results(plan), CellResult(Cell("ace", 8, 1), {"forces_rmse": 0.05}, {}, 1.0)]))
-    assert rows[0] == ["variant", "parameters", "8", "16", "32", "exponent", "gain of doubling"]
+    assert rows[0] == ["variant", "parameters", "8", "16", "32", "exponent", "gain per doubling"]
     assert rows[1][:5] == ["schnet", "1,234", "800", "400", "200"]
     assert rows[3] == ["ace", "1,234", "50", "-", "-", "-", "-"]
 
@@ -140,4 +140,4 @@ def test_names_are_escaped(plan: Plan, tmp_path: Path) -> None:
 def test_cells_without_the_metric_are_left_out(plan: Plan) -> None:
     summary = summarize(plan, [CellResult(plan.cells[0], {"energy_per_atom_mae": 0.1}, {}, 1.0)])
     assert summary.curves == []
-    assert in_words(summary) == "17 cells are not finished."
+    assert in_words(summary) == "17 runs are not finished."

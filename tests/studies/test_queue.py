@@ -33,8 +33,8 @@ def test_every_cell_once(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert not outcome.failed
     for result in outcome.finished:
         assert {"forces_rmse", "energy_per_atom_mae", "stress_rmse"} <= result.errors.keys()
-    assert "6 cells, 0 finished" in said[0]
-    assert "5 cells left, about" in said[1]
+    assert "6 runs, 0 finished" in said[0]
+    assert "5 runs left, about" in said[1]
     assert "left" not in said[-1]
     monkeypatch.setattr(queue, "train", _never)
     assert work(plan(study_file), said.append).finished == [finished_cell(made, cell) for cell in made.cells]
@@ -148,7 +148,7 @@ def test_another_description_does_not_take_over_the_cells(study_file: Path) -> N
         ("channels: 6", "channels: 7", r"variants\.wide"),
     ):
         study_file.write_text(text.replace(old, new))
-        with pytest.raises(PotentialsError, match=f"was described differently.*Changed: {named}. Give"):
+        with pytest.raises(PotentialsError, match=f"a study with a different description.*Changed: {named}. Give"):
             plan(study_file)
     base = study_file.parent / "base.yaml"
     known = base.read_text()

@@ -25,7 +25,7 @@ train:
   max_epochs: {epochs}
   optimizer: {{name: adam, learning_rate: 0.02}}
   schedule: {{name: plateau, patience: 2, factor: 0.7}}
-  average: {{decay: 0.98}}
+  ema: {{decay: 0.98}}
   second_stage: {{start: 0.6, loss: {{energy: {{weight: 1000}}, forces: {{weight: 100}}}}}}
   early_stopping: {{patience: 1000}}
   checkpoint_interval: 1s

@@ -224,7 +224,7 @@ def test_validation_frames_without_weight(tmp_path: Path) -> None:
         data__weights="{key: config_weight}",
         data__test="null",
     )
-    with pytest.raises(TrainingError, match="no frame has a label that the loss weighs"):
+    with pytest.raises(TrainingError, match="no frame has a label with nonzero weight in the loss"):
         train(config, progress=False)
 
 

@@ -63,7 +63,7 @@ def test_validation_batch(tmp_path, monkeypatch):
 
 def test_a_single_frame(tmp_path, monkeypatch):
     runs_out(monkeypatch, "training_step", 0, torch.OutOfMemoryError("CUDA out of memory"))
-    with pytest.raises(TrainingError, match=r"a batch of 1 frames.*This is a single frame"):
+    with pytest.raises(TrainingError, match=r"a batch of 1 frames.*The batch is a single frame"):
         quietly(toy_run(tmp_path, data__batch_size=1))
 
 

@@ -59,7 +59,7 @@ def test_skip_goes_on_without_these_steps(tmp_path):
     assert log.count("copper.xyz: 7") >= 4
     assert all(np.isfinite(float(row["training_loss"])) for row in rows(result))
     state = torch.load(result.folder / "last.ckpt", weights_only=True)
-    assert state["potentials"]["average"]["num_updates"] == state["global_step"] - 4
+    assert state["potentials"]["ema"]["num_updates"] == state["global_step"] - 4
 
 
 def test_a_skipped_step_leaves_weights_and_moments_as_they_are(tmp_path, monkeypatch):
@@ -69,13 +69,13 @@ def test_a_skipped_step_leaves_weights_and_moments_as_they_are(tmp_path, monkeyp
 
     def watches(self, *args, **kwargs):
         before = [parameter.detach().clone() for parameter in self.potential.parameters()]
-        average = [tensor.clone() for tensor in self.average.averages]
+        average = [tensor.clone() for tensor in self.ema.averages]
         original(self, *args, **kwargs)
         after = [parameter.detach().clone() for parameter in self.potential.parameters()]
         seen.append(self._takes_step)
         if not self._takes_step:
             same(before, after)
-            same(average, [tensor.clone() for tensor in self.average.averages])
+            same(average, [tensor.clone() for tensor in self.ema.averages])
         else:
             assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
@@ -100,7 +100,9 @@ def test_a_gradient_that_overflows_while_the_loss_does_not(tmp_path, monkeypatch
             next(iter(self.potential.parameters())).grad.fill_(float("inf"))
 
     monkeypatch.setattr(TrainingModule, "backward", overflows)
-    with pytest.raises(TrainingError, match="the norm of the gradient became inf in epoch 2, step 10, though no frame"):
+    with pytest.raises(
+        TrainingError, match="the norm of the gradient became inf in epoch 2, step 10, although no single frame"
+    ):
         quietly(toy_run(tmp_path))
     assert read_header(tmp_path / "run" / "best.potential")["metadata"]["epoch"] == 1
 

@@ -66,7 +66,7 @@ def test_a_damaged_checkpoint_is_told_of_and_the_one_before_is_used(uninterrupte
     result = quietly(toy_run(interrupted.parent))
     log = (interrupted / "log.txt").read_text()
     assert "last.ckpt is damaged" in log
-    assert f"continuing from the checkpoint before, {interrupted / 'previous.ckpt'}" in log
+    assert f"continuing from the previous checkpoint, {interrupted / 'previous.ckpt'}" in log
     same_end(uninterrupted, result)
 
 
@@ -165,7 +165,7 @@ def test_a_folder_that_becomes_read_only(small_disk, uninterrupted, monkeypatch)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with pytest.raises(TrainingError, match="cannot be written: Read-only file system"):
         quietly(toy_run(small_disk))
-    with pytest.raises(TrainingError, match=r"cannot make the folder .*Read-only file system"):
+    with pytest.raises(TrainingError, match=r"cannot create the folder .*Read-only file system"):
         quietly(toy_run(small_disk, "another"))
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
     same_end(uninterrupted, quietly(toy_run(small_disk)))

@@ -118,12 +118,12 @@ def test_isolated_atoms_in_a_file_of_their_own_are_passed_over() -> None:
 def test_a_header_without_training_data(metadata: dict) -> None:
     potential = potentials.load("builtin:ethanol")
     potential.metadata = metadata
-    with pytest.raises(DataError, match="name one after the model"):
+    with pytest.raises(DataError, match="give a structure after the model"):
         structure_to_show(potential, None)
 
 
 def test_training_data_that_are_gone() -> None:
     potential = potentials.load("builtin:ethanol")
     potential.metadata = {"config": {"data": {"train": ["/nowhere/water.xyz"]}}}
-    with pytest.raises(DataError, match=r"no folder /nowhere.*name one"):
+    with pytest.raises(DataError, match=r"no folder /nowhere.*give a structure"):
         structure_to_show(potential, None)

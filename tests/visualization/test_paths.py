@@ -47,7 +47,7 @@ def test_independent_products_are_as_many_as_e3nn_finds(order: int) -> None:
     """MACE with edge degree 2: symmetric products of 0e+1o+2e."""
     (case,) = (case for case in cases() if str(case) == "mace non-residual")
     (first, _) = anatomy_of(case.potential()).many_body
-    formula = {2: "ij=ji", 3: "ijk=jik=ikj"}[order]  # neighbouring factors exchanged make all orders
+    formula = {2: "ij=ji", 3: "ijk=jik=ikj"}[order]  # neighboring factors exchanged make all orders
     made = o3.ReducedTensorProducts(formula, i="0e + 1o + 2e").irreps_out
     for irrep, counts in first.counts.items():
         assert counts[order - 1] == made.count(o3.Irrep(irrep.degree, irrep.parity))

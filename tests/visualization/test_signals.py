@@ -87,6 +87,6 @@ def test_sizes_of_messages_by_block() -> None:
     distances = ETHANOL.get_all_distances()
     for atom, receiver in enumerate(data["receivers"]):
         assert receiver["of"] == ((distances[atom] < 3.5) & (distances[atom] > 0)).sum()
-        for neighbour in receiver["neighbours"]:
-            offset = ETHANOL.positions[neighbour["number"]] - ETHANOL.positions[atom]
-            np.testing.assert_allclose(neighbour["offset"], offset, atol=1e-3)
+        for neighbor in receiver["neighbors"]:
+            offset = ETHANOL.positions[neighbor["number"]] - ETHANOL.positions[atom]
+            np.testing.assert_allclose(neighbor["offset"], offset, atol=1e-3)

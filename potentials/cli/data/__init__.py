@@ -1,4 +1,4 @@
-"""`potentials data`: commands about data, apart from any configuration."""
+"""`potentials data`: commands on data sets, without a configuration."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import typer
 from potentials.cli.terminal.commands import LazyCommands, list_commands
 
 COMMANDS = {
-    "audit": "Look for quiet faults in data",
-    "stats": "Show what files hold, in figures",
-    "split": "Divide files into parts that do not leak",
+    "audit": "Check data for silent errors",
+    "stats": "Summarize sizes, compositions, labels and distances",
+    "split": "Write training, validation and test files without leaks",
     "convert": "Write structures in another format",
-    "fetch": "Download a public data set and write it as extxyz",
+    "fetch": "Download a public data set and write it as extended XYZ",
 }
 
 
@@ -28,14 +28,14 @@ data = typer.Typer(
     cls=DataCommands,
     no_args_is_help=True,
     add_completion=False,
-    help="Data sets: looking for faults, dividing, converting, downloads.",
+    help="Audit, split, convert and download data sets.",
     name="data",
 )
 
 
 @data.callback()
 def _group() -> None:
-    """Commands about data, apart from training."""
+    """Audit, split, convert and download data sets."""
 
 
 list_commands(data, COMMANDS)

@@ -1,4 +1,4 @@
-"""`potentials data audit`: quiet faults of data, before they are trained on."""
+"""`potentials data audit`: find silent errors in data before training."""
 
 from __future__ import annotations
 
@@ -24,22 +24,26 @@ def data_audit(
     ] = None,
     test: Annotated[list[str] | None, typer.Option("--test", help="Files of test frames.", show_default=False)] = None,
     energy_key: Annotated[
-        str | None, typer.Option("--energy-key", help="Entry with the energies; the likeliest when not given.")
+        str | None, typer.Option("--energy-key", help="Key of the energies; detected by default.")
     ] = None,
     forces_key: Annotated[
-        str | None, typer.Option("--forces-key", help="Entry with the forces; the likeliest when not given.")
+        str | None, typer.Option("--forces-key", help="Key of the forces; detected by default.")
     ] = None,
-    cutoff: Annotated[float | None, typer.Option("--cutoff", help="Cutoff that a model will have, in A (5).")] = None,
+    cutoff: Annotated[
+        float | None, typer.Option("--cutoff", help="Cutoff of the model to be trained, in A; 5 by default.")
+    ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print everything as JSON, with the numbers of all frames.")
+        bool, typer.Option("--json", help="Print everything as JSON, including the numbers of all frames.")
     ] = False,
-    page: Annotated[Path | None, typer.Option("--html", help="Write a page with pictures.", show_default=False)] = None,
+    page: Annotated[
+        Path | None, typer.Option("--html", help="Write an HTML page with plots and structures.", show_default=False)
+    ] = None,
 ) -> None:
-    """Look for what is quietly wrong with data: forces and energies that contradict each other, mixed levels of
-    theory, units and signs, outliers, duplicates, parts that leak into each other.
+    """Check data for silent errors: contradicting energies and forces, mixed levels of theory, wrong units and signs,
+    outliers, duplicates, leaks between splits.
 
-    Labels are taken as eV, eV/A and eV/A^3; with a configuration, as it declares them, and its parts are compared. The
-    exit code is 0 where nothing or only notes were found, 1 where there are errors or warnings.
+    Labels of files are assumed to be in eV, eV/A and eV/A^3. With a configuration, its keys and units are used and its
+    splits are compared. The exit code is 1 if there are errors or warnings, otherwise 0.
     """
     import potentials.models  # noqa: F401  (enters the families)
     from potentials.data.frames import files_of
@@ -86,7 +90,7 @@ def _data(
         useless = [name for name, value in given.items() if value]
         if len(files) > 1 or useless:
             what = ", ".join([*useless, *files[1:]])
-            raise PotentialsError(f"{files[0]} says which files, keys and cutoff there are: leave out {what}")
+            raise PotentialsError(f"{files[0]} defines the files, keys and cutoff; remove {what}")
         return data_of_run(load_config(Path(files[0])))
     check_cutoff(DEFAULT_CUTOFF if cutoff is None else cutoff)
     labels = labels_of_files(files, energy_key, forces_key)

@@ -1,4 +1,4 @@
-"""`potentials data convert`: structures from one format to another."""
+"""`potentials data convert`: convert structures from one format to another."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def data_convert(
     source: Annotated[list[str], typer.Argument(help="Files, globs, file@slice or builtin:NAME.")],
     target: Annotated[Path, typer.Argument(help="File to write: .extxyz, .xyz, .db, .aselmdb, .h5 or .hdf5.")],
     shards: Annotated[
-        int, typer.Option("--shards", min=1, help="Write so many files, NAME-00000.ext and on, instead of one.")
+        int, typer.Option("--shards", min=1, help="Write N files (NAME-00000.ext, ...) instead of one.")
     ] = 1,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Write the structures of SOURCE to TARGET, with all calculator results, info and arrays.
 
-    Frames are read one after the other, so files may be larger than memory. Labels and units stay as they are. Numbers
-    are kept to the bit; extended XYZ rounds those of atoms to 1e-8. What a format cannot hold is an error, and then
-    nothing is written.
+    Frames are read one at a time, so files may be larger than memory. Labels and units are not changed. Numbers are
+    bitwise identical, except that extended XYZ rounds arrays of atoms to 1e-8. If the target format cannot store an
+    entry, the command reports an error and writes nothing.
     """
     from potentials.data.conversion.convert import convert
 

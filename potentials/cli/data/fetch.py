@@ -1,4 +1,4 @@
-"""`potentials data fetch`: a public data set as extxyz."""
+"""`potentials data fetch`: download a public data set and write it as extended XYZ."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 def data_fetch(
-    name: Annotated[str | None, typer.Argument(help="Data set; --list shows all.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of the data set; --list shows all.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder to write to; data/NAME when absent.")
+        Path | None, typer.Option("--output", "-o", help="Folder to write to; data/NAME by default.")
     ] = None,
     archive: Annotated[
         list[Path] | None,
-        typer.Option(help="A file of the data set that is here already, instead of a download; may be repeated."),
+        typer.Option(help="A file of the data set that was downloaded before; may be repeated."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")] = False,
     show: Annotated[bool, typer.Option("--list", help="List the data sets.")] = False,
 ) -> None:
-    """Download the public data set NAME from its source and write it as extxyz in eV and eV/A.
+    """Download the public data set NAME from its source and write it as extended XYZ in eV and eV/A.
 
-    Downloads are checked, kept in ~/.cache/potentials (or the folder in POTENTIALS_CACHE), and continued if they were
-    cut off. What is written says where it comes from, its licence, and what to cite.
+    Downloads are verified by checksum, cached in ~/.cache/potentials (or the folder in POTENTIALS_CACHE), and resumed
+    after an interruption. The command prints the source, the license and the references to cite.
     """
     from potentials.data.public.catalogue import public_data_set
     from potentials.data.public.fetch import fetch
@@ -40,7 +40,7 @@ def data_fetch(
         console.output.print(_catalogue())
         return
     if name is None:
-        raise DataError("expected the name of a data set; --list shows all")
+        raise DataError("expected the name of a data set; --list shows all names")
     data_set = public_data_set(name)
     folder = Path("data", data_set.name) if output is None else output
     with _progress() as bars:
@@ -72,7 +72,7 @@ def _catalogue() -> Table:
         sizes = [file.size for file in data_set.files if file.size is not None]
         size = console.size(sum(sizes)) if len(sizes) == len(data_set.files) else "?"
         rows.append((data_set.name, size, data_set.licence.partition(" (")[0], data_set.summary))
-    table = console.table("Public data sets", ("name", "download", "licence", "what it is"), rows)
+    table = console.table("Public data sets", ("name", "download", "licence", "description"), rows)
     for column in table.columns[2:]:
         column.justify = "left"
     return table

@@ -1,4 +1,4 @@
-"""`potentials data split`: training, validation and test files from one set of structures."""
+"""`potentials data split`: write training, validation and test files from one set of structures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from potentials.errors import DataError
 
 
 class SplitBy(StrEnum):
-    """How frames are kept together."""
+    """Which frames are kept together."""
 
     random = "random"
     block = "block"
@@ -24,22 +24,22 @@ class SplitBy(StrEnum):
 
 def data_split(
     files: Annotated[list[str], typer.Argument(help="Files, globs or builtin:NAME.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to; made if it is not there.")],
-    by: Annotated[SplitBy, typer.Option("--by", help="What is kept together.")] = SplitBy.block,
-    validation: Annotated[float, typer.Option("--validation", help="Share of the frames; 0 for none.")] = 0.1,
-    test: Annotated[float, typer.Option("--test", help="Share of the frames; 0 for none.")] = 0.1,
-    blocks: Annotated[int, typer.Option("--blocks", help="Stretches that each file is cut into, by block.")] = 10,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to; created if necessary.")],
+    by: Annotated[SplitBy, typer.Option("--by", help="Which frames stay together (see above).")] = SplitBy.block,
+    validation: Annotated[float, typer.Option("--validation", help="Fraction of validation frames; 0 for none.")] = 0.1,
+    test: Annotated[float, typer.Option("--test", help="Fraction of test frames; 0 for none.")] = 0.1,
+    blocks: Annotated[int, typer.Option("--blocks", help="With --by block: number of blocks per file.")] = 10,
     group_key: Annotated[
-        str, typer.Option("--group-key", help="Entry of the frames that names groups, by group.")
+        str, typer.Option("--group-key", help="With --by group: entry of the frames that names the group.")
     ] = "config_type",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn.")] = 1,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
-    """Write train.extxyz, validation.extxyz and test.extxyz, so that what is alike stays together.
+    """Write train.extxyz, validation.extxyz and test.extxyz without leaks between them.
 
-    By block, trajectories are cut into stretches of successive frames; by group or composition, the parts differ in
-    these; by farthest-point, the training frames are those most unlike each other; by random, each frame goes for
-    itself, which leaks between the parts of a trajectory. Isolated atoms go to the training file.
+    block: trajectories are cut into blocks of successive frames. group, composition: all frames of a group or
+    composition are in the same file. farthest-point: the training frames are the most diverse ones. random: each frame
+    is drawn independently, which leaks between the splits of a trajectory. Isolated atoms go to the training file.
     """
     from potentials.data.dividing import TRAIN, divide_frames
     from potentials.data.frames import read_frames
@@ -51,17 +51,17 @@ def data_split(
     isolated = [frame for frame in read if holds_isolated_atom(frame.atoms)]
     shares = {name: share for name, share in (("validation", validation), ("test", test)) if share != 0}
     if not shares:
-        raise DataError("both shares are 0, so there is nothing to divide; give --validation or --test")
+        raise DataError("both fractions are 0, so there is nothing to split; give --validation or --test")
     parts = divide_frames(frames, shares, by.value, seed, blocks=blocks, group_key=group_key)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"the folder {output} cannot be made: {error.strerror}") from error
+        raise DataError(f"the folder {output} cannot be created: {error.strerror}") from error
     paths = {name: output / f"{name}.extxyz" for name in parts}
     for path in paths.values():
         check_structure_output(path, read)
         if path.exists() and not overwrite:
-            raise DataError(f"{path} is there already; choose another folder, or --overwrite")
+            raise DataError(f"{path} exists; choose another folder, or use --overwrite")
     for name, members in parts.items():
         chosen = [frames[k] for k in members] + (isolated if name == TRAIN else [])
         write_structures(paths[name], (frame.atoms for frame in chosen))

@@ -1,4 +1,4 @@
-"""`potentials data stats`: what a data set holds, in figures."""
+"""`potentials data stats`: summary statistics of a data set."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _MOST_ROWS = 12
 
 def data_stats(
     files: Annotated[list[str], typer.Argument(help="Files, globs or builtin:NAME.")],
-    cutoff: Annotated[float, typer.Option("--cutoff", help="Of neighbours, in A.")] = 5.0,
+    cutoff: Annotated[float, typer.Option("--cutoff", help="Cutoff of the neighbor list, in A.")] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """Show sizes, compositions, energies, forces, stresses, neighbours and distances of FILES.
+    """Summarize sizes, compositions, energies, forces, stresses, neighbors and distances of FILES.
 
-    Labels are taken as eV, eV/A and eV/A^3, under the keys that `init` would take.
+    Labels are assumed to be in eV, eV/A and eV/A^3, under the keys that `init` would choose.
     """
     from potentials.data.checks import check_cutoff
     from potentials.setup.audit.audit import TRAINING, data_of_files, labels_of_files
@@ -38,17 +38,17 @@ def data_stats(
     _show(found, cutoff)
     if data.isolated:
         names = ", ".join(atom.frame.atoms.get_chemical_symbols()[0] for atom in data.isolated)
-        console.output.print(f"besides: isolated atoms of {names}")
+        console.output.print(f"isolated atoms (not counted above): {names}")
 
 
 def _show(found: DataStatistics, cutoff: float) -> None:
-    rows = [("frames", f"{found.frames}; periodic {found.periodic}, partly {found.partly_periodic}")]
+    rows = [("frames", f"{found.frames}; periodic {found.periodic}, partly periodic {found.partly_periodic}")]
     rows.append(("compositions", _counts(found.compositions)))
     if len(found.groups) > 1:
         rows.append(("groups", _counts(found.groups)))
     console.output.print(console.key_values(rows))
     spreads: list[tuple[str, Spread | None]] = [
-        ("atoms of a frame", found.atoms),
+        ("atoms per frame", found.atoms),
         ("energy, eV/atom", found.energy_per_atom),
         ("largest force, eV/A", found.largest_force),
         ("pressure, eV/A^3", found.pressure),
@@ -59,7 +59,7 @@ def _show(found: DataStatistics, cutoff: float) -> None:
         for name, s in spreads
         if s is not None
     ]
-    console.output.print(console.table("", ("of frames", "number", "mean", "std", "least", "most"), figures))
+    console.output.print(console.table("", ("per frame", "frames", "mean", "std", "min", "max"), figures))
     elements = [
         (
             symbol,
@@ -69,7 +69,7 @@ def _show(found: DataStatistics, cutoff: float) -> None:
         )
         for symbol, e in found.elements.items()
     ]
-    heads = ("element", "atoms", "frames", "forces RMS, eV/A", "largest", f"neighbours within {cutoff:g} A")
+    heads = ("element", "atoms", "frames", "force RMS, eV/A", "largest", f"neighbors within {cutoff:g} A")
     console.output.print(console.table("", heads, elements))
     pairs = ", ".join(f"{pair} {distance:.3g}" for pair, distance in found.shortest_distances.items())
     console.output.print(f"shortest distances, A: {pairs or '-'}", soft_wrap=True)

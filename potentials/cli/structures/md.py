@@ -1,4 +1,4 @@
-"""`potentials md`: molecular dynamics."""
+"""`potentials md`: run molecular dynamics."""
 
 from __future__ import annotations
 
@@ -15,40 +15,44 @@ if TYPE_CHECKING:
 
     from potentials.simulation import MDResult, MDSettings
 
-_HELP_LENGTH = "in all, earlier parts of a continued run included"
+_HELP_LENGTH = "in total, including the earlier steps of a continued run"
 
 
 def md(
     model: Annotated[Path, typer.Argument(help="Model file (*.potential), or builtin:ethanol.")],
-    structure: Annotated[str, typer.Argument(help="Structure to start from: any file ASE reads, or builtin:NAME.")],
+    structure: Annotated[str, typer.Argument(help="Initial structure: any file ASE reads, or builtin:NAME.")],
     ensemble: Annotated[
         Literal["nve", "langevin", "npt"],
-        typer.Option(help="Constant energy; constant temperature; constant temperature and pressure."),
+        typer.Option(help="Constant energy (nve), temperature (langevin), or temperature and pressure (npt)."),
     ] = "nve",
-    temperature: Annotated[float, typer.Option(help="K; for nve that of the initial velocities.")] = 300.0,
-    temperature_end: Annotated[float | None, typer.Option(help="K, reached linearly at the end.")] = None,
-    pressure: Annotated[float | None, typer.Option(help="GPa, for npt; 0 by default.")] = None,
-    timestep: Annotated[float, typer.Option(help="fs.")] = 0.5,
-    steps: Annotated[int | None, typer.Option(help=f"Number of steps, {_HELP_LENGTH}; 1000 by default.")] = None,
-    time: Annotated[str | None, typer.Option(help=f'Or the length as a time, such as "10ps", {_HELP_LENGTH}.')] = None,
-    friction: Annotated[float | None, typer.Option(help="1/fs, for langevin and npt; 0.01 by default.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the initial velocities and the thermostat.")] = 0,
-    every: Annotated[int, typer.Option(help="Steps from frame to frame, and from line to line of the log.")] = 10,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Trajectory; beside it a .csv log.")] = Path("md.traj"),
-    supercell: Annotated[str, typer.Option(help='Repeat the cell, such as "2 2 2".')] = "1 1 1",
-    index: Annotated[int, typer.Option(help="Which frame of the structure file; -1 is the last.")] = -1,
+    temperature: Annotated[float, typer.Option(help="Temperature in K; for nve, of the initial velocities.")] = 300.0,
+    temperature_end: Annotated[float | None, typer.Option(help="Final temperature in K for a linear ramp.")] = None,
+    pressure: Annotated[float | None, typer.Option(help="Pressure in GPa, for npt; 0 by default.")] = None,
+    timestep: Annotated[float, typer.Option(help="Time step in fs.")] = 0.5,
+    steps: Annotated[int | None, typer.Option(help=f"Number of steps {_HELP_LENGTH}; 1000 by default.")] = None,
+    time: Annotated[str | None, typer.Option(help=f'Simulated time, such as "10ps", {_HELP_LENGTH}.')] = None,
+    friction: Annotated[
+        float | None, typer.Option(help="Friction in 1/fs, for langevin and npt; 0.01 by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of the initial velocities and the thermostat.")] = 0,
+    every: Annotated[int, typer.Option(help="Write a frame and a line of the log every N steps.")] = 10,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Trajectory file; the log is written beside it (.csv).")
+    ] = Path("md.traj"),
+    supercell: Annotated[str, typer.Option(help='Repetitions of the cell, such as "2 2 2".')] = "1 1 1",
+    index: Annotated[int, typer.Option(help="Index of the frame in the structure file; -1 is the last.")] = -1,
     keep_velocities: Annotated[
-        bool, typer.Option("--keep-velocities", help="Start with those of the structure.")
+        bool, typer.Option("--keep-velocities", help="Start with the velocities of the structure.")
     ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
-    skin: Annotated[float, typer.Option(help="A, added to the cutoff of the neighbour list.")] = 0.5,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start over if the output exists.")] = False,
+    skin: Annotated[float, typer.Option(help="Skin of the neighbor list, in A, added to the cutoff.")] = 0.5,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start over even if the output exists.")] = False,
     length_unit: StructureUnit = None,
 ) -> None:
-    """Molecular dynamics of STRUCTURE with MODEL.
+    """Run molecular dynamics of STRUCTURE with MODEL.
 
-    The same command again continues a run that was stopped (Ctrl-C) or cut off, to the bit; with more steps, or a
-    longer time, it goes on.
+    Run the same command again to continue an interrupted run; the result is bitwise identical to that of an
+    uninterrupted one. Run it with more steps or a longer time to extend a finished run.
     """
     from potentials.data.frames import files_of
     from potentials.outputs import check_outputs
@@ -76,10 +80,10 @@ def md(
     result = run_md(calculator, atoms, settings, output, overwrite=overwrite)
     console.output.print(console.key_values(_rows(result, atoms, settings)))
     if result.interrupted:
-        console.warn(f"stopped at step {result.last_step} of {settings.steps}; the same command again continues")
+        console.warn(f"stopped at step {result.last_step} of {settings.steps}; run the same command again to continue")
         raise typer.Exit(130)
     if result.first_step == result.last_step and settings.steps > 0:
-        console.note("there was nothing left to do; ask for more steps, or start over with --overwrite")
+        console.note("the run is complete; give more steps, or start over with --overwrite")
 
 
 def _rows(result: MDResult, atoms: Atoms, settings: MDSettings) -> list[tuple[str, str]]:
@@ -89,17 +93,17 @@ def _rows(result: MDResult, atoms: Atoms, settings: MDSettings) -> list[tuple[st
         ("structure", f"{atoms.get_chemical_formula()}, {len(atoms)} atoms"),
         ("ensemble", settings.ensemble),
         ("length", f"{result.last_step} steps of {settings.timestep:g} fs, {picoseconds:g} ps{start}"),
-        ("temperature", f"{result.mean_temperature:.1f} K on average"),
+        ("temperature", f"{result.mean_temperature:.1f} K (mean)"),
     ]
     if result.drift is not None:
         drift = f"{console.number(result.drift.slope)} meV/atom/ps"
         largest = f"{console.number(result.drift.largest)} meV/atom"
         rows.append(("total energy", f"drift {drift}, largest deviation {largest}"))
     if atoms.pbc.all():
-        rows.append(("pressure", f"{console.number(result.mean_pressure)} GPa on average"))
+        rows.append(("pressure", f"{console.number(result.mean_pressure)} GPa (mean)"))
     if settings.ensemble == "npt":
-        rows.append(("volume", f"{result.mean_volume / len(atoms):.4f} A^3/atom on average"))
+        rows.append(("volume", f"{result.mean_volume / len(atoms):.4f} A^3/atom (mean)"))
     if result.last_step > result.first_step:
         per_step = console.duration(result.seconds / (result.last_step - result.first_step))
-        rows.append(("speed", f"{console.number(result.ns_per_day)} ns/day, {per_step} a step"))
+        rows.append(("speed", f"{console.number(result.ns_per_day)} ns/day, {per_step} per step"))
     return [*rows, ("trajectory", console.path(result.trajectory)), ("log", console.path(result.log))]

@@ -1,4 +1,4 @@
-"""`potentials predict`: energies, forces and stresses of structures."""
+"""`potentials predict`: compute energies, forces and stresses of structures."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ def predict(
     structure: Annotated[
         str, typer.Argument(help="Structures: a file ASE reads, a glob, FILE@SLICE such as a.xyz@:10, or builtin:NAME.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write (extxyz).")] = Path("predicted.extxyz"),
-    batch_size: Annotated[int, typer.Option(help="Structures computed at once.")] = 8,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write (extended XYZ).")] = Path(
+        "predicted.extxyz"
+    ),
+    batch_size: Annotated[int, typer.Option(help="Structures per batch.")] = 8,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
     length_unit: StructureUnit = None,
 ) -> None:
-    """Energies, forces and, for periodic cells, stresses of STRUCTURE by MODEL, in eV and A.
+    """Compute energies, forces and (for periodic cells) stresses of STRUCTURE with MODEL, in eV and A.
 
-    Labels that the structures came with are kept as reference_energy, reference_forces and reference_stress.
+    Existing labels of the structures are kept as reference_energy, reference_forces and reference_stress.
     """
     from potentials.data.frames import read_frames
     from potentials.data.structure_output import check_structure_output, write_structures
@@ -49,7 +51,7 @@ def predict(
     seconds = time.perf_counter() - began
     rows = [
         ("structures", f"{number}, {sum(len(frame.atoms) for frame in frames)} atoms"),
-        ("time", f"{console.duration(seconds)}, {console.duration(seconds / number)} a structure"),
+        ("time", f"{console.duration(seconds)}, {console.duration(seconds / number)} per structure"),
         ("predictions", console.path(output)),
     ]
     console.output.print(console.key_values(rows))

@@ -1,4 +1,4 @@
-"""`potentials relax`: structures to the next minimum of the energy."""
+"""`potentials relax`: relax structures to the nearest local minimum of the energy."""
 
 from __future__ import annotations
 
@@ -22,17 +22,21 @@ def relax(
     structure: Annotated[
         str, typer.Argument(help="Structures: a file ASE reads, a glob, FILE@SLICE such as a.xyz@:10, or builtin:NAME.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write (extxyz).")] = Path("relaxed.extxyz"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write (extended XYZ).")] = Path(
+        "relaxed.extxyz"
+    ),
     cell: Annotated[bool, typer.Option("--cell", help="Relax the cell as well.")] = False,
-    pressure: Annotated[float | None, typer.Option(help="GPa, with --cell; 0 by default.")] = None,
-    optimizer: Annotated[Literal["lbfgs", "bfgs", "fire"], typer.Option(help="FIRE is slow and robust.")] = "lbfgs",
-    fmax: Annotated[float, typer.Option(help="eV/A: relaxed when no force is larger.")] = 0.01,
-    steps: Annotated[int, typer.Option(help="At most, for each structure.")] = 500,
+    pressure: Annotated[float | None, typer.Option(help="Pressure in GPa, with --cell; 0 by default.")] = None,
+    optimizer: Annotated[
+        Literal["lbfgs", "bfgs", "fire"], typer.Option(help="Optimizer; fire is slower but more robust.")
+    ] = "lbfgs",
+    fmax: Annotated[float, typer.Option(help="Converged when no force is larger, in eV/A.")] = 0.01,
+    steps: Annotated[int, typer.Option(help="Maximum number of steps per structure.")] = 500,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
-    skin: Annotated[float, typer.Option(help="A, added to the cutoff of the neighbour list.")] = 0.5,
+    skin: Annotated[float, typer.Option(help="Skin of the neighbor list, in A, added to the cutoff.")] = 0.5,
     length_unit: StructureUnit = None,
 ) -> None:
-    """Relax the positions of every structure in STRUCTURE with MODEL, and its cell where that is asked for."""
+    """Relax positions, or positions and cell (--cell), of every structure in STRUCTURE with MODEL."""
     from potentials.data.frames import read_frames
     from potentials.data.structure_output import check_structure_output
     from potentials.potential import PotentialCalculator

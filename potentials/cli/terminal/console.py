@@ -1,4 +1,4 @@
-"""What every command prints with: results to standard output, everything said on the way to standard error."""
+"""Printing of all commands: results go to standard output, notes, warnings and progress to standard error."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ def _console(stream: TextIO, *, stderr: bool) -> Console:
 
 
 output = _console(sys.stdout, stderr=False)
-"""Results. Text is printed as it is: square brackets are no markup here."""
+"""Results. Text is printed unchanged: square brackets are not markup."""
 messages = _console(sys.stderr, stderr=True)
 """Notes, warnings, errors and progress, kept apart from results so that these can be piped."""
 
 
 def note(text: str) -> None:
-    """Something the program decided or found; the user may like to know."""
+    """Print a choice or finding of the program that the user may want to know."""
     messages.print(f"note: {text}", style="dim", soft_wrap=True)
 
 
 def warn(text: str) -> None:
-    """Something that is probably not meant."""
+    """Print a warning: something is probably not intended."""
     messages.print(f"warning: {text}", style="yellow", soft_wrap=True)
 
 
 def error(text: str) -> None:
-    """Why the command ends here."""
+    """Print the error that ends the command."""
     messages.print(f"error: {text}", style="bold red", soft_wrap=True)
 
 
 def print_file(text: str) -> None:
-    """Print the contents of a file of ours, which is UTF-8 whatever the encoding of the terminal."""
+    """Print the contents of one of our files in UTF-8, whatever the encoding of the terminal."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode(errors="backslashreplace"))
     sys.stdout.buffer.flush()
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """A table whose first column is text, set left, and whose other columns are figures, set right."""
+    """A table whose first column is left-aligned text and whose other columns are right-aligned numbers."""
     result = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for index, column in enumerate(columns):
         result.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
@@ -61,7 +61,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 
 
 def key_values(rows: Iterable[tuple[str, str]]) -> Table:
-    """Names and values in two columns without rules."""
+    """Names and values in two columns without borders."""
     result = Table.grid(padding=(0, 2))
     result.add_column(style="bold", no_wrap=True)
     result.add_column(overflow="fold")
@@ -88,7 +88,7 @@ def milli(value: float, digits: int = 3) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`2h 5m`, `45s`, `0.37 s` or `12.3 ms`: as precise as a person wants it."""
+    """`2h 5m`, `45s`, `0.37 s` or `12.3 ms`: rounded for reading."""
     if seconds < 1:
         return f"{number(1e3 * seconds)} ms"
     if seconds < 10:
@@ -106,7 +106,7 @@ def size(num_bytes: float) -> str:
 
 
 def path(value: Path | str) -> str:
-    """A path as short as it can be said: relative to the current folder where it lies inside."""
+    """A path as short as possible: relative if it lies inside the current folder, absolute otherwise."""
     resolved = Path(value).resolve()
     here = Path.cwd()
     return str(resolved.relative_to(here)) if resolved.is_relative_to(here) else str(resolved)

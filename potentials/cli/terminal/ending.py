@@ -1,4 +1,4 @@
-"""Ending at once while there is nothing to save."""
+"""End the process at once while there is nothing to save."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from potentials.exit_codes import ENDING_SIGNALS, interruption_code
 
 @contextmanager
 def ending_at_once() -> Iterator[None]:
-    """Within it, Ctrl-C, SIGTERM and SIGUSR1 end the process, with the codes that they have later.
+    """Within it, Ctrl-C, SIGTERM and SIGUSR1 end the process, with the same exit codes as later.
 
-    For the seconds in which packages are imported. Some of them handle any exception of theirs, so that one raised by a
-    signal would be lost, and the signal with it.
+    Used while packages are imported, which takes seconds. Some packages catch every exception on import, so an
+    exception raised by a signal handler would be lost, and the signal with it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

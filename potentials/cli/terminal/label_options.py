@@ -1,4 +1,4 @@
-"""Options of the commands that read labelled structures for a potential, and the reading itself."""
+"""Options of the commands that read labeled structures for a potential, and the function that reads them."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ if TYPE_CHECKING:
     from potentials.config import DataConfig
     from potentials.data.labels import LabelledFrame
 
-EnergyKey = Annotated[str | None, typer.Option(help="Key of the energy, if not that of the training data.")]
-ForcesKey = Annotated[str | None, typer.Option(help="Key of the forces.")]
-StressKey = Annotated[str | None, typer.Option(help="Key of the stress.")]
-EnergyUnitName = Annotated[str | None, typer.Option(help="eV, meV, Ha, Ry, kcal/mol or kJ/mol.")]
-ForcesUnitName = Annotated[str | None, typer.Option(help="Such as eV/A or Ha/Bohr.")]
-StressUnitName = Annotated[str | None, typer.Option(help="Such as eV/A^3, GPa or kbar.")]
-LengthUnitName = Annotated[str | None, typer.Option(help="A, Bohr or nm.")]
-GroupKey = Annotated[str | None, typer.Option(help="Entry of the frames that names their group.")]
+EnergyKey = Annotated[str | None, typer.Option(help="Key of the energy; by default that of the training data.")]
+ForcesKey = Annotated[str | None, typer.Option(help="Key of the forces; by default that of the training data.")]
+StressKey = Annotated[str | None, typer.Option(help="Key of the stress; by default that of the training data.")]
+EnergyUnitName = Annotated[str | None, typer.Option(help="Unit of the energy: eV, meV, Ha, Ry, kcal/mol or kJ/mol.")]
+ForcesUnitName = Annotated[str | None, typer.Option(help="Unit of the forces, such as eV/A or Ha/Bohr.")]
+StressUnitName = Annotated[str | None, typer.Option(help="Unit of the stress, such as eV/A^3, GPa or kbar.")]
+LengthUnitName = Annotated[str | None, typer.Option(help="Unit of positions and cells: A, Bohr or nm.")]
+GroupKey = Annotated[str | None, typer.Option(help="Entry of the frames that names the configuration group.")]
 
 
 def note_labels(config: DataConfig) -> None:
-    """Say under which keys, and in which units, labels are read."""
+    """Print the keys and units of the labels."""
     labels = {"energy": config.energy, "forces": config.forces, "stress": config.stress, "virial": config.virial}
     known = ", ".join(f"{name} = {label.key} in {label.unit}" for name, label in labels.items() if label is not None)
     console.note(f"labels: {known}")
 
 
 def read_and_tell(files: str, config: DataConfig, asked: Mapping[str, str | None]) -> list[LabelledFrame]:
-    """Read frames with their labels, and print what was found on the way.
+    """Read frames with their labels, and print notes and warnings.
 
     Args:
         files: as given to the command.
         config: which labels.
-        asked: the keys that were given for `energy`, `forces` and `stress`: it is an error if no frame has these.
+        asked: keys given for `energy`, `forces` and `stress`; it is an error if no frame has them.
     """
     from potentials.data.findings import Findings
     from potentials.evaluation.evaluate import read_labelled
@@ -52,5 +52,5 @@ def read_and_tell(files: str, config: DataConfig, asked: Mapping[str, str | None
 
 
 def part_name(files: str) -> str:
-    """What tables call the structures of an argument: the name of the file."""
+    """Name of the structures of an argument in tables: the name of the file."""
     return files if files.startswith("builtin:") else Path(files).name

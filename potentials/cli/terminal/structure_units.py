@@ -1,4 +1,4 @@
-"""The unit of positions and cells in files that are predicted, relaxed or simulated."""
+"""Unit of positions and cells in the files of `predict`, `relax` and `md`."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ StructureUnit = Annotated[
 
 
 def in_angstrom(atoms: Atoms, unit: str | None, metadata: Mapping[str, Any], told: bool = False) -> Atoms:
-    """A structure in A. Warns where nothing says its unit and the potential was trained on files in another one.
+    """Convert a structure to A. Warn if no unit is given and the potential was trained on files in another unit.
 
     Args:
         atoms: as read.
-        unit: that was given, if any.
+        unit: unit given by the user, if any.
         metadata: of the potential.
-        told: the warning has been given.
+        told: whether the warning was printed already.
     """
     from potentials.data.length_units import atoms_in_angstrom, training_units
 
     trained = training_units(metadata).get("positions", "A")
     if unit is None and trained != "A" and not told:
         console.warn(
-            f"positions and cells are taken to be in A, but the potential was trained on files in {trained}; if this "
-            f"file is in {trained} too, say so: --length-unit {trained} (or --length-unit A if it is not)"
+            f"positions and cells are assumed to be in A, but the potential was trained on files in {trained}; give "
+            f"--length-unit {trained} if this file is in {trained} too, otherwise --length-unit A"
         )
     return atoms_in_angstrom(atoms, unit or "A")

@@ -1,4 +1,4 @@
-"""What the command line expects of its surroundings: text in UTF-8, a home folder, a name of the user."""
+"""Environment of the command line: UTF-8 text, a writable home folder, a user name."""
 
 from __future__ import annotations
 
@@ -23,14 +23,13 @@ _PLACES = {
     "TORCHINDUCTOR_CACHE_DIR": "torchinductor",
     "TRITON_CACHE_DIR": "triton",
 }
-"""Variables that say where libraries keep what they keep in the user's home, and the folder each gets without one."""
+"""Variables that tell libraries where to keep their files, and the folder that each gets if there is no home."""
 
 
 def use_utf8() -> None:
-    """Start the program anew in Python's UTF-8 mode where the locale has another encoding.
+    """Restart the program in Python's UTF-8 mode if the locale has another encoding.
 
-    Files are UTF-8, whatever the locale of the machine that reads them; in the locales C and POSIX the libraries we use
-    would read and write ASCII.
+    Files are UTF-8 on every machine; in the locales C and POSIX the libraries we use would read and write ASCII.
     """
     if sys.flags.utf8_mode or codecs.lookup(locale.getpreferredencoding(False)).name == "utf-8":
         return
@@ -42,17 +41,17 @@ def use_utf8() -> None:
 
 
 def print_anything() -> None:
-    """Characters that the terminal cannot show, and bytes of file names that are no text, are printed as escapes."""
+    """Print characters that the terminal cannot show, and bytes of file names that are not text, as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def provide_home() -> str:
-    """Give libraries a temporary folder where there is no home that can be written to, and a user without name a name.
+    """Give libraries a temporary folder if there is no writable home, and a name to a user without one.
 
     Returns:
-        What was done, for the user; empty where nothing was to do.
+        A note for the user; empty if nothing had to be done.
     """
     try:
         getpass.getuser()
@@ -76,6 +75,6 @@ def provide_home() -> str:
     if had_cache:
         return ""
     return (
-        f"there is no home folder that can be written to; compiled kernels and other caches are kept in {folder} "
-        f"({CACHE_VARIABLE} names another folder)"
+        f"there is no writable home folder; compiled kernels and other caches are kept in {folder} "
+        f"(set {CACHE_VARIABLE} to use another folder)"
     )

@@ -1,4 +1,4 @@
-"""What the schema expects of a value, in words, and the way through the schema to it."""
+"""Describe what the schema expects of a value, and find the schema of a value."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from potentials.config.messages.words import InWords, listed, one_of, quote
 _NOTHING = "nothing (null)"
 _TYPES: dict[Any, tuple[str, str]] = {
     str: ("text", "text"),
-    int: ("a whole number", "whole numbers"),
+    int: ("an integer", "integers"),
     float: ("a number", "numbers"),
     bool: ("true or false", "true or false"),
     dict: ("a mapping", "mappings"),
@@ -29,7 +29,7 @@ _TYPES: dict[Any, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Expectation:
-    """The type of a value in the schema, with what is attached to it."""
+    """The type of a value in the schema, with its metadata."""
 
     type: Any
     metadata: tuple[Any, ...] = ()
@@ -62,19 +62,19 @@ class Expectation:
 
     @property
     def annotation(self) -> Any:
-        """The annotation again, without what validates before or after (for one branch of a union)."""
+        """The annotation without validators (for one branch of a union)."""
         return Annotated[self.type, *self.metadata] if self.metadata else self.type
 
     @property
     def branches(self) -> list[Expectation]:
-        """The members of a union; the expectation alone where it is none."""
+        """The members of a union; otherwise the expectation itself."""
         if get_origin(self.type) not in (Union, types.UnionType):
             return [self]
         return [branch for member in get_args(self.type) for branch in Expectation.of(member).branches]
 
     @property
     def without_null(self) -> Expectation:
-        """The only member besides null where there is one, and the expectation itself otherwise."""
+        """The only member besides null if there is one; otherwise the expectation itself."""
         members = [branch for branch in self.branches if branch.type is not type(None)]
         if len(members) == 1 and members[0] is not self:
             return members[0]._with(list(self.metadata))
@@ -87,7 +87,7 @@ class Expectation:
 
     @property
     def written(self) -> Expectation:
-        """What may be written in the file, where a validator turns short forms into this."""
+        """What may be written in the file, if a validator expands short forms."""
         for item in self.metadata:
             if isinstance(item, BeforeValidator) and item.json_schema_input_type is not PydanticUndefined:
                 return Expectation.of(item.json_schema_input_type)
@@ -101,7 +101,7 @@ class Expectation:
 
     @property
     def tags(self) -> dict[str, type[BaseModel]]:
-        """The models of a union told apart by a key, by its values."""
+        """The models of a union with a discriminator, by its values."""
         if self.discriminator is None:
             return {}
         return {
@@ -113,26 +113,26 @@ class Expectation:
 
     @property
     def model(self) -> type[BaseModel] | None:
-        """The section class, where a section is expected."""
+        """The section class, if a section is expected."""
         return self.type if isinstance(self.type, type) and issubclass(self.type, BaseModel) else None
 
     @property
     def items(self) -> Expectation | None:
-        """What is expected of each item of a list or value of a mapping."""
+        """The expectation of each item of a list or value of a mapping."""
         arguments = get_args(self.type) if get_origin(self.type) in (list, dict) else ()
         return Expectation.of(arguments[-1]) if arguments else None
 
     @property
     def kind(self) -> type | None:
-        """`dict`, `list` or `str`, where such a value can fit at all."""
+        """`dict`, `list` or `str`, if such a value can fit."""
         origin = get_origin(self.type) or self.type
         if self.model is not None or origin is dict:
             return dict
         return origin if origin in (list, str) else None
 
     def describe(self) -> str:
-        """What is expected, in words: `a whole number of at least 1`."""
-        # Null comes last, and equal words once.
+        """What is expected, in words: `an integer of at least 1`."""
+        # Null comes last; duplicates are removed.
         alternatives = sorted(dict.fromkeys(self._alternatives()), key=lambda words: words == _NOTHING)
         return one_of(alternatives)
 

@@ -1,4 +1,4 @@
-"""Pydantic's errors turned into problems for people: where, what was expected, what came, what may be meant."""
+"""Convert pydantic's errors to readable problems: where, what was expected, what was found, what may be meant."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ Finding = tuple[Path, str]
 _UNKNOWN = object()  # stands for a value that a validator made, so that the document does not hold it
 _MOST_SUGGESTIONS = 3
 _MOST_IN_LINE = 3
+_RENAMED = {"average": "ema", "averaging": "ema"}
+"""Keys by which users may know another one, too different in spelling to be found as similar."""
 MOST_PROBLEMS = 100
-"""That are looked into and told at once."""
+"""Maximum number of problems that are reported at once."""
 _BOOLEANS = {"true": ("yes", "y", "on", "true", "1"), "false": ("no", "n", "off", "false", "0")}
 
 
 def problems_from(error: ValidationError, model: type[BaseModel], document: Entry) -> list[Problem]:
-    """The problems of a document that `model` refused, each once, with its place; at most `MOST_PROBLEMS` and one.
+    """The problems of a document that `model` rejected, each once, with its place; at most `MOST_PROBLEMS` + 1.
 
     Args:
         error: what pydantic raised on `document.plain()`.
-        model: the class that refused it.
+        model: the class that rejected it.
         document: the configuration with its places.
     """
     root = Expectation(model)
@@ -41,7 +43,7 @@ def problems_from(error: ValidationError, model: type[BaseModel], document: Entr
 
 
 def in_one_line(error: ValidationError) -> str:
-    """The first problems of values that stand in no file with lines, such as the header of a model file."""
+    """The first problems of values without line numbers, such as the header of a model file."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     texts = [
         ": ".join(part for part in (dotted(details["loc"]), details["msg"].removeprefix("Value error, ")) if part)
@@ -53,7 +55,7 @@ def in_one_line(error: ValidationError) -> str:
 
 @dataclass(frozen=True)
 class _Spot:
-    """Where pydantic's location leads: the path in the document, what is expected there, and what stands there."""
+    """A location of pydantic's: the path in the document, the value expected there, and the value found."""
 
     path: Path
     expected: Expectation
@@ -66,7 +68,7 @@ def _findings(error: ValidationError, root: Expectation, value: Any, path: Path)
     unions_seen = set()
     for details in error.errors(include_url=False):
         spot = _walk(_Spot(path, root, value, details["loc"]))
-        if spot.rest and spot.expected.is_union:  # one error per branch of the union: said once, for all of them
+        if spot.rest and spot.expected.is_union:  # one error per branch of the union: reported once, for all of them
             if spot.path not in unions_seen:
                 unions_seen.add(spot.path)
                 yield from _union_findings(spot)
@@ -82,7 +84,7 @@ def _walk(spot: _Spot) -> _Spot:
         section = _section(expected, spot.value)
         if part in expected.tags:
             spot = _Spot(spot.path, Expectation(expected.tags[str(part)]), spot.value, rest)
-        elif expected.is_union or (part == "[key]" and section is None):  # a key of a mapping, not one called so
+        elif expected.is_union or (part == "[key]" and section is None):  # a key of a mapping, not a key named so
             break
         elif section is not None:
             field = section.model_fields.get(str(part))
@@ -110,7 +112,7 @@ def _item(value: Any, part: str | int) -> Any:
 
 
 def _union_findings(spot: _Spot) -> Iterator[Finding]:
-    """One finding for a value that fits no branch; if its kind fits one branch only, what is wrong with it there."""
+    """One finding for a value that fits no branch; if its type fits only one branch, the findings of that branch."""
     fitting = [branch for branch in spot.expected.branches if branch.kind is type(spot.value)]
     if len(fitting) == 1:
         try:
@@ -157,11 +159,11 @@ def _tag_findings(spot: _Spot) -> Iterator[Finding]:
 
 def _unknown_key(key: str, section: type[BaseModel] | None, root: Expectation) -> str:
     known = list(section.model_fields) if section is not None else []
-    close = nearest(key, known)
+    close = _RENAMED[key] if _RENAMED.get(key) in known else nearest(key, known)
     meant = [close] if close is not None else []
     if not meant and root.model is not None:
         meant = [path for name, path in section_paths(root.model) if name == key]
-    if 0 < len(meant) <= _MOST_SUGGESTIONS:  # `name` and `key` stand in so many places that naming them helps nobody
+    if 0 < len(meant) <= _MOST_SUGGESTIONS:  # `name` and `key` occur in too many places to list
         return f"unknown key; did you mean {one_of([quote(path) for path in meant])}?"
     return f"unknown key; expected {listed('key', known)}"
 
@@ -171,7 +173,7 @@ def _expected_but_got(expected: Expectation, value: Any) -> str:
 
 
 def _hint(expected: Expectation, value: Any) -> str:
-    """What to write instead, where that can be guessed."""
+    """What to write instead, if it can be guessed."""
     kinds = {branch.type for branch in expected.branches}
     if isinstance(value, bool | int | float) and str in kinds and not kinds & {int, float, bool}:
         return "; text needs quotes here"

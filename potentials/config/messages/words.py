@@ -1,4 +1,4 @@
-"""Plain words for configuration values and choices, shared by every configuration message."""
+"""Descriptions of values and choices in configuration messages."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _LONGEST_TEXT = 300
 
 @dataclass(frozen=True)
 class InWords:
-    """Put into `Annotated[...]`: what a message calls such a value, `an element symbol` and `element symbols`."""
+    """Metadata of `Annotated[...]`: the name of such a value in messages, `an element symbol` and `element symbols`."""
 
     one: str
     many: str
 
 
 def quote(text: str) -> str:
-    """Text in double quotes, shortened where it is long."""
+    """Text in double quotes, shortened if it is long."""
     shown = text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 3] + "..."
     return json.dumps(shown, ensure_ascii=False)
 
 
 def shortened(text: str) -> str:
-    """Text that may come from anywhere, on one line of bearable length that every terminal can print."""
+    """Text of any origin as one line of limited length that every terminal can print."""
     line = " ".join(text.split())
     shown = line if len(line) <= _LONGEST_TEXT else line[: _LONGEST_TEXT - 3] + "..."
     return "".join(
@@ -44,14 +44,14 @@ def one_of(choices: Sequence[str]) -> str:
 
 
 def describe_value(value: Any) -> str:
-    """A value in the words of YAML: text, whole number, number, true/false, list, mapping, nothing."""
+    """A value in the terms of YAML: text, integer, number, true/false, list, mapping, nothing."""
     match value:
         case None:
             return "nothing (null)"
         case bool():
             return "true" if value else "false"
         case int():
-            return f"the whole number {value}" if abs(value) < 10**40 else "a whole number of more than 40 digits"
+            return f"the integer {value}" if abs(value) < 10**40 else "an integer of more than 40 digits"
         case float():
             return f"the number {value!r}" if math.isfinite(value) else f"the number {_non_finite(value)}"
         case str():
@@ -65,7 +65,7 @@ def describe_value(value: Any) -> str:
 
 
 def listed(noun: str, names: Iterable[str], at_most: int = 30) -> str:
-    """`key "a"`, `keys "a", "b"`; beyond `at_most` names only their number is said for the rest."""
+    """`key "a"`, `keys "a", "b"`; beyond `at_most` names, the number of the rest."""
     names = list(names)
     shown = ", ".join(quote(name) for name in names[:at_most])
     rest = f" and {len(names) - at_most} more" if len(names) > at_most else ""
@@ -73,14 +73,14 @@ def listed(noun: str, names: Iterable[str], at_most: int = 30) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word most like `word`, ignoring case and `-` against `_`; None when none is close."""
+    """The known word closest to `word`, ignoring case and treating `-` as `_`; None if none is close."""
     by_form = {_form(name): name for name in known}
     close = difflib.get_close_matches(_form(word), by_form, n=1)
     return by_form[close[0]] if close else None
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """`; did you mean "x"?` where something known is close, otherwise nothing."""
+    """`; did you mean "x"?` if a known word is close, otherwise empty."""
     close = nearest(word, known)
     return f"; did you mean {quote(close)}?" if close is not None else ""
 

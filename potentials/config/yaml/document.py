@@ -1,4 +1,4 @@
-"""A configuration as it was written: values, each with the place it came from."""
+"""A configuration as written in the file: values with their places."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from potentials.errors import Problem
 
 Path = tuple[str | int, ...]
-"""Way to a value: keys of mappings and indices of lists, `("data", "train", 0)`."""
+"""Path to a value: keys of mappings and indices of lists, `("data", "train", 0)`."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Entry:
     place: Place
 
     def plain(self) -> Any:
-        """The value without places, in plain Python."""
+        """The value without places, as plain Python objects."""
         if isinstance(self.value, dict):
             return {key: entry.plain() for key, entry in self.value.items()}
         if isinstance(self.value, list):
@@ -36,7 +36,7 @@ class Entry:
         return self.value
 
     def nearest_place(self, path: Path) -> Place:
-        """The place of the value at `path`, or of the section nearest to it where it was not written."""
+        """The place of the value at `path`, or of the nearest section above if it was not written."""
         entry = self
         for part in path:
             if isinstance(entry.value, dict) and part in entry.value:
@@ -49,7 +49,7 @@ class Entry:
 
 
 def problem_at(place: Place, path: Path, message: str) -> Problem:
-    """The problem `message` of the value at `path`, which stands at `place`."""
+    """The problem `message` of the value at `path`, which is at `place`."""
     return Problem(message, file=place.file, line=place.line, key=dotted(path) or None)
 
 

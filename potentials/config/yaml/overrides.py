@@ -1,4 +1,4 @@
-"""Overrides of the command line, `train.max_epochs=10`, put into a configuration before it is checked."""
+"""Apply overrides of the command line, `train.max_epochs=10`, to a configuration before validation."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from potentials.errors import ConfigError, Problem
 
 
 def apply_overrides(document: Entry, overrides: Sequence[str]) -> tuple[Entry, list[Problem]]:
-    """Put each `key.path=value` in place; the value is read as YAML, sections that are not there are made.
+    """Apply each `key.path=value`. The value is read as YAML; missing sections are created.
 
-    A value replaces what was there as a whole; of two overrides of the same key the later one counts.
+    A value replaces the previous value as a whole; of two overrides of the same key, the later one counts.
 
     Returns:
-        The changed document and the problems of overrides that could not be put in place.
+        The changed document, and the problems of overrides that could not be applied.
     """
     problems: list[Problem] = []
     for override in overrides:
@@ -46,7 +46,7 @@ def _parse(override: str, place: Place) -> tuple[Path, Entry, list[Problem]]:
 
 
 def _below(path: Path, problem: Problem) -> Problem:
-    """The same problem with its key taken from the top of the configuration."""
+    """The same problem with its full key."""
     inner = "" if problem.key is None else problem.key if problem.key.startswith("[") else f".{problem.key}"
     return replace(problem, key=dotted(path) + inner)
 
@@ -59,7 +59,7 @@ def _put(entry: Entry, path: Path, value: Entry, place: Place, done: int = 0) ->
         entry = Entry({}, place)
     if not isinstance(entry.value, dict):
         here = dotted(path[:done])
-        message = f"{here} is {describe_value(entry.plain())} here and has no keys; override it as a whole: {here}=..."
+        message = f"{here} is {describe_value(entry.plain())}, which has no keys; override it as a whole: {here}=..."
         raise ConfigError([problem_at(place, path, message)])
     key = str(path[done])
     inner = entry.value.get(key, Entry(None, place))

@@ -1,4 +1,4 @@
-"""The YAML reader: PyYAML's SafeLoader with line numbers, YAML 1.2 scalars and no duplicate keys."""
+"""YAML reader: PyYAML's SafeLoader with line numbers, YAML 1.2 scalars and no duplicate keys."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from potentials.errors import ConfigError, Problem
 
 MAX_CHARACTERS = 1_000_000
 MAX_DEPTH = 40
-MAX_NODES = 40_000  # keys and values, with every alias written out
+MAX_NODES = 40_000  # keys and values, with every alias expanded
 _TOO_DEEP = f"more than {MAX_DEPTH} levels of nesting"
 _TOO_MANY = f"more than {MAX_NODES} keys and values, counting each alias in full"
-_MAX_NUMBER = 300  # characters; beyond, reading a whole number takes long
+_MAX_NUMBER = 300  # characters; reading longer integers is slow
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes the node tree; values are made by `_Reader`, which knows places."""
+    """Composes the node tree; `_Reader` makes values with their places."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - replaces SafeLoader's table of YAML 1.1
 
@@ -59,11 +59,11 @@ def read_document(text: str, file: str, lines: bool = True) -> tuple[Entry, list
 
     Args:
         text: the YAML text.
-        file: what to call its source in messages.
+        file: name of the source in messages.
         lines: whether places carry line numbers; an override has none.
 
     Returns:
-        The value with places, and the problems of single values (duplicate keys, keys that are no text, ...), which
+        The value with places, and the problems of single values (duplicate keys, keys that are not text, ...), which
         leave the rest readable.
 
     Raises:
@@ -73,7 +73,7 @@ def read_document(text: str, file: str, lines: bool = True) -> tuple[Entry, list
         raise ConfigError([Problem(f"more than {MAX_CHARACTERS} characters; is this a configuration?", file=file)])
     node = _compose(text, file, lines)
     if node is None:
-        raise ConfigError([Problem("empty; there is no value in it", file=file)])
+        raise ConfigError([Problem("the file is empty", file=file)])
     reader = _Reader(file, lines)
     reader.measure(node)
     return reader.entry(node, reader.place(node), ()), reader.problems
@@ -93,7 +93,7 @@ def _compose(text: str, file: str, lines: bool) -> yaml.Node | None:
         raise ConfigError([Problem(message, file=file, line=line)]) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1 if lines else None
-        message = f"the character U+{ord(text[error.position]):04X} cannot stand in YAML; is this a text file?"
+        message = f"the character U+{ord(text[error.position]):04X} is not allowed in YAML; is this a text file?"
         raise ConfigError([Problem(message, file=file, line=line)]) from None
     except (ValueError, OverflowError) as error:  # chr() and int() inside PyYAML's scanner, of escapes like \UFFFFFFFF
         line = loader.line + 1 if lines and loader is not None else None
@@ -101,13 +101,13 @@ def _compose(text: str, file: str, lines: bool) -> yaml.Node | None:
 
 
 def _unclosed(error: yaml.MarkedYAMLError) -> str | None:
-    """What is said of a bracket or quote without its end, which PyYAML misses only where the text ends."""
+    """The message for a bracket or quote that is not closed, which PyYAML notices only at the end of the text."""
     problem, context = error.problem or "", error.context or ""
     if "stream end" not in problem and "end of stream" not in problem:
         return None
     if "flow" in context:
-        return "a bracket is opened here and never closed"
-    return "a quote is opened here and never closed" if "quoted" in context else None
+        return "this bracket is never closed"
+    return "this quote is never closed" if "quoted" in context else None
 
 
 def _syntax_message(error: yaml.MarkedYAMLError, character: str) -> str:
@@ -115,20 +115,20 @@ def _syntax_message(error: yaml.MarkedYAMLError, character: str) -> str:
     if problem in (_TOO_DEEP, _TOO_MANY):
         return problem
     if character == "\t":
-        return "a tab where YAML allows only spaces; indent with spaces"
+        return "tabs are not allowed here; indent with spaces"
     if problem.startswith("mapping values are not allowed"):
-        return 'a ":" that YAML does not expect here; check the indentation, and quote text that contains ": "'
+        return 'unexpected ":"; check the indentation, and quote text that contains ": "'
     if problem.startswith("found character") or (error.context or "").startswith("while scanning an a"):
         return f"not valid YAML; text that starts with one of * & % @ ` needs quotes ({problem})"
     if problem.startswith("found undefined alias"):
         return f"{problem}; text that starts with * needs quotes"
     if problem == "but found another document":
-        return 'a second YAML document starts here ("---"); a configuration is one'
+        return 'a second YAML document starts here ("---"); a configuration is a single document'
     return f"not valid YAML: {', '.join(part for part in (error.context, problem) if part)}"
 
 
 class _Reader:
-    """Turns nodes into entries and collects problems."""
+    """Converts nodes to entries and collects problems."""
 
     def __init__(self, file: str, lines: bool) -> None:
         self.file = file
@@ -142,7 +142,7 @@ class _Reader:
         return Place(self.file, node.start_mark.line + 1 if self.lines else None)
 
     def measure(self, node: yaml.Node) -> tuple[int, int]:
-        """Count values and levels below `node` with aliases written out, without writing them out."""
+        """Count values and levels below `node` with aliases expanded, without expanding them."""
         if id(node) in self._open:
             raise self._refusal(node, "the value contains itself by an alias")
         if id(node) in self._measures:
@@ -162,8 +162,8 @@ class _Reader:
         return values + 1, levels + 1
 
     def entry(self, node: yaml.Node, place: Place, path: Path) -> Entry:
-        """The value of `node`, whose key stands at `place`."""
-        if id(node) not in self._values:  # an alias is read, and complained about, once
+        """The value of `node`, whose key is at `place`."""
+        if id(node) not in self._values:  # an alias is read, and reported, once
             self._values[id(node)] = self._value(node, place, path)
         return Entry(self._values[id(node)], place)
 
@@ -181,11 +181,11 @@ class _Reader:
         text = node.value
         if node.tag == NULL and not text:
             self._complain(
-                place, path, "no value; write null for nothing, {} for a section of defaults, or leave the key out"
+                place, path, "no value; write null for nothing, {} for a section of defaults, or remove the key"
             )
             return None
         if node.tag == INTEGER and len(text) > _MAX_NUMBER:
-            self._complain(place, path, f"a whole number of {len(text)} characters is too long")
+            self._complain(place, path, f"an integer of {len(text)} characters is too long")
             return None
         unprintable = _unprintable(text)
         if unprintable:
@@ -210,7 +210,7 @@ class _Reader:
                 own[key] = self.entry(value_node, place, (*path, key))
             elif key is not None:
                 line = own[key].place.line
-                already = f"; it stands in line {line} already" if line is not None else ""
+                already = f"; first given in line {line}" if line is not None else ""
                 self._complain(place, (*path, key), f"duplicate key{already}")
         return own | {key: entry for key, entry in merged.items() if key not in own}
 
@@ -227,7 +227,7 @@ class _Reader:
         return None
 
     def _merged(self, node: yaml.Node, place: Place, path: Path) -> dict[str, Entry]:
-        """What `<<: *anchor` or `<<: [*first, *second]` brings; of equal keys the first counts."""
+        """The entries of `<<: *anchor` or `<<: [*first, *second]`; of equal keys the first counts."""
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
         result: dict[str, Entry] = {}
         for source in sources:

@@ -1,4 +1,4 @@
-"""Which YAML scalars are numbers, booleans or nothing: the core schema of YAML 1.2, nothing more.
+"""YAML scalars that are numbers, booleans or null: the core schema of YAML 1.2.
 
 Only `true` and `false` (also `True`, `TRUE`, ...) are booleans: `NO`, `Y`, `on` and `yes` are text, since two of them
 are elements. `1e-3` is a number. Dates, `01:30:00` and `1_000` are text, `010` is ten.
@@ -26,7 +26,7 @@ _FIRST_CHARACTERS = {NULL: ["~", "n", "N", ""], BOOLEAN: list("tTfF"), INTEGER: 
 
 
 def add_resolvers(processor: type[yaml.SafeLoader] | type[yaml.SafeDumper]) -> None:
-    """Make a loader or dumper class take these scalars, written plainly, for what they are here."""
+    """Make a loader or dumper class resolve plain scalars by `PATTERNS`."""
     for tag, pattern in PATTERNS.items():
         whole = re.compile(rf"(?:{pattern.pattern})\Z")
         processor.add_implicit_resolver(tag, whole, _FIRST_CHARACTERS.get(tag, list("-+.0123456789")))
@@ -41,7 +41,7 @@ def read_scalar(tag: str, text: str) -> str | int | float | bool | None:
     if tag == TEXT:
         return text
     if not PATTERNS[tag].fullmatch(text):
-        raise ValueError(f"{text!r} is no {tag.removeprefix(_PREFIX)}")
+        raise ValueError(f"{text!r} is not a valid {tag.removeprefix(_PREFIX)}")
     if tag == NULL:
         return None
     if tag == BOOLEAN:

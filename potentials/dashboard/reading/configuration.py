@@ -41,7 +41,7 @@ def flat_configuration(text: bytes) -> FlatConfig | str:
         return str(error)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         return f"it is not YAML: {readable(' '.join(str(error).split()))[:200]}"
-    return _flat(node) if isinstance(node, dict) and node else "it holds no keys"
+    return _flat(node) if isinstance(node, dict) and node else "it has no keys"
 
 
 def differences(configurations: Sequence[FlatConfig]) -> list[tuple[str, list[str | None]]]:
@@ -64,7 +64,7 @@ def seconds(duration: str | None) -> float | None:
 
 
 def whole_number(config: Mapping[str, str], key: str) -> int | None:
-    """A value that is a whole number above zero."""
+    """A value that is an integer above zero."""
     text = config.get(key, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 12 and int(text) > 0 else None
 

@@ -18,7 +18,7 @@ _SAMPLE = 2 * 1024
 LARGE = _BLOCK
 """Bytes from which on a file is not read at once."""
 _REMEMBERED = 64
-"""Bytes before the place that was read to, by which a file is recognised."""
+"""Bytes before the place that was read to, by which a file is recognized."""
 _TO_COMMAS = bytes.maketrans(b"\n", b",")
 
 

@@ -42,11 +42,11 @@ def life(status: dict[str, Any], modified: float, row_seconds: float | None) -> 
     if time.time() - modified <= patience:
         return Life(True)
     where = f" on {host}" if isinstance(host, str) and host else ""
-    return Life(False, f"no sign of life{where}: its files do not change")
+    return Life(False, f"no activity{where}: its files do not change")
 
 
 def _of_process(pid: int, started: Any) -> Life:
-    gone = Life(False, f"process {pid} is gone without having said why")
+    gone = Life(False, f"process {pid} ended without a message")
     try:
         begun = psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:

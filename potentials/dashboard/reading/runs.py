@@ -52,7 +52,7 @@ def find_runs(folder: Folder) -> Search:
     waiting = [Path()]
     while waiting:
         if looked >= _MOST_FOLDERS or len(found) >= _MOST_RUNS:
-            remarks.append(f"the search ended after {looked} folders and {len(found)} runs; give a folder further down")
+            remarks.append(f"the search ended after {looked} folders and {len(found)} runs; give a subfolder")
             break
         here = waiting.pop()
         looked += 1

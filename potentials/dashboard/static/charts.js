@@ -65,7 +65,7 @@ const charts = (() => {
       if (!curve) continue;
       if (chart.sparse) curve = curve.map((part) => part.filter((_, index) => curve[1][index] !== null)); // not looked at in each row
       const x = chosen.axis === "time" ? curve[0].map((seconds) => (seconds === null ? null : seconds / 3600)) : curve[0];
-      const line = { color: selection.colour(key), dash: selection.dash(key), width: 1.4 };
+      const line = { color: selection.color(key), dash: selection.dash(key), width: 1.4 };
       const common = { type: "scatter", mode: x.length < 3 ? "markers" : "lines", x, name: escapedForPlotly(server.row(key)?.name ?? ""), showlegend: false };
       const smooth = smoothing > 0 && chart.noisy;
       if (smooth) result.push({ ...common, y: curve[1], line: { ...line, width: 0.8 }, opacity: 0.25, hoverinfo: "skip" });
@@ -136,14 +136,14 @@ const charts = (() => {
     }
     const none = byId("no-curves");
     none.hidden = drawn > 0;
-    none.textContent = !shown.length ? "Choose runs in the table to see their curves." : any ? "These runs have written no figures yet." : "Reading ...";
+    none.textContent = !shown.length ? "Choose runs in the table to see their curves." : any ? "These runs have no metrics yet." : "Reading ...";
     byId("reading").hidden = !server.reading();
     if (!drawn) return;
     try {
       await loadPlotly();
     } catch (error) {
       none.hidden = false;
-      none.textContent = `Curves cannot be drawn: ${error.message}. Load the page again.`;
+      none.textContent = `Curves cannot be drawn: ${error.message}. Reload the page.`;
       return;
     }
     for (const chart of CHARTS) {
@@ -185,7 +185,7 @@ const charts = (() => {
     const slider = make("input", { type: "range", id: "control-smoothing", min: "0", max: "0.98", step: "0.02", value: "0.9", "aria-label": "smoothing of noisy curves" });
     slider.addEventListener("input", () => { smoothing = Number(slider.value); update(); });
     byId("chart-controls").append(...CONTROLS.map(control), make("label", {}, make("span", { class: "name" }, "smoothing"), slider),
-      make("span", { class: "reading", id: "reading", role: "status", hidden: true }, "reading long files; curves so far are samples"));
+      make("span", { class: "reading", id: "reading", role: "status", hidden: true }, "reading long files; curves are samples so far"));
     document.addEventListener("curveschange", (event) => event.detail.push(update().catch(reportError))); // no fault of the server
   }
 

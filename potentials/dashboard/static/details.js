@@ -62,8 +62,8 @@ const details = (() => {
     byId("run-details").replaceChildren(
       ...warnings(found.summary, found.warnings), ...errors(found.errors),
       make("h3", {}, "Configuration and log"),
-      found.config === null ? make("p", { class: "missing" }, "There is no resolved.yaml that can be read.") : box("resolved.yaml", found.config, open.has("resolved.yaml")),
-      found.log.length ? box("end of log.txt", found.log.join("\n"), open.has("end of log.txt")) : make("p", { class: "missing" }, "There is no log.txt that can be read."),
+      found.config === null ? make("p", { class: "missing" }, "resolved.yaml is missing or not readable.") : box("resolved.yaml", found.config, open.has("resolved.yaml")),
+      found.log.length ? box("end of log.txt", found.log.join("\n"), open.has("end of log.txt")) : make("p", { class: "missing" }, "log.txt is missing or not readable."),
       ...files(key, found.files),
     );
   }

@@ -1,11 +1,11 @@
-// Which runs are chosen, and the colour and dash each of them has everywhere. Tells by "selectionchange" on document.
+// Which runs are chosen, and the color and dash each of them has everywhere. Tells by "selectionchange" on document.
 "use strict";
 const selection = (() => {
   const MOST = Number(document.documentElement.dataset.most);
-  const COLOURS = 8;
+  const COLORS = 8;
   const DASHES = ["solid", "dash", "dot"];
   const STORE = `potentials-chosen ${document.documentElement.dataset.folder}`;
-  const slots = new Map(); // key -> number of its colour and dash
+  const slots = new Map(); // key -> number of its color and dash
   let stored = null;
   try {
     stored = JSON.parse(sessionStorage.getItem(STORE));
@@ -37,14 +37,14 @@ const selection = (() => {
     gone.forEach((key) => slots.delete(key));
     if (gone.length) changed();
   }
-  const colour = (key) => `var(--series-${1 + ((slots.get(key) ?? 0) % COLOURS)})`;
-  const dash = (key) => DASHES[Math.floor((slots.get(key) ?? 0) / COLOURS) % DASHES.length];
+  const color = (key) => `var(--series-${1 + ((slots.get(key) ?? 0) % COLORS)})`;
+  const dash = (key) => DASHES[Math.floor((slots.get(key) ?? 0) / COLORS) % DASHES.length];
 
   function swatch(key) {
     const mark = make("span", { class: `swatch d${DASHES.indexOf(dash(key))}`, "aria-hidden": "true" });
-    mark.style.borderTopColor = colour(key);
+    mark.style.borderTopColor = color(key);
     return mark;
   }
 
-  return { MOST, made, has, keys, full, set, setAll, keepOnly, colour, dash, swatch };
+  return { MOST, made, has, keys, full, set, setAll, keepOnly, color, dash, swatch };
 })();

@@ -2,7 +2,7 @@
 "use strict";
 const table = (() => {
   const STATES = ["running", "silent", "interrupted", "finished", "unknown"];
-  const WORDS = { running: "running", silent: "no sign of life", interrupted: "interrupted", finished: "finished", unknown: "unknown" };
+  const WORDS = { running: "running", silent: "no activity", interrupted: "interrupted", finished: "finished", unknown: "unknown" };
   const MARKS = { running: "running", silent: "bad", interrupted: "look", finished: "good", unknown: "none" };
   const progress = (row) => (row.max_epochs && row.epoch !== null ? Math.min(1, row.epoch / row.max_epochs) : row.state === "finished" ? 1 : null);
   const mega = (value) => (formats.known(value) ? formats.bytes(1e6 * value) : formats.NONE);
@@ -43,7 +43,7 @@ const table = (() => {
 
   function best(row, name) {
     const text = formats.number(row.best[name]);
-    return [row.best_is_last && text !== formats.NONE ? make("span", { title: "the latest; the best is too far back in metrics.csv" }, `${text}*`) : text];
+    return [row.best_is_last && text !== formats.NONE ? make("span", { title: "latest value; the best is too far back in metrics.csv" }, `${text}*`) : text];
   }
 
   function warningCell(row) {
@@ -132,8 +132,8 @@ const table = (() => {
   function say(count) {
     const all = server.keys().length, nothing = byId("nothing"), folder = document.documentElement.dataset.folder;
     nothing.hidden = count > 0;
-    nothing.textContent = all ? "No run fits the filter."
-      : `There is no run in ${folder} or the folders below it (a run is a folder with resolved.yaml or status.json). Start one with “potentials train CONFIG”; it appears here by itself. For runs elsewhere: “potentials dashboard FOLDER”.`;
+    nothing.textContent = all ? "No run matches the filter."
+      : `There is no run in ${folder} or its subfolders (a run is a folder with resolved.yaml or status.json). Start one with “potentials train CONFIG”; it appears here automatically. For runs elsewhere: “potentials dashboard FOLDER”.`;
     byId("choose-shown").textContent = count > selection.MOST ? `Choose first ${selection.MOST}` : "Choose shown";
     byId("remarks").replaceChildren(...server.remarks().map((remark) => make("li", {}, remark)));
   }

@@ -1,4 +1,4 @@
-"""Attention between neighbours, with E3x's twist: values travel as messages (arXiv:2401.07595)."""
+"""Attention between neighbors, with E3x's twist: values travel as messages (arXiv:2401.07595)."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class AttentionWeights(nn.Module):
 
         Returns:
             [E, C]: the weight of each edge for each channel, that of the channel's head. Those of the edges to an atom
-            sum to one, less where all its neighbours are within 1e-18 of the cutoff function's zero.
+            sum to one, less where all its neighbors are within 1e-18 of the cutoff function's zero.
         """
         directed = topology.directed()
         ones = x.new_ones(directed.num_edges, 1)
@@ -143,7 +143,7 @@ class SelfAttention(nn.Module):
         self.output = Dense(self.layout, channels, channels)
 
     def forward(self, x: Tensor, Y: Tensor, radial: Tensor, cutoff: Tensor, topology: EdgeTopology) -> Tensor:
-        """Attend to the neighbours.
+        """Attend to the neighbors.
 
         Args:
             x: features [N, components, C].

@@ -16,7 +16,7 @@ from potentials.kernels import EdgeTopology, message_sum
 class Filters(nn.Module):
     """F_{l(p),c}(r) = sum_k R_k(r) W^{l}_kc / sqrt(K (2 l + 1)) for each path p with harmonics of degree l.
 
-    A dense layer of the basis R_k Y_l; the factor of l turns our harmonics, of component normalisation, into E3x's,
+    A dense layer of the basis R_k Y_l; the factor of l turns our harmonics, of component normalization, into E3x's,
     whose squares sum to one. Weights start standard normal.
 
     Args:
@@ -63,10 +63,10 @@ class PathSum(WeightedTerms):
 
 
 class MessagePass(nn.Module):
-    """z_i = sum_j (filter(r_ij) Y(r_ij)) (x) x_j: the tensor product of each neighbour's features with a filter, in
-    which every path has a weight for each channel, summed over the neighbours.
+    """z_i = sum_j (filter(r_ij) Y(r_ij)) (x) x_j: the tensor product of each neighbor's features with a filter, in
+    which every path has a weight for each channel, summed over the neighbors.
 
-    As published, filters are linear in the radial basis and sums are not divided by the number of neighbours. The basis
+    As published, filters are linear in the radial basis and sums are not divided by the number of neighbors. The basis
     must vanish at the cutoff. E3x's `MessagePass`.
 
     Args:

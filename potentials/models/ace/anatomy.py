@@ -21,7 +21,7 @@ from potentials.models.radial_functions import RadialFunctions
 
 _REMARK = (
     "Linear ACE learns only the coefficients of its products: densities and radial functions are as they were "
-    "chosen. A channel is a species of neighbours and a radial function."
+    "chosen. A channel is a species of neighbors and a radial function."
 )
 
 
@@ -29,7 +29,7 @@ _REMARK = (
 def _anatomy(model: ACE) -> Anatomy:
     channels = model.num_species * model.num_radial
     layout = Layout.natural(model.degree)
-    features = [NodeFeatures("A, densities of the neighbours", layout, argument_of(model.products))]
+    features = [NodeFeatures("A, densities of the neighbors", layout, argument_of(model.products))]
     products = [
         ManyBodyProducts("invariant products", {Irrep(0, 1): model.products.counts}, {}, model.coefficients.numel())
     ]

@@ -25,9 +25,9 @@ class ACERadialConfig(RadialConfig):
 
 
 class ACEConfig(FamilyConfig):
-    """Linear ACE: all invariant products of up to `correlation` neighbour densities, within a total degree.
+    """Linear ACE: all invariant products of up to `correlation` neighbor densities, within a total degree.
 
-    The energy is linear in its coefficients. They are fitted in closed form, by regularised least squares on energies,
+    The energy is linear in its coefficients. They are fitted in closed form, by regularized least squares on energies,
     forces and stress with the weights of `loss`; there are no epochs. It spans what MTP and SNAP span.
     """
 

@@ -11,7 +11,7 @@ from potentials.config.families import FamilyConfig, SteepRadialConfig
 
 
 class AllegroConfig(FamilyConfig):
-    """Allegro: features of ordered pairs of neighbours, which see the neighbours of one atom and nothing beyond."""
+    """Allegro: features of ordered pairs of neighbors, which see the neighbors of one atom and nothing beyond."""
 
     name: Literal["allegro"]
     channels: Width = 32

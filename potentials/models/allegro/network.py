@@ -103,7 +103,7 @@ class Allegro(nn.Module):
         self.channels, self.cutoff = config.channels, config.cutoff
         radial = RadialBasis(config.radial, config.cutoff, config.elements, enveloped=False)
         self.envelope = radial.envelope
-        # Directions point from the atom whose energy it is to its neighbour.
+        # Directions point from the atom whose energy it is to its neighbor.
         self.edges = EdgeEmbedding(radial, config.degree, towards_sender=True)
         self.scale = float(config.average_neighbors) ** -0.5
         activation = ScaledActivation()

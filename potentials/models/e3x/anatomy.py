@@ -22,7 +22,7 @@ from potentials.models.anatomy import (
 from potentials.models.e3x.layouts import SCALARS
 from potentials.models.e3x.network import Attention, E3x, Layer, Messages
 
-_ATTENTION = "Neighbours are weighed by attention: the weights of a message depend on both atoms' features."
+_ATTENTION = "Neighbors are weighed by attention: the weights of a message depend on both atoms' features."
 
 
 @anatomy_of_network.register

@@ -65,7 +65,7 @@ class E3xConfig(FamilyConfig):
     activation: Literal["silu", "gelu", "mish"] = "silu"
     """Scalars pass it; every other block is multiplied by the gate, activation(x) / x, of the scalars."""
     attention_heads: int = Field(default=0, ge=0)
-    """0 for messages that are summed; otherwise neighbours are weighed by attention with so many heads."""
+    """0 for messages that are summed; otherwise neighbors are weighed by attention with so many heads."""
     radial: E3xRadialConfig = E3xRadialConfig()
 
     @model_validator(mode="after")

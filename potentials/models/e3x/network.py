@@ -163,7 +163,7 @@ class E3x(nn.Module):
         functions = config.radial
         basis = MappedBasis(functions.basis, functions.mapping, functions.size, config.cutoff, functions.trainable)
         radial = RadialBasis(functions, config.cutoff, config.elements, basis=basis)
-        # E3x's directions point from the receiving atom to its neighbour.
+        # E3x's directions point from the receiving atom to its neighbor.
         self.edges = EdgeEmbedding(radial, config.degree, towards_sender=True)
         layouts = layer_layouts(config.layers, config.degree, config.pseudotensors, config.attention_heads > 0)
         self.layers = nn.ModuleList(

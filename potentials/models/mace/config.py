@@ -36,7 +36,7 @@ class MACEConfig(FamilyConfig):
     interaction: Literal["residual", "non-residual"] = "residual"
     """Form of the layers after the first."""
     normalization: Literal["average-neighbors", "density"] = "average-neighbors"
-    """Divide messages by the mean number of neighbours, or by a learned local density."""
+    """Divide messages by the mean number of neighbors, or by a learned local density."""
 
     @model_validator(mode="after")
     def _consistent(self) -> MACEConfig:

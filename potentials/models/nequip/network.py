@@ -130,7 +130,7 @@ class NequIP(nn.Module):
         self.num_species = len(config.elements)
         self.embedding = nn.Parameter(torch.randn(self.num_species, config.channels))
         radial = RadialBasis(config.radial, config.cutoff, config.elements)
-        # NequIP's directions point from the receiving atom to its neighbour.
+        # NequIP's directions point from the receiving atom to its neighbor.
         self.edges = EdgeEmbedding(radial, config.degree, towards_sender=True)
         hidden = Layout.full(config.degree) if config.parity else Layout.natural(config.degree)
         layout = Layout([SCALAR])

@@ -20,7 +20,7 @@ from potentials.models.ponita.network import ConvNextBlock, Ponita
 
 _REMARK = (
     "PONITA's features are functions on a grid of orientations, shown as dots around the atoms; its kernels "
-    "depend on how a neighbour lies to an orientation, not on the distance alone."
+    "depend on how a neighbor lies to an orientation, not on the distance alone."
 )
 _REMARK_WITHOUT_GRID = "Without orientations PONITA's features are scalars."
 

@@ -18,9 +18,9 @@ class SchNetRadialConfig(RadialConfig):
 
 
 class SchNetConfig(FamilyConfig):
-    """SchNet: each layer weighs neighbours by learned functions of their distance; features are scalars only.
+    """SchNet: each layer weighs neighbors by learned functions of their distance; features are scalars only.
 
-    Sums over neighbours are divided by the root of `average_neighbors`; with 1 they are sums, as published. The
+    Sums over neighbors are divided by the root of `average_neighbors`; with 1 they are sums, as published. The
     published cutoff function is `radial.envelope: cosine`; the default has one continuous derivative more.
     """
 

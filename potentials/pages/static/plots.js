@@ -1,7 +1,7 @@
-// Draws figures of plotly when they come into view, in the colours of the page.
+// Draws figures of plotly when they come into view, in the colors of the page.
 "use strict";
 const potentialsPlots = (() => {
-  const colour = potentialsTheme.colour;
+  const color = potentialsTheme.color;
   const NARROW = 560;
   const CONFIG = {
     responsive: true, displaylogo: false, scrollZoom: false,
@@ -9,9 +9,9 @@ const potentialsPlots = (() => {
     toImageButtonOptions: { format: "svg" },
   };
 
-  // A copy with names of colours replaced by their values. Typed arrays are not copied.
+  // A copy with names of colors replaced by their values. Typed arrays are not copied.
   function resolved(value) {
-    if (typeof value === "string") return colour(value);
+    if (typeof value === "string") return color(value);
     if (Array.isArray(value)) return value.map(resolved);
     if (value && typeof value === "object" && !ArrayBuffer.isView(value)) {
       return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, resolved(inner)]));
@@ -21,7 +21,7 @@ const potentialsPlots = (() => {
 
   function axis(given) {
     return {
-      gridcolor: colour("var(--line)"), linecolor: colour("var(--muted)"), tickcolor: colour("var(--muted)"),
+      gridcolor: color("var(--line)"), linecolor: color("var(--muted)"), tickcolor: color("var(--muted)"),
       zeroline: false, ticks: "outside", ticklen: 4, showline: true, automargin: true, ...given,
       title: { standoff: 8, ...(typeof given.title === "string" ? { text: given.title } : given.title) },
     };
@@ -33,11 +33,11 @@ const potentialsPlots = (() => {
     const own = resolved(layout);
     const result = {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", colorway: resolved([1, 2, 3, 4, 5, 6, 7, 8].map((n) => `var(--series-${n})`)),
-      hoverlabel: { bgcolor: colour("var(--surface)"), bordercolor: colour("var(--line)"), font: { color: colour("var(--ink)") }, align: "left" },
+      hoverlabel: { bgcolor: color("var(--surface)"), bordercolor: color("var(--line)"), font: { color: color("var(--ink)") }, align: "left" },
       margin: { l: narrow ? 46 : 60, r: 12, t: own.title ? 40 : 14, b: 46 },
       legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" },
       ...own,
-      font: { family: getComputedStyle(document.body).fontFamily, size: narrow ? 11 : 13, color: colour("var(--ink)"), ...own.font },
+      font: { family: getComputedStyle(document.body).fontFamily, size: narrow ? 11 : 13, color: color("var(--ink)"), ...own.font },
     };
     for (const key of Object.keys(own)) if (/^[xy]axis\d*$/.test(key)) result[key] = axis(own[key]);
     if (!Object.keys(own).some((key) => /^scene\d*$/.test(key))) {

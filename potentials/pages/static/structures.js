@@ -35,7 +35,7 @@ const potentialsStructures = (() => {
     return { points, triangles };
   })();
 
-  // Collects triangles of one colour into one trace.
+  // Collects triangles of one color into one trace.
   class Mesh {
     constructor() { this.x = []; this.y = []; this.z = []; this.i = []; this.j = []; this.k = []; this.text = []; }
     point(p, text) { this.text.push(text); this.x.push(p[0]); this.y.push(p[1]); return this.z.push(p[2]) - 1; }
@@ -79,10 +79,10 @@ const potentialsStructures = (() => {
       this.tube(neck, add(neck, scale(vector, 1e-4)), 0, HEAD * width, text);
     }
 
-    trace(colour, more) {
+    trace(color, more) {
       const { text, ...mesh } = this;
       return {
-        type: "mesh3d", ...mesh, text, color: colour, flatshading: false, lighting: LIGHT, lightposition: { x: 6000, y: -9000, z: 9000 },
+        type: "mesh3d", ...mesh, text, color: color, flatshading: false, lighting: LIGHT, lightposition: { x: 6000, y: -9000, z: 9000 },
         hovertemplate: "%{text}<extra></extra>", showscale: false, ...more,
       };
     }
@@ -90,8 +90,8 @@ const potentialsStructures = (() => {
 
   // Traces of a structure as `structure_json` (structure.py) describes it.
   function traces(structure) {
-    const { symbols, positions, radii, colours, bonds, cell, notes, arrows } = structure;
-    const meshes = Object.fromEntries(Object.keys(colours).map((symbol) => [symbol, new Mesh()]));
+    const { symbols, positions, radii, colors, bonds, cell, notes, arrows } = structure;
+    const meshes = Object.fromEntries(Object.keys(colors).map((symbol) => [symbol, new Mesh()]));
     const texts = symbols.map((symbol, atom) => `${symbol} ${atom}${notes[atom] ? `<br>${escaped(notes[atom])}` : ""}`);
     positions.forEach((centre, atom) => meshes[symbols[atom]].sphere(centre, radii[atom], texts[atom]));
     for (const [a, b] of bonds) {
@@ -99,7 +99,7 @@ const potentialsStructures = (() => {
       meshes[symbols[a]].tube(positions[a], middle, BOND, BOND, texts[a]);
       meshes[symbols[b]].tube(middle, positions[b], BOND, BOND, texts[b]);
     }
-    const result = Object.entries(meshes).map(([symbol, mesh]) => mesh.trace(colours[symbol], { name: symbol }));
+    const result = Object.entries(meshes).map(([symbol, mesh]) => mesh.trace(colors[symbol], { name: symbol }));
     if (cell.length) {
       const line = (axis) => cell.flatMap(([from, to]) => [from[axis], to[axis], null]);
       result.push({
@@ -110,7 +110,7 @@ const potentialsStructures = (() => {
     for (const set of arrows) {
       const mesh = new Mesh();
       set.vectors.forEach((vector, atom) => mesh.arrow(positions[atom], vector, `${texts[atom]}<br>${escaped(set.name)}`));
-      if (mesh.x.length) result.push(mesh.trace(set.colour, { name: set.name, showlegend: true, opacity: 1 }));
+      if (mesh.x.length) result.push(mesh.trace(set.color, { name: set.name, showlegend: true, opacity: 1 }));
     }
     return result;
   }

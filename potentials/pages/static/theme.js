@@ -20,8 +20,8 @@ const potentialsTheme = (() => {
     apply();
   }
 
-  // The value of a colour's name, such as var(--ink); anything else is returned as it is.
-  function colour(value) {
+  // The value of a color's name, such as var(--ink); anything else is returned as it is.
+  function color(value) {
     const name = /^var\((--[a-z0-9-]+)\)$/.exec(value);
     return name ? getComputedStyle(root).getPropertyValue(name[1]).trim() : value;
   }
@@ -29,5 +29,5 @@ const potentialsTheme = (() => {
   system.addEventListener("change", apply);
   document.getElementById("theme")?.addEventListener("click", toggle);
   apply();
-  return { colour };
+  return { color };
 })();

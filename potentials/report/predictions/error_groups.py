@@ -109,7 +109,7 @@ def frame_energy_errors(part: EvaluatedPart) -> Array:
 class NearestTraining:
     """Distances of structures from the nearest training frame, by their fingerprints.
 
-    Fingerprints (`data/audit/fingerprints.py`) say how many neighbours of each element the atoms have at each distance.
+    Fingerprints (`data/audit/fingerprints.py`) say how many neighbors of each element the atoms have at each distance.
     The unit of the distance is an A of random displacement: 0.05 A means that a structure differs from the nearest
     training frame as much as one does whose coordinates are moved by 0.05 A, if differences grow as they do for small
     displacements.
@@ -126,7 +126,7 @@ class NearestTraining:
         self._per_angstrom = self._calibrated(train, seed)
 
     def distances(self, structures: Sequence[Atoms]) -> Array:
-        """[structures], A; NaN where fingerprints say nothing, as of atoms without neighbours."""
+        """[structures], A; NaN where fingerprints say nothing, as of atoms without neighbors."""
         if self._per_angstrom <= 0:
             return np.full(len(structures), np.nan)
         return cdist(self._fingerprints(structures), self._prints).min(axis=1) / self._per_angstrom

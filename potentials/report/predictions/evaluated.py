@@ -87,7 +87,7 @@ def evaluate_parts(
 
     Args:
         potential: in evaluation mode, used on the device where it is.
-        parts: labelled frames by name.
+        parts: labeled frames by name.
         seed: of the samples.
         seconds: about how long it may take altogether.
     """
@@ -144,12 +144,12 @@ def _usable(
     usable = [frame for frame in labelled if known.issuperset(frame.frame.atoms.get_chemical_symbols())]
     remarks = []
     if len(labelled) < len(read):
-        remarks.append(f"{name}: {len(read) - len(labelled)} of {len(read)} frames have no labels and are left out")
+        remarks.append(f"{name}: {len(read) - len(labelled)} of {len(read)} frames have no labels and are ignored")
     if len(usable) < len(labelled):
         symbols = {symbol for frame in labelled for symbol in frame.frame.atoms.get_chemical_symbols()}
         remarks.append(
-            f"{name}: {len(labelled) - len(usable)} of {len(labelled)} frames are left out, for they have "
-            f"elements that the potential does not know ({', '.join(sorted(symbols - known))}; it knows "
+            f"{name}: {len(labelled) - len(usable)} of {len(labelled)} frames are ignored because they "
+            f"contain elements unknown to the potential ({', '.join(sorted(symbols - known))}; it knows "
             f"{', '.join(sorted(known))})"
         )
     total = len(usable) if len(sample) == len(frames) else round(len(frames) * len(usable) / len(sample))

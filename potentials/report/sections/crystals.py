@@ -94,7 +94,7 @@ def _curve_plot(subject: Subject, crystal: Crystal, curve: EquationOfState) -> P
     if calm:
         figure.add_trace(_reference_points(calm, zero))
         caption += f" Blue: {len(calm)} frame{'s' * (len(calm) > 1)} of the data with forces below {_CALM} eV/A, "
-        caption += "of whatever shape of cell."
+        caption += "of any cell shape."
     figure.update_layout(xaxis_title="volume (A<sup>3</sup>/atom)", yaxis_title="energy (eV/atom)")
     return Plot(figure, caption, label=f"energy of {crystal.kind.formula} against volume")
 
@@ -136,7 +136,7 @@ def _summary(crystal: Crystal, curve: EquationOfState, constants: ElasticConstan
         ["lowest eigenvalue of the stiffness, GPa", f"{constants.eigenvalues[0]:.1f}", "", _stability(constants)],
     ]
     return Table(
-        ["property", "value", "beside it", "judgement"],
+        ["property", "value", "beside it", "judgment"],
         rows,
         "Moduli of a polycrystal are Hill's means. Energies differ from the curve by up to "
         f"{number(1e3 * curve.deviation, 2)} meV/atom.",
@@ -155,6 +155,6 @@ def _stiffness_table(constants: ElasticConstants) -> Table:
     return Table(
         ["C (GPa)", *_AXES],
         rows,
-        "Stiffness with the atoms relaxed, by strains of 0.5 % in the axes of the frame; components that should be "
-        f"equal differ by {number(constants.asymmetry, 2)} GPa at most.",
+        "Stiffness with the atoms relaxed, by strains of 0.5 % in the axes of the frame; components that "
+        f"are equal by symmetry differ by {number(constants.asymmetry, 2)} GPa at most.",
     )

@@ -19,8 +19,9 @@ from potentials.setup.data_statistics import shortest_distances
 
 TITLE = "Pairs of atoms"
 GOOD = (
-    "below the shortest distance in the data the energy keeps rising: atoms that fall into each other must first climb "
-    "more than 5 eV, which they never do in a simulation; towards the cutoff the curve ends smoothly at zero."
+    "below the shortest distance in the data the energy keeps rising, so that overlapping atoms are "
+    "separated by a barrier of more than 5 eV, which is not crossed in a simulation; at the cutoff "
+    "the curve goes smoothly to zero."
 )
 SHORTEST = 0.4
 """A."""
@@ -55,8 +56,7 @@ def section(subject: Subject) -> Section:
     if subject.potential.zbl is None:
         parts.append(
             Paragraph(
-                "This potential has no ZBL repulsion. Trained with model: {zbl: true} it would have, and atoms could "
-                "not come so close."
+                "This potential has no ZBL repulsion. Train with model: {zbl: true} to add it and keep atoms apart."
             )
         )
     if len(elements) < len(subject.potential.elements):
@@ -118,7 +118,9 @@ def _range(curve: DimerCurve, values: np.ndarray, nearest: float | None) -> list
 def _caption(nearest: float | None, data: Known) -> str:
     zoom = "Energies are relative to the two atoms alone; a double click shows the whole range."
     if nearest is None:
-        return f"No pair of these elements within the cutoff in {data.name}: all of this is extrapolated. {zoom}"
+        return (
+            f"There is no pair of these elements within the cutoff in {data.name}: all of this is extrapolated. {zoom}"
+        )
     return f"The shortest distance in {data.name} is {nearest:.3f} A. {zoom}"
 
 
@@ -133,7 +135,7 @@ def _table(curves: dict[str, DimerCurve], nearest: dict[str, float | None], data
                 "never" if shortest is None else f"{shortest:.3f}",
                 f"{depth:.2f} at {distance:.2f}" if depth < -1e-3 else "none",
                 number(float(curve.energies[0])),
-                _judgement(curve, shortest),
+                _judgment(curve, shortest),
             ]
         )
     return Table(
@@ -145,13 +147,14 @@ def _table(curves: dict[str, DimerCurve], nearest: dict[str, float | None], data
             "short distances",
         ],
         rows,
-        "A pair of lone atoms is not a bond: the depth of the well need not be that of a molecule, and it is outside "
-        "the data if these hold no dimers. Judged is what lies below the shortest distance in the data (of pairs "
+        "An isolated pair of atoms is not a bond in a molecule: the depth of the well may differ, and "
+        "the curve is an extrapolation if the data contain no dimers. Only distances below the shortest "
+        "distance in the data are judged (of pairs "
         "never seen: below 1.5 times the sum of the covalent radii).",
     )
 
 
-def _judgement(curve: DimerCurve, nearest: float | None) -> Mark:
+def _judgment(curve: DimerCurve, nearest: float | None) -> Mark:
     radii = sum(float(covalent_radii[atomic_numbers[symbol]]) for symbol in curve.elements)
     hole = curve.hole(1.5 * radii, 0.6 * radii) if nearest is None else curve.hole(nearest, 0.7 * nearest)
     if hole is None:

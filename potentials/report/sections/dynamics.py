@@ -16,8 +16,9 @@ from potentials.report.subject import Subject
 
 TITLE = "Energy conservation"
 GOOD = (
-    "half the time step makes the fluctuations of the total energy four times smaller (3 to 5), as velocity Verlet "
-    "does with smooth forces that are the derivative of the energy, and the drift is below 1 meV/atom/ps."
+    "half the time step reduces the fluctuations of the total energy by a factor of four (3 to 5), "
+    "as velocity Verlet does for smooth forces that are the derivative of the energy; the drift is "
+    "below 1 meV/atom/ps."
 )
 START_TEMPERATURE = 600.0
 """K, of the velocities; from a calm structure half of it goes into the potential energy."""
@@ -50,7 +51,7 @@ def section(subject: Subject) -> Section:
             for step in (timestep / 2, timestep)
         ]
     except SimulationError as error:
-        return Section(TITLE, GOOD, missing=f"{start.get_chemical_formula()}: the dynamics went wrong: {error}")
+        return Section(TITLE, GOOD, missing=f"{start.get_chemical_formula()}: the dynamics failed: {error}")
     return Section(TITLE, GOOD, [Plot(_figure(traces), _caption(start, traces)), _table(traces)])
 
 
@@ -64,14 +65,14 @@ def _caption(start: Atoms, traces: list[EnergyTrace]) -> str:
 
 def _figure(traces: list[EnergyTrace]) -> Figure:
     figure = Figure()
-    for trace, colour in zip(reversed(traces), (palette.SERIES[1], palette.SERIES[0]), strict=True):
+    for trace, color in zip(reversed(traces), (palette.SERIES[1], palette.SERIES[0]), strict=True):
         thin = max(1, len(trace.times) // _POINTS)
         figure.add_scatter(
             x=trace.times[::thin].round(5),
             y=trace.energies[::thin].round(5),
             mode="lines",
             name=f"{trace.timestep:g} fs",
-            line={"color": colour, "width": 1.3},
+            line={"color": color, "width": 1.3},
         )
     figure.update_layout(xaxis_title="time (ps)", yaxis_title="total energy, change (meV/atom)")
     return figure
@@ -94,10 +95,10 @@ def _table(traces: list[EnergyTrace]) -> Table:
         ["ratio", "", number(ratio), "", mark(away, 4 / 3, 2.0, "as expected" if away <= 4 / 3 else "4 expected")]
     )
     return Table(
-        ["time step", "steps", "fluctuation (meV/atom)", "drift (meV/atom/ps)", "judgement"],
+        ["time step", "steps", "fluctuation (meV/atom)", "drift (meV/atom/ps)", "judgment"],
         rows,
-        "Fluctuation: standard deviation from the straight line whose slope is the drift, the first fifth of the run "
-        "left out. A drift that moves the energy by less than two fluctuations within the run cannot be told from them."
+        "Fluctuation: standard deviation from the straight line whose slope is the drift, without the "
+        "first fifth of the run. A drift smaller than two fluctuations over the run is not significant."
         "",
     )
 

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from potentials.evaluation.metrics import Error
 from potentials.pages import Html, Mark, Paragraph, Part, Plot, Row, Section, Table
-from potentials.report.charts import lowest_shown, make_logarithmic, part_colours, short
+from potentials.report.charts import lowest_shown, make_logarithmic, part_colors, short
 from potentials.report.judging import mark, number
 from potentials.report.predictions.comparison import short_file
 from potentials.report.predictions.error_groups import (
@@ -26,10 +26,11 @@ from potentials.report.predictions.evaluated import TRAIN, EvaluatedPart, atom_c
 from potentials.report.sections.parity import why_nothing
 from potentials.report.subject import Subject
 
-TITLE = "Where the errors are"
+TITLE = "Errors in detail"
 GOOD = (
-    "errors on unseen frames are at most twice those on training frames (five times is bad: overfitting); no element, "
-    "group or size of force stands out; relative errors of large forces are a few percent; errors hardly grow with the "
+    "errors on unseen frames are at most twice those on training frames (five times is bad: "
+    "overfitting); no element, group or force magnitude stands out; relative errors of large forces "
+    "are a few percent; errors hardly grow with the "
     "distance from the training frames."
 )
 _OVERFITTED, _BADLY_OVERFITTED = 2.0, 5.0
@@ -126,8 +127,8 @@ def _by_group(parts: Sequence[EvaluatedPart]) -> list[Part]:
     if len(names) < 2:
         return [
             Paragraph(
-                "All frames are in one group. Where frames carry an entry such as config_type, data.group_key of the "
-                "configuration (--group-key of the command) names it."
+                "All frames are in one group. If frames have an entry such as config_type, set data.group_key in "
+                "the configuration or --group-key."
             )
         ]
     rows = []
@@ -149,7 +150,7 @@ def _by_group(parts: Sequence[EvaluatedPart]) -> list[Part]:
 
 def _group_plot(names: Sequence[str], parts: Sequence[EvaluatedPart]) -> Plot | None:
     figure = Figure()
-    colours = part_colours([part.name for part in parts])
+    colors = part_colors([part.name for part in parts])
     for part in parts:
         groups = part.evaluation.errors.groups
         values = {name: groups[name].forces for name in names if name in groups}
@@ -159,7 +160,7 @@ def _group_plot(names: Sequence[str], parts: Sequence[EvaluatedPart]) -> Plot | 
                 x=list(known.values()),
                 y=list(known),
                 mode="markers",
-                marker={"size": 9, "color": colours[part.name]},
+                marker={"size": 9, "color": colors[part.name]},
                 name=part.name,
                 hovertemplate="%{y}: %{x:.4g} meV/A<extra>%{fullData.name}</extra>",
             )
@@ -175,14 +176,14 @@ def _group_plot(names: Sequence[str], parts: Sequence[EvaluatedPart]) -> Plot | 
 def _by_force(parts: Sequence[EvaluatedPart]) -> list[Part]:
     bins = {part.name: found for part in parts if len(found := _with_force(force_bins(part))) > 1}
     if not bins:
-        return [Paragraph("There are too few forces for this.")]
+        return [Paragraph("There are too few forces.")]
     absolute, relative = Figure(), Figure()
-    colours = part_colours([part.name for part in parts])
+    colors = part_colors([part.name for part in parts])
     for name, found in bins.items():
         curve = {
             "x": [one.force for one in found],
             "mode": "lines+markers",
-            "line_color": colours[name],
+            "line_color": colors[name],
             "name": name,
             "text": [f"{one.count:,} atoms; 9 of 10 errors below {number(1e3 * one.error_90)} meV/A" for one in found],
         }
@@ -200,8 +201,8 @@ def _by_force(parts: Sequence[EvaluatedPart]) -> list[Part]:
         figure.update_layout(xaxis_title="force on the atom (eV/A)", yaxis_title=title, showlegend=True)
         make_logarithmic(figure, "xy")
     caption = (
-        "Length of the error vector. Each point stands for a tenth of the atoms, ordered by the force on them; the "
-        "last one for the hundredth with the largest forces."
+        "Length of the error vector. Each point is a tenth of the atoms, ordered by force magnitude; the "
+        "last point is the hundredth with the largest forces."
     )
     relative_caption = "The same relative to the force: large for small forces in any potential."
     left = Plot(absolute, caption, 360, "force error against force")
@@ -216,19 +217,19 @@ def _with_force(bins: Sequence[ForceBin]) -> list[ForceBin]:
 def _by_distance(subject: Subject) -> list[Part]:
     train = subject.parts.get(TRAIN)
     if not train:
-        return [Paragraph("The training frames are not at hand, so that distances from them are not known.")]
+        return [Paragraph("The training frames are not available, so distances from them are unknown.")]
     others = subject.evaluated.unseen
     if not others:
-        return [Paragraph("There are no frames besides the training frames.")]
+        return [Paragraph("There are no frames other than the training frames.")]
     elements = set(subject.potential.elements)
     chosen = [train[int(place)].frame.atoms for place in _sample(train, _TRAIN_ATOMS, subject.seed)]
     chosen = [atoms for atoms in chosen if elements.issuperset(atoms.get_chemical_symbols())]
     nearest = NearestTraining(chosen, subject.potential.elements, subject.seed)
     found = {part.name: _distances_and_errors(part, nearest, subject.seed) for part in others}
     if not any(len(distance) for distance, *_ in found.values()):
-        return [Paragraph("These frames have neither forces nor energies, or their atoms have no neighbours.")]
-    colours = part_colours([part.name for part in subject.evaluated.parts])
-    return [_distance_plot(found, colours, len(chosen), len(train))]
+        return [Paragraph("These frames have neither forces nor energies, or their atoms have no neighbors.")]
+    colors = part_colors([part.name for part in subject.evaluated.parts])
+    return [_distance_plot(found, colors, len(chosen), len(train))]
 
 
 Found = tuple[np.ndarray, np.ndarray, list[str], str]
@@ -247,7 +248,7 @@ def _distances_and_errors(part: EvaluatedPart, nearest: NearestTraining, seed: i
     return distance[known], error[places[known]], names, unit
 
 
-def _distance_plot(found: Mapping[str, Found], colours: Mapping[str, str], looked_at: int, trained_on: int) -> Plot:
+def _distance_plot(found: Mapping[str, Found], colors: Mapping[str, str], looked_at: int, trained_on: int) -> Plot:
     figure = Figure()
     said = []
     lowest = lowest_shown(np.concatenate([error for _, error, *_ in found.values()]), _ERROR_DECADES)
@@ -256,7 +257,7 @@ def _distance_plot(found: Mapping[str, Found], colours: Mapping[str, str], looke
             x=short(distance),
             y=short(np.maximum(error, lowest)),
             mode="markers",
-            marker={"size": 6, "color": colours[name], "opacity": 0.7},
+            marker={"size": 6, "color": colors[name], "opacity": 0.7},
             name=name,
             text=[f"{frame}: error {number(size)}" for frame, size in zip(names, error, strict=True)],
             hovertemplate="%{text}, distance %{x:.3g} A<extra>%{fullData.name}</extra>",
@@ -268,9 +269,9 @@ def _distance_plot(found: Mapping[str, Found], colours: Mapping[str, str], looke
     figure.update_layout(showlegend=True)
     make_logarithmic(figure)
     caption = (
-        "Each point is a frame. The distance is that of fingerprints, which say how many neighbours of each element "
-        "atoms have at each distance up to 5 A; 0.05 A means: as different as a training frame becomes when all its "
-        "coordinates are moved at random by 0.05 A (reckoned from small displacements)."
+        "Each point is a frame. The distance compares fingerprints, which count the neighbors of each "
+        "element at each distance up to 5 Å. A distance of 0.05 Å corresponds to random displacements of "
+        "all coordinates of a training frame by 0.05 Å (estimated from small displacements)."
     )
     if looked_at < trained_on:
         caption += f" Of {trained_on:,} training frames {looked_at:,} random ones are looked at."

@@ -72,7 +72,7 @@ def read_course(file: Path, needed: tuple[str, ...] = _NEEDED) -> Course:
         raise DataError(f"{file} is damaged: expected the columns {', '.join(needed)}; missing: {', '.join(missing)}")
     whole = [row for row in rows if row is not None and all(np.isfinite(row[name]) for name in needed)]
     if not whole:
-        raise DataError(f"{file} holds no row that was written to its end")
+        raise DataError(f"{file} contains no complete row")
     return Course({name: np.array([row[name] for row in whole]) for name in names}, len(rows) - len(whole))
 
 
@@ -91,12 +91,10 @@ def section(subject: Subject) -> Section:
     if subject.potential.config.closed_form:
         family = subject.potential.config.name
         return Section(
-            TITLE, GOOD, missing=f"{family} is fitted in closed form, in one step: there is no course of training."
+            TITLE, GOOD, missing=f"{family} is fitted in closed form, in one step, so there are no learning curves."
         )
     if subject.run is None:
-        reason = (
-            "The model file does not lie in the folder of its run, where metrics.csv records the course of training."
-        )
+        reason = "The model file is not in the folder of its run, so metrics.csv is not available."
         return Section(TITLE, GOOD, missing=reason)
     course = read_course(subject.run.metrics)
     steps_file = subject.run.path / "steps.csv"
@@ -111,7 +109,7 @@ def section(subject: Subject) -> Section:
         parts.append(_learning_rate(rates))
     if course.dropped:
         parts.append(
-            Paragraph(f"{course.dropped} rows of {subject.run.metrics.name} could not be read and are left out.")
+            Paragraph(f"{course.dropped} rows of {subject.run.metrics.name} could not be read and are ignored.")
         )
     return Section(TITLE, GOOD, parts)
 
@@ -153,7 +151,7 @@ def _table(course: Course) -> Table:
                         "",
                     ]
                 )
-    return Table(["", "value", "judgement"], rows)
+    return Table(["", "value", "judgment"], rows)
 
 
 def _losses(course: Course, steps: Course | None, by: str) -> Plot:
@@ -171,12 +169,12 @@ def _losses(course: Course, steps: Course | None, by: str) -> Plot:
     _mark_stages(figure, course, by)
     figure.update_layout(xaxis_title=_X[by], yaxis_title="loss")
     make_logarithmic(figure)
-    caption = "Loss as it is weighted for training. The star is the best model, which was kept."
+    caption = "Loss with the weights of training. The star is the best model, which was kept."
     if steps is not None:
-        caption += " Parts of the training loss are shown and hidden by a click on their names."
+        caption += " Click a name to show or hide a part of the training loss."
     if course.has("stage") and len(np.unique(course["stage"])) > 1:
         caption += (
-            " At the dotted line a new stage began, with other weights: losses before and after are not comparable."
+            " At the dotted line a new stage started with other weights; losses before and after are not comparable."
         )
     return Plot(figure, caption, 400, "training and validation loss against epochs")
 
@@ -202,7 +200,7 @@ def _learning_rate(course: Course) -> Plot:
 
 
 def _add_curve(
-    figure: Figure, course: Course, column: str, name: str, colour: str, by: str = "epoch", width: float = 2
+    figure: Figure, course: Course, column: str, name: str, color: str, by: str = "epoch", width: float = 2
 ) -> None:
     places = thinned_curve(course[column], _MOST_POINTS)
     alone = len(places) == 1
@@ -210,8 +208,8 @@ def _add_curve(
         x=short(course[by][places]),
         y=short(course[column][places]),
         mode="markers" if alone else "lines",
-        line={"color": colour, "width": width},
-        marker={"color": colour},
+        line={"color": color, "width": width},
+        marker={"color": color},
         name=name,
         hovertemplate=f"{_X[by]} %{{x:.4g}}: %{{y:.4g}}<extra>%{{fullData.name}}</extra>",
     )

@@ -8,7 +8,7 @@ import numpy as np
 from plotly.graph_objects import Figure
 
 from potentials.pages import Gallery, Html, Mark, Paragraph, Part, Plot, Row, Section, Table, palette
-from potentials.report.charts import make_logarithmic, part_colours, short
+from potentials.report.charts import make_logarithmic, part_colors, short
 from potentials.report.judging import number
 from potentials.report.predictions.comparison import (
     ENERGY,
@@ -32,8 +32,8 @@ SMALL = {ENERGY: 1e-3, FORCES: 1e-2, STRESS: 0.1}
 """Errors that are good whatever the spread of the labels: as large as those of careful reference calculations."""
 GOOD = (
     "on frames that were not trained on, the RMSE is at most 10 % of the spread of the labels (R2 of 0.99), or below "
-    "1 meV/atom, 10 meV/A or 0.1 GPa; beyond 30 % (R2 of 0.91) is bad. Points lie on the diagonal, and errors are "
-    "spread evenly around zero, without a second heap."
+    "1 meV/atom, 10 meV/A or 0.1 GPa; above 30 % (R2 of 0.91) is bad. Points lie on the diagonal, "
+    "and errors are distributed around zero with a single peak."
 )
 MOST_POINTS = 2000
 """Of one plot."""
@@ -49,14 +49,14 @@ def section(subject: Subject) -> Section:
         return Section(TITLE, GOOD, missing=why_nothing(subject))
     parts: list[Part] = [Paragraph(f"Note: {text}.") for text in (*subject.remarks, *evaluated.remarks)]
     parts.append(_table(evaluated.parts))
-    colours = part_colours([part.name for part in evaluated.parts])
+    colors = part_colors([part.name for part in evaluated.parts])
     for which in PROPERTIES:
         found = {
             part.name: (part, compared) for part in evaluated.parts if (compared := compare(part, which)) is not None
         }
         parts.append(Html(f"<h3>{which.name[0].upper()}{which.name[1:]}</h3>"))
         if found:
-            parts.append(_plots(which, found, colours, subject.seed))
+            parts.append(_plots(which, found, colors, subject.seed))
         else:
             parts.append(Paragraph(_no_labels(which, evaluated.parts)))
     return Section(TITLE, GOOD, parts)
@@ -83,14 +83,14 @@ def _place(name: str) -> tuple[bool, bool]:
 
 
 def _plots(
-    which: Property, found: dict[str, tuple[EvaluatedPart, Comparison]], colours: Mapping[str, str], seed: int
+    which: Property, found: dict[str, tuple[EvaluatedPart, Comparison]], colors: Mapping[str, str], seed: int
 ) -> Row:
     order = sorted(found, key=_place)
     plots = {name: _parity_plot(*found[name], seed) for name in order}
     compared = {name: found[name][1] for name in order}
     scales = {
-        "errors": _histogram(which, compared, colours, logarithmic=False),
-        "logarithmic": _histogram(which, compared, colours, logarithmic=True),
+        "errors": _histogram(which, compared, colors, logarithmic=False),
+        "logarithmic": _histogram(which, compared, colors, logarithmic=True),
     }
     return Row([Gallery(plots), Gallery(scales)])
 
@@ -135,13 +135,14 @@ def _points_shown(part: EvaluatedPart, compared: Comparison, shown: int) -> str:
         text += " (a random sample)"
     if shown < count:
         return (
-            f"{text}. Of {count:,} points {shown:,} are drawn: the {MOST_POINTS // 2:,} with the largest errors, and a "
-            "random choice of the others. The darker (in the dark: the brighter), the more of all points are there."
+            f"{text}. Of {count:,} points {shown:,} are drawn: the {MOST_POINTS // 2:,} with the largest "
+            "errors, and a random selection of the others. Darker color (brighter in the dark theme) means "
+            "more points."
         )
-    return f"{text}; {count:,} points. The darker (in the dark: the brighter), the more points are there."
+    return f"{text}; {count:,} points. Darker color (brighter in the dark theme) means more points."
 
 
-def _histogram(which: Property, found: dict[str, Comparison], colours: Mapping[str, str], *, logarithmic: bool) -> Plot:
+def _histogram(which: Property, found: dict[str, Comparison], colors: Mapping[str, str], *, logarithmic: bool) -> Plot:
     residuals = {name: which.error_factor * compared.residual for name, compared in found.items()}
     residuals = {name: values[np.isfinite(values)] for name, values in residuals.items()}
     spans = [float(np.percentile(np.abs(values), _SHOWN)) for values in residuals.values() if len(values)]
@@ -155,17 +156,19 @@ def _histogram(which: Property, found: dict[str, Comparison], colours: Mapping[s
             x=short((edges[1:] + edges[:-1]) / 2),
             y=short(np.where(counts > 0, 100 * counts / max(1, len(values)), np.nan if logarithmic else 0.0)),
             mode="lines",
-            line={"shape": "hvh", "color": colours[name], "width": 1.5},
+            line={"shape": "hvh", "color": colors[name], "width": 1.5},
             name=name,
             hovertemplate="%{x:.3g}: %{y:.3g} %<extra>%{fullData.name}</extra>",
         )
     figure.add_vline(x=0, line_color=palette.MUTED, line_width=1)
     figure.update_layout(
-        xaxis_title=f"prediction - label ({which.error_unit})", yaxis_title="share of the errors (%)", showlegend=True
+        xaxis_title=f"prediction - label ({which.error_unit})",
+        yaxis_title="fraction of the errors (%)",
+        showlegend=True,
     )
     if logarithmic:
         make_logarithmic(figure)
-    caption = f"Errors of all points; what lies beyond {number(span, 2)} {which.error_unit} is in the outermost bins."
+    caption = f"Errors of all points; errors beyond {number(span, 2)} {which.error_unit} are in the outermost bins."
     return Plot(figure, caption, 400, f"histogram of the errors of {which.name}")
 
 
@@ -179,8 +182,8 @@ def _table(parts: Sequence[EvaluatedPart]) -> Table:
     return Table(
         ["part", "frames", "numbers", "MAE", "RMSE", "unit", "RMSE / spread", "R2", "largest error", "where"],
         rows,
-        "Spread: standard deviation of the labels. R2: share of their variance that the predictions explain. Forces "
-        "and stresses are compared component by component, energies per atom. The training part is not judged.",
+        "Spread: standard deviation of the labels. R2: fraction of their variance explained by the predictions. Forces "
+        "and stresses are compared component by component, energies per atom. The training set is not judged.",
         text_columns=(9,),
     )
 
@@ -193,14 +196,14 @@ def _cells(part: EvaluatedPart, compared: Comparison) -> list[str | Mark]:
         return [count, "-", "-", which.error_unit, Mark("bad", "no prediction is finite"), "-", "-", "-"]
     mae, rmse, largest = (number(which.error_factor * value) for value in (found.mae, found.rmse, found.largest))
     where = compared.names(part, np.array([found.largest_place]))[0]
-    return [count, mae, rmse, which.error_unit, _judgement(part, which, found), _r2(found), largest, where]
+    return [count, mae, rmse, which.error_unit, _judgment(part, which, found), _r2(found), largest, where]
 
 
 def _r2(found: Errors) -> str:
     return "-" if np.isnan(found.r2) else f"{found.r2:.4f}"
 
 
-def _judgement(part: EvaluatedPart, which: Property, found: Errors) -> Mark:
+def _judgment(part: EvaluatedPart, which: Property, found: Errors) -> Mark:
     share = found.rmse / found.label_spread if found.label_spread > 0 else None
     text = "all labels equal" if share is None else f"{100 * share:.1f} %"
     if found.not_finite:

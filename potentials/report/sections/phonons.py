@@ -23,7 +23,7 @@ from potentials.simulation.relaxation import RelaxationSettings, relax
 TITLE = "Phonons and vibrations"
 GOOD = (
     "no imaginary frequencies (drawn below zero) at a minimum of the energy; the three acoustic branches, or the rigid "
-    "motions of a molecule, at zero (within 0.1 THz, 20 1/cm). Good potentials are within a few per cent of the "
+    "motions of a molecule, at zero (within 0.1 THz, 20 1/cm). Good potentials are within a few percent of the "
     "frequencies of their reference method."
 )
 _IMAGINARY, _BADLY_IMAGINARY = 0.1, 0.5
@@ -75,9 +75,7 @@ def _crystal_parts(subject: Subject, crystal: Crystal, calculator: Calculator) -
         for axis in range(3)
     )
     reach = f"The supercell is {height:.1f} A high at least; the cutoff is {subject.potential.cutoff:g} A"
-    reach += (
-        "." if height > subject.potential.cutoff else ": its images feel each other, so soft modes are not certain."
-    )
+    reach += "." if height > subject.potential.cutoff else ": periodic images interact, so soft modes are uncertain."
     return [
         Plot(
             _dispersion_figure(phonons),
@@ -87,12 +85,12 @@ def _crystal_parts(subject: Subject, crystal: Crystal, calculator: Calculator) -
             f"phonon dispersion of {crystal.kind.formula}",
         ),
         Table(
-            ["property", "value", "judgement"],
+            ["property", "value", "judgment"],
             [
                 ["highest frequency (THz)", f"{phonons.frequencies.max():.2f}", ""],
                 ["lowest frequency (THz)", f"{round(phonons.lowest, 3) + 0.0:.3f}", _imaginary(phonons)],
                 [
-                    "acoustic branches at the centre (THz)",
+                    "acoustic branches at the center (THz)",
                     number(phonons.acoustic, 2),
                     mark(
                         phonons.acoustic,
@@ -173,7 +171,7 @@ def _dispersion_figure(phonons: PhononDispersion) -> Figure:
 
 
 def _density_of_states(phonons: PhononDispersion) -> tuple[np.ndarray, np.ndarray]:
-    """Centres of bins (THz) and states per THz and cell, smoothed over neighbouring bins."""
+    """Centers of bins (THz) and states per THz and cell, smoothed over neighboring bins."""
     low, high = min(phonons.lowest, 0.0), 1.02 * phonons.mesh_frequencies.max()
     weights = np.broadcast_to(phonons.mesh_weights[:, None], phonons.mesh_frequencies.shape)
     counts, edges = np.histogram(phonons.mesh_frequencies, bins=100, range=(low, high), weights=weights)
@@ -185,8 +183,8 @@ def _molecule_parts(subject: Subject, kind: Kind, calculator: Calculator) -> lis
     start = kind.calmest
     if len(start) > _MOLECULE:
         raise SimulationError(
-            f"the smallest of the calmest frames has {len(start)} atoms, more than the {_MOLECULE} of which vibrations "
-            "are computed"
+            f"the smallest of the frames with the lowest forces has {len(start)} atoms, more than the "
+            f"{_MOLECULE} for which vibrations are computed"
         )
     relaxed = relax(calculator, start, RelaxationSettings(fmax=1e-3, steps=1000))
     vibrations = molecular_vibrations(in_float64(subject.potential), relaxed.atoms)
@@ -195,13 +193,13 @@ def _molecule_parts(subject: Subject, kind: Kind, calculator: Calculator) -> lis
     return [
         Plot(
             _spectrum(vibrations),
-            f"{kind.formula}: wavenumbers of the normal modes of the calmest frame, relaxed; each is a line of "
-            "the same height, as the potential knows no dipoles.",
+            f"{kind.formula}: wavenumbers of the normal modes of the relaxed frame with the lowest forces; "
+            "all lines have the same height because the potential has no dipoles.",
             240,
             f"vibrational spectrum of {kind.formula}",
         ),
         Table(
-            ["property", "value", "judgement"],
+            ["property", "value", "judgment"],
             [
                 [
                     "largest force after relaxation (eV/A)",

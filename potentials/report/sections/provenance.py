@@ -24,7 +24,7 @@ from potentials.report.judging import number
 from potentials.report.subject import Subject
 
 TITLE = "Provenance"
-GOOD = "everything that is needed to make the potential again is here: configuration, data, versions."
+GOOD = "everything needed to reproduce the potential is listed: configuration, data, versions."
 _PACKAGES = ("potentials", "torch", "lightning", "e3nn", "ase", "numpy")
 _PATIENCE = 10.0
 """Seconds for git."""
@@ -36,7 +36,7 @@ def section(subject: Subject) -> Section:
     parts: list[Part] = [
         Table(["", "model"], _model_rows(subject, header), text_columns=(1,)),
         _energies(subject),
-        Table(["package", "when the model was written", "now"], _versions(header)),
+        Table(["package", "model written on", "now"], _versions(header)),
         Table(["", "this report"], _report_rows(), text_columns=(1,)),
         *_configuration(subject, header),
     ]
@@ -82,7 +82,7 @@ def potential_metadata(header: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _run_rows(subject: Subject) -> list[list[str]]:
     if subject.run is None:
-        return [["run", "the model file does not lie in the folder of its run"]]
+        return [["run", "the model file is not in the folder of its run"]]
     rows = [["run", str(subject.run.path.absolute())]]
     try:
         status = subject.run.status()
@@ -101,7 +101,9 @@ def _energies(subject: Subject) -> Table:
     energies = subject.potential.reference_energies.tolist()
     rows = [[symbol, f"{energy:.6f}"] for symbol, energy in zip(subject.potential.elements, energies, strict=True)]
     return Table(
-        ["element", "isolated atom (eV)"], rows, "Reference energies, which the potential adds to what the model says."
+        ["element", "isolated atom (eV)"],
+        rows,
+        "Reference energies (E0), which are added to the energies of the model.",
     )
 
 
@@ -154,7 +156,7 @@ def git_commit(folder: Path) -> str | None:
     if commit is None:
         return None
     changed = git("status", "--porcelain", "--untracked-files=no")
-    return f"{commit}{', with changes that are not committed' if changed else ''}"
+    return f"{commit}{', with uncommitted changes' if changed else ''}"
 
 
 def _configuration(subject: Subject, header: Mapping[str, Any]) -> list[Part]:
@@ -164,4 +166,4 @@ def _configuration(subject: Subject, header: Mapping[str, Any]) -> list[Part]:
         except (OSError, UnicodeDecodeError) as error:
             return [Paragraph(f"{subject.run.resolved} cannot be read: {error}")]
     config = potential_metadata(header).get("config") or {"model": header.get("model")}
-    return [Details("Configuration, as the model file holds it", json.dumps(config, indent=2, ensure_ascii=False))]
+    return [Details("Configuration in the model file", json.dumps(config, indent=2, ensure_ascii=False))]

@@ -20,8 +20,8 @@ from potentials.setup.speed import machine, multiplied, peak_memories, seconds_p
 
 TITLE = "Speed and memory"
 GOOD = (
-    "the time per atom stays as it is, or falls, when the structure grows (within a factor of 1.5), and the largest "
-    "structure you mean to simulate fits into memory."
+    "the time per atom is constant or decreases with size (within a factor of 1.5), and the largest "
+    "structure that you want to simulate fits in memory."
 )
 _MOST_DOUBLINGS = 3
 _MOST_ATOMS = 4000
@@ -85,7 +85,7 @@ def _facts(
     nanoseconds = 86400 / of_step * timestep * 1e-6
     return [
         *machine(potential.reference_energies.device),
-        ("other load", f"{os.getloadavg()[0]:.1f} processes on average in the last minute, this one included"),
+        ("other load", f"{os.getloadavg()[0]:.1f} processes on average in the last minute, including this one"),
         ("potential", f"{potential.config.name}, {parameters} parameters, {potential.precision}"),
         ("compiled", compilation.note if compilation else "no"),
         (
@@ -125,9 +125,9 @@ def _figure(sizes: list[int], seconds: list[float], memories: list[int] | None) 
 
 def _caption() -> str:
     return (
-        "Energy and forces of the compiled potential, median of nine calls in which atoms move. Larger structures are "
-        "repetitions of the smallest (of molecules, copies apart from each other). Memory: the largest size of a "
-        "process of its own, or what torch allocated on a GPU."
+        "Energy and forces of the compiled potential, median of nine calls with moving atoms. Larger "
+        "structures are repetitions of the smallest one (for molecules: separate copies). Memory: peak "
+        "size of a separate process, or memory allocated by torch on a GPU."
     )
 
 
@@ -145,4 +145,4 @@ def _table(sizes: list[int], seconds: list[float], memories: list[int] | None) -
     caption = ""
     if memories:
         caption = f"Importing torch, loading and compiling take {memories[0] / _MEGABYTE:.0f} MB at most."
-    return Table(["atoms", "time (ms)", "per atom (us)", "memory (MB)", "judgement"], rows, caption)
+    return Table(["atoms", "time (ms)", "per atom (us)", "memory (MB)", "judgment"], rows, caption)

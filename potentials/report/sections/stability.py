@@ -35,7 +35,8 @@ from potentials.simulation.md_settings import MDSettings
 TITLE = "Stability in hot dynamics"
 GOOD = (
     "nothing breaks: no bond twice as long as at the start, no atoms closer than 0.8 times the shortest distance in "
-    "the data, no runaway temperature; distances are distributed as in the data, only broader as far as it is hotter."
+    "the data, no diverging temperature; distances are distributed as in the data, broadened by the "
+    "higher temperature only."
 )
 _DEFAULT_TEMPERATURE = 1000.0
 _HOTTER = 300.0
@@ -71,8 +72,8 @@ def section(subject: Subject) -> Section:
         [
             Paragraph(
                 f"{start.get_chemical_formula()}, Langevin dynamics at {temperature:.0f} K ({why}), time step "
-                f"{timestep:g} fs, {steps} steps asked for. Starts from the calmest frame; compiled, in the "
-                "potential's own precision."
+                f"{timestep:g} fs, {steps} steps requested. It starts from the frame with the lowest forces; the "
+                "potential is compiled, in its own precision."
             ),
             _outcome(run, steps * timestep * 1e-3),
             Row([_temperature_plot(run, temperature), _structures(start, run)]),
@@ -84,8 +85,8 @@ def section(subject: Subject) -> Section:
 def _temperature(subject: Subject) -> tuple[float, str]:
     named = named_temperature(subject)
     if named is None:
-        return _DEFAULT_TEMPERATURE, "the default, as no name among the data speaks of a temperature"
-    return named + _HOTTER, f"{_HOTTER:.0f} K above the {named} K that names among the data speak of"
+        return _DEFAULT_TEMPERATURE, "the default, because no name in the data contains a temperature"
+    return named + _HOTTER, f"{_HOTTER:.0f} K above the {named} K found in names of the data"
 
 
 def _outcome(run: HotRun, asked: float) -> Table:
@@ -97,10 +98,10 @@ def _outcome(run: HotRun, asked: float) -> Table:
         ["bonds watched", str(run.watched_bonds), ""],
     ]
     return Table(
-        ["", "", "judgement"],
+        ["", "", "judgment"],
         rows,
         f"Watched: bonds of molecules (broken when {STRETCH:g} times as long), atoms closer than {CLOSENESS:g} times "
-        "the shortest distance in the data, temperatures above five times the one asked for.",
+        "the shortest distance in the data, temperatures above five times the requested one.",
     )
 
 
@@ -118,11 +119,11 @@ def _temperature_plot(run: HotRun, temperature: float) -> Plot:
     figure.add_hline(y=temperature, line_color=palette.MUTED, line_dash="dash", line_width=1)
     figure.update_layout(xaxis_title="time (ps)", yaxis_title="temperature (K)")
     figure.update_yaxes(rangemode="tozero")
-    return Plot(figure, "Dashed: the temperature asked for.", 380)
+    return Plot(figure, "Dashed: requested temperature.", 380)
 
 
 def _structures(start: Atoms, run: HotRun) -> StructureView:
-    ends = "where it went wrong" if run.failure else "at the end"
+    ends = "where it failed" if run.failure else "at the end"
     return StructureView(
         [
             StructureFrame("start", bare(start), caption="The structure at the start."),
@@ -146,7 +147,7 @@ def _comparison(subject: Subject, run: HotRun) -> list[Part]:
     }
     parts: list[Part] = [Gallery(plots)]
     if len(simulated) > _MOST_PAIRS:
-        parts.append(Paragraph(f"Of {len(simulated)} pairs of elements {_MOST_PAIRS} are shown."))
+        parts.append(Paragraph(f"Of {len(simulated)} pairs of elements, {_MOST_PAIRS} are shown."))
     if run.watched_bonds:
         parts.append(_bond_table(of_data, of_run))
     return parts
@@ -167,7 +168,7 @@ def _bond_table(of_data: Sequence[Atoms], of_run: Sequence[Atoms]) -> Table:
         ["bonds", "data: length (A)", "simulation: length (A)", "shift of the mean"],
         rows,
         "Mean and standard deviation of distances below 1.25 times the sum of the covalent radii. Good up to "
-        f"{_SHIFT:g} A, bad beyond {_LARGE_SHIFT:g} A; heat alone stretches bonds by about 0.01 A.",
+        f"{_SHIFT:g} A, bad beyond {_LARGE_SHIFT:g} A; thermal expansion alone stretches bonds by about 0.01 A.",
     )
 
 

@@ -16,8 +16,8 @@ from potentials.report.subject import Subject
 
 TITLE = "Symmetries and derivatives"
 GOOD = (
-    "all of them rounding: below 1e-4 eV/A in single precision, below 1e-8 in double; forces and stress equal the "
-    "differences of the energy to 1e-5."
+    "rounding errors only: below 1e-4 eV/A in single precision, below 1e-8 in double; forces and "
+    "stress agree with finite differences of the energy to 1e-5."
 )
 _ROUNDING, _BROKEN = 1e-4, 1e-2
 """eV/atom, eV/A, in the potential's own precision."""
@@ -38,10 +38,11 @@ def section(subject: Subject) -> Section:
     if math.isfinite(derivatives.stress_size):
         stresses = f", stresses up to {number(derivatives.stress_size)} eV/A^3"
     table = Table(
-        ["what should be zero", "unit", f"{precision}, its own", "float64", "judgement"],
+        ["what should be zero", "unit", f"{precision}, its own", "float64", "judgment"],
         rows,
-        "Rotations and reflections: root mean square over twelve at random; the others: the largest. Differences of "
-        f"the energy: {derivatives.components} components of forces whose largest is {number(derivatives.force_size)} "
+        "Rotations and reflections: root mean square over twelve random ones; others: maximum. Finite "
+        f"differences: {derivatives.components} force components, the largest "
+        f"{number(derivatives.force_size)} "
         f"eV/A{stresses}.",
         text_columns=(1,),
     )
@@ -58,7 +59,7 @@ def _structures(subject: Subject) -> tuple[list[Atoms], str]:
         formulas = sorted({str(atoms.symbols) for atoms in chosen})
         return chosen, f"{len(chosen)} frames of the data ({', '.join(formulas)})"
     cluster = rattled_cluster(subject.potential.elements, 1.0)
-    return [cluster], "a cluster of 27 atoms made for the purpose, as there are no fitting data"
+    return [cluster], "a generated cluster of 27 atoms, because there are no suitable data"
 
 
 def _symmetry_rows(subject: Subject, own: SymmetryErrors, double: SymmetryErrors) -> list[list[str | Mark]]:
@@ -87,14 +88,14 @@ def _symmetry_rows(subject: Subject, own: SymmetryErrors, double: SymmetryErrors
 def _derivative_rows(errors: DerivativeErrors) -> list[list[str | Mark]]:
     rows: list[list[str | Mark]] = [
         [
-            "forces less differences of the energy",
+            "forces minus finite differences",
             "eV/A",
             "-",
             number(errors.forces, 2),
             _judged(errors.forces, _DERIVATIVE, _NO_DERIVATIVE),
         ]
     ]
-    name, unit = "stress less differences of the energy", "eV/A^3"
+    name, unit = "stress minus finite differences", "eV/A^3"
     if math.isnan(errors.stress):
         return [*rows, [name, unit, "-", "-", Mark("none", "no frame with three periodic directions")]]
     return [*rows, [name, unit, "-", number(errors.stress, 2), _judged(errors.stress, _DERIVATIVE, _NO_DERIVATIVE)]]

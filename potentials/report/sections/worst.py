@@ -19,9 +19,9 @@ from potentials.report.subject import Subject
 
 TITLE = "The worst frames"
 GOOD = (
-    "the worst frames are of the same kind as the others and not much worse; what stands out has a reason (a bond "
-    "about to break, the edge of the training data) rather than a wrong label: look at these before you trust or "
-    "discard them."
+    "the worst frames are similar to the others and not much worse; outliers have a physical reason "
+    "(a breaking bond, the edge of the training data) rather than a wrong label. Inspect them before "
+    "you keep or discard them."
 )
 SHOWN = 10
 _MOST_ATOMS = 300
@@ -68,12 +68,12 @@ def section(subject: Subject) -> Section:
         return Section(TITLE, GOOD, missing=why_nothing(subject))
     worst = worst_frames(parts)
     if not worst:
-        reason = "No frame has forces or an energy, by which the worst could be found."
+        reason = "No frame has forces or an energy to compare with."
         return Section(TITLE, GOOD, missing=reason)
     has_forces = any(not np.isnan(one.force_error) for one in worst)
     ordered = "the largest force errors" if has_forces else "the largest energy errors, as there are no forces"
     shown: list[Part] = [
-        Paragraph(f"Of all parts, the {len(worst)} frames with {ordered}; the worst first."),
+        Paragraph(f"The {len(worst)} frames of all splits with {ordered}, the worst first."),
         StructureView([_view(number, one) for number, one in enumerate(worst, 1)], _legend(has_forces), 460),
         _table(worst),
     ]
@@ -82,11 +82,11 @@ def section(subject: Subject) -> Section:
 
 def _legend(has_forces: bool) -> str:
     turn = (
-        "Drag to turn, scroll to zoom; point at an atom for its forces."
+        "Drag to rotate, scroll to zoom; hover over an atom for its forces."
         if has_forces
-        else "Drag to turn, scroll to zoom."
+        else "Drag to rotate, scroll to zoom."
     )
-    return f"{turn} Where only one arrow of two is seen, they agree." if has_forces else turn
+    return f"{turn} If only one of two arrows is visible, they agree." if has_forces else turn
 
 
 def _view(number_shown: int, worst: Worst) -> StructureFrame:
@@ -99,7 +99,7 @@ def _view(number_shown: int, worst: Worst) -> StructureFrame:
     error = np.where(known, np.linalg.norm(np.where(known[:, None], prediction - label, 0.0), axis=1), 0.0)
     if len(atoms) > _MOST_ATOMS:
         kept = around(atoms, int(error.argmax()), _MOST_ATOMS)
-        caption += f" Of {len(atoms)} atoms the {_MOST_ATOMS} nearest to the worst one are drawn."
+        caption += f" Of {len(atoms)} atoms, the {_MOST_ATOMS} nearest to the worst one are drawn."
         atoms, label, prediction, known, error = atoms[kept], label[kept], prediction[kept], known[kept], error[kept]
     if not known.any():
         return StructureFrame(str(number_shown), atoms, (), caption)
@@ -165,5 +165,5 @@ def _table(worst: Sequence[Worst]) -> Table:
                 "-" if np.isnan(one.energy_error) else f"{1e3 * one.energy_error:+.3g}",
             ]
         )
-    heads = ["", "file", "frame", "part", "group", "formula", "force RMSE (meV/A)", "energy error (meV/atom)"]
+    heads = ["", "file", "frame", "split", "group", "formula", "force RMSE (meV/A)", "energy error (meV/atom)"]
     return Table(heads, rows, "Frames are counted from 0.", text_columns=(1, 3, 4, 5))

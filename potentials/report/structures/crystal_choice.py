@@ -54,10 +54,10 @@ def why_none(subject: Subject, reasons: list[str]) -> str:
         return f"No crystal was found among the data. {'; '.join(reasons)}. {_ADVICE}"
     if not subject.parts:
         return f"There is no structure to start from: {subject.no_data}."
-    return f"The data hold no structure that is periodic in three directions, so there is no crystal. {_ADVICE}"
+    return f"The data contain no structure that is periodic in three directions, so there is no crystal. {_ADVICE}"
 
 
-_ADVICE = "Where the potential is meant for a crystal, name a file with one: potentials report MODEL crystal.xyz."
+_ADVICE = "If the potential is for crystals, give a file with one: potentials report MODEL crystal.xyz."
 
 
 def _check_cost(calculator: Calculator, start: Atoms, budget: float) -> None:
@@ -67,6 +67,6 @@ def _check_cost(calculator: Calculator, start: Atoms, budget: float) -> None:
     expected = _CALLS * seconds_per_call(calculator, atoms)
     if expected > budget:
         raise SimulationError(
-            f"a cell of {len(atoms)} atoms without smaller one would take about {expected:.0f} s, {budget:.0f} s are "
-            "allowed; name a file with a smaller cell"
+            f"a cell of {len(atoms)} atoms (its primitive cell) would take about {expected:.0f} s, "
+            f"{budget:.0f} s are allowed; give a file with a smaller cell"
         )

@@ -34,7 +34,7 @@ TRAINING = "training"
 
 @dataclass(frozen=True)
 class AuditedData:
-    """Labelled frames by part, the training frames first, and what is known beside them."""
+    """Labeled frames by part, the training frames first, and what is known beside them."""
 
     parts: Mapping[str, Frames]
     isolated: list[LabelledFrame]
@@ -91,7 +91,7 @@ def data_of_files(files: Files, others: Mapping[str, Files], labels: DataConfig,
         frames = read_frames(of_part)
         labelled, atoms = separate_isolated_atoms(label_frames(frames, labels, required=False))
         if not labelled:
-            raise DataError(f"the {name} files hold nothing but isolated atoms; leave them out")
+            raise DataError(f"the {name} files contain only isolated atoms; remove them")
         parts[name] = labelled
         isolated += atoms
         found = found or _undeclared(frames, labels)
@@ -158,11 +158,11 @@ def _by_probe(part: str, frames: Sequence[LabelledFrame], data: AuditedData) -> 
 def _not_compared(part: str, is_missing: bool) -> AuditFinding:
     reason = "too few frames have forces, or there are too many elements for a small model"
     if not is_missing:
-        reason = "the small model that is to judge them does not describe the forces"
+        reason = "the small model used for the comparison does not describe the forces"
     return AuditFinding(
         "not-compared",
         "note",
-        f"{part}: energies, forces and stresses were not held against each other: {reason}",
+        f"{part}: energies, forces and stresses were not compared: {reason}",
         "wrong units, signs and mixed levels of theory would not have been noticed",
         "check these by hand",
     )

@@ -68,7 +68,8 @@ def energy_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
         yield AuditFinding(
             "energy-force-ratio",
             "error",
-            f"{part}: energies differ by {slope:.3g} times what the forces say, in a model fitted to the forces alone",
+            f"{part}: energy differences are {slope:.3g} times those predicted from the forces (by a model "
+            "fitted to forces only)",
             "energies and forces that contradict each other cannot both be learned",
             explain_ratio(slope, float(atoms[judged].mean())),
             figures={"ratio": slope, "correlation": correlation},
@@ -77,10 +78,10 @@ def energy_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
         yield AuditFinding(
             "energy-force-mismatch",
             "error",
-            f"{part}: energies have little to do with what the forces say (correlation {correlation:.2f}), in a model "
-            "fitted to the forces alone",
+            f"{part}: energies hardly correlate with those predicted from the forces (correlation "
+            f"{correlation:.2f}; model fitted to forces only)",
             "energies and forces that contradict each other cannot both be learned",
-            "look whether both are of the same calculation and the same frame",
+            "check that both belong to the same calculation and the same frame",
             figures={"correlation": correlation},
         )
         return
@@ -117,8 +118,8 @@ def _too_few(part: str, what: str, frames: int, doubt: Doubt) -> AuditFinding:
     return AuditFinding(
         "not-compared",
         "note",
-        f"{part}: {what} were not compared: {frames} frames are too few to judge; what the small model fitted to them "
-        f"says is uncertain by {100 * doubt.share:.0f} % of the variation",
+        f"{part}: {what} were not compared: {frames} frames are too few; the prediction of the small "
+        f"model is uncertain by {100 * doubt.share:.0f} % of the variation",
         "wrong units, signs and mixed levels of theory would not have been noticed",
         "check these by hand, or audit again with more frames",
         figures={"frames": float(frames), "uncertainty": doubt.share},
@@ -149,7 +150,7 @@ def _judged(probe: Probe) -> NDArray[np.int64]:
 
 
 def _centred(probe: Probe, labelled: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Energies as labelled and as the forces say, without their medians in each class."""
+    """Energies as labeled and as the forces say, without their medians in each class."""
     energies = np.array([frame.energy for frame in probe.frames])
     predicted = probe.energies_by_forces.copy()
     for members in _classes(probe).values():
@@ -190,11 +191,11 @@ def _odd_energies(part: str, probe: Probe, residuals: NDArray[np.float64]) -> It
         yield AuditFinding(
             "energy-outlier",
             "warning",
-            f"{part}: the energies of {len(single)} frames are off by up to {1e3 * largest:.3g} meV/atom from what "
-            "the forces of all frames say",
-            "single wrong energies pull at everything that is learned from them",
-            "look at these frames: another electronic state, a calculation that did not converge, an energy of another "
-            "frame; or a structure unlike all others, which is no fault",
+            f"{part}: the energies of {len(single)} frames are off by up to {1e3 * largest:.3g} meV/atom from "
+            "the prediction of the forces of all frames",
+            "single wrong energies bias the fit",
+            "check these frames: another electronic state, an unconverged calculation, the energy of another "
+            "frame; or a structure unlike all others, which is not an error",
             tuple(single),
             {"largest_eV_per_atom": largest},
         )
@@ -214,21 +215,22 @@ def _mixed_levels(part: str, frames: Sequence[Frame], gap: float, basins: bool) 
         return AuditFinding(
             "mixed-levels",
             "note",
-            f"{part}: energies of the same composition lie on two levels, {1e3 * gap:.4g} meV/atom apart, and so do "
-            "the structures: isomers or phases that no path of forces connects, or two levels of theory",
-            "nothing in the data says which it is",
-            "make sure that both were computed alike; a group for each (data.group_key) tells them apart",
+            f"{part}: energies of the same composition form two clusters, {1e3 * gap:.4g} meV/atom apart, and "
+            "so do the structures: separate isomers or phases, or two levels of theory",
+            "the data cannot decide which",
+            "check that both were computed in the same way; a configuration group for each (data.group_key) "
+            "distinguishes them",
             tuple(frames),
             {"gap_eV_per_atom": gap},
         )
     return AuditFinding(
         "mixed-levels",
         "error",
-        f"{part}: energies of the same composition lie on two levels, {1e3 * gap:.4g} meV/atom apart, where the "
-        "forces know one only",
-        "a model learns one level of theory; between two it learns noise",
-        "find out what differs for the smaller number of frames, which are named here (functional, basis, dispersion, "
-        "smearing, another program), and compute one kind again or leave it out",
+        f"{part}: energies of the same composition form two clusters, {1e3 * gap:.4g} meV/atom apart, "
+        "which the forces do not explain",
+        "a model can learn one level of theory only; the difference between two acts as noise",
+        "find out what differs for the frames listed here (functional, basis, dispersion, smearing, "
+        "program), and recompute or remove them",
         tuple(frames),
         {"gap_eV_per_atom": gap},
     )
@@ -267,18 +269,18 @@ def stress_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
             "stress-unit",
             "error",
             f"{part}: the stresses are {slope:.3g} times those of a model fitted to energies and forces",
-            "a stress of the wrong unit or sign pulls the cell the wrong way, and forces with it",
-            f"as they stand, it looks as if: {explain_stress(slope)}; compare with energies of strained cells",
+            "a stress with the wrong unit or sign makes training on stress wrong, and affects forces",
+            f"most likely {explain_stress(slope)}; compare with energies of strained cells",
             figures={"ratio": slope, "correlation": correlation},
         )
     elif abs(correlation) < 0.3 and doubt.share < _PRECISE:
         yield AuditFinding(
             "stress-mismatch",
             "warning",
-            f"{part}: the stresses have little to do with those of a model fitted to energies and forces (correlation "
+            f"{part}: the stresses hardly correlate with those of a model fitted to energies and forces (correlation "
             f"{correlation:.2f})",
-            "a stress of other axes, of another order of its components or of another frame cannot be learned",
-            "check data.stress: its order of the six components, and how it was converted",
+            "a stress in other axes, with another order of components or of another frame cannot be learned",
+            "check data.stress: the order of the six components, and the conversion",
             figures={"correlation": correlation},
         )
 
@@ -292,8 +294,8 @@ def undeclared_stress(part: str, key: str, probe: Probe | None) -> AuditFinding:
     return AuditFinding(
         "undeclared-stress",
         "warning",
-        f'{part}: the frames hold "{key}", which nothing declares: its unit, sign and order are not known',
-        "a stress says much about elasticity, and one of the wrong unit or sign spoils the training silently",
+        f'{part}: the frames have an entry "{key}" that is not declared: its unit, sign and order are unknown',
+        "stress labels improve elastic properties, but a wrong unit or sign spoils training silently",
         f"{_guesses(key, frames, probe)}; declare it in data.stress or data.virial once you know",
         figures={"frames": float(len(frames))},
     )
@@ -308,10 +310,10 @@ def _is_stress(frame: LabelledFrame, key: str) -> bool:
 def _guesses(key: str, frames: Sequence[tuple[LabelledFrame, NDArray]], probe: Probe | None) -> str:
     """What the numbers look like, in words: unit and sign of all, the order of six numbers in each group."""
     if probe is None or probe.force_error > USABLE_ERROR or len(frames) < 3:
-        return "ask whoever made the data"
+        return "ask the authors of the data"
     sizes = {np.asarray(find_value(frame.frame.atoms, key)).size for frame, _ in frames}
     if len(sizes) > 1:
-        return "some frames hold six numbers and others nine: ask whoever made the data"
+        return "some frames have six numbers and others nine: ask the authors of the data"
     is_virial = "virial" in key.lower() and "stress" not in key.lower()
     predicted = np.array([s * frame.frame.atoms.get_volume() if is_virial else s for frame, s in frames])
     values = [np.asarray(find_value(frame.frame.atoms, key), dtype=float) for frame, _ in frames]
@@ -319,8 +321,8 @@ def _guesses(key: str, frames: Sequence[tuple[LabelledFrame, NDArray]], probe: P
     diagonal = np.eye(3, dtype=bool)
     slope, correlation = robust_slope(predicted[:, diagonal].ravel(), matrices[_ORDERS[0]][:, diagonal].ravel())
     if abs(correlation) < _STRESS_CORRELATED:
-        return "it agrees with no unit and sign that are usual: ask whoever made the data"
-    said = f"by a model fitted to energies and forces it looks like {explain_stress(slope, is_virial)}"
+        return "it matches no common unit and sign: ask the authors of the data"
+    said = f"compared with a model fitted to energies and forces, it is most likely {explain_stress(slope, is_virial)}"
     if values[0].size != 6:
         return said
     by_order: dict[str, list[str]] = {}

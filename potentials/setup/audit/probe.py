@@ -67,7 +67,7 @@ def probe(frames: Sequence[LabelledFrame], cutoff: float, seed: int = 0) -> Prob
     """Fit linear ACE to a choice of the frames and let it judge these; None where there are too few with forces.
 
     Args:
-        frames: labelled; those without forces are left out.
+        frames: labeled; those without forces are left out.
         cutoff: A.
         seed: of the choice, where there are many frames.
     """

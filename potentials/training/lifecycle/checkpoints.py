@@ -78,13 +78,13 @@ def usable_checkpoint(folder: RunFolder, warn: Callable[[str], None]) -> Path | 
         problem = _damage(file)
         if problem is None:
             for said in problems:
-                warn(f"{said}; continuing from the checkpoint before, {file}")
+                warn(f"{said}; continuing from the previous checkpoint, {file}")
             return file
         problems.append(f"{file} {problem}")
     if problems:
         raise TrainingError(
             f"{'; '.join(problems)}. The run cannot be continued; the best model so far is {folder.best}. "
-            f"Delete {folder.path} to start anew, or give the new run another name (run=...)"
+            f"Delete {folder.path} to start over, or give the new run another name (run=...)"
         )
     return None
 
@@ -161,12 +161,12 @@ def _damage(file: Path) -> str | None:
         contents = torch.load(file, map_location="cpu", weights_only=True)
     except (*_READ_ERRORS, zlib.error) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        return f"is damaged or no checkpoint ({reason[:200]})"
+        return f"is damaged or not a checkpoint ({reason[:200]})"
     version = contents.get(STATE, {}).get("version") if isinstance(contents, dict) else None
     if version != CHECKPOINT_VERSION:
         raise TrainingError(
-            f"{file}: a checkpoint of version {version}, but this release continues version {CHECKPOINT_VERSION}; "
-            "continue with the release that began the run, or give the new run another name (run=...)"
+            f"{file}: a checkpoint of version {version}, but this release reads version {CHECKPOINT_VERSION}; "
+            "continue with the release that started the run, or give the new run another name (run=...)"
         )
     return None
 

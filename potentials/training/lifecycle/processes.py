@@ -73,8 +73,8 @@ def ending_together(trainer: Trainer) -> Iterator[None]:
             raise
         what = _what_ended(_started(launcher))
         raise TrainingError(
-            f"process {trainer.global_rank + 1} of {trainer.world_size}: {what}, and this one cannot go on without it. "
-            "The same command again continues the run"
+            f"process {trainer.global_rank + 1} of {trainer.world_size}: {what}, and this process cannot "
+            "continue without it. Run the same command again to continue"
         ) from error
     finally:
         stop_watching.set()
@@ -114,9 +114,9 @@ def _what_ended(started: Sequence[subprocess.Popen[bytes]]) -> str:
             code = process.poll()
             if code is not None and code < 0:
                 name = signal.Signals(-code).name
-                memory = ", perhaps by the system for want of memory" if code == -signal.SIGKILL else ""
+                memory = ", possibly by the system because memory ran out" if code == -signal.SIGKILL else ""
                 return f"process {number} was killed ({name}{memory})"
             if code:
-                return f"process {number} ended, for which it gives the reason above"
+                return f"process {number} ended; its error message is above"
         time.sleep(0.05)
-    return "another process ended, for which it gives the reason"
+    return "another process ended; see its error message"

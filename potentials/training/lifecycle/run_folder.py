@@ -56,7 +56,7 @@ class Status:
     fingerprint: str = ""
     """Of the training data."""
     wandb_id: str | None = None
-    """By which loggers recognise a continued run."""
+    """By which loggers recognize a continued run."""
     max_epochs: int | None = None
     host: str = ""
     """Name of the machine on which the latest start runs or ran."""
@@ -134,7 +134,7 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise TrainingError(f"run: cannot make the folder {self.path}: {error}") from error
+            raise TrainingError(f"run: cannot create the folder {self.path}: {error}") from error
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -175,7 +175,7 @@ class RunFolder:
             return Status(**json.loads(self.status_file.read_text(encoding="utf-8")))
         except (TypeError, ValueError) as error:
             raise TrainingError(
-                f"{self.status_file} is damaged ({error}); delete it to go on from the last checkpoint"
+                f"{self.status_file} is damaged ({error}); delete it to continue from the last checkpoint"
             ) from error
 
     def write_status(self, status: Status) -> None:
@@ -184,9 +184,7 @@ class RunFolder:
 
     def write_config(self, config: RunConfig) -> None:
         """Replace `resolved.yaml`."""
-        header = (
-            f"Everything that was decided for the run {self.name}; `potentials train` reproduces it from this file."
-        )
+        header = f"The resolved configuration of the run {self.name}; `potentials train` reproduces it from this file."
         write_text(self.resolved, dump_config(config, header))
 
     def write_json(self, file: Path, data: Any) -> None:
@@ -213,9 +211,10 @@ class RunFolder:
             lines.append("  the contents of the training data")
         if lines:
             raise TrainingError(
-                f"{self.path} holds a run that was started differently, so it cannot be continued. Changed:\n"
+                f"{self.path} holds a run that was started with a different configuration, so it cannot be "
+                "continued. Changed:\n"
                 + "\n".join(lines)
-                + f"\nGive the new run another name (run=...), or delete {self.path} to start anew"
+                + f"\nGive the new run another name (run=...), or delete {self.path} to start over"
             )
         return ContinuedConfig(_with_changes(earlier, config), _remarks(earlier, config))
 
@@ -240,7 +239,7 @@ def _remarks(earlier: RunConfig, now: RunConfig) -> list[str]:
     affected += ["the start of the second stage"] if second_stage and not isinstance(second_stage.start, int) else []
     if before == after or not affected:
         return []
-    return [f"train.max_epochs {before} -> {after}: {' and '.join(affected)} now go by the new number of epochs"]
+    return [f"train.max_epochs {before} -> {after}: {' and '.join(affected)} now follow the new number of epochs"]
 
 
 def _flat(data: Any, prefix: str = "") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Regularised linear least squares over rows that come in blocks."""
+"""Regularized linear least squares over rows that come in blocks."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def loss_equations(
 ) -> Equations:
     """Rows whose squared residuals add up to the training loss of all graphs, as functions of the coefficients.
 
-    loss = sum_p w_p / count_p sum_i w_i (sum_k X_ik c_k - y_i)^2, over the labelled entries i of each property p, as
+    loss = sum_p w_p / count_p sum_i w_i (sum_k X_ik c_k - y_i)^2, over the labeled entries i of each property p, as
     in `losses.combine`. Column s * K + k is the coefficient of species s and basis function k.
 
     Args:

@@ -30,7 +30,7 @@ _UNUSED = (
     "max_time",
     "optimizer",
     "schedule",
-    "average",
+    "ema",
     "gradient_clip",
     "early_stopping",
     "validate_every",
@@ -108,7 +108,7 @@ def _equations(
     equations = loss_equations(potential, graphs, config.loss, progress)
     if not len(equations.factor()):
         raise TrainingError(
-            "no frame has a label that the loss weighs; give other frames (data.train, "
+            "no frame has a label with nonzero weight in the loss; give other frames (data.train, "
             "data.validation) or other weights (loss)"
         )
     return equations
@@ -122,8 +122,8 @@ def _best(train: Equations, validation: Equations, ridge: Any) -> tuple[float, n
     coefficients = solutions.coefficients[:, best]
     if not np.isfinite(losses[best]):
         raise TrainingError(
-            f"the validation loss of the fit is {losses[best]}; look for frames with enormous labels or atoms on top "
-            "of each other (`potentials check`)"
+            f"the validation loss of the fit is {losses[best]}; check for frames with very large labels or "
+            "overlapping atoms (`potentials check`)"
         )
     return float(solutions.ridges[best]), coefficients, (float(train.loss(coefficients)), float(losses[best]))
 

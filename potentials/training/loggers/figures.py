@@ -108,7 +108,7 @@ class RunRecord(Callback):
     Args:
         metrics: path of `metrics.csv`.
         steps: path of `steps.csv`.
-        every_steps: optimiser steps from one row of it to the next.
+        every_steps: optimizer steps from one row of it to the next.
         seconds: training time so far.
     """
 

@@ -78,7 +78,7 @@ class RunMLflowLogger(MLFlowLogger):
             action()
         except MlflowException as error:
             self._is_lost = True
-            self._warn(f"logging.mlflow: {error}; no more is logged there. metrics.csv and steps.csv have all figures")
+            self._warn(f"logging.mlflow: {error}; logging to MLflow stopped. metrics.csv and steps.csv are complete")
 
 
 def mlflow_logger(
@@ -134,7 +134,7 @@ def add_to_mlflow(report: Path, section: MLflowConfig, run_id: str, journal: Jou
         if run is not None:
             client.log_artifact(run, str(report))
     except mlflow.exceptions.MlflowException as error:
-        journal.warn(f"logging.mlflow: {uri} cannot be used: {error}; it has no report of this run")
+        journal.warn(f"logging.mlflow: {uri} cannot be used: {error}; the report of this run was not uploaded")
 
 
 def _mlflow(section: MLflowConfig) -> tuple[Any, str]:

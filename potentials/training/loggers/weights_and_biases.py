@@ -37,7 +37,7 @@ _WORST = 3
 
 
 class RunWandbLogger(WandbLogger):
-    """Lightning's logger with steps that mean optimiser steps, and with the results of the run.
+    """Lightning's logger with steps that mean optimizer steps, and with the results of the run.
 
     Args:
         experiment: wandb's run; `None` in all processes but the first.
@@ -51,7 +51,7 @@ class RunWandbLogger(WandbLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log figures under the number of optimiser steps, so that a continued run continues its curves."""
+        """Log figures under the number of optimizer steps, so that a continued run continues its curves."""
         self.experiment.log({**metrics, "trainer/global_step": step}, step=step)
         self._latest = max(self._latest, step or 0)
 
@@ -119,7 +119,9 @@ def wandb_logger(
         held = last_step(folder, run_id) if run.offline else run.starting_step - 1
         # Each start of a run has a folder of its own, all with the same id, which the upload puts together.
         everything = f"{folder / 'wandb'}/offline-run-*-{run_id}"
-        journal.say(f"wandb: offline; `wandb sync {everything}` uploads it" if run.offline else f"wandb: {run.url}")
+        journal.say(
+            f"wandb: offline; run `wandb sync {everything}` to upload the run" if run.offline else f"wandb: {run.url}"
+        )
     return RunWandbLogger(run, held)
 
 
@@ -136,7 +138,7 @@ def add_to_wandb(report: Path, section: WandbConfig, folder: Path, run_id: str, 
     try:
         run = _begin_wandb(None, section, folder, run_id, wandb_mode(section))
     except wandb.Error as error:
-        journal.warn(f"wandb cannot be reached ({error}); it has no report of this run")
+        journal.warn(f"wandb cannot be reached ({error}); the report of this run was not uploaded")
         return
     if run is None:
         return

@@ -28,13 +28,13 @@ const potentialsVisualize = (() => {
   class Signals {
     constructor() { this.x = []; this.y = []; this.z = []; this.i = []; this.j = []; this.k = []; this.signs = []; this.text = []; }
 
-    add(values, centre, scale, text) {
+    add(values, center, scale, text) {
       const first = this.x.length;
       for (let point = 0; point < POINTS; point++) {
         const radius = scale * Math.abs(values[point]), p = 3 * point;
-        this.x.push(centre[0] + radius * sphere.points[p]);
-        this.y.push(centre[1] + radius * sphere.points[p + 1]);
-        this.z.push(centre[2] + radius * sphere.points[p + 2]);
+        this.x.push(center[0] + radius * sphere.points[p]);
+        this.y.push(center[1] + radius * sphere.points[p + 1]);
+        this.z.push(center[2] + radius * sphere.points[p + 2]);
         this.signs.push(Math.sign(values[point]));
         this.text.push(text);
       }
@@ -44,10 +44,10 @@ const potentialsVisualize = (() => {
     }
 
     // A dot of the kit's sphere, for values on a grid of orientations.
-    dot(value, centre, radius, text) {
+    dot(value, center, radius, text) {
       const first = this.x.length;
       for (const p of potentialsStructures.SPHERE.points) {
-        this.x.push(centre[0] + radius * p[0]); this.y.push(centre[1] + radius * p[1]); this.z.push(centre[2] + radius * p[2]);
+        this.x.push(center[0] + radius * p[0]); this.y.push(center[1] + radius * p[1]); this.z.push(center[2] + radius * p[2]);
         this.signs.push(Math.sign(value)); this.text.push(text);
       }
       for (const [a, b, c] of potentialsStructures.SPHERE.triangles) { this.i.push(first + a); this.j.push(first + b); this.k.push(first + c); }
@@ -181,14 +181,14 @@ const potentialsVisualize = (() => {
     const rounds = ["basis", ...data.rounds.map((round) => (round.learned ? `learned, ${round.name}` : round.name))];
     const what = select(controls, "show", rounds, changed);
     const path = select(controls, "path", [""], redrawAll);
-    const pair = select(controls, "neighbour to atom", ["all", ...data.pairs], redrawAll);
+    const pair = select(controls, "neighbor to atom", ["all", ...data.pairs], redrawAll);
     if (data.rounds.length) what.value = 1;
     function redrawAll() { tell(); redraw(); }
     function changed() { path.fill(what.value ? data.rounds[what.value - 1].paths : [""]); path.value = 0; redrawAll(); }
     // Where functions do not depend on the species there is one set of them.
     const of = (sets) => sets[Math.min(Math.max(pair.value - 1, 0), sets.length - 1)];
     function tell() {
-      if (!what.value) { say("The functions that everything else is made of, and the envelope."); return; }
+      if (!what.value) { say("The basis functions and the envelope."); return; }
       const count = of(data.rounds[what.value - 1].curves)[path.value].length;
       say(`The ${count} largest of the channels of this path.`);
     }
@@ -218,7 +218,7 @@ const potentialsVisualize = (() => {
         layout: {
           xaxis: { title: "distance (A)", range: [0, data.cutoff * 1.02], anchor: "y2" },
           yaxis: { title: what.value ? "R(r)" : "B(r)", domain: [0.34, 1], range: [low - room, high + room], zeroline: true, zerolinecolor: "var(--muted)" },
-          yaxis2: { title: "neighbours", domain: [0, 0.24], rangemode: "tozero" },
+          yaxis2: { title: "neighbors", domain: [0, 0.24], rangemode: "tozero" },
           shapes: nearest ? [empty, edge] : [edge], showlegend: curves.length < 14, hovermode: "closest",
         },
       };
@@ -234,23 +234,23 @@ const potentialsVisualize = (() => {
     const total = (sizes) => Math.sqrt(sizes.reduce((sum, size) => sum + size * size, 0));
     function all() { tell(); redraw(); }
     function tell() {
-      const { neighbours, of } = data.receivers[atom.value], sizes = data.rounds[round.value].sizes[atom.value].map(total);
-      if (!neighbours.length) { say(`${names[atom.value]} has no neighbours within the cutoff.`); return; }
+      const { neighbors, of } = data.receivers[atom.value], sizes = data.rounds[round.value].sizes[atom.value].map(total);
+      if (!neighbors.length) { say(`${names[atom.value]} has no neighbors within the cutoff.`); return; }
       const sum = total(data.rounds[round.value].sums[atom.value]), apart = sizes.reduce((a, b) => a + b, 0);
-      const kept = of > neighbours.length ? ` Shown are the ${neighbours.length} largest.` : "";
-      say(`${names[atom.value]} has ${of} neighbours.${kept} Their messages have sizes that add up to ${apart.toPrecision(3)}; the sum of the messages has size ${sum.toPrecision(3)}.`);
+      const kept = of > neighbors.length ? ` Shown are the ${neighbors.length} largest.` : "";
+      say(`${names[atom.value]} has ${of} neighbors.${kept} Their messages have sizes that add up to ${apart.toPrecision(3)}; the sum of the messages has size ${sum.toPrecision(3)}.`);
     }
     draw("scene", () => {
-      const centre = structure.positions[atom.value], { neighbours } = data.receivers[atom.value];
+      const center = structure.positions[atom.value], { neighbors } = data.receivers[atom.value];
       const sizes = data.rounds[round.value].sizes[atom.value].map(total), most = Math.max(...sizes, 1e-12);
       const lines = new Mesh(), images = new Mesh(), ring = new Mesh();
-      neighbours.forEach((neighbour, number) => {
-        const end = add(centre, neighbour.offset), text = `${neighbour.symbol} ${neighbour.number}<br>size ${sizes[number].toPrecision(3)}`;
+      neighbors.forEach((neighbor, number) => {
+        const end = add(center, neighbor.offset), text = `${neighbor.symbol} ${neighbor.number}<br>size ${sizes[number].toPrecision(3)}`;
         const radius = 0.02 + 0.15 * sizes[number] / most;
-        lines.tube(end, centre, radius, radius * 0.6, text);
+        lines.tube(end, center, radius, radius * 0.6, text);
         if (!structure.positions.some((p) => Math.hypot(p[0] - end[0], p[1] - end[1], p[2] - end[2]) < 0.05)) images.sphere(end, 0.25, text);
       });
-      ring.sphere(centre, structure.radii[atom.value] * 1.35, names[atom.value]);
+      ring.sphere(center, structure.radii[atom.value] * 1.35, names[atom.value]);
       const result = molecule(structure.positions, false);
       if (lines.x.length) result.push(lines.trace("var(--series-2)", { name: "messages", opacity: 0.85 }));
       if (images.x.length) result.push(images.trace("var(--muted)", { name: "images", opacity: 0.6 }));
@@ -258,8 +258,8 @@ const potentialsVisualize = (() => {
       return { data: result, layout: scene(places.scene) };
     });
     draw("bars", () => {
-      const { neighbours } = data.receivers[atom.value], { blocks, sizes } = data.rounds[round.value];
-      const label = neighbours.map(({ symbol, number, offset }) => `${symbol} ${number}, ${Math.hypot(...offset).toFixed(2)} A`);
+      const { neighbors } = data.receivers[atom.value], { blocks, sizes } = data.rounds[round.value];
+      const label = neighbors.map(({ symbol, number, offset }) => `${symbol} ${number}, ${Math.hypot(...offset).toFixed(2)} A`);
       // Of squares, for these add up to the square of the whole message.
       const bars = blocks.map((block, number) => ({
         type: "bar", orientation: "h", name: block, y: label.map((_, row) => row), marker: { color: `var(--series-${number % 8 + 1})` },
@@ -269,7 +269,7 @@ const potentialsVisualize = (() => {
       return {
         data: bars,
         layout: {
-          barmode: "stack", legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal" }, xaxis: { title: "size of the message, shared out by degree", rangemode: "tozero" },
+          barmode: "stack", legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal" }, xaxis: { title: "size of the message by degree", rangemode: "tozero" },
           yaxis: { tickvals: label.map((_, row) => row), ticktext: label, autorange: "reversed", showgrid: false },
         },
       };
@@ -298,8 +298,8 @@ const potentialsVisualize = (() => {
     function tell() {
       const { label, degree, pseudo, channels } = current(), found = names.map((_, of) => norm(values(of, channel.value)));
       const largest = found.indexOf(Math.max(...found));
-      const kind = pseudo ? " A pseudotensor: in a mirror its shape changes its colours once more than others do." : "";
-      const turns = degree ? " It turns with the structure." : " Turning the structure does not change it.";
+      const kind = pseudo ? " Pseudotensor: its colors are also swapped under reflection." : "";
+      const turns = degree ? " It rotates with the structure." : " It is invariant under rotation.";
       say(`${label}, ${channels[channel.value]}: largest on ${names[largest]}.${data.stages[stage.value].grid ? "" : turns}${kind}`);
     }
     draw("scene", () => {
@@ -309,10 +309,10 @@ const potentialsVisualize = (() => {
       const most = Math.max(...drawn.map((numbers) => numbers.reduce((m, v) => Math.max(m, Math.abs(v)), 0)), 1e-12);
       drawn.forEach((numbers, of) => {
         if (atom.value && of !== atom.value - 1) return;
-        const text = `${names[of]}<br>size ${norm(all[of]).toPrecision(3)}`, centre = structure.positions[of];
-        if (!grid) { shapes.add(numbers, centre, REACH / most, text); return; }
+        const text = `${names[of]}<br>size ${norm(all[of]).toPrecision(3)}`, center = structure.positions[of];
+        if (!grid) { shapes.add(numbers, center, REACH / most, text); return; }
         numbers.forEach((value, o) => {
-          const at = add(centre, [0, 1, 2].map((axis) => 0.6 * grid[3 * o + axis]));
+          const at = add(center, [0, 1, 2].map((axis) => 0.6 * grid[3 * o + axis]));
           shapes.dot(value, at, 0.16 * Math.sqrt(Math.abs(value) / most), text);
         });
       });
@@ -342,7 +342,7 @@ const potentialsVisualize = (() => {
     const stage = select(controls, "features", data.stages.map(({ name }) => name), restage);
     const block = select(controls, "block", [""], all);
     const axis = select(controls, "about", data.axes, all);
-    const right = select(controls, "right", ["turned by Wigner's D", "left as they were"], all);
+    const right = select(controls, "right", ["turned by Wigner's D", "unchanged"], all);
     const angle = slider(controls, "angle", data.angles.length - 1, (step) => `${Math.round(data.angles[step])}\u00b0`, all);
     let timer = null;
     button(controls, "Play", (field) => {
@@ -364,7 +364,7 @@ const potentialsVisualize = (() => {
     }
     function tell() {
       const relative = data.stages[stage.value].difference[turn()];
-      say(`Turned by ${Math.round(data.angles[angle.value])}\u00b0 about ${data.axes[axis.value]}: energy ${signed(data.energy[turn()])} meV, forces differ by ${short(data.forces[turn()])} meV/A at most, these features by ${short(relative)} of the largest.`);
+      say(`Rotated by ${Math.round(data.angles[angle.value])}\u00b0 about ${data.axes[axis.value]}: energy ${signed(data.energy[turn()])} meV, forces differ by ${short(data.forces[turn()])} meV/A at most, these features by ${short(relative)} of the largest.`);
     }
     const signed = (value) => `${value < 0 ? "\u2212" : "+"}${short(Math.abs(value))}`;
     function positions() {
