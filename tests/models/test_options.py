@@ -55,7 +55,7 @@ COMMON: dict[str, list[Any]] = {
     "radial.distance_transform": ["agnesi"],
 }
 TESTED_ELSEWHERE = {"ace": {"regularization", "radial.trainable"}}
-"""How coefficients are found (tests/training/test_linear_fit.py); what is refused (test_ace.py)."""
+"""How coefficients are found (tests/training/linear/test_linear_fit.py); what is refused (test_ace.py)."""
 OPTIONS: dict[str, dict[str, list[Any]]] = {
     "ace": {
         option: values

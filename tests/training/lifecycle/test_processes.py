@@ -19,7 +19,7 @@ from toy_family import toy_run
 from potentials.config import dump_config
 from potentials.potential.model_file import load
 
-HERE = Path(__file__).parent
+TESTS = Path(__file__).parents[2]
 SCRIPT = """
 import sys
 import time
@@ -50,7 +50,7 @@ sys.exit(130 if result.interrupted else 0)
 def start(folder: Path, pause: float, **changes) -> subprocess.Popen[str]:
     folder.mkdir(exist_ok=True)
     (folder / "config.yaml").write_text(dump_config(toy_run(folder, **changes)))
-    (folder / "script.py").write_text(SCRIPT.format(tests=str(HERE.parent), pause=pause))
+    (folder / "script.py").write_text(SCRIPT.format(tests=str(TESTS), pause=pause))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "script.py"]
     pipe = subprocess.PIPE

@@ -17,7 +17,7 @@ from toy_family import toy_run
 
 from potentials.config import dump_config
 
-TESTS = Path(__file__).parent.parent
+TESTS = Path(__file__).parents[2]
 SCRIPT = """
 import os
 import sys
