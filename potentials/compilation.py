@@ -16,7 +16,7 @@ from torch import nn
 
 from potentials.cache import cache_path, keep, kept
 from potentials.clusters import rattled_cluster
-from potentials.data.graph_geometry import build_geometry
+from potentials.data.geometry import build_geometry
 from potentials.errors import PotentialsError
 from potentials.kernels.dispatch import use_kernels
 from potentials.kernels.memory import Workspace

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from potentials.config.families import FamilyConfig
 from potentials.config.train import Precision
-from potentials.data.graph_geometry import GraphGeometry
+from potentials.data.geometry import GraphGeometry
 from potentials.errors import PotentialsError
 from potentials.kernels import EdgeTopology
 from potentials.kernels.memory import Workspace, use_workspace

@@ -30,9 +30,9 @@ import potentials.models  # noqa: F401  (enters the families)
 from potentials.analysis.rehearsal import rehearse
 from potentials.config.run import RunConfig
 from potentials.data.conversion.convert import WRITERS
-from potentials.data.frames import Frame
 from potentials.data.module import GraphDataModule
 from potentials.data.prepare import PreparedData, prepare
+from potentials.data.read import Frame
 
 NAMES = ("C2H6", "CH3CH2OH", "CH3COCH3", "C5H5N", "C6H6", "C5H8", "trans-butane")
 ATOM_ENERGIES = {1: -13.6, 6: -1030.0, 7: -1488.0, 8: -2043.0}

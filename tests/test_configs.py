@@ -21,7 +21,7 @@ from potentials.analysis.rehearsal import rehearse
 from potentials.config import RunConfig, load_config
 from potentials.data.prepare import prepare
 from potentials.data.public.catalogue import data_set_names, public_data_set
-from potentials.data.structure_output import write_structures
+from potentials.data.write import write_structures
 from potentials.studies.cells import Cell, Plan
 from potentials.studies.study import load_study
 

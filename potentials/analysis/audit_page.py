@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from potentials.analysis.audit import Audit
 from potentials.data.audit.finding import AuditFinding
-from potentials.data.labels import LabelledFrame
+from potentials.data.label import LabelledFrame
 
 _COLOURS = {"error": "#b3261e", "warning": "#a15c00", "note": "#555555"}
 _SHOWN_FRAMES = 400

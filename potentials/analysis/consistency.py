@@ -15,9 +15,8 @@ from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.fingerprints import fingerprint
 from potentials.data.audit.trajectories import robust_slope
 from potentials.data.audit.units import explain_ratio, explain_stress
-from potentials.data.frames import Frame
-from potentials.data.label_values import find_value, stress_matrix
-from potentials.data.labels import LabelledFrame
+from potentials.data.label import LabelledFrame, find_value, stress_matrix
+from potentials.data.read import Frame
 
 USABLE_ERROR = 0.3
 """Of the size of forces; a model worse than that judges nothing."""

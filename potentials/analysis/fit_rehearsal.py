@@ -10,8 +10,8 @@ import torch
 
 from potentials.analysis.memory import peak_memory
 from potentials.data.module import GraphDataModule
-from potentials.data.part_facts import sampled_graphs
 from potentials.data.prepare import PreparedData
+from potentials.data.split.part_facts import sampled_graphs
 from potentials.potential import Potential
 from potentials.training.least_squares import Equations, solve_ridge
 from potentials.training.linear_equations import loss_equations

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from potentials.analysis.memory import peak_memory
 from potentials.config.run import RunConfig
-from potentials.data.batch_limits import BatchLimit
+from potentials.data.batch import BatchLimit
 from potentials.data.graph import AtomicGraph, GraphBatch, collate
 from potentials.data.module import GraphDataModule
-from potentials.data.part_facts import with_most_atoms
 from potentials.data.prepare import PreparedData
+from potentials.data.split.part_facts import with_most_atoms
 from potentials.errors import TrainingError
 from potentials.potential import Potential
 from potentials.training.losses import combine, loss_sums, property_weights

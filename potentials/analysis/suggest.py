@@ -12,7 +12,8 @@ import yaml
 
 from potentials.analysis.survey import CONTACT, IMPLAUSIBLE_STRESS, SURVEY_CUTOFF, Candidate, Survey, ase_stress, survey
 from potentials.config.dumping import PlainDumper
-from potentials.data.frames import BUILTIN_PREFIX, read_frames
+from potentials.data.builtin import BUILTIN_PREFIX
+from potentials.data.read import read_frames
 
 _COMMENT_COLUMN = 40
 _LINE_LENGTH = 118

@@ -44,7 +44,7 @@ def data_audit(
     import potentials.models  # noqa: F401  (enters the families)
     from potentials.analysis.audit import audit
     from potentials.analysis.audit_page import audit_page
-    from potentials.data.frames import files_of
+    from potentials.data.read import files_of
     from potentials.files import write_text
     from potentials.outputs import check_output
 
@@ -77,7 +77,7 @@ def _data(
 ) -> AuditedData:
     from potentials.analysis.audit import DEFAULT_CUTOFF, data_of_files, data_of_run, labels_of_files
     from potentials.config import load_config
-    from potentials.data.checks import check_cutoff
+    from potentials.data.audit.checks import check_cutoff
     from potentials.errors import PotentialsError
 
     if Path(files[0]).suffix in (".yaml", ".yml"):

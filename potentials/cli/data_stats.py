@@ -26,7 +26,7 @@ def data_stats(
     """
     from potentials.analysis.audit import TRAINING, data_of_files, labels_of_files
     from potentials.analysis.data_statistics import data_statistics
-    from potentials.data.checks import check_cutoff
+    from potentials.data.audit.checks import check_cutoff
 
     check_cutoff(cutoff)
     data = data_of_files(files, {}, labels_of_files(files), cutoff)

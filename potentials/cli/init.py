@@ -26,7 +26,7 @@ def init(
     import potentials.models  # noqa: F401  (enters the families)
     from potentials.analysis.suggest import suggest
     from potentials.config import families
-    from potentials.data.frames import files_of
+    from potentials.data.read import files_of
     from potentials.outputs import check_output
 
     if model not in families():

@@ -55,7 +55,7 @@ def _rotation_error(error: dict[str, float]) -> str:
 
 def _training_rows(metadata: dict[str, Any]) -> list[tuple[str, str]]:
     """What training left in the header. Anything may stand there, or nothing; what is of another form is not shown."""
-    from potentials.data.length_units import training_units
+    from potentials.data.read import training_units
     from potentials.model_file_contents import is_finite_number
 
     rows = []

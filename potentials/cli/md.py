@@ -50,7 +50,7 @@ def md(
     The same command again continues a run that was stopped (Ctrl-C) or cut off, to the bit; with more steps, or a
     longer time, it goes on.
     """
-    from potentials.data.frames import files_of
+    from potentials.data.read import files_of
     from potentials.outputs import check_outputs
     from potentials.simulation import MDSettings, PotentialCalculator, run_md
     from potentials.simulation.md_settings import number_of_steps

@@ -29,8 +29,8 @@ def predict(
     Labels that the structures came with are kept as reference_energy, reference_forces and reference_stress.
     """
     from potentials.analysis.predict import predict as predictions
-    from potentials.data.frames import read_frames
-    from potentials.data.structure_output import check_structure_output, write_structures
+    from potentials.data.read import read_frames
+    from potentials.data.write import check_structure_output, write_structures
     from potentials.devices import choose_device
     from potentials.model_file import load
 

@@ -13,7 +13,7 @@ from potentials.cli import console
 from potentials.cli.structure_units import StructureUnit, in_angstrom
 
 if TYPE_CHECKING:
-    from potentials.data.frames import Frame
+    from potentials.data.read import Frame
     from potentials.simulation import RelaxationResult
 
 
@@ -33,8 +33,8 @@ def relax(
     length_unit: StructureUnit = None,
 ) -> None:
     """Relax the positions of every structure in STRUCTURE with MODEL, and its cell where that is asked for."""
-    from potentials.data.frames import read_frames
-    from potentials.data.structure_output import check_structure_output
+    from potentials.data.read import read_frames
+    from potentials.data.write import check_structure_output
     from potentials.simulation import PotentialCalculator, RelaxationSettings, relax_frames
 
     settings = RelaxationSettings(optimizer=optimizer, fmax=fmax, steps=steps, cell=cell, pressure=pressure)

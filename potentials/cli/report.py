@@ -23,7 +23,7 @@ from potentials.cli.label_options import (
 )
 
 if TYPE_CHECKING:
-    from potentials.data.labels import LabelledFrame
+    from potentials.data.label import LabelledFrame
 
 
 def report(
@@ -60,7 +60,7 @@ def report(
     """
     from potentials import model_file
     from potentials.analysis.evaluate import label_config
-    from potentials.data.frames import files_of
+    from potentials.data.read import files_of
     from potentials.devices import choose_device
     from potentials.errors import DataError
     from potentials.report.gathering import Origin

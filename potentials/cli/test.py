@@ -53,7 +53,7 @@ def test(
     Keys and units are those of the data the model was trained on, unless said otherwise.
     """
     from potentials.analysis.evaluate import evaluate, label_config, write_parity
-    from potentials.data.frames import files_of
+    from potentials.data.read import files_of
     from potentials.devices import choose_device
     from potentials.model_file import load
     from potentials.outputs import check_outputs

@@ -29,7 +29,7 @@ def visualize(
     The page is one file that needs no network. Everything in it was computed by the model: features as shapes on the
     atoms, and how they turn with the structure.
     """
-    from potentials.data.frames import files_of
+    from potentials.data.read import files_of
     from potentials.files import write_whole
     from potentials.model_file import load
     from potentials.outputs import check_output

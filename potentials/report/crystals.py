@@ -8,7 +8,7 @@ from ase.calculators.calculator import Calculator
 from plotly.graph_objects import Figure, Scatter
 
 from potentials.analysis.crystals import ElasticConstants, EquationOfState, elastic_constants, equation_of_state
-from potentials.data.labels import LabelledFrame
+from potentials.data.label import LabelledFrame
 from potentials.errors import SimulationError
 from potentials.pages import Mark, Paragraph, Part, Plot, Section, Table, palette
 from potentials.report.calculators import exact_calculator

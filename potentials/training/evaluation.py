@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from potentials.data.batch_limits import BatchLimit, batches
+from potentials.data.batch import BatchLimit, batches
 from potentials.data.graph import AtomicGraph, GraphBatch
-from potentials.data.part_facts import known_labels
+from potentials.data.split.part_facts import known_labels
 from potentials.potential import Potential, Prediction
 from potentials.training.error_table import PartErrors
 from potentials.training.metrics import ErrorSums

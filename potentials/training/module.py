@@ -15,8 +15,7 @@ from torch.optim import Optimizer
 
 from potentials import model_file
 from potentials.config.run import RunConfig
-from potentials.data.graph import GraphBatch
-from potentials.data.rotations import frame_rotations, rotated
+from potentials.data.graph import GraphBatch, frame_rotations, rotated
 from potentials.errors import TrainingError
 from potentials.files import write_whole
 from potentials.potential import Potential

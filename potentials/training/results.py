@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from potentials.data.labels import LabelledFrame
+from potentials.data.label import LabelledFrame
 from potentials.training.error_table import ErrorTable
 from potentials.training.evaluation import Evaluation
 from potentials.training.stopping import Interruption

@@ -20,8 +20,8 @@ from potentials import model_file
 from potentials.config.data_paths import resolve_data_paths
 from potentials.config.run import RunConfig
 from potentials.data.module import GraphDataModule
-from potentials.data.part_facts import sampled_graphs
 from potentials.data.prepare import PreparedData, prepare
+from potentials.data.split.part_facts import sampled_graphs
 from potentials.errors import TrainingError
 from potentials.kernels.dispatch import use_kernels
 from potentials.potential import Potential

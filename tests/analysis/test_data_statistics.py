@@ -8,8 +8,8 @@ from ase import Atoms
 from ase.build import bulk, molecule
 
 from potentials.analysis.data_statistics import data_statistics
-from potentials.data.frames import Frame
-from potentials.data.labels import LabelledFrame
+from potentials.data.label import LabelledFrame
+from potentials.data.read import Frame
 
 
 def labelled(atoms: Atoms, energy: float, forces: float | None, group: str = "default") -> LabelledFrame:

@@ -12,7 +12,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from morse_family import REFERENCE_ENERGIES, morse_oracle, morse_potential
 
 from potentials.analysis.predict import predict
-from potentials.data.frames import Frame, read_frames
+from potentials.data.read import Frame, read_frames
 from potentials.errors import SimulationError, UnknownElementError
 
 

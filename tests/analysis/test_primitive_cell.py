@@ -6,7 +6,7 @@ from ase import Atoms
 from ase.build import bulk, molecule
 
 from potentials.analysis.primitive_cell import num_distinct_sites, primitive_cell
-from potentials.data.neighbor_list import neighbor_list
+from potentials.data.geometry import neighbor_list
 from potentials.errors import DataError
 
 CRYSTALS = {

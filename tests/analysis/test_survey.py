@@ -5,7 +5,7 @@ from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from potentials.analysis.survey import survey
-from potentials.data.frames import Frame
+from potentials.data.read import Frame
 from potentials.errors import DataError
 
 

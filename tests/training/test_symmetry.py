@@ -10,9 +10,8 @@ from physics.evaluation import predict
 from physics.structures import ELEMENTS, ethanol
 
 from potentials.clusters import rattled_cluster
-from potentials.data.batch_limits import BatchLimit
-from potentials.data.graph import AtomicGraph, build_graph
-from potentials.data.rotations import random_rotations
+from potentials.data.batch import BatchLimit
+from potentials.data.graph import AtomicGraph, build_graph, random_rotations
 from potentials.training import symmetry
 from potentials.training.symmetry import ORIENTATIONS, rotation_error
 
