@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from potentials import load
 from potentials.equivariant import spherical_harmonics
 from potentials.models.anatomy import NodeFeatures
-from potentials.pages.palette import element_colour
+from potentials.pages.palette import element_color
 from potentials.potential import Potential
 from potentials.visualization.messages import block_norms
 from potentials.visualization.observation import Observation, anatomy_of, observe
@@ -90,7 +90,7 @@ def draw_molecule(axes: Axes, atoms: Atoms, places: Array, bonded: float = 1.6) 
     for number in np.argsort(places[:, 2]):
         symbol = atoms.symbols[number]
         x, y = places[number, :2].tolist()
-        disc = plt.Circle((x, y), RADII[symbol], facecolor=element_colour(symbol), edgecolor=INK, lw=0.8, zorder=2)
+        disc = plt.Circle((x, y), RADII[symbol], facecolor=element_color(symbol), edgecolor=INK, lw=0.8, zorder=2)
         axes.add_patch(disc)
         axes.text(x, y, f"{symbol}{number}", ha="center", va="center", fontsize=7, zorder=3)
     axes.set_aspect("equal")
@@ -214,7 +214,7 @@ def features_picture(potential: Potential, atoms: Atoms, seen: Observation) -> F
 def draw_signals(axes: Axes, signals: Array, places: Array, scale: float) -> None:
     """Surfaces of all atoms seen from above, far triangles first."""
     points, triangles = sphere(3)
-    polygons, colours, depths = [], [], []
+    polygons, colors, depths = [], [], []
     for values, centre in zip(signals, places, strict=True):
         corners = (centre + scale * np.abs(values)[:, None] * points)[triangles]
         normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -224,10 +224,10 @@ def draw_signals(axes: Axes, signals: Array, places: Array, scale: float) -> Non
         base = np.where(signs >= 0, mpl.colors.to_rgb(POSITIVE), mpl.colors.to_rgb(NEGATIVE))
         front = normals[:, 2] > 0
         polygons.append(corners[front][:, :, :2])
-        colours.append(np.clip(base * light[:, None], 0, 1)[front])
+        colors.append(np.clip(base * light[:, None], 0, 1)[front])
         depths.append(corners[front][:, :, 2].mean(axis=1))
     order = np.argsort(np.concatenate(depths))
-    faces = np.concatenate(colours)[order]
+    faces = np.concatenate(colors)[order]
     surface = PolyCollection(list(np.concatenate(polygons)[order]), facecolors=faces, edgecolors=faces, linewidths=0.3)
     surface.set_zorder(4)
     axes.add_collection(surface)
@@ -252,8 +252,8 @@ def energies_picture(potential: Potential, atoms: Atoms, seen: Observation, view
     left.autoscale_view()
     left.margins(0.12)
     names = [f"{symbol}{number}" for number, symbol in enumerate(atoms.symbols)]
-    colours = [element_colour(symbol) for symbol in atoms.symbols]
-    right.bar(names, shares(potential, seen), color=colours, edgecolor=INK, lw=0.6)
+    colors = [element_color(symbol) for symbol in atoms.symbols]
+    right.bar(names, shares(potential, seen), color=colors, edgecolor=INK, lw=0.6)
     right.set(title="Shares of the energy (eV)", ylabel="relative to the isolated atom")
     right.tick_params(axis="x", labelsize=7)
     return figure

@@ -29,9 +29,9 @@ from ase.calculators.singlepoint import SinglePointCalculator
 import potentials.models  # noqa: F401  (enters the families)
 from potentials.config.run import RunConfig
 from potentials.data.conversion.convert import WRITERS
-from potentials.data.frames import Frame
 from potentials.data.module import GraphDataModule
 from potentials.data.prepare import PreparedData, prepare
+from potentials.data.read import Frame
 from potentials.setup.rehearsal import rehearse
 
 NAMES = ("C2H6", "CH3CH2OH", "CH3COCH3", "C5H5N", "C6H6", "C5H8", "trans-butane")

@@ -9,8 +9,8 @@ import numpy as np
 from ase import Atoms
 from morse_family import morse_oracle, morse_potential
 
-from potentials.data.frames import Frame
-from potentials.data.labels import LabelledFrame
+from potentials.data.label import LabelledFrame
+from potentials.data.read import Frame
 from potentials.pages import Row, Section, Table
 from potentials.pages.content import Part
 from potentials.potential import Potential

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from potentials.data.frames import read_frames
+from potentials.data.read import read_frames
 
 
 def test_an_epoch_of_both_formats(repository, tmp_path):

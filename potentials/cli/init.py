@@ -25,7 +25,7 @@ def init(
     """
     import potentials.models  # noqa: F401  (enters the families)
     from potentials.config import families
-    from potentials.data.frames import files_of
+    from potentials.data.read import files_of
     from potentials.outputs import check_output
     from potentials.setup.suggest import suggest
 

@@ -55,7 +55,7 @@ def _rotation_error(error: dict[str, float]) -> str:
 
 def _training_rows(metadata: dict[str, Any]) -> list[tuple[str, str]]:
     """Entries that training wrote into the header. Missing entries and entries of unexpected form are not shown."""
-    from potentials.data.length_units import training_units
+    from potentials.data.read.length_units import training_units
     from potentials.potential.model_file_contents import is_finite_number
 
     rows = []

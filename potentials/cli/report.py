@@ -23,7 +23,7 @@ from potentials.cli.terminal.label_options import (
 )
 
 if TYPE_CHECKING:
-    from potentials.data.labels import LabelledFrame
+    from potentials.data.label import LabelledFrame
 
 
 def report(
@@ -61,7 +61,7 @@ def report(
 
     By default, keys and units of DATA are those of the data the model was trained on.
     """
-    from potentials.data.frames import files_of
+    from potentials.data.read.frames import files_of
     from potentials.errors import DataError
     from potentials.evaluation.evaluate import label_config
     from potentials.potential import model_file

@@ -52,7 +52,7 @@ def test(
 
     By default, keys and units are those of the data the model was trained on.
     """
-    from potentials.data.frames import files_of
+    from potentials.data.read.frames import files_of
     from potentials.evaluation.error_table import UNITS, ErrorTable
     from potentials.evaluation.evaluate import evaluate, label_config, write_parity
     from potentials.outputs import check_outputs

@@ -29,7 +29,7 @@ def visualize(
     The page shows spherical harmonics, radial functions, tensor products, messages, features and energies as computed
     by the model, and how features rotate with the structure. It is one file that needs no network.
     """
-    from potentials.data.frames import files_of
+    from potentials.data.read import files_of
     from potentials.files import write_whole
     from potentials.outputs import check_output
     from potentials.potential.model_file import load

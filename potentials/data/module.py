@@ -12,12 +12,11 @@ import lightning
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from potentials.data.batch_limits import BatchLimit, evaluation_limit, training_limit
+from potentials.data.batch import BatchLimit, EvaluationBatches, evaluation_limit, training_batches, training_limit
 from potentials.data.graph import AtomicGraph, collate
-from potentials.data.labels import LabelledFrame
-from potentials.data.part_facts import graphs_of
+from potentials.data.label import LabelledFrame
 from potentials.data.prepare import PreparedData
-from potentials.data.samplers import EvaluationBatches, training_batches
+from potentials.data.split.part_facts import graphs_of
 from potentials.errors import DataError
 from potentials.exit_codes import ENDING_SIGNALS
 

@@ -14,19 +14,21 @@ from ase.data import atomic_numbers
 from potentials.config.data import DataConfig
 from potentials.config.families import FamilyConfig
 from potentials.config.run import RunConfig
-from potentials.data.audit.quick import brief_audit
-from potentials.data.checks import (
+from potentials.data.audit.checks import (
     check_cutoff,
     check_elements,
     check_elements_of_part,
     check_neighbors,
     structure_hash,
 )
+from potentials.data.audit.quick import brief_audit
 from potentials.data.findings import Findings
 from potentials.data.graph import AtomicGraph
-from potentials.data.lazy.frame_index import Say
-from potentials.data.lazy.lazy_frames import LazyFrames
-from potentials.data.part_facts import (
+from potentials.data.index import Say
+from potentials.data.infer import Statistics, find_reference_energies, gather_statistics
+from potentials.data.split.drawing import describe_splits
+from potentials.data.split.lazy_frames import LazyFrames
+from potentials.data.split.part_facts import (
     Frames,
     elements_of,
     graphs_of,
@@ -36,10 +38,7 @@ from potentials.data.part_facts import (
     sampled_graphs,
     with_rare_elements,
 )
-from potentials.data.parts import Parts, divide, named_parts, split_seed
-from potentials.data.reference_energies import find_reference_energies
-from potentials.data.splits import describe_splits
-from potentials.data.statistics import Statistics, gather_statistics
+from potentials.data.split.parts import Parts, divide, named_parts, split_seed
 from potentials.errors import DataError
 from potentials.units import LENGTH_IN_ANGSTROM
 

@@ -12,13 +12,11 @@ from pydantic import ValidationError
 
 from potentials.config.data import DataConfig, Files
 from potentials.config.messages.problems import in_one_line
-from potentials.data.batch_limits import BatchLimit
+from potentials.data.batch.batch_limits import BatchLimit
 from potentials.data.findings import Findings
-from potentials.data.frames import frame_list, read_frames
 from potentials.data.graph import AtomicGraph, collate, graphs_from_frames, group_names
-from potentials.data.isolated_atoms import separate_isolated_atoms
-from potentials.data.label_values import find_values
-from potentials.data.labels import LabelledFrame, label_frames
+from potentials.data.label import LabelledFrame, find_values, label_frames, separate_isolated_atoms
+from potentials.data.read import frame_list, read_frames
 from potentials.errors import DataError, ModelFileError
 from potentials.evaluation.labelled_predictions import Array, Evaluation, Parity, evaluate_graphs
 from potentials.potential import Potential

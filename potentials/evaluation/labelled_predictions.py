@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from potentials.data.batch_limits import BatchLimit, batches
+from potentials.data.batch import BatchLimit, batches
 from potentials.data.graph import AtomicGraph, GraphBatch
-from potentials.data.part_facts import known_labels
+from potentials.data.split.part_facts import known_labels
 from potentials.evaluation.error_table import PartErrors
 from potentials.evaluation.metrics import ErrorSums
 from potentials.evaluation.symmetry import rotation_error

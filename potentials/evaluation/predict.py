@@ -10,8 +10,8 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from potentials.data.frames import Frame
 from potentials.data.graph import AtomicGraph, build_graph, collate
+from potentials.data.read import Frame
 from potentials.errors import DataError, SimulationError, UnknownElementError
 from potentials.potential import Potential, Prediction
 from potentials.potential.finite_results import check_finite

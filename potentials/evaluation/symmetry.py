@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from potentials.data.batch_limits import BatchLimit, batches
-from potentials.data.graph import AtomicGraph, GraphBatch
-from potentials.data.rotations import random_rotations, rotated
+from potentials.data.batch import BatchLimit, batches
+from potentials.data.graph import AtomicGraph, GraphBatch, random_rotations, rotated
 from potentials.potential import Potential
 
 ORIENTATIONS = 12

@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.data import covalent_radii
 from numpy.typing import NDArray
 
-from potentials.data.neighbor_list import neighbor_list
+from potentials.data.geometry import neighbor_list
 
 BOND = 1.25
 """Atoms closer than this times the sum of their covalent radii are bonded."""

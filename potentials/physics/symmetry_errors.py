@@ -10,7 +10,7 @@ import torch
 from ase import Atoms
 from numpy.typing import NDArray
 
-from potentials.data.batch_limits import BatchLimit
+from potentials.data.batch import BatchLimit
 from potentials.data.graph import build_graph, collate
 from potentials.evaluation.symmetry import RotationError, rotation_error
 from potentials.potential import Potential

@@ -15,7 +15,7 @@ from ase import Atoms
 from torch import nn
 
 from potentials.cache import cache_path, keep, kept
-from potentials.data.graph_geometry import build_geometry
+from potentials.data.geometry.graph_geometry import build_geometry
 from potentials.errors import PotentialsError
 from potentials.kernels.dispatch import use_kernels
 from potentials.kernels.memory import Workspace

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 from torch import Tensor
 
-from potentials.data.graph_geometry import GraphGeometry
+from potentials.data.geometry.graph_geometry import GraphGeometry
 from potentials.kernels import EdgeTopology
 
 if TYPE_CHECKING:

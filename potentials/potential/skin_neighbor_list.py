@@ -10,7 +10,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 from torch import Tensor
 
-from potentials.data.graph_geometry import GraphGeometry, build_geometry
+from potentials.data.geometry import GraphGeometry, build_geometry
 from potentials.errors import SimulationError
 
 

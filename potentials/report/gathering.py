@@ -10,9 +10,9 @@ import torch
 
 from potentials.config import RunConfig, load_config
 from potentials.data.findings import Findings
-from potentials.data.part_facts import Frames
-from potentials.data.parts import divide
 from potentials.data.prepare import fingerprint
+from potentials.data.split.part_facts import Frames
+from potentials.data.split.parts import divide
 from potentials.errors import ModelFileError, PotentialsError
 from potentials.potential import Potential, model_file
 from potentials.potential.model_file_contents import model_path

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from potentials.data.builtin import BUILTIN_PREFIX
-from potentials.data.part_facts import Frames
+from potentials.data.split.part_facts import Frames
 from potentials.errors import DataError, ModelFileError, PotentialsError
 from potentials.files import write_text
 from potentials.outputs import check_outputs

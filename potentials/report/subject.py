@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from potentials.data.labels import LabelledFrame
+from potentials.data.label import LabelledFrame
 from potentials.potential import Potential
 from potentials.report.predictions.evaluated import Evaluated, evaluate_parts
 from potentials.training.lifecycle.run_folder import RunFolder

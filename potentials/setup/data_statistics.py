@@ -12,8 +12,8 @@ from ase import Atoms
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
-from potentials.data.labels import LabelledFrame
-from potentials.data.neighbor_list import neighbor_list
+from potentials.data.geometry import neighbor_list
+from potentials.data.label import LabelledFrame
 
 _MOST_FRAMES = 2000
 """That neighbors are counted and distances measured in."""

@@ -19,9 +19,9 @@ from packaging.requirements import Requirement
 import potentials.models  # noqa: F401  (enters the families)
 from potentials.config.families import families
 from potentials.config.logging import WandbConfig
-from potentials.data.builtin import BUILTIN_NAMES
-from potentials.data.frames import BUILTIN_PREFIX, read_frames
+from potentials.data.builtin import BUILTIN_NAMES, BUILTIN_PREFIX
 from potentials.data.graph import build_graph
+from potentials.data.read import read_frames
 from potentials.errors import DataError
 from potentials.kernels.dispatch import describe_kernels
 from potentials.openmp import waiting

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from potentials.data.module import GraphDataModule
-from potentials.data.part_facts import sampled_graphs
 from potentials.data.prepare import PreparedData
+from potentials.data.split.part_facts import sampled_graphs
 from potentials.potential import Potential
 from potentials.setup.memory import peak_memory
 from potentials.training.linear.least_squares import Equations, solve_ridge

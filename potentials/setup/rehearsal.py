@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from potentials.config.run import RunConfig
-from potentials.data.batch_limits import BatchLimit
+from potentials.data.batch import BatchLimit
 from potentials.data.graph import AtomicGraph, GraphBatch, collate
 from potentials.data.module import GraphDataModule
-from potentials.data.part_facts import with_most_atoms
 from potentials.data.prepare import PreparedData
+from potentials.data.split.part_facts import with_most_atoms
 from potentials.errors import TrainingError
 from potentials.potential import Potential
 from potentials.setup.memory import peak_memory

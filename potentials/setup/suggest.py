@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from potentials.config.dumping import PlainDumper
-from potentials.data.frames import BUILTIN_PREFIX, read_frames
+from potentials.data.read.frames import BUILTIN_PREFIX, read_frames
 from potentials.setup.survey import CONTACT, IMPLAUSIBLE_STRESS, SURVEY_CUTOFF, Candidate, Survey, ase_stress, survey
 
 _COMMENT_COLUMN = 40

@@ -12,10 +12,9 @@ import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols, covalent_radii
 
-from potentials.data.frames import Frame
-from potentials.data.isolated_atoms import holds_isolated_atom
-from potentials.data.label_values import LARGEST_LABEL
-from potentials.data.neighbor_list import neighbor_list
+from potentials.data.geometry import neighbor_list
+from potentials.data.label import LARGEST_LABEL, holds_isolated_atom
+from potentials.data.read import Frame
 from potentials.errors import DataError
 
 SURVEY_CUTOFF = 5.0

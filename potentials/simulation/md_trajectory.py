@@ -13,7 +13,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.trajectory import TrajectoryReader, TrajectoryWriter
 from ase.io.ulm import InvalidULMFileError
 
-from potentials.data.structure_output import StructureOutput
+from potentials.data.write import StructureOutput
 from potentials.errors import SimulationError
 
 STEP, TIME, STATE = "md_step", "md_time_fs", "md_state"

@@ -17,8 +17,8 @@ from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS, FIRE, LBFGS
 from ase.optimize.optimize import Optimizer
 
-from potentials.data.frames import Frame
-from potentials.data.structure_output import StructureOutput, check_structure_output
+from potentials.data.read import Frame
+from potentials.data.write import StructureOutput, check_structure_output
 from potentials.errors import DataError, SimulationError, UnknownElementError
 from potentials.simulation.constraints import check_constraint_atoms, constraint_errors
 

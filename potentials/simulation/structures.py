@@ -8,7 +8,7 @@ import re
 from ase import Atoms
 from ase.constraints import FixConstraint
 
-from potentials.data.frames import read_frames
+from potentials.data.read import read_frames
 from potentials.errors import SimulationError
 from potentials.simulation.constraints import constraint_name
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from potentials.config.data import DataConfig
-from potentials.data.batch_limits import LIMIT_KEYS, training_limit
+from potentials.data.batch import LIMIT_KEYS, training_limit
 from potentials.data.graph import GraphBatch
 from potentials.errors import TrainingError
 

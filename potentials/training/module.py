@@ -14,8 +14,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from potentials.config.run import RunConfig
-from potentials.data.graph import GraphBatch
-from potentials.data.rotations import frame_rotations, rotated
+from potentials.data.graph import GraphBatch, frame_rotations, rotated
 from potentials.errors import TrainingError
 from potentials.evaluation.metrics import ErrorSums
 from potentials.files import write_whole

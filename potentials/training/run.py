@@ -19,8 +19,8 @@ from lightning.pytorch.loggers import Logger
 from potentials.config.data_paths import resolve_data_paths
 from potentials.config.run import RunConfig
 from potentials.data.module import GraphDataModule
-from potentials.data.part_facts import sampled_graphs
 from potentials.data.prepare import PreparedData, prepare
+from potentials.data.split.part_facts import sampled_graphs
 from potentials.errors import TrainingError
 from potentials.evaluation.error_table import UNITS, ErrorTable
 from potentials.evaluation.labelled_predictions import evaluate_graphs

@@ -13,10 +13,10 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from potentials.config.train import NonfiniteRule
-from potentials.data.frames import frame_list
 from potentials.data.graph import AtomicGraph, GraphBatch, collate
-from potentials.data.labels import LabelledFrame
-from potentials.data.structure_output import write_structures
+from potentials.data.label import LabelledFrame
+from potentials.data.read import frame_list
+from potentials.data.write import write_structures
 from potentials.errors import TrainingError
 
 SPIKE_FACTOR = 20.0

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from potentials.data.frames import Frame, expand_files, read_file
-from potentials.data.length_units import atoms_in_angstrom, training_units
+from potentials.data.read import Frame, atoms_in_angstrom, expand_files, read_file, training_units
 from potentials.errors import DataError
 from potentials.potential import Potential
 

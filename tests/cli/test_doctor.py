@@ -12,7 +12,7 @@ def test_a_working_installation(potentials, tmp_path, monkeypatch):
 
 def test_what_is_broken_is_told_with_advice(potentials, monkeypatch):
     missing = Path("/nonexistent/ethanol.extxyz.gz")
-    monkeypatch.setattr("potentials.data.frames.builtin_path", lambda name: missing)
+    monkeypatch.setattr("potentials.data.read.frames.builtin_path", lambda name: missing)
     result = potentials("doctor")
     assert result.exit_code == 1
     assert "broken" in result.stdout

@@ -7,7 +7,7 @@ import ase.io
 import pytest
 from toy_family import forget_toy, register_toy, toy_run
 
-from potentials.data.frames import read_frames
+from potentials.data.read import read_frames
 from potentials.report import report as report_module
 from potentials.training.run import train
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,15 @@ from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
 
+from potentials.cache import CACHE_VARIABLE
 from potentials.config.data import DataConfig
 from potentials.config.families import FamilyConfig
 from potentials.config.run import RunConfig
-from potentials.data.frames import Frame
-from potentials.data.labels import LabelledFrame
+from potentials.data.conversion.convert import WRITERS
+from potentials.data.label import LabelledFrame
+from potentials.data.read import Frame
+
+WriteStore = Callable[[str, Sequence[Atoms]], str]
 
 TRUE_E0 = {"H": -13.6, "C": -1028.0, "O": -2040.0}
 
@@ -122,5 +126,38 @@ def labelled() -> Callable[..., LabelledFrame]:
     def make(atoms: Atoms, index: int = 0, file: str = "frames.xyz", **values: Any) -> LabelledFrame:
         labels = {"energy": np.nan, "forces": np.full((len(atoms), 3), np.nan), "stress": np.full((3, 3), np.nan)}
         return LabelledFrame(frame=Frame(atoms, file, index), **{**labels, **values})
+
+    return make
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this test alone keeps indices of files."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    return tmp_path / "cache" / "indices"
+
+
+@pytest.fixture
+def write_store(tmp_path: Path, own_cache: Path) -> WriteStore:
+    """Write frames to a store of the test's own folder and return its path."""
+
+    def write(name: str, frames: Sequence[Atoms]) -> str:
+        path = tmp_path / name
+        path.unlink(missing_ok=True)
+        writer = WRITERS[path.suffix](path)
+        for number, atoms in enumerate(frames):
+            writer.add(Frame(atoms, "source", number))
+        writer.close()
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def lazy_config(make_config: Callable[..., RunConfig]) -> Callable[..., RunConfig]:
+    """A run configuration whose frames stay in their files."""
+
+    def make(data: dict[str, Any], **others: Any) -> RunConfig:
+        return make_config({"loading": "lazy", "batch_size": 2, **data}, {"cutoff": 3.0}, **others)
 
     return make

@@ -16,7 +16,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from potentials.config.loss import EnergyLoss, ForcesLoss, LossConfig, StressLoss
 from potentials.config.run import RunConfig
-from potentials.data.labels import LabelledFrame
+from potentials.data.label import LabelledFrame
 from potentials.data.prepare import PreparedData, prepare
 from potentials.errors import DataError
 

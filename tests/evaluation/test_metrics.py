@@ -10,9 +10,9 @@ import torch
 from ase.build import bulk
 from toy_family import toy_potential
 
-from potentials.data.frames import Frame
 from potentials.data.graph import collate, graphs_from_frames
-from potentials.data.labels import LabelledFrame
+from potentials.data.label.labels import LabelledFrame
+from potentials.data.read import Frame
 from potentials.evaluation.metrics import Error, ErrorSums, PropertyErrors
 
 ELEMENTS = ["O", "Cu"]

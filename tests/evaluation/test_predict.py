@@ -11,7 +11,7 @@ from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.singlepoint import SinglePointCalculator
 from morse_family import REFERENCE_ENERGIES, morse_oracle, morse_potential
 
-from potentials.data.frames import Frame, read_frames
+from potentials.data.read.frames import Frame, read_frames
 from potentials.errors import SimulationError, UnknownElementError
 from potentials.evaluation.predict import predict
 

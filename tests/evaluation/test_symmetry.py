@@ -9,9 +9,9 @@ from families.cases import Case, cases
 from families.evaluation import predict
 from families.structures import ELEMENTS, ethanol
 
-from potentials.data.batch_limits import BatchLimit
+from potentials.data.batch.batch_limits import BatchLimit
 from potentials.data.graph import AtomicGraph, build_graph
-from potentials.data.rotations import random_rotations
+from potentials.data.graph.rotations import random_rotations
 from potentials.evaluation import symmetry
 from potentials.evaluation.symmetry import ORIENTATIONS, rotation_error
 from potentials.potential.clusters import rattled_cluster

@@ -22,9 +22,9 @@ from fuzz.limits import check_message, limited
 from fuzz.mutations import changed_bytes, changed_text
 from potentials.config import RunConfig
 from potentials.data.findings import Findings
-from potentials.data.frames import read_frames
-from potentials.data.labels import label_frames
+from potentials.data.label import label_frames
 from potentials.data.prepare import prepare
+from potentials.data.read import read_frames
 from potentials.errors import DataError
 
 MOST_WARNINGS = 20

@@ -5,7 +5,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
 
-from potentials.data.neighbor_list import neighbor_list
+from potentials.data.geometry.neighbor_list import neighbor_list
 from potentials.errors import DataError
 from potentials.physics.primitive_cell import num_distinct_sites, primitive_cell
 

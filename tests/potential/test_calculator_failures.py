@@ -11,7 +11,7 @@ from ase.calculators.fd import calculate_numerical_stress
 from families.cases import Case, cases
 from morse_family import morse_potential
 
-from potentials.data import neighbor_list
+from potentials.data.geometry import edge_pairs
 from potentials.errors import DataError, SimulationError, UnknownElementError
 from potentials.potential import PotentialCalculator
 
@@ -56,15 +56,14 @@ def test_an_error_amid_the_search_leaves_no_half_of_a_neighbor_list(monkeypatch:
     moved.rattle(0.4, seed=2)
     moved.set_cell(1.02 * moved.cell)
     moved.calc = calculator
-    original = neighbor_list.edge_pairs
 
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("potentials.data.graph_geometry.edge_pairs", interrupted)
+    monkeypatch.setattr("potentials.data.geometry.graph_geometry.edge_pairs", interrupted)
     with pytest.raises(KeyboardInterrupt):
         moved.get_potential_energy()
-    monkeypatch.setattr("potentials.data.graph_geometry.edge_pairs", original)
+    monkeypatch.setattr("potentials.data.geometry.graph_geometry.edge_pairs", edge_pairs)
     assert moved.get_potential_energy() == energy_of(moved)
 
 

@@ -11,8 +11,8 @@ from ase import Atoms
 from run_comparison import quietly
 from toy_family import forget_toy, register_toy, toy_run
 
-from potentials.data.frames import Frame
-from potentials.data.labels import LabelledFrame
+from potentials.data.label import LabelledFrame
+from potentials.data.read import Frame
 
 MakeFrame = Callable[..., LabelledFrame]
 

@@ -8,8 +8,8 @@ from toy_family import toy_run
 
 from potentials.cache import CACHE_VARIABLE
 from potentials.data.conversion.convert import convert
-from potentials.data.frames import read_frames
-from potentials.data.lazy.lazy_frames import LazyFrames
+from potentials.data.read import read_frames
+from potentials.data.split.lazy_frames import LazyFrames
 from potentials.errors import ModelFileError
 from potentials.report.gathering import Origin, gather
 from potentials.report.report import SECTIONS, make_page

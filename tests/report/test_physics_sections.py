@@ -13,8 +13,8 @@ from morse_family import R0, morse_potential
 from morse_pairs import fcc_bulk_modulus, fcc_lattice_constant
 from report_subjects import cells, kinds_of_marks, labelled, subject, tables
 
-from potentials.data.frames import Frame
-from potentials.data.labels import LabelledFrame
+from potentials.data.label import LabelledFrame
+from potentials.data.read import Frame
 from potentials.errors import SimulationError
 from potentials.pages import Gallery, Page, Section
 from potentials.report.sections import crystals, dimers, dynamics, phonons, speed, stability, symmetry

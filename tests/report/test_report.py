@@ -1,8 +1,8 @@
 import pytest
 
 from potentials.config import DataConfig
-from potentials.data.frames import read_frames
-from potentials.data.labels import label_frames
+from potentials.data.label import label_frames
+from potentials.data.read import read_frames
 from potentials.errors import DataError, SimulationError
 from potentials.pages import Mark, Row, Section, Table
 from potentials.report import report

@@ -15,7 +15,7 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.md.verlet import VelocityVerlet
 from scipy.spatial.transform import Rotation
 
-from potentials.data.frames import read_frames
+from potentials.data.read import read_frames
 
 Frames = list[Atoms]
 

@@ -7,8 +7,8 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
 
-from potentials.data.frames import Frame
-from potentials.data.labels import LabelledFrame
+from potentials.data.label.labels import LabelledFrame
+from potentials.data.read.frames import Frame
 from potentials.setup.data_statistics import data_statistics
 
 

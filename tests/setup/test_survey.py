@@ -4,7 +4,7 @@ from ase import Atoms
 from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from potentials.data.frames import Frame
+from potentials.data.read.frames import Frame
 from potentials.errors import DataError
 from potentials.setup.survey import survey
 

@@ -17,7 +17,7 @@ import toy_family
 
 import potentials.data.module
 from potentials.config import parse_config
-from potentials.data.samplers import PackedBatches
+from potentials.data.batch import PackedBatches
 from potentials.training.module import TrainingModule
 from potentials.training.run import train
 

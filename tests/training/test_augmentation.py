@@ -10,11 +10,10 @@ import torch
 from toy_family import toy_potential, toy_run
 
 from potentials.config import LossConfig, RunConfig, families
-from potentials.data.frames import read_frames
-from potentials.data.graph import collate, graphs_from_frames
-from potentials.data.labels import label_frames
+from potentials.data.graph import collate, frame_rotations, graphs_from_frames, rotated
+from potentials.data.label import label_frames
 from potentials.data.prepare import prepare
-from potentials.data.rotations import frame_rotations, rotated
+from potentials.data.read import read_frames
 from potentials.errors import ConfigError
 from potentials.potential import Potential
 from potentials.training.losses import combine, loss_sums, property_weights

@@ -13,10 +13,10 @@ from toy_family import toy_run
 
 from potentials.cache import CACHE_VARIABLE
 from potentials.config.run import RunConfig
-from potentials.data import part_facts
 from potentials.data.builtin import builtin_path
 from potentials.data.conversion.convert import convert
-from potentials.data.lazy import reading
+from potentials.data.split import lazy_reading as reading
+from potentials.data.split import part_facts
 from potentials.errors import DataError, TrainingError
 from potentials.training.run import TrainingResult, train
 

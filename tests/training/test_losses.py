@@ -11,9 +11,9 @@ from ase import Atoms
 from toy_family import toy_potential
 
 from potentials.config import LossConfig
-from potentials.data.frames import Frame
 from potentials.data.graph import GraphBatch, collate, graphs_from_frames
-from potentials.data.labels import LabelledFrame
+from potentials.data.label import LabelledFrame
+from potentials.data.read import Frame
 from potentials.potential import Prediction
 from potentials.training.losses import combine, loss_parts, loss_sums, property_weights
 

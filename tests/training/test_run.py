@@ -16,9 +16,9 @@ from toy_family import SECOND_STAGE, toy_run
 
 import potentials
 from potentials.config import load_config
-from potentials.data.frames import read_frames
 from potentials.data.graph import build_graph
 from potentials.data.prepare import prepare
+from potentials.data.read import read_frames
 from potentials.errors import TrainingError
 from potentials.potential.model_file import read_header
 from potentials.training import run as run_module

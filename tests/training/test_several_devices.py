@@ -18,8 +18,8 @@ import torch
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from potentials.data.frames import read_frames
-from potentials.data.samplers import CountedBatches
+from potentials.data.batch import CountedBatches
+from potentials.data.read import read_frames
 
 SCRIPT = Path(__file__).with_name("several_devices.py")
 SEED = 3

@@ -9,7 +9,7 @@ import torch
 from run_comparison import quietly, rows, same
 from toy_family import toy_run
 
-from potentials.data.frames import read_frames
+from potentials.data.read import read_frames
 from potentials.errors import TrainingError
 from potentials.potential.model_file import read_header
 from potentials.training import step_guard

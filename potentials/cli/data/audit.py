@@ -46,7 +46,7 @@ def data_audit(
     splits are compared. The exit code is 1 if there are errors or warnings, otherwise 0.
     """
     import potentials.models  # noqa: F401  (enters the families)
-    from potentials.data.frames import files_of
+    from potentials.data.read.frames import files_of
     from potentials.files import write_text
     from potentials.outputs import check_output
     from potentials.setup.audit.audit import audit
@@ -80,7 +80,7 @@ def _data(
     cutoff: float | None,
 ) -> AuditedData:
     from potentials.config import load_config
-    from potentials.data.checks import check_cutoff
+    from potentials.data.audit.checks import check_cutoff
     from potentials.errors import PotentialsError
     from potentials.setup.audit.audit import DEFAULT_CUTOFF, data_of_files, data_of_run, labels_of_files
 

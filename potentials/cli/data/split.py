@@ -41,10 +41,10 @@ def data_split(
     composition are in the same file. farthest-point: the training frames are the most diverse ones. random: each frame
     is drawn independently, which leaks between the splits of a trajectory. Isolated atoms go to the training file.
     """
-    from potentials.data.dividing import TRAIN, divide_frames
-    from potentials.data.frames import read_frames
-    from potentials.data.isolated_atoms import holds_isolated_atom
-    from potentials.data.structure_output import check_structure_output, write_structures
+    from potentials.data.label import holds_isolated_atom
+    from potentials.data.read import read_frames
+    from potentials.data.split.dividing import TRAIN, divide_frames
+    from potentials.data.write import check_structure_output, write_structures
 
     read = read_frames(files)
     frames = [frame for frame in read if not holds_isolated_atom(frame.atoms)]

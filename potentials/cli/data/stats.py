@@ -24,7 +24,7 @@ def data_stats(
 
     Labels are assumed to be in eV, eV/A and eV/A^3, under the keys that `init` would choose.
     """
-    from potentials.data.checks import check_cutoff
+    from potentials.data.audit.checks import check_cutoff
     from potentials.setup.audit.audit import TRAINING, data_of_files, labels_of_files
     from potentials.setup.data_statistics import data_statistics
 

@@ -54,7 +54,7 @@ def md(
     Run the same command again to continue an interrupted run; the result is bitwise identical to that of an
     uninterrupted one. Run it with more steps or a longer time to extend a finished run.
     """
-    from potentials.data.frames import files_of
+    from potentials.data.read import files_of
     from potentials.outputs import check_outputs
     from potentials.potential import PotentialCalculator
     from potentials.simulation import MDSettings, run_md

@@ -30,8 +30,8 @@ def predict(
 
     Existing labels of the structures are kept as reference_energy, reference_forces and reference_stress.
     """
-    from potentials.data.frames import read_frames
-    from potentials.data.structure_output import check_structure_output, write_structures
+    from potentials.data.read.frames import read_frames
+    from potentials.data.write.structure_output import check_structure_output, write_structures
     from potentials.evaluation.predict import predict as predictions
     from potentials.potential.devices import choose_device
     from potentials.potential.model_file import load

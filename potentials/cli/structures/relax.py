@@ -13,7 +13,7 @@ from potentials.cli.terminal import console
 from potentials.cli.terminal.structure_units import StructureUnit, in_angstrom
 
 if TYPE_CHECKING:
-    from potentials.data.frames import Frame
+    from potentials.data.read import Frame
     from potentials.simulation import RelaxationResult
 
 
@@ -37,8 +37,8 @@ def relax(
     length_unit: StructureUnit = None,
 ) -> None:
     """Relax positions, or positions and cell (--cell), of every structure in STRUCTURE with MODEL."""
-    from potentials.data.frames import read_frames
-    from potentials.data.structure_output import check_structure_output
+    from potentials.data.read.frames import read_frames
+    from potentials.data.write.structure_output import check_structure_output
     from potentials.potential import PotentialCalculator
     from potentials.simulation import RelaxationSettings, relax_frames
 

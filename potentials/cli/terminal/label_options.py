@@ -12,7 +12,7 @@ from potentials.cli.terminal import console
 
 if TYPE_CHECKING:
     from potentials.config import DataConfig
-    from potentials.data.labels import LabelledFrame
+    from potentials.data.label import LabelledFrame
 
 EnergyKey = Annotated[str | None, typer.Option(help="Key of the energy; by default that of the training data.")]
 ForcesKey = Annotated[str | None, typer.Option(help="Key of the forces; by default that of the training data.")]

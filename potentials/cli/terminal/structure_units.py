@@ -26,7 +26,7 @@ def in_angstrom(atoms: Atoms, unit: str | None, metadata: Mapping[str, Any], tol
         metadata: of the potential.
         told: whether the warning was printed already.
     """
-    from potentials.data.length_units import atoms_in_angstrom, training_units
+    from potentials.data.read import atoms_in_angstrom, training_units
 
     trained = training_units(metadata).get("positions", "A")
     if unit is None and trained != "A" and not told:

@@ -9,10 +9,9 @@ import numpy as np
 
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.fingerprints import comparable
-from potentials.data.geometry import heights
-from potentials.data.labels import LabelledFrame
-from potentials.data.lattice import reduced_cell
-from potentials.data.reference_energies import composition_matrix, indistinguishable
+from potentials.data.geometry import heights, reduced_cell
+from potentials.data.infer import composition_matrix, indistinguishable
+from potentials.data.label import LabelledFrame
 
 _CORRELATED = 0.3
 """Successive frames are correlated if they are so much closer to each other than frames ten steps apart. (Not those of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from potentials.data.audit.checks import structure_hash
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.fingerprints import NEAR, Alike, comparable
-from potentials.data.checks import structure_hash
-from potentials.data.frames import Frame
-from potentials.data.labels import LabelledFrame
+from potentials.data.label import LabelledFrame
+from potentials.data.read import Frame
 
 _ENERGY_DIFFERENCE = 1e-3
 """eV an atom; more is another calculation of the same structure."""

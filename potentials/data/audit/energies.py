@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.findings import Findings
-from potentials.data.labels import LabelledFrame
-from potentials.data.reference_energies import composition_matrix, isolated_atom_energies
+from potentials.data.infer import composition_matrix, isolated_atom_energies
+from potentials.data.label import LabelledFrame
 from potentials.errors import DataError
 
 COHESIVE = (-15.0, 1.0)

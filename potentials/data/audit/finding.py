@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from potentials.data.frames import Frame, frame_list
+from potentials.data.read import Frame, frame_list
 
 Severity = Literal["error", "warning", "note"]
 """An `error` spoils what is trained; a `warning` may do so, or hides errors; a `note` is good to know."""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist
 
-from potentials.data.frames import Frame
-from potentials.data.neighbor_list import neighbor_list
+from potentials.data.geometry import neighbor_list
+from potentials.data.read import Frame
 
 _CUTOFF = 5.0
 _WIDTH = 0.3

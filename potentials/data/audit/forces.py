@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.data.audit.finding import AuditFinding
-from potentials.data.labels import LabelledFrame
-from potentials.data.neighbor_list import neighbor_list
+from potentials.data.geometry import neighbor_list
+from potentials.data.label import LabelledFrame
 
 OUTLIER_FACTOR = 10.0
 """A frame's largest force is an outlier if it is so many times the usual one, at least."""

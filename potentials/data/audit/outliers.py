@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.forces import largest_forces
-from potentials.data.labels import LabelledFrame
-from potentials.data.neighbor_list import neighbor_list
-from potentials.data.reference_energies import composition_matrix
+from potentials.data.geometry import neighbor_list
+from potentials.data.infer import composition_matrix
+from potentials.data.label import LabelledFrame
 
 _SIGMAS = 10.0
 """Standard deviations (by the median absolute deviation) that an energy may be off."""

@@ -15,8 +15,8 @@ from potentials.data.audit.outliers import energy_outlier_findings
 from potentials.data.audit.structures import contact_findings, spacing_findings
 from potentials.data.audit.trajectories import trajectory_findings
 from potentials.data.findings import Findings
-from potentials.data.frames import frame_list
-from potentials.data.labels import LabelledFrame
+from potentials.data.label import LabelledFrame
+from potentials.data.read import frame_list
 
 _MOST_ATOMS = 100_000
 """Of each part, that are looked at before training: seconds, where all may take minutes."""

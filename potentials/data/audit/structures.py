@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from ase.data import covalent_radii
 
+from potentials.data.audit.checks import find_contacts
 from potentials.data.audit.finding import AuditFinding
-from potentials.data.checks import find_contacts
-from potentials.data.labels import LabelledFrame
-from potentials.data.neighbor_list import neighbor_list
+from potentials.data.geometry import neighbor_list
+from potentials.data.label import LabelledFrame
 
 _FAR = 1.6
 """Times the sum of covalent radii; nearest neighbors are 0.9 to 1.2 apart in molecules, metals and salts."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.units import explain_ratio
-from potentials.data.labels import LabelledFrame
+from potentials.data.label import LabelledFrame
 
 LONGEST_STEP = 0.1
 """A; atoms that move farther between two frames leave the range where the trapezoid rule holds."""

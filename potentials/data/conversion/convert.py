@@ -16,7 +16,7 @@ from potentials.data.conversion.hdf5_writer import Hdf5Writer
 from potentials.data.conversion.lmdb_writer import LmdbWriter
 from potentials.data.conversion.sqlite_writer import SqliteWriter
 from potentials.data.conversion.writer import FrameWriter
-from potentials.data.streaming import count_frames, iter_frames
+from potentials.data.read import count_frames, iter_frames
 from potentials.errors import DataError
 from potentials.files import synchronize
 from potentials.outputs import check_output

@@ -11,8 +11,8 @@ import numpy as np
 from ase import Atoms
 
 from potentials.data.conversion.writer import FrameWriter, Place
-from potentials.data.extxyz_output import frame_text, is_same
-from potentials.data.frames import Frame
+from potentials.data.read import Frame
+from potentials.data.write import frame_text, is_same
 
 _TOLERANCE = 1e-8
 """ASE writes numbers of atoms with eight decimals."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from potentials.data.conversion.hdf5_columns import Column, as_array
 from potentials.data.conversion.writer import FrameWriter, Place
-from potentials.data.frames import Frame
+from potentials.data.read import Frame
 from potentials.data.stores import hdf5_layout as layout
 
 _BLOCK = 1000

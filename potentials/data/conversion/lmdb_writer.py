@@ -16,7 +16,7 @@ from ase.io.jsonio import encode
 
 from potentials.data.conversion.row_values import row_values
 from potentials.data.conversion.writer import FrameWriter, Place
-from potentials.data.frames import Frame
+from potentials.data.read import Frame
 from potentials.data.stores.entries import ROW_ARRAYS
 
 _ROWS_AT_ONCE = 1000

@@ -10,7 +10,7 @@ import numpy as np
 from ase.db.core import check
 
 from potentials.data.conversion.writer import FrameWriter, Place
-from potentials.data.frames import Frame
+from potentials.data.read import Frame
 from potentials.data.stores.entries import ARRAYS_ENTRY, RESULTS_ENTRY, ROW_ARRAYS
 
 

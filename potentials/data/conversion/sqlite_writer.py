@@ -12,7 +12,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from potentials.data.conversion.row_values import row_values
 from potentials.data.conversion.writer import FrameWriter, Place
-from potentials.data.frames import Frame
+from potentials.data.read import Frame
 
 _SCALARS = ("energy", "free_energy", "magmom")
 _OF_ATOMS: dict[Place, dict[str, tuple[int, ...]]] = {

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Literal
 
-from potentials.data.frames import Frame
+from potentials.data.read import Frame
 from potentials.errors import DataError
 
 Place = Literal["results", "info", "arrays"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from potentials.cache import CACHE_VARIABLE, cache_path
 from potentials.data.public.catalogue import PublicDataSet, PublicFile
 from potentials.data.public.download import DownloadError, download
-from potentials.data.structure_output import write_structures
+from potentials.data.write import write_structures
 from potentials.errors import DataError
 
 Report = Callable[[PublicFile, int, int | None], None]

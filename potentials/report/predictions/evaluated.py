@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.data.batch_limits import BatchLimit
+from potentials.data.batch import BatchLimit
 from potentials.data.graph import graphs_from_frames, group_names
-from potentials.data.labels import LabelledFrame
-from potentials.data.lazy.lazy_frames import LazyFrames
+from potentials.data.label.labels import LabelledFrame
+from potentials.data.split.lazy_frames import LazyFrames
 from potentials.evaluation.labelled_predictions import Evaluation, evaluate_graphs
 from potentials.potential import Potential
 

@@ -7,7 +7,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from plotly.graph_objects import Figure, Scatter
 
-from potentials.data.labels import LabelledFrame
+from potentials.data.label.labels import LabelledFrame
 from potentials.errors import SimulationError
 from potentials.pages import Mark, Paragraph, Part, Plot, Section, Table, palette
 from potentials.physics.crystals import ElasticConstants, EquationOfState, elastic_constants, equation_of_state

@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms
 
 from potentials.data.geometry import heights
-from potentials.data.labels import LabelledFrame
+from potentials.data.label import LabelledFrame
 from potentials.report.subject import Subject
 
 MOST_FRAMES = 500

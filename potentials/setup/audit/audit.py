@@ -15,12 +15,10 @@ from potentials.data.audit.energies import energy_kind
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.quick import quick_findings
 from potentials.data.findings import Findings
-from potentials.data.frames import Frame, read_frames
-from potentials.data.isolated_atoms import holds_isolated_atom, separate_isolated_atoms
-from potentials.data.label_values import find_value
-from potentials.data.labels import LabelledFrame, label_frames
-from potentials.data.part_facts import Frames
-from potentials.data.parts import divide, named_parts
+from potentials.data.label import LabelledFrame, find_value, holds_isolated_atom, label_frames, separate_isolated_atoms
+from potentials.data.read import Frame, read_frames
+from potentials.data.split.part_facts import Frames
+from potentials.data.split.parts import divide, named_parts
 from potentials.errors import DataError
 from potentials.setup.audit.consistency import USABLE_ERROR, energy_findings, stress_findings, undeclared_stress
 from potentials.setup.audit.probe import probe

@@ -14,9 +14,9 @@ from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.fingerprints import fingerprint
 from potentials.data.audit.trajectories import robust_slope
 from potentials.data.audit.units import explain_ratio, explain_stress
-from potentials.data.frames import Frame
-from potentials.data.label_values import find_value, stress_matrix
-from potentials.data.labels import LabelledFrame
+from potentials.data.label.label_values import find_value, stress_matrix
+from potentials.data.label.labels import LabelledFrame
+from potentials.data.read.frames import Frame
 from potentials.setup.audit.probe import Probe
 
 USABLE_ERROR = 0.3

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from plotly.graph_objects import Bar, Figure, Scatter
 
 from potentials.data.audit.finding import AuditFinding
-from potentials.data.labels import LabelledFrame
+from potentials.data.label.labels import LabelledFrame
 from potentials.pages import Details, Mark, Page, Paragraph, Part, Plot, Row, Section, Table, palette
 from potentials.setup.audit.audit import Audit
 

@@ -16,8 +16,8 @@ from potentials.config.loss import LossConfig
 from potentials.data.audit.forces import OUTLIER_FACTOR, largest_forces
 from potentials.data.findings import Findings
 from potentials.data.graph import AtomicGraph, collate, graphs_from_frames
-from potentials.data.labels import LabelledFrame
-from potentials.data.reference_energies import least_squares
+from potentials.data.infer import least_squares
+from potentials.data.label import LabelledFrame
 from potentials.errors import PotentialsError
 from potentials.models.linear import LinearModel
 from potentials.potential import Potential

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from potentials.data.labels import LabelledFrame
+from potentials.data.label.labels import LabelledFrame
 from potentials.evaluation.error_table import ErrorTable
 from potentials.evaluation.labelled_predictions import Evaluation
 from potentials.training.lifecycle.stopping import Interruption

@@ -19,7 +19,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from potentials.config.logging import WandbConfig
 from potentials.config.run import RunConfig
-from potentials.data.labels import LabelledFrame
+from potentials.data.label import LabelledFrame
 from potentials.errors import TrainingError
 from potentials.evaluation.error_table import ErrorTable
 from potentials.evaluation.labelled_predictions import Evaluation

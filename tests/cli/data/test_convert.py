@@ -1,6 +1,6 @@
 from ase.io import read
 
-from potentials.data.frames import read_frames
+from potentials.data.read import read_frames
 
 
 def test_from_extxyz_to_shards_and_back(potentials, methanol_file, tmp_path):

@@ -5,11 +5,11 @@ from file_server import running_file_server
 from published_files import mlearn_frames
 
 from potentials.cache import CACHE_VARIABLE
-from potentials.data.frames import read_frames
 from potentials.data.public import catalogue
 from potentials.data.public.catalogue import PublicDataSet, PublicFile, data_set_names
 from potentials.data.public.checksums import Checksum
 from potentials.data.public.convert import convert_mlearn
+from potentials.data.read import read_frames
 
 
 @pytest.fixture

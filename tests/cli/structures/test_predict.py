@@ -10,7 +10,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from morse_family import REFERENCE_ENERGIES, morse_oracle, save_morse
 
 from potentials.data.conversion.sqlite_writer import SqliteWriter
-from potentials.data.frames import Frame
+from potentials.data.read.frames import Frame
 from potentials.potential import Potential
 from potentials.potential.model_file import load, save
 

@@ -17,7 +17,7 @@ from potentials.cache import CACHE_VARIABLE, cache_path, temporary_home, usable_
 from potentials.cli.terminal import surroundings
 from potentials.data.builtin import builtin_model_path, builtin_path
 from potentials.data.conversion.convert import convert
-from potentials.data.frames import read_frames
+from potentials.data.read import read_frames
 from potentials.data.stores.handles import release_handles
 from potentials.files import utf8_name, write_text
 from potentials.pages.content import figure_json

@@ -16,7 +16,7 @@ from frame_equality import assert_same_frame
 
 from potentials.data.conversion import convert as conversion
 from potentials.data.conversion.convert import convert
-from potentials.data.frames import Frame, read_frames
+from potentials.data.read import Frame, read_frames
 from potentials.data.stores.handles import release_handles
 from potentials.errors import DataError
 

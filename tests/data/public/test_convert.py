@@ -17,10 +17,10 @@ from published_files import (
 )
 
 from potentials.config.data import DataConfig
-from potentials.data.frames import read_frames
-from potentials.data.labels import label_frames
+from potentials.data.label import label_frames
 from potentials.data.public.convert import convert_botnet, convert_mlearn, convert_rmd17
-from potentials.data.structure_output import write_structures
+from potentials.data.read import read_frames
+from potentials.data.write import write_structures
 from potentials.errors import DataError
 
 

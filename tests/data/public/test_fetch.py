@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from published_files import extxyz, write_tar
 
-from potentials.data.frames import read_frames
 from potentials.data.public.catalogue import PublicDataSet, PublicFile
 from potentials.data.public.checksums import Checksum
 from potentials.data.public.convert import convert_botnet
 from potentials.data.public.fetch import fetch
+from potentials.data.read import read_frames
 from potentials.errors import DataError
 
 

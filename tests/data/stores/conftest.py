@@ -10,7 +10,7 @@ import pytest
 from ase import Atoms
 
 from potentials.data.conversion.hdf5_writer import Hdf5Writer
-from potentials.data.frames import Frame
+from potentials.data.read import Frame
 
 Write = Callable[[str, Sequence[Atoms]], str]
 

@@ -12,7 +12,7 @@ from ase import Atoms
 from frame_equality import assert_same_frame
 
 from potentials.data.conversion import hdf5_writer
-from potentials.data.frames import read_frames
+from potentials.data.read import read_frames
 from potentials.data.stores import open_store
 from potentials.errors import DataError
 

@@ -12,7 +12,7 @@ import pytest
 from ase import Atoms
 from frame_equality import assert_same_frame
 
-from potentials.data.frames import read_frames
+from potentials.data.read import read_frames
 from potentials.data.stores import handles, open_store
 from potentials.errors import DataError
 

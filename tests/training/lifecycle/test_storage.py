@@ -15,7 +15,7 @@ from run_comparison import interrupt_at_the_end_of, quietly, rows, same_end
 from toy_family import toy_run
 
 import potentials
-from potentials.data.frames import read_frames
+from potentials.data.read import read_frames
 from potentials.errors import DataError, TrainingError
 from potentials.files import write_whole
 from potentials.training.module import TrainingModule

@@ -1,0 +1,20 @@
+"""The geometry of one structure: reduced cells, neighbor lists, edges, and limits of what is a structure at all.
+
+Nothing here knows about files, labels or batches, so that molecular dynamics needs no other room of `data`.
+"""
+
+from potentials.data.geometry.graph_geometry import GraphGeometry, build_geometry
+from potentials.data.geometry.lattice import reduced_cell
+from potentials.data.geometry.neighbor_list import edge_pairs, neighbor_list
+from potentials.data.geometry.plausibility import check_density, check_geometry, heights
+
+__all__ = [
+    "GraphGeometry",
+    "build_geometry",
+    "check_density",
+    "check_geometry",
+    "edge_pairs",
+    "heights",
+    "neighbor_list",
+    "reduced_cell",
+]

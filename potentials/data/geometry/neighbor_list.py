@@ -1,0 +1,143 @@
+"""Which atoms lie within the cutoff of which, periodic images included."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from vesin import NeighborList
+
+from potentials.data.geometry.lattice import reduced_cell
+from potentials.data.geometry.plausibility import check_density, check_geometry, heights
+from potentials.errors import DataError
+
+_LARGEST_GRID = 50_000
+"""Boxes of vesin's cell list. Beyond 100 000 it makes fewer in each direction, none in a short one, and crashes."""
+_MOST_VISITS = 2e7
+"""Of boxes from boxes, a second's work."""
+
+
+def neighbor_list(
+    positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike, cutoff: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """All ordered pairs of atoms closer than the cutoff, by vesin's cell list.
+
+    An edge from `sender` to `receiver` with the integer cell shift S has the vector
+
+        r = positions[receiver] - positions[sender] + S @ cell,   |r| < cutoff,
+
+    and no atom is its own neighbour with S = 0. Positions are taken as they are (atoms may lie outside the cell), cells
+    may be skewed (the search is made in the reduced cell of the lattice), left-handed or smaller than the cutoff, and
+    directions that are not periodic may have any cell
+    vector, zero included; their shifts are zero.
+
+    Args:
+        positions: [N, 3], A.
+        cell: [3, 3], one cell vector a row, A.
+        pbc: three booleans, one for each cell vector.
+        cutoff: A.
+
+    Returns:
+        `edge_index` [2, E], senders in the first row and receivers in the second, and `cell_shifts` [E, 3]. Edges are
+        sorted by receiver, then sender, then shift.
+
+    Raises:
+        DataError: a position or cell is not finite or absurdly large, the periodic cell vectors are linearly dependent,
+            or the atoms are too dense.
+    """
+    positions = np.ascontiguousarray(positions, dtype=np.float64).reshape(-1, 3)
+    periodic = np.asarray(pbc, dtype=bool)
+    cell = np.where(periodic[:, None], np.asarray(cell, dtype=np.float64), 0.0)
+    check_geometry(positions, cell, periodic)
+    if len(positions) == 0:
+        return np.zeros((2, 0), dtype=np.int64), np.zeros((0, 3), dtype=np.int64)
+
+    # vesin measures wrapped atoms, so its last digit may differ from the formula above: ask for a little more, then
+    # apply the definition itself.
+    wide = cutoff * (1.0 + 1e-9)
+    reduced, change = reduced_cell(cell, periodic)
+    box, points = _box(positions, reduced, periodic, wide)
+    check_density(positions, box, wide)
+    search = NeighborList(cutoff=_search_cutoff(box, wide), full_list=True)
+    pairs, shifts = search.compute(points=points, box=box, periodic=True, quantities="PS", copy=True)
+    sender, receiver = pairs.astype(np.int64).T
+    shifts = shifts.astype(np.int64) @ change
+    vectors = positions[receiver] - positions[sender] + shifts @ cell
+    inside = np.einsum("ij,ij->i", vectors, vectors) < cutoff**2
+    # A wider search finds images along directions that are not periodic.
+    inside &= (shifts[:, ~periodic] == 0).all(axis=1)
+    if not inside.all():
+        sender, receiver, shifts = sender[inside], receiver[inside], shifts[inside]
+    order = _edge_order(sender, receiver, shifts)
+    return np.stack([sender[order], receiver[order]]), shifts[order]
+
+
+def _box(
+    positions: NDArray[np.float64], cell: NDArray[np.float64], periodic: NDArray[np.bool_], cutoff: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A box that is periodic in all directions, in those that are not so large that no image is near, and the atoms in
+    it: where directions differ, vesin takes long for atoms far from each other, and crashes for some."""
+    if periodic.all():
+        return cell, positions
+    across = np.linalg.svd(cell)[2][int(periodic.sum()) :]
+    along = positions @ across.T
+    box = cell.copy()
+    box[~periodic] = across * (np.ptp(along, axis=0) + 3 * cutoff)[:, None]
+    return box, positions - (along.min(axis=0) - cutoff) @ across
+
+
+def _search_cutoff(box: NDArray[np.float64], cutoff: float) -> float:
+    """The cutoff, or a larger one where the box is so long and thin that vesin's boxes would run out (see above).
+
+    Raises:
+        DataError: so long and so thin that the search would take minutes.
+    """
+    lengths = heights(box, np.ones(3, dtype=bool))
+    while True:
+        boxes = np.maximum(np.floor(lengths / cutoff), 1)
+        total = float(boxes.prod())
+        if total <= _LARGEST_GRID or boxes.min() * (_LARGEST_GRID / total) ** (1 / 3) >= 2:
+            break
+        cutoff *= 1.25
+    around = 2 * np.ceil(cutoff * boxes / lengths) + 1
+    if min(total, _LARGEST_GRID) * around.prod() > _MOST_VISITS:
+        listing = ", ".join(f"{length:.3g}" for length in lengths)
+        raise DataError(
+            "the structure is too long and too thin for a search of neighbours: its cell, or the space that its atoms "
+            f"take, is {listing} A wide; is the unit of length right?"
+        )
+    return cutoff
+
+
+def edge_pairs(edge_index: NDArray[np.int64], cell_shifts: NDArray[np.int64]) -> tuple[NDArray, NDArray]:
+    """Which edges are each other's reverse: sender and receiver exchanged, shift negated.
+
+    Args:
+        edge_index: [2, E], sorted as `neighbor_list` does.
+        cell_shifts: [E, 3].
+
+    Returns:
+        `edge_pair` [E], the pair of each edge, and `pair_edges` [E / 2, 2], the two edges of each pair, the first one
+        first; pairs are in the order of their first edges.
+
+    Raises:
+        ValueError: an edge has no reverse.
+    """
+    sender, receiver = edge_index
+    # Reversed and sorted again the list is the same list, so sorting tells which edge each reversed one is.
+    order = _edge_order(receiver, sender, -cell_shifts)
+    if not (np.array_equal(edge_index[::-1, order], edge_index) and np.array_equal(-cell_shifts[order], cell_shifts)):
+        raise ValueError("every edge must come with its reverse, and edges must be sorted")
+    reverse = np.empty_like(order)
+    reverse[order] = np.arange(len(order))
+    first = np.flatnonzero(np.arange(len(order)) < reverse)
+    pair_edges = np.stack([first, reverse[first]], axis=1)
+    edge_pair = np.empty_like(order)
+    edge_pair[pair_edges.ravel()] = np.repeat(np.arange(len(first)), 2)
+    return edge_pair, pair_edges
+
+
+def _edge_order(sender: NDArray, receiver: NDArray, shifts: NDArray) -> NDArray:
+    if len(sender) and not shifts.any():
+        # One key in place of five; no pair of atoms comes twice without a shift.
+        return np.argsort(receiver * (sender.max() + 1) + sender)
+    return np.lexsort((shifts[:, 2], shifts[:, 1], shifts[:, 0], sender, receiver))

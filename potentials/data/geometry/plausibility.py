@@ -1,0 +1,89 @@
+"""Positions and cells that make sense: finite, of extent, and not so far or so dense that nothing can be computed."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potentials.data.geometry.lattice import reduced_cell
+from potentials.errors import DataError
+
+LARGEST_LENGTH = 1e6
+"""A; of cell vectors and distances from the origin. A tenth of a millimetre is no atomic structure."""
+LEAST_HEIGHT = 0.01
+"""A; of a periodic cell."""
+DENSEST = 2.0
+"""Atoms per A^3, ten times as dense as diamond."""
+MOST_IN_CUBE = 500
+"""Atoms that may be in a cube with edges of the cutoff, however small it is."""
+
+
+def heights(cell: NDArray[np.float64], periodic: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Distances between the opposite faces of a cell along its periodic directions, A."""
+    vectors = np.asarray(cell, dtype=float)[np.asarray(periodic)]
+    # Columns of the pseudoinverse are the reciprocal vectors within the span of the periodic ones.
+    return 1 / np.linalg.norm(np.linalg.pinv(vectors), axis=0)
+
+
+def check_geometry(positions: NDArray[np.float64], cell: NDArray[np.float64], periodic: NDArray[np.bool_]) -> None:
+    """Make sure that a structure has finite positions, and cell vectors that span its periodic directions.
+
+    Raises:
+        DataError: it does not, or lengths are absurd.
+    """
+    _check_lengths(positions, cell)
+    vectors = cell[periodic]
+    lengths = np.linalg.norm(vectors, axis=1)
+    flat = len(vectors) > 0 and (
+        lengths.min() < 1e-6 or np.linalg.svd(vectors / lengths[:, None], compute_uv=False).min() < 1e-8
+    )
+    # A very skewed cell may be thin though its lattice is not.
+    if flat or (
+        len(vectors) > 0
+        and heights(cell, periodic).min() < LEAST_HEIGHT
+        and heights(reduced_cell(cell, periodic)[0], periodic).min() < LEAST_HEIGHT
+    ):
+        raise DataError(
+            f"the structure is periodic along {periodic.tolist()} but its cell {cell.tolist()} has no extent there; "
+            "give the cell vectors, or set pbc to false"
+        )
+
+
+def _check_lengths(positions: NDArray[np.float64], cell: NDArray[np.float64]) -> None:
+    if not np.isfinite(positions).all():
+        atom = int(np.nonzero(~np.isfinite(positions).all(axis=1))[0][0])
+        raise DataError(f"the position of atom {atom} is not finite: {positions[atom].tolist()}")
+    if not np.isfinite(cell).all():
+        raise DataError(f"the cell is not finite: {cell.tolist()}")
+    far = np.nonzero((np.abs(positions) > LARGEST_LENGTH).any(axis=1))[0]
+    if len(far):
+        atom = int(far[0])
+        raise DataError(
+            f"atom {atom} is at {positions[atom].tolist()} A; more than {LARGEST_LENGTH:g} A make no structure"
+        )
+    if (np.abs(cell) > LARGEST_LENGTH).any():
+        raise DataError(f"the cell is {cell.tolist()} A; more than {LARGEST_LENGTH:g} A make no structure")
+
+
+def check_density(positions: NDArray[np.float64], box: NDArray[np.float64], cutoff: float) -> None:
+    """Make sure that neighbours are not beyond number, by images in a small cell or by atoms in one place.
+
+    Args:
+        positions: [N, 3], A.
+        box: [3, 3], taken as periodic in all directions, A; reduced, since more images of a skewed box are looked at.
+        cutoff: A.
+
+    Raises:
+        DataError: a cube with edges of the cutoff holds more than `MOST_IN_CUBE` atoms and more than `DENSEST` allows.
+    """
+    most = max(MOST_IN_CUBE, DENSEST * cutoff**3)
+    in_cube = len(positions) * float(np.prod(cutoff / heights(box, np.ones(3, dtype=bool))))
+    if len(positions) > most:
+        # Of the cubes that space is divided into; that two of them may get the same number does not matter here.
+        cubes = np.floor(positions / cutoff).astype(np.int64) @ np.array([1, 2_000_003, 4_000_000_000_037])
+        in_cube = max(in_cube, float(np.unique(cubes, return_counts=True)[1].max()))
+    if in_cube > most:
+        raise DataError(
+            f"the {len(positions)} atoms are too close together: a cube with edges of {cutoff:.3g} A would hold "
+            f"{in_cube:.3g} of them, many times more than any matter; is the unit of length right?"
+        )

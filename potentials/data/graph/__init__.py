@@ -1,0 +1,28 @@
+"""Graphs: structures with labels as tensors, several of them as one batch, and batches of rotated structures.
+
+`AtomicGraph` is what models are trained on; nothing that works with it knows about files or ASE.
+"""
+
+from potentials.data.graph.atomic_graph import (
+    AtomicGraph,
+    GraphBatch,
+    build_graph,
+    build_labelled_graph,
+    collate,
+    graphs_from_frames,
+    group_names,
+)
+from potentials.data.graph.rotations import frame_rotations, random_rotations, rotated
+
+__all__ = [
+    "AtomicGraph",
+    "GraphBatch",
+    "build_graph",
+    "build_labelled_graph",
+    "collate",
+    "frame_rotations",
+    "graphs_from_frames",
+    "group_names",
+    "random_rotations",
+    "rotated",
+]

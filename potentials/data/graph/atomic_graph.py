@@ -1,0 +1,159 @@
+"""The graph of one structure, and how several are put into a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from ase import Atoms
+from numpy.typing import NDArray
+from torch_geometric.data import Batch, Data
+
+from potentials.data.geometry import build_geometry
+from potentials.data.label import LabelledFrame
+from potentials.errors import DataError, UnknownElementError
+
+GraphBatch: TypeAlias = Batch
+"""Several `AtomicGraph` as one: the same fields, and `batch` [N] (the graph of each atom), `ptr`, `num_graphs`."""
+
+
+class AtomicGraph(Data):
+    """One structure of N atoms and E edges. Floating point fields are float64; missing labels are NaN.
+
+    | field | shape | meaning |
+    |---|---|---|
+    | positions | [N, 3] | A |
+    | cell | [1, 3, 3] | cell vectors in rows, A; zero along directions that are not periodic |
+    | pbc | [1, 3] | bool |
+    | species | [N] | int64, index into the model's elements |
+    | edge_index | [2, E] | int64, (sender, receiver), sorted by receiver |
+    | cell_shifts | [E, 3] | whole numbers S: r = x[receiver] - x[sender] + S @ cell |
+    | receiver_degree, sender_degree | [N] | int64, edges that end, start at an atom |
+    | sender_order | [E] | int64, the permutation that sorts the edges by sender |
+    | edge_pair | [E] | int64, the pair of an edge: an edge and its reverse, W = E / 2 of them |
+    | pair_edges | [W, 2] | int64, the two edges of each pair |
+    | energy, forces, stress | [1], [N, 3], [1, 3, 3] | labels in eV, eV/A, eV/A^3 |
+    | energy_weight, forces_weight, stress_weight | [1] | of the property times that of the frame |
+    | group, frame_index | [1] | int64, number of the group's name, position in the list of frames |
+    """
+
+    def __cat_dim__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+        """Edges are listed along the last dimension of `edge_index`; everything else grows along the first."""
+        return 1 if key == "edge_index" else 0
+
+    def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+        """Atoms and edges are renumbered in a batch; nothing else is."""
+        if key == "edge_index":
+            return self.num_nodes
+        if key in ("sender_order", "pair_edges"):
+            return self.edge_index.size(1)
+        if key == "edge_pair":
+            return self.pair_edges.size(0)
+        return 0
+
+
+def build_graph(atoms: Atoms, elements: Sequence[str], cutoff: float) -> AtomicGraph:
+    """The graph of an unlabelled structure: labels NaN, weights 1.
+
+    Args:
+        atoms: the structure, in A.
+        elements: the symbols the model knows, ordered by atomic number.
+        cutoff: A.
+
+    Raises:
+        UnknownElementError: the structure has an element that is not in `elements`.
+        DataError: a position is not finite, or a periodic direction has no cell vector.
+    """
+    return _assemble(
+        atoms,
+        elements,
+        cutoff,
+        energy=float("nan"),
+        forces=np.full((len(atoms), 3), np.nan),
+        stress=np.full((3, 3), np.nan),
+        weights=(1.0, 1.0, 1.0),
+        group=0,
+        frame_index=0,
+    )
+
+
+def build_labelled_graph(
+    labelled: LabelledFrame, elements: Sequence[str], cutoff: float, group: int = 0, frame_index: int = 0
+) -> AtomicGraph:
+    """The graph of a labelled frame; `group` and `frame_index` are kept as they are given.
+
+    Raises:
+        UnknownElementError, DataError: as `build_graph`, naming file and frame.
+    """
+    try:
+        return _assemble(
+            labelled.frame.atoms,
+            elements,
+            cutoff,
+            energy=labelled.energy,
+            forces=labelled.forces,
+            stress=labelled.stress,
+            weights=(
+                labelled.weight * labelled.energy_weight,
+                labelled.weight * labelled.forces_weight,
+                labelled.weight * labelled.stress_weight,
+            ),
+            group=group,
+            frame_index=frame_index,
+        )
+    except (UnknownElementError, DataError) as error:
+        raise type(error)(f"{labelled.frame}: {error}") from error
+
+
+def graphs_from_frames(
+    frames: Sequence[LabelledFrame], elements: Sequence[str], cutoff: float, groups: Sequence[str] | None = None
+) -> list[AtomicGraph]:
+    """Graphs of labelled frames, `frame_index` counting from 0, `group` an index into `groups`.
+
+    Without `groups` these are the group names of the frames in alphabetical order (`group_names(frames)`).
+    """
+    number = {name: index for index, name in enumerate(group_names(frames) if groups is None else groups)}
+    return [
+        build_labelled_graph(labelled, elements, cutoff, number[labelled.group], index)
+        for index, labelled in enumerate(frames)
+    ]
+
+
+def group_names(frames: Sequence[LabelledFrame]) -> list[str]:
+    """The names of the groups that occur, in alphabetical order."""
+    return sorted({labelled.group for labelled in frames})
+
+
+def collate(graphs: Sequence[AtomicGraph]) -> GraphBatch:
+    """Put graphs into one batch; atoms and edges are renumbered, the sorting of the edges is kept."""
+    return Batch.from_data_list(list(graphs))
+
+
+def _assemble(
+    atoms: Atoms,
+    elements: Sequence[str],
+    cutoff: float,
+    *,
+    energy: float,
+    forces: NDArray[np.float64],
+    stress: NDArray[np.float64],
+    weights: tuple[float, float, float],
+    group: int,
+    frame_index: int,
+) -> AtomicGraph:
+    geometry = build_geometry(atoms, elements, cutoff)
+    energy_weight, forces_weight, stress_weight = weights
+    return AtomicGraph(
+        num_nodes=len(atoms),
+        **geometry.tensors(),
+        energy=torch.tensor([energy], dtype=torch.float64),
+        forces=torch.tensor(forces, dtype=torch.float64),
+        stress=torch.tensor(stress, dtype=torch.float64)[None],
+        energy_weight=torch.tensor([energy_weight], dtype=torch.float64),
+        forces_weight=torch.tensor([forces_weight], dtype=torch.float64),
+        stress_weight=torch.tensor([stress_weight], dtype=torch.float64),
+        group=torch.tensor([group]),
+        frame_index=torch.tensor([frame_index]),
+    )

@@ -1,0 +1,21 @@
+"""Inferring from the training frames what a configuration leaves open: reference energies, scale, shift, neighbors."""
+
+from potentials.data.infer.reference_energies import (
+    composition_matrix,
+    find_reference_energies,
+    indistinguishable,
+    isolated_atom_energies,
+    least_squares,
+)
+from potentials.data.infer.statistics import StandardErrors, Statistics, gather_statistics
+
+__all__ = [
+    "StandardErrors",
+    "Statistics",
+    "composition_matrix",
+    "find_reference_energies",
+    "gather_statistics",
+    "indistinguishable",
+    "isolated_atom_energies",
+    "least_squares",
+]

@@ -1,0 +1,224 @@
+"""The energy of each isolated atom (E0): given, computed, or fitted to the compositions by least squares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+import numpy as np
+from ase.data import atomic_numbers, chemical_symbols
+from numpy.typing import NDArray
+
+from potentials.config.data import ReferenceSource
+from potentials.data.findings import Findings
+from potentials.data.label import LabelledFrame
+from potentials.data.read import frame_list
+from potentials.errors import DataError
+
+
+def find_reference_energies(
+    source: ReferenceSource | Mapping[str, float],
+    elements: Sequence[str],
+    train: Sequence[LabelledFrame],
+    isolated_atoms: Sequence[LabelledFrame],
+    findings: Findings,
+    population: int | None = None,
+) -> dict[str, float]:
+    """The reference energy of each element in eV, in the order of `elements`.
+
+    Args:
+        source: the energies themselves, or where to take them from. `auto` takes the isolated atoms where every element
+            of the training frames has one, and least squares otherwise.
+        elements: the symbols the model knows; may be more than occur in the training frames.
+        train: the training frames, without the isolated atoms; or a sample with every element that occurs.
+        isolated_atoms: the single-atom frames.
+        findings: receives the reason of the choice, and a warning where least squares cannot tell elements apart.
+        population: how many training frames there are, where `train` is a sample of them.
+
+    Raises:
+        DataError: an element is missing from the given energies or the isolated atoms, or isolated atoms of one element
+            contradict each other.
+    """
+    if isinstance(source, Mapping):
+        return _given(source, elements)
+    if source == "zero":
+        findings.note("data.reference_energies = 0 for every element, as asked")
+        return dict.fromkeys(elements, 0.0)
+    of_atoms = isolated_atom_energies(isolated_atoms, findings)
+    in_train = {symbol for labelled in train for symbol in set(labelled.frame.atoms.get_chemical_symbols())}
+    if source == "isolated-atoms":
+        missing = [symbol for symbol in elements if symbol not in of_atoms]
+        if missing:
+            raise DataError(
+                f"data.reference_energies: no isolated atom with an energy for {', '.join(missing)}"
+                + (f" (there are: {', '.join(of_atoms)})" if of_atoms else " nor for any other element")
+                + "; add single-atom frames (data.isolated_atoms), give the energies, or choose least-squares"
+            )
+    elif source == "least-squares" or not in_train <= set(of_atoms):
+        reason = "as asked" if source == "least-squares" else _why_not_isolated(in_train, of_atoms)
+        return least_squares(elements, train, reason, findings, population)
+    files = ", ".join(sorted({labelled.frame.file for labelled in isolated_atoms}))
+    energies = {symbol: of_atoms.get(symbol, 0.0) for symbol in elements}
+    findings.note(f"data.reference_energies = {_listing(energies)} (isolated atoms in {files})")
+    _warn_never_seen([symbol for symbol in elements if symbol not in of_atoms], findings)
+    return energies
+
+
+def isolated_atom_energies(frames: Sequence[LabelledFrame], findings: Findings) -> dict[str, float]:
+    """Energies of the isolated atoms by symbol; several of one element must agree within 1 meV.
+
+    Raises:
+        DataError: they do not agree.
+    """
+    energies: dict[str, float] = {}
+    without = [labelled.frame for labelled in frames if np.isnan(labelled.energy)]
+    if without:
+        findings.warn(f"{frame_list(without)}: an isolated atom without energy tells nothing")
+    for labelled in frames:
+        symbol = labelled.frame.atoms.get_chemical_symbols()[0]
+        if np.isnan(labelled.energy):
+            continue
+        if abs(energies.setdefault(symbol, labelled.energy) - labelled.energy) > 1e-3:
+            raise DataError(
+                f"{labelled.frame}: isolated {symbol} has {labelled.energy:.6f} eV, another frame of isolated {symbol} "
+                f"has {energies[symbol]:.6f} eV; keep the one in the right state"
+            )
+    return energies
+
+
+def least_squares(
+    elements: Sequence[str],
+    train: Sequence[LabelledFrame],
+    reason: str,
+    findings: Findings,
+    population: int | None = None,
+) -> dict[str, float]:
+    """Fit E0 to the energies of the training frames.
+
+    Minimises  sum_f w_f ((E_f - sum_z n_fz E0_z) / N_f)^2  over E0, n_fz being the number of atoms of element z among
+    the N_f of frame f and w_f the weight of its energy. Where the compositions do not fix E0 the solution of smallest
+    norm is taken, and a warning says which elements cannot be told apart.
+    """
+    energies = dict.fromkeys(elements, 0.0)
+    labelled = [frame for frame in train if np.isfinite(frame.energy) and frame.weight * frame.energy_weight > 0]
+    if not labelled:
+        findings.note("data.reference_energies = 0 for every element (the training frames have no energies)")
+        return energies
+    occurring, counts = composition_matrix(labelled, elements)
+    num_atoms = counts.sum(axis=1)
+    weights = np.sqrt([frame.weight * frame.energy_weight for frame in labelled]) / num_atoms
+    matrix = counts * weights[:, None]
+    target = np.array([frame.energy for frame in labelled]) * weights
+    solution = np.linalg.lstsq(matrix, target, rcond=1e-10)[0]
+    energies.update(zip(occurring, (float(value) for value in solution), strict=True))
+    sample = ""
+    if population is not None and len(train) < population:
+        errors = _coefficient_errors(matrix, target - matrix @ solution) * np.sqrt(1 - len(train) / population)
+        listed = _listing(dict(zip(occurring, errors.tolist(), strict=True)))
+        sample = f", a sample of {population}, standard errors {listed}"
+    findings.note(
+        f"data.reference_energies = {_listing(energies)} (least squares over the energies of {len(labelled)} training "
+        f"frames{sample}; {reason})"
+    )
+    ambiguity = indistinguishable(occurring, np.unique(counts, axis=0))
+    if ambiguity:
+        findings.warn(
+            f"reference energies by least squares: {ambiguity} in the training frames, so only the sum over a frame is "
+            "fixed; energies of other compositions will be wrong by construction. Give reference energies or isolated "
+            "atoms if such frames matter"
+        )
+    _warn_never_seen([symbol for symbol in elements if symbol not in occurring], findings)
+    return energies
+
+
+def _coefficient_errors(matrix: NDArray[np.float64], residuals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard errors of least-squares coefficients: s^2 (A^T A)^+ has their squares on its diagonal."""
+    freedom = max(1, len(matrix) - np.linalg.matrix_rank(matrix, rtol=1e-10))
+    variance = (residuals**2).sum() / freedom
+    return np.sqrt(variance * np.diag(np.linalg.pinv(matrix.T @ matrix, rtol=1e-10, hermitian=True)))
+
+
+def composition_matrix(
+    frames: Sequence[LabelledFrame], elements: Sequence[str]
+) -> tuple[list[str], NDArray[np.float64]]:
+    """The elements that occur in the frames, and how many atoms of each every frame has, [frames, elements]."""
+    numbers = [atomic_numbers[symbol] for symbol in elements]
+    counts = np.array(
+        [np.bincount(frame.frame.atoms.numbers, minlength=len(chemical_symbols))[numbers] for frame in frames],
+        dtype=np.float64,
+    )
+    occurring = [column for column in range(len(elements)) if counts[:, column].any()]
+    return [elements[column] for column in occurring], counts[:, occurring]
+
+
+def indistinguishable(elements: Sequence[str], counts: NDArray[np.float64]) -> str:
+    """Which elements a set of compositions cannot tell apart, in words; empty when it can tell them all.
+
+    The elements in question are those with a share in the null space of `counts` [compositions, elements], found by
+    singular value decomposition.
+    """
+    _, singular, rows = np.linalg.svd(counts / np.linalg.norm(counts, axis=0), full_matrices=True)
+    rank = int((singular > 1e-8 * singular[0]).sum())
+    null_space = rows[rank:]
+    if len(null_space) == 0:
+        return ""
+    involved = [column for column in range(len(elements)) if np.abs(null_space[:, column]).max() > 1e-6]
+    ratios = _fixed_ratios(counts, involved)
+    explained = sum(len(ratio) - 1 for ratio in ratios)
+    statements = []
+    for ratio in ratios:
+        whole = _whole_numbers([counts[:, column].sum() for column in ratio])
+        statements.append(f"{_words([elements[c] for c in ratio])} occur in the fixed ratio {whole}")
+    if explained < len(null_space):
+        statements.append(f"the numbers of {_words([elements[c] for c in involved])} depend on each other linearly")
+    return " and ".join(statements)
+
+
+def _fixed_ratios(counts: NDArray[np.float64], columns: Sequence[int]) -> list[list[int]]:
+    """Groups of columns of `counts` that are proportional to each other."""
+    groups: list[list[int]] = []
+    for column in columns:
+        direction = counts[:, column] / np.linalg.norm(counts[:, column])
+        for group in groups:
+            reference = counts[:, group[0]] / np.linalg.norm(counts[:, group[0]])
+            if np.abs(direction - reference).max() < 1e-8:
+                group.append(column)
+                break
+        else:
+            groups.append([column])
+    return [group for group in groups if len(group) > 1]
+
+
+def _whole_numbers(values: Sequence[float]) -> str:
+    fractions = [Fraction(value / values[0]).limit_denominator(10000) for value in values]
+    denominator = np.lcm.reduce([fraction.denominator for fraction in fractions])
+    return ":".join(str(int(fraction * int(denominator))) for fraction in fractions)
+
+
+def _given(source: Mapping[str, float], elements: Sequence[str]) -> dict[str, float]:
+    missing = [symbol for symbol in elements if symbol not in source]
+    if missing:
+        raise DataError(f"data.reference_energies: no energy is given for {', '.join(missing)}")
+    return {symbol: float(source[symbol]) for symbol in elements}
+
+
+def _why_not_isolated(in_train: set[str], of_atoms: Mapping[str, float]) -> str:
+    if not of_atoms:
+        return "there are no isolated atoms"
+    return f"there is no isolated atom of {', '.join(sorted(in_train - set(of_atoms)))}"
+
+
+def _warn_never_seen(symbols: Sequence[str], findings: Findings) -> None:
+    if symbols:
+        findings.warn(
+            f"the reference energy of {_words(symbols)} is set to 0 eV: no training frame with an energy contains it, "
+            "and none is given"
+        )
+
+
+def _listing(energies: Mapping[str, float]) -> str:
+    return ", ".join(f"{symbol} {energy:.4f}" for symbol, energy in energies.items()) + " eV"
+
+
+def _words(symbols: Sequence[str]) -> str:
+    return symbols[0] if len(symbols) == 1 else f"{', '.join(symbols[:-1])} and {symbols[-1]}"

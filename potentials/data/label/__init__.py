@@ -1,0 +1,31 @@
+"""Labelling frames: energies, forces and stresses in eV, A and ASE's sign, weights, groups, and isolated atoms.
+
+The configuration says under which keys labels stand and in which units; a `LabelledFrame` is what comes of it.
+"""
+
+from potentials.data.label.isolated_atoms import (
+    holds_isolated_atom,
+    is_isolated,
+    is_isolated_atom,
+    isolated_atoms_use,
+    separate_isolated_atoms,
+)
+from potentials.data.label.label_values import LARGEST_LABEL, find_value, find_values, read_stresses, stress_matrix
+from potentials.data.label.labels import DEFAULT_GROUP, LabelledFrame, label_frames, note_partly_missing
+
+__all__ = [
+    "DEFAULT_GROUP",
+    "LARGEST_LABEL",
+    "LabelledFrame",
+    "find_value",
+    "find_values",
+    "holds_isolated_atom",
+    "is_isolated",
+    "is_isolated_atom",
+    "isolated_atoms_use",
+    "label_frames",
+    "note_partly_missing",
+    "read_stresses",
+    "separate_isolated_atoms",
+    "stress_matrix",
+]

@@ -1,0 +1,329 @@
+"""Structures as they come from files: anything ASE reads, lists, globs, slices and built-in sets."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import io
+import lzma
+import re
+import sqlite3
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import ase.db
+import ase.io
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.db.core import Database
+from ase.db.row import AtomsRow
+from ase.io.aims import AimsParseError
+from ase.io.formats import (
+    IOFormat,
+    UnknownFileTypeError,
+    filetype,
+    get_compression,
+    get_ioformat,
+    open_with_compression,
+)
+from ase.io.octopus.input import OctopusParseError
+from ase.io.trajectory import VersionTooOldError
+from ase.utils import string2index
+
+from potentials.config.data import Files
+from potentials.config.data_paths import from_home
+from potentials.config.messages.words import shortened
+from potentials.data.builtin import BUILTIN_PREFIX, builtin_path
+from potentials.data.read.extxyz_layout import check_extxyz
+from potentials.data.stores import FrameStore, is_store, open_store
+from potentials.data.stores.entries import separate_entries
+from potentials.data.stores.handles import release_handles
+from potentials.errors import DataError
+
+# What ASE's readers raise on a file they cannot read: there is no common base class.
+READER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    StopIteration,
+    SyntaxError,  # of XML
+    TypeError,
+    ValueError,
+    lzma.LZMAError,
+    sqlite3.Error,
+    struct.error,
+    zlib.error,
+    ase.io.ParseError,
+    AimsParseError,
+    OctopusParseError,
+    VersionTooOldError,
+)
+_SLICE = re.compile(r"-?\d+|-?\d*:-?\d*(:-?\d*)?")
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One structure and where it comes from."""
+
+    atoms: Atoms
+    file: str
+    """Path of the file, or `builtin:NAME`."""
+    index: int
+    """Number of the frame in its file, from 0."""
+
+    def __str__(self) -> str:
+        return f"{self.file}, frame {self.index}"
+
+
+def read_frames(files: Files) -> list[Frame]:
+    """Read structures, in the order in which the files are given.
+
+    Args:
+        files: a path, a glob (its files in alphabetical order), `path@slice` in ASE's syntax (`a.xyz@:100`,
+            `a.xyz@-1`, `a.db@natoms<10`), `builtin:NAME`, or a list of these.
+
+    Raises:
+        DataError: a file is missing, empty or unreadable, a glob matches nothing, a slice gives no frame, or a frame
+            is named twice.
+    """
+    frames: list[Frame] = []
+    seen: set[tuple[str, int]] = set()
+    for entry in [files] if isinstance(files, str) else files:
+        for name, path, selection in expand_files(entry):
+            for frame in read_file(name, path, selection):
+                if (path, frame.index) in seen:
+                    raise DataError(f'{frame} is named twice (the second time by "{entry}"); name each frame once')
+                seen.add((path, frame.index))
+                frames.append(frame)
+    if not frames:
+        raise DataError("no file is named: the list is empty")
+    return frames
+
+
+class Located(Protocol):
+    """What stands for a frame where only its place matters."""
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+
+    @property
+    def index(self) -> int:
+        """Its number in the file."""
+
+
+def frame_list(frames: Sequence[Located], limit: int = 10, count: int | None = None) -> str:
+    """The frames in words, the first few by number: "4 frames (a.xyz: 1, 7; b.xyz: 0, ...)".
+
+    Args:
+        frames: to tell of, or the first `limit` of them.
+        limit: how many are named.
+        count: how many there are, where not all are given.
+    """
+    count = len(frames) if count is None else count
+    numbers: dict[str, list[str]] = {}
+    for frame in frames[:limit]:
+        numbers.setdefault(frame.file, []).append(str(frame.index))
+    listing = "; ".join(f"{file}: {', '.join(of_file)}" for file, of_file in numbers.items())
+    return f"{count} frame{'' if count == 1 else 's'} ({listing}{', ...' if count > limit else ''})"
+
+
+def expand_files(entry: str) -> list[tuple[str, str, str | None]]:
+    """The files one entry stands for: name for messages, path, and what follows the `@`."""
+    location, selection = _split_selection(entry)
+    if location.startswith(BUILTIN_PREFIX):
+        return [(location, str(builtin_path(location.removeprefix(BUILTIN_PREFIX))), selection)]
+    location = str(from_home(Path(location)))
+    if _holds(Path(location).exists):
+        return [(location, location, selection)]
+    if glob.has_magic(location):
+        matches = sorted(glob.glob(location, recursive=True))  # noqa: PTH207 (pathlib also matches hidden files)
+        if not matches:
+            raise DataError(f'no file matches "{location}"')
+        return [(match, match, selection) for match in matches]
+    raise DataError(_missing(location))
+
+
+def files_of(files: Files) -> list[str]:
+    """The paths of the files that `read_frames` would read.
+
+    Raises:
+        DataError: a file is missing, or a glob matches nothing.
+    """
+    entries = [files] if isinstance(files, str) else files
+    return [path for entry in entries for _, path, _ in expand_files(entry)]
+
+
+def _split_selection(entry: str) -> tuple[str, str | None]:
+    location, at, selection = entry.rpartition("@")
+    if not at or "/" in selection or _holds(Path(entry).exists):
+        return entry, None
+    is_database = Path(location).suffix in (".db", ".aselmdb") or "://" in location
+    if not selection or not (is_database or _SLICE.fullmatch(selection)):
+        raise DataError(
+            f'"{entry}": cannot make sense of "@{selection}"; expected a frame number or a slice such as "@:100"'
+        )
+    return location, selection
+
+
+def _holds(question: Callable[[], bool]) -> bool:
+    try:
+        return question()
+    except OSError:  # such as a name that is too long for a file
+        return False
+
+
+def _missing(location: str) -> str:
+    path = Path(location)
+    folder = path.parent
+    if not _holds(folder.is_dir):
+        return f"no file {location}: there is no folder {folder}"
+    nearest = difflib.get_close_matches(path.name, sorted(entry.name for entry in folder.iterdir()), n=1, cutoff=0.5)
+    return f"no file {location}" + (f'; did you mean "{folder / nearest[0]}"?' if nearest else "")
+
+
+def read_file(name: str, path: str, selection: str | None) -> list[Frame]:
+    """The selected frames of one file, numbered as in the file."""
+    index = selected(name, path, selection)
+    if is_store(path) and isinstance(index, slice):
+        return _read_store(name, open_store(path), index, selection)
+    if isinstance(index, str):  # a selection of a database, in its own language
+        images = _read(name, path, index)
+        frames = [Frame(atoms, name, number) for number, atoms in enumerate(images)]
+    elif counts_from_start(index):
+        images = _read(name, path, index)
+        frames = [Frame(atoms, name, (index.start or 0) + k * (index.step or 1)) for k, atoms in enumerate(images)]
+    else:  # counted from the end: the whole file is needed to know the numbers
+        images = _read(name, path, slice(None))
+        frames = [Frame(images[number], name, number) for number in range(len(images))[index]]
+    if not frames:
+        raise no_frame(name, selection, 0 if selection is None else len(_read(name, path, slice(None))))
+    return frames
+
+
+def selected(name: str, path: str, selection: str | None) -> slice | str:
+    """The frames that follow the `@`, as a slice or in the language of ASE's databases.
+
+    Raises:
+        DataError: the file is empty.
+    """
+    if Path(path).is_file() and Path(path).stat().st_size == 0:
+        raise DataError(f"{name} is empty")
+    index = string2index(":" if selection is None else selection)
+    return slice(index, index + 1 or None) if isinstance(index, int) else index
+
+
+def counts_from_start(index: slice) -> bool:
+    """Whether a slice can be taken while frames are read, before their number is known."""
+    return (index.start or 0) >= 0 and (index.stop is None or index.stop >= 0) and (index.step or 1) > 0
+
+
+def _read_store(name: str, store: FrameStore, index: slice, selection: str | None) -> list[Frame]:
+    frames = [Frame(store.read(number), name, number) for number in range(len(store))[index]]
+    if not frames:
+        raise no_frame(name, selection, len(store))
+    check_structures(name, [frame.atoms for frame in frames])
+    return frames
+
+
+def no_frame(name: str, selection: str | None, total: int) -> DataError:
+    """The error for a file or slice without frames."""
+    if selection is None:
+        return DataError(f"{name} contains no structure")
+    return DataError(f'"{name}@{selection}" gives no frame: the file has {total}')
+
+
+def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
+    try:
+        file_format = get_ioformat(filetype(path))
+        if file_format.name == "extxyz" and isinstance(index, slice):
+            check_extxyz(name, path, index.stop)
+        source = file_source(path, file_format)
+        if file_format.name in ("db", "json"):
+            images = _read_database(path, index)
+        elif file_format.single and isinstance(index, slice):
+            images = [ase.io.read(source, format=file_format.name, do_not_split_by_at_sign=True)][index]
+        else:
+            images = ase.io.read(source, index=index, format=file_format.name, do_not_split_by_at_sign=True)
+    except UnknownFileTypeError as error:
+        raise DataError(f"cannot read {name}: ASE does not know its format ({shortened(str(error))})") from error
+    except READER_ERRORS as error:
+        raise unreadable(name, error) from error
+    check_structures(name, images)
+    return images
+
+
+def unreadable(name: str, error: Exception) -> DataError:
+    """The error for a file of which ASE's reader raised `error`."""
+    return DataError(f"cannot read {name}; ASE says: {shortened(f'{type(error).__name__}: {error}')}")
+
+
+def check_structures(name: str, images: Sequence[Atoms]) -> None:
+    """Make sure that all structures have atoms, and these an element.
+
+    Raises:
+        DataError: one has not; the message gives its place among the images.
+    """
+    for number, atoms in enumerate(images):
+        if len(atoms) == 0 or (atoms.numbers == 0).any():
+            what = "no atoms" if len(atoms) == 0 else "atoms of no element (X)"
+            raise DataError(f"{name}: structure {number} of those read has {what}")
+
+
+def file_source(path: str, file_format: IOFormat) -> str | io.StringIO:
+    """Compressed text is unpacked at once: ASE's readers seek, and each step back in a compressed file starts over."""
+    if file_format.isbinary or not file_format.acceptsfd or get_compression(path)[1] is None:
+        return path
+    with open_with_compression(path, "r") as lines:
+        return io.StringIO(lines.read())
+
+
+def _read_database(path: str, index: slice | str) -> list[Atoms]:
+    """Rows of an ASE database with their key-value pairs and data in `atoms.info`, which ASE's own reader drops."""
+    with connect_database(path) as database:
+        if isinstance(index, str):
+            rows = list(database.select(index))
+        else:
+            numbers = range(database.count())[slice(index.start, index.stop)]
+            rows = list(database.select(offset=numbers.start, limit=len(numbers)))[:: index.step] if numbers else []
+    return [row_atoms(row) for row in rows]
+
+
+def connect_database(path: str) -> Database:
+    """An ASE database, opened for reading.
+
+    Raises:
+        DataError: it is an `.aselmdb`, and ase-db-backends is not installed.
+    """
+    if Path(path).suffix != ".aselmdb":
+        return ase.db.connect(path)
+    release_handles()  # LMDB opens a file once in a process only
+    try:
+        return ase.db.connect(path, readonly=True)
+    except ImportError as error:
+        raise DataError(
+            f"{path}: choosing frames by their properties needs ase-db-backends (pip install 'potentials[databases]'); "
+            'frame numbers and slices such as "@:100" do not'
+        ) from error
+
+
+def row_atoms(row: AtomsRow) -> Atoms:
+    """The structure of a row, with what `potentials data convert` kept among its data in its place."""
+    atoms = row.toatoms()
+    info, results, arrays = separate_entries({**row.key_value_pairs, **row.data})
+    atoms.info.update(info)
+    for name, array in arrays.items():
+        atoms.set_array(name, array)
+    if results:
+        atoms.calc = atoms.calc or SinglePointCalculator(atoms)
+        atoms.calc.results.update(results)
+    return atoms

@@ -1,0 +1,156 @@
+"""Frames of files one after the other, with memory that does not grow with their number."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+from typing import TextIO
+
+import ase.io
+from ase import Atoms
+from ase.io.formats import filetype, get_ioformat, open_with_compression
+
+from potentials.config.data import Files
+from potentials.config.messages.words import shortened
+from potentials.data.read.extxyz_layout import check_extxyz
+from potentials.data.read.frames import (
+    READER_ERRORS,
+    Frame,
+    check_structures,
+    connect_database,
+    counts_from_start,
+    expand_files,
+    file_source,
+    no_frame,
+    read_file,
+    row_atoms,
+    selected,
+    unreadable,
+)
+from potentials.data.stores import is_store, open_store
+from potentials.errors import DataError
+
+_FRAMES_AT_ONCE = 200
+"""That ASE parses of a text, and rows that a database hands over."""
+
+
+def iter_frames(files: Files) -> Iterator[Frame]:
+    """The frames that `read_frames` gives, read when they are asked for.
+
+    Slices counted from the end (`a.xyz@-100:`) and selections of databases are read whole.
+
+    Raises:
+        DataError: as `read_frames`, when the frame or file is reached.
+    """
+    entries = [part for entry in ([files] if isinstance(files, str) else files) for part in expand_files(entry)]
+    often = {path for path, count in Counter(path for _, path, _ in entries).items() if count > 1}
+    seen: set[tuple[str, int]] = set()
+    for name, path, selection in entries:
+        empty = True
+        for frame in _iter_file(name, path, selection):
+            empty = False
+            if path in often:
+                if (path, frame.index) in seen:
+                    raise DataError(f"{frame} is named twice; name each frame once")
+                seen.add((path, frame.index))
+            yield frame
+        if empty:
+            raise no_frame(name, selection, count_frames(name))
+
+
+def count_frames(files: Files) -> int:
+    """The number of frames that `iter_frames` gives; texts are counted without being parsed."""
+    entries = [part for entry in ([files] if isinstance(files, str) else files) for part in expand_files(entry)]
+    return sum(_count(*entry) for entry in entries)
+
+
+def _count(name: str, path: str, selection: str | None) -> int:
+    index = selected(name, path, selection)
+    if isinstance(index, slice):
+        if is_store(path):
+            return len(range(len(open_store(path)))[index])
+        if _format(name, path) == "extxyz":
+            with open_with_compression(path, "r") as lines:
+                return len(range(sum(count for count, _ in _pieces(lines)))[index])
+    return sum(1 for _ in _iter_file(name, path, selection))
+
+
+def _iter_file(name: str, path: str, selection: str | None) -> Iterator[Frame]:
+    index = selected(name, path, selection)
+    if isinstance(index, str) or not (counts_from_start(index) or is_store(path)):
+        yield from read_file(name, path, selection)
+        return
+    if is_store(path):
+        store = open_store(path)
+        images: Iterator[Atoms] = map(store.read, range(len(store))[index])
+        numbers: Iterator[int] = iter(range(len(store))[index])
+    else:
+        images = islice(_images(name, path, index.stop), index.start, index.stop, index.step)
+        step = index.step or 1
+        numbers = iter(range(index.start or 0, (index.start or 0) + step * 2**62, step))
+    for atoms in images:
+        number = next(numbers)
+        check_structures(f"{name}, frame {number}", [atoms])
+        yield Frame(atoms, name, number)
+
+
+def _format(name: str, path: str) -> str:
+    try:
+        return get_ioformat(filetype(path)).name
+    except READER_ERRORS as error:
+        raise DataError(f"cannot read {name}: ASE does not know its format ({shortened(str(error))})") from error
+
+
+def _images(name: str, path: str, stop: int | None) -> Iterator[Atoms]:
+    """The structures of a file, of which those up to `stop` are wanted; each way of reading holds a few at a time."""
+    file_format = _format(name, path)
+    try:
+        if file_format == "extxyz":
+            check_extxyz(name, path, stop)
+            with open_with_compression(path, "r") as lines:
+                for _, text in _pieces(lines):
+                    yield from ase.io.read(io.StringIO(text), index=":", format="extxyz")
+        elif file_format == "db":
+            yield from _rows(path)
+        elif get_ioformat(file_format).single:
+            yield ase.io.read(path, format=file_format, do_not_split_by_at_sign=True)
+        elif file_format == "json":
+            yield from (frame.atoms for frame in read_file(name, path, None))
+        else:
+            source = file_source(path, get_ioformat(file_format))
+            yield from ase.io.iread(source, index=":", format=file_format, do_not_split_by_at_sign=True)
+    except READER_ERRORS as error:
+        raise unreadable(name, error) from error
+
+
+def _rows(path: str) -> Iterator[Atoms]:
+    """Rows in the order of their numbers, some at a time: ASE would fetch all at once."""
+    with connect_database(path) as database:
+        last = 0
+        while rows := list(database.select([("id", ">", last)], limit=_FRAMES_AT_ONCE)):
+            yield from map(row_atoms, rows)
+            last = rows[-1].id
+
+
+def _pieces(lines: TextIO) -> Iterator[tuple[int, str]]:
+    """Extended XYZ in texts of some whole frames each, and how many; what is no frame is left to ASE to complain of."""
+    piece: list[str] = []
+    count = 0
+    line = lines.readline()
+    while line.strip():
+        piece.append(line)
+        with suppress(ValueError):
+            piece += islice(lines, int(line) + 1)
+        line = lines.readline()
+        while line.lstrip().startswith("VEC"):
+            piece.append(line)
+            line = lines.readline()
+        count += 1
+        if count == _FRAMES_AT_ONCE:
+            yield count, "".join(piece)
+            piece, count = [], 0
+    if piece:
+        yield count, "".join(piece)

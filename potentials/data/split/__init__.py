@@ -1,0 +1,1 @@
+"""Training, validation and test sets: drawing them, and sets whose frames stay in their files."""

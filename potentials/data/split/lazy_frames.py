@@ -1,0 +1,177 @@
+"""Labelled frames that are read when they are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+from ase.data import chemical_symbols
+from numpy.typing import ArrayLike, NDArray
+
+from potentials.config.data import DataConfig
+from potentials.data.index import FrameIndex
+from potentials.data.label import DEFAULT_GROUP, LabelledFrame, label_frames
+from potentials.data.read import Frame
+from potentials.data.stores import FrameStore
+
+
+@dataclass(frozen=True, eq=False)
+class IndexedFile:
+    """A file, what messages call it, and what is known of its frames."""
+
+    name: str
+    store: FrameStore
+    index: FrameIndex
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a frame is."""
+
+    file: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.file}, frame {self.index}"
+
+
+class LazyFrames(Sequence[LabelledFrame]):
+    """Frames of stores, in any order; a million take some megabytes.
+
+    A frame is read and labelled each time it is asked for, in whatever process. What is wrong with it is said then, by
+    a `DataError` that names file and frame.
+
+    Args:
+        files: that the frames are in.
+        file: [n], the number of each frame's file in `files`.
+        number: [n], the number of each frame in its file.
+        config: the `data` section, which says what labels are called.
+    """
+
+    def __init__(
+        self, files: Sequence[IndexedFile], file: NDArray[np.int32], number: NDArray[np.int64], config: DataConfig
+    ) -> None:
+        self.files = files
+        self.file = file
+        self.number = number
+        self.config = config
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    @overload
+    def __getitem__(self, index: int) -> LabelledFrame: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> LazyFrames: ...
+
+    def __getitem__(self, index: int | slice) -> LabelledFrame | LazyFrames:
+        if isinstance(index, slice):
+            return self.take(np.arange(len(self))[index])
+        return label_frames([self.raw(index)], self.config, required=False)[0]
+
+    def __iter__(self) -> Iterator[LabelledFrame]:
+        return (self[index] for index in range(len(self)))
+
+    def raw(self, index: int) -> Frame:
+        """A frame as it stands in its file."""
+        place = self.place(index)
+        return Frame(self.files[self.file[index]].store.read(place.index), place.file, place.index)
+
+    def take(self, chosen: ArrayLike) -> LazyFrames:
+        """The frames at the places `chosen`."""
+        places = np.asarray(chosen, dtype=np.int64)
+        return LazyFrames(self.files, self.file[places], self.number[places], self.config)
+
+    def where(self, mask: NDArray[np.bool_]) -> LazyFrames:
+        """The frames for which `mask` [n] is true."""
+        return self.take(np.flatnonzero(mask))
+
+    @property
+    def num_atoms(self) -> NDArray[np.int64]:
+        """[n], without reading any frame."""
+        return self._indexed([source.index.num_atoms for source in self.files])
+
+    def place(self, index: int) -> Place:
+        """File and number of a frame, without reading it."""
+        return Place(self.files[self.file[index]].name, int(self.number[index]))
+
+    def places(self, limit: int = 10) -> list[Place]:
+        """The places of the first frames."""
+        return [self.place(index) for index in range(min(limit, len(self)))]
+
+    def elements(self) -> set[str]:
+        """Symbols that occur in any of the frames."""
+        sets = self._indexed([source.index.elements for source in self.files])
+        found = set()
+        for file, source in enumerate(self.files):
+            for number in np.unique(sets[self.file == file]):
+                found |= set(source.index.element_sets[number])
+        return {chemical_symbols[number] for number in found}
+
+    def has_element(self, symbol: str) -> NDArray[np.bool_]:
+        """[n], whether an element occurs in a frame."""
+        wanted = chemical_symbols.index(symbol)
+        of_sets = [[wanted in numbers for numbers in source.index.element_sets] for source in self.files]
+        return self._indexed(
+            [
+                np.array(of_file, dtype=bool)[source.index.elements]
+                for of_file, source in zip(of_sets, self.files, strict=True)
+            ]
+        )
+
+    def has_key(self, key: str) -> NDArray[np.bool_]:
+        """[n], whether a frame has a value under `key`."""
+        return self._indexed([source.index.has_key(key) for source in self.files])
+
+    @property
+    def periodic(self) -> NDArray[np.bool_]:
+        """[n], whether a frame is periodic in three directions."""
+        return self._indexed([source.index.periodic for source in self.files])
+
+    @property
+    def isolated(self) -> NDArray[np.bool_]:
+        """[n], whether a frame is an isolated atom."""
+        return self._indexed([source.index.isolated for source in self.files])
+
+    @property
+    def structures(self) -> NDArray[np.uint64]:
+        """[n], hashes of the structures."""
+        return self._indexed([source.index.structures for source in self.files])
+
+    def group_names(self) -> set[str]:
+        """The groups of the frames."""
+        groups = self._indexed([source.index.groups for source in self.files])
+        return {
+            DEFAULT_GROUP if (name := source.index.group_names[number]) is None else name
+            for file, source in enumerate(self.files)
+            for number in np.unique(groups[self.file == file])
+        }
+
+    def has_forces(self) -> bool:
+        """Whether any frame has forces."""
+        return self.config.forces is not None and bool(self.has_key(self.config.forces.key).any())
+
+    def has_stress(self) -> bool:
+        """Whether any frame has a stress."""
+        label = self.config.virial if self.config.stress is None else self.config.stress
+        return label is not None and bool((self.has_key(label.key) & self.periodic).any())
+
+    def numbers_by_file(self) -> dict[str, list[int]]:
+        """The numbers of the frames, by the name of their file."""
+        present = np.unique(self.file, return_index=True)
+        by_first = [present[0][k] for k in np.argsort(present[1])]
+        return {self.files[file].name: self.number[self.file == file].tolist() for file in by_first}
+
+    def fingerprint(self) -> str:
+        """sha256 over the contents of the frames, in order."""
+        contents = self._indexed([source.index.contents for source in self.files])
+        return hashlib.sha256(np.ascontiguousarray(contents, dtype="<u8").tobytes()).hexdigest()
+
+    def _indexed(self, of_files: Sequence[NDArray]) -> NDArray:
+        """[n, ...], from arrays over all frames of each file."""
+        starts = np.concatenate([[0], np.cumsum([len(values) for values in of_files])])
+        return np.concatenate(of_files)[starts[self.file] + self.number]

@@ -1,0 +1,184 @@
+"""Which parts are read lazily, and what of their files belongs to them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potentials.config.data import DataConfig, Files
+from potentials.data.findings import Findings
+from potentials.data.index import Say, cached_index
+from potentials.data.label import (
+    LabelledFrame,
+    find_values,
+    isolated_atoms_use,
+    label_frames,
+    note_partly_missing,
+    read_stresses,
+)
+from potentials.data.read import expand_files, frame_list
+from potentials.data.read.frames import no_frame, selected
+from potentials.data.split.lazy_frames import IndexedFile, LazyFrames
+from potentials.data.stores import STORE_SUFFIXES, is_store, open_store
+from potentials.errors import DataError
+
+FEW_FRAMES = 50_000
+"""That `auto` reads into memory."""
+_CHECKED = 1000
+"""Frames whose labels are read to find what is wrong with all."""
+
+
+def loads_lazily(data: DataConfig, findings: Findings) -> bool:
+    """Whether the training frames, and those of every other part in stores, stay in their files.
+
+    Raises:
+        DataError: that is asked for, but a training file is no store.
+    """
+    others = [] if not all_stores(data.train) else _store_files(data)
+    if data.loading == "lazy" and not others:
+        raise DataError(
+            f"data.loading: lazy needs training files that are read frame by frame ({', '.join(STORE_SUFFIXES)}, with "
+            "slices at most); `potentials data convert` makes them"
+        )
+    if data.loading == "memory" or not others:
+        return False
+    total = sum(len(open_store(path)) for path in others)
+    if data.loading == "auto" and total <= FEW_FRAMES:
+        return False
+    why = "as asked" if data.loading == "lazy" else f"there are more than {FEW_FRAMES} in files that allow it"
+    findings.note(f"data.loading = lazy: {total} frames stay in their files and are read when they are needed ({why})")
+    return True
+
+
+def all_stores(files: Files) -> bool:
+    """Whether all files are stores, and chosen from by numbers and slices at most; a missing file is none."""
+    try:
+        entries = [entry for name in _listed(files) for entry in expand_files(name)]
+    except DataError:  # reading it will say what is wrong
+        return False
+    return all(is_store(path) and isinstance(selected(name, path, choice), slice) for name, path, choice in entries)
+
+
+def read_lazily(
+    part: str, files: Files, data: DataConfig, findings: Findings, say: Say, required: bool = True
+) -> tuple[LazyFrames, list[LabelledFrame]]:
+    """The usable frames of a part, left in their files, and the isolated atoms among them.
+
+    Raises:
+        DataError: a file cannot be read, a key that is `required` is in no frame, or no frame is left.
+    """
+    try:
+        frames = _all_frames(files, data, findings, say)
+        _check_labels(part, frames, data, findings, required)
+        isolated = [*frames.where(frames.isolated)]
+    except DataError as error:
+        raise DataError(f"{part} data: {error}") from error
+    if isolated:
+        where = frame_list([atom.frame for atom in isolated])
+        findings.note(f"{part} data: isolated atoms in {where}; {isolated_atoms_use(part)}")
+    labelled = _labelled(frames, data)
+    empty = frames.where(~labelled & ~frames.isolated)
+    if len(empty):
+        findings.warn(f"{part} data: {_listing(empty)} without any label are left out")
+    frames = frames.where(labelled & ~frames.isolated)
+    if not len(frames):
+        raise DataError(f"the {part} data are empty: no labelled frame is left that is not an isolated atom")
+    return frames, isolated
+
+
+def _listed(files: Files) -> list[str]:
+    return [files] if isinstance(files, str) else list(files)
+
+
+def _store_files(data: DataConfig) -> set[str]:
+    """The stores among the files of all parts."""
+    parts: list[Files] = [data.train]
+    if isinstance(data.validation, str | list):
+        parts.append(data.validation)
+    if isinstance(data.test, dict):
+        parts += data.test.values()
+    elif isinstance(data.test, str | list):
+        parts.append(data.test)
+    names = [name for files in parts if all_stores(files) for name in _listed(files)]
+    return {path for name in names for _, path, _ in expand_files(name)}
+
+
+def _all_frames(files: Files, data: DataConfig, findings: Findings, say: Say) -> LazyFrames:
+    indexed: dict[str, int] = {}
+    sources: list[IndexedFile] = []
+    of_file: list[NDArray[np.int32]] = []
+    numbers: list[NDArray[np.int64]] = []
+    for entry in _listed(files):
+        for name, path, choice in expand_files(entry):
+            index = selected(name, path, choice)
+            if isinstance(index, str):
+                raise DataError(f"{entry}: frames that stay in their files are chosen by numbers and slices only")
+            if path not in indexed:
+                store = open_store(path)
+                indexed[path] = len(sources)
+                sources.append(IndexedFile(name, store, cached_index(store, data.group_key, findings, say)))
+            file = indexed[path]
+            chosen = np.arange(len(sources[file].store))[index]
+            if not len(chosen):
+                raise no_frame(name, choice, len(sources[file].store))
+            before = [old for old, known in zip(numbers, of_file, strict=True) if known[0] == file]
+            again = np.intersect1d(chosen, np.concatenate(before)) if before else chosen[:0]
+            if len(again):
+                raise DataError(
+                    f'{name}, frame {again[0]} is named twice (the second time by "{entry}"); name each frame once'
+                )
+            of_file.append(np.full(len(chosen), file, dtype=np.int32))
+            numbers.append(chosen)
+    return LazyFrames(sources, np.concatenate(of_file), np.concatenate(numbers), data)
+
+
+def _labelled(frames: LazyFrames, data: DataConfig) -> NDArray[np.bool_]:
+    """Which frames have any label."""
+    found = np.zeros(len(frames), dtype=bool)
+    for label in (data.energy, data.forces):
+        if label is not None:
+            found |= frames.has_key(label.key)
+    stress = data.virial if data.stress is None else data.stress
+    if stress is not None:
+        found |= frames.has_key(stress.key) & frames.periodic
+    return found
+
+
+def _check_labels(part: str, frames: LazyFrames, data: DataConfig, findings: Findings, required: bool) -> None:
+    """Say which labels are missing, and warn of what is wrong with those of some frames.
+
+    Raises:
+        DataError: a key that is required is in no frame, or a label of one of some frames cannot be used.
+    """
+    some = [frames.raw(int(index)) for index in np.linspace(0, len(frames) - 1, min(_CHECKED, len(frames)))]
+    stress = data.virial if data.stress is None else data.stress
+    keys = {
+        name: label.key
+        for name, label in (("energy", data.energy), ("forces", data.forces), ("stress", stress))
+        if label is not None
+    }
+    if required:
+        needed = {f"data.{'virial' if name == 'stress' and data.virial else name}": key for name, key in keys.items()}
+        needed |= {f"data.weights.{name}": key for name, key in data.weights if name.endswith("key") and key}
+        if data.group_key != DataConfig.model_fields["group_key"].default:
+            needed["data.group_key"] = data.group_key
+        for config_key, key in needed.items():
+            if not frames.has_key(key).any():
+                find_values(some, key, config_key, required=True)
+        if stress is not None and not frames.periodic.any():
+            read_stresses(some, stress, True, findings)
+    of_some = Findings()
+    labelled = label_frames(some, data, required=False, findings=of_some)
+    partly = Findings()
+    note_partly_missing(some, [frame.forces for frame in labelled], [frame.stress for frame in labelled], partly)
+    findings.notes += [f"{part} data, {len(some)} of {len(frames)} frames: {text}" for text in partly.notes]
+    findings.warnings += [f"{part} data, {len(some)} of {len(frames)} frames: {text}" for text in of_some.warnings]
+    for name, key in keys.items():
+        has = frames.has_key(key) & (frames.periodic if name == "stress" else True)
+        if not has.all():
+            without = frames.where(~has)
+            findings.note(f"{part} data: no {name} in {len(without)} of {len(frames)} frames: {_listing(without)}")
+
+
+def _listing(frames: LazyFrames) -> str:
+    return frame_list(frames.places(), count=len(frames))

@@ -1,0 +1,46 @@
+"""What is looked for before a training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from ase.build import molecule
+
+from potentials.data.audit import quick
+from potentials.data.audit.quick import brief_audit
+from potentials.data.findings import Findings
+from potentials.data.label import LabelledFrame
+
+Labelled = Callable[..., LabelledFrame]
+
+
+def waters(labelled: Labelled, count: int, file: str = "t.xyz") -> list[LabelledFrame]:
+    frames = [labelled(molecule("H2O"), number, file) for number in range(count)]
+    for number, frame in enumerate(frames):
+        frame.frame.atoms.rattle(0.05, seed=number)
+    return frames
+
+
+@pytest.mark.parametrize("most", [100_000, 30])
+def test_leaks_whether_all_is_looked_at_or_not(most: int, labelled: Labelled, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick, "_MOST_ATOMS", most)
+    train = waters(labelled, 20)
+    validation = [labelled(train[19].frame.atoms.copy(), 5, "v.xyz"), *waters(labelled, 25, "v.xyz")[20:]]
+    findings = Findings()
+    brief_audit({"training": train, "validation": validation[1:]}, findings)
+    assert findings.warnings == []
+    brief_audit({"training": train, "validation": validation}, findings)
+    (warning,) = findings.warnings
+    assert warning.startswith("1 of 6 validation frames are training frames too: 1 the same")
+    assert "in 1 frame (v.xyz: 5)" in warning
+    said = [note for note in findings.notes if "looked for faults in 10 of the training frames only" in note]
+    assert len(said) == (2 if most == 30 else 0)
+
+
+def test_repetitions(labelled: Labelled) -> None:
+    train = waters(labelled, 20)
+    train.append(labelled(train[3].frame.atoms.copy(), 20))
+    findings = Findings()
+    brief_audit({"training": train}, findings)
+    assert "training: 1 frames repeat others" in findings.warnings[0]
