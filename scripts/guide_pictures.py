@@ -286,7 +286,7 @@ def print_counts(potential: Potential) -> None:
     for couplings in couplings_of(anatomy):
         paths = couplings.paths
         terms, weights = sum(path.terms for path in paths), sum(path.weights for path in paths)
-        print(f"{couplings.name}: {len(paths)} paths, {weights} weights, {terms} couplings that are not zero")
+        print(f"{couplings.name}: {len(paths)} paths, {weights} weights, {terms} nonzero couplings")
     for products in anatomy.many_body:
         for irrep, counts in products.counts.items():
             print(

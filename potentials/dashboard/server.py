@@ -76,7 +76,7 @@ class Dashboard:
             self.overview.changes(int(since) if since.isascii() and since.isdigit() and len(since) < 16 else 0)
         )
 
-    def course(self, request: Request) -> Response:
+    def new_curves(self, request: Request) -> Response:
         """What is new of the curves of runs, each given as `run=KEY,STEPS SEEN,METRICS SEEN`."""
         axis = request.query_params.get("x", "step")
         if axis not in AXES:
@@ -164,7 +164,7 @@ def application(
             Route("/", dashboard.page),
             Route("/static/{name}", dashboard.static),
             Route("/api/runs", dashboard.runs),
-            Route("/api/curves", dashboard.course),
+            Route("/api/curves", dashboard.new_curves),
             Route("/api/run/{key}", dashboard.run),
             Route("/api/differences", dashboard.configurations),
             Route("/api/machine", dashboard.hardware),

@@ -7,9 +7,9 @@ from typing import Any
 
 from potentials.dashboard.reading import configuration
 from potentials.dashboard.reading.configuration import FlatConfig
-from potentials.dashboard.reading.course import Course
 from potentials.dashboard.reading.liveness import life
 from potentials.dashboard.reading.log_warnings import LogWarnings
+from potentials.dashboard.reading.metrics_table import MetricsTable
 from potentials.dashboard.reading.runs import RESOLVED, STATUS, Run
 
 _REASONS = {
@@ -28,8 +28,8 @@ class Readings:
     """Of `status.json`, or why there is none."""
     config: FlatConfig | str
     """Of `resolved.yaml`, or why there is none."""
-    metrics: Course
-    steps: Course
+    metrics: MetricsTable
+    steps: MetricsTable
     log: LogWarnings
     updated: float | None
     """When a file changed last, seconds since 1970."""
@@ -105,8 +105,8 @@ def time_left(summary: Summary, epochs_per_second: float | None, max_time: float
     return max(0.0, min(limits)) if limits else None
 
 
-def _add_figures(summary: Summary, status: dict[str, Any], metrics: Course, steps: Course) -> None:
-    latest = max((metrics, steps), key=lambda course: course.step or 0.0)
+def _add_figures(summary: Summary, status: dict[str, Any], metrics: MetricsTable, steps: MetricsTable) -> None:
+    latest = max((metrics, steps), key=lambda table: table.step or 0.0)
     summary.epoch = _largest(latest.epoch, status.get("epoch"))
     summary.elapsed = _largest(latest.time, status.get("elapsed"))
     summary.learning_rate = latest.learning_rate

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
 from potentials.dashboard.reading import configuration
-from potentials.dashboard.reading.course import Course, read_metrics, read_steps
 from potentials.dashboard.reading.folder import FileVersion, Folder, readable
 from potentials.dashboard.reading.log_warnings import LogWarnings
+from potentials.dashboard.reading.metrics_table import MetricsTable, read_metrics, read_steps
 from potentials.dashboard.reading.runs import LOG, METRICS, REPORT, RESOLVED, STATUS, STEPS, Run
 from potentials.dashboard.summary import Readings, Summary, summarize
 
@@ -67,8 +67,8 @@ class RunWatch:
         nothing: Any = "not readable"
         self._status = self._remember(STATUS, _parse_status, nothing)
         self._config = self._remember(RESOLVED, _parse_config, nothing)
-        self._metrics = self._remember(METRICS, read_metrics, Course())
-        self._steps = self._remember(STEPS, read_steps, Course())
+        self._metrics = self._remember(METRICS, read_metrics, MetricsTable())
+        self._steps = self._remember(STEPS, read_steps, MetricsTable())
         self._log = self._remember(LOG, self.warnings.update, None)
         self._files: tuple[Remembered[Any], ...] = (self._status, self._config, self._metrics, self._steps, self._log)
 

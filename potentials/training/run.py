@@ -314,7 +314,7 @@ def _show(folder: RunFolder, table: ErrorTable, journal: Journal) -> None:
     model = "the model" if epoch is None else f"the best model (epoch {epoch:.4g})"
     title = f"errors of {model}; {UNITS}"
     journal.result(f"{title}\n{table.text()}", lambda width: f"{textwrap.fill(title, width)}\n{table.text(width)}")
-    for name, file in (("model", folder.best), ("errors", folder.errors), ("course", folder.metrics)):
+    for name, file in (("model", folder.best), ("errors", folder.errors), ("metrics", folder.metrics)):
         journal.result(f"{name:8}{file}")
 
 

@@ -100,7 +100,7 @@ def test_states_are_told(serve: Serve, open_page: OpenPage, runs: Path) -> None:
     for name, state in (
         ("going-on", "running"),
         ("run-1", "finished"),
-        ("lost", "no sign of life"),
+        ("lost", "no activity"),
         ("broken", "unknown"),
     ):
         expect(row_of(page, name)).to_contain_text(state)

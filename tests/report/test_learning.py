@@ -8,20 +8,20 @@ from toy_family import toy_potential
 from potentials.errors import DataError
 from potentials.report.gathering import Origin, gather
 from potentials.report.sections import learning
-from potentials.report.sections.learning import best_row, read_course, rise
+from potentials.report.sections.learning import best_row, read_metrics, rise
 from potentials.report.subject import Subject
 
 HEAD = "epoch,step,time_s,stage,learning_rate,training_loss,validation_loss,forces_rmse_meV_per_A,best\n"
 
 
-def course(tmp_path, rows, head=HEAD):
+def metrics(tmp_path, rows, head=HEAD):
     file = tmp_path / "metrics.csv"
     file.write_text(head + rows)
-    return read_course(file)
+    return read_metrics(file)
 
 
 def test_rows_that_are_no_numbers_or_cut_off_are_dropped(tmp_path):
-    found = course(
+    found = metrics(
         tmp_path, "1,7,0.1,1,0.01,9,8,70,1\n2,14,0.2,1,0.01,x,7,60,1\n3,21,0.3,1,0.01,,6,,1\n4,28,0.4,1\n5,3"
     )
     assert found["epoch"].tolist() == [1, 3]
@@ -44,20 +44,20 @@ def test_rows_that_are_no_numbers_or_cut_off_are_dropped(tmp_path):
 def test_files_that_tell_nothing(tmp_path, text, message):
     (tmp_path / "metrics.csv").write_text(text)
     with pytest.raises(DataError, match=message):
-        read_course(tmp_path / "metrics.csv")
+        read_metrics(tmp_path / "metrics.csv")
 
 
 def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
-        read_course(tmp_path / "metrics.csv")
+        read_metrics(tmp_path / "metrics.csv")
     (tmp_path / "metrics.csv").write_bytes(b"epoch,validation_loss\n\xff\xfe,1\n")
     with pytest.raises(DataError, match="cannot be read"):
-        read_course(tmp_path / "metrics.csv")
+        read_metrics(tmp_path / "metrics.csv")
 
 
 def test_the_best_and_the_rise_of_the_last_stage(tmp_path):
     rows = "1,7,0.1,1,0.01,9,2,70,1\n2,14,0.2,1,0.01,9,1,60,1\n3,21,0.3,2,0.01,9,50,50,1\n4,28,0.4,2,0.01,9,75,60,0\n"
-    found = course(tmp_path, rows)
+    found = metrics(tmp_path, rows)
     assert best_row(found) == 2
     assert rise(found) == pytest.approx(1.5)
 

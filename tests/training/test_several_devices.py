@@ -222,7 +222,7 @@ logging: {{report: false}}
     lines = [re.sub(r"^\S+ \S+ +", "", line) for line in (run / "log.txt").read_text().splitlines()]
     assert len(lines) == len(set(lines))
     assert any(" x 4: 27 frames, 6 for validation" in line for line in lines)
-    assert messages.count("finished: all epochs are done") == 1
+    assert messages.count("finished: all epochs completed") == 1
     assert "Warning" not in messages
     assert "errors of the best model" in output
     assert other_output == ""

@@ -1,4 +1,4 @@
-"""Section of the report: how losses and errors went down in the course of training."""
+"""Section of the report: loss, errors and learning rate during training."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ _NEEDED = ("epoch", "validation_loss")
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
-    """Numbers recorded in the course of training."""
+class Metrics:
+    """Columns of a file of metrics."""
 
     columns: Mapping[str, Array]
     """By name, all equally long; NaN where a field is empty."""
@@ -54,7 +54,7 @@ class Course:
         return len(next(iter(self.columns.values()), ()))
 
 
-def read_course(file: Path, needed: tuple[str, ...] = _NEEDED) -> Course:
+def read_metrics(file: Path, needed: tuple[str, ...] = _NEEDED) -> Metrics:
     """Read `metrics.csv` or `steps.csv`; rows that were cut off or are no numbers are dropped.
 
     Raises:
@@ -73,7 +73,7 @@ def read_course(file: Path, needed: tuple[str, ...] = _NEEDED) -> Course:
     whole = [row for row in rows if row is not None and all(np.isfinite(row[name]) for name in needed)]
     if not whole:
         raise DataError(f"{file} contains no complete row")
-    return Course({name: np.array([row[name] for row in whole]) for name in names}, len(rows) - len(whole))
+    return Metrics({name: np.array([row[name] for row in whole]) for name in names}, len(rows) - len(whole))
 
 
 def _numbers(row: dict[str | None, str | None], names: list[str]) -> dict[str, float] | None:
@@ -96,65 +96,65 @@ def section(subject: Subject) -> Section:
     if subject.run is None:
         reason = "The model file is not in the folder of its run, so metrics.csv is not available."
         return Section(TITLE, GOOD, missing=reason)
-    course = read_course(subject.run.metrics)
+    metrics = read_metrics(subject.run.metrics)
     steps_file = subject.run.path / "steps.csv"
-    steps = read_course(steps_file, ("epoch", "loss")) if steps_file.is_file() else None
-    losses = {"by epoch": _losses(course, steps, "epoch")}
-    if course.has("time_s") and len(course) > 1:
-        losses["by time"] = _losses(course, steps, "time_s")
-    errors = {name: _errors(course, name) for name in _ERRORS if course.has(_ERRORS[name][1])}
-    parts: list[Part] = [_table(course), Row([Gallery(losses), *([Gallery(errors)] if errors else [])])]
-    rates = steps if steps is not None and steps.has("learning_rate") else course
+    steps = read_metrics(steps_file, ("epoch", "loss")) if steps_file.is_file() else None
+    losses = {"by epoch": _losses(metrics, steps, "epoch")}
+    if metrics.has("time_s") and len(metrics) > 1:
+        losses["by time"] = _losses(metrics, steps, "time_s")
+    errors = {name: _errors(metrics, name) for name in _ERRORS if metrics.has(_ERRORS[name][1])}
+    parts: list[Part] = [_table(metrics), Row([Gallery(losses), *([Gallery(errors)] if errors else [])])]
+    rates = steps if steps is not None and steps.has("learning_rate") else metrics
     if rates.has("learning_rate"):
         parts.append(_learning_rate(rates))
-    if course.dropped:
+    if metrics.dropped:
         parts.append(
-            Paragraph(f"{course.dropped} rows of {subject.run.metrics.name} could not be read and are ignored.")
+            Paragraph(f"{metrics.dropped} rows of {subject.run.metrics.name} could not be read and are ignored.")
         )
     return Section(TITLE, GOOD, parts)
 
 
-def best_row(course: Course) -> int | None:
+def best_row(metrics: Metrics) -> int | None:
     """The place of the best model's validation, the last that was marked as such."""
-    marked = np.flatnonzero(course["best"] == 1) if course.has("best") else np.array([], dtype=int)
+    marked = np.flatnonzero(metrics["best"] == 1) if metrics.has("best") else np.array([], dtype=int)
     return int(marked[-1]) if len(marked) else None
 
 
-def rise(course: Course) -> float:
+def rise(metrics: Metrics) -> float:
     """The last validation loss relative to the lowest one; where the loss changed with a stage, of the last stage."""
-    loss = course["validation_loss"]
-    if course.has("stage"):
-        loss = loss[course["stage"] == course["stage"][-1]]
+    loss = metrics["validation_loss"]
+    if metrics.has("stage"):
+        loss = loss[metrics["stage"] == metrics["stage"][-1]]
     return float(loss[-1] / loss.min()) if loss.min() > 0 else 1.0
 
 
-def _table(course: Course) -> Table:
-    best = best_row(course)
+def _table(metrics: Metrics) -> Table:
+    best = best_row(metrics)
     rows: list[list[str | Mark]] = [
-        ["epochs", number(course["epoch"][-1], 4), ""],
+        ["epochs", number(metrics["epoch"][-1], 4), ""],
         [
             "last validation loss",
-            number(course["validation_loss"][-1]),
-            mark(rise(course), _RISEN, _RISEN_MUCH, f"{rise(course):.2f} times the lowest"),
+            number(metrics["validation_loss"][-1]),
+            mark(rise(metrics), _RISEN, _RISEN_MUCH, f"{rise(metrics):.2f} times the lowest"),
         ],
     ]
-    if course.has("time_s"):
-        rows.insert(1, ["training time (s)", number(course["time_s"][-1], 4), ""])
+    if metrics.has("time_s"):
+        rows.insert(1, ["training time (s)", number(metrics["time_s"][-1], 4), ""])
     if best is not None:
-        rows.append(["best model, epoch", number(course["epoch"][best], 4), ""])
+        rows.append(["best model, epoch", number(metrics["epoch"][best], 4), ""])
         for name, (_, column, unit) in _ERRORS.items():
-            if course.has(column):
+            if metrics.has(column):
                 rows.append(
                     [
                         f"its validation RMSE, {name} ({unit.replace('<sup>3</sup>', '^3')})",
-                        number(course[column][best]),
+                        number(metrics[column][best]),
                         "",
                     ]
                 )
     return Table(["", "value", "judgment"], rows)
 
 
-def _losses(course: Course, steps: Course | None, by: str) -> Plot:
+def _losses(metrics: Metrics, steps: Metrics | None, by: str) -> Plot:
     figure = Figure()
     if steps is not None and steps.has(by):
         _add_curve(figure, steps, "loss", "training, single steps", palette.MUTED, by, width=1)
@@ -162,51 +162,51 @@ def _losses(course: Course, steps: Course | None, by: str) -> Plot:
             if steps.has(f"loss_{name}") and bool((steps[f"loss_{name}"] > 0).any()):
                 _add_curve(figure, steps, f"loss_{name}", f"of it {name}", palette.SERIES[3 + position], by, width=1)
                 figure.data[-1].visible = "legendonly"
-    if course.has("training_loss"):
-        _add_curve(figure, course, "training_loss", "training", palette.SERIES[0], by)
-    _add_curve(figure, course, "validation_loss", "validation", palette.SERIES[1], by)
-    _mark_best(figure, course, "validation_loss", by)
-    _mark_stages(figure, course, by)
+    if metrics.has("training_loss"):
+        _add_curve(figure, metrics, "training_loss", "training", palette.SERIES[0], by)
+    _add_curve(figure, metrics, "validation_loss", "validation", palette.SERIES[1], by)
+    _mark_best(figure, metrics, "validation_loss", by)
+    _mark_stages(figure, metrics, by)
     figure.update_layout(xaxis_title=_X[by], yaxis_title="loss")
     make_logarithmic(figure)
     caption = "Loss with the weights of training. The star is the best model, which was kept."
     if steps is not None:
         caption += " Click a name to show or hide a part of the training loss."
-    if course.has("stage") and len(np.unique(course["stage"])) > 1:
+    if metrics.has("stage") and len(np.unique(metrics["stage"])) > 1:
         caption += (
             " At the dotted line a new stage started with other weights; losses before and after are not comparable."
         )
     return Plot(figure, caption, 400, "training and validation loss against epochs")
 
 
-def _errors(course: Course, name: str) -> Plot:
+def _errors(metrics: Metrics, name: str) -> Plot:
     mae, rmse, unit = _ERRORS[name]
     figure = Figure()
-    _add_curve(figure, course, rmse, "RMSE", palette.SERIES[1])
-    if course.has(mae):
-        _add_curve(figure, course, mae, "MAE", palette.SERIES[0])
-    _mark_best(figure, course, rmse)
-    _mark_stages(figure, course)
+    _add_curve(figure, metrics, rmse, "RMSE", palette.SERIES[1])
+    if metrics.has(mae):
+        _add_curve(figure, metrics, mae, "MAE", palette.SERIES[0])
+    _mark_best(figure, metrics, rmse)
+    _mark_stages(figure, metrics)
     figure.update_layout(xaxis_title="epoch", yaxis_title=f"error of the validation frames ({unit})")
     make_logarithmic(figure)
     return Plot(figure, f"Validation error of the {name}.", 400, f"validation error of the {name} against epochs")
 
 
-def _learning_rate(course: Course) -> Plot:
+def _learning_rate(metrics: Metrics) -> Plot:
     figure = Figure()
-    _add_curve(figure, course, "learning_rate", "learning rate", palette.SERIES[2])
+    _add_curve(figure, metrics, "learning_rate", "learning rate", palette.SERIES[2])
     figure.update_layout(xaxis_title="epoch", yaxis_title="learning rate", showlegend=False)
     return Plot(figure, "", 220, "learning rate against epochs")
 
 
 def _add_curve(
-    figure: Figure, course: Course, column: str, name: str, color: str, by: str = "epoch", width: float = 2
+    figure: Figure, metrics: Metrics, column: str, name: str, color: str, by: str = "epoch", width: float = 2
 ) -> None:
-    places = thinned_curve(course[column], _MOST_POINTS)
+    places = thinned_curve(metrics[column], _MOST_POINTS)
     alone = len(places) == 1
     figure.add_scatter(
-        x=short(course[by][places]),
-        y=short(course[column][places]),
+        x=short(metrics[by][places]),
+        y=short(metrics[column][places]),
         mode="markers" if alone else "lines",
         line={"color": color, "width": width},
         marker={"color": color},
@@ -215,13 +215,13 @@ def _add_curve(
     )
 
 
-def _mark_best(figure: Figure, course: Course, column: str, by: str = "epoch") -> None:
-    best = best_row(course)
-    if best is None or not np.isfinite(course[column][best]):
+def _mark_best(figure: Figure, metrics: Metrics, column: str, by: str = "epoch") -> None:
+    best = best_row(metrics)
+    if best is None or not np.isfinite(metrics[column][best]):
         return
     figure.add_scatter(
-        x=[float(course[by][best])],
-        y=[float(course[column][best])],
+        x=[float(metrics[by][best])],
+        y=[float(metrics[column][best])],
         mode="markers",
         marker={"symbol": "star", "size": 13, "color": palette.INK},
         name="best model",
@@ -229,8 +229,8 @@ def _mark_best(figure: Figure, course: Course, column: str, by: str = "epoch") -
     )
 
 
-def _mark_stages(figure: Figure, course: Course, by: str = "epoch") -> None:
-    if not course.has("stage"):
+def _mark_stages(figure: Figure, metrics: Metrics, by: str = "epoch") -> None:
+    if not metrics.has("stage"):
         return
-    for place in np.flatnonzero(np.diff(course["stage"]) > 0):
-        figure.add_vline(x=float(course[by][place]), line_dash="dot", line_color=palette.MUTED)
+    for place in np.flatnonzero(np.diff(metrics["stage"]) > 0):
+        figure.add_vline(x=float(metrics[by][place]), line_dash="dot", line_color=palette.MUTED)

@@ -167,7 +167,7 @@ def test_in_a_real_terminal_nothing_that_moves_is_wrapped_and_the_table_fits(tmp
     moving = [line for line in lines if re.match(r"epoch \d+/20  ", line)]
     assert moving
     assert not [line for line in moving if len(line) > width]
-    end = lines[lines.index("finished: all epochs are done; evaluating the best model") + 1 :]
+    end = lines[lines.index("finished: all epochs completed; evaluating the best model") + 1 :]
     assert all(len(line) <= width for line in end if "/runs/" not in line and "runs/" not in line)
     if width == 40:
         assert any(re.fullmatch(r"validation +10 +energy +[\d.]+ +[\d.]+", line) for line in end)

@@ -1,4 +1,4 @@
-"""What the end of a file of figures says: the latest figures, the best ones, and how fast it goes."""
+"""The end of a file of metrics: the latest values, the best ones, and the speed."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _BEST = {
 
 
 @dataclass(frozen=True)
-class Course:
-    """The end of `steps.csv` or `metrics.csv`; what is not there is `None`."""
+class MetricsTable:
+    """The end of `steps.csv` or `metrics.csv`; missing values are `None`."""
 
     step: float | None = None
     epoch: float | None = None
@@ -45,30 +45,30 @@ class Course:
     """Whether `best` is the latest validation, as the best is too far from the end of the file."""
 
 
-def read_steps(file: BinaryIO) -> Course:
+def read_steps(file: BinaryIO) -> MetricsTable:
     """The end of `steps.csv`."""
     rows = last_rows(file, _TAIL)
     hardware = {name: last_number(rows, name) for name in _HARDWARE}
-    return _course(rows, hardware=hardware)
+    return _table_of(rows, hardware=hardware)
 
 
-def read_metrics(file: BinaryIO) -> Course:
+def read_metrics(file: BinaryIO) -> MetricsTable:
     """The end of `metrics.csv`."""
     rows = last_rows(file, _TAIL)
     marked = last_best_row(file)
     best = marked or (rows[-1] if rows else None)
     figures = {name: number(best, column) for name, column in _BEST.items()} if best else {}
-    return _course(rows, best=figures, best_is_last=marked is None and best is not None)
+    return _table_of(rows, best=figures, best_is_last=marked is None and best is not None)
 
 
-def _course(
+def _table_of(
     rows: Sequence[Row],
     hardware: dict[str, float | None] | None = None,
     best: dict[str, float | None] | None = None,
     best_is_last: bool = False,
-) -> Course:
+) -> MetricsTable:
     last = rows[-1] if rows else None
-    return Course(
+    return MetricsTable(
         step=number(last, "step"),
         epoch=number(last, "epoch"),
         time=number(last, "time_s"),
