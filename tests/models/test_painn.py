@@ -10,7 +10,7 @@ from ase import Atoms
 from physics.cases import REFERENCE_ENERGIES
 from physics.evaluation import predict
 from physics.structures import ethanol
-from potentials.compilation import compile_for_md
+from potentials.potential.compilation import compile_for_md
 
 from potentials.models.painn import PaiNNConfig
 from potentials.potential import Potential
