@@ -17,13 +17,13 @@ from potentials.equivariant.spherical_harmonics import harmonics_table
 block_mixing, edge_geometry, gate, many_body, message_passing, radial_network, spline_messages = (
     import_module(f"potentials.kernels.{name}")
     for name in (
-        "block_mixing",
-        "edge_geometry",
-        "gate",
-        "many_body",
-        "message_passing",
-        "radial_network",
-        "spline_messages",
+        "block_mixing.operator",
+        "edge_geometry.operator",
+        "gate.operator",
+        "many_body.operator",
+        "message_passing.operator",
+        "radial_network.operator",
+        "message_passing.spline_operator",
     )
 )
 
