@@ -53,6 +53,10 @@ class DataError(PotentialsError):
     """Structures or labels that cannot be read or trained on."""
 
 
+class ColumnsError(DataError):
+    """Rows of an extended XYZ file with more or fewer columns than its header declares, so that labels would shift."""
+
+
 class ModelFileError(PotentialsError):
     """A model file that is truncated, has an unknown version, or does not match its own header."""
 

@@ -43,10 +43,11 @@ def data_audit(
     outliers, duplicates, leaks between splits.
 
     Labels of files are assumed to be in eV, eV/A and eV/A^3. With a configuration, its keys and units are used and its
-    splits are compared. The exit code is 1 if there are errors or warnings, otherwise 0.
+    splits are compared. The exit code is 1 if there are errors or warnings, otherwise 0; 2 if files cannot be read.
     """
     import potentials.models  # noqa: F401  (enters the families)
     from potentials.data.read.frames import files_of
+    from potentials.errors import ColumnsError
     from potentials.files import write_text
     from potentials.outputs import check_output
     from potentials.setup.audit.audit import audit
@@ -54,7 +55,12 @@ def data_audit(
 
     if page is not None:
         check_output(page, [path for given in (files, validation, test) for path in files_of(given or [])])
-    data = _data(files, {"validation": validation, "test": test}, energy_key, forces_key, cutoff)
+    try:
+        data = _data(files, {"validation": validation, "test": test}, energy_key, forces_key, cutoff)
+    except ColumnsError as problem:
+        # A silent error in other programs, and the reason why nothing else of these files can be judged.
+        console.error(str(problem))
+        raise typer.Exit(FOUND) from problem
     found = audit(data, console.note)
     if as_json:
         console.output.print(json.dumps(found.to_json(), indent=1), soft_wrap=True)

@@ -42,3 +42,13 @@ def test_what_cannot_be_read(potentials, tmp_path):
     result = potentials("data", "audit", tmp_path / "nothing.xyz")
     assert result.exit_code == 2
     assert "no file" in result.output
+
+
+def test_undeclared_columns_are_an_error(potentials, methanol_file, tmp_path):
+    """They would shift the labels in programs that read what is there."""
+    rows = methanol_file.read_text().splitlines()
+    rows[2] += " 7"
+    (tmp_path / "shifted.xyz").write_text("\n".join(rows) + "\n")
+    result = potentials("data", "audit", tmp_path / "shifted.xyz")
+    assert result.exit_code == 1
+    assert "frame 0: line 3 has" in result.output
