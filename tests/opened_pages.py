@@ -14,8 +14,8 @@ OpenPage = Callable[..., Page]
 WINDOWS = [
     pytest.param(1400, False, id="1400-light"),
     pytest.param(400, True, id="400-dark"),
-    pytest.param(1400, True, id="1400-dark", marks=pytest.mark.slow),
-    pytest.param(400, False, id="400-light", marks=pytest.mark.slow),
+    pytest.param(1400, True, id="1400-dark", marks=pytest.mark.long),
+    pytest.param(400, False, id="400-light", marks=pytest.mark.long),
 ]
 """`width` of the window, and whether its user likes it `dark`."""
 

@@ -132,7 +132,7 @@ def test_hopping_finds_nothing_below_the_molecule(rotamers: list[Atoms], calcula
     assert min(minima(rotamers[0], calculator, size, 15, seed=0)) > lowest - MARGIN
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(1, 5))
 @pytest.mark.parametrize("size", [0.2, 0.4, 0.6, 0.8, 1.0])
 def test_long_hopping(rotamers: list[Atoms], calculator: Calculator, size: float, seed: int) -> None:

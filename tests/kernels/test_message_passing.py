@@ -297,7 +297,7 @@ def test_derivatives_of_some_gradients(wanted: str) -> None:
     assert gradgradcheck(some, arguments, fast_mode=True)
 
 
-@pytest.mark.parametrize("table_name", ["degree 3", pytest.param("degree 3, parity", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("table_name", ["degree 3", pytest.param("degree 3, parity", marks=pytest.mark.long)])
 def test_derivatives_of_large_tables(table_name: str) -> None:
     table = table_of(table_name)
     values = inputs(table)

@@ -50,7 +50,7 @@ def check_all(table: MessageTable, edges: str, channels: int, dtype: torch.dtype
 
 
 @pytest.mark.parametrize(
-    "table_name", [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in TABLES if name not in SMALL)]
+    "table_name", [*SMALL, *(pytest.param(name, marks=pytest.mark.long) for name in TABLES if name not in SMALL)]
 )
 def test_values(table_name: str) -> None:
     check_all(table_of(table_name), "edges", 2)
@@ -90,7 +90,7 @@ def test_derivatives_close_under_differentiation() -> None:
         assert gradgradcheck(lambda *given: message_sum(table, *given, values.topology), arguments, fast_mode=True)
 
 
-@pytest.mark.parametrize("table_name", [*MANY_BODY, pytest.param("degree 3 to 1", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("table_name", [*MANY_BODY, pytest.param("degree 3 to 1", marks=pytest.mark.long)])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_many_body_products(table_name: str, dtype: torch.dtype) -> None:
     table = many_body.TABLES[table_name]()

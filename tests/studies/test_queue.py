@@ -132,7 +132,7 @@ def test_options_that_slurm_does_not_have(
         launch(study_file, made.study.folder, 1, [option], lambda text: None)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_process_that_fails_is_told(study_file: Path) -> None:
     made = plan(study_file)
     study_file.write_text("study: [")

@@ -119,7 +119,7 @@ def test_a_few_kills(tmp_path):
     same_outcome(whole, other)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("precision", ["float32", "float64", "mixed"])
 def test_fifty_kills(tmp_path, precision):
     epochs = 150
