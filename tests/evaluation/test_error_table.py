@@ -23,7 +23,7 @@ PART = PartErrors(
 
 def test_text_has_milli_units_and_only_what_was_measured():
     lines = ErrorTable([PART, PartErrors("train", 12345, 9, NOTHING)]).text().splitlines()
-    assert lines[0].split() == ["part", "frames", "energy", "MAE", "RMSE", "forces", "MAE", "RMSE"]
+    assert lines[0].split() == ["split", "frames", "energy", "MAE", "RMSE", "forces", "MAE", "RMSE"]
     assert lines[1].split() == ["test", "300K", "4", "2.12", "3.45", "51.1", "62.3"]
     assert lines[2].split() == ["train", "12345", "-", "-", "-", "-"]
 
@@ -69,7 +69,7 @@ def test_what_rotations_change_stands_below_the_table():
     parts = [PartErrors("train", 1, 2, NOTHING), replace(PART, rotation=rotation)]
     lines = ErrorTable(parts).text().splitlines()
     assert len(lines) == 4
-    assert lines[3].startswith("test 300K: turning and mirroring the frames changes energies by 0.523 meV/atom")
+    assert lines[3].startswith("test 300K: rotating and mirroring the frames changes energies by 0.523 meV/atom")
     assert "forces by 12.1 meV/A (RMS; 50 frames in 12 orientations each)" in lines[3]
     data = json.loads(json.dumps(ErrorTable(parts).to_json()))
     assert ErrorTable.from_json(data) == ErrorTable(parts)
