@@ -40,12 +40,12 @@ class GaussianBasis(nn.Module):
     def __init__(self, size: int, cutoff: float, trainable: bool) -> None:
         super().__init__()
         self.spacing = cutoff / max(size - 1, 1)
-        centers = torch.linspace(0, cutoff, size, dtype=torch.get_default_dtype(), device="cpu")
-        self.centers = nn.Parameter(centers, requires_grad=trainable)
+        centres = torch.linspace(0, cutoff, size, dtype=torch.get_default_dtype(), device="cpu")
+        self.centres = nn.Parameter(centers, requires_grad=trainable)  # the name is that of model files
 
     def forward(self, distances: Tensor) -> ValuesAndSlopes:
         """[W, 1] A to [W, size], and the derivatives."""
-        offsets = (distances - self.centers) / self.spacing
+        offsets = (distances - self.centres) / self.spacing
         values = torch.exp(-0.5 * offsets**2)
         return values, values * offsets / -self.spacing
 

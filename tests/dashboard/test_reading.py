@@ -166,7 +166,7 @@ def test_a_process_that_is_there_is_alive_and_one_that_came_later_is_another():
     assert life(status(os.getpid(), now), 0.0, None).alive
     long_ago = datetime.fromtimestamp(psutil.Process().create_time() - 1000).astimezone().isoformat()
     assert not life(status(os.getpid(), long_ago), time.time(), None).alive
-    assert "gone" in life(status(2**22 + 5, now), time.time(), None).note
+    assert "ended" in life(status(2**22 + 5, now), time.time(), None).note
 
 
 @pytest.mark.parametrize("told", [{}, {"host": "elsewhere", "pid": 1, "started": "x"}, {"pid": "12"}, {"host": 3}])

@@ -235,7 +235,7 @@ def test_isolated_atoms_in_boxes_and_parts_without_structures(tmp_path: Path) ->
         atoms.info["config_type"] = "isolated_atom"
         atoms.cell, atoms.pbc = [20.0] * 3, True
     assert audited(tmp_path, [*planted.ethanol()[:40], *boxed]).passed
-    with pytest.raises(DataError, match="the test files hold nothing but isolated atoms"):
+    with pytest.raises(DataError, match="the test files contain only isolated atoms"):
         audited(tmp_path, planted.ethanol()[:40], test=planted.ethanol()[100:])
 
 

@@ -140,12 +140,12 @@ def test_a_time_limit_of_the_base_does_not_cut_steps_short(study_file: Path) -> 
 
 def test_parameters_that_nothing_matches(study_file: Path) -> None:
     matched = "mace: {model: {name: mace}, match_parameters: {variant: wide}}"
-    with pytest.raises(PotentialsError, match=r"channels = 1 comes closest to \d+ parameters, with \d+; match another"):
+    with pytest.raises(PotentialsError, match=r"channels = 1 is the closest to \d+ parameters, with \d+; match another"):
         plan(study_file, "schnet: {}", matched)
 
 
 def test_what_the_study_decides_is_no_variant(study_file: Path) -> None:
-    with pytest.raises(ConfigError, match=r"variants\.ace\.train\.max_epochs: the study decides it"):
+    with pytest.raises(ConfigError, match=r"variants\.ace\.train\.max_epochs: the study sets it"):
         plan(study_file, "ace: {model", "ace: {train: {max_epochs: 3}, model")
 
 

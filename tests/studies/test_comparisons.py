@@ -40,7 +40,7 @@ def test_the_interval_is_that_of_the_seeds() -> None:
     found = compare("a", "b", results({"a": [-0.5] * 3, "b": list(-0.5 + differences)}), "forces_rmse")
     expected = stats.t.interval(0.95, 2, differences.mean(), stats.sem(differences))
     assert (found.low, found.high) == pytest.approx(expected)
-    assert found.verdict == "not decided"
+    assert found.verdict == "not significant"
     flatter = compare("a", "b", results({"a": [-0.5] * 3, "b": [-0.3, -0.31, -0.29]}), "forces_rmse")
     assert flatter.verdict == "flatter"
 
@@ -49,7 +49,7 @@ def test_one_seed_and_too_few_sizes() -> None:
     one = compare("a", "b", results({"a": [-0.5], "b": [-0.8]}), "forces_rmse")
     assert one.difference == pytest.approx(-0.3)
     assert np.isnan(one.low)
-    assert one.verdict == "not decided"
+    assert one.verdict == "not significant"
     assert one.interval == "-0.30, one seed"
     few = [result for result in results({"a": [-0.5], "b": [-0.8]}) if result.cell.size < 40]
     assert compare("a", "b", few, "forces_rmse") is None

@@ -88,8 +88,8 @@ def test_comparisons_in_words_and_tables(plan: Plan, tmp_path: Path) -> None:
     plan.study.comparisons.append(["schnet", "wide"])
     summary = summarize(plan, results(plan))
     assert (
-        "wide has 1.00 times the error of schnet with 8 frames and 0.25 times with 32; its curve is steeper "
-        "(difference of the exponents -1.00 (-1.00 to -1.00))."
+        "wide has 1.00 times the error of schnet with 8 frames and 0.25 times with 32; the second curve is steeper "
+        "(difference of exponents -1.00 (-1.00 to -1.00))."
     ) in in_words(summary)
     head, row = comparison_table(summary)
     assert head == ["variant", "against", "8", "16", "32", "difference of exponents", "curve"]
