@@ -41,7 +41,7 @@ class GaussianBasis(nn.Module):
         super().__init__()
         self.spacing = cutoff / max(size - 1, 1)
         centres = torch.linspace(0, cutoff, size, dtype=torch.get_default_dtype(), device="cpu")
-        self.centres = nn.Parameter(centers, requires_grad=trainable)  # the name is that of model files
+        self.centres = nn.Parameter(centres, requires_grad=trainable)  # the name is that of model files
 
     def forward(self, distances: Tensor) -> ValuesAndSlopes:
         """[W, 1] A to [W, size], and the derivatives."""

@@ -140,7 +140,7 @@ def test_a_time_limit_of_the_base_does_not_cut_steps_short(study_file: Path) -> 
 
 def test_parameters_that_nothing_matches(study_file: Path) -> None:
     matched = "mace: {model: {name: mace}, match_parameters: {variant: wide}}"
-    with pytest.raises(PotentialsError, match=r"channels = 1 is the closest to \d+ parameters, with \d+; match another"):
+    with pytest.raises(PotentialsError, match=r"channels = 1 is the closest to \d+ parameters, with \d+; match"):
         plan(study_file, "schnet: {}", matched)
 
 
