@@ -67,7 +67,7 @@ def test_sections_can_be_skipped_by_name(entries, subject):
     page = make_page(subject, skip=["failing", "long"])
     assert [section.title for section in page.sections] == ["Summary", "Good"]
     assert "Left out: failing, long." in page.footer
-    with pytest.raises(DataError, match='no section is called "god"; expected some of good, failing, long'):
+    with pytest.raises(DataError, match='unknown section "god"; expected one of good, failing, long'):
         make_page(subject, skip=["god"])
 
 

@@ -47,7 +47,10 @@ def test_without_data(subject_of, section):
 
 @pytest.mark.parametrize("section", DATA_SECTIONS)
 def test_unknown_elements_alone(subject_of, make_frame, section):
-    assert "the potential does not know (Au; it knows Cu)" in section(subject_of({"test": [make_frame("Au3")]})).missing
+    assert (
+        "elements unknown to the potential (Au; it knows Cu)"
+        in section(subject_of({"test": [make_frame("Au3")]})).missing
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,7 +134,7 @@ def test_of_a_large_frame_the_atoms_around_the_worst_are_drawn(subject_of, make_
     monkeypatch.setattr(worst, "_MOST_ATOMS", 5)
     frame = make_frame("Cu20", pbc=True)
     html = text_of(worst.section(subject_of({"test": [frame]})))
-    assert "Of 20 atoms the 5 nearest to the worst one are drawn" in html
+    assert "Of 20 atoms, the 5 nearest to the worst one are drawn" in html
     atoms = frame.frame.atoms
     expected = np.sort(np.argsort([atoms.get_distance(7, other, mic=True) for other in range(20)])[:5])
     assert np.array_equal(around(atoms, 7, 5), expected)
