@@ -76,7 +76,7 @@ def test_units_of_given_data_are_converted(potentials, run_folder, tmp_path):
         (["RUN", "missing.xyz"], "missing.xyz"),
         (["RUN", "empty.xyz"], "empty.xyz"),
         (["RUN", "builtin:copper@:2", "--energy", "enrgy"], "enrgy"),
-        (["RUN", "--skip", "learnig"], 'no section is called "learnig"'),
+        (["RUN", "--skip", "learnig"], 'unknown section "learnig"'),
         (["RUN", "--energy-unit", "Ha"], "no DATA are given"),
         (["RUN", "--output", "no/such/page.html"], "does not exist"),
         (["RUN", "--device", "gpu"], "device: expected"),

@@ -37,7 +37,7 @@ def test_quiet_prints_the_table_and_the_model_only(potentials):
     assert result.stderr == ""
     units, head, *rows, model = result.stdout.splitlines()
     assert "meV/atom" in units
-    assert [line.split()[0] for line in (head, *rows)] == ["part", "train", "validation", "test"]
+    assert [line.split()[0] for line in (head, *rows)] == ["split", "train", "validation", "test"]
     assert model == "runs/copper/best.potential"
 
 

@@ -399,7 +399,7 @@ def another_depth(header: Header, tensors: Tensors) -> None:
         (another_size, "has shape"),
         (half_precision, "embedding is not made of finite floating-point numbers: expected F32 or F64, got F16"),
         (too_large_for_single_precision, "embedding is not made of finite floating-point numbers in float32"),
-        (endless_header, "at most 16777216 are read"),
+        (endless_header, "more than the limit of 16777216"),
         (endless_tensors, "more than 20000 tensors"),
         (enormous, "weights do not fit the header: missing"),
         (another_depth, "weights do not fit the header: missing"),

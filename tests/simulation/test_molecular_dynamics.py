@@ -354,7 +354,7 @@ def test_nan_forces_end_the_run_with_a_clear_error(tmp_path: Path, monkeypatch: 
 
 
 def test_bad_input(tmp_path: Path) -> None:
-    with pytest.raises(SimulationError, match=r"npt needs a cell that is periodic in three directions; Cu4"):
+    with pytest.raises(SimulationError, match=r"npt requires a cell that is periodic in three directions; Cu4"):
         run(cluster(), tmp_path / "md.traj", ensemble="npt")
     fixed = crystal(1)
     fixed.set_constraint(FixAtoms([0]))

@@ -121,7 +121,7 @@ def test_the_table_of_errors_says_what_rotations_change(tmp_path):
     parts = json.loads((result.folder / "errors.json").read_text())["parts"]
     assert [part["rotation"]["frames"] for part in parts] == [28, 6, 5]
     assert all(part["rotation"]["forces"] > 1e-3 for part in parts)
-    assert "test: turning and mirroring the frames changes energies by" in (result.folder / "log.txt").read_text()
+    assert "test: rotating and mirroring the frames changes energies by" in (result.folder / "log.txt").read_text()
     exact = train(toy_run(tmp_path, "exact", train__max_epochs=1), progress=False)
     assert all(part.rotation is None for part in exact.table.parts)
     assert "mirroring" not in (exact.folder / "log.txt").read_text()

@@ -75,5 +75,6 @@ def test_other_errors_are_no_lack_of_memory(tmp_path, monkeypatch):
 
 def test_batches_within_a_budget(tmp_path, monkeypatch):
     runs_out(monkeypatch, "training_step", 0, torch.OutOfMemoryError("CUDA out of memory"))
-    with pytest.raises(TrainingError, match=r"none has fitted yet\. Set data\.max_atoms_per_batch: \d+ and start"):
+    expected = r"no batch has fit in memory yet\. Set data\.max_atoms_per_batch: \d+ and start"
+    with pytest.raises(TrainingError, match=expected):
         quietly(toy_run(tmp_path, data__batch_size="null", data__max_atoms_per_batch=100))

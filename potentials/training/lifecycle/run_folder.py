@@ -239,7 +239,7 @@ def _remarks(earlier: RunConfig, now: RunConfig) -> list[str]:
     affected += ["the start of the second stage"] if second_stage and not isinstance(second_stage.start, int) else []
     if before == after or not affected:
         return []
-    return [f"train.max_epochs {before} -> {after}: {' and '.join(affected)} now follow the new number of epochs"]
+    return [f"train.max_epochs {before} -> {after} also changes {' and '.join(affected)}"]
 
 
 def _flat(data: Any, prefix: str = "") -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_what_did_not_converge_is_said(potentials, model):
     [
         (["missing.potential", "dimers.xyz"], "missing.potential"),
         (["morse.potential", "missing.xyz"], "missing.xyz"),
-        (["morse.potential", "dimers.xyz", "--cell"], "dimers.xyz, frame 0: relaxing the cell needs"),
+        (["morse.potential", "dimers.xyz", "--cell"], "dimers.xyz, frame 0: relaxing the cell requires"),
         (["morse.potential", "gold.xyz"], "gold.xyz, frame 1: the structure Au"),
         (["morse.potential", "dimers.xyz", "--pressure", "1"], "add cell"),
         (["morse.potential", "dimers.xyz", "--fmax", "0"], "positive number of eV/A"),

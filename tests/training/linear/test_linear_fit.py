@@ -157,7 +157,7 @@ def test_a_whole_run(tmp_path: Path) -> None:
     rows = (result.folder / "metrics.csv").read_text().splitlines()
     assert len(rows) == 2
     log = (result.folder / "log.txt").read_text()
-    assert "ace is fitted in closed form: train.max_epochs have no part in it" in log
+    assert "ace is fitted in closed form: train.max_epochs are ignored" in log
     assert "fitting ace with" in log
     assert json.loads((result.folder / "status.json").read_text())["state"] == "finished"
     before = result.best.stat().st_mtime_ns
@@ -199,8 +199,8 @@ def test_an_interrupted_fit_starts_anew(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"loss__forces__function": "mae"}, r"loss.forces.function:? .*fitted by least squares: expected mse, got mae"),
-        ({"train__second_stage": "{loss: {energy: {weight: 3}}}"}, "train.second_stage.* in one step: leave it out"),
+        ({"loss__forces__function": "mae"}, r"loss.forces.function:? .*fitted by least squares; expected mse, got mae"),
+        ({"train__second_stage": "{loss: {energy: {weight: 3}}}"}, "train.second_stage.* in one step: remove it"),
         ({"train__devices": 2}, "train.devices.* one process on the CPU"),
         ({"train__accelerator": "gpu"}, "train.accelerator.* runs on the CPU; use auto or cpu"),
     ],
