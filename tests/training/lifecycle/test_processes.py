@@ -72,7 +72,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     output, messages = process.communicate(timeout=60)
     assert process.returncode == 130, messages
     assert "saving after this step" in messages
-    assert "Run the same command again" in messages
+    assert "The same command continues from there" in messages
     assert "Traceback" not in messages
     assert output == ""
     assert load(tmp_path / "run" / "best.potential").elements == ["Cu"]
