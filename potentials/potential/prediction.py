@@ -77,11 +77,12 @@ def _forces(gradient: Tensor, topology: EdgeTopology) -> Tensor:
 
 def _virial(vectors: Tensor, gradient: Tensor, frame: Tensor, topology: EdgeTopology, num_frames: int) -> Tensor:
     """The symmetric part of sum_e r_e (x) g_e of each frame, [F, 3, 3] eV."""
+    shares = _pair_virials(vectors, gradient)
     if num_frames == 1:
-        virial = (vectors.transpose(0, 1) @ gradient).unsqueeze(0)
+        # Not a matrix product: its bits may depend on the number of threads, and a GPU may round it to TF32.
+        virial = shares.sum(0, keepdim=True)
     else:
-        zeros = gradient.new_zeros(num_frames, 3, 3)
-        virial = zeros.index_add(0, frame[topology.receivers], _pair_virials(vectors, gradient))
+        virial = gradient.new_zeros(num_frames, 3, 3).index_add(0, frame[topology.receivers], shares)
     return 0.5 * (virial + virial.transpose(1, 2))
 
 
