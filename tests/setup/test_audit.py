@@ -190,7 +190,7 @@ def test_the_page_shows_findings_and_pictures(tmp_path: Path) -> None:
     frames, *_ = FAULTS["outlier"]
     found = audited(tmp_path, frames)
     page = audit_page(found)
-    assert "<h1>Audit: 1 errors, 0 warnings" in page
+    assert "<h1>Audit: 1 error, 0 warnings" in page
     assert page.count('class="drawing"') == 3
     assert "force-outlier" in page
     assert page == audit_page(found)

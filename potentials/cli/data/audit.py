@@ -69,8 +69,7 @@ def data_audit(
             console.output.print(f"{part}: {facts}", soft_wrap=True)
         for finding in found.findings:
             console.output.print(finding.text(), style=_STYLES[finding.severity], soft_wrap=True)
-        counts = ", ".join(f"{found.count(name)} {name}{'' if found.count(name) == 1 else 's'}" for name in _STYLES)
-        console.output.print(counts)
+        console.output.print(found.counts())
     if page is not None:
         write_text(page, audit_page(found))
         console.messages.print(f"written: {console.path(page)}", soft_wrap=True)

@@ -56,6 +56,11 @@ class Audit:
         """How many findings of a severity there are."""
         return sum(finding.severity == severity for finding in self.findings)
 
+    def counts(self) -> str:
+        """How many findings there are, by severity: `1 error, 2 warnings, 0 notes`."""
+        counted = {severity: self.count(severity) for severity in ("error", "warning", "note")}
+        return ", ".join(f"{count} {severity}{'' if count == 1 else 's'}" for severity, count in counted.items())
+
     @property
     def passed(self) -> bool:
         """Whether there is neither an error nor a warning."""

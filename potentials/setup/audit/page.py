@@ -16,19 +16,18 @@ from potentials.setup.audit.audit import Audit
 _MARKS = {"error": Mark("bad", "error"), "warning": Mark("look", "warning"), "note": Mark("none", "note")}
 _SHOWN_FRAMES = 400
 _BINS = 60
-_CAPTION = "Dots are frames; those that a finding names are red."
+_CAPTION = "Dots are frames; those of a finding are red."
 
 
 def audit_page(audit: Audit) -> str:
-    """A page that needs nothing but itself."""
-    counts = ", ".join(f"{audit.count(name)} {name}s" for name in _MARKS)
+    """A self-contained page."""
     sections = [Section("Findings", parts=_findings(audit.findings))]
     sections += [
         Section(f"Labels: {name}", parts=[Row(_plots(frames, audit.findings))])
         for name, frames in audit.data.parts.items()
     ]
-    footer = "Energies are shown without the median of their composition."
-    return Page(f"Audit: {counts}", sections=sections, facts=list(audit.facts.items()), footer=footer).html()
+    footer = "Energies are relative to the median of their composition."
+    return Page(f"Audit: {audit.counts()}", sections=sections, facts=list(audit.facts.items()), footer=footer).html()
 
 
 def _findings(findings: Sequence[AuditFinding]) -> list[Part]:
@@ -44,7 +43,9 @@ def _findings(findings: Sequence[AuditFinding]) -> list[Part]:
         text_columns=(1, 2, 3, 4),
     )
     frames = [
-        Details(f"{finding.check}: {len(finding.frames)} frames", _frames(finding))
+        Details(
+            f"{finding.check}: {len(finding.frames)} frame{'' if len(finding.frames) == 1 else 's'}", _frames(finding)
+        )
         for finding in findings
         if finding.frames
     ]
