@@ -88,7 +88,7 @@ def test_no_checkpoint_can_be_read(interrupted):
 
 def test_a_checkpoint_of_another_release(interrupted):
     other_contents(interrupted / "last.ckpt")
-    with pytest.raises(TrainingError, match="version None, but this release continues version 1"):
+    with pytest.raises(TrainingError, match="version None, but this release reads version 1"):
         quietly(toy_run(interrupted.parent))
 
 
@@ -99,7 +99,7 @@ def test_a_pickled_object_in_a_checkpoint_is_not_loaded(interrupted):
 
     torch.save({"potentials": Hostile()}, interrupted / "last.ckpt")
     quietly(toy_run(interrupted.parent))
-    assert "last.ckpt is damaged or no checkpoint" in (interrupted / "log.txt").read_text()
+    assert "last.ckpt is damaged or not a checkpoint" in (interrupted / "log.txt").read_text()
     assert not Path("/tmp/hostile").exists()
 
 
