@@ -238,8 +238,8 @@ LOSS = [
     ("{stress: {weight: 1}}",
      "loss.stress.weight: 1 requires stress labels, but neither data.stress nor data.virial is given"),
     ("{stress: 3}",
-     'loss.stress: expected a mapping with keys "weight", "function", "huber_delta" or nothing (null), got the whole '
-     "number 3"),
+     'loss.stress: expected a mapping with keys "weight", "function", "huber_delta" or nothing (null), got the '
+     "integer 3"),
     ("{forces: {function: l1}}", 'loss.forces.function: expected "mse", "mae" or "huber", got text "l1"'),
     ("{force: {}}", 'loss.force: unknown key; did you mean "forces"?'),
 ]  # fmt: skip
