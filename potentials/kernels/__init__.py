@@ -1,9 +1,9 @@
-"""The contractions that carry the cost of equivariant networks, and what surrounds them, as `torch.library` operators.
+"""The expensive contractions of equivariant networks, and related elementwise operations, as `torch.library` operators.
 
-One folder holds one operator: its table of couplings, the reference in plain PyTorch, and the code for CPUs and GPUs.
-`registry.py` knows these implementations, and `dispatch.py` chooses: models call the functions exported here and never
-ask which runs. `boundary.py` checks the arguments of all operators, `autograd.py` holds what their derivatives share,
-`codegen` writes and compiles code and knows no operator.
+Each folder contains one operator: its table of couplings, the reference in plain PyTorch, and the code for CPUs and
+GPUs. `registry.py` lists the implementations and `dispatch.py` selects one; models only call the functions exported
+here. `boundary.py` checks the arguments of all operators, `autograd.py` contains the code shared by their derivatives,
+and `codegen`, which is independent of the operators, writes and compiles code.
 """
 
 from potentials.kernels.block_mixing import MixedBlock, MixingTable, block_mix

@@ -1,8 +1,8 @@
-"""What the operators' derivatives share.
+"""Registration of operators and functions shared by their derivatives.
 
-`torch.func` and forward mode cannot ask a kernel for its derivatives. Where they run, compositions of PyTorch's
-differentiable functions do the work (`composed.py` of each operator, or its reference where that is one), and PyTorch
-differentiates them, to any order.
+`torch.func` and forward-mode differentiation cannot use the derivatives that a kernel computes. There, each operator is
+evaluated as a composition of differentiable PyTorch functions (`composed.py`, or the reference if it is
+differentiable), which PyTorch can differentiate to any order.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ def register_operator(
     save: Callable[..., None],
     backward: Callable[..., Any],
 ) -> Callable[..., Any]:
-    """Give a defined operator its implementation for all devices, its shapes and its derivative.
+    """Register the implementation, the output shapes and the derivative of a defined operator.
 
     Args:
-        library: where it is defined.
-        name: of the operator.
-        function: what computes it.
-        composed: the same as a composition of PyTorch's functions, for `torch.func` and forward mode.
-        fake, save, backward: as `torch.library` wants them.
+        library: library in which the operator is defined.
+        name: name of the operator.
+        function: implementation for all devices.
+        composed: the same function as a composition of PyTorch functions, for `torch.func` and forward mode.
+        fake, save, backward: functions with the signatures that `torch.library` requires.
 
     Returns:
-        What calls it. Where nothing is being traced it goes past PyTorch's dispatcher, whose way through Python costs
-        more than a kernel takes for a small structure; `torch.compile`, export and fake tensors see the operator.
-        Results are of the precision of the arguments, also within `torch.autocast`.
+        A function that calls the operator. Unless it is being traced it bypasses PyTorch's dispatcher, whose overhead
+        in Python exceeds the run time of a kernel for a small structure; `torch.compile`, export and fake tensors use
+        the operator. Results have the precision of the arguments, also within `torch.autocast`.
     """
     function, composed = _in_own_precision(function), _in_own_precision(composed)
     backward = _in_own_precision(_of_one_gradient(name, backward))
@@ -81,7 +81,7 @@ def _in_own_precision(step: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _of_one_gradient(name: str, backward: Callable[..., Any]) -> Callable[..., Any]:
-    """The backward step, which takes gradients one at a time."""
+    """Restrict a backward function to a single gradient per output."""
 
     def run(ctx: Any, *gradients: Tensor | None) -> Any:
         if any(g is not None and torch._C._functorch.is_legacy_batchedtensor(g) for g in gradients):
@@ -95,23 +95,23 @@ def _of_one_gradient(name: str, backward: Callable[..., Any]) -> Callable[..., A
 
 
 def vjp(function: Callable[..., Any], *arguments: Tensor) -> tuple[Any, Callable[..., Any]]:
-    """`torch.func.vjp`, of a function without further results."""
+    """Call `torch.func.vjp` for a function without auxiliary output."""
     return torch.func.vjp(function, *arguments)  # type: ignore[return-value]
 
 
 def pulled_back(
     function: Callable[..., Any], arguments: Sequence[Any], wanted: Sequence[int], gradients: Sequence[Tensor | None]
 ) -> list[Tensor | None]:
-    """Gradients of a composition of PyTorch's functions, which can be differentiated again.
+    """Compute gradients of a composition of PyTorch functions; they can be differentiated again.
 
     Args:
-        function: of all the arguments, to a tensor or several.
-        arguments: where the derivatives are taken.
-        wanted: positions of the arguments whose gradients are wanted.
-        gradients: of each result; None is zero.
+        function: function of all arguments, which returns one or more tensors.
+        arguments: point at which the derivatives are taken.
+        wanted: positions of the arguments whose gradients are computed.
+        gradients: gradient with respect to each result; None means zero.
 
     Returns:
-        One for each argument, None for those that are not wanted.
+        One gradient per argument, None for arguments not in `wanted`.
     """
     results: list[Tensor | None] = [None] * len(arguments)
     if not wanted:
@@ -136,10 +136,10 @@ def pulled_back(
 
 
 def refuse_derivative(message: str) -> Callable[..., Any]:
-    """The backward step of an operator that has none.
+    """Return the backward function of an operator that cannot be differentiated.
 
     Raises:
-        OperatorError: (on differentiating) with this message.
+        OperatorError: (when differentiated) with this message.
     """
 
     def backward(ctx: Any, *gradients: Any) -> Any:
@@ -155,10 +155,10 @@ def _is_traced(tensors: list[Tensor]) -> bool:
 
 
 def is_wanted(ctx: Any, position: int) -> bool:
-    """Whether the gradient with respect to an input of an operator is needed in the backward pass that is running.
+    """Return whether the current backward pass needs the gradient with respect to an input of an operator.
 
-    `ctx.needs_input_grad` says whether it may ever be needed. The force pass asks for derivatives with respect to edge
-    vectors only, and the loss for those with respect to parameters only: what leads elsewhere need not be computed.
+    `ctx.needs_input_grad` only tells whether the gradient may ever be needed. The force pass needs derivatives with
+    respect to edge vectors only, and the loss those with respect to parameters only; all others can be skipped.
     """
     if not ctx.needs_input_grad[position]:
         return False
@@ -168,11 +168,13 @@ def is_wanted(ctx: Any, position: int) -> bool:
     try:
         return torch._C._will_engine_execute_node(node)
     except RuntimeError:
-        # The engine does not answer for a leaf whose gradient is what `torch.autograd.grad` was asked for.
+        # The engine raises for a leaf whose gradient was requested from `torch.autograd.grad`.
         return True
 
 
 def apart(tensor: Tensor) -> Tensor:
-    """The same numbers as another variable, to differentiate with respect to it alone: what else depends on the tensor
-    does not depend on this one, while this one depends on the tensor."""
+    """Return an alias of a tensor, to differentiate with respect to the alias alone.
+
+    The alias depends on the tensor, but nothing else that was computed from the tensor depends on the alias.
+    """
     return tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()

@@ -1,7 +1,7 @@
-"""The boundary of the operators: what every implementation may rely on is checked here, once per call.
+"""Checks of the operators' arguments, once per call.
 
-Behind it all floating arguments have one type and one device, indices are int64, shapes are those that the tables say,
-and everything is contiguous. Compiled code gets addresses: it cannot notice any of this.
+After these checks all floating-point arguments have the same dtype and device, indices are int64, shapes agree with the
+tables, and all tensors are contiguous. Compiled code only receives addresses and cannot check any of this.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from potentials.kernels.topology import EdgeTopology
 
 
 def first_operand(operator: str, name: str, tensor: Tensor, dimensions: int) -> Tensor:
-    """The argument that says type and device of all others, contiguous.
+    """Return the argument that determines dtype and device of all others, contiguous.
 
     Raises:
-        OperatorError: it has no floating type, or not this number of dimensions.
+        OperatorError: it is not a floating-point tensor, or does not have this number of dimensions.
     """
     if not tensor.is_floating_point() or tensor.dim() != dimensions:
         raise OperatorError(
-            f"{operator}: {name}: expected floating point numbers in {dimensions} dimensions; got {_described(tensor)}"
+            f"{operator}: {name}: expected a floating-point tensor of {dimensions} dimensions; got {_described(tensor)}"
         )
     return tensor if tensor.is_contiguous() else tensor.contiguous()
 
 
 def operand(operator: str, name: str, tensor: Tensor, like: Tensor, shape: Sequence[int]) -> Tensor:
-    """A floating argument of the type and device of another one, and of this shape, contiguous.
+    """Return a floating-point argument, contiguous.
 
     Raises:
-        OperatorError: it is not.
+        OperatorError: dtype or device differ from those of `like`, or the shape is not `shape`.
     """
     if tensor.dtype is not like.dtype or tensor.shape != shape or tensor.device != like.device:
         _refuse(operator, name, tensor, like.dtype, like, shape)
@@ -40,10 +40,10 @@ def operand(operator: str, name: str, tensor: Tensor, like: Tensor, shape: Seque
 
 
 def indices(operator: str, name: str, tensor: Tensor, like: Tensor, shape: Sequence[int]) -> Tensor:
-    """An argument of int64 on the device of another one, and of this shape, contiguous.
+    """Return an int64 argument, contiguous.
 
     Raises:
-        OperatorError: it is not.
+        OperatorError: it is not int64, not on the device of `like`, or the shape is not `shape`.
     """
     if tensor.dtype is not torch.int64 or tensor.shape != shape or tensor.device != like.device:
         _refuse(operator, name, tensor, torch.int64, like, shape)
@@ -53,20 +53,21 @@ def indices(operator: str, name: str, tensor: Tensor, like: Tensor, shape: Seque
 def optional_operand(
     operator: str, name: str, tensor: Tensor | None, like: Tensor, shape: Sequence[int]
 ) -> Tensor | None:
-    """`operand` for an argument that may be absent."""
+    """Apply `operand` to an argument that may be None."""
     return None if tensor is None else operand(operator, name, tensor, like, shape)
 
 
 def topology_operands(operator: str, topology: Sequence[Tensor], like: Tensor) -> EdgeTopology:
-    """The edges, all int64 and contiguous, with the shapes that `EdgeTopology` says.
+    """Return the edges, all int64 and contiguous.
 
     Raises:
-        OperatorError: they are not.
+        OperatorError: a tensor is not int64 or not on the device of `like`, or the shapes are not those of
+            `EdgeTopology`.
     """
     given = EdgeTopology(*topology)
     edges, nodes = (given.senders.numel(),), (given.receiver_pointer.numel(),)
     shapes = (edges, edges, nodes, edges, nodes, edges, (*given.pair_edges.shape[:1], 2))
-    # Nearly always all is well, and there are seven tensors.
+    # A fast check of all seven tensors at once: it nearly always passes.
     on_cpu = like.is_cpu
     for tensor, shape in zip(given, shapes, strict=True):
         if tensor.dtype is not torch.int64 or tensor.shape != shape or not tensor.is_contiguous():
@@ -92,7 +93,7 @@ def _refuse(operator: str, name: str, tensor: Tensor, dtype: torch.dtype, like: 
     if tensor.dtype is dtype and tensor.shape == tuple(shape) and one_device:
         return  # cpu and cpu:0 are one device
     raise OperatorError(
-        f"{operator}: {name}: expected {dtype} {list(shape)} on {like.device}; got {_described(tensor)}. All floating "
-        "arguments of an operator have one type and one device, and indices are torch.int64: convert this one with "
-        "`.to(...)`"
+        f"{operator}: {name}: expected {dtype} {list(shape)} on {like.device}; got {_described(tensor)}. All "
+        "floating-point arguments of an operator must have the same dtype and device, and indices must be torch.int64: "
+        "convert this argument with `.to(...)`"
     )

@@ -1,4 +1,4 @@
-"""Which implementation of the kernels runs."""
+"""Selection of the implementation of the kernels."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _choice: list[str | None] = [None]
 
 
 def chosen_kernels() -> str:
-    """What was asked for: by `use_kernels`, or else by the environment variable POTENTIALS_KERNELS, or else `auto`.
+    """Return the implementation set by `use_kernels` or the environment variable POTENTIALS_KERNELS, or else `auto`.
 
     Raises:
-        PotentialsError: the variable holds something else.
+        PotentialsError: the variable has another value.
     """
     choice = _choice[0] or os.environ.get(VARIABLE) or "auto"
     if choice not in _CHOICES:
@@ -42,9 +42,9 @@ def chosen_kernels() -> str:
 
 @contextmanager
 def use_kernels(kernels: Kernels) -> Iterator[None]:
-    """Have an implementation run while the context lasts, in the whole process: backward passes have own threads.
+    """Use an implementation within the context, in the whole process: backward passes run in other threads.
 
-    `auto` leaves it to the environment variable, where that is set.
+    `auto` uses the environment variable if it is set.
     """
     earlier = _choice[0]
     _choice[0] = None if kernels == "auto" else kernels
@@ -55,10 +55,10 @@ def use_kernels(kernels: Kernels) -> Iterator[None]:
 
 
 def chosen_backend(tensor: Tensor) -> Backend:
-    """What computes with tensors like this one.
+    """Return the backend for tensors of this device and dtype.
 
     Raises:
-        PotentialsError: the implementation that was asked for does not serve this device or dtype.
+        PotentialsError: the requested implementation does not support this device or dtype.
     """
     choice = chosen_kernels()
     if choice == "auto":
@@ -68,19 +68,19 @@ def chosen_backend(tensor: Tensor) -> Backend:
     backend = cast(Backend, choice)
     if not serves(backend, tensor):
         raise PotentialsError(
-            f"kernels: {backend} serves {_SERVED[backend]}; got {tensor.dtype} on {tensor.device}; use auto"
+            f"kernels: {backend} supports {_SERVED[backend]}; got {tensor.dtype} on {tensor.device}; use auto"
         )
     return backend
 
 
 def implementation(operator: str, tensor: Tensor) -> Callable[..., Any]:
-    """The function that computes an operator for tensors like this one.
+    """Return the function that computes an operator for tensors of this device and dtype.
 
-    On a GPU each Triton kernel is tried at its first use. Where it fails, `auto` falls back on the reference with a
-    warning, and `gpu` is refused. In Triton's interpreter there is nothing to try.
+    On a GPU each Triton kernel is tested at its first use. If the test fails, `auto` falls back on the reference with a
+    warning, and `gpu` raises an error. Kernels are not tested in Triton's interpreter.
 
     Raises:
-        PotentialsError: the implementation that was asked for does not serve this device or dtype.
+        PotentialsError: the requested implementation does not support this device or dtype.
     """
     found = IMPLEMENTATIONS[operator]
     backend = chosen_backend(tensor)
@@ -94,14 +94,12 @@ def implementation(operator: str, tensor: Tensor) -> Callable[..., Any]:
 
 
 def describe_kernels(tensor: Tensor) -> str:
-    """What serves tensors like this one, in words."""
+    """Describe the implementation used for tensors of this device and dtype."""
     backend = chosen_backend(tensor)
     if backend == "reference":
         return "plain PyTorch (reference)"
     if backend == "gpu":
         return f"Triton{', interpreted' if is_interpreted() else ''}, and plain PyTorch for the rest"
     kept = cache_folder()
-    where = (
-        f"kept in {kept}" if kept else f"compiled anew in each process: no folder to keep them; set {CACHE_VARIABLE}"
-    )
+    where = f"cached in {kept}" if kept else f"compiled again in each process: no writable cache; set {CACHE_VARIABLE}"
     return f"compiled for {processor()}, on {threading_layer()}, {where}"

@@ -1,7 +1,7 @@
-"""Memory that is used again: large results of one step are written where those of the step before were.
+"""Reuse of memory: large results of one step are written into the memory of earlier results.
 
-Fresh memory costs more than the arithmetic that fills it: the operating system clears each page at its first use, and
-takes large blocks back as soon as they are free. A potential that is called again and again keeps its blocks.
+Allocating memory can take longer than computing the results: the operating system clears each page at first use and
+reclaims large blocks as soon as they are freed. A potential that is called repeatedly therefore keeps its blocks.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _SLACK = 1.125
 class Workspace:
     """Blocks of memory for results of at least 1 MiB.
 
-    A block is handed out again once no tensor is left that lies in it, so a result stays valid for as long as somebody
-    holds it. Several threads may take memory from one workspace at the same time.
+    A block is reused once no tensor refers to it, so a result stays valid as long as it is referenced. Workspaces are
+    thread-safe.
     """
 
     def __init__(self) -> None:
@@ -30,20 +30,20 @@ class Workspace:
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[type[Workspace], tuple[()]]:
-        """A copy, also in another process, has blocks of its own."""
+        """Copy or pickle as an empty workspace; copies have their own blocks."""
         return Workspace, ()
 
     @property
     def size(self) -> int:
-        """Bytes that are kept."""
+        """Size of all blocks in bytes."""
         return sum(block.numel() for block in self._blocks)
 
     def new(self, like: Tensor, shape: Sequence[int]) -> Tensor:
-        """A tensor of this shape, of the type of another one, with any content."""
+        """Return an uninitialized tensor of this shape and of the dtype of another tensor."""
         size = math.prod(shape) * like.element_size()
         if size < _SMALLEST or like.device.type != "cpu":
             return like.new_empty(shape)
-        # The view makes the block count as used: until it is there, no other thread may look for a free one.
+        # The view marks the block as used: until it exists, no other thread may search for a free block.
         with self._lock:
             fitting = [block for block in self._blocks if size <= block.numel() <= 2 * size and _is_free(block)]
             if fitting:
@@ -57,13 +57,13 @@ class Workspace:
 
 
 def _is_free(block: Tensor) -> bool:
-    """Whether the block itself is all that holds its memory."""
+    """Return whether only the block itself refers to its memory."""
     storage = block.untyped_storage()
     return torch._C._storage_Use_Count(storage._cdata) <= _OWN_USES
 
 
 def _own_uses() -> int:
-    """How often memory counts as used that one tensor holds, while somebody asks."""
+    """Return the use count, while it is queried, of memory that a single tensor refers to."""
     block = torch.empty(1, dtype=torch.uint8)
     return int(torch._C._storage_Use_Count(block.untyped_storage()._cdata))
 
@@ -80,7 +80,7 @@ _ACTIVE = _Active()
 
 @contextmanager
 def use_workspace(workspace: Workspace | None) -> Iterator[None]:
-    """Have kernels take memory from a workspace, in this thread, while the context lasts."""
+    """Let kernels called in this thread take memory from a workspace within the context."""
     earlier = _ACTIVE.workspace
     _ACTIVE.workspace = workspace
     try:
@@ -90,7 +90,7 @@ def use_workspace(workspace: Workspace | None) -> Iterator[None]:
 
 
 def allocate(like: Tensor, *shape: int) -> Tensor:
-    """Room for a result, of the type of another tensor."""
+    """Allocate memory for a result of the dtype of another tensor."""
     if _ACTIVE.workspace is None:
         return like.new_empty(shape)
     return _ACTIVE.workspace.new(like, shape)

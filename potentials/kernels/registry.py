@@ -1,7 +1,7 @@
-"""The implementations of each operator, and which tensors they serve.
+"""Registry of the implementations of each operator and of the tensors they support.
 
-Each operator enters the functions that compute it. `dispatch.py` chooses among them for a device and a dtype, and
-`trials.py` compares those for GPUs with the reference before they are used.
+Each operator registers the functions that compute it. `dispatch.py` selects one for a device and dtype, and `trials.py`
+compares GPU implementations with the reference before they are used.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from potentials.kernels.codegen.triton.programs import can_run_on
 
 Backend: TypeAlias = Literal["reference", "cpu", "gpu"]
 COMPILED_DTYPES = (torch.float32, torch.float64)
-"""What code is written for; the reference serves every floating dtype."""
+"""Dtypes that the compiled kernels support; the reference supports every floating-point dtype."""
 
 
 class GpuFunction(NamedTuple):
@@ -24,7 +24,7 @@ class GpuFunction(NamedTuple):
 
     Attributes:
         compute: the function.
-        small_problem: the arguments of a small call of the same kind as a given one, to try `compute`.
+        small_problem: function that creates the arguments of a small call similar to a given one, to test `compute`.
     """
 
     compute: Callable[..., Any]
@@ -32,13 +32,13 @@ class GpuFunction(NamedTuple):
 
 
 class Implementations(NamedTuple):
-    """The functions that compute one operator. All of them take the same arguments.
+    """The functions that compute one operator, all with the same arguments.
 
     Attributes:
-        reference: in plain PyTorch, for any device; everything else is measured against it. It need not be
+        reference: plain PyTorch, for any device; the other implementations are compared with it. It need not be
             differentiable: operators register their own derivatives.
-        cpu: code compiled for this processor.
-        gpu: code compiled by Triton; None where the reference serves GPUs.
+        cpu: code compiled for this CPU.
+        gpu: code compiled by Triton; None if the reference is used on GPUs.
     """
 
     reference: Callable[..., Any]
@@ -47,24 +47,24 @@ class Implementations(NamedTuple):
 
 
 IMPLEMENTATIONS: dict[str, Implementations] = {}
-"""By the operator's name."""
+"""Implementations by operator name."""
 
 
 def register_implementations(
     operator: str, *, reference: Callable[..., Any], cpu: Callable[..., Any], gpu: GpuFunction | None = None
 ) -> None:
-    """Enter the functions that compute an operator; see `Implementations`.
+    """Register the functions that compute an operator; see `Implementations`.
 
     Raises:
-        ValueError: the operator has been entered before.
+        ValueError: the operator is already registered.
     """
     if operator in IMPLEMENTATIONS:
-        raise ValueError(f"{operator} is registered already")
+        raise ValueError(f"{operator} is already registered")
     IMPLEMENTATIONS[operator] = Implementations(reference, cpu, gpu)
 
 
 def serves(backend: Backend, tensor: Tensor) -> bool:
-    """Whether a backend computes with tensors of this device and dtype."""
+    """Return whether a backend supports tensors of this device and dtype."""
     if backend == "reference":
         return True
     if tensor.dtype not in COMPILED_DTYPES:

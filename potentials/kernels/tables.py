@@ -1,6 +1,6 @@
-"""Tables say which components couple with which coefficient: all that the kernels know of group theory.
+"""Tables of couplings between components; kernels use no other group theory.
 
-What they hold belongs to their operators. Common to all is the key, by which operators find them.
+The contents depend on the operator. All tables have a key, by which operators find them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _TABLES: dict[str, Table] = {}
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Table:
-    """What tables share: a key that stands for all they hold, in every process."""
+    """Base class of tables: a key that identifies the contents in every process."""
 
     key: str
 
@@ -25,13 +25,15 @@ class Table:
         return self.key
 
     def __reduce__(self) -> Any:
-        """Copies and unpickled tables are the registered one: operators find tables by their keys, also in a process
-        that has not made this one."""
+        """Copy or unpickle as the registered table.
+
+        Operators look up tables by their keys, also in a process that has not created this table.
+        """
         return _unpickled, (type(self), *(getattr(self, field.name) for field in fields(self)))
 
 
 def registered(table: TableType) -> TableType:
-    """The table of this key that was made first, which is this one where there was none."""
+    """Register a table; return the table first registered under its key."""
     return cast(TableType, _TABLES.setdefault(table.key, table))
 
 
@@ -41,21 +43,21 @@ def _unpickled(kind: type[TableType], key: str, *content: Any) -> TableType:
 
 
 def lookup(key: str) -> Table:
-    """The table of this key. Operators carry keys, because a `torch.library` operator takes no Python objects."""
+    """Look up a table by its key. Operators take keys, because `torch.library` operators take no Python objects."""
     return _TABLES[key]
 
 
 def content_key(kind: str, *arrays: np.ndarray) -> str:
-    """A key that is the same in every process for equal content.
+    """Return a key that is the same in every process for equal content.
 
     Args:
-        kind: of the table.
-        arrays: all that it holds.
+        kind: kind of table.
+        arrays: contents of the table.
     """
     digest = hashlib.sha256(kind.encode())
     for array in arrays:
         digest.update(str(array.shape).encode())
-        # Rounded, so that the last bit of a library's square root does not make another table.
+        # Rounded, so that the key does not depend on the last bit of a library's square root.
         rounded = np.round(array, 12) + 0.0 if array.dtype.kind == "f" else array.astype(np.int64)
         digest.update(np.ascontiguousarray(rounded).tobytes())
     return f"{kind}-{digest.hexdigest()[:16]}"

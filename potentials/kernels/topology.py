@@ -1,4 +1,4 @@
-"""Which atom sends to which, in the order the kernels need."""
+"""Edges between atoms, sorted as the kernels require."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from torch import Tensor
 class EdgeTopology(NamedTuple):
     """Edges sorted by receiver, and the permutation that sorts the same edges by sender.
 
-    Sorted rows are what makes the sums over edges free of atomics: each row is added up by one worker, in one order.
+    With sorted edges, sums over edges need no atomic operations: each row is summed by one worker in a fixed order.
     """
 
     senders: Tensor
-    """[E] int64."""
+    """[E] int64, sender of each edge."""
     receivers: Tensor
-    """[E] int64, ascending."""
+    """[E] int64, receiver of each edge, ascending."""
     receiver_pointer: Tensor
     """[N + 1] int64: the edges of receiver n are `receiver_pointer[n]:receiver_pointer[n + 1]`."""
     sender_order: Tensor
-    """[E] int64: the edges, taken in this order, are sorted by sender."""
+    """[E] int64: permutation that sorts the edges by sender."""
     sender_pointer: Tensor
-    """[N + 1] int64 into `sender_order`."""
+    """[N + 1] int64: the edges of sender n are `sender_order[sender_pointer[n]:sender_pointer[n + 1]]`."""
     edge_pair: Tensor
-    """[E] int64, the pair an edge belongs to: an edge and its reverse have one length, so one radial weight."""
+    """[E] int64, pair of each edge: an edge and its reverse have the same length and share radial weights."""
     pair_edges: Tensor
     """[W, 2] int64, the two edges of each pair; twice the same where an edge has no reverse."""
 
@@ -54,14 +54,22 @@ class EdgeTopology(NamedTuple):
         edge_pair: Tensor,
         pair_edges: Tensor,
     ) -> EdgeTopology:
-        """Make it from edges sorted by receiver, the number of edges per receiver and per sender, and the pairs."""
+        """Create a topology from edges sorted by receiver, the numbers of edges per receiver and sender, and pairs."""
         senders, receivers = edge_index[0].contiguous(), edge_index[1].contiguous()
         receiver_pointer, sender_pointer = _pointer(receiver_degree), _pointer(sender_degree)
         return cls(senders, receivers, receiver_pointer, sender_order, sender_pointer, edge_pair, pair_edges)
 
     @classmethod
     def from_edge_index(cls, edge_index: Tensor, num_nodes: int) -> EdgeTopology:
-        """Make it from edges that are sorted by receiver; raises `ValueError` when they are not."""
+        """Create a topology from an edge index.
+
+        Args:
+            edge_index: senders and receivers [2, E] int64, sorted by receiver.
+            num_nodes: number of atoms N.
+
+        Raises:
+            ValueError: the edges are not sorted by receiver.
+        """
         senders, receivers = edge_index
         if receivers.numel() > 1 and bool((receivers[1:] < receivers[:-1]).any()):
             raise ValueError("edges must be sorted by receiver")
@@ -75,7 +83,7 @@ class EdgeTopology(NamedTuple):
         )
 
     def directed(self) -> EdgeTopology:
-        """The same edges with each its own pair: for weights that differ between an edge and its reverse."""
+        """Return the same edges, each as a pair of its own, for weights that differ between an edge and its reverse."""
         edges = torch.arange(self.num_edges, device=self.senders.device)
         return self._replace(edge_pair=edges, pair_edges=torch.stack([edges, edges], dim=1))
 

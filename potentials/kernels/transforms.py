@@ -1,4 +1,4 @@
-"""What surrounds a call: transformations of functions (`torch.func`, forward mode), and automatic lower precision."""
+"""The context of a call: function transforms (`torch.func`, forward mode) and autocast."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _Result = TypeVar("_Result")
 
 
 def is_transformed() -> bool:
-    """Whether a transformation of `torch.func` is running (`grad`, `vjp`, `jvp`, `vmap`, ...), or forward mode.
+    """Return whether a `torch.func` transform (`grad`, `vjp`, `jvp`, `vmap`, ...) or forward mode is active.
 
-    Derivatives that a kernel computes are unknown to these: functions of PyTorch have to do its work.
+    These cannot use the derivatives that a kernel computes, so PyTorch functions replace the kernel.
     """
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
 def kept_constants(maxsize: int) -> Callable[[Callable[..., _Result]], Callable[..., _Result]]:
-    """Keep the tensors that a function makes, for calls with equal arguments.
+    """Cache the tensors that a function creates, for calls with equal arguments.
 
-    Tensors that are made while a transformation runs belong to it and are not kept; those made in inference mode could
-    never be trained with.
+    Tensors created during a transform belong to it and are not cached. Tensors created in inference mode could not be
+    used in training.
     """
 
     def decorate(make: Callable[..., _Result]) -> Callable[..., _Result]:
@@ -43,5 +43,5 @@ def kept_constants(maxsize: int) -> Callable[[Callable[..., _Result]], Callable[
 
 
 def is_autocast() -> bool:
-    """Whether `torch.autocast` surrounds this, on any device."""
+    """Return whether `torch.autocast` is active on any device."""
     return torch._C._is_any_autocast_enabled()

@@ -1,8 +1,7 @@
-"""Kernels for GPUs are tried before they are used: on a small problem, against plain PyTorch.
+"""Runtime tests of GPU kernels: comparison with plain PyTorch on a small problem.
 
-A test can run them in Triton's interpreter only; what a compiler makes of them on a kind of device is known there. So
-each kernel is tried at its first use in a process: for one table, number of channels and precision, on one kind of
-device.
+Without a GPU the test suite can only run Triton's interpreter, and compiled code may differ between devices. Therefore
+each kernel is tested at its first use in a process, for each table, number of channels, precision and device type.
 """
 
 from __future__ import annotations
@@ -27,18 +26,18 @@ TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-10}
 """Largest difference from the reference, relative to the largest number of a result or to 1."""
 
 _FINDINGS: dict[tuple[object, ...], str | None] = {}
-"""What is wrong with each kernel that was tried; None where nothing is."""
+"""Failure of each tested kernel; None if it passed."""
 _WARNED: set[tuple[str, str]] = set()
 
 
 def tried(operator: str, gpu: GpuFunction, reference: Callable[..., Any], is_strict: bool) -> Callable[..., Any]:
-    """The function by which Triton computes an operator, tried at its first use.
+    """Return the Triton implementation of an operator, tested at its first use.
 
     Args:
-        operator: its name.
-        gpu: the function.
-        reference: the same in plain PyTorch.
-        is_strict: refuse a kernel that fails; otherwise the reference stands in for it, with one warning.
+        operator: name of the operator.
+        gpu: the Triton implementation.
+        reference: the implementation in plain PyTorch.
+        is_strict: raise an error if the kernel fails; otherwise warn once and use the reference.
     """
     return partial(_run, operator, gpu, reference, is_strict)
 
@@ -52,10 +51,10 @@ def _run(
     first: Tensor,
     *rest: Any,
 ) -> Any:
-    """The kernel where it is right, or else the reference.
+    """Run the kernel if it passed its test, or else the reference.
 
     Raises:
-        OperatorError: the kernel fails and is the only one that was asked for.
+        OperatorError: the kernel failed and `is_strict` is set.
     """
     device = _device_name(first.device)
     shape = tuple(entry if isinstance(entry, str) else entry is None for entry in rest)
@@ -70,7 +69,7 @@ def _run(
     if (operator, device) not in _WARNED:
         _WARNED.add((operator, device))
         logger.warning(
-            "%s by Triton on %s: %s; plain PyTorch computes it, which is slower. train.kernels: reference (or "
+            "%s by Triton on %s: %s; using plain PyTorch instead, which is slower. train.kernels: reference (or "
             "POTENTIALS_KERNELS=reference) uses plain PyTorch from the start",
             *(operator, device, finding),
         )
@@ -84,7 +83,7 @@ def _device_name(device: torch.device) -> str:
 
 @cache
 def _failures() -> tuple[type[BaseException], ...]:
-    """What a compiler, a driver or a faulty program may end with."""
+    """Return the exceptions that a compiler, a driver or a faulty kernel may raise."""
     kinds: list[type[BaseException]] = [
         RuntimeError,
         ValueError,
@@ -102,7 +101,7 @@ def _failures() -> tuple[type[BaseException], ...]:
 def _finding(
     gpu: GpuFunction, reference: Callable[..., Any], table: Any, first: Tensor, rest: tuple[Any, ...]
 ) -> str | None:
-    """What is wrong with a kernel in a call like this one; None if nothing is."""
+    """Test a kernel for calls similar to this one; return a description of the failure, or None if it passed."""
     arguments = gpu.small_problem(table, first, rest)
     exact = reference(table, *_converted(arguments, torch.float64))
     try:
@@ -119,7 +118,7 @@ def _difference(found: Tensor | tuple[Tensor, ...], exact: Tensor | tuple[Tensor
         if not (one.numel() and other.numel()):
             continue
         error = float((one.double() - other).abs().max() / other.abs().max().clamp(min=1))
-        # What is not a number is no small difference.
+        # Written so that NaN counts as a failure.
         if not error <= tolerance:
             return f"on a small problem it differs from plain PyTorch by {error:.1g} (relative, at most {tolerance:g})"
     return None
@@ -134,12 +133,12 @@ def _converted(arguments: list[Any], dtype: torch.dtype) -> list[Any]:
 
 
 def random_numbers(device: torch.device) -> Callable[..., Tensor]:
-    """Random numbers in float64, the same on every device."""
+    """Return a generator function of random float64 tensors, the same on every device."""
     generator = torch.Generator("cpu").manual_seed(0)
 
     def random(*shape: int) -> Tensor:
         numbers = torch.randint(-256, 257, shape, generator=generator, device="cpu")
-        # A power of two as the unit: exact in float32 too, so that both precisions get equal problems.
+        # Multiples of a power of two are exact in float32 too, so that both precisions are tested on equal problems.
         return numbers.to(device, torch.float64) / 128
 
     return random

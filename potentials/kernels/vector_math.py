@@ -1,8 +1,8 @@
-"""Vector functions of PyTorch, called once by one thread.
+"""Initialization of PyTorch's vectorized functions by a single thread.
 
-Intel's library, which computes them for PyTorch on CPUs, chooses its code at the first call of each function. Where two
-threads make that call together, one of them may get code of low accuracy (errors of 1e-4) for its part of the result
-(https://github.com/pytorch/pytorch/issues/188792, in releases of oneMKL before 2025). Results then differ between runs
+oneMKL, which computes these functions for PyTorch on CPUs, selects its code at the first call of each function. If two
+threads make that call at the same time, one of them may use code of low accuracy (errors of 1e-4;
+https://github.com/pytorch/pytorch/issues/188792, in releases of oneMKL before 2025). Results then differ between runs
 of the same program.
 """
 
@@ -17,7 +17,7 @@ _FUNCTIONS = (
 
 
 def settle_vector_functions() -> None:
-    """Make the first call of every function, in both precisions, on one number."""
+    """Call every function once, in both precisions, on one number."""
     for dtype in (torch.float32, torch.float64):
         number = torch.full((1,), 0.5, dtype=dtype, device="cpu")
         for name in _FUNCTIONS:

@@ -73,9 +73,9 @@ def test_the_message_says_what_is_wrong() -> None:
     with pytest.raises(OperatorError) as caught:
         problem.results(x.float(), weight)
     assert str(caught.value) == (
-        "block_mix: weight: expected torch.float32 [4, 40] on cpu; got torch.float64 [4, 40] on cpu. All floating "
-        "arguments of an operator have one type and one device, and indices are torch.int64: convert this one with "
-        "`.to(...)`"
+        "block_mix: weight: expected torch.float32 [4, 40] on cpu; got torch.float64 [4, 40] on cpu. All "
+        "floating-point arguments of an operator must have the same dtype and device, and indices must be torch.int64: "
+        "convert this argument with `.to(...)`"
     )
 
 

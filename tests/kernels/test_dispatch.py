@@ -72,5 +72,5 @@ def test_every_operator_has_a_function_for_each_backend(operator: str) -> None:
 
 
 def test_an_operator_is_registered_once() -> None:
-    with pytest.raises(ValueError, match="gate is registered already"):
+    with pytest.raises(ValueError, match="gate is already registered"):
         register_implementations("gate", reference=len, cpu=len)

@@ -20,7 +20,7 @@ def block_mix(
     counts: Sequence[int],
     factor: float,
 ) -> Tensor:
-    """Each block times its matrix, [N, D', C']."""
+    """Multiply each block by its matrix, [N, D', C']."""
     matrices = table.matrices(weight)
     rows = x if order is None else x.index_select(0, order)
     blocks = sorted(zip(table.blocks, matrices, strict=True), key=lambda entry: entry[0].target)
@@ -44,7 +44,7 @@ def block_mix(
 def block_mix_transposed(
     table: MixingTable, g: Tensor, weight: Tensor, order: Tensor | None, counts: Sequence[int], factor: float
 ) -> Tensor:
-    """Each block times its transposed matrix, [N, D, C]."""
+    """Multiply each block by its transposed matrix, [N, D, C]."""
     nothing = g.new_zeros(g.shape[0], table.inputs, table.channels_in)
     _, back = vjp(lambda x: block_mix(table, x, weight, order, counts, factor), nothing)
     return cast(Tensor, back(g)[0])

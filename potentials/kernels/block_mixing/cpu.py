@@ -1,4 +1,4 @@
-"""Linear maps of blocks: which kernels a call runs, and on what."""
+"""Calls of the CPU kernels for linear maps of blocks."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def block_mix(
     counts: Sequence[int],
     factor: float,
 ) -> Tensor:
-    """Each block times its matrix, [N, D', C']."""
+    """Multiply each block by its matrix, [N, D', C']."""
     result = allocate(x, x.shape[0], table.outputs, table.channels_out)
     _run_mixing(_mixing_kernel(table, species is not None, factor, False), x, weight, species, order, result)
     return result
@@ -68,7 +68,7 @@ def block_mix_transposed(
     counts: Sequence[int],
     factor: float,
 ) -> Tensor:
-    """Each block times its transposed matrix, [N, D, C]."""
+    """Multiply each block by its transposed matrix, [N, D, C]."""
     result = allocate(g, g.shape[0], table.inputs, table.channels_in)
     turned = _turned(table, weight)
     _run_mixing(_mixing_kernel(table, species is not None, factor, True), g, turned, species, order, result)
@@ -81,7 +81,7 @@ def _turning_code(kernel: MixingKernel, channels: int, bits: int) -> int:
 
 
 def _turned(table: MixingTable, weight: Tensor) -> Tensor:
-    """The transposed matrices of all blocks and species, in the same places."""
+    """Transpose the matrices of all blocks and species; offsets stay the same."""
     kept = (weight, torch.empty_like(weight))
     rows = weight.shape[0] * cpu_code.outer_tiles(table.channels_in)
     if weight.numel():

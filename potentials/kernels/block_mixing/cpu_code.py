@@ -1,7 +1,7 @@
-"""Code for the linear maps of blocks and for the gradient of their matrices, written out for one table and precision.
+"""CPU code for linear maps of blocks and the gradients of their matrices, generated for one table and precision.
 
-Matrix products in tiles: a few outputs stay in registers while the inputs go by, and each piece of a matrix that is
-read serves several atoms or components. Nothing is copied or sorted: atoms of one species are found by their order.
+Matrix products are tiled: a few outputs are accumulated in registers, and each block of a matrix that is loaded is used
+for several atoms or components. Nothing is copied or sorted: `order` lists the atoms of each species.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ TURNING_PARAMETERS = ("weight", "turned")
 OUTER_PARAMETERS = ("x", "g", "order", "pointer", "weight")
 
 ATOM_BLOCK = VECTORS
-"""Atoms that are a row of work; those of the same species share what is read of their matrix."""
+"""Atoms per work item; atoms of the same species share the loads of their matrix."""
 
 
 class BlockMap(NamedTuple):
-    """One block: for each component a vector times a matrix.
+    """One block: a vector-matrix product for each component.
 
     Attributes:
-        components: how many vectors.
-        source, rows: where the vectors lie in an atom's input, one after the other, and their length.
-        target, columns: the same of the output.
-        weight: where the matrix [rows, columns] begins.
+        components: number of vectors.
+        source, rows: offset of the contiguous vectors in an atom's input, and their length.
+        target, columns: the same for the output.
+        weight: offset of the matrix [rows, columns].
         scale: constant factor.
     """
 
@@ -43,13 +43,13 @@ class BlockMap(NamedTuple):
 
 
 class MixingKernel(NamedTuple):
-    """A map of an atom's features, or the gradient of its matrices.
+    """A linear map of the features of each atom, or the gradient of its matrices.
 
     Attributes:
-        blocks: what is mapped.
-        inputs, outputs: numbers of an atom, all components and channels.
-        weights: numbers of one species' matrices.
-        by_species: whether each species has matrices of its own.
+        blocks: the blocks that are mapped.
+        inputs, outputs: input and output size per atom, all components and channels.
+        weights: size of the matrices of one species.
+        by_species: whether each species has its own matrices.
     """
 
     blocks: tuple[BlockMap, ...]
@@ -59,7 +59,7 @@ class MixingKernel(NamedTuple):
     by_species: bool
 
     def gaps(self) -> list[tuple[int, int]]:
-        """First number and end of the outputs that are in no block."""
+        """Return start and end of each range of outputs that belongs to no block."""
         found, position = [], 0
         for block in sorted(self.blocks, key=lambda block: block.target):
             if block.target > position:
@@ -69,7 +69,7 @@ class MixingKernel(NamedTuple):
 
 
 def emit(kernel: MixingKernel, bits: int) -> ir.Function:
-    """Write the map y = x W of each block of each atom; outputs that are in no block become zero."""
+    """Write the map y = x W of each block of each atom; outputs that belong to no block are set to zero."""
     emitter = Emitter(PARAMETERS, bits)
     order, y = emitter.address("order"), emitter.address("y")
 
@@ -102,7 +102,7 @@ def _species(emitter: Emitter, atom: Number) -> Number:
 
 
 def _map_atoms(emitter: Emitter, kernel: MixingKernel, block: BlockMap, atoms: list[Number]) -> None:
-    """One block of atoms that share a matrix."""
+    """Write one block for atoms that share a matrix."""
     y = emitter.address("y")
     matrix = emitter.whole(block.weight)
     if kernel.by_species:
@@ -130,22 +130,22 @@ def _entry(emitter: Emitter, vector: Number, row: Number) -> Number:
 
 
 def outer_tiles(channels: int) -> int:
-    """Rows of work for each species in the gradient of the matrices."""
+    """Return the number of work items per species in the gradient of the matrices."""
     return channels // _tile(channels)
 
 
 def _tile(channels: int) -> int:
-    """Rows of a matrix whose sums stay in registers."""
+    """Return the number of matrix rows whose sums are kept in registers."""
     return next(size for size in range(8, 0, -1) if channels % size == 0)
 
 
 def emit_outer(kernel: MixingKernel, channels: int, bits: int) -> ir.Function:
-    """Write W = sum over atoms and components of x g of each block; a row of work is a species and a tile of channels.
+    """Write W = sum of x g over atoms and components for each block; a work item is one species and tile of channels.
 
     Args:
-        kernel: the map whose matrices these are.
-        channels: of one copy of the input.
-        bits: 32 or 64.
+        kernel: the map with these matrices.
+        channels: channels of one copy of the input.
+        bits: 32 or 64, size of the floating-point numbers.
     """
     emitter = Emitter(OUTER_PARAMETERS, bits)
     tile, tiles = _tile(channels), outer_tiles(channels)
@@ -174,7 +174,7 @@ def _outer_panel(
     column: int,
     size: tuple[int, int],
 ) -> list[Number]:
-    """Some rows and columns of a matrix, summed over the atoms of a species."""
+    """Write the sum over the atoms of a species for some rows and columns of a matrix."""
     tile, width = size
     x, g = emitter.address("x"), emitter.address("g")
     sums = [Variable(emitter, width) for _ in range(tile)]
@@ -191,7 +191,7 @@ def _outer_panel(
 
 
 def emit_turning(kernel: MixingKernel, channels: int, bits: int) -> ir.Function:
-    """Write the transposed matrices of all blocks, in the same places; rows of work as for `emit_outer`."""
+    """Write the transposition of the matrices of all blocks at the same offsets; work items as in `emit_outer`."""
     emitter = Emitter(TURNING_PARAMETERS, bits)
     weight, turned = (emitter.address(name) for name in TURNING_PARAMETERS)
     tile, tiles = _tile(channels), outer_tiles(channels)

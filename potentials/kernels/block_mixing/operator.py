@@ -1,12 +1,12 @@
-r"""Linear maps of the channels within each block of a feature tensor, as operators without copies.
+r"""Linear maps of the channels within each block of a feature tensor, as operators that make no copies.
 
 .. math:: B(x, W, g) = \sum_n \sum_b \sum_m \sum_{uw} f_b\, x_{n,(b,m),u}\, W^b_{z_n,uw}\, g_{n,(b,m),w}
 
-is linear in each argument, so the map dB/dg and its two gradients dB/dx and dB/dW are closed under differentiation.
-Each block is one batched matrix product on the feature tensor as it lies in memory; constants travel with the product.
+B is linear in each argument, so the map dB/dg and its two gradients dB/dx and dB/dW are closed under differentiation.
+Each block is one batched matrix product on the feature tensor in its memory layout, including constant factors.
 
-Shapes: x [N, D, C], g [N, D', C'], W [S, K] (the matrices of all blocks, one after the other), with a matrix per
-species or one for all (S = 1).
+Shapes: x [N, D, C], g [N, D', C'], W [S, K] (the concatenated matrices of all blocks), with one matrix per species or
+one for all (S = 1).
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ def block_mix(
 
     Args:
         table: the blocks.
-        x: [N, D, C].
-        weight: [S, K].
-        factor: a constant.
-        species, order, counts: where each species has matrices of its own: the species of each atom, the atoms sorted
-            by species, and how many there are of each.
+        x: features [N, D, C].
+        weight: concatenated matrices [S, K].
+        factor: constant factor.
+        species, order, counts: if each species has its own matrices: the species of each atom [N] int64, the indices
+            of the atoms sorted by species [N] int64, and the number of atoms of each species.
 
     Returns:
-        [N, D', C'].
+        Mapped features [N, D', C'].
 
     Raises:
-        OperatorError: types, devices or shapes of the arguments do not fit each other.
+        OperatorError: dtypes, devices or shapes of the arguments do not match.
     """
     rows = [x.shape[0]] if counts is None else list(counts)
     return _call_block_mix(x, weight, species, order, rows, table.numbers(), factor)
@@ -66,7 +66,7 @@ _library.define(f"block_mix_outer(Tensor x, Tensor g, {_REST}) -> Tensor")
 def _groups(
     operator: str, like: Tensor, species: Tensor | None, order: Tensor | None, counts: Sequence[int]
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Species and order of the atoms, both or none."""
+    """Check species and order of the atoms; both or neither are given."""
     atoms = like.shape[0]
     if (species is None) != (order is None) or sum(counts) != atoms or (order is None and len(counts) != 1):
         raise OperatorError(
@@ -140,7 +140,7 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 
 def _operands(ctx: Any) -> tuple[Tensor, Tensor, tuple[Any, ...]]:
-    """The two tensors that were mapped, and the rest of an operator's arguments."""
+    """Return the two mapped tensors and the remaining arguments of an operator."""
     first, second, *groups = ctx.saved_tensors
     species, order = groups if ctx.grouped else (None, None)
     return first, second, (species, order, *ctx.rest)

@@ -12,7 +12,7 @@ from potentials.kernels.block_mixing.table import MixingTable
 
 
 class _Part(NamedTuple):
-    """One block of the atoms of one species, as matrices without copies."""
+    """One block for the atoms of one species, as views of matrices."""
 
     source: Tensor
     """[components, rows, copies * C], a view of the input."""
@@ -23,14 +23,14 @@ class _Part(NamedTuple):
     scale: float
 
     def expanded(self) -> Tensor:
-        """The matrix, once for each component."""
+        """Expand the matrix over the components."""
         return self.matrix.expand(self.source.shape[0], -1, -1)
 
 
 def _parts(
     table: MixingTable, x: Tensor, weight: Tensor, y: Tensor, counts: Sequence[int], factor: float
 ) -> Iterator[_Part]:
-    """Every block of every species that occurs; x and y are contiguous and sorted by species."""
+    """Yield every block of every species present; x and y are contiguous and sorted by species."""
     matrices = table.matrices(weight)
     first = 0
     for species, count in enumerate(counts):
@@ -47,7 +47,7 @@ def _parts(
 
 
 def _as_matrices(x: Tensor, start: int, components: int, copies: int) -> Tensor:
-    """Rows `start` on of [N, D, C] as [components, N, copies * C]."""
+    """View the rows of [N, D, C] from `start` on as [components, N, copies * C]."""
     rows, total, channels = x.shape
     width = copies * channels
     offset = x.storage_offset() + start * channels
@@ -63,7 +63,7 @@ def block_mix(
     counts: Sequence[int],
     factor: float,
 ) -> Tensor:
-    """Each block times its matrix, [N, D', C']."""
+    """Multiply each block by its matrix, [N, D', C']."""
     y = x.new_zeros(x.shape[0], table.outputs, table.channels_out)
     for part in _parts(table, _sorted(x, order), weight, y, counts, factor):
         torch.baddbmm(part.target, part.source, part.expanded(), beta=0, alpha=part.scale, out=part.target)
@@ -79,7 +79,7 @@ def block_mix_transposed(
     counts: Sequence[int],
     factor: float,
 ) -> Tensor:
-    """Each block times its transposed matrix, [N, D, C]."""
+    """Multiply each block by its transposed matrix, [N, D, C]."""
     x = g.new_zeros(g.shape[0], table.inputs, table.channels_in)
     for part in _parts(table, x, weight, _sorted(g, order), counts, factor):
         transposed = part.expanded().transpose(1, 2)

@@ -1,4 +1,4 @@
-"""Tables of linear maps: where blocks lie in input, output and weights."""
+"""Tables of linear maps: offsets of the blocks in input, output and weights."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from torch import Tensor
 
 
 class MixedBlock(NamedTuple):
-    """One block: where it lies in the input and in the output.
+    """One block: its offsets in the input and in the output.
 
-    The input holds [components, copies] rows of channels from `source` on, the output `components` rows from `target`.
+    The input contains [components, copies] rows of channels starting at row `source`, the output `components` rows
+    starting at row `target`.
     """
 
     source: int
@@ -21,13 +22,13 @@ class MixedBlock(NamedTuple):
 
 
 class MixingTable(NamedTuple):
-    """Which blocks are mapped; numbers only, as operators take them."""
+    """The blocks that are mapped; convertible to a list of integers, because operators take no Python objects."""
 
     blocks: tuple[MixedBlock, ...]
     inputs: int
     """Components of the input."""
     outputs: int
-    """Components of the output; those in no block are zero."""
+    """Components of the output; those that belong to no block are zero."""
     channels_in: int
     channels_out: int
 
@@ -37,20 +38,20 @@ class MixingTable(NamedTuple):
         return sum(block.copies for block in self.blocks) * self.channels_in * self.channels_out
 
     def numbers(self) -> list[int]:
-        """For an operator."""
+        """Encode the table as integers for an operator."""
         sizes = [self.inputs, self.outputs, self.channels_in, self.channels_out]
         return sizes + [number for block in self.blocks for number in block]
 
     @classmethod
     def from_numbers(cls, numbers: Sequence[int]) -> MixingTable:
-        """The inverse of `numbers`."""
+        """Decode a table; inverse of `numbers`."""
         inputs, outputs, channels_in, channels_out = numbers[:4]
         rest = numbers[4:]
         blocks = tuple(MixedBlock(*rest[start : start + 4]) for start in range(0, len(rest), 4))
         return cls(blocks, inputs, outputs, channels_in, channels_out)
 
     def matrices(self, weight: Tensor) -> list[Tensor]:
-        """The matrix of each block, views [..., copies * C, C'] of the weights [..., K]."""
+        """Return the matrix of each block as a view [..., copies * C, C'] of the weights [..., K]."""
         sizes = [block.copies * self.channels_in for block in self.blocks]
         parts = weight.split([size * self.channels_out for size in sizes], dim=-1)
         return [part.unflatten(-1, (size, self.channels_out)) for part, size in zip(parts, sizes, strict=True)]

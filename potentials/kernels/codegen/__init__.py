@@ -1,4 +1,4 @@
-"""Writing code for kernels: dual numbers, in which formulas give their derivatives too, and the folder that keeps code.
+"""Code generation for kernels: dual numbers for automatic differentiation of formulas, and the cache of compiled code.
 
-What writes and compiles code for processors stands in `llvm`, for GPUs in `triton`; neither knows any operator.
+`llvm` generates and compiles code for CPUs, `triton` for GPUs; both are independent of the operators.
 """

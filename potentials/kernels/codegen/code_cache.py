@@ -1,4 +1,4 @@
-"""The folder of compiled code, and which source the code was made from."""
+"""The cache folder of compiled code, and the hash of the source from which it was generated."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from potentials.cache import cache_path
 
 
 def cache_folder() -> Path | None:
-    """Where compiled kernels are kept; None where nothing can be written, and kernels are compiled anew each time."""
+    """Return the folder of compiled kernels; None if it is not writable, so that each process compiles them again."""
     folder = cache_path("kernels")
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Code from a folder that somebody else owns is not run.
+        # Code from a folder owned by another user is not executed.
         own = not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
         return folder if own and os.access(folder, os.W_OK) else None
     except OSError:
@@ -24,10 +24,10 @@ def cache_folder() -> Path | None:
 
 @cache
 def source_digest() -> bytes:
-    """A hash of all source that may decide what an emitter writes.
+    """Return a hash of all source that may affect the code an emitter writes.
 
-    Emitters stand beside their operators and share tables and formulas with other files, so every file of
-    `potentials.kernels` counts: a change of any of them makes new code.
+    Emitters are in the folders of their operators and share tables and formulas with other files, so every file of
+    `potentials.kernels` is included: after a change of any of them all kernels are compiled again.
     """
     digest = hashlib.sha256()
     for source in emitter_sources():
@@ -36,5 +36,5 @@ def source_digest() -> bytes:
 
 
 def emitter_sources() -> list[Path]:
-    """The files that are hashed, in a fixed order."""
+    """Return the hashed files in a fixed order."""
     return sorted(Path(__file__).parents[1].rglob("*.py"))

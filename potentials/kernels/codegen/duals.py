@@ -1,4 +1,4 @@
-"""Dual numbers: a value and its derivative along one direction, so that one formula writes a kernel and its tangent."""
+"""Dual numbers: a value and its derivative along one direction; one formula generates a kernel and its tangent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 
 class Arithmetic(Protocol):
-    """What an emitter's numbers can do."""
+    """Operations that the numbers of an emitter support."""
 
     def __add__(self, other: Any, /) -> Any: ...
 
@@ -37,7 +37,7 @@ class Dual(Generic[N]):
 
 
 def add(left: N | None, right: N | None) -> N | None:
-    """The sum of two numbers, each of which may be an absent zero."""
+    """Add two numbers; None stands for zero."""
     if left is None or right is None:
         return left if right is None else right
     return cast(N, left + right)

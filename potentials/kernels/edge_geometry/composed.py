@@ -22,7 +22,7 @@ def edge_geometry_second(
     pairs: Sequence[Tensor],
     sign: float,
 ) -> Tensor:
-    """Gradient to the vectors of (by_Y . Y + by_distances . d)' along v, [E, 3]."""
+    """Compute the gradient of (by_Y . Y + by_distances . d)' along v with respect to the vectors [E, 3]."""
 
     def along(x: Tensor) -> Tensor:
         edge_pair, pair_edges = pairs

@@ -1,4 +1,4 @@
-"""Harmonics and distances: which kernels a call runs, and on what."""
+"""Calls of the CPU kernels for harmonics and distances."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _run(table: HarmonicsTable, sign: float, kernel: GeometryKernel, rows: int, 
 def edge_geometry(
     table: HarmonicsTable, vectors: Tensor, edge_pair: Tensor, pair_edges: Tensor, sign: float
 ) -> tuple[Tensor, Tensor]:
-    """Y [E, B] and distances [W, 1]."""
+    """Compute Y [E, B] and distances [W, 1]."""
     edges = vectors.shape[0]
     Y, distances = allocate(vectors, edges, table.components), vectors.new_empty(pair_edges.shape[0], 1)
     pairs = {"edge_pair": edge_pair, "pair_edges": pair_edges}
@@ -45,7 +45,7 @@ def edge_geometry_gradient(
     pair_edges: Tensor,
     sign: float,
 ) -> Tensor:
-    """Gradient of by_Y . Y + by_distances . d to the vectors [E, 3]."""
+    """Compute the gradient of by_Y . Y + by_distances . d with respect to the vectors [E, 3]."""
     result = allocate(vectors, *vectors.shape)
     given = {"vectors": vectors, "by_Y": by_Y, "by_distances": by_distances, "out_first": result}
     _run(table, sign, "gradient", vectors.shape[0], given | {"edge_pair": edge_pair, "pair_edges": pair_edges})
@@ -55,7 +55,7 @@ def edge_geometry_gradient(
 def edge_geometry_tangent(
     table: HarmonicsTable, vectors: Tensor, v: Tensor, edge_pair: Tensor, pair_edges: Tensor, sign: float
 ) -> tuple[Tensor, Tensor]:
-    """Derivatives of Y and d along v."""
+    """Compute the derivatives of Y and d along v."""
     edges = vectors.shape[0]
     Y, distances = allocate(vectors, edges, table.components), vectors.new_empty(pair_edges.shape[0], 1)
     given = {"vectors": vectors, "v": v, "out_first": Y, "out_second": distances}

@@ -1,4 +1,4 @@
-"""Code for the harmonics of edges and the lengths of pairs: one edge is a row of work, everything written out."""
+"""CPU code for the harmonics of edges and the lengths of pairs; one edge per row, fully unrolled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TOLERANCE = 1e-12
 
 
 class _Edge:
-    """Length, direction and harmonics of one edge, with their derivatives along v where those are wanted."""
+    """Length, direction and harmonics of one edge, optionally with their derivatives along v."""
 
     def __init__(self, emitter: Emitter, table: HarmonicsTable, edge: Number, sign: float, along: bool) -> None:
         self.emitter, self.edge, self.table = emitter, edge, table
@@ -44,11 +44,11 @@ class _Edge:
         self.pair, self.is_first = pair, emitter.is_equal(first_edge, edge)
 
     def components(self, name: str) -> list[Number]:
-        """Three numbers of this edge."""
+        """Load the three components of a vector of this edge."""
         return [self.emitter.load(self.emitter.address(name), self.edge * 3 + axis) for axis in range(3)]
 
     def store_for_pair(self, number: Number) -> None:
-        """Write a number of the pair, if this is its first edge."""
+        """Store a number of the pair if this is its first edge."""
         emitter = self.emitter
         times = emitter.select(self.is_first, emitter.whole(1), emitter.whole(0))
         with emitter.loop(emitter.whole(0), times):
@@ -63,12 +63,12 @@ def _dot(left: list[Number], right: list[Number]) -> Number:
 
 
 def _entries(matrix: np.ndarray) -> list[tuple[int, int, int, float]]:
-    """Indices and values of the coefficients that are not zero."""
+    """List indices and values of the nonzero coefficients."""
     return [(int(a), int(b), int(d), float(matrix[a, b, d])) for a, b, d in np.argwhere(np.abs(matrix) > _TOLERANCE)]
 
 
 def _raised(matrix: np.ndarray, lower: list[Dual[Number]], first: list[Dual[Number]]) -> list[Dual[Number]]:
-    """Y_l from Y_{l-1} and Y_1."""
+    """Compute Y_l from Y_{l-1} and Y_1."""
     products: dict[tuple[int, int], Dual[Number]] = {}
     sums: dict[int, Dual[Number]] = {}
     for a, b, d, coefficient in _entries(matrix):
@@ -80,7 +80,7 @@ def _raised(matrix: np.ndarray, lower: list[Dual[Number]], first: list[Dual[Numb
 
 
 def emit(table: HarmonicsTable, sign: float, kernel: GeometryKernel, bits: int) -> ir.Function:
-    """Write a kernel: values, their derivatives along v, or the gradient to the vectors."""
+    """Write a kernel: values, their derivatives along v, or the gradient with respect to the vectors."""
     emitter = Emitter(PARAMETERS, bits)
     with emitter.rows() as row:
         edge = _Edge(emitter, table, row, sign, along=kernel == "tangent")
@@ -97,7 +97,7 @@ def emit(table: HarmonicsTable, sign: float, kernel: GeometryKernel, bits: int) 
 
 
 def _gradient(edge: _Edge, sign: float) -> list[Number]:
-    """Of by_Y . Y + by_distances . d to the edge vector, by going back through the recursion."""
+    """Differentiate by_Y . Y + by_distances . d with respect to the edge vector, backward through the recursion."""
     emitter, table = edge.emitter, edge.table
     by_Y = [
         emitter.load(emitter.address("by_Y"), edge.edge * table.components + component)

@@ -2,10 +2,10 @@ r"""Spherical harmonics of edges and lengths of pairs of edges, from the edge ve
 
 .. math:: Y_1 = \sqrt3\, s\, \hat r, \qquad Y_l = \sum_{ab} R^l_{ab\cdot}\, Y_{l-1,a} Y_{1,b}
 
-with a sign s that says which way directions point. A table holds the coefficients R. Three operators: values, the
-gradient of a loss to the vectors (`edge_geometry_gradient`, for forces), and the derivative along a direction of the
-vectors (`edge_geometry_tangent`, for training on forces). Derivatives of higher order, `torch.func` and forward mode
-fall back on plain PyTorch.
+with a sign s for the direction of the edges. A table contains the coefficients R. There are three operators: the
+values, the gradient of a loss with respect to the vectors (`edge_geometry_gradient`, for forces), and the derivative
+along a direction of the vectors (`edge_geometry_tangent`, for training on forces). Higher derivatives, `torch.func` and
+forward mode fall back on plain PyTorch.
 
 Shapes: vectors [E, 3], Y [E, (degree + 1)^2], distances [W, 1].
 """
@@ -37,20 +37,20 @@ _library.define(f"edge_geometry_tangent(Tensor vectors, Tensor v, {_REST}) -> (T
 def edge_geometry(
     table: HarmonicsTable, vectors: Tensor, topology: EdgeTopology, sign: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """Harmonics and distances.
+    """Compute spherical harmonics of edges and lengths of pairs of edges.
 
     Args:
-        table: the harmonics.
-        vectors: from sender to receiver, A [E, 3]; none of them zero.
+        table: coefficients of the harmonics.
+        vectors: edge vectors from sender to receiver [E, 3], A; none of them zero.
         topology: the edges.
-        sign: 1 where directions point from sender to receiver, -1 the other way.
+        sign: 1 if directions point from sender to receiver, -1 for the opposite direction.
 
     Returns:
-        Y [E, (degree + 1)^2], normalised as `potentials.equivariant.spherical_harmonics`, and the length of each
-        pair's first edge, A [W, 1].
+        Y [E, (degree + 1)^2], normalized as in `potentials.equivariant.spherical_harmonics`, and the length of the
+        first edge of each pair [W, 1], A.
 
     Raises:
-        OperatorError: types, devices or shapes of the arguments do not fit each other.
+        OperatorError: dtypes, devices or shapes of the arguments do not match.
     """
     return _call_edge_geometry(vectors, topology.edge_pair, topology.pair_edges, table.key, sign)
 
@@ -60,7 +60,7 @@ def _table(key: str) -> HarmonicsTable:
 
 
 def _checked(operator: str, vectors: Tensor, edge_pair: Tensor, pair_edges: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Vectors and pairs that fit each other."""
+    """Check dtypes, devices and shapes of vectors and pairs."""
     vectors = first_operand(operator, "vectors", vectors, 2)
     edges = vectors.shape[0]
     return (

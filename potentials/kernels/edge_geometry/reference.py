@@ -14,13 +14,13 @@ from potentials.kernels.transforms import kept_constants
 
 @kept_constants(64)
 def _raising(key: str, device: torch.device, dtype: torch.dtype) -> list[Tensor]:
-    """R_l [(2l - 1) * 3, 2l + 1] for l = 2, 3, ..."""
+    """Return R_l [(2l - 1) * 3, 2l + 1] for l = 2, 3, ..."""
     table = cast(HarmonicsTable, lookup(key))
     return [torch.from_numpy(matrix).flatten(0, 1).to(device, dtype) for matrix in table.raising]
 
 
 def _blocks(table: HarmonicsTable, vectors: Tensor, sign: float) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """Distances [E, 1], unit vectors from sender to receiver, and Y_l of each degree."""
+    """Compute distances [E, 1], unit vectors from sender to receiver, and Y_l of each degree."""
     distances = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
     units = vectors / distances
     blocks = [torch.ones_like(distances), 3**0.5 * sign * units][: table.degree + 1]
@@ -36,7 +36,7 @@ def _outer(left: Tensor, right: Tensor) -> Tensor:
 def edge_geometry(
     table: HarmonicsTable, vectors: Tensor, edge_pair: Tensor, pair_edges: Tensor, sign: float
 ) -> tuple[Tensor, Tensor]:
-    """Y [E, B] and distances [W, 1]."""
+    """Compute Y [E, B] and distances [W, 1]."""
     distances, _, blocks = _blocks(table, vectors, sign)
     return torch.cat(blocks, dim=1), distances.index_select(0, pair_edges[:, 0])
 
@@ -50,7 +50,7 @@ def edge_geometry_gradient(
     pair_edges: Tensor,
     sign: float,
 ) -> Tensor:
-    """Gradient of by_Y . Y + by_distances . d to the vectors [E, 3]."""
+    """Compute the gradient of by_Y . Y + by_distances . d with respect to the vectors [E, 3]."""
     distances, units, blocks = _blocks(table, vectors, sign)
     along = by_distances.new_zeros(vectors.shape[0], 1).index_copy(0, pair_edges[:, 0], by_distances)
     result = along * units
@@ -69,7 +69,7 @@ def edge_geometry_gradient(
 def edge_geometry_tangent(
     table: HarmonicsTable, vectors: Tensor, v: Tensor, edge_pair: Tensor, pair_edges: Tensor, sign: float
 ) -> tuple[Tensor, Tensor]:
-    """Derivatives of Y and d along v."""
+    """Compute the derivatives of Y and d along v."""
     distances, units, blocks = _blocks(table, vectors, sign)
     along = (units * v).sum(dim=1, keepdim=True)
     tangents = [torch.zeros_like(distances), 3**0.5 * sign * (v - units * along) / distances][: table.degree + 1]

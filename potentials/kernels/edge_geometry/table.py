@@ -1,4 +1,4 @@
-"""Tables of spherical harmonics: how each degree is made of the one below."""
+"""Tables of spherical harmonics: coefficients of the recursion from one degree to the next."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class HarmonicsTable(Table):
 
     @property
     def components(self) -> int:
-        """Of all degrees together."""
+        """Number of components of all degrees."""
         return (self.degree + 1) ** 2
 
     @classmethod
     def create(cls, degree: int, raising: Sequence[np.ndarray]) -> HarmonicsTable:
-        """Make and register a table; equal content gives the same key in every process."""
+        """Create and register a table; equal content gives the same key in every process."""
         table = cls(content_key("harmonics", np.array([degree]), *raising), degree, tuple(raising))
         return registered(table)

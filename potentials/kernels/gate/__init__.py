@@ -1,4 +1,4 @@
-"""The gated nonlinearity: scalars pass an activation, every other block is multiplied by an activated gate."""
+"""The gated nonlinearity: an activation of the scalars, and products of all other blocks with activated gates."""
 
 from potentials.kernels.gate.operator import gate
 from potentials.kernels.gate.table import GatedBlock, GateTable

@@ -1,4 +1,4 @@
-"""Gates: which kernels a call runs, and on what."""
+"""Calls of the CPU kernels for gates."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def _run(table: GateTable, kernel: GateKernel, **given: Tensor) -> None:
 
 
 def gate(table: GateTable, x: Tensor, gates: Tensor) -> Tensor:
-    """The activated features [N, D, C]."""
+    """Compute the activated features [N, D, C]."""
     result = allocate(x, *x.shape)
     _run(table, "value", x=x, gates=gates, out_first=result)
     return result
 
 
 def gate_gradients(table: GateTable, x: Tensor, gates: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients of g . y to x and gates."""
+    """Compute the gradients of g . y with respect to x and gates."""
     by_x, by_gates = allocate(x, *x.shape), allocate(x, *gates.shape)
     _run(table, "gradients", x=x, gates=gates, g=g, out_first=by_x, out_second=by_gates)
     return by_x, by_gates
@@ -43,7 +43,7 @@ def gate_gradients(table: GateTable, x: Tensor, gates: Tensor, g: Tensor) -> tup
 def gate_tangents(
     table: GateTable, x: Tensor, gates: Tensor, g: Tensor, v: Tensor, v_gates: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients to x, gates and g of the gradients' product with (v, v_gates)."""
+    """Compute the gradients, with respect to x, gates and g, of the product of the gradients with (v, v_gates)."""
     first, second, third = allocate(x, *x.shape), allocate(x, *gates.shape), allocate(x, *x.shape)
     given = {"x": x, "gates": gates, "g": g, "v": v, "v_gates": v_gates}
     _run(table, "tangents", **given, out_first=first, out_second=second, out_third=third)

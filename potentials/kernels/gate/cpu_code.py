@@ -1,4 +1,4 @@
-"""Code for gates: one atom is a row of work, its channels are the vector."""
+"""CPU code for gates: one atom per row, vectorized over channels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GateKernel = Literal["value", "gradients", "tangents"]
 
 
 class _Place(NamedTuple):
-    """Some channels of one atom."""
+    """A block of channels of one atom."""
 
     emitter: Emitter
     row: Number
@@ -34,7 +34,7 @@ class _Place(NamedTuple):
 
 
 def emit(table: GateTable, channels: int, kernel: GateKernel, bits: int) -> ir.Function:
-    """Write a kernel: the gate, its gradients to x and gates, or the derivatives of those along (v, v_gates)."""
+    """Write a kernel: the gate, its gradients with respect to x and gates, or their derivatives along (v, v_gates)."""
     emitter = Emitter(PARAMETERS, bits)
     write_scalar = {"value": _scalar_value, "gradients": _scalar_gradient, "tangents": _scalar_tangents}[kernel]
     write_gated = {"value": _gated_value, "gradients": _gated_gradients, "tangents": _gated_tangents}[kernel]

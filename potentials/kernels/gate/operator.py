@@ -1,9 +1,9 @@
-r"""The gated nonlinearity: scalars pass an activation, every other block is multiplied by an activated gate.
+r"""The gated nonlinearity: an activation is applied to scalars, and all other blocks are multiplied by activated gates.
 
 .. math:: y_{lm} = x_{lm}\, f(\gamma_l) \quad (l > 0), \qquad y_0 = f(x_0)
 
-with f = c silu for even scalars and gates and c tanh for odd scalars. Three operators, the value, its gradients and
-their derivatives along a direction; derivatives of higher order, `torch.func` and forward mode fall back on plain
+with f = c silu for even scalars and gates and c tanh for odd scalars. There are three operators: the value, its
+gradients, and their derivatives along a direction. Higher derivatives, `torch.func` and forward mode fall back on plain
 PyTorch.
 
 Shapes: x, y [N, D, C]; gates [N, G, C], one for each block of degree > 0.
@@ -34,24 +34,24 @@ _library.define(
 
 
 def gate(table: GateTable, x: Tensor, gates: Tensor) -> Tensor:
-    """Activate features.
+    """Apply activations to scalars and multiply all other blocks by activated gates.
 
     Args:
         table: the blocks.
         x: features [N, D, C].
-        gates: [N, G, C].
+        gates: gates before their activation [N, G, C].
 
     Returns:
         Features of the same blocks [N, D, C].
 
     Raises:
-        OperatorError: types, devices or shapes of the arguments do not fit each other.
+        OperatorError: dtypes, devices or shapes of the arguments do not match.
     """
     return _call_gate(x, gates, *table.numbers())
 
 
 def _checked(operator: str, x: Tensor, gates: Tensor, *rest: Any) -> tuple[GateTable, Tensor, Tensor]:
-    """Features and gates that fit each other."""
+    """Check dtypes, devices and shapes of features and gates."""
     table = GateTable.from_numbers(*rest)
     x = first_operand(operator, "x", x, 3)
     atoms, _, channels = x.shape
@@ -112,7 +112,7 @@ def _gradients_backward(ctx: Any, v: Tensor, v_gates: Tensor) -> tuple[Tensor | 
 
 
 def _tangents_backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-    """Third derivatives, by differentiating the reference."""
+    """Compute third derivatives by differentiating the reference."""
     wanted = [position for position in range(5) if is_wanted(ctx, position)]
     tangents = partial(reference.gate_tangents, GateTable.from_numbers(*ctx.rest))
     return *pulled_back(tangents, ctx.saved_tensors, wanted, gradients), *_NOTHING

@@ -12,7 +12,7 @@ from potentials.kernels.gate.table import GateTable
 
 
 def _blocks(table: GateTable) -> Iterator[tuple[slice, int | None, bool]]:
-    """Components of each block, its gate (None for a scalar), and whether an even function activates it."""
+    """Yield components of each block, its gate (None for a scalar), and whether its activation is the even one."""
     gate = 0
     for block in table.blocks:
         components = slice(block.start, block.start + block.components)
@@ -24,14 +24,14 @@ def _blocks(table: GateTable) -> Iterator[tuple[slice, int | None, bool]]:
 
 
 def _activation(table: GateTable, x: Tensor, even: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """The activation, its first and its second derivative."""
+    """Compute the activation and its first and second derivatives."""
     value, first, second = (silu if even else tanh)(x)
     factor = table.even_factor if even else table.odd_factor
     return value * factor, first * factor, second * factor
 
 
 def gate(table: GateTable, x: Tensor, gates: Tensor) -> Tensor:
-    """The activated features [N, D, C]."""
+    """Compute the activated features [N, D, C]."""
     parts = []
     for components, number, even in _blocks(table):
         values = x[:, components]
@@ -43,7 +43,7 @@ def gate(table: GateTable, x: Tensor, gates: Tensor) -> Tensor:
 
 
 def gate_gradients(table: GateTable, x: Tensor, gates: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients of g . y to x and gates."""
+    """Compute the gradients of g . y with respect to x and gates."""
     by_x, by_gates = [], [gates[:, :0]]
     for components, number, even in _blocks(table):
         values, upstream = x[:, components], g[:, components]
@@ -59,7 +59,7 @@ def gate_gradients(table: GateTable, x: Tensor, gates: Tensor, g: Tensor) -> tup
 def gate_tangents(
     table: GateTable, x: Tensor, gates: Tensor, g: Tensor, v: Tensor, v_gates: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients to x, gates and g of the gradients' product with (v, v_gates)."""
+    """Compute the gradients, with respect to x, gates and g, of the product of the gradients with (v, v_gates)."""
     by_x, by_gates, by_g = [], [gates[:, :0]], []
     for components, number, even in _blocks(table):
         values, upstream, along = (tensor[:, components] for tensor in (x, g, v))

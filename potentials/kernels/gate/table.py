@@ -1,4 +1,4 @@
-"""Tables of gates: which blocks of features are scalars, and which have a gate."""
+"""Tables of gates: the scalar blocks and the gated blocks of a feature tensor."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class GatedBlock(NamedTuple):
 
 
 class GateTable(NamedTuple):
-    """Blocks that follow each other, and the factors of the activations; numbers only, as operators take them."""
+    """Consecutive blocks and the factors of the activations, convertible to numbers for operators."""
 
     blocks: tuple[GatedBlock, ...]
     even_factor: float
-    """Of silu, for even scalars and gates."""
+    """Factor of silu, for even scalars and gates."""
     odd_factor: float
-    """Of tanh, for odd scalars."""
+    """Factor of tanh, for odd scalars."""
 
     @property
     def components(self) -> int:
@@ -35,12 +35,12 @@ class GateTable(NamedTuple):
         return sum(not block.is_scalar for block in self.blocks)
 
     def numbers(self) -> tuple[list[int], float, float]:
-        """For an operator."""
+        """Encode the table as numbers for an operator."""
         return [int(number) for block in self.blocks for number in block], self.even_factor, self.odd_factor
 
     @classmethod
     def from_numbers(cls, numbers: Sequence[int], even_factor: float, odd_factor: float) -> GateTable:
-        """The inverse of `numbers`."""
+        """Decode a table; inverse of `numbers`."""
         rows = [numbers[start : start + 4] for start in range(0, len(numbers), 4)]
         blocks = tuple(GatedBlock(start, size, bool(scalar), bool(even)) for start, size, scalar, even in rows)
         return cls(blocks, even_factor, odd_factor)

@@ -13,7 +13,7 @@ from potentials.kernels.many_body.table import ManyBodyTable
 def many_body_gradients(
     table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, g: Tensor, wanted: str
 ) -> tuple[Tensor, Tensor]:
-    """d(g . B)/dA and d(g . B)/d(coefficients); what is not wanted is empty."""
+    """Compute d(g . B)/dA and d(g . B)/d(coefficients); gradients that are not requested are empty."""
     _, back = vjp(lambda a, k: reference.many_body(table, a, k, species), A, coefficients)
     slopes, weights = back(g)
     nothing = A.new_empty(0)
@@ -23,7 +23,7 @@ def many_body_gradients(
 def many_body_tangents(
     table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, g: Tensor, v: Tensor, wanted: str
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Derivatives along v of d(g . B)/dA, d(g . B)/d(coefficients) and B: gradients of v . d(g . B)/dA."""
+    """Compute derivatives along v of d(g . B)/dA, d(g . B)/d(coefficients) and B: gradients of v . d(g . B)/dA."""
 
     def along(a: Tensor, k: Tensor, upstream: Tensor) -> Tensor:
         _, back = vjp(lambda given: reference.many_body(table, given, k, species), a)

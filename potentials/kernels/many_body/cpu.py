@@ -1,4 +1,4 @@
-"""The many-body product: which kernels a call runs, and on what."""
+"""Calls of the CPU kernels for the many-body product."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _atom_blocks(atoms: int) -> int:
 
 
 def many_body(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, order: Tensor) -> Tensor:
-    """B [N, M, C]."""
+    """Compute B [N, M, C]."""
     result = allocate(A, A.shape[0], table.outputs, A.shape[2])
     tensors = {"A": A, "coefficients": coefficients, "species": species, "order": order}
     _run_many_body("value", table, tensors, (result,), _atom_blocks(A.shape[0]))
@@ -58,7 +58,7 @@ def many_body(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Te
 def many_body_gradients(
     table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, order: Tensor, g: Tensor, wanted: str
 ) -> tuple[Tensor, Tensor]:
-    """d(g . B)/dA and d(g . B)/d(coefficients), those that are wanted."""
+    """Compute d(g . B)/dA and d(g . B)/d(coefficients), as far as requested."""
     tensors = {"A": A, "coefficients": coefficients, "species": species, "order": order, "g": g}
     slopes = A.new_empty(0)
     if "A" in wanted:
@@ -79,7 +79,7 @@ def many_body_tangents(
     v: Tensor,
     wanted: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Derivatives along v of d(g . B)/dA, d(g . B)/d(coefficients) and B, those that are wanted."""
+    """Compute derivatives along v of d(g . B)/dA, d(g . B)/d(coefficients) and B, as far as requested."""
     tensors = {"A": A, "coefficients": coefficients, "species": species, "order": order, "g": g, "v": v}
     second = along = A.new_empty(0)
     if "A" in wanted or "g" in wanted:

@@ -1,8 +1,8 @@
-"""Code for the many-body product, written out for one table, number of channels and precision.
+"""CPU code for the many-body product, generated for one table, number of channels and precision.
 
-The polynomials are evaluated by Horner's scheme over the tree of their monomials, and their gradient by one sweep back
-over the same tree. Written in dual numbers, the same code gives second derivatives. Atoms are taken in the order of
-their species and channels a register at a time, so that the coefficients stay in the processor's first cache.
+The polynomials are evaluated by Horner's scheme over the tree of their monomials, and their gradient by one backward
+pass over the same tree. In dual numbers the same code gives second derivatives. Atoms are processed in the order of
+their species and channels one register at a time, so that the coefficients stay in the L1 cache.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NODE_BLOCK = 32
 
 
 class _Emission:
-    """The arguments of one atom, as dual numbers."""
+    """The arguments of one atom as dual numbers."""
 
     def __init__(self, table: ManyBodyTable, channels: int, bits: int, kernel: ManyBodyKernel) -> None:
         self.table, self.channels = table, channels
@@ -42,7 +42,7 @@ class _Emission:
         ]
 
     def factors(self, node: Number, channel: Number) -> list[Dual[Number]]:
-        """A of one atom, with the direction v where there is one."""
+        """Load A of one atom, with the direction v if there is one."""
         values = self._load("A", self.table.components, node, channel)
         if not self.has_direction:
             return [Dual(value) for value in values]
@@ -50,36 +50,36 @@ class _Emission:
         return [Dual(value, tangent) for value, tangent in zip(values, tangents, strict=True)]
 
     def upstream(self, node: Number, channel: Number) -> list[Number]:
-        """g of one atom."""
+        """Load g of one atom."""
         return self._load("g", self.table.outputs, node, channel)
 
     def weights(self, node: Number, channel: Number) -> Coefficient[Number]:
-        """The coefficients of an atom's species."""
+        """Return a function that loads the coefficients of an atom's species."""
         species = self.emitter.load_integer(self.addresses["species"], node)
         base = species * (self.table.num_terms * self.channels) + channel
         address = self.addresses["coefficients"]
         return lambda _, term: Dual(self.emitter.load(address, base + term * self.channels, self.lanes))
 
     def one(self) -> Dual[Number]:
-        """The empty product."""
+        """Return 1, the empty product."""
         return Dual(self.emitter.constant_vector(1.0, self.lanes))
 
     def stored(self, number: Dual[Number] | None) -> Number:
-        """The part of a result that the kernel is to give: the value, or its derivative where there is a direction."""
+        """Return the component of a result that the kernel stores: the value, or its derivative along the direction."""
         part = None if number is None else number.tangent if self.has_direction else number.value
         return self.emitter.zero(self.lanes) if part is None else part
 
     def place(self, components: int, component: int, node: Number, channel: Number) -> Number:
-        """Where one component of an atom lies in an output."""
+        """Return the index of one component of an atom in an output."""
         return node * (components * self.channels) + channel + component * self.channels
 
 
 def emit(table: ManyBodyTable, channels: int, bits: int, kernel: ManyBodyKernel) -> ir.Function:
     """Write a kernel.
 
-    `value`: B in the first output. `gradient`: d(g.B)/dA in the first. `tangents`: d(v.d(g.B)/dA)/dA in the first and
-    the derivative of B along v in the second. `coefficients` and `coefficient_tangents`: d(g.B)/d(coefficients), and
-    its derivative along v, of each block of atoms.
+    `value`: B in the first output. `gradient`: d(g.B)/dA in the first output. `tangents`: d(v.d(g.B)/dA)/dA in the
+    first output and the derivative of B along v in the second. `coefficients` and `coefficient_tangents`:
+    d(g.B)/d(coefficients), and its derivative along v, for each block of atoms.
     """
     emission = _Emission(table, channels, bits, kernel)
     if kernel in ("coefficients", "coefficient_tangents"):
@@ -90,7 +90,7 @@ def emit(table: ManyBodyTable, channels: int, bits: int, kernel: ManyBodyKernel)
 
 
 def channel_parts(channels: int, bits: int) -> int:
-    """Number of workers' rows that the channels of one block of atoms make."""
+    """Return the number of rows into which the channels of one block of atoms are divided."""
     return -(-channels // _lanes(channels, bits))
 
 
@@ -99,8 +99,11 @@ def _lanes(channels: int, bits: int) -> int:
 
 
 def _first_channel(emission: _Emission, part: Number) -> Number:
-    """Where a part begins. The last one overlaps the one before when the channels do not divide evenly: what is
-    computed twice is the same to the bit."""
+    """Return the first channel of a row.
+
+    If the channels do not divide evenly, the last row overlaps the previous one; results computed twice are bitwise
+    identical.
+    """
     emitter, lanes = emission.emitter, emission.lanes
     return emitter.smaller(part * lanes, emitter.whole(emission.channels - lanes))
 
@@ -122,7 +125,7 @@ def _emit_per_atom(emission: _Emission, kernel: ManyBodyKernel) -> None:
 
 
 def _emit_values(emission: _Emission, outputs: Sequence[int], node: Number, channel: Number, name: str) -> None:
-    """B of some outputs; with a direction, its derivative."""
+    """Write B of some outputs or, with a direction, its derivative."""
     A, weight = emission.factors(node, channel), emission.weights(node, channel)
     for output in outputs:
         value = evaluate(tree_of(emission.table, [output]), A, weight)
@@ -131,7 +134,7 @@ def _emit_values(emission: _Emission, outputs: Sequence[int], node: Number, chan
 
 
 def _emit_gradient(emission: _Emission, outputs: Sequence[int], node: Number, channel: Number, is_first: bool) -> None:
-    """d(g.B)/dA of some outputs, added to that of earlier ones; with a direction, its derivative and that of B."""
+    """Add d(g.B)/dA of some outputs to that of earlier ones; with a direction, its derivative and that of B."""
     emitter, table = emission.emitter, emission.table
     A, weight, g = emission.factors(node, channel), emission.weights(node, channel), emission.upstream(node, channel)
     gradient: list[Dual[Number] | None] = [None] * table.components
@@ -149,7 +152,7 @@ def _emit_gradient(emission: _Emission, outputs: Sequence[int], node: Number, ch
 
 
 def _emit_coefficient_gradient(emission: _Emission) -> None:
-    """Of one block of atoms of one species: sum over its atoms of g times the monomial."""
+    """Write the sum of g times the monomial over a block of atoms of one species."""
     emitter, table, channels, lanes = emission.emitter, emission.table, emission.channels, emission.lanes
     sums = emitter.stack(table.num_terms * lanes)
     with emitter.rows() as row:

@@ -1,7 +1,7 @@
-"""The polynomials of the many-body product as formulas, for whatever numbers an emitter of code gives.
+"""The polynomials of the many-body product as formulas for the numbers of any code emitter.
 
-Monomials are a tree, evaluated by Horner's scheme; the gradient is one sweep back over the same tree. Written in dual
-numbers, the same formulas give second derivatives.
+The monomials form a tree, which is evaluated by Horner's scheme; the gradient is one backward pass over the same tree.
+In dual numbers the same formulas give second derivatives.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _TERMS_AT_A_TIME = 500
 
 @dataclass
 class Branch:
-    """The monomials that begin with one sequence of factors.
+    """The monomials that start with a given sequence of factors.
 
     Attributes:
         terms: (output, term) of the monomial that ends here.
-        children: by the next factor.
+        children: branches by their next factor.
     """
 
     terms: list[tuple[int, int]] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Branch:
 
 
 def tree_of(table: ManyBodyTable, outputs: Sequence[int]) -> Branch:
-    """Tree of the monomials of some outputs."""
+    """Build the tree of the monomials of some outputs."""
     root = Branch()
     for term, (factors, reached) in enumerate(zip(table.factors.tolist(), table.output_of_term.tolist(), strict=True)):
         if reached not in outputs:
@@ -45,7 +45,7 @@ def tree_of(table: ManyBodyTable, outputs: Sequence[int]) -> Branch:
 
 
 def pieces_of(table: ManyBodyTable) -> list[list[int]]:
-    """The outputs, a few at a time: compiling takes more than twice as long for twice the terms in one piece."""
+    """Split the outputs into small groups: compile time grows faster than linearly with the terms of a function."""
     sizes = [int(np.count_nonzero(table.output_of_term == output)) for output in range(table.outputs)]
     pieces: list[list[int]] = [[]]
     for output, size in enumerate(sizes):
@@ -56,7 +56,7 @@ def pieces_of(table: ManyBodyTable) -> list[list[int]]:
 
 
 def total_of(parts: Sequence[Dual[N]]) -> Dual[N] | None:
-    """Their sum, None of nothing."""
+    """Sum numbers; None for an empty sequence."""
     result: Dual[N] | None = None
     for part in parts:
         result = part if result is None else result + part
@@ -68,7 +68,7 @@ Coefficient = Callable[[int, int], Dual[N]]
 
 
 def evaluate(branch: Branch, A: Sequence[Dual[N]], coefficient: Coefficient[N]) -> Dual[N] | None:
-    """The polynomial of a branch, its leading factors divided out."""
+    """Evaluate the polynomial of a branch, divided by its leading factors."""
     parts = [coefficient(output, term) for output, term in branch.terms]
     for factor, child in branch.children.items():
         inner = evaluate(child, A, coefficient)
@@ -84,7 +84,7 @@ def differentiate(
     prefix: Dual[N] | None,
     gradient: list[Dual[N] | None],
 ) -> Dual[N] | None:
-    """As `evaluate`; adds d/dA of the branch times `prefix`, the product of its leading factors, to `gradient`."""
+    """Evaluate a branch and add d/dA of it times `prefix`, the product of its leading factors, to `gradient`."""
     parts = [coefficient(output, term) for output, term in branch.terms]
     for factor, child in branch.children.items():
         longer = None
@@ -101,7 +101,7 @@ def differentiate(
 
 
 def monomials(branch: Branch, A: Sequence[Dual[N]], prefix: Dual[N]) -> Iterator[tuple[int, int, Dual[N]]]:
-    """(output, term, product of its factors) of every term."""
+    """Yield (output, term, product of its factors) of every term."""
     for output, term in branch.terms:
         yield output, term, prefix
     for factor, child in branch.children.items():

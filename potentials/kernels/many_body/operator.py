@@ -7,8 +7,8 @@ with the path weights folded into one coefficient per monomial, species and chan
 
 Shapes: A [N, D, C], coefficients k [S, T, C], species and order [N] int64, B and g [N, M, C], v [N, D, C].
 
-Three operators serve energy, forces and force training: the value, its gradients to A and k together, and the
-derivatives of all of these along a direction v of A. Derivatives of higher order, `torch.func` and forward mode fall
+There are three operators, for energies, forces and training on forces: the value, its gradients with respect to A and
+k, and the derivatives of all of these along a direction v of A. Higher derivatives, `torch.func` and forward mode fall
 back on plain PyTorch.
 """
 
@@ -48,14 +48,14 @@ def many_body(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Te
         table: the monomials of each output.
         A: node features [N, D, C].
         coefficients: one per species, monomial and channel [S, T, C].
-        species: which row of the coefficients each atom uses [N].
-        order: the atoms sorted by species [N].
+        species: species index of each atom [N] int64.
+        order: indices of the atoms sorted by species [N] int64.
 
     Returns:
         B [N, M, C].
 
     Raises:
-        OperatorError: types, devices or shapes of the arguments do not fit each other.
+        OperatorError: dtypes, devices or shapes of the arguments do not match.
     """
     return _call_many_body(A, coefficients, species, order, table.key)
 
@@ -63,7 +63,20 @@ def many_body(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Te
 def many_body_gradients(
     table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, order: Tensor, g: Tensor, wanted: str = "Ak"
 ) -> tuple[Tensor, Tensor]:
-    """d(g . B)/dA [N, D, C] and d(g . B)/dk [S, T, C]; what is not among `wanted` is empty."""
+    """Compute d(g . B)/dA [N, D, C] and d(g . B)/dk [S, T, C]; gradients not in `wanted` are empty.
+
+    Args:
+        table: the monomials of each output.
+        A: node features [N, D, C].
+        coefficients: one per species, monomial and channel [S, T, C].
+        species: species index of each atom [N] int64.
+        order: indices of the atoms sorted by species [N] int64.
+        g: gradient with respect to B [N, M, C].
+        wanted: the requested gradients.
+
+    Raises:
+        OperatorError: dtypes, devices or shapes of the arguments do not match.
+    """
     return _call_many_body_gradients(A, coefficients, species, order, g, table.key, wanted)
 
 
@@ -72,7 +85,7 @@ def _table(key: str) -> ManyBodyTable:
 
 
 class _Checked(NamedTuple):
-    """Arguments that fit each other."""
+    """Checked arguments."""
 
     table: ManyBodyTable
     A: Tensor
@@ -185,7 +198,7 @@ def _save_tangents(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 
 def _tangents_backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-    """Third derivatives, by differentiating the reference."""
+    """Compute third derivatives by differentiating the reference."""
     A, coefficients, species, _, g, v = ctx.saved_tensors
     wanted = [position for position in (0, 1, 2, 3) if ctx.needs_input_grad[(0, 1, 4, 5)[position]]]
 

@@ -16,8 +16,11 @@ _CHUNK_ELEMENTS = 2**17
 
 @kept_constants(256)
 def _many_body_indices(key: str, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-    """The table on a device: factors [correlation, T], a 0/1 matrix [M, T] that sums the terms of each output, and for
-    each factor a 0/1 matrix [D, T] that sums the terms onto the components they contain (the constant left out)."""
+    """Return the table as tensors on a device.
+
+    These are the factors [correlation, T], a 0/1 matrix [M, T] that sums the terms of each output, and for each factor
+    a 0/1 matrix [D, T] that sums the terms onto the components they contain (without the constant).
+    """
     table = lookup(key)
     if not isinstance(table, ManyBodyTable):
         raise TypeError(f"{key} is not a many-body table")
@@ -31,19 +34,19 @@ def _many_body_indices(key: str, device: torch.device, dtype: torch.dtype) -> tu
 
 
 class _ManyBody:
-    """What the six many-body contractions share: factors of every term, coefficients of every atom's species."""
+    """Factors and products shared by the many-body contractions."""
 
     def __init__(self, table: ManyBodyTable, A: Tensor) -> None:
         self.factors, self.outputs, self.onto = _many_body_indices(table.key, A.device, A.dtype)
         self.values = self.gather(A, 1.0)
 
     def gather(self, A: Tensor, constant: float) -> list[Tensor]:
-        """Each factor's value in every term, [N, T, C]; `constant` where a term has fewer factors."""
+        """Gather the value of each factor in every term, [N, T, C]; `constant` for terms with fewer factors."""
         extended = torch.cat([A, A.new_full((A.shape[0], 1, A.shape[2]), constant)], dim=1)
         return [extended.index_select(1, factor) for factor in self.factors]
 
     def product_without(self, *left_out: int) -> Tensor | None:
-        """Product of all factors but these; None for the empty product."""
+        """Multiply all factors except these; None for the empty product."""
         product: Tensor | None = None
         for position, value in enumerate(self.values):
             if position not in left_out:
@@ -51,16 +54,16 @@ class _ManyBody:
         return product
 
     def monomials(self) -> Tensor:
-        """Product of all factors, [N, T, C]."""
+        """Multiply all factors, [N, T, C]."""
         return _product(self.product_without())
 
     def directional(self, v: Tensor) -> Tensor:
-        """Derivative of the monomials along v, [N, T, C]."""
+        """Compute the derivative of the monomials along v, [N, T, C]."""
         directions = self.gather(v, 0.0)
         return _total([_product(d, self.product_without(q)) for q, d in enumerate(directions)])
 
     def hessian_product(self, weights: Tensor, directions: list[Tensor]) -> Tensor:
-        """The weighted monomials' Hessian applied to a direction that was gathered, [N, D, C]."""
+        """Apply the Hessian of the weighted monomials to a gathered direction, [N, D, C]."""
         summands = []
         for q, onto in enumerate(self.onto):
             inner = [_product(d, self.product_without(q, other)) for other, d in enumerate(directions) if other != q]
@@ -86,7 +89,7 @@ def _total(summands: list[Tensor]) -> Tensor:
 
 
 def _node_chunks(table: ManyBodyTable, A: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The atoms in chunks whose monomials fit a processor's cache: several times faster on a CPU than all at once."""
+    """Split atoms into chunks whose monomials fit into the CPU cache: several times faster than all at once."""
     size = A.shape[0] if A.is_cuda else max(1, _CHUNK_ELEMENTS // max(1, table.num_terms * A.shape[2]))
     yield from zip(*(tensor.split(max(1, size)) for tensor in (A, *others)), strict=True)
 
@@ -94,7 +97,7 @@ def _node_chunks(table: ManyBodyTable, A: Tensor, *others: Tensor) -> Iterator[t
 def many_body(
     table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, order: Tensor | None = None
 ) -> Tensor:
-    """B [N, M, C]. Atoms are taken as they come: `order` is for kernels that sort them."""
+    """Compute B [N, M, C]; `order` is not used."""
     results = []
     for a, z in _node_chunks(table, A, species):
         terms = _ManyBody(table, a)
@@ -105,7 +108,7 @@ def many_body(
 def many_body_gradients(
     table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, order: Tensor, g: Tensor, wanted: str
 ) -> tuple[Tensor, Tensor]:
-    """d(g . B)/dA [N, D, C] and d(g . B)/d(coefficients) [S, T, C]; what is not wanted is empty."""
+    """Compute d(g . B)/dA [N, D, C] and d(g . B)/d(coefficients) [S, T, C]; gradients not requested are empty."""
     slopes = [A.new_empty(0)]
     weights = torch.zeros_like(coefficients) if "k" in wanted else A.new_empty(0)
     if "A" in wanted:
@@ -132,7 +135,7 @@ def many_body_tangents(
     v: Tensor,
     wanted: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Derivatives along v of d(g . B)/dA (the Hessian applied to v), of d(g . B)/d(coefficients) and of B."""
+    """Compute derivatives along v of d(g . B)/dA (the Hessian applied to v), d(g . B)/d(coefficients) and B."""
     second, along = [], []
     weights = torch.zeros_like(coefficients) if "k" in wanted else A.new_empty(0)
     for a, z, upstream, direction in _node_chunks(table, A, species, g, v):

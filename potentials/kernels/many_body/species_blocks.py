@@ -8,20 +8,20 @@ import torch
 from torch import Tensor
 
 _BLOCK = 64
-"""Atoms of a block: fixed, so that sums do not depend on how many workers there are."""
+"""Atoms per block; fixed, so that sums do not depend on the number of workers."""
 
 
 class SpeciesBlocks(NamedTuple):
     """Ranges in the list of atoms sorted by species."""
 
     bounds: Tensor
-    """[blocks, 2] int64, first atom and end of each."""
+    """[blocks, 2] int64, first position and end of each block."""
     owners: list[int]
     """Species of each block, ascending."""
 
     @classmethod
     def of(cls, species: Tensor, num_species: int) -> SpeciesBlocks:
-        """The blocks of atoms of these species."""
+        """Divide atoms of these species into blocks."""
         bounds: list[tuple[int, int]] = []
         owners = []
         start = 0
@@ -33,7 +33,7 @@ class SpeciesBlocks(NamedTuple):
         return cls(torch.tensor(bounds, dtype=torch.int64, device=species.device).view(-1, 2), owners)
 
     def sum(self, partial: Tensor, num_species: int) -> Tensor:
-        """The blocks' sums [blocks, ...] added up for each species [S, ...], in order."""
+        """Add up the sums of the blocks [blocks, ...] for each species [S, ...], in order."""
         if self.owners == list(range(num_species)):
             return partial
         sums = [partial.new_zeros(partial.shape[1:]) for _ in range(num_species)]

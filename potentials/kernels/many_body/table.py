@@ -13,7 +13,7 @@ from potentials.kernels.tables import Table, content_key, registered
 class ManyBodyTable(Table):
     """Terms of B[n, M, c] = sum_t [M_t = M] coefficients[z_n, t, c] prod_q A[n, factors[t, q], c].
 
-    A factor equal to `components` stands for the constant one, so that monomials of all degrees share one form.
+    A factor equal to `components` stands for the constant 1, so that monomials of all degrees have the same form.
     Terms are sorted by output.
     """
 
@@ -26,7 +26,7 @@ class ManyBodyTable(Table):
 
     @classmethod
     def create(cls, components: int, outputs: int, factors: np.ndarray, output_of_term: np.ndarray) -> ManyBodyTable:
-        """Make and register a table; equal content gives the same key in every process."""
+        """Create and register a table; equal content gives the same key in every process."""
         key = content_key("many-body", np.array([components, outputs]), factors, output_of_term)
         table = cls(key, components, outputs, factors, output_of_term)
         return registered(table)

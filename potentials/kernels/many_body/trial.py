@@ -1,4 +1,4 @@
-"""A small problem of many-body products, to try kernels for GPUs on."""
+"""A small many-body product for testing GPU kernels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from potentials.kernels.trials import random_numbers
 
 
 def small_problem(table: ManyBodyTable, A: Tensor, rest: tuple[Any, ...]) -> list[Any]:
-    """The arguments of a call with other numbers: 5 atoms of two of three species."""
+    """Create arguments of a small call with the same table: 5 atoms of two of three species."""
     random, channels, device = random_numbers(A.device), A.shape[2], A.device
     species = torch.tensor([2, 0, 0, 2, 0], device=device)
     shapes = [(5, table.components, channels), (3, table.num_terms, channels)]

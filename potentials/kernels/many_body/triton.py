@@ -1,4 +1,4 @@
-"""The many-body product on a GPU: which kernels a call launches, and on what."""
+"""Calls of the Triton kernels for the many-body product."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def _functions(table: ManyBodyTable, kernel: TritonManyBodyKernel) -> list[Any]:
 
 
 def _run(kernel: TritonManyBodyKernel, table: ManyBodyTable, rows: int, *outputs: Tensor, **given: Tensor) -> None:
-    """Launch a kernel's functions over its rows."""
+    """Launch the functions of a kernel over its rows."""
     A = given["A"]
     channels = A.shape[2]
     if rows == 0 or channels == 0:
         return
     kept = {name: tensor.contiguous() for name, tensor in given.items()}
-    # What a kernel does not read may be anything.
+    # Arguments that a kernel does not read can have any value.
     arrays = [kept.get(name, A) for name in ARRAYS]
     first, second = outputs[0], outputs[-1]
     block = block_of(channels)
@@ -37,7 +37,7 @@ def _run(kernel: TritonManyBodyKernel, table: ManyBodyTable, rows: int, *outputs
 
 
 def many_body(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, order: Tensor) -> Tensor:
-    """B [N, M, C]."""
+    """Compute B [N, M, C]."""
     result = A.new_empty(A.shape[0], table.outputs, A.shape[2])
     _run("value", table, A.shape[0], result, A=A, coefficients=coefficients, species=species)
     return result
@@ -46,7 +46,7 @@ def many_body(table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Te
 def many_body_gradients(
     table: ManyBodyTable, A: Tensor, coefficients: Tensor, species: Tensor, order: Tensor, g: Tensor, wanted: str
 ) -> tuple[Tensor, Tensor]:
-    """d(g . B)/dA and d(g . B)/d(coefficients), those that are wanted."""
+    """Compute d(g . B)/dA and d(g . B)/d(coefficients), as far as requested."""
     slopes = weights = A.new_empty(0)
     if "A" in wanted:
         slopes = torch.empty_like(A, memory_format=torch.contiguous_format)
@@ -66,7 +66,7 @@ def many_body_tangents(
     v: Tensor,
     wanted: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Derivatives along v of d(g . B)/dA, d(g . B)/d(coefficients) and B, those that are wanted."""
+    """Compute derivatives along v of d(g . B)/dA, d(g . B)/d(coefficients) and B, as far as requested."""
     second = along = A.new_empty(0)
     if "A" in wanted or "g" in wanted:
         second, along = (torch.empty_like(like, memory_format=torch.contiguous_format) for like in (A, g))

@@ -1,6 +1,6 @@
-"""Triton code for the many-body product, written out for one table from the same formulas as the code for CPUs.
+"""Triton code for the many-body product, generated for one table from the same formulas as the CPU code.
 
-Values and gradients are one program for each atom and block of channels. Gradients of the coefficients are summed over
+Values and gradients use one program per atom and block of channels. Gradients of the coefficients are summed over
 blocks of atoms of one species, a few terms at a time, with the sums in registers.
 """
 
@@ -22,50 +22,50 @@ _MOST_SUMS = 32
 
 
 class _Atom:
-    """The arguments of one atom, loaded when they are first asked for."""
+    """The arguments of one atom, loaded at first use."""
 
     def __init__(self, source: Source, table: ManyBodyTable, has_direction: bool) -> None:
         self.source, self.table, self.has_direction = source, table, has_direction
         self._loaded: dict[str, Term] = {}
 
     def load(self, name: str, row: str, components: int, component: int) -> Term:
-        """This program's channels of one component."""
+        """Load one component for the channels of this program."""
         place = f"{name} + ({row} * {components} + {component}) * CHANNELS + channel"
         if place not in self._loaded:
             self._loaded[place] = self.source.define(f"tl.load({place}, mask=inside, other=0.0)")
         return self._loaded[place]
 
     def factor(self, component: int) -> Dual[Term]:
-        """A, with the direction v where there is one."""
+        """Load a component of A, with the direction v if there is one."""
         value = self.load("A", "node", self.table.components, component)
         if not self.has_direction:
             return Dual(value)
         return Dual(value, self.load("v", "node", self.table.components, component))
 
     def factors(self) -> list[Dual[Term]]:
-        """All components of A."""
+        """Load all components of A."""
         return [self.factor(component) for component in range(self.table.components)]
 
     def upstream(self, output: int) -> Term:
-        """One component of g."""
+        """Load one component of g."""
         return self.load("g", "node", self.table.outputs, output)
 
     def weight(self, _: int, term: int) -> Dual[Term]:
-        """The coefficient of the atom's species."""
+        """Load the coefficient of the atom's species."""
         return Dual(self.load("coefficients", "kind", self.table.num_terms, term))
 
     def weighted(self, output: int, term: int) -> Dual[Term]:
-        """The coefficient times g."""
+        """Compute the coefficient times g."""
         return self.weight(output, term) * Dual(self.upstream(output))
 
     def stored(self, number: Dual[Term] | None) -> str:
-        """The part of a result that the kernel is to give: the value, or its derivative where there is a direction."""
+        """Return the component of a result that the kernel stores: the value, or its derivative along the direction."""
         part = None if number is None else number.tangent if self.has_direction else number.value
         return "tl.zeros((BLOCK,), dtype=out_first.dtype.element_ty)" if part is None else part.name
 
 
 def write(table: ManyBodyTable, kernel: TritonManyBodyKernel) -> list[Source]:
-    """The functions of a kernel, to be launched one after the other; outputs as of the kernels for CPUs."""
+    """Write the functions of a kernel, to be launched in sequence; the outputs are those of the CPU kernels."""
     if kernel in ("coefficients", "coefficient_tangents"):
         terms = range(table.num_terms)
         chunks = [terms[start : start + _MOST_SUMS] for start in range(0, len(terms), _MOST_SUMS)]
@@ -105,7 +105,7 @@ def _values(source: Source, atom: _Atom, outputs: Sequence[int], name: str, weig
 
 
 def _coefficient_sums(table: ManyBodyTable, terms: Sequence[int], has_direction: bool, number: int) -> Source:
-    """Of one block of atoms of one species: sum over its atoms of g times some monomials."""
+    """Write the sums of g times some monomials over a block of atoms of one species."""
     source = Source(f"coefficients_{number}", PARAMETERS, CONSTANTS)
     source.line("block = tl.program_id(0).to(tl.int64)")
     _channels(source)

@@ -1,8 +1,8 @@
 """Message passing: products of sender features, harmonics and radial weights, summed onto receivers.
 
-Radial weights are numbers (`operator.py`), or splines of the distance (`spline_operator.py`) for potentials that are
-used but not trained. All of it is one multilinear form; `call.py` says which sums over edges and channels a call takes,
-`formulas.py` what these sums are, and `cpu_code`, `triton_code.py` write them.
+Radial weights are given as values (`operator.py`) or, for inference only, as splines of the distance
+(`spline_operator.py`). All operators are derivatives of one multilinear form: `call.py` breaks a call down into sums
+over edges and channels, `formulas.py` defines these sums, and `cpu_code` and `triton_code.py` generate their code.
 """
 
 from potentials.kernels.message_passing.operator import message_gradients, message_sum

@@ -1,4 +1,4 @@
-"""One call of the message-passing family: which sums it takes to serve it, whoever computes them."""
+"""Calls of the message-passing operators in terms of sums over edges and channels, independent of the backend."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from potentials.kernels.topology import EdgeTopology
 
 
 class MessageKernel(NamedTuple):
-    """Which sum is wanted.
+    """Specification of a sum.
 
     Attributes:
-        output: `g`, `h`, or a string of `Y` and `w`; `r` instead of `w` is the gradient to the distance.
-        directions: the arguments along which the derivative is taken, of `hYw`; empty for the contraction itself.
-        splines: whether the radial weights are splines of the distance, evaluated as they are needed.
+        output: `g`, `h`, or a string of `Y` and `w`; `r` instead of `w` is the gradient with respect to the distance.
+        directions: the arguments among `hYw` along which the derivative is taken; empty for the contraction itself.
+        splines: whether the radial weights are splines of the distance, evaluated when needed.
     """
 
     output: str
@@ -28,14 +28,14 @@ class MessageKernel(NamedTuple):
 
 
 class MessageCall(ABC):
-    """Arguments of one call, contiguous, and the derivatives of Q by the sums that the subclass computes.
+    """Contiguous arguments of one call, and the derivatives of Q in terms of sums that the subclass computes.
 
     Args:
         table: the couplings.
         topology: the edges.
-        h: [N, A, C].
-        others: Y, w, g and the directions dh, dY, dw, as far as the call has them; `coefficients` of radial splines
-            instead of w, with what else they need.
+        h: sender features [N, A, C].
+        others: Y, w, g and the directions dh, dY, dw, if the call has them; for radial splines, `coefficients` and
+            their further arguments instead of w.
     """
 
     def __init__(self, table: MessageTable, topology: EdgeTopology, h: Tensor, **others: Tensor | None) -> None:
@@ -46,15 +46,18 @@ class MessageCall(ABC):
 
     @abstractmethod
     def run(self, kernel: MessageKernel, first: Tensor, second: Tensor) -> None:
-        """Compute a sum over the edges of each atom into `first`, or sums over channels: `Y` into `first`, others into
-        `second`. There are channels, and atoms or pairs."""
+        """Compute a sum over the edges of each atom, or sums over channels.
+
+        Sums over edges and the sum `Y` are written to `first`, other sums over channels to `second`. The number of
+        channels and the number of atoms or pairs are not zero.
+        """
 
     def new(self, *shape: int) -> Tensor:
-        """Room for a result."""
+        """Allocate memory for a result."""
         return allocate(self.like, *shape)
 
     def node_sum(self, output: str, directions: str = "") -> Tensor:
-        """dQ/dg or dQ/dh, or its derivative along the directions."""
+        """Compute dQ/dg or dQ/dh, or its derivative along the directions."""
         nodes = self.topology.num_nodes
         components = self.table.receiver_components if output == "g" else self.table.sender_components
         result = self.new(nodes, components, self.channels)
@@ -63,8 +66,10 @@ class MessageCall(ABC):
         return result
 
     def pair_sums(self, wanted: str, directions: str = "") -> tuple[Tensor, Tensor]:
-        """dQ/dY [E, B] and dQ/dw [W, P, C] or dQ/dr [W, 1], or their derivatives, those that are wanted of `Ywr`; the
-        others empty."""
+        """Compute dQ/dY [E, B] and dQ/dw [W, P, C] or dQ/dr [W, 1], or their derivatives along the directions.
+
+        `wanted` is a string of `Y`, `w` and `r`; results that are not requested are empty.
+        """
         topology, table = self.topology, self.table
         first = second = self.new(0)
         if "Y" in wanted:
@@ -80,12 +85,12 @@ class MessageCall(ABC):
         return first, second
 
     def gradients(self, wanted: str) -> tuple[Tensor, Tensor, Tensor]:
-        """dQ/dh, dQ/dY, and dQ/dw or dQ/dr, those that are wanted of `hYwr`; the others empty."""
+        """Compute dQ/dh, dQ/dY, and dQ/dw or dQ/dr; results not in `wanted` (of `hYwr`) are empty."""
         features = self.node_sum("h") if "h" in wanted else self.new(0)
         return (features, *self.pair_sums("".join(name for name in "Ywr" if name in wanted)))
 
     def tangents(self, wanted: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Derivatives of dQ/dh, dQ/dY, dQ/dw and dQ/dg along (dh, dY, dw), those that are wanted; the others empty."""
+        """Compute derivatives of dQ/dh, dQ/dY, dQ/dw and dQ/dg along (dh, dY, dw); others than `wanted` are empty."""
         directions = "".join(name for name in "hYw" if f"d{name}" in self.arguments)
         results: dict[str, Tensor] = {}
         for output in "hg":
@@ -94,7 +99,7 @@ class MessageCall(ABC):
                 results[output] = self.new(0)
             else:
                 results[output] = self.node_sum(output, along) if along else self._zeros(output)
-        # dQ/dY does not depend on Y, nor dQ/dw on w; a sum for both takes all directions, and needs one that counts.
+        # dQ/dY does not depend on Y, nor dQ/dw on w; a sum for both takes all directions, and one must be relevant.
         pair_wanted = "".join(name for name in "Yw" if name in wanted and directions.replace(name, ""))
         results["Y"], results["w"] = self.pair_sums(pair_wanted, directions)
         for name in "Yw":
@@ -104,14 +109,14 @@ class MessageCall(ABC):
 
     @classmethod
     def message_sum(cls, table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: EdgeTopology) -> Tensor:
-        """dQ/dg [N, D, C]."""
+        """Compute dQ/dg [N, D, C]."""
         return cls(table, topology, h, Y=Y, w=w).node_sum("g")
 
     @classmethod
     def message_gradients(
         cls, table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology, wanted: str
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """dQ/dh, dQ/dY, dQ/dw, those that are wanted."""
+        """Compute dQ/dh, dQ/dY and dQ/dw, as far as requested."""
         return cls(table, topology, h, Y=Y, w=w, g=g).gradients(wanted)
 
     @classmethod
@@ -128,7 +133,7 @@ class MessageCall(ABC):
         topology: EdgeTopology,
         wanted: str,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Derivatives of dQ/dh, dQ/dY, dQ/dw and dQ/dg along (dh, dY, dw), those that are wanted."""
+        """Compute derivatives of dQ/dh, dQ/dY, dQ/dw and dQ/dg along (dh, dY, dw), as far as requested."""
         return cls(table, topology, h, Y=Y, w=w, g=g, dh=dh, dY=dY, dw=dw).tangents(wanted)
 
     def _zeros(self, name: str) -> Tensor:

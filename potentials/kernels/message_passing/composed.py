@@ -1,4 +1,4 @@
-"""Message passing as a composition of PyTorch's differentiable functions, for any device, type and transformation."""
+"""Message passing as a composition of PyTorch's differentiable functions, for any device, dtype and transformation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from potentials.kernels.topology import EdgeTopology
 
 
 def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: EdgeTopology) -> Tensor:
-    """dQ/dg [N, D, C], path by path."""
+    """Compute dQ/dg [N, D, C], path by path."""
     sums, components = [h.new_zeros(topology.num_nodes, 0, h.shape[2])], []
     of_edge = w.index_select(0, topology.edge_pair)
     for number, path in enumerate(table.paths):
@@ -31,7 +31,7 @@ def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: 
 def message_gradients(
     table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology, wanted: str
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """dQ/dh, dQ/dY and dQ/dw; those that are not wanted are empty."""
+    """Compute dQ/dh, dQ/dY and dQ/dw; gradients that are not requested are empty."""
     _, back = vjp(lambda h, Y, w: message_sum(table, h, Y, w, topology), h, Y, w)
     found = back(g)
     return tuple(x if name in wanted else h.new_empty(0) for name, x in zip("hYw", found, strict=True))  # type: ignore[return-value]
@@ -40,7 +40,7 @@ def message_gradients(
 def spline_message_sum(
     table: MessageTable, h: Tensor, Y: Tensor, distances: Tensor, splines: RadialSplines, topology: EdgeTopology
 ) -> Tensor:
-    """dQ/dg [N, D, C] with weights that are splines."""
+    """Compute dQ/dg [N, D, C] with splines as radial weights."""
     weights, _ = evaluate_splines(splines, distances)
     return message_sum(table, h, Y, weights.unflatten(1, (-1, h.shape[2])), topology)
 
@@ -55,7 +55,7 @@ def spline_message_gradients(
     topology: EdgeTopology,
     wanted: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """dQ/dh, dQ/dY and dQ/dr [W, 1]; those that are not wanted are empty."""
+    """Compute dQ/dh, dQ/dY and dQ/dr [W, 1]; gradients that are not requested are empty."""
 
     def value(h: Tensor, Y: Tensor, distances: Tensor) -> Tensor:
         return spline_message_sum(table, h, Y, distances, splines, topology)

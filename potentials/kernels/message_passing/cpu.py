@@ -1,4 +1,4 @@
-"""Message passing: which kernels a call runs, and on what."""
+"""Calls of the CPU kernels for message passing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _message_code(table: MessageTable, channels: int, bits: int, kernel: Message
 
 
 class _Call(MessageCall):
-    """A call with the addresses of all that a kernel reads."""
+    """A call with the addresses of all arguments of its kernels."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class _Call(MessageCall):
         ]
 
     def run(self, kernel: MessageKernel, first: Tensor, second: Tensor) -> None:
-        """See `MessageCall`."""
+        """Run a kernel; see `MessageCall`."""
         rows = self.topology.num_nodes if kernel.output in "gh" else self.topology.num_pairs
         code = _message_code(self.table, self.channels, bits_of(self.like), kernel)
         run_rows(code, rows, [*self.words, first.data_ptr(), second.data_ptr()])
@@ -58,7 +58,7 @@ message_tangents = _Call.message_tangents
 def spline_message_sum(
     table: MessageTable, h: Tensor, Y: Tensor, distances: Tensor, splines: RadialSplines, topology: EdgeTopology
 ) -> Tensor:
-    """dQ/dg [N, D, C] with weights that are splines."""
+    """Compute dQ/dg [N, D, C] with splines as radial weights."""
     return _Call(table, topology, h, splines, Y=Y, distances=distances).node_sum("g")
 
 
@@ -72,5 +72,5 @@ def spline_message_gradients(
     topology: EdgeTopology,
     wanted: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """dQ/dh, dQ/dY and dQ/dr [W, 1], those that are wanted."""
+    """Compute dQ/dh, dQ/dY and dQ/dr [W, 1], as far as requested."""
     return _Call(table, topology, h, splines, Y=Y, distances=distances, g=g).gradients(wanted)

@@ -1,6 +1,6 @@
-"""The contractions of message passing as formulas, for whatever numbers an emitter of code gives.
+"""The contractions of message passing as formulas for the numbers of any code emitter.
 
-Written in dual numbers: without tangents they are the contraction, with tangents also its derivative.
+Formulas use dual numbers: without tangents they give the contraction, with tangents also its derivative.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ TOLERANCE = 1e-12
 
 ByComponent = Callable[[int], Dual[N]]
 Coupling = Callable[[int, int, int], Dual[N] | None]
-"""K_ad = sum_b C_abd Y_b of a path, from (path, a, d); None where it is always zero."""
+"""Function of (path, a, d) that returns K_ad = sum_b C_abd Y_b of a path, None if it is always zero."""
 
 
 def coupling_columns(table: MessageTable) -> dict[tuple[int, int, int], np.ndarray]:
-    """C_ab'd of each (path, a, d) for all harmonics b', where not all of them are zero."""
+    """Return C_ab'd of each (path, a, d) for all harmonics b', unless all of them are zero."""
     columns = {}
     for number, path in enumerate(table.paths):
         for a, d in np.argwhere(np.abs(path.coefficients).max(axis=1) > TOLERANCE):
@@ -35,7 +35,7 @@ def coupling_columns(table: MessageTable) -> dict[tuple[int, int, int], np.ndarr
 def receiver_terms(
     table: MessageTable, group: Group, weight: ByComponent[N], feature: ByComponent[N], coupling: Coupling[N]
 ) -> Iterator[tuple[int, Dual[N]]]:
-    """Receiver components and what an edge adds to them: message_d += K_ad w_p h_a."""
+    """Yield receiver components and the contributions of an edge to them: message_d += K_ad w_p h_a."""
     features: dict[int, Dual[N]] = {}
     for number in group.paths:
         path = table.paths[number]
@@ -54,7 +54,7 @@ def receiver_terms(
 def sender_terms(
     table: MessageTable, group: Group, weight: ByComponent[N], received: ByComponent[N], coupling: Coupling[N]
 ) -> Iterator[tuple[int, Dual[N]]]:
-    """Sender components and what an edge adds to them: gradient_a += w_p K_ad g_d."""
+    """Yield sender components and the contributions of an edge to them: gradient_a += w_p K_ad g_d."""
     for number in group.paths:
         path = table.paths[number]
         of_path = weight(number)
@@ -69,7 +69,7 @@ def sender_terms(
 def moments(
     table: MessageTable, group: Group, feature: ByComponent[N], received: ByComponent[N]
 ) -> Iterator[tuple[int, dict[int, Dual[N]]]]:
-    """Each path of a group with its m_pb = sum_ad C_abd h_a g_d, by b."""
+    """Yield each path of a group with its m_pb = sum_ad C_abd h_a g_d by b."""
     features: dict[int, Dual[N]] = {}
     for number in group.paths:
         path = table.paths[number]
@@ -91,7 +91,7 @@ def moments(
 
 
 def total(terms: Sequence[Dual[N]]) -> Dual[N]:
-    """Their sum."""
+    """Sum numbers."""
     result = terms[0]
     for term in terms[1:]:
         result = result + term

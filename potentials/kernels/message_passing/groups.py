@@ -1,4 +1,4 @@
-"""Which paths are summed in one pass over the edges."""
+"""Groups of paths that are summed in one pass over the edges."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Group:
 
     Attributes:
         outputs: the components that are written.
-        paths: numbers of the paths.
+        paths: indices of the paths.
     """
 
     outputs: tuple[int, ...]
@@ -24,7 +24,7 @@ class Group:
 
 
 def receiver_groups(table: MessageTable) -> list[Group]:
-    """Few enough receiver components at a time to stay in registers; each belongs to one path."""
+    """Group receiver components so that the sums of a group fit into registers; each belongs to one path."""
     groups: list[Group] = []
     for number, path in sorted(enumerate(table.paths), key=lambda item: item[1].sender_start):
         outputs = tuple(receivers_of(path))
@@ -38,17 +38,17 @@ def receiver_groups(table: MessageTable) -> list[Group]:
 
 
 def sender_groups(table: MessageTable) -> list[Group]:
-    """The paths that read overlapping sender components, together."""
+    """Group the paths that read overlapping sender components."""
     return _overlapping([(path.sender_start, path.coefficients.shape[0]) for path in table.paths])
 
 
 def harmonic_groups(table: MessageTable) -> list[Group]:
-    """The paths that read overlapping harmonics, together."""
+    """Group the paths that read overlapping harmonics."""
     return _overlapping([(path.harmonic_start, path.coefficients.shape[1]) for path in table.paths])
 
 
 def _overlapping(ranges: Sequence[tuple[int, int]]) -> list[Group]:
-    """Paths by the components they concern, given as first component and number of components."""
+    """Group paths by overlapping ranges of components, each given as first component and number of components."""
     groups: list[Group] = []
     for number, (start, size) in sorted(enumerate(ranges), key=lambda item: item[1]):
         components = set(range(start, start + size))
@@ -60,5 +60,5 @@ def _overlapping(ranges: Sequence[tuple[int, int]]) -> list[Group]:
 
 
 def receivers_of(path: MessagePath) -> list[int]:
-    """Components that a path makes."""
+    """List the receiver components of a path."""
     return [path.receiver_start + path.receiver_step * d for d in range(path.coefficients.shape[2])]

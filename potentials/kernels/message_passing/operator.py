@@ -3,9 +3,9 @@ r"""Message passing: contractions of one multilinear form, closed under differen
 .. math:: Q(h, Y, w, g) = \sum_e \sum_t C_t\, h_{s_e a_t c}\, Y_{e b_t}\, w_{q_e p_t c}\, g_{r_e d_t c}
 
 Q is linear in each argument. The summed message is dQ/dg; its gradients are dQ/dh, dQ/dY and dQ/dw; and the gradients
-of those are derivatives of the same four along a direction (dh, dY, dw). Three operators therefore serve energy, forces
-and force training: the sum, its gradients together, and their derivatives along a direction together. Derivatives of
-higher order are composed of the first two. `torch.func` and forward mode differentiate `composed.message_sum`.
+of those are derivatives of the same four along a direction (dh, dY, dw). Three operators are therefore sufficient for
+energies, forces and training on forces: the sum, its gradients, and their derivatives along a direction. Higher
+derivatives are compositions of the first two. `torch.func` and forward mode differentiate `composed.message_sum`.
 
 Shapes: h [N, A, C], Y [E, B], w [W, P, C], g [N, D, C]. Radial weights are one per pair of edges q_e, because both
 directions of a pair have the same length.
@@ -30,7 +30,7 @@ from potentials.kernels.registry import GpuFunction, register_implementations
 from potentials.kernels.tables import lookup
 from potentials.kernels.topology import EdgeTopology
 
-# The topology travels as its tensors: operators take no tuples of named fields.
+# The topology is passed as separate tensors, because operators take no named tuples.
 _TOPOLOGY = ", ".join(f"Tensor {name}" for name in EdgeTopology._fields)
 _SIZE = len(EdgeTopology._fields)
 _ARGUMENTS = "hYwg"
@@ -48,20 +48,20 @@ _library.define(
 
 
 def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: EdgeTopology) -> Tensor:
-    """Messages h (x) Y weighted by w, summed onto their receivers.
+    """Sum the messages h (x) Y, weighted by w, onto their receivers.
 
     Args:
-        table: which components couple.
+        table: the couplings of the components.
         h: sender features [N, A, C].
         Y: spherical harmonics of the edges [E, B].
         w: radial weights, one per pair of edges, path and channel [W, P, C].
         topology: the edges.
 
     Returns:
-        dQ/dg, [N, D, C].
+        dQ/dg [N, D, C].
 
     Raises:
-        OperatorError: types, devices or shapes of the arguments do not fit each other.
+        OperatorError: dtypes, devices or shapes of the arguments do not match.
     """
     return _call_message_sum(h, Y, w, *topology, table.key)
 
@@ -69,7 +69,20 @@ def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: 
 def message_gradients(
     table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology, wanted: str = "hYw"
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """dQ/dh [N, A, C], dQ/dY [E, B] and dQ/dw [W, P, C]; those that are not among `wanted` are empty."""
+    """Compute dQ/dh [N, A, C], dQ/dY [E, B] and dQ/dw [W, P, C]; gradients not in `wanted` are empty.
+
+    Args:
+        table: the couplings of the components.
+        h: sender features [N, A, C].
+        Y: spherical harmonics of the edges [E, B].
+        w: radial weights, one per pair of edges, path and channel [W, P, C].
+        g: gradient with respect to the summed messages [N, D, C].
+        topology: the edges.
+        wanted: the requested gradients.
+
+    Raises:
+        OperatorError: dtypes, devices or shapes of the arguments do not match.
+    """
     return _call_message_gradients(h, Y, w, g, *topology, table.key, wanted)
 
 
@@ -78,7 +91,7 @@ def _table(key: str) -> MessageTable:
 
 
 class _Checked(NamedTuple):
-    """Arguments that fit each other."""
+    """Checked arguments."""
 
     table: MessageTable
     h: Tensor
@@ -189,7 +202,7 @@ def _save_tangents(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 
 def _tangents_backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-    """By the definition of the tangents in terms of the other two operators, which autograd can differentiate."""
+    """Differentiate the tangents, expressed by the other two operators, with autograd."""
     tensors: list[Tensor | None] = list(ctx.saved_tensors)
     for position in ctx.absent:
         tensors.insert(position, None)
@@ -197,7 +210,7 @@ def _tangents_backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | No
     wanted = [p for p in range(7) if arguments[p] is not None and ctx.needs_input_grad[p]]
     create_graph = torch.is_grad_enabled()
     with torch.enable_grad():
-        # An argument may depend on another one, as keys and queries do on the same features.
+        # One argument may depend on another, for example keys and queries on the same features.
         arguments = [apart(x) if x is not None and position in wanted else x for position, x in enumerate(arguments)]
         outputs = _composed_tangents(_table(ctx.key), arguments, topology, ctx.produced)
         pairs = [(outputs[name], g) for name, g in zip(_ARGUMENTS, gradients, strict=True) if name in outputs]
@@ -219,7 +232,7 @@ def _tangents_backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | No
 def _composed_tangents(
     table: MessageTable, arguments: list[Tensor | None], topology: EdgeTopology, wanted: str
 ) -> dict[str, Tensor]:
-    """Sum over the directions: Q with one argument replaced by its direction, differentiated."""
+    """Differentiate the sum of Q with one argument replaced by its direction, over all directions."""
     h, Y, w, g = (cast(Tensor, argument) for argument in arguments[:4])
     totals: dict[str, Tensor] = {}
     for position, direction in enumerate(arguments[4:7]):
@@ -247,7 +260,7 @@ def _tangents_from_gradients(
     topology: EdgeTopology,
     wanted: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """All that are wanted, by the definition; the others empty."""
+    """Compute the requested tangents by their definition; others are empty."""
     found = _composed_tangents(table, [h, Y, w, g, dh, dY, dw], topology, wanted)
     given = zip(_ARGUMENTS, (h, Y, w, g), strict=True)
     return tuple(found[n] if n in found else x.new_zeros(x.shape if n in wanted else 0) for n, x in given)  # type: ignore[return-value]

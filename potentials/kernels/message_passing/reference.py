@@ -1,4 +1,4 @@
-"""Message passing in plain PyTorch, with radial weights given as numbers or as splines of the distance."""
+"""Message passing in plain PyTorch, with radial weights given as values or as splines of the distance."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from potentials.kernels.transforms import kept_constants
 class _SenderBlock:
     """The paths that read one range of sender components, as one dense matrix per edge.
 
-    Y @ matrix holds, for each edge, the couplings [d, a] of all receiver components these paths make; a row d belongs
-    to one path.
+    Y @ matrix gives for each edge the couplings [d, a] to all receiver components of these paths; each row d belongs to
+    one path.
     """
 
     sender: slice
     receivers: Tensor
     """[d] receiver components, path by path."""
     paths: tuple[tuple[int, slice], ...]
-    """Each path and its rows among the d."""
+    """Each path and its range of rows d."""
     matrix: Tensor
     """[B, d * a]."""
 
     def couplings(self, Y: Tensor) -> Tensor:
-        """[E, d, a]."""
+        """Compute the couplings of each edge, [E, d, a]."""
         return (Y @ self.matrix).unflatten(1, (len(self.receivers), -1))
 
     def weigh_(self, rows: Tensor, w: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ def _sender_blocks(key: str, device: torch.device, dtype: torch.dtype) -> tuple[
 
 
 def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: EdgeTopology) -> Tensor:
-    """dQ/dg [N, D, C]."""
+    """Compute dQ/dg [N, D, C]."""
     result = h.new_zeros(topology.num_nodes, table.receiver_components, h.shape[2])
     for block in _sender_blocks(table.key, h.device, h.dtype):
         messages = block.couplings(Y) @ h[:, block.sender].index_select(0, topology.senders)
@@ -85,7 +85,7 @@ def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: 
 
 
 def message_grad_h(table: MessageTable, Y: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology) -> Tensor:
-    """dQ/dh [N, A, C]."""
+    """Compute dQ/dh [N, A, C]."""
     result = g.new_zeros(topology.num_nodes, table.sender_components, g.shape[2])
     for block in _sender_blocks(table.key, g.device, g.dtype):
         gradients = block.couplings(Y).transpose(1, 2) @ _weighted_receivers(block, w, g, topology)
@@ -94,7 +94,7 @@ def message_grad_h(table: MessageTable, Y: Tensor, w: Tensor, g: Tensor, topolog
 
 
 def message_grad_Y(table: MessageTable, h: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology) -> Tensor:
-    """dQ/dY [E, B]."""
+    """Compute dQ/dY [E, B]."""
     result = h.new_zeros(topology.num_edges, table.harmonic_components)
     for block in _sender_blocks(table.key, h.device, h.dtype):
         sender_features = h[:, block.sender].index_select(0, topology.senders)
@@ -104,7 +104,7 @@ def message_grad_Y(table: MessageTable, h: Tensor, w: Tensor, g: Tensor, topolog
 
 
 def message_grad_w(table: MessageTable, h: Tensor, Y: Tensor, g: Tensor, topology: EdgeTopology) -> Tensor:
-    """dQ/dw [W, P, C]."""
+    """Compute dQ/dw [W, P, C]."""
     of_edge = h.new_empty(topology.num_edges, len(table.paths), h.shape[2])
     for block in _sender_blocks(table.key, h.device, h.dtype):
         messages = block.couplings(Y) @ h[:, block.sender].index_select(0, topology.senders)
@@ -118,7 +118,7 @@ def message_grad_w(table: MessageTable, h: Tensor, Y: Tensor, g: Tensor, topolog
 def message_gradients(
     table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, g: Tensor, topology: EdgeTopology, wanted: str
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """dQ/dh, dQ/dY and dQ/dw; those that are not wanted are empty."""
+    """Compute dQ/dh, dQ/dY and dQ/dw; gradients that are not requested are empty."""
     nothing = h.new_empty(0)
     return (
         message_grad_h(table, Y, w, g, topology) if "h" in wanted else nothing,
@@ -139,8 +139,10 @@ def message_tangents(
     topology: EdgeTopology,
     wanted: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Derivatives of dQ/dh, dQ/dY, dQ/dw and dQ/dg along (dh, dY, dw), those that are wanted: Q is linear in each
-    argument, so each direction in turn takes its argument's place."""
+    """Compute derivatives of dQ/dh, dQ/dY, dQ/dw and dQ/dg along (dh, dY, dw), as far as requested.
+
+    Q is linear in each argument, so a derivative is the sum of terms with one argument replaced by its direction.
+    """
     results = [
         torch.zeros_like(x) if name in wanted else x.new_empty(0) for name, x in zip("hYwg", (h, Y, w, g), strict=True)
     ]
@@ -161,7 +163,7 @@ def message_tangents(
 def spline_message_sum(
     table: MessageTable, h: Tensor, Y: Tensor, distances: Tensor, splines: RadialSplines, topology: EdgeTopology
 ) -> Tensor:
-    """dQ/dg [N, D, C]."""
+    """Compute dQ/dg [N, D, C]."""
     weights, _ = evaluate_splines(splines, distances)
     return message_sum(table, h, Y, weights.unflatten(1, (-1, h.shape[2])), topology)
 
@@ -176,7 +178,7 @@ def spline_message_gradients(
     topology: EdgeTopology,
     wanted: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """dQ/dh, dQ/dY and dQ/dr [W, 1], those that are wanted."""
+    """Compute dQ/dh, dQ/dY and dQ/dr [W, 1], as far as requested."""
     weights, slopes = evaluate_splines(splines, distances)
     parts = wanted.replace("r", "w")
     by_h, by_Y, by_w = message_gradients(table, h, Y, weights.unflatten(1, (-1, h.shape[2])), g, topology, parts)
@@ -185,6 +187,6 @@ def spline_message_gradients(
 
 
 def _weighted_receivers(block: _SenderBlock, w: Tensor, g: Tensor, topology: EdgeTopology) -> Tensor:
-    """g of each edge's receiver times the weight of the path that makes each component, [E, d, C]."""
+    """Multiply g of each edge's receiver by the weight of the path of each component, [E, d, C]."""
     received = g.index_select(1, block.receivers).index_select(0, topology.receivers)
     return block.weigh_(received, w.index_select(0, topology.edge_pair))

@@ -1,7 +1,7 @@
-"""Message passing whose radial weights are splines of the distance, for potentials that are used but not trained.
+"""Message passing with splines of the distance as radial weights, for inference.
 
-The weights of a pair of edges are evaluated where they are needed and never kept: no tensor has an entry per edge, path
-and channel. Forces can be had, and cannot be differentiated again.
+The weights of a pair of edges are evaluated when needed and not stored: no tensor has an entry per edge, path and
+channel. First derivatives (forces) are available, second derivatives are not.
 """
 
 from __future__ import annotations
@@ -37,28 +37,28 @@ _library.define(
 def spline_message_sum(
     table: MessageTable, h: Tensor, Y: Tensor, distances: Tensor, splines: RadialSplines, topology: EdgeTopology
 ) -> Tensor:
-    """Messages h (x) Y weighted by w(r), summed onto their receivers.
+    """Sum the messages h (x) Y, weighted by w(r), onto their receivers.
 
     Args:
-        table: which components couple.
+        table: the couplings of the components.
         h: sender features [N, A, C].
         Y: spherical harmonics of the edges [E, B].
-        distances: of the pairs, A [W, 1].
-        splines: the weights as functions of the distance; path by path, the channels of each.
+        distances: lengths of the pairs of edges [W, 1], A.
+        splines: the weights w as functions of the distance, sorted by path, then channel.
         topology: the edges.
 
     Returns:
-        [N, D, C].
+        The summed messages [N, D, C].
 
     Raises:
-        OperatorError: types, devices or shapes of the arguments do not fit each other; or (on differentiating) a
-            gradient is to be differentiated again, which `torch.func` can, as the reference's.
+        OperatorError: dtypes, devices or shapes of the arguments do not match; or a gradient is differentiated again
+            (only `torch.func` supports this, by the reference).
     """
     return _call_sum(h, Y, distances, splines.coefficients, *topology, splines.start, splines.step, table.key)
 
 
 class _Checked(NamedTuple):
-    """Arguments that fit each other."""
+    """Checked arguments."""
 
     table: MessageTable
     h: Tensor

@@ -9,27 +9,27 @@ from torch import Tensor
 
 
 class RadialSplines(NamedTuple):
-    """Functions of the distance as quintic polynomials in evenly spaced intervals; the first and the last one go on.
+    """Functions of the distance as quintic polynomials in evenly spaced intervals; the first and last extrapolate.
 
     f(r) = sum_k c_k t^k with t = (r - start) / step - interval. Unlike combinations of values and derivatives at the
-    knots, these lose no digits of the slope to the difference of two values.
+    knots, these polynomials lose no digits of the slope to cancellation.
     """
 
     coefficients: Tensor
     """[K, 6, F]: c_0 to c_5 of each interval."""
     start: float
-    """Where the first interval begins, A."""
+    """Start of the first interval, A."""
     step: float
     """Width of an interval, A."""
 
     @classmethod
     def from_knots(cls, knots: Tensor, start: float, step: float) -> RadialSplines:
-        """The splines that have given values and derivatives at the ends of the intervals.
+        """Interpolate given values and derivatives at the knots.
 
         Args:
-            knots: [K + 1, 3, F]: value, first derivative times the step, second derivative times the step squared.
+            knots: value, first derivative times the step, second derivative times the step squared [K + 1, 3, F].
             start: distance of the first knot, A.
-            step: spacing, A.
+            step: spacing of the knots, A.
         """
         value, slope, bend = knots[:-1].unbind(1)
         next_value, next_slope, next_bend = knots[1:].unbind(1)
@@ -46,10 +46,10 @@ class RadialSplines(NamedTuple):
 
 
 def evaluate_splines(splines: RadialSplines, distances: Tensor) -> tuple[Tensor, Tensor]:
-    """Values and derivatives [W, F] at distances [W, 1]."""
-    # In float64: the position of a far knot leaves few digits of float32 for the place between two knots.
+    """Evaluate values and derivatives [W, F] at distances [W, 1], A."""
+    # In float64: the position of a distant knot leaves few digits of float32 for the position within the interval.
     position = (distances.squeeze(1).to(torch.float64) - splines.start) / splines.step
-    # What is no number must not become an index.
+    # NaN must not become an index.
     interval = torch.nan_to_num(position.floor(), nan=0.0).clamp(0, splines.coefficients.shape[0] - 1)
     t = (position - interval).to(distances.dtype).unsqueeze(1)
     coefficients = splines.coefficients[interval.to(torch.int64)]

@@ -1,4 +1,4 @@
-"""Tables of message passing: which blocks of senders and harmonics couple into which blocks of receivers."""
+"""Tables of message passing: couplings of sender blocks and harmonic blocks into receiver blocks."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class MessagePath:
 class MessageTable(Table):
     """Terms of Q(h, Y, w, g) = sum_e sum_t C_t h[src_e, a_t, c] Y[e, b_t] w[e, p_t, c] g[dst_e, d_t, c].
 
-    The terms t are grouped by path p: each path is one dense block of coefficients, mostly zeros. Each receiver
-    component belongs to exactly one path, so that kernels write messages path by path.
+    The terms t are grouped by path p: each path is one dense block of coefficients, most of them zero. Each receiver
+    component belongs to exactly one path, so that kernels can write messages path by path.
     """
 
     sender_components: int
@@ -46,10 +46,10 @@ class MessageTable(Table):
         receiver_components: int,
         paths: Sequence[MessagePath],
     ) -> MessageTable:
-        """Make and register a table; equal content gives the same key in every process.
+        """Create and register a table; equal content gives the same key in every process.
 
         Raises:
-            ValueError: a receiver component belongs to no path, or to several.
+            ValueError: a receiver component belongs to no path or to several paths.
         """
         reached = [p.receiver_start + p.receiver_step * d for p in paths for d in range(p.coefficients.shape[2])]
         if sorted(reached) != list(range(receiver_components)):
@@ -66,7 +66,7 @@ class MessageTable(Table):
         return registered(table)
 
     def terms(self) -> tuple[np.ndarray, np.ndarray]:
-        """The non-zero terms: indices [T, 4] (path, sender, harmonic, receiver component) and coefficients [T]."""
+        """List the nonzero terms: indices [T, 4] (path, sender, harmonic, receiver component), coefficients [T]."""
         indices, coefficients = [], []
         for number, path in enumerate(self.paths):
             for a, b, d in np.argwhere(np.abs(path.coefficients) > 1e-12):

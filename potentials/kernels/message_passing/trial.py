@@ -1,4 +1,4 @@
-"""A small problem of message passing, to try kernels for GPUs on."""
+"""A small message-passing problem for testing GPU kernels."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from potentials.kernels.trials import random_numbers
 
 
 def small_problem(table: MessageTable, h: Tensor, rest: tuple[Any, ...]) -> list[Any]:
-    """The arguments of a call with other numbers: 4 atoms, one of them alone, one beside its own image; an edge without
-    a reverse."""
+    """Create arguments of a small call with the same table.
+
+    There are 4 atoms, one of them without neighbors and one a neighbor of its own image, and an edge without a reverse.
+    """
     random, channels, device = random_numbers(h.device), h.shape[2], h.device
     edges = torch.tensor([[1, 2, 0, 0, 0, 0, 1], [0, 0, 0, 0, 1, 2, 2]], device=device)
     topology = EdgeTopology.from_edge_index(edges, 4)._replace(

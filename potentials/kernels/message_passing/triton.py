@@ -1,4 +1,4 @@
-"""Message passing on a GPU: which kernels a call launches, and on what."""
+"""Calls of the Triton kernels for message passing."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ def _functions(table: MessageTable, kernel: MessageKernel) -> list[Any]:
 
 
 class _Call(MessageCall):
-    """A call by launches of a kernel's functions."""
+    """A call that launches the functions of its kernels."""
 
     def run(self, kernel: MessageKernel, first: Tensor, second: Tensor) -> None:
-        """See `MessageCall`."""
+        """Run a kernel; see `MessageCall`."""
         block = block_of(self.channels)
         grid: tuple[int, ...] = (self.topology.num_pairs,)
         if kernel.output in "gh":
             grid = (self.topology.num_nodes, -(-self.channels // block))
-        # What a kernel does not read may be anything, and an output that it does not write says the type of its sums.
+        # Arguments that a kernel does not read can have any value; outputs that it does not write give the dtype of its
+        # sums.
         arrays = [self.arguments.get(name, self.like) for name in ARRAYS]
         outputs = [x if x.numel() else self.like for x in (first, second)]
         for function in _functions(self.table, kernel):

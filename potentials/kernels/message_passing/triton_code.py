@@ -1,7 +1,7 @@
-"""Triton code for message passing, written out for one table from the same formulas as the code for CPUs.
+"""Triton code for message passing, generated for one table from the same formulas as the CPU code.
 
-A sum over the edges of an atom is one program for each atom and block of channels, with the sums in registers; the sums
-over channels are one program for each pair of edges. Nothing is added by two programs, so results are reproducible.
+Sums over the edges of an atom use one program per atom and block of channels, with the sums in registers; sums over
+channels use one program per pair of edges. No two programs add to the same element, so results are reproducible.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ ARRAYS = ("h", "Y", "w", "g", "dh", "dY", "dw")
 PARAMETERS = [*ARRAYS, *EdgeTopology._fields, "out_first", "out_second"]
 CONSTANTS = ["CHANNELS", "BLOCK"]
 _MOST_SUMS = 48
-"""Components that one program keeps in registers; what is more is another launch."""
+"""Components that one program keeps in registers; further components need another launch."""
 
 
 class _Emission:
-    """What the kernels share: arguments as dual numbers, and couplings."""
+    """Arguments of a kernel as dual numbers, and its couplings."""
 
     def __init__(self, source: Source, table: MessageTable, kernel: MessageKernel) -> None:
         self.source, self.table, self.kernel = source, table, kernel
@@ -40,12 +40,12 @@ class _Emission:
         self.rows_of = {"h": table.sender_components, "w": len(table.paths), "g": table.receiver_components}
 
     def element(self, name: str, row: str, component: int) -> Dual[Term]:
-        """This program's channels of one component."""
+        """Load one component for the channels of this program."""
         index = f"({row} * {self.rows_of[name]} + {component}) * CHANNELS + channel"
         return self._dual(name, f"{index}, mask=inside, other=0.0")
 
     def harmonic(self, edge: str, component: int) -> Dual[Term]:
-        """One spherical harmonic of an edge."""
+        """Load one spherical harmonic of an edge."""
         return self._dual("Y", f"{edge} * {self.table.harmonic_components} + {component}")
 
     def _dual(self, name: str, place: str) -> Dual[Term]:
@@ -55,16 +55,16 @@ class _Emission:
         return Dual(value, self.source.define(f"tl.load(d{name} + {place})"))
 
     def stored(self, number: Dual[Term]) -> Term | None:
-        """The part of a result that the kernel is to give."""
+        """Return the component of a result that the kernel stores."""
         return number.tangent if self.kernel.directions else number.value
 
     def integer(self, name: str, index: str) -> str:
-        """An entry of the topology."""
+        """Load an entry of the topology."""
         return self.source.define(f"tl.load({name} + {index})").name
 
 
 class _Edge:
-    """One edge in the loop of a sum; each number is loaded or computed when it is first asked for."""
+    """One edge in the loop of a sum; each number is loaded or computed at first use."""
 
     def __init__(self, emission: _Emission, edge: str) -> None:
         self.emission, self.edge = emission, edge
@@ -103,7 +103,7 @@ class _Edge:
         return self._couplings[path, a, d]
 
     def terms(self, group: Group, onto_senders: bool) -> Iterator[tuple[int, Dual[Term]]]:
-        """Components of the sum and what this edge adds to them."""
+        """Yield components of the sum and the contributions of this edge to them."""
         table = self.emission.table
         if onto_senders:
             return sender_terms(table, group, self.weight, self.received, self.coupling)
@@ -111,7 +111,7 @@ class _Edge:
 
 
 def write(table: MessageTable, kernel: MessageKernel) -> list[Source]:
-    """The functions of a kernel, to be launched one after the other."""
+    """Write the functions of a kernel, to be launched in sequence."""
     if kernel.output == "g":
         return _node_sums(table, kernel, receiver_groups(table), onto_senders=False)
     if kernel.output == "h":
@@ -120,7 +120,7 @@ def write(table: MessageTable, kernel: MessageKernel) -> list[Source]:
 
 
 def _bundles(groups: list[Group]) -> Iterator[list[Group]]:
-    """Groups that one program sums."""
+    """Yield the groups that one program sums."""
     bundle: list[Group] = []
     for group in groups:
         if bundle and sum(len(g.outputs) for g in [*bundle, group]) > _MOST_SUMS:
@@ -162,7 +162,7 @@ def _node_sums(table: MessageTable, kernel: MessageKernel, groups: list[Group], 
 
 
 def _pair_sums(table: MessageTable, kernel: MessageKernel) -> Source:
-    """dQ/dw of each pair and dQ/dY of its two edges, from m_pb; see `formulas.moments`."""
+    """Write dQ/dw of each pair and dQ/dY of its two edges from m_pb; see `formulas.moments`."""
     source = Source("pair_sums", PARAMETERS, CONSTANTS)
     emission = _Emission(source, table, kernel)
     groups = harmonic_groups(table)
@@ -179,7 +179,7 @@ def _pair_sums(table: MessageTable, kernel: MessageKernel) -> Source:
         for group in groups:
             _pair_group(emission, group)
     if "Y" in kernel.output:
-        # An edge without a reverse is both of its pair, and is written twice with the same sums.
+        # An edge without a reverse is both edges of its pair, and is written twice with the same sums.
         for side in (0, 1):
             for b in range(table.harmonic_components):
                 place = f"out_first + edge_{side} * {table.harmonic_components} + {b}"

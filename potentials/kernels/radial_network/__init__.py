@@ -1,4 +1,4 @@
-"""Radial networks: perceptrons of functions of the distance of a pair of edges, with their slopes."""
+"""Radial networks: multilayer perceptrons of radial functions of pairs of edges, with their derivatives."""
 
 from potentials.kernels.radial_network.operator import radial_network, row_dot
 from potentials.kernels.radial_network.weights import perceptron_matrices

@@ -20,7 +20,7 @@ def radial_network_gradients(
     scales: Sequence[float],
     inputs_wanted: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of the weight, and of values and slopes where those are wanted."""
+    """Compute gradients with respect to the weight and, if requested, to values and slopes."""
 
     def network(values: Tensor, slopes: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         return reference.radial_network(values, slopes, weight, sizes, scales, False)[:2]

@@ -1,4 +1,4 @@
-"""Radial networks: which kernels a call runs, and on what."""
+"""Calls of the CPU kernels for radial networks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _row_dot_code(size: int, bits: int) -> int:
 def radial_network(
     values: Tensor, slopes: Tensor, weight: Tensor, sizes: Sequence[int], scales: Sequence[float], keep: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Outputs and their slopes [W, F], and what goes into the activations where that is to be kept."""
+    """Compute outputs and their slopes [W, F], and the inputs of the activations if they are kept."""
     pairs = values.shape[0]
     outputs, slopes_out = (values.new_empty(pairs, sizes[-1]) for _ in range(2))
     hidden = values.new_empty(2 * pairs * sum(sizes[1:-1]) if keep else 0)
@@ -55,13 +55,13 @@ def radial_network_gradients(
     scales: Sequence[float],
     inputs_wanted: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of the weight, and of values and slopes where those are wanted."""
+    """Compute gradients with respect to the weight and, if requested, to values and slopes."""
     pairs = values.shape[0]
     before = hidden.split([2 * pairs * size for size in sizes[1:-1]])
     by_weight = torch.empty_like(weight)
     numbers = [rows * columns for rows, columns in itertools.pairwise(sizes)]
     layers = list(zip(weight.split(numbers), by_weight.split(numbers), itertools.pairwise(sizes), strict=True))
-    # Two tensors at the last layer, and after it one with the values' rows before the slopes'.
+    # Two tensors at the last layer; at earlier layers one tensor, with the rows of the values followed by the slopes.
     gradients: tuple[Tensor, ...] = (by_values, by_slopes)
     for layer, (matrix, by_matrix, shape) in reversed(list(enumerate(layers))):
         passed = None
@@ -81,7 +81,7 @@ def radial_network_gradients(
 
 
 def _passed(gradients: tuple[Tensor, ...], matrix: Tensor, scale: float) -> Tensor:
-    """The gradients, below each other, times the transposed matrix."""
+    """Multiply the concatenated gradients by the transposed matrix."""
     turned = (matrix * scale).T
     rows = [part.shape[0] for part in gradients]
     result = matrix.new_empty(sum(rows), matrix.shape[0])
@@ -91,7 +91,7 @@ def _passed(gradients: tuple[Tensor, ...], matrix: Tensor, scale: float) -> Tens
 
 
 def _outer(inputs: Tensor, gradients: tuple[Tensor, ...], scale: float, result: Tensor) -> None:
-    """The transposed inputs times the gradients that lie below each other."""
+    """Multiply the transposed inputs by the concatenated gradients."""
     rows = inputs.split([part.shape[0] for part in gradients])
     for number, (some, part) in enumerate(zip(rows, gradients, strict=True)):
         torch.addmm(result, some.T, part, beta=min(number, 1), alpha=scale, out=result)
@@ -104,7 +104,7 @@ def _activation_gradient(hidden: Tensor, activations: Tensor, gradients: Tensor)
 
 
 def row_dot(left: Tensor, right: Tensor) -> Tensor:
-    """Scalar product of each row [N]."""
+    """Compute the scalar product of each row [N]."""
     rows, size = left.shape
     if size == 0:
         return left.new_zeros(rows)

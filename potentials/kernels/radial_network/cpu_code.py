@@ -1,7 +1,7 @@
-"""Code for radial networks: all layers of a few pairs of edges at a time, values and slopes side by side.
+"""CPU code for radial networks: all layers for a few pairs of edges at a time, values and slopes together.
 
-The numbers between layers stay on the stack. A slope is the derivative with respect to the pair's distance, carried
-along with the value: (x, x') W = (x W, x' W), and silu makes (silu(z), silu'(z) z') of (z, z').
+Hidden values are kept on the stack. A slope is the derivative with respect to the distance of the pair, computed along
+with the value: (x, x') W = (x W, x' W), and silu maps (z, z') to (silu(z), silu'(z) z').
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from potentials.kernels.codegen.llvm.functions import silu
 from potentials.kernels.codegen.llvm.panels import VECTORS, panel, panels
 
 PAIR_BLOCK = 12
-"""Pairs that are a row of work; they share what is read of the matrices."""
+"""Pairs per work item; they share the loads of the matrices."""
 ELEMENT_BLOCK = 2048
-"""Numbers that are a row of work for the activation's derivatives."""
+"""Numbers per work item for the derivatives of the activation."""
 PARAMETERS = ("pairs", "values", "slopes", "weight", "out_values", "out_slopes", "hidden")
 ACTIVATION_PARAMETERS = ("count", "hidden", "activations", "gradients")
 ROW_DOT_PARAMETERS = ("left", "right", "out")
@@ -30,9 +30,9 @@ class RadialKernel(NamedTuple):
     """A network.
 
     Attributes:
-        sizes: numbers of a pair before the first layer, between layers and after the last.
+        sizes: number of inputs, hidden units of each layer, and outputs.
         scales: factor of each layer's matrix.
-        keep: whether what goes into the activations is stored.
+        keep: whether the inputs of the activations are stored.
     """
 
     sizes: tuple[int, ...]
@@ -41,7 +41,7 @@ class RadialKernel(NamedTuple):
 
 
 class _Emission:
-    """What the layers share."""
+    """Common code of the layers."""
 
     def __init__(self, kernel: RadialKernel, bits: int) -> None:
         self.kernel = kernel
@@ -52,18 +52,18 @@ class _Emission:
         self.pairs = self.emitter.integer("pairs")
 
     def entry(self, layer: int, first: Number, pair: Number, stream: int, row: Number) -> Number:
-        """An input of a layer: value (stream 0) or slope (1)."""
+        """Load an input of a layer: value (stream 0) or slope (1)."""
         if layer == 0:
             address = self.emitter.address(("values", "slopes")[stream])
             return self.emitter.load(address, pair * self.kernel.sizes[0] + row)
         return self.emitter.load(self.buffers[layer % 2], self.slot(first, pair, stream) + row)
 
     def slot(self, first: Number, pair: Number, stream: int) -> Number:
-        """Where a pair's numbers begin on the stack."""
+        """Return the offset of a pair's numbers on the stack."""
         return (pair - first) * (2 * self.widest) + stream * self.widest
 
     def store(self, layer: int, first: Number, pair: Number, column: int, sums: tuple[Number, Number]) -> None:
-        """Outputs of a layer, value and slope, from `column` on."""
+        """Store outputs of a layer, value and slope, starting at `column`."""
         emitter, size = self.emitter, self.kernel.sizes[layer + 1]
         if layer == self.layers - 1:
             for name, number in zip(("out_values", "out_slopes"), sums, strict=True):
@@ -97,7 +97,7 @@ def emit(kernel: RadialKernel, bits: int) -> ir.Function:
 
 
 def _emit_tile(emission: _Emission, layer: int, first: Number, pairs: list[Number], column: int, width: int) -> None:
-    """Some columns of one layer for some pairs."""
+    """Write some columns of one layer for some pairs."""
     emitter, kernel = emission.emitter, emission.kernel
     vectors = [partial(emission.entry, layer, first, pair, stream) for pair in pairs for stream in (0, 1)]
     before = sum(rows * columns for rows, columns in itertools.pairwise(kernel.sizes[: layer + 1]))
@@ -109,10 +109,10 @@ def _emit_tile(emission: _Emission, layer: int, first: Number, pairs: list[Numbe
 
 
 def emit_activation_gradient(bits: int) -> ir.Function:
-    """Write the step back through silu: of (z, z') and the gradients of its results, in place, those of (z, z').
+    """Write the backward step of silu: from (z, z') and the gradients of its results to those of (z, z'), in place.
 
-    The results themselves, (silu(z), silu'(z) z'), are made again: they are what the next matrix was multiplied with.
-    Arrays hold `count` numbers that belong to values, then as many that belong to slopes.
+    The results (silu(z), silu'(z) z') are computed again, because the gradient of the next matrix needs them. Arrays
+    contain `count` numbers for values, followed by `count` numbers for slopes.
     """
     emitter = Emitter(ACTIVATION_PARAMETERS, bits)
     hidden, activations, gradients = (emitter.address(name) for name in ACTIVATION_PARAMETERS[1:])

@@ -1,14 +1,14 @@
-r"""Radial networks: functions of the distance of a pair of edges, with their slopes.
+r"""Radial networks: functions of the distance of a pair of edges, with their derivatives (slopes).
 
-A multilayer perceptron without bias, x_{k+1} = s_k silu(x_k) W_k (silu not before the first layer), of F_0 functions of
-one distance r per pair. Value and slope are carried together, (x, dx/dr), so that
+A multilayer perceptron without bias, x_{k+1} = s_k silu(x_k) W_k (without silu before the first layer), of F_0
+functions of the distance r of each pair. Values and slopes (x, dx/dr) are computed together, so that
 
 .. math:: \frac{dE}{dr_p} = \sum_f \frac{dE}{dx_{pf}} \frac{dx_{pf}}{dr_p}
 
-needs no pass back through the network: the force pass is a scalar product of rows (`row_dot`), and the loss goes back
-through values and slopes once (`radial_network_gradients`).
+needs no backward pass through the network: the force pass is a scalar product of rows (`row_dot`), and the loss is
+differentiated once through values and slopes (`radial_network_gradients`).
 
-Shapes: values, slopes [W, F_0]; weight [K], the matrices [F_k, F_{k+1}] one after the other; outputs [W, F].
+Shapes: values, slopes [W, F_0]; weight [K], the concatenated matrices [F_k, F_{k+1}]; outputs [W, F].
 """
 
 from __future__ import annotations
@@ -45,31 +45,35 @@ def radial_network(
     """Evaluate the network.
 
     Args:
-        values, slopes: its inputs and their derivatives with respect to the pair's distance [W, F_0].
-        weight: the matrices, one after the other.
+        values, slopes: inputs and their derivatives with respect to the distance of the pair [W, F_0].
+        weight: the concatenated matrices [K].
         sizes: F_0, F_1, ...
         scales: factor of each layer's matrix.
 
     Returns:
-        Outputs and their derivatives with respect to the distance, [W, F] both. Their second and higher derivatives
-        fall back on plain PyTorch.
+        Outputs and their derivatives with respect to the distance, both [W, F]. Second and higher derivatives fall back
+        on plain PyTorch.
 
     Raises:
-        OperatorError: types, devices or shapes of the arguments do not fit each other.
+        OperatorError: dtypes, devices or shapes of the arguments do not match.
     """
     keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (values, slopes, weight))
     return _call_radial_network(values, slopes, weight, list(sizes), list(scales), keep)[:2]
 
 
 def row_dot(left: Tensor, right: Tensor) -> Tensor:
-    """sum_f left_nf right_nf, [N, F] twice to [N]."""
+    """Compute sum_f left_nf right_nf [N] of two tensors [N, F].
+
+    Raises:
+        OperatorError: dtypes, devices or shapes of the arguments do not match.
+    """
     return _call_row_dot(left, right)
 
 
 def _checked(
     operator: str, values: Tensor, slopes: Tensor, weight: Tensor, sizes: Sequence[int]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Inputs and matrices that fit each other."""
+    """Check dtypes, devices and shapes of inputs and matrices."""
     values = first_operand(operator, "values", values, 2)
     values = operand(operator, "values", values, values, (values.shape[0], sizes[0]))
     slopes = operand(operator, "slopes", slopes, values, values.shape)
@@ -166,7 +170,7 @@ def _save_gradients(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 
 def _gradients_backward(ctx: Any, *directions: Tensor | None) -> tuple[Any, ...]:
-    """Second derivatives, by differentiating the reference: it makes what is hidden from the inputs."""
+    """Compute second derivatives by differentiating the reference, which computes the hidden values from the inputs."""
     needed = [ctx.needs_input_grad[position] for position in (0, 1, 2, 4, 5)]
     wanted = [position for position, is_needed in enumerate(needed) if is_needed]
 

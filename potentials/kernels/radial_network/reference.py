@@ -14,7 +14,7 @@ from potentials.kernels.radial_network.weights import perceptron_matrices
 def radial_network(
     values: Tensor, slopes: Tensor, weight: Tensor, sizes: Sequence[int], scales: Sequence[float], keep: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Outputs and their slopes [W, F], and what goes into the activations where that is to be kept."""
+    """Compute outputs and their slopes [W, F], and the inputs of the activations if they are kept."""
     x = torch.stack([values, slopes])
     hidden = []
     for layer, (matrix, scale) in enumerate(zip(perceptron_matrices(weight, sizes), scales, strict=True)):
@@ -38,7 +38,7 @@ def radial_network_gradients(
     scales: Sequence[float],
     inputs_wanted: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of the weight, and of values and slopes where those are wanted."""
+    """Compute gradients with respect to the weight and, if requested, to values and slopes."""
     pairs = values.shape[0]
     parts = hidden.split([2 * pairs * size for size in sizes[1:-1]])
     before = [z.view(2, pairs, size) for z, size in zip(parts, sizes[1:-1], strict=True)]
@@ -60,5 +60,5 @@ def radial_network_gradients(
 
 
 def row_dot(left: Tensor, right: Tensor) -> Tensor:
-    """Scalar product of each row [N]."""
+    """Compute the scalar product of each row [N]."""
     return (left * right).sum(dim=1)

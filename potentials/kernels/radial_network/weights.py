@@ -1,4 +1,4 @@
-"""How the matrices of a radial network lie in its weight."""
+"""Matrices of a radial network as views of its weight."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def perceptron_matrices(weight: Tensor, sizes: Sequence[int]) -> list[Tensor]:
-    """The matrices [F_k, F_{k+1}] of a perceptron's layers, views of its weight [K]."""
+    """Return the matrices [F_k, F_{k+1}] of the layers of a perceptron as views of its weight [K]."""
     shapes = list(itertools.pairwise(sizes))
     parts = weight.split([rows * columns for rows, columns in shapes])
     return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]

@@ -1,2 +1,2 @@
-"""Machine code for this processor: an emitter of LLVM's intermediate representation with vector functions and matrix
-products, a compiler that keeps what it has compiled, and PyTorch's threads to run it on."""
+"""Machine code for this CPU: an emitter of LLVM's intermediate representation with vector functions and matrix
+products, a compiler with a cache on disk, and execution on PyTorch's threads."""

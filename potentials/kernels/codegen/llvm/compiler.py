@@ -1,4 +1,4 @@
-"""Machine code for this processor from LLVM's intermediate representation, kept on disk."""
+"""Compilation of LLVM's intermediate representation to machine code for this CPU, cached on disk."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _target() -> llvm.TargetMachine:
 
 @cache
 def register_bits() -> int:
-    """Width of a vector register of this processor, in bits."""
+    """Return the width of a vector register of this CPU in bits."""
     features = llvm.get_host_cpu_features()
     if features.get("avx512f"):
         return 512
@@ -40,13 +40,13 @@ def register_bits() -> int:
 
 
 def processor() -> str:
-    """The processor and its vectors, in words."""
+    """Return the name of the CPU and its vector width as text."""
     return f"{llvm.get_host_cpu_name()} ({register_bits()}-bit vectors)"
 
 
 @cache
 def _origin() -> bytes:
-    """What decides the code besides the kernel's description: processor, compiler, emitters and their formulas."""
+    """Return a hash of all that determines the code besides the kernel's description: CPU, compiler and emitters."""
     digest = hashlib.sha256()
     for part in (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), llvmlite.__version__):
         digest.update(part.encode())
@@ -55,15 +55,15 @@ def _origin() -> bytes:
 
 
 def compiled(emit: Callable[..., ir.Function], *arguments: object) -> int:
-    """Address of the code of a kernel, which stays for the life of the process.
+    """Return the address of the code of a kernel, which stays valid for the lifetime of the process.
 
-    Code is found again by the emitter's name and all its arguments, so these must print everything that they hold.
+    The cache key consists of the emitter's name and the `repr` of its arguments, which must therefore be complete.
 
     Args:
-        emit: writes the kernel, when it is not on disk.
-        arguments: what it is called with.
+        emit: function that writes the kernel, called if it is not in the cache.
+        arguments: arguments of `emit`.
     """
-    # Emitters of all operators have the same names, in modules of the same names: the whole path tells them apart.
+    # Emitters of different operators have the same names in modules of the same names: only the full path is unique.
     description = f"{emit.__module__}.{emit.__qualname__}({', '.join(map(repr, arguments))})"
     with _LOCK:
         folder = cache_folder()
@@ -82,7 +82,7 @@ def _compile(function: ir.Function) -> bytes:
     target = _target()
     module = llvm.parse_assembly(str(function.module))
     module.verify()
-    # Loops are vectorised by hand, so only the scalar optimisations are wanted.
+    # Loops are vectorized by hand, so only scalar optimizations are enabled.
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     options.loop_vectorization = False
     options.slp_vectorization = False
@@ -101,4 +101,4 @@ def _load(code: bytes) -> int:
 
 
 FUNCTION_NAME = "potentials_kernel"
-"""Of every kernel; each lives in a module of its own."""
+"""Name of the function of every kernel; each kernel is compiled in a module of its own."""

@@ -1,9 +1,9 @@
-"""Writing a kernel: numbers, vectors, memory and loops over LLVM's builder.
+"""An emitter of kernels: numbers, vectors, memory and loops on top of LLVM's builder.
 
-A kernel is a function `void(arguments)` on a block of 64-bit words: the number of the next row to be done, the number
-of rows, how many a worker takes at a time, then the kernel's own parameters (addresses and whole numbers). Workers run
-the same function side by side until no row is left. Rows do not depend on each other, so results do not depend on the
-number of workers.
+A kernel is a function `void(arguments)` on a block of 64-bit words: the index of the next row to process, the number of
+rows, the number of rows that a worker takes at a time, and the kernel's own parameters (addresses and integers).
+Workers run the same function in parallel until no row is left. Rows are independent of each other, so results do not
+depend on the number of workers.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from potentials.kernels.codegen.llvm.compiler import FUNCTION_NAME, register_bit
 INT64 = ir.IntType(64)
 POINTER = ir.PointerType()
 HEADER = 3
-"""Words before the parameters: next row, rows, rows taken at a time."""
+"""Words before the parameters: next row, number of rows, rows taken at a time."""
 
-# Multiplication and addition may be fused; nothing is reordered.
+# Multiplication and addition may be fused, but no operation is reordered.
 _FUSED = ("contract",)
 
 
 class Number:
-    """A number, a vector of numbers or a whole number in a register, with + and *; a scalar spreads over a vector."""
+    """A real number, a vector of real numbers or an integer in a register, with + and *; scalars are broadcast."""
 
     def __init__(self, emitter: Emitter, value: ir.Value) -> None:
         self.emitter = emitter
@@ -34,7 +34,7 @@ class Number:
 
     @property
     def width(self) -> int | None:
-        """Lanes of a vector, None for a scalar."""
+        """Number of lanes of a vector, None for a scalar."""
         return self.value.type.count if isinstance(self.value.type, ir.VectorType) else None
 
     def _operands(self, other: Number | int | float) -> tuple[ir.Value, ir.Value]:
@@ -69,7 +69,7 @@ class Number:
 
 
 class Variable:
-    """A place on the stack that LLVM turns into a register."""
+    """A stack slot, which LLVM promotes to a register."""
 
     def __init__(self, emitter: Emitter, width: int | None, initial: Number | None = None) -> None:
         self.emitter = emitter
@@ -79,21 +79,21 @@ class Variable:
         self.set(Number(emitter, ir.Constant(self.type, _zeros(width))) if initial is None else initial)
 
     def get(self) -> Number:
-        """Its value now."""
+        """Return the current value."""
         return Number(self.emitter, self.emitter.builder.load(self.place, typ=self.type))
 
     def set(self, number: Number) -> None:
-        """Change its value."""
+        """Set the value."""
         self.emitter.builder.store(number.value, self.place)
 
     def add(self, number: Number | None) -> None:
-        """Add to its value; None is zero."""
+        """Add to the value; None stands for zero."""
         if number is not None:
             self.set(self.get() + number)
 
 
 def _opaque(address: ir.Value) -> ir.Value:
-    """llvmlite still types the addresses it makes itself; LLVM does not, and vectors are stored where numbers are."""
+    """Cast to an opaque pointer: llvmlite types its addresses, but vectors are stored in arrays of numbers."""
     address.type = POINTER
     return address
 
@@ -106,8 +106,8 @@ class Emitter:
     """One kernel under construction.
 
     Args:
-        parameters: names of the kernel's own words, in order.
-        bits: 32 or 64, size of the floating point numbers.
+        parameters: names of the kernel's own parameters, in order.
+        bits: 32 or 64, size of the floating-point numbers.
     """
 
     def __init__(self, parameters: Sequence[str], bits: int) -> None:
@@ -121,36 +121,36 @@ class Emitter:
         self._tables = 0
 
     def type_of(self, width: int | None) -> ir.Type:
-        """The type of a scalar (None) or of a vector."""
+        """Return the type of a scalar (None) or of a vector."""
         return self.real if width is None else ir.VectorType(self.real, width)
 
     def constant(self, value: int | float, like: Number) -> Number:
-        """A constant of another number's type."""
+        """Return a constant of the type of another number."""
         kind = like.value.type
         if isinstance(kind, ir.VectorType):
             return Number(self, ir.Constant(kind, [float(value)] * kind.count))
         return Number(self, ir.Constant(kind, int(value) if isinstance(kind, ir.IntType) else float(value)))
 
     def whole(self, value: int) -> Number:
-        """A whole number."""
+        """Return an integer constant."""
         return Number(self, ir.Constant(INT64, value))
 
     def scalar(self, value: float) -> Number:
-        """A constant."""
+        """Return a scalar constant."""
         return Number(self, ir.Constant(self.real, value))
 
     def constant_vector(self, value: float, width: int) -> Number:
-        """A vector with the same constant in all lanes."""
+        """Return a vector with the same constant in all lanes."""
         return Number(self, ir.Constant(self.type_of(width), [value] * width))
 
     def zero(self, width: int | None) -> Number:
-        """Zero, or a vector of zeros."""
+        """Return zero or a vector of zeros."""
         return Number(self, ir.Constant(self.type_of(width), _zeros(width)))
 
     def spread(self, number: Number, width: int | None) -> Number:
-        """A vector with the same number in all lanes."""
+        """Broadcast a number to all lanes of a vector."""
         if width is None or number.width is not None:
-            raise TypeError(f"cannot spread a number of width {number.width} over {width} lanes")
+            raise TypeError(f"cannot broadcast a number of width {number.width} to {width} lanes")
         if isinstance(number.value, ir.Constant):
             return Number(self, ir.Constant(self.type_of(width), [number.value.constant] * width))
         undefined = ir.Constant(self.type_of(width), ir.Undefined)
@@ -159,23 +159,23 @@ class Emitter:
         return Number(self, self.builder.shuffle_vector(first, undefined, mask))
 
     def address(self, name: str) -> ir.Value:
-        """A parameter that is an address."""
+        """Return a parameter that is an address."""
         return self.builder.load(self._word(self.parameters[name]), typ=POINTER)
 
     def integer(self, name: str) -> Number:
-        """A parameter that is a whole number."""
+        """Return a parameter that is an integer."""
         return Number(self, self.builder.load(self._word(self.parameters[name]), typ=INT64))
 
     def _word(self, position: int) -> ir.Value:
         return self.builder.gep(self.words, [ir.Constant(INT64, position)], source_etype=INT64)
 
     def load_integer(self, base: ir.Value, index: Number) -> Number:
-        """base[index] of an array of 64-bit whole numbers."""
+        """Load base[index] from an array of 64-bit integers."""
         place = self.builder.gep(base, [index.value], source_etype=INT64)
         return Number(self, self.builder.load(place, typ=INT64))
 
     def load(self, base: ir.Value, index: Number, width: int | None = None) -> Number:
-        """base[index], or the vector that starts there."""
+        """Load base[index], or the vector that starts there."""
         place = self.builder.gep(base, [index.value], source_etype=self.real)
         return Number(self, self.builder.load(place, align=self.bytes, typ=self.type_of(width)))
 
@@ -185,14 +185,14 @@ class Emitter:
         self.builder.store(number.value, place, align=self.bytes)
 
     def stack(self, size: int) -> ir.Value:
-        """Memory for `size` numbers that lives while the function runs."""
+        """Allocate memory for `size` numbers on the stack."""
         with self.builder.goto_entry_block():
             place = self.builder.alloca(self.real, size)
             place.align = 64
         return _opaque(place)
 
     def table(self, values: np.ndarray) -> ir.Value:
-        """An array of constants in the code's own memory."""
+        """Return an array of constants stored with the code."""
         kind = ir.ArrayType(self.real, values.size)
         constants = ir.GlobalVariable(self.function.module, kind, f"table{self._tables}")
         self._tables += 1
@@ -203,36 +203,36 @@ class Emitter:
         return _opaque(constants)
 
     def is_equal(self, left: Number, right: Number) -> ir.Value:
-        """Whether two whole numbers are equal."""
+        """Return whether two integers are equal."""
         return self.builder.icmp_signed("==", left.value, right.value)
 
     def is_between(self, number: Number, low: Number, high: Number) -> ir.Value:
-        """Whether low <= number < high, of real numbers; not for one that is not a number."""
+        """Return whether low <= number < high for real numbers; false for NaN."""
         above = self.builder.fcmp_ordered(">=", number.value, low.value)
         return self.builder.and_(above, self.builder.fcmp_ordered("<", number.value, high.value))
 
     def is_smaller(self, left: Number, right: Number) -> ir.Value:
-        """Whether left < right, of real numbers or vectors of them; not where one is not a number."""
+        """Return whether left < right for real numbers or vectors; false for NaN."""
         return self.builder.fcmp_ordered("<", left.value, right.value)
 
     def as_whole(self, number: Number) -> Number:
-        """A real number without its fraction."""
+        """Truncate a real number to an integer."""
         return Number(self, self.builder.fptosi(number.value, INT64))
 
     def as_real(self, number: Number) -> Number:
-        """A whole number as a real one."""
+        """Convert an integer to a real number."""
         return Number(self, self.builder.sitofp(number.value, self.real))
 
     def select(self, condition: ir.Value, yes: Number, no: Number) -> Number:
-        """One of two numbers."""
+        """Select one of two numbers by a condition."""
         return Number(self, self.builder.select(condition, yes.value, no.value))
 
     def smaller(self, left: Number, right: Number) -> Number:
-        """The smaller of two whole numbers."""
+        """Return the smaller of two integers."""
         return self.select(self.builder.icmp_signed("<", left.value, right.value), left, right)
 
     def quotient(self, number: Number, divisor: int) -> tuple[Number, Number]:
-        """Whole number division: quotient and remainder."""
+        """Divide integers; return quotient and remainder."""
         by = ir.Constant(INT64, divisor)
         return (
             Number(self, self.builder.udiv(number.value, by)),
@@ -240,7 +240,7 @@ class Emitter:
         )
 
     def total(self, vector: Number) -> Number:
-        """Sum over the lanes, halves added first: the same order on every machine."""
+        """Sum over the lanes by adding halves, in the same order on every machine."""
         width = vector.width
         if width is None:
             return vector
@@ -267,7 +267,7 @@ class Emitter:
 
     @contextmanager
     def loop(self, start: Number, stop: Number, step: int = 1) -> Iterator[Number]:
-        """for (i = start; i < stop; i += step)"""
+        """Write the loop for (i = start; i < stop; i += step)."""
         builder = self.builder
         before = builder.block
         head, body, after = (builder.append_basic_block(part) for part in ("head", "body", "after"))
@@ -284,7 +284,7 @@ class Emitter:
 
     @contextmanager
     def rows(self) -> Iterator[Number]:
-        """Every row that this worker gets; ends the function."""
+        """Write the loop over all rows that this worker takes, and end the function."""
         builder = self.builder
         rows, taken = (builder.load(self._word(position), typ=INT64) for position in (1, 2))
         take, work, done = (builder.append_basic_block(part) for part in ("take", "work", "done"))
@@ -301,8 +301,10 @@ class Emitter:
         builder.ret_void()
 
     def channel_blocks(self, channels: int, lanes: int) -> Iterator[tuple[Number, int]]:
-        """First channel and width of each block of channels; the body is written once for the full ones (they are a
-        loop) and once for the rest."""
+        """Yield first channel and width of each block of channels.
+
+        The body is written once for the full blocks, which are a loop, and once for the remainder.
+        """
         rest = channels % lanes
         if channels > rest:
             with self.loop(self.whole(0), self.whole(channels - rest), lanes) as channel:

@@ -1,4 +1,4 @@
-"""Functions of numbers in registers: quotient, square root, exponential, sigmoid."""
+"""Functions of numbers in registers: quotient, square root, exponential function, activations."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from llvmlite import ir
 
 from potentials.kernels.codegen.llvm.emitter import Emitter, Number
 
-# ln 2 in two parts: the first has few digits, so that its products with whole numbers are exact.
+# ln 2 as a sum: the first term has few digits, so that its products with integers are exact.
 _LN2_HIGH = {32: 0.693359375, 64: 0.693145751953125}
 _LN2_LOW = {32: -2.12194440054690583e-4, 64: 1.42860682030941723212e-6}
 _RANGE = {32: (-105.0, 89.5), 64: (-746.0, 710.5)}
-"""Beyond these numbers exp is zero or infinity."""
+"""Beyond these bounds exp is zero or infinity."""
 _TERMS = {32: 7, 64: 13}
-"""Of the series of exp on [-ln 2 / 2, ln 2 / 2]: what is left out is below the last bit."""
+"""Terms of the series of exp on [-ln 2 / 2, ln 2 / 2]; the truncation error is below the last bit."""
 
 
 def quotient(numerator: Number, denominator: Number) -> Number:
-    """numerator / denominator, of the same width."""
+    """Compute numerator / denominator; both have the same width."""
     emitter = numerator.emitter
     return Number(emitter, emitter.builder.fdiv(numerator.value, denominator.value))
 
 
 def multiply_add(left: Number, right: Number, addend: Number) -> Number:
-    """left * right + addend, rounded once where the processor can."""
+    """Compute left * right + addend, rounded once if the CPU supports it."""
     return _intrinsic("fmuladd", left, right, addend)
 
 
 def square_root(number: Number) -> Number:
-    """sqrt(number)"""
+    """Compute sqrt(number)."""
     return _intrinsic("sqrt", number)
 
 
 def exponential(number: Number) -> Number:
-    """exp(number): 0 and infinity where the result is beyond the range of numbers; what is not a number stays that."""
+    """Compute exp(number); 0 or infinity if the result is out of range, NaN for NaN."""
     emitter = number.emitter
     low, high = (emitter.constant(end, number) for end in _RANGE[emitter.bytes * 8])
-    # Comparisons with what is not a number are false, which leaves it there.
+    # Comparisons with NaN are false, so NaN is kept.
     inside = emitter.select(emitter.is_smaller(high, number), high, number)
     inside = emitter.select(emitter.is_smaller(inside, low), low, inside)
     power = _intrinsic("rint", inside * (1 / math.log(2)))
@@ -46,8 +46,8 @@ def exponential(number: Number) -> Number:
     total = emitter.constant(1 / math.factorial(_TERMS[bits]), number)
     for term in range(_TERMS[bits] - 1, -1, -1):
         total = total * rest + 1 / math.factorial(term)
-    # What is not a number has no integer; it is in the sum already. And 2^power by two factors: alone it may be beyond
-    # the range where the product is not.
+    # NaN cannot be converted to an integer; the sum contains it already. 2^power is applied as two factors, because it
+    # may be out of range when the product is not.
     is_number = emitter.builder.fcmp_ordered("ord", power.value, power.value)
     power = emitter.select(is_number, power, emitter.constant(0.0, power))
     half = _intrinsic("rint", power * 0.5)
@@ -55,13 +55,13 @@ def exponential(number: Number) -> Number:
 
 
 def sigmoid(number: Number) -> Number:
-    """1 / (1 + exp(-number))"""
+    """Compute 1 / (1 + exp(-number))."""
     one = number.emitter.constant(1.0, number)
     return quotient(one, one + exponential(number * -1.0))
 
 
 def _power_of_two(power: Number) -> Number:
-    """2^power of whole numbers given as real ones: they become the exponent's bits."""
+    """Compute 2^power of integral real numbers by setting the exponent bits."""
     emitter = power.emitter
     mantissa, bias = (23, 127) if emitter.bytes == 4 else (52, 1023)
     whole: ir.Type = ir.IntType(emitter.bytes * 8)
@@ -77,7 +77,7 @@ def _power_of_two(power: Number) -> Number:
 
 
 def _intrinsic(name: str, *numbers: Number) -> Number:
-    """One of LLVM's own functions."""
+    """Call an LLVM intrinsic."""
     emitter: Emitter = numbers[0].emitter
     kind = numbers[0].value.type
     element = "f32" if emitter.bytes == 4 else "f64"
@@ -89,7 +89,7 @@ def _intrinsic(name: str, *numbers: Number) -> Number:
 
 
 def hyperbolic_tangent(number: Number) -> Number:
-    """tanh(number), to the last bits near zero too."""
+    """Compute tanh(number) with full relative precision, also near zero."""
     emitter = number.emitter
     square = number * number
     above, below = _tanh_fraction(_FRACTION_LEVELS[emitter.bytes * 8])
@@ -101,7 +101,7 @@ def hyperbolic_tangent(number: Number) -> Number:
 
 
 def silu(z: Number) -> tuple[Number, Number, Number]:
-    """silu(z) = z s(z) with the sigmoid s, its first and its second derivative."""
+    """Compute silu(z) = z s(z), s the sigmoid function, and its first and second derivatives."""
     emitter = z.emitter
     one = emitter.constant(1.0, z)
     s = sigmoid(z)
@@ -113,7 +113,7 @@ def silu(z: Number) -> tuple[Number, Number, Number]:
 
 
 def tanh(z: Number) -> tuple[Number, Number, Number]:
-    """tanh(z), its first and its second derivative."""
+    """Compute tanh(z) and its first and second derivatives."""
     value = hyperbolic_tangent(z)
     first = z.emitter.constant(1.0, z) - value * value
     return value, first, value * first * -2.0
@@ -121,11 +121,11 @@ def tanh(z: Number) -> tuple[Number, Number, Number]:
 
 _NEAR = 0.6
 _FRACTION_LEVELS = {32: 5, 64: 9}
-"""Of Lambert's continued fraction of tanh up to 0.6: what is left out is below the last bit."""
+"""Levels of Lambert's continued fraction of tanh up to 0.6; the truncation error is below the last bit."""
 
 
 def _tanh_fraction(levels: int) -> tuple[list[float], list[float]]:
-    """tanh(x) = x / (1 + y / (3 + y / (5 + ...))) with y = x^2: x b(y) / a(y); the coefficients of a and b."""
+    """Compute the coefficients of a and b in tanh(x) = x / (1 + y / (3 + y / (5 + ...))) = x b(y) / a(y), y = x^2."""
     above, below = [float(2 * levels - 1)], [1.0]
     for level in range(levels - 1, 0, -1):
         shifted = [0.0, *below]
@@ -137,7 +137,7 @@ def _tanh_fraction(levels: int) -> tuple[list[float], list[float]]:
 
 
 def _polynomial(coefficients: list[float], y: Number) -> Number:
-    """By Horner's rule, the constant first among the coefficients."""
+    """Evaluate a polynomial by Horner's rule; the coefficients start with the constant."""
     total = y.emitter.constant(coefficients[-1], y)
     for coefficient in reversed(coefficients[:-1]):
         total = total * y + coefficient

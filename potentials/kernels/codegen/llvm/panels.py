@@ -1,4 +1,4 @@
-"""Pieces of matrix products that stay in registers."""
+"""Panels of matrix products whose sums are kept in registers."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from llvmlite import ir
 from potentials.kernels.codegen.llvm.emitter import Emitter, Number, Variable
 
 VECTORS = 6
-"""Vectors that share each piece of a matrix that is read."""
+"""Vectors that share each load from a matrix."""
 _ACCUMULATORS = 24
 _CHAINED = 12
 
 
 def panels(columns: int, sums: int, lanes: int) -> Iterator[tuple[int, int]]:
-    """First column and width of pieces of the output, of which `sums` rows stay in registers.
+    """Yield first column and width of the panels of the output; `sums` rows of a panel are kept in registers.
 
-    A piece is 4, 2 or 1 registers: vectors of other lengths are taken to pieces by LLVM, at great expense.
+    A panel is 4, 2 or 1 registers wide: LLVM splits vectors of other lengths, which is slow.
     """
     start = 0
     while start < columns:
@@ -35,19 +35,19 @@ def panel(
     shape: tuple[int, int],
     width: int,
 ) -> list[Number]:
-    """Some columns of the products of several vectors with one matrix.
+    """Compute some columns of the products of several vectors with one matrix.
 
     Args:
-        emitter: of the kernel.
-        vectors: give the entry of each vector at a row of the matrix.
-        matrix: where its numbers are, and the first of the columns in its first row.
+        emitter: emitter of the kernel.
+        vectors: functions that return the entry of each vector for a row of the matrix.
+        matrix: address of the matrix, and the index of the first column in its first row.
         shape: rows and columns of the matrix.
-        width: how many columns are wanted.
+        width: number of columns.
     """
     rows, columns = shape
     base, first_number = matrix
     registers = len(vectors) * -(-width // emitter.register_lanes)
-    # Products of one sum wait for each other; several sums of the same output do not.
+    # The products of one sum depend on each other; several partial sums per output can be computed in parallel.
     chains = next(n for n in (4, 2, 1) if n == 1 or (registers * n <= _CHAINED and rows % n == 0))
     sums = [[Variable(emitter, width) for _ in vectors] for _ in range(chains)]
     with emitter.loop(emitter.whole(0), emitter.whole(rows), chains) as first:

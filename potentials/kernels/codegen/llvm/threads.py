@@ -1,8 +1,8 @@
-"""Running a kernel on PyTorch's own threads.
+"""Execution of a kernel on PyTorch's threads.
 
-PyTorch's OpenMP library is asked to run the kernel in its team, so there is one pool of threads in the process, and
-`torch.set_num_threads` (and OMP_NUM_THREADS, and the single thread of a data worker) is obeyed. Where that library
-cannot be found, Python threads do the same work; compiled code does not hold the interpreter's lock.
+The kernel runs in the thread team of PyTorch's OpenMP library, so that the process has one thread pool, and
+`torch.set_num_threads`, OMP_NUM_THREADS and the single thread of a data worker are respected. If that library cannot be
+found, Python threads are used; compiled code releases the interpreter lock.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from torch import Tensor
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _CHUNKS_PER_THREAD = 8
 _WORTH_A_TEAM = 2**18
-"""Multiplications below which waking other threads takes longer than the work, some ten microseconds."""
+"""Number of multiplications below which starting other threads (about 10 microseconds) takes longer than the work."""
 
 
 @cache
 def _openmp() -> Any | None:
-    """PyTorch's OpenMP library, or None. GCC's entry point is also understood by LLVM's and Intel's."""
+    """Load PyTorch's OpenMP library; None if not found. LLVM's and Intel's libraries also have GCC's entry point."""
     folder = Path(torch.__file__).parent
     names = {"linux": "libgomp*.so*", "darwin": "libomp*.dylib"}
     found = sorted(folder.glob(f"lib/{names.get(sys.platform, 'none')}"))
@@ -43,28 +43,28 @@ def _openmp() -> Any | None:
 
 @cache
 def _pool(process: int, workers: int) -> ThreadPoolExecutor:
-    """Made anew in a forked process: threads do not survive a fork."""
+    """Create a thread pool; one per process, because threads do not survive a fork."""
     return ThreadPoolExecutor(workers, thread_name_prefix="potentials-kernels")
 
 
 def threading_layer() -> str:
-    """What runs the kernels, in words."""
+    """Return the name of the thread pool that runs the kernels."""
     return "PyTorch's OpenMP threads" if _openmp() is not None else "Python threads"
 
 
 def bits_of(tensor: Tensor) -> int:
-    """Size of a tensor's numbers."""
+    """Return the size of the numbers of a tensor in bits."""
     return tensor.element_size() * 8
 
 
 def run_rows(address: int, rows: int, words: Sequence[int], work: int = _WORTH_A_TEAM) -> None:
-    """Run the kernel at an address over all rows, on `torch.get_num_threads()` threads.
+    """Run a kernel over all rows on `torch.get_num_threads()` threads.
 
     Args:
-        address: of the compiled function.
-        rows: how many there are.
-        words: the kernel's own parameters: addresses and whole numbers.
-        work: about how many multiplications there are; a little work is done by the calling thread alone.
+        address: address of the compiled function.
+        rows: number of rows.
+        words: the kernel's own parameters: addresses and integers.
+        work: approximate number of multiplications; small amounts of work run on the calling thread alone.
     """
     if rows == 0:
         return

@@ -1,1 +1,1 @@
-"""Kernels for GPUs as text that Triton compiles: an emitter of lines, a loader of functions, and where they can run."""
+"""GPU kernels as source text compiled by Triton: an emitter of lines, a loader of functions, and device support."""

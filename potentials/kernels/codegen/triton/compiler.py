@@ -1,4 +1,4 @@
-"""Functions for Triton from text: it reads the source of what it compiles from a file."""
+"""Triton functions from source text, written to a file because Triton reads the source of a function from its file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _temporary_folder() -> Path:
 
 
 def load_functions(texts: list[str], names: list[str]) -> list[Any]:
-    """Triton's functions of these names, from a module with these texts, kept beside the kernels for CPUs."""
+    """Load Triton functions by name from a module with these texts, cached beside the CPU kernels."""
     text = "\n\n".join(["import triton\nimport triton.language as tl\n", *texts])
     name = hashlib.sha256(text.encode()).hexdigest()[:40]
     path = (cache_folder() or _temporary_folder()) / f"triton_{name}.py"

@@ -1,4 +1,4 @@
-"""Writing a Triton kernel: lines of text, and numbers with + and * that are their variables."""
+"""An emitter of Triton kernels: lines of text, and numbers with + and * that stand for variables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Term:
-    """A variable of the kernel: a number, or one for each channel of the program."""
+    """A variable of the kernel: a scalar, or one value per channel of the program."""
 
     def __init__(self, source: Source, name: str) -> None:
         self.source = source
@@ -23,7 +23,7 @@ class Term:
 
 
 class Source:
-    """The text of one kernel."""
+    """The source text of one kernel."""
 
     def __init__(self, name: str, parameters: list[str], constants: list[str]) -> None:
         self.name = name
@@ -38,20 +38,20 @@ class Source:
         self._lines.append("    " * self._depth + text)
 
     def define(self, expression: str) -> Term:
-        """A new variable."""
+        """Define a new variable."""
         name = f"x{next(self._numbers)}"
         self.line(f"{name} = {expression}")
         return Term(self, name)
 
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """A loop or condition."""
+        """Open an indented block: a loop or a condition."""
         self.line(head)
         self._depth += 1
         yield
         self._depth -= 1
 
     def text(self) -> str:
-        """The whole function."""
+        """Return the source of the function."""
         arguments = ", ".join([*self.parameters, *(f"{name}: tl.constexpr" for name in self.constants)])
         return "\n".join(["@triton.jit", f"def {self.name}({arguments}):", *self._lines, ""])

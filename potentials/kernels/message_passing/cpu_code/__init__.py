@@ -1,4 +1,4 @@
-"""Code for message passing: the sums over the edges of each atom, and over the channels of each pair of edges."""
+"""CPU code for message passing: sums over the edges of each atom, and over the channels of each pair of edges."""
 
 from potentials.kernels.message_passing.cpu_code.emission import ARRAYS, SPLINES
 from potentials.kernels.message_passing.cpu_code.kernels import emit

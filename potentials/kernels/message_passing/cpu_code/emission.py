@@ -1,4 +1,4 @@
-"""What the message-passing kernels share: arguments as dual numbers, couplings, radial weights."""
+"""Common code of the message-passing kernels: arguments as dual numbers, couplings, radial weights."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _STACK_NUMBERS = 4096
 
 
 class Emission:
-    """What the three kernels share: arguments as dual numbers, and couplings."""
+    """Arguments of a kernel as dual numbers, and its couplings."""
 
     def __init__(self, table: MessageTable, channels: int, bits: int, kernel: MessageKernel) -> None:
         self.table, self.channels, self.kernel = table, channels, kernel
         self.emitter = Emitter(PARAMETERS, bits)
-        # Two registers side by side share each coupling.
+        # Two adjacent registers share the loads of each coupling.
         self.lanes = 2 * self.emitter.register_lanes
         self.addresses = {name: self.emitter.address(name) for name in PARAMETERS if name != "intervals"}
         self.rows_of = {
@@ -34,12 +34,12 @@ class Emission:
         }
 
     def element(self, name: str, row: Number, component: int, channel: Number, width: int) -> Dual[Number]:
-        """Channels of one component of an argument, with its direction's where there is one."""
+        """Load channels of one component of an argument, and of its direction if there is one."""
         index = row * (self.rows_of[name] * self.channels) + channel + component * self.channels
         return self._dual(name, index, width)
 
     def harmonic(self, edge: Number, component: int) -> Dual[Number]:
-        """One spherical harmonic of an edge."""
+        """Load one spherical harmonic of an edge."""
         return self._dual("Y", edge * self.table.harmonic_components + component, None)
 
     def _dual(self, name: str, index: Number, width: int | None) -> Dual[Number]:
@@ -49,16 +49,16 @@ class Emission:
         return Dual(value, self.emitter.load(self.addresses[f"d{name}"], index, width))
 
     def stored(self, number: Dual[Number]) -> Number | None:
-        """The part of a result that the kernel is to give."""
+        """Return the component of a result that the kernel stores."""
         return number.tangent if self.kernel.directions else number.value
 
     def integer(self, name: str, index: Number) -> Number:
-        """An entry of the topology."""
+        """Load an entry of the topology."""
         return self.emitter.load_integer(self.addresses[name], index)
 
 
 class Couplings:
-    """K_ad of the paths, for a few edges at a time."""
+    """Couplings K_ad of the paths, kept for a few edges at a time."""
 
     def __init__(self, emission: Emission) -> None:
         self.emission = emission
@@ -97,7 +97,7 @@ class Couplings:
                 emitter.store(zero if tangent is None else tangent, self.tangents, slot * self.size + first)
 
     def get(self, path: int, a: int, d: int, slot: Number) -> Dual[Number] | None:
-        """K_ad of the edge in a slot; None where it is always zero."""
+        """Return K_ad of the edge in a slot; None if it is always zero."""
         position = self.position.get((path, a, d))
         if position is None:
             return None
@@ -108,14 +108,14 @@ class Couplings:
 
 
 class Weights:
-    """Radial weights that lie in memory."""
+    """Radial weights stored in memory."""
 
     def __init__(self, emission: Emission) -> None:
         self.emission = emission
 
     def prepare(self, pair: Number, slot: Number) -> None:
-        """Make ready the weights of a pair."""
+        """Prepare the weights of a pair."""
 
     def get(self, pair: Number, slot: Number, path: int, channel: Number, width: int) -> Dual[Number]:
-        """Channels of one path's weight."""
+        """Load channels of the weight of one path."""
         return self.emission.element("w", pair, path, channel, width)

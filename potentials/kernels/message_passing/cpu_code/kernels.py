@@ -1,10 +1,11 @@
-"""Code for message passing, written out for one table, number of channels and precision.
+"""CPU code for message passing, generated for one table, number of channels and precision.
 
-Three kernels serve the whole family: a sum over the edges of each receiver (dQ/dg), a sum over the edges of each sender
-(dQ/dh), and a sum over the channels for each pair of edges (dQ/dY and dQ/dw). Each is written in dual numbers: without
-directions it gives the contraction, with directions its derivative along them.
+There are three kernels: a sum over the edges of each receiver (dQ/dg), a sum over the edges of each sender (dQ/dh), and
+a sum over the channels for each pair of edges (dQ/dY and dQ/dw). Each is written in dual numbers: without directions it
+gives the contraction, with directions its derivative along them.
 
-Couplings of one edge, K_ad = sum_b C_abd Y_b, are made once for all channels and kept on the stack for a few edges.
+The couplings of one edge, K_ad = sum_b C_abd Y_b, are computed once for all channels and kept on the stack for a few
+edges.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def emit(table: MessageTable, channels: int, bits: int, kernel: MessageKernel) -
 def _emit_node_sum(
     emission: Emission, pointer: str, order: str | None, groups: Sequence[Group], components: int
 ) -> None:
-    """Sum over the edges of each atom, as receiver or as sender."""
+    """Write the sum over the edges of each atom as receiver or as sender."""
     emitter, channels = emission.emitter, emission.channels
     couplings = Couplings(emission)
     weights, block = Weights(emission), couplings.block
@@ -77,7 +78,7 @@ def _emit_node_sum(
 
 
 class _Edge(NamedTuple):
-    """Some channels of one edge."""
+    """A block of channels of one edge."""
 
     emission: Emission
     couplings: Couplings
@@ -103,7 +104,7 @@ class _Edge(NamedTuple):
         return self.couplings.get(path, a, d, self.slot)
 
     def terms(self, group: Group, onto_senders: bool) -> Iterator[tuple[int, Dual[Number]]]:
-        """Components of the sum and what this edge adds to them."""
+        """Yield components of the sum and the contributions of this edge to them."""
         table = self.emission.table
         if onto_senders:
             return sender_terms(table, group, self.weight, self.received, self.coupling)

@@ -1,4 +1,4 @@
-"""Code for the sums over channels of message passing, for each pair of edges: gradients to harmonics and weights."""
+"""CPU code for the sums over channels for each pair of edges: gradients with respect to harmonics and weights."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from potentials.kernels.message_passing.groups import Group, harmonic_groups
 
 
 def emit_pair_sums(emission: Emission) -> None:
-    """dQ/dw of each pair of edges and dQ/dY of both edges, from m_pb = sum_ad C_abd h_a g_d:
-    dQ/dw_p = sum_b Y_b m_pb and dQ/dY_b = sum_pc w_p m_pb."""
+    """Write dQ/dw of each pair of edges and dQ/dY of both edges.
+
+    With m_pb = sum_ad C_abd h_a g_d they are dQ/dw_p = sum_b Y_b m_pb and dQ/dY_b = sum_pc w_p m_pb.
+    """
     emitter, table = emission.emitter, emission.table
     groups = harmonic_groups(table)
     weights = Splines(emission, 1, with_slopes=True) if emission.kernel.splines else Weights(emission)
@@ -45,7 +47,7 @@ def emit_pair_sums(emission: Emission) -> None:
 def _emit_pair_group(
     emission: Emission, weights: Weights, group: Group, pair: Number, edge: Number, is_first: ir.Value
 ) -> Number | None:
-    """The paths of one degree of the harmonics, so that their sums stay in registers; gives dQ/dr if wanted."""
+    """Write the sums of the paths of one degree, which are kept in registers; return dQ/dr if requested."""
     emitter, table, channels = emission.emitter, emission.table, emission.channels
     wanted = emission.kernel.output
     harmonics = {b: emission.harmonic(edge, b) for b in group.outputs}
@@ -65,7 +67,7 @@ def _emit_pair_group(
             if "w" in wanted:
                 out = emission.addresses["out_second"]
                 place = (pair * len(table.paths) + number) * channels + channel
-                # The second edge of the pair adds to what the first one has left.
+                # The second edge of the pair adds to the sum of the first.
                 earlier = emitter.select(is_first, emitter.zero(width), emitter.load(out, place, width))
                 emitter.store(earlier if gradient is None else earlier + gradient, out, place)
     totals: dict[int, Number] = {}
@@ -81,12 +83,12 @@ def _emit_pair_group(
 
 
 def _zeroed_sums(emission: Emission, group: Group) -> dict[tuple[int, int], Variable]:
-    """One sum for each harmonic and width of a block of channels."""
+    """Create one sum for each harmonic and width of a block of channels."""
     return {(b, width): Variable(emission.emitter, width) for b in group.outputs for width in _widths(emission)}
 
 
 def _widths(emission: Emission) -> list[int]:
-    """Of the blocks of channels."""
+    """List the widths of the blocks of channels."""
     full, rest = emission.channels // emission.lanes * emission.lanes, emission.channels % emission.lanes
     return ([emission.lanes] if full else []) + ([rest] if rest else [])
 
@@ -94,7 +96,7 @@ def _widths(emission: Emission) -> list[int]:
 def _moments(
     emission: Emission, group: Group, edge: Number, channel: Number, width: int
 ) -> Iterator[tuple[int, dict[int, Dual[Number]]]]:
-    """m_pb of each path of a group, for one block of channels of an edge."""
+    """Compute m_pb of each path of a group for one block of channels of an edge."""
     sender, receiver = emission.integer("senders", edge), emission.integer("receivers", edge)
 
     def feature(component: int) -> Dual[Number]:

@@ -11,10 +11,10 @@ _STACK_NUMBERS = 8192
 
 
 class Splines(Weights):
-    """Weights, and their slopes where those are wanted, of the pairs in a few slots.
+    """Weights, and optionally their derivatives, of the pairs in a few slots.
 
-    A spline is given by the coefficients of its polynomials, for each weight. The grid holds where the first interval
-    begins, the width of an interval and its inverse.
+    Each weight is given by the coefficients of its polynomials. The grid consists of the start of the first interval,
+    the width of an interval and its inverse.
     """
 
     def __init__(self, emission: Emission, slots: int, with_slopes: bool = False) -> None:
@@ -26,7 +26,7 @@ class Splines(Weights):
 
     @staticmethod
     def slots(emission: Emission, most: int) -> int:
-        """How many pairs are kept at a time."""
+        """Return the number of pairs kept at a time."""
         return max(2, min(most, _STACK_NUMBERS // (len(emission.table.paths) * emission.channels)))
 
     def prepare(self, pair: Number, slot: Number) -> None:
@@ -47,35 +47,35 @@ class Splines(Weights):
                 emitter.store(slope * grid[2], self.slopes, target)
 
     def _interval(self, distance: Number, grid: list[Number]) -> tuple[Number, Number]:
-        """Number of the interval, and where in it the distance lies (from 0 to 1); the first and the last one go on."""
+        """Compute index of and position (0 to 1) in the interval; the first and last intervals are extrapolated."""
         emitter = self.emission.emitter
         offset = distance - grid[0]
         position = offset * grid[2]
         last = emitter.integer("intervals") + -1
         first_of_last = emitter.as_real(last)
         is_inside = emitter.is_between(position, emitter.scalar(0.0), first_of_last)
-        # A distance that rounds onto the knot where the last interval begins belongs to that interval.
+        # A distance that rounds to the knot at the start of the last interval belongs to that interval.
         is_last = emitter.is_between(position, first_of_last, emitter.scalar(float("inf")))
         interval = emitter.select(
             is_inside, emitter.as_whole(position), emitter.select(is_last, last, emitter.whole(0))
         )
-        # Fused: the position of a far knot has fewer digits after the point than the place between two knots.
+        # Fused, because rounding the position of a distant knot would lose digits of the position within the interval.
         return interval, multiply_add(offset, grid[2], emitter.as_real(interval) * -1.0)
 
     def get(self, pair: Number, slot: Number, path: int, channel: Number, width: int) -> Dual[Number]:
-        """Channels of one path's weight, of the pair in a slot."""
+        """Load channels of the weight of one path for the pair in a slot."""
         index = slot * self.size + channel + path * self.emission.channels
         return Dual(self.emission.emitter.load(self.values, index, width))
 
     def slope(self, path: int, channel: Number, width: int) -> Number:
-        """Channels of the derivative of one path's weight, of the pair in the first slot."""
+        """Load channels of the derivative of the weight of one path for the pair in the first slot."""
         if self.slopes is None:
-            raise TypeError("slopes were not asked for")
+            raise TypeError("slopes were not requested")
         return self.emission.emitter.load(self.slopes, channel + path * self.emission.channels, width)
 
 
 def _horner(coefficients: list[Number], t: Number) -> tuple[Number, Number]:
-    """A polynomial and its derivative, the constant first among the coefficients."""
+    """Evaluate a polynomial and its derivative; the coefficients start with the constant."""
     *lower, value = coefficients
     slope = value
     for number, coefficient in enumerate(reversed(lower)):
