@@ -1,9 +1,11 @@
-"""Building blocks of equivariant networks: the feature layout, spherical harmonics, couplings, mixing and gates; dense
-layers, tensor products, message passing and attention after E3x, with its radial functions and cutoffs; rotations,
-changes of layout, Cartesian tensors. docs/networks.md shows a network made of them.
+"""Building blocks of equivariant networks.
 
-Features are tensors [nodes, components, channels]. A `Layout` says which (degree, parity) blocks the components are;
-order, signs and normalization within a block are e3nn's.
+These are the feature layout, spherical harmonics, couplings, mixing and gates; dense layers, tensor products, message
+passing and attention as in E3x, with its radial functions and cutoff functions; rotations, changes of layout, and
+Cartesian tensors. docs/networks.md contains a network built from them.
+
+Features are tensors [nodes, components, channels]. A `Layout` lists the (degree, parity) blocks of the components;
+order, signs and normalization within a block are those of e3nn.
 """
 
 from potentials.equivariant.activations import Gate, GatedActivation, ScaledActivation

@@ -1,4 +1,4 @@
-"""Cartesian tensors as features, and back: vectors, 3x3 matrices, and symmetric traceless tensors of any rank."""
+"""Conversion between features and Cartesian tensors: 3x3 matrices, and symmetric traceless tensors of any rank."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from potentials.equivariant.layout_changes import check_components
 from potentials.errors import LayoutError
 
 MATRIX = Layout([Irrep(0, 1), Irrep(1, 1), Irrep(2, 1)])
-"""The blocks of a 3x3 matrix: its trace, its antisymmetric and its symmetric traceless part."""
+"""The blocks of a 3x3 matrix: trace, antisymmetric component and symmetric traceless component."""
 SYMMETRIC_MATRIX = Layout([Irrep(0, 1), Irrep(2, 1)])
 """The blocks of a symmetric 3x3 matrix such as a stress or a polarizability."""
 
 
 @cache
 def _matrix_basis(layout: Layout) -> np.ndarray:
-    """Orthonormal matrices [components, 3, 3], those of each block in turn."""
+    """Return orthonormal matrices [components, 3, 3], sorted by block."""
     unknown = [str(irrep) for irrep in layout if irrep not in MATRIX]
     if unknown:
         raise LayoutError(f"a 3x3 matrix has the blocks {MATRIX}, not {', '.join(unknown)}")
@@ -30,7 +30,7 @@ def _matrix_basis(layout: Layout) -> np.ndarray:
 
 @cache
 def _traceless_basis(degree: int) -> np.ndarray:
-    """Orthonormal symmetric traceless tensors [2 l + 1, 3, ..., 3], by coupling one vector after the other."""
+    """Construct orthonormal symmetric traceless tensors [2 l + 1, 3, ..., 3] by coupling vectors one by one."""
     basis = np.ones(1)
     for rank in range(1, degree + 1):
         stretched = coupling_coefficients(rank - 1, 1, rank)
@@ -43,18 +43,20 @@ def _like(basis: np.ndarray, tensor: Tensor) -> Tensor:
 
 
 def matrix_to_irreps(matrices: Tensor, layout: Layout = MATRIX) -> Tensor:
-    """The blocks of 3x3 matrices M -> R M R^T: x_m = sum_ij B^m_ij M_ij with orthonormal B, so that norms are kept.
+    """Decompose 3x3 matrices M -> R M R^T into blocks: x_m = sum_ij B^m_ij M_ij with orthonormal B.
+
+    The norm is preserved.
 
     Args:
         matrices: [..., 3, 3, channels].
-        layout: the wanted blocks, of 0e (trace / sqrt(3)), 1e (antisymmetric part) and 2e (symmetric traceless part);
-            `SYMMETRIC_MATRIX` loses nothing of a symmetric matrix.
+        layout: the output blocks, of 0e (trace / sqrt(3)), 1e (antisymmetric) and 2e (symmetric traceless);
+            `SYMMETRIC_MATRIX` is complete for symmetric matrices.
 
     Returns:
-        [..., components, channels].
+        Features [..., components, channels].
 
     Raises:
-        LayoutError: these are no 3x3 matrices, or matrices have no such block.
+        LayoutError: the input does not consist of 3x3 matrices, or the layout has blocks that matrices do not have.
     """
     if matrices.dim() < 3 or matrices.shape[-3:-1] != (3, 3):
         raise LayoutError(f"expected matrices [..., 3, 3, channels], got {list(matrices.shape)}")
@@ -62,28 +64,36 @@ def matrix_to_irreps(matrices: Tensor, layout: Layout = MATRIX) -> Tensor:
 
 
 def irreps_to_matrix(features: Tensor, layout: Layout = MATRIX) -> Tensor:
-    """3x3 matrices [..., 3, 3, channels] of their blocks [..., components, channels]: M_ij = sum_m x_m B^m_ij, the
-    inverse of `matrix_to_irreps`. Blocks that the layout lacks are taken as zero.
+    """Compose 3x3 matrices from their blocks: M_ij = sum_m x_m B^m_ij, the inverse of `matrix_to_irreps`.
+
+    Args:
+        features: [..., components, channels].
+        layout: blocks of the features; missing blocks are taken as zero.
+
+    Returns:
+        Matrices [..., 3, 3, channels].
 
     Raises:
-        LayoutError: the features do not have the layout's components, or matrices have no such block.
+        LayoutError: the features do not have the components of the layout, or the layout has blocks that matrices do
+            not have.
     """
     check_components(features, layout)
     return torch.einsum("mij,...mc->...ijc", _like(_matrix_basis(layout), features), features)
 
 
 def traceless_to_irrep(tensors: Tensor, degree: int) -> Tensor:
-    """The components of symmetric traceless tensors of rank l, which are one block of degree l and parity (-1)^l.
+    """Convert symmetric traceless tensors of rank l to features of one block of degree l and parity (-1)^l.
 
     Args:
-        tensors: [..., 3, ..., 3, channels] with `degree` axes of length 3; any other parts of them are left out.
-        degree: l; for 1 these are vectors.
+        tensors: [..., 3, ..., 3, channels] with `degree` axes of length 3; components that are not symmetric traceless
+            are ignored.
+        degree: l; tensors of degree 1 are vectors.
 
     Returns:
-        [..., 2 l + 1, channels], of the same norm.
+        Features [..., 2 l + 1, channels] of the same norm.
 
     Raises:
-        LayoutError: the tensors are of another rank.
+        LayoutError: the tensors have a different rank.
     """
     if tensors.dim() < degree + 1 or tensors.shape[-degree - 1 : -1] != (3,) * degree:
         raise LayoutError(
@@ -95,11 +105,17 @@ def traceless_to_irrep(tensors: Tensor, degree: int) -> Tensor:
 
 
 def irrep_to_traceless(features: Tensor, degree: int) -> Tensor:
-    """Symmetric traceless tensors [..., 3, ..., 3, channels] of rank l of a block [..., 2 l + 1, channels]; the inverse
-    of `traceless_to_irrep`.
+    """Convert a block of degree l to symmetric traceless tensors of rank l, the inverse of `traceless_to_irrep`.
+
+    Args:
+        features: [..., 2 l + 1, channels].
+        degree: l.
+
+    Returns:
+        Tensors [..., 3, ..., 3, channels] with `degree` axes of length 3.
 
     Raises:
-        LayoutError: the features have not 2 l + 1 components.
+        LayoutError: the features do not have 2 l + 1 components.
     """
     check_components(features, Layout([Irrep(degree, (-1) ** degree)]))
     basis = _like(_traceless_basis(degree), features).reshape(2 * degree + 1, 3**degree)

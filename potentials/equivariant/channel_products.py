@@ -1,4 +1,4 @@
-"""Products of two feature tensors, channel by channel."""
+"""Channel-wise products of two feature tensors."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from potentials.kernels import ManyBodyTable, many_body
 
 
 class ProductCoupling:
-    """All ways to couple the blocks of two layouts into wanted irreps, one path each.
+    """All couplings of the blocks of two layouts into the irreps of a third layout, one path each.
 
     Attributes:
-        paths: (block of the first, block of the second, irrep), sorted by irrep as wanted.
-        blocks: for each irrep that is reached, its number of paths; its components are `[2l + 1, paths]`, m outermost.
-        table: the terms, for both tensors one after the other as one.
-        coefficients: [T], of the terms.
+        paths: (block of the first layout, block of the second layout, irrep), sorted by irrep.
+        blocks: number of paths of each reachable irrep; its components are `[2l + 1, paths]`, m outermost.
+        table: the terms, for the concatenation of both tensors.
+        coefficients: coefficients of the terms [T].
     """
 
     def __init__(self, first: Layout, second: Layout, wanted: Layout) -> None:
@@ -48,27 +48,27 @@ class ProductCoupling:
 
     @property
     def layout(self) -> Layout:
-        """The irreps that are reached."""
+        """Layout of the reachable irreps."""
         return Layout(irrep for irrep, _ in self.blocks)
 
     def paths_to(self, irrep: Irrep) -> int:
-        """How many paths reach an irrep."""
+        """Return the number of paths to an irrep."""
         return dict(self.blocks).get(irrep, 0)
 
 
 @cache
 def product_coupling(first: Layout, second: Layout, wanted: Layout) -> ProductCoupling:
-    """The coupling of two layouts into those irreps of `wanted` that they reach."""
+    """Return the coupling of two layouts into the irreps of `wanted` that they can reach."""
     return ProductCoupling(first, second, wanted)
 
 
 class ChannelProduct(nn.Module):
     """z_{n,(l,p),m,c} = sum_{m1 m2} C^p_{m1 m2 m} x_{n,l1 m1,c} y_{n,l2 m2,c} for each path p.
 
-    The coefficients C are those of `coupling_coefficients`, which keep unit variance.
+    The coefficients C are those of `coupling_coefficients`, which preserve unit variance.
 
     Args:
-        coupling: which products.
+        coupling: the paths.
     """
 
     coefficients: Tensor
@@ -80,7 +80,7 @@ class ChannelProduct(nn.Module):
         self.register_buffer("coefficients", numbers, persistent=False)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """[N, first components, C] and [N, second components, C] to [N, components of all paths, C]."""
+        """Map x [N, first components, C] and y [N, second components, C] to [N, components of all paths, C]."""
         rows, channels = x.shape[0], x.shape[2]
         coefficients = self.coefficients[None, :, None].expand(1, -1, channels)
         one = torch.zeros(rows, dtype=torch.int64, device=x.device)

@@ -1,4 +1,4 @@
-"""Coupling coefficients (from e3nn) and the message-passing tables made of them."""
+"""Coupling coefficients (from e3nn) and message-passing tables."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from potentials.kernels import MessagePath, MessageTable
 
 @cache
 def wigner_3j(degree_1: int, degree_2: int, degree_3: int) -> np.ndarray:
-    """e3nn's real Wigner 3j tensor [2 l1 + 1, 2 l2 + 1, 2 l3 + 1] in float64; its squares sum to one.
+    """Return e3nn's real Wigner 3j tensor [2 l1 + 1, 2 l2 + 1, 2 l3 + 1] in float64; its squares sum to one.
 
-    For three degrees with an odd sum the overall sign depends on the release of e3nn; see `coupling_fingerprint`.
+    If the sum of the degrees is odd, the overall sign depends on the release of e3nn; see `coupling_fingerprint`.
     """
     shape = (2 * degree_1 + 1, 2 * degree_2 + 1, 2 * degree_3 + 1)
     path = cache_path("couplings") / f"e3nn-{version('e3nn')}" / f"{degree_1}-{degree_2}-{degree_3}"
@@ -31,10 +31,10 @@ def wigner_3j(degree_1: int, degree_2: int, degree_3: int) -> np.ndarray:
 
 
 def _wigner_3j_of_e3nn(degree_1: int, degree_2: int, degree_3: int) -> np.ndarray:
-    # Imported here: e3nn takes seconds to import, and most commands need no new tensor.
+    # Imported here, because importing e3nn takes seconds and most commands need no new tensor.
     import torch
 
-    # The numbers are needed, also while a model is built on the device without memory.
+    # The values are needed even while a model is built on the meta device.
     with torch.device("cpu"):
         from e3nn import o3
 
@@ -42,19 +42,22 @@ def _wigner_3j_of_e3nn(degree_1: int, degree_2: int, degree_3: int) -> np.ndarra
 
 
 def coupling_coefficients(degree_1: int, degree_2: int, degree_3: int) -> np.ndarray:
-    """sqrt(2 l3 + 1) times the Wigner 3j tensor: couples unit-variance components into unit-variance components."""
+    """Return sqrt(2 l3 + 1) times the Wigner 3j tensor [2 l1 + 1, 2 l2 + 1, 2 l3 + 1], in float64.
+
+    The coupling of components of unit variance has components of unit variance. Signs are those of the installed e3nn.
+    """
     return math.sqrt(2 * degree_3 + 1) * wigner_3j(degree_1, degree_2, degree_3)
 
 
 class MessageCoupling:
-    """Which messages exist between a feature layout and spherical harmonics, and the table that computes them.
+    """All couplings of a feature layout with spherical harmonics into receiver irreps, and the table of the messages.
 
     Attributes:
-        paths: (sender irrep, harmonic degree, receiver irrep) of each path; the radial network makes one weight per
-            path and channel, in this order: sorted by receiver block, then sender block, then harmonic degree.
-        blocks: for each receiver irrep that is reached, its number of paths. In the summed message the block of that
-            irrep is `[2l + 1, paths]` components, m outermost, so that mixing the paths is one matrix product.
-        table: for `potentials.kernels.message_sum`.
+        paths: (sender irrep, harmonic degree, receiver irrep) of each path; the radial network has one weight per path
+            and channel, in this order: sorted by receiver block, then sender block, then harmonic degree.
+        blocks: number of paths of each reachable receiver irrep. In the summed message the block of that irrep has
+            `[2l + 1, paths]` components, m outermost, so that mixing the paths is one matrix product.
+        table: table for `potentials.kernels.message_sum`.
     """
 
     def __init__(self, sender: Layout, edge_degree: int, receiver: Layout) -> None:
@@ -72,11 +75,11 @@ class MessageCoupling:
 
     @property
     def layout(self) -> Layout:
-        """The receiver irreps that are reached."""
+        """Layout of the reachable receiver irreps."""
         return Layout(irrep for irrep, _ in self.blocks)
 
     def block_slices(self) -> list[slice]:
-        """Components of the summed message that belong to each receiver irrep."""
+        """Return the components of the summed message that belong to each receiver irrep."""
         starts = np.cumsum([0, *(irrep.dim * count for irrep, count in self.blocks)]).tolist()
         return [slice(start, stop) for start, stop in itertools.pairwise(starts)]
 
@@ -96,15 +99,21 @@ class MessageCoupling:
 
 @cache
 def message_table(sender: Layout, edge_degree: int, receiver: Layout) -> MessageCoupling:
-    """The coupling of sender features with harmonics up to `edge_degree` into those irreps of `receiver` it reaches."""
+    """Return the coupling of sender features with spherical harmonics into receiver irreps.
+
+    Args:
+        sender: blocks of the sender features.
+        edge_degree: highest degree of the spherical harmonics.
+        receiver: requested irreps; those that no path reaches are left out.
+    """
     return MessageCoupling(sender, edge_degree, receiver)
 
 
 def coupling_fingerprint(degree: int) -> str:
-    """Signs of all coupling tensors up to a degree, as text.
+    """Return the signs of all coupling tensors up to a degree as text.
 
-    Weights only mean something together with these signs, so model files carry them: releases of e3nn differ in the
-    sign of some tensors whose degrees add up to an odd number.
+    Weights are only valid together with these signs, so model files contain them: releases of e3nn differ in the sign
+    of some tensors whose degrees have an odd sum.
     """
     signs = []
     for l1 in range(degree + 1):

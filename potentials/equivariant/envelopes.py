@@ -1,7 +1,7 @@
-"""Envelopes, which end functions of the distance smoothly at the cutoff; with their slopes, in closed form.
+"""Envelopes (cutoff functions), which are smoothly zero at the cutoff, and their derivatives in closed form.
 
-They are written without differences of nearly equal numbers, so that values and slopes keep their relative precision
-up to the cutoff, in float32 too, and values are never negative. What is not a number stays that.
+They are evaluated without cancellation, so that values and derivatives keep their relative precision up to the cutoff,
+also in float32, and values are never negative. NaN gives NaN.
 """
 
 from __future__ import annotations
@@ -15,15 +15,22 @@ ValuesAndSlopes = tuple[Tensor, Tensor]
 """Functions of the distance and their derivatives."""
 
 _LARGEST_EXPONENT = 800.0
-"""exp(-800) is zero in float64 too."""
+"""exp(-800) is zero in float64."""
 
 
 def polynomial_envelope(x: Tensor, power: int) -> ValuesAndSlopes:
-    """1 - (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) - p(p+1)/2 x^(p+2), zero for x >= 1, and its derivative,
-    -p(p+1)(p+2)/2 x^(p-1) (1 - x)^2.
+    """Compute the polynomial envelope 1 - (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) - p(p+1)/2 x^(p+2), zero for x >= 1.
 
-    Value, first and second derivative vanish at x = 1. Gasteiger et al., "Directional message passing" (2020), eq. 8.
-    Evaluated as (1 - x)^3 sum_{k<p} (k+1)(k+2)/2 x^k, whose terms are all positive: the powers cancel near x = 1.
+    The derivative is -p(p+1)(p+2)/2 x^(p-1) (1 - x)^2. Value, first and second derivative vanish at x = 1. Gasteiger et
+    al., "Directional message passing" (2020), eq. 8. Evaluated as (1 - x)^3 sum_{k<p} (k+1)(k+2)/2 x^k, whose terms are
+    all positive, because the powers cancel near x = 1.
+
+    Args:
+        x: distance divided by the cutoff, any shape.
+        power: p.
+
+    Returns:
+        Values and derivatives with respect to x, in the shape of x.
     """
     p = power
     x = x.clamp(max=1)
@@ -36,26 +43,38 @@ def polynomial_envelope(x: Tensor, power: int) -> ValuesAndSlopes:
 
 
 def cosine_envelope(x: Tensor) -> ValuesAndSlopes:
-    """(1 + cos(pi x)) / 2, zero for x >= 1, and its derivative; the second derivative jumps there (Behler 2011).
+    """Compute the cosine envelope (1 + cos(pi x)) / 2, zero for x >= 1, and its derivative (Behler 2011).
 
-    Evaluated as sin^2(pi (1 - x) / 2) and -pi sin(pi (1 - x) / 2) sin(pi x / 2).
+    The second derivative is discontinuous at x = 1. Evaluated as sin^2(pi (1 - x) / 2) and
+    -pi sin(pi (1 - x) / 2) sin(pi x / 2).
+
+    Args:
+        x: distance divided by the cutoff, any shape.
+
+    Returns:
+        Values and derivatives with respect to x, in the shape of x.
     """
-    # Not a clamp: its derivative at x = 1 is that from within, and what is not a number must stay so.
+    # Not a clamp: the derivative at x = 1 must be the one from inside, and NaN must stay NaN.
     x = torch.where(x >= 1, torch.ones_like(x), x)
     root = torch.sin(0.5 * math.pi * (1 - x))
     return root**2, -math.pi * root * torch.sin(0.5 * math.pi * x)
 
 
 def smooth_envelope(x: Tensor) -> ValuesAndSlopes:
-    """exp(1 - 1 / (1 - x^2)), zero for x >= 1, and its derivative; all derivatives vanish at x = 1 (SpookyNet, Unke et
-    al. 2021).
+    """Compute the envelope exp(1 - 1 / (1 - x^2)), zero for x >= 1, and its derivative.
 
-    Evaluated as exp(-x^2 / ((1 - x) (1 + x))).
+    All derivatives vanish at x = 1 (SpookyNet, Unke et al. 2021). Evaluated as exp(-x^2 / ((1 - x) (1 + x))).
+
+    Args:
+        x: distance divided by the cutoff, any shape.
+
+    Returns:
+        Values and derivatives with respect to x, in the shape of x.
     """
     x = x.clamp(max=1)
     denominator = (1 - x) * (1 + x)
     is_zero = denominator * _LARGEST_EXPONENT < 1
-    # The masked argument keeps all derivatives finite where the result is zero anyway.
+    # Masking the argument keeps all derivatives finite where the result is zero.
     denominator = torch.where(is_zero, torch.ones_like(x), denominator)
     value = torch.where(is_zero, torch.zeros_like(x), torch.exp(-(x**2) / denominator))
     return value, -2 * x / denominator**2 * value

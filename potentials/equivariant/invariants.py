@@ -1,4 +1,4 @@
-"""Invariant products of several features with channels of their own: the basis of the atomic cluster expansion."""
+"""Invariant products of several features from different channels: the basis of the atomic cluster expansion."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from potentials.equivariant.couplings import coupling_coefficients
 
 MAX_ORDER = 4
-"""Most factors of a product."""
+"""Highest number of factors of a product."""
 
 
 class Factor(NamedTuple):
@@ -26,9 +26,10 @@ class Factor(NamedTuple):
 
 
 class Invariant(NamedTuple):
-    """One invariant product: its factors in ascending order, the first two and the last two coupled to a degree each.
+    """One invariant product: its factors in ascending order, and the degree of the intermediate coupling.
 
-    Of four factors the pairs are both coupled to `intermediate`; of three, the first two to the degree of the third.
+    With four factors, the first two and the last two are both coupled to degree `intermediate`; with three, the first
+    two are coupled to the degree of the third.
     """
 
     factors: tuple[Factor, ...]
@@ -38,21 +39,21 @@ class Invariant(NamedTuple):
 def invariants(
     factors: Sequence[Factor], order: int, allowed: Callable[[tuple[Factor, ...]], bool]
 ) -> Iterator[Invariant]:
-    """All linearly independent products of `order` factors that neither rotations nor reflections change.
+    """Generate all linearly independent products of `order` factors that are invariant under O(3).
 
-    Factors stand for proper tensors, of parity (-1)^degree.
+    Factors are proper tensors, of parity (-1)^degree.
 
     Args:
-        factors: which may occur, any number of times.
+        factors: factors to choose from, each any number of times.
         order: number of factors, 1 to 4.
-        allowed: of the factors, in ascending order, that have been chosen so far, from one to all of them. Must be
-            false for a product where it is false for its first factors.
+        allowed: predicate of a sequence of one to `order` factors in ascending order, to exclude products. If it is
+            false for a sequence, it must be false for every product that starts with this sequence.
 
     Returns:
-        In ascending order of their factors, one after the other as they are asked for.
+        An iterator over the products in ascending order of their factors.
 
     Raises:
-        ValueError: more than four factors, or none.
+        ValueError: `order` is less than 1 or more than 4.
     """
     if not 1 <= order <= MAX_ORDER:
         raise ValueError(f"order: expected 1 to {MAX_ORDER} factors, got {order}")
@@ -83,11 +84,11 @@ def _products(
 
 @cache
 def _intermediates(degrees: tuple[int, ...], names: tuple[int, ...]) -> tuple[int, ...]:
-    """Degrees of the intermediate coupling that give independent invariants.
+    """Return the degrees of the intermediate coupling that give independent invariants.
 
     Args:
-        degrees: of the factors.
-        names: equal for equal factors, whose products are fewer: some couplings of them vanish or repeat others.
+        degrees: degrees of the factors.
+        names: labels of the factors; equal factors, for which some couplings vanish or depend on others, have the same.
     """
     if sum(degrees) % 2:
         return ()
@@ -106,7 +107,7 @@ def _intermediates(degrees: tuple[int, ...], names: tuple[int, ...]) -> tuple[in
 
 
 def _independent(degrees: tuple[int, ...], names: tuple[int, ...], candidates: Sequence[int]) -> tuple[int, ...]:
-    """Those that are not combinations of the ones before them, by their values for random factors."""
+    """Select the candidates that are not linear combinations of earlier ones, by their values for random factors."""
     random = np.random.default_rng(0)
     values = {name: random.normal(size=(40, 2 * degree + 1)) for name, degree in zip(names, degrees, strict=True)}
     a, b, c, d = (values[name] for name in names)
@@ -126,14 +127,14 @@ def _independent(degrees: tuple[int, ...], names: tuple[int, ...], candidates: S
 
 @dataclass
 class _Pairs:
-    """Products of two factors of given degrees: which channels, and which degrees they are coupled to."""
+    """Products of two factors of given degrees: their channels and the degrees to which they are coupled."""
 
     channels: dict[tuple[int, int], int] = field(default_factory=dict)
     """Position of each pair of channels."""
     degrees: set[int] = field(default_factory=set)
 
     def add(self, first: Factor, second: Factor, degree: int) -> int:
-        """Position of this product."""
+        """Add a product if it is new; return its position."""
         self.degrees.add(degree)
         return self.channels.setdefault((first.channel, second.channel), len(self.channels))
 
@@ -142,7 +143,7 @@ Degrees = tuple[int, int]
 
 
 class _Group(NamedTuple):
-    """Products of the same form: scalar products of features, or of pairs of these degrees, coupled to one degree."""
+    """Products of the same form: scalar products of features or of pairs with these degrees, coupled to one degree."""
 
     first: int | Degrees
     second: int | Degrees | None
@@ -151,19 +152,19 @@ class _Group(NamedTuple):
 
 
 class InvariantProducts(nn.Module):
-    """Evaluates invariant products of features [N, (L + 1)^2, C] of proper tensors, L the highest degree.
+    """Invariant products of features [N, (L + 1)^2, C] of proper tensors, L the highest degree.
 
     A product of one factor is a_00, and
 
         order 2:  sum_m a_lm b_lm / sqrt(2l + 1)
-        order 3:  sum_M (a x b)_LM c_LM / sqrt(2L + 1),             L the degree of c
+        order 3:  sum_M (a x b)_LM c_LM / sqrt(2L + 1),             L the degree of c,
         order 4:  sum_M (a x b)_LM (c x d)_LM / sqrt(2L + 1)
 
-    with (a x b)_L of `coupling_coefficients`. Products of pairs are made once for all that need them. Only plain
-    PyTorch operations: may be differentiated in any mode.
+    with (a x b)_L coupled by `coupling_coefficients`. Products of pairs are shared. Only plain PyTorch operations are
+    used, so all differentiation modes work.
 
     Args:
-        products: which, for example of `invariants`.
+        products: the products, for example those of `invariants`.
     """
 
     def __init__(self, products: Sequence[Invariant]) -> None:
@@ -204,7 +205,7 @@ class InvariantProducts(nn.Module):
         self.register_buffer(name, torch.tensor(values, dtype=dtype), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features [N, (L + 1)^2, C] to products [N, K]."""
+        """Map features [N, (L + 1)^2, C] to products [N, K]."""
         pairs = {degrees: self._pair(features, *degrees) for degrees in self._pair_degrees}
 
         def operand(which: int | Degrees, degree: int) -> Tensor:
@@ -221,7 +222,7 @@ class InvariantProducts(nn.Module):
         return torch.cat(results, dim=1).index_select(1, self.get_buffer("order"))
 
     def _pair(self, features: Tensor, first: int, second: int) -> Tensor:
-        """(a x b) of all pairs of channels, [N, components of all degrees, pairs]."""
+        """Compute (a x b) of all pairs of channels, [N, components of all degrees, pairs]."""
         channels = self.get_buffer(f"channels_{first}_{second}")
         a = _block(features, first).index_select(2, channels[0])
         b = _block(features, second).index_select(2, channels[1])
@@ -233,7 +234,7 @@ def _block(features: Tensor, degree: int) -> Tensor:
 
 
 def _group(pairs: dict[Degrees, _Pairs], product: Invariant) -> tuple[_Group, tuple[int, int]]:
-    """What is multiplied with what, and where the two stand there."""
+    """Return the group of a product and the positions of its two operands."""
     a, *others = product.factors
     if not others:
         return _Group(a.degree, None, a.degree), (a.channel, 0)

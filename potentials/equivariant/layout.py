@@ -1,4 +1,4 @@
-"""The layout of a feature tensor: which irreducible blocks its components are."""
+"""The layout of a feature tensor: the irreps of its components."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 
 class Irrep(NamedTuple):
-    """An irreducible representation of O(3): a degree l with 2l + 1 components, and a parity under inversion."""
+    """An irreducible representation of O(3) with degree l, 2l + 1 components, and parity under inversion."""
 
     degree: int
-    """l, from 0."""
+    """l >= 0."""
     parity: int
     """+1 or -1."""
 
@@ -21,7 +21,7 @@ class Irrep(NamedTuple):
         return 2 * self.degree + 1
 
     def products(self, other: Irrep) -> Iterator[Irrep]:
-        """The irreps their tensor product decomposes into."""
+        """Yield the irreps of the tensor product with another irrep."""
         for degree in range(abs(self.degree - other.degree), self.degree + other.degree + 1):
             yield Irrep(degree, self.parity * other.parity)
 
@@ -30,21 +30,21 @@ class Irrep(NamedTuple):
 
 
 class Layout(tuple[Irrep, ...]):
-    """Blocks of a feature tensor [nodes, components, channels], in order; every block has the same channels.
+    """Ordered blocks of a feature tensor [nodes, components, channels]; all blocks have the same number of channels.
 
-    `Layout.natural(L)` holds the proper tensors up to degree L (parity (-1)^l): block l is components `l^2:(l+1)^2`,
-    E3x's layout. With pseudotensors a network reaches more (degree, parity) pairs, layer by layer; blocks that
-    symmetry leaves at zero are not stored.
+    `Layout.natural(L)` consists of the proper tensors up to degree L (parity (-1)^l): block l is components
+    `l^2:(l+1)^2`, as in E3x. With pseudotensors, each layer of a network can reach more (degree, parity) pairs; blocks
+    that are zero by symmetry are not stored.
     """
 
     @classmethod
     def natural(cls, degree: int) -> Layout:
-        """Proper tensors of degree 0 to `degree`."""
+        """Return the layout of proper tensors of degree 0 to `degree`."""
         return cls(Irrep(n, (-1) ** n) for n in range(degree + 1))
 
     @classmethod
     def full(cls, degree: int) -> Layout:
-        """Proper tensors and pseudotensors of degree 0 to `degree`, the proper ones first within a degree."""
+        """Return the layout of proper tensors and pseudotensors of degree 0 to `degree`, proper tensors first."""
         return cls(Irrep(n, sign * (-1) ** n) for n in range(degree + 1) for sign in (1, -1))
 
     @property
@@ -54,22 +54,26 @@ class Layout(tuple[Irrep, ...]):
 
     @property
     def degree(self) -> int:
-        """Highest degree of its blocks; 0 for none."""
+        """Highest degree of the blocks; 0 without blocks."""
         return max((irrep.degree for irrep in self), default=0)
 
     def joined(self, other: Layout) -> Layout:
-        """The blocks of either, by degree, the proper ones first within a degree."""
+        """Return the union of the blocks, sorted by degree, proper tensors first within a degree."""
         return Layout(sorted({*self, *other}, key=lambda irrep: (irrep.degree, irrep.parity != (-1) ** irrep.degree)))
 
     def slices(self) -> list[slice]:
-        """Where each block stands among the components."""
+        """Return the range of components of each block."""
         starts = [0]
         for irrep in self:
             starts.append(starts[-1] + irrep.dim)
         return [slice(start, stop) for start, stop in itertools.pairwise(starts)]
 
     def slice_of(self, irrep: Irrep) -> slice:
-        """Where this block stands; `ValueError` if it is not there."""
+        """Return the range of components of a block.
+
+        Raises:
+            ValueError: the layout does not contain the block.
+        """
         return self.slices()[self.index(irrep)]
 
     def __str__(self) -> str:

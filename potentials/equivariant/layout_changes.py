@@ -1,4 +1,4 @@
-"""Features of one layout as features of another: blocks dropped, or added as zeros."""
+"""Changes of layout: blocks are dropped or added as zeros."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from potentials.errors import LayoutError
 
 
 def change_layout(features: Tensor, layout: Layout, wanted: Layout) -> Tensor:
-    """Keep the blocks that are wanted, drop the others, and add those that are not there as zeros.
+    """Convert features to another layout: drop blocks that it does not contain and add missing blocks as zeros.
 
     Args:
         features: [..., components, channels].
-        layout: what the components are.
-        wanted: what they shall be; the order of the blocks counts.
+        layout: blocks of the features.
+        wanted: blocks of the result, in this order.
 
     Returns:
-        [..., components of `wanted`, channels]. Equivariant for any two layouts.
+        Features [..., components of `wanted`, channels]. The map is equivariant for any two layouts.
 
     Raises:
         LayoutError: the features do not have the components of the layout.
@@ -37,22 +37,22 @@ def change_layout(features: Tensor, layout: Layout, wanted: Layout) -> Tensor:
 
 
 def add(x: Tensor, x_layout: Layout, y: Tensor, y_layout: Layout) -> tuple[Tensor, Layout]:
-    """The sum of two feature tensors; a block that only one of them has is kept as it is.
+    """Add two feature tensors; blocks that only one of them has are copied.
 
     Args:
-        x: [..., components of `x_layout`, channels].
-        x_layout: its blocks.
-        y: [..., components of `y_layout`, channels].
-        y_layout: its blocks.
+        x: features [..., components of `x_layout`, channels].
+        x_layout: blocks of x.
+        y: features [..., components of `y_layout`, channels].
+        y_layout: blocks of y.
 
     Returns:
-        The sum, and its layout: `x_layout.joined(y_layout)`.
+        The sum and its layout `x_layout.joined(y_layout)`.
 
     Raises:
         LayoutError: a tensor does not have the components of its layout, or their channels differ.
     """
     if x.shape[-1] != y.shape[-1]:
-        raise LayoutError(f"expected two tensors with equally many channels, got {x.shape[-1]} and {y.shape[-1]}")
+        raise LayoutError(f"expected the same number of channels in both tensors, got {x.shape[-1]} and {y.shape[-1]}")
     layout = x_layout.joined(y_layout)
     return change_layout(x, x_layout, layout) + change_layout(y, y_layout, layout), layout
 

@@ -1,4 +1,4 @@
-"""Linear maps of channels within each block: the same for all atoms, or one per species."""
+"""Linear maps of channels within each block, the same for all atoms or one per species."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from potentials.kernels import MixedBlock, MixingTable, block_mix
 
 
 class SpeciesGroups(NamedTuple):
-    """The atoms sorted by species, for maps that each species has of its own."""
+    """The atoms sorted by species, for maps with separate weights for each species."""
 
     species: Tensor
-    """[N] of each atom."""
+    """[N] int64, species index of each atom."""
     order: Tensor
-    """[N] atoms, sorted by species."""
+    """[N] int64, indices of the atoms sorted by species."""
     counts: list[int]
     """Number of atoms of each species."""
 
     @classmethod
     def from_species(cls, species: Tensor, num_species: int) -> SpeciesGroups:
-        """Sort the atoms; stable, so the order within a species is kept."""
+        """Sort atoms by species [N] int64; the order within a species is kept."""
         counts = torch.bincount(species, minlength=num_species).tolist()
         return cls(species, torch.argsort(species, stable=True), counts)
 
     @classmethod
     def one_each(cls, num_species: int, device: torch.device) -> SpeciesGroups:
-        """One row of each species, for features that depend on nothing else."""
+        """Create groups of one row per species, for features that depend only on the species."""
         rows = torch.arange(num_species, device=device)
         return cls(rows, rows, [1] * num_species)
 
@@ -38,14 +38,14 @@ class SpeciesGroups(NamedTuple):
 class BlockMixing(nn.Module):
     """Mix the channels (and paths) of each block: y_lmw = sum_u x_lmu W^l_uw / sqrt(fan-in).
 
-    The input holds, for block b, `counts[b]` copies of each component ([2l + 1, copies], m outermost); the output one.
-    Weights start standard normal.
+    Block b of the input has `copies` copies of each component ([2l + 1, copies], m outermost), the output has one.
+    Weights are initialized standard normal.
 
     Args:
         blocks: (irrep, copies) of the input, as `MessageCoupling.blocks`; copies are 1 for plain features.
         channels_in: channels of each copy.
         channels_out: channels of the output.
-        outputs: blocks that are wanted; blocks of the input that are not among them are dropped.
+        outputs: requested blocks; other blocks of the input are dropped.
     """
 
     def __init__(
@@ -69,16 +69,16 @@ class BlockMixing(nn.Module):
 
     @property
     def weights(self) -> list[Tensor]:
-        """The matrix of each block, [copies * C, C'], views of the parameter."""
+        """Return the matrix of each block as a view [copies * C, C'] of the parameter."""
         return self.table.matrices(self.weight[0])
 
     def forward(self, x: Tensor, factor: float = 1.0) -> Tensor:
-        """[N, input components, channels_in] to [N, output components, channels_out], times a constant."""
+        """Map [N, input components, channels_in] to [N, output components, channels_out] and multiply by `factor`."""
         return block_mix(self.table, x, self.weight, factor)
 
 
 def _random_weights(table: MixingTable, num_species: int) -> Tensor:
-    """Standard normal [S, K], drawn block by block."""
+    """Draw standard normal weights [S, K], block by block."""
     fan_in = [block.copies * table.channels_in for block in table.blocks]
     blocks = [torch.randn(num_species, rows, table.channels_out) for rows in fan_in]
     return torch.cat([block.flatten(1) for block in blocks], dim=1)
@@ -87,11 +87,12 @@ def _random_weights(table: MixingTable, num_species: int) -> Tensor:
 class SpeciesMixing(nn.Module):
     """Mix the channels of each block with one matrix per species: y_lmw = sum_u x_lmu W^l_zuw / sqrt(C S).
 
-    This is e3nn's fully connected tensor product with one-hot species: the zeros of the one-hot count in the fan-in.
+    This is e3nn's fully connected tensor product with one-hot species; the fan-in includes the zeros of the one-hot
+    encoding.
 
     Args:
         layout: blocks of the input.
-        outputs: blocks that are wanted; those that the input lacks come out as zeros.
+        outputs: blocks of the output; those that are not in the input are zero.
         channels_in: channels of the input.
         channels_out: channels of the output.
         num_species: number of species S.
@@ -104,16 +105,16 @@ class SpeciesMixing(nn.Module):
 
     @property
     def weights(self) -> list[Tensor]:
-        """The matrices of each block, [S, C, C'], views of the parameter."""
+        """Return the matrices of each block as a view [S, C, C'] of the parameter."""
         return self.table.matrices(self.weight)
 
     def forward(self, x: Tensor, groups: SpeciesGroups) -> Tensor:
-        """[N, components, channels_in] to [N, output components, channels_out]."""
+        """Map features [N, components, channels_in] to [N, output components, channels_out]."""
         return mix_by_species(self.table, x, self.weight, groups, self.weight.shape[0] ** -0.5)
 
 
 def table_between(inputs: Layout, outputs: Layout, channels_in: int, channels_out: int) -> MixingTable:
-    """Each output block is made of the equal input block; it is zero where there is none."""
+    """Return the table that maps each input block to the equal output block; output blocks without input are zero."""
     sources = dict(zip(inputs, inputs.slices(), strict=True))
     blocks = tuple(
         MixedBlock(sources[irrep].start, irrep.dim, 1, target.start)

@@ -1,4 +1,4 @@
-"""Rotations, reflections, and what they do to features."""
+"""Rotations and reflections of features."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from potentials.errors import LayoutError
 
 
 def random_rotation(generator: torch.Generator | None = None, dtype: torch.dtype | None = None) -> Tensor:
-    """A rotation matrix [3, 3], uniform over all rotations: that of a unit quaternion of normal random numbers.
+    """Draw a rotation matrix [3, 3] uniformly from SO(3), by a normalized quaternion of normal random numbers.
 
     Args:
-        generator: of the random numbers; PyTorch's own if not given.
-        dtype: of the matrix; PyTorch's default if not given.
+        generator: random number generator; PyTorch's default if not given.
+        dtype: dtype of the matrix; PyTorch's default if not given.
     """
     q = torch.randn(4, generator=generator, dtype=torch.float64)
     w, axis = q[0] / q.norm(), q[1:] / q.norm()
@@ -29,15 +29,16 @@ def random_rotation(generator: torch.Generator | None = None, dtype: torch.dtype
 
 
 def wigner_D(irrep: Irrep, rotation: Tensor) -> Tensor:
-    """The matrix [2 l + 1, 2 l + 1] by which a block transforms when space is turned by an orthogonal matrix [3, 3].
+    """Return the matrix D [2 l + 1, 2 l + 1] by which a block transforms under an orthogonal matrix [3, 3].
 
-    `x -> D x` for the components of a block; for degree 1 and odd parity D is the matrix itself. With determinant -1
-    the matrix is a rotation times the inversion, and D has the factor `parity`. Convention and signs are e3nn's.
+    The components of a block transform as `x -> D x`; for degree 1 and odd parity D is the matrix itself. With
+    determinant -1 the matrix is a rotation times the inversion, and D has the factor `parity`. Convention and signs are
+    those of e3nn.
 
     Raises:
         LayoutError: the matrix is not orthogonal.
     """
-    # Imported here: e3nn takes a second to import, and networks do not need it.
+    # Imported here, because importing e3nn takes a second and networks do not need it.
     from e3nn import o3
 
     exact = rotation.to(torch.float64)
@@ -45,7 +46,7 @@ def wigner_D(irrep: Irrep, rotation: Tensor) -> Tensor:
     tolerance = 1e-4 if rotation.dtype in (torch.float32, torch.float16, torch.bfloat16) else 1e-8
     if exact.shape != (3, 3) or (exact @ exact.T - unit).abs().max() > tolerance:
         raise LayoutError(f"expected an orthogonal matrix [3, 3], got {rotation.tolist()}")
-    # The nearest orthogonal matrix: e3nn is stricter than single precision can be.
+    # The nearest orthogonal matrix, because e3nn's tolerance is below single precision.
     left, _, right = torch.linalg.svd(exact)
     exact = left @ right
     sign = torch.sign(torch.det(exact))
@@ -55,7 +56,7 @@ def wigner_D(irrep: Irrep, rotation: Tensor) -> Tensor:
 
 
 def _in_double_precision(make: Callable[[], Tensor]) -> Tensor:
-    """e3nn makes its generators in PyTorch's default precision, whatever that of the angles."""
+    """Call a function in float64: e3nn creates its generators in PyTorch's default dtype, not that of the angles."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
@@ -65,15 +66,19 @@ def _in_double_precision(make: Callable[[], Tensor]) -> Tensor:
 
 
 def rotate(features: Tensor, layout: Layout, rotation: Tensor) -> Tensor:
-    """What features become when the structure they describe is turned: each block times its `wigner_D`.
+    """Rotate features: multiply each block by its `wigner_D`.
 
     Args:
         features: [..., components, channels].
-        layout: what the components are.
-        rotation: orthogonal [3, 3]; positions turn as `positions @ rotation.T`. With determinant -1 it also inverts.
+        layout: blocks of the features.
+        rotation: orthogonal matrix [3, 3]; positions transform as `positions @ rotation.T`. A matrix of determinant -1
+            includes the inversion.
+
+    Returns:
+        Rotated features [..., components, channels].
 
     Raises:
-        LayoutError: the features do not have the layout's components, or the matrix is not orthogonal.
+        LayoutError: the features do not have the components of the layout, or the matrix is not orthogonal.
     """
     check_components(features, layout)
     matrices = [wigner_D(irrep, rotation) for irrep in layout]
@@ -81,14 +86,17 @@ def rotate(features: Tensor, layout: Layout, rotation: Tensor) -> Tensor:
 
 
 def reflect(features: Tensor, layout: Layout) -> Tensor:
-    """What features become when space is inverted, r -> -r: each block times its parity.
+    """Invert features, r -> -r: multiply each block by its parity.
 
     Args:
         features: [..., components, channels].
-        layout: what the components are.
+        layout: blocks of the features.
+
+    Returns:
+        Inverted features [..., components, channels].
 
     Raises:
-        LayoutError: the features do not have the layout's components.
+        LayoutError: the features do not have the components of the layout.
     """
     check_components(features, layout)
     signs = [float(irrep.parity) for irrep in layout for _ in range(irrep.dim)]

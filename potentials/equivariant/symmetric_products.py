@@ -1,4 +1,4 @@
-"""The basis of symmetric equivariant polynomials: what MACE's symmetric contraction spans, without redundancy."""
+"""The basis of symmetric equivariant polynomials, which spans MACE's symmetric contraction without redundancy."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class SymmetricBasis:
-    """Polynomials of degree 1 to `correlation` in one channel's components that transform as each output irrep.
+    """Polynomials of degree 1 to `correlation` in the components of one channel that transform as the output irreps.
 
     Attributes:
         table: the monomials of every output component, for `potentials.kernels.many_body`.
-        paths: for each output irrep the number of independent polynomials of each degree, (n_1, ..., n_correlation).
-        matrix: [T, K], the coefficient of monomial t in polynomial k; K runs over output irreps, then degrees.
-            Polynomials are orthonormal as symmetric tensors, summed over the output components, times sqrt(2l + 1).
+        paths: number of independent polynomials of each degree (n_1, ..., n_correlation) for each output irrep.
+        matrix: coefficient of monomial t in polynomial k [T, K]; k runs over output irreps, then degrees. Polynomials
+            are orthonormal as symmetric tensors, summed over the output components, times sqrt(2l + 1).
     """
 
     table: ManyBodyTable
@@ -32,10 +32,10 @@ class SymmetricBasis:
 
 
 def _coupled_tensors(irreps: Layout, output: Irrep, order: int) -> list[tuple[tuple[int, ...], np.ndarray]]:
-    """All ways to couple `order` blocks one after the other to the output.
+    """Construct all sequential couplings of `order` blocks to the output.
 
-    Returns, for each way, the blocks' positions and the tensor [2l_1+1, ..., 2l_order+1, 2l+1]. Every symmetric
-    coupling is a combination of those whose blocks are in ascending order, so only these are made.
+    Returns the positions of the blocks and the tensor [2l_1+1, ..., 2l_order+1, 2l+1] of each coupling. Every symmetric
+    coupling is a linear combination of those with blocks in ascending order, so only these are constructed.
     """
     partial: list[tuple[tuple[int, ...], Irrep, np.ndarray]] = [
         ((b,), irrep, np.eye(irrep.dim)) for b, irrep in enumerate(irreps)
@@ -72,21 +72,22 @@ def _as_polynomials(
 
 
 def _multiplicity(monomial: tuple[int, ...]) -> float:
-    """Number of distinct orders of the factors: the weight of a monomial in the norm of the symmetric tensor."""
+    """Count the distinct orders of the factors, the weight of a monomial in the norm of the symmetric tensor."""
     return len(set(itertools.permutations(monomial)))
 
 
 def _independent(coefficients: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Gram-Schmidt in the given order under the norm sum(c^2 / weight); dependent polynomials are dropped.
+    """Orthonormalize polynomials by Gram-Schmidt under the norm sum(c^2 / weight) and drop dependent ones.
 
-    The first coefficient of each is made positive: the result does not depend on the signs of the coupling tensors.
+    The first coefficient of each polynomial is made positive, so that the result does not depend on the signs of the
+    coupling tensors.
     """
     scale = weights**-0.5
     kept: list[np.ndarray] = []
     for candidate in coefficients * scale:
         size = np.linalg.norm(candidate)
         remainder = candidate.copy()
-        for _ in range(2):  # twice is enough for orthogonality to rounding
+        for _ in range(2):  # two passes give orthogonality to rounding error
             for vector in kept:
                 remainder -= np.sum(vector * remainder) * vector
         if size > _TOLERANCE and np.linalg.norm(remainder) > 1e-6 * size:
@@ -96,7 +97,7 @@ def _independent(coefficients: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _polynomials(irreps: Layout, output: Irrep, order: int) -> list[tuple[list[tuple[int, ...]], np.ndarray]]:
-    """Independent polynomials of one order: (monomials, coefficients [2l+1, monomials]) of each, sqrt(2l+1) in norm."""
+    """Return monomials and coefficients [2l+1, monomials] of independent polynomials of one order, norm sqrt(2l+1)."""
     by_blocks: dict[tuple[int, ...], list[np.ndarray]] = {}
     for blocks, tensor in _coupled_tensors(irreps, output, order):
         by_blocks.setdefault(blocks, []).append(tensor)
@@ -110,7 +111,13 @@ def _polynomials(irreps: Layout, output: Irrep, order: int) -> list[tuple[list[t
 
 @cache
 def symmetric_basis(irreps: Layout, outputs: Layout, correlation: int) -> SymmetricBasis:
-    """The basis for features `irreps` (one copy of each block), output irreps and highest polynomial degree."""
+    """Construct the basis of symmetric polynomials.
+
+    Args:
+        irreps: blocks of the features, one copy of each.
+        outputs: output irreps.
+        correlation: highest polynomial degree.
+    """
     columns: list[tuple[int, list[tuple[int, ...]], np.ndarray]] = []
     counts = []
     start = 0

@@ -1,9 +1,9 @@
-"""Model families, and the blocks they share.
+"""Model families and their common building blocks.
 
-A family maps (edge vectors, species, topology) to node energies and knows nothing of positions, cells, units or labels.
-It is a package: `config.py` holds its configuration, `network.py` its modules with the equations of the paper,
-`anatomy.py` what pictures show of it, and `__init__.py` registers it. A small family fits into one file. Every package
-and file of this folder is imported here, so adding a family is adding a folder or a file.
+A family maps (edge vectors, species, topology) to node energies, independent of positions, cells, units or labels. It
+is a package: `config.py` contains its configuration, `network.py` its modules with the equations of the paper,
+`anatomy.py` the description used for visualization, and `__init__.py` registers it. A small family can be a single
+file. All packages and files of this folder are imported here, so a family is added by adding a folder or a file.
 """
 
 import importlib

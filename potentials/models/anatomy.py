@@ -1,7 +1,7 @@
-"""What a network is made of, for those who want to look inside: where its features and messages can be seen.
+"""Descriptions of the internal structure of networks, for visualization of features and messages.
 
-A family describes its parts in an `Anatomy`, which `anatomy_of_network` finds; `recorded` keeps what its modules were
-given and gave back in one pass, and the parts read their tensors from that. Nothing of this is used in training.
+A family describes its components in an `Anatomy`, which `anatomy_of_network` returns; `recorded` records inputs and
+outputs of the modules in one forward pass, from which the components read their tensors. Not used in training.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from potentials.models.radial_functions import RadialFunctions
 
 
 class Recording:
-    """Arguments and results of the modules of a network, of the last call of each."""
+    """Arguments and results of the last call of each module of a network."""
 
     def __init__(self) -> None:
         self._calls: dict[nn.Module, tuple[tuple[Any, ...], Any]] = {}
 
     def keep(self, module: nn.Module, arguments: tuple[Any, ...], result: Any) -> None:
-        """A forward hook."""
+        """Record a call, as forward hook."""
         self._calls[module] = arguments, result
 
     def argument(self, module: nn.Module, position: int = 0) -> Any:
-        """What the module was given."""
+        """Return an argument of a module."""
         return self._calls[module][0][position]
 
     def result(self, module: nn.Module) -> Any:
-        """What the module gave back."""
+        """Return the result of a module."""
         return self._calls[module][1]
 
 
 @contextmanager
 def recorded(model: nn.Module) -> Iterator[Recording]:
-    """Record what the modules of a network do within this context."""
+    """Record the calls of the modules of a network within the context."""
     recording = Recording()
     handles = [module.register_forward_hook(recording.keep) for module in model.modules()]
     try:
@@ -54,13 +54,13 @@ def recorded(model: nn.Module) -> Iterator[Recording]:
 
 @dataclass(frozen=True)
 class NodeFeatures:
-    """Features of the atoms at one place of a network.
+    """Node features at one point of a network.
 
     Args:
-        name: of the place.
+        name: name of the point.
         layout: blocks of the components.
-        read: [N, components, C].
-        grid: [O, 3], where components are not blocks but values at these orientations.
+        read: function of a recording that returns the features [N, components, C].
+        grid: orientations [O, 3], if the components are values at these orientations instead of blocks.
     """
 
     name: str
@@ -71,21 +71,21 @@ class NodeFeatures:
 
 @dataclass(frozen=True)
 class MessageRound:
-    """Messages m_e = sum_t C_t h[sender, a_t, c] Y[e, b_t] w[e, p_t, c] that are summed over the edges to an atom.
+    """Messages m_e = sum_t C_t h[sender, a_t, c] Y[e, b_t] w[e, p_t, c], summed over the edges to each atom.
 
     Args:
-        name: of the round.
-        table: of the terms t.
+        name: name of the message-passing step.
+        table: table of the terms t.
         blocks: (irrep, paths) of the messages; their components are [2l + 1, paths], m outermost.
-        paths: (block sent, block of the harmonics, block received) of each path of the table; empty where the
-            components are no blocks.
-        sent: h, [N, components, C].
-        harmonics: Y, [E, components].
-        weights: w, [E, paths, C].
-        summed: the sum as the network has it, [N, components, C]; None where it never stands alone.
-        radial: from the radial basis to the weights as functions of the distance [W, paths * C]; None where they
-            depend on more than the distance.
-        learned: whether these functions were learned.
+        paths: (sender block, harmonic block, receiver block) of each path of the table; empty if the components are
+            not blocks.
+        sent: function that returns h [N, components, C].
+        harmonics: function that returns Y [E, components].
+        weights: function that returns w [E, paths, C].
+        summed: function that returns the sum in the network [N, components, C]; None if it is not available separately.
+        radial: map from the radial basis to the weights as functions of the distance [W, paths * C]; None if they do
+            not only depend on the distance.
+        learned: whether these functions are learned.
     """
 
     name: str
@@ -100,7 +100,7 @@ class MessageRound:
     learned: bool = True
 
     def messages(self, recording: Recording, topology: EdgeTopology) -> Tensor:
-        """Of each edge, [E, components, C]; their sums over the edges of each receiver are `summed`."""
+        """Compute the message of each edge, [E, components, C]; `summed` is the sum over the edges of a receiver."""
         sent = self.sent(recording)[topology.senders]
         Y, w = self.harmonics(recording), self.weights(recording, topology)
         messages = sent.new_zeros(topology.num_edges, self.table.receiver_components, sent.shape[2])
@@ -120,10 +120,10 @@ class ManyBodyProducts:
     """Products of the features of an atom with themselves.
 
     Args:
-        name: of the place.
-        counts: for each block that is made, the number of independent products by number of factors.
-        terms: monomials that are evaluated, by block; empty where they are not counted block by block.
-        weights: learned numbers in all.
+        name: name of the point in the network.
+        counts: for each output block, the number of independent products by number of factors.
+        terms: number of evaluated monomials by block; empty if they are not counted by block.
+        weights: total number of learned weights.
     """
 
     name: str
@@ -134,13 +134,13 @@ class ManyBodyProducts:
 
 @dataclass(frozen=True)
 class PairProducts:
-    """Products of two tensors, channel by channel.
+    """Channel-wise products of two tensors.
 
     Args:
-        name: of the place.
-        paths: (block of the first, block of the second, block made).
-        first: what the first tensor is.
-        second: what the second is.
+        name: name of the point in the network.
+        paths: (block of the first tensor, block of the second tensor, block of the product).
+        first: description of the first tensor.
+        second: description of the second tensor.
     """
 
     name: str
@@ -151,17 +151,17 @@ class PairProducts:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """The parts of a network.
+    """The components of a network.
 
     Args:
-        edge_degree: highest degree of the spherical harmonics; 0 where it sees distances only.
-        features: of the atoms, in the order in which they are made.
-        rounds: of messages.
-        basis: the `RadialBasis`; None where there is none.
-        many_body: products of an atom's features with themselves.
+        edge_degree: highest degree of the spherical harmonics; 0 if the network depends on distances only.
+        features: node features in the order in which they are computed.
+        rounds: message-passing steps.
+        basis: the `RadialBasis`; None if there is none.
+        many_body: products of the features of an atom with themselves.
         pair_products: products of two tensors.
-        channels: C of the messages, for counting weights.
-        remark: what is special about this family, in a sentence or two.
+        channels: channels C of the messages, for counting weights.
+        remark: special features of this family, in one or two sentences.
     """
 
     edge_degree: int
@@ -176,28 +176,28 @@ class Anatomy:
 
 @singledispatch
 def anatomy_of_network(network: nn.Module) -> Anatomy | None:
-    """The parts of a network, by its class; None where the family registered no function for it.
+    """Return the anatomy of a network; None if no function is registered for its class.
 
-    A family's `anatomy.py` registers one: ``@anatomy_of_network.register``.
+    The `anatomy.py` of a family registers a function with ``@anatomy_of_network.register``.
     """
     return None
 
 
 def harmonic_paths(coupling: MessageCoupling) -> list[tuple[Irrep, Irrep, Irrep]]:
-    """The paths of a coupling with harmonics, which are proper tensors."""
+    """Return the paths of a coupling with harmonics, which are proper tensors."""
     return [(source, Irrep(degree, (-1) ** degree), target) for source, degree, target in coupling.paths]
 
 
 def of_each_edge(functions: RadialFunctions, channels: int, topology: EdgeTopology) -> Tensor:
-    """Functions of pairs of edges [W, paths * C] as weights of the edges [E, paths, C]."""
+    """Expand functions of pairs of edges [W, paths * C] to weights of the edges [E, paths, C]."""
     return functions.values.unflatten(1, (-1, channels))[topology.edge_pair]
 
 
 def argument_of(module: nn.Module) -> Callable[[Recording], Tensor]:
-    """Reads what a module was given first."""
+    """Return a function that reads the first argument of a module."""
     return lambda seen: seen.argument(module)
 
 
 def result_of(module: nn.Module) -> Callable[[Recording], Tensor]:
-    """Reads what a module gave back."""
+    """Return a function that reads the result of a module."""
     return lambda seen: seen.result(module)

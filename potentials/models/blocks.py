@@ -1,4 +1,4 @@
-"""Blocks that several families share."""
+"""Building blocks used by several families."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from potentials.models.radial_functions import RadialFunctions, RadialMap
 
 
 class EdgeEmbedding(nn.Module):
-    """What a family sees of the geometry: directions of the edges, distances of the pairs.
+    """Embedding of the geometry: spherical harmonics of the edges and the radial basis of the pairs of edges.
 
     Args:
         radial: the radial basis.
         degree: highest degree of the spherical harmonics.
-        towards_sender: whether directions point from the receiver to the sender (NequIP) or the other way (MACE).
+        towards_sender: whether directions point from receiver to sender (NequIP) instead of sender to receiver (MACE).
     """
 
     def __init__(self, radial: RadialBasis, degree: int, towards_sender: bool = False) -> None:
@@ -34,7 +34,7 @@ class EdgeEmbedding(nn.Module):
         self.towards_sender = towards_sender
 
     def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> tuple[Tensor, RadialFunctions]:
-        """Edge vectors [E, 3] A (sender to receiver) to harmonics [E, (degree + 1)^2] and radial basis [W, size]."""
+        """Compute harmonics [E, (degree + 1)^2] and radial basis [W, size] from edge vectors [E, 3] in A."""
         Y, distances = edge_geometry(self.table, edge_vectors, topology, -1.0 if self.towards_sender else 1.0)
         first_edges = topology.pair_edges[:, 0]
         ends = (species[atoms[first_edges]] for atoms in (topology.senders, topology.receivers))
@@ -42,10 +42,10 @@ class EdgeEmbedding(nn.Module):
 
 
 class Perceptron(nn.Module):
-    """Matrices of a multilayer perceptron without bias: each layer multiplies with W / sqrt(fan-in), after the
-    activation in all layers but the first.
+    """Weights of a multilayer perceptron without bias.
 
-    Weights start standard normal, so unit-variance input stays so. With `sizes` of two entries it is one linear map.
+    Each layer multiplies by W / sqrt(fan-in), after the activation in all layers but the first. Weights are
+    initialized standard normal, which preserves unit variance. With two `sizes` it is one linear map.
     """
 
     def __init__(self, sizes: Sequence[int], activation: ScaledActivation) -> None:
@@ -56,11 +56,11 @@ class Perceptron(nn.Module):
         self.activation = activation
         factors = [1.0] + [activation.factor] * (len(matrices) - 1)
         self.scales = [factor * size**-0.5 for factor, size in zip(factors, self.sizes, strict=False)]
-        """Factor of each layer's matrix: 1 / sqrt(fan-in), and that of the activation before it."""
+        """Factor of each layer's matrix: 1 / sqrt(fan-in) times the factor of the preceding activation."""
 
     @property
     def weights(self) -> list[Tensor]:
-        """The matrix of each layer, views of the parameter."""
+        """Return the matrix of each layer as a view of the parameter."""
         return perceptron_matrices(self.weight, self.sizes)
 
 
@@ -68,9 +68,9 @@ class ScalarNetwork(Perceptron):
     """A perceptron of scalar features."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """[rows, sizes[0]] to [rows, sizes[-1]]."""
+        """Map [rows, sizes[0]] to [rows, sizes[-1]]."""
         for layer, (weight, scale) in enumerate(zip(self.weights, self.scales, strict=True)):
-            # Constants scale the weights rather than the data: those are smaller.
+            # Constants scale the weights, which are smaller than the data.
             x = (self.activation.function(x) if layer else x) @ (weight * scale)
         return x
 
@@ -79,15 +79,15 @@ class RadialNetwork(Perceptron, RadialMap):
     """A perceptron of functions of the distance, with silu between layers.
 
     Args:
-        sizes: numbers of functions.
-        factor: of the activation; by default it keeps unit variance.
+        sizes: number of inputs, hidden units of each layer, and outputs.
+        factor: factor of the activation; the default preserves unit variance.
     """
 
     def __init__(self, sizes: Sequence[int], factor: float | None = None) -> None:
         super().__init__(sizes, ScaledActivation("silu", factor))
 
     def forward(self, functions: RadialFunctions) -> RadialFunctions:
-        """[W, sizes[0]] to [W, sizes[-1]]."""
+        """Map functions [W, sizes[0]] to functions [W, sizes[-1]]."""
 
         def at(r: Tensor) -> ValuesAndSlopes:
             return plain_radial_network(*functions.at(r), self.weight, self.sizes, self.scales, False)[:2]

@@ -1,4 +1,4 @@
-"""Models whose energies are linear in their parameters, so that they are fitted rather than trained."""
+"""Models whose energies are linear in their parameters, which are fitted by linear least squares."""
 
 from __future__ import annotations
 
@@ -20,16 +20,22 @@ class LinearModel(nn.Module, ABC):
 
     @abstractmethod
     def basis(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
-        """B of all atoms, [N, K], from edge vectors [E, 3] A (sender to receiver) and species [N]."""
+        """Compute B of all atoms [N, K] from edge vectors [E, 3] in A (sender to receiver) and species [N]."""
 
     @abstractmethod
     def basis_derivatives(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology, edges: slice) -> Tensor:
-        """dB_ik/dr_e of these edges, i the receiver of each, [edges, 3, K] 1/A. No other B depends on r_e."""
+        """Compute dB_ik/dr_e of these edges, i the receiver of edge e, [edges, 3, K] 1/A. No other B depends on r_e."""
 
     def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
-        """Edge vectors [E, 3] A and species [N] to node energies [N], before scale and shift."""
+        """Compute node energies [N], before scale and shift.
+
+        Args:
+            edge_vectors: vectors from sender to receiver [E, 3], A.
+            species: species index of each atom [N] int64.
+            topology: the edges.
+        """
         return (self.basis(edge_vectors, species, topology) * self.coefficients[species]).sum(dim=1)
 
     def decay_parameters(self) -> list[nn.Parameter]:
-        """The coefficients."""
+        """Return the coefficients."""
         return [self.coefficients]

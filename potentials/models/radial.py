@@ -1,4 +1,4 @@
-"""Radial bases with the envelopes that end them smoothly at the cutoff; all with their slopes, in closed form."""
+"""Radial bases with envelopes that are smoothly zero at the cutoff, and their derivatives in closed form."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class BesselBasis(nn.Module):
     def __init__(self, size: int, cutoff: float, trainable: bool) -> None:
         super().__init__()
         self.prefactor = math.sqrt(2 / cutoff)
-        # On the CPU also while a model is built on the device without memory: there torch.arange imports all of
-        # PyTorch's compiler, which takes seconds.
+        # On the CPU even while a model is built on the meta device, where torch.arange imports PyTorch's compiler,
+        # which takes seconds.
         frequencies = torch.arange(1, size + 1, dtype=torch.get_default_dtype(), device="cpu") * (math.pi / cutoff)
         self.frequencies = nn.Parameter(frequencies, requires_grad=trainable)
 
     def forward(self, distances: Tensor) -> ValuesAndSlopes:
-        """[W, 1] A to [W, size], and the derivatives."""
+        """Map distances [W, 1] in A to functions [W, size] and derivatives [W, size]."""
         phases, scaled = self.frequencies * distances, self.prefactor / distances
         values = torch.sin(phases) * scaled
         return values, torch.cos(phases) * self.frequencies * scaled - values / distances
@@ -41,17 +41,17 @@ class GaussianBasis(nn.Module):
         super().__init__()
         self.spacing = cutoff / max(size - 1, 1)
         centres = torch.linspace(0, cutoff, size, dtype=torch.get_default_dtype(), device="cpu")
-        self.centres = nn.Parameter(centres, requires_grad=trainable)  # the name is that of model files
+        self.centres = nn.Parameter(centres, requires_grad=trainable)  # name used in model files
 
     def forward(self, distances: Tensor) -> ValuesAndSlopes:
-        """[W, 1] A to [W, size], and the derivatives."""
+        """Map distances [W, 1] in A to functions [W, size] and derivatives [W, size]."""
         offsets = (distances - self.centres) / self.spacing
         values = torch.exp(-0.5 * offsets**2)
         return values, values * offsets / -self.spacing
 
 
 class ChebyshevBasis(nn.Module):
-    """Chebyshev polynomials T_1 to T_n of 1 - 2 r / r_c, by their recursion."""
+    """Chebyshev polynomials T_1 to T_n of 1 - 2 r / r_c, computed by recursion."""
 
     def __init__(self, size: int, cutoff: float) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class ChebyshevBasis(nn.Module):
         self.cutoff = cutoff
 
     def forward(self, distances: Tensor) -> ValuesAndSlopes:
-        """[W, 1] A to [W, size], and the derivatives."""
+        """Map distances [W, 1] in A to functions [W, size] and derivatives [W, size]."""
         x = 1 - 2 * distances / self.cutoff
         values, slopes = chebyshev_polynomials(x, self.size + 1)
         return values[:, 1:], slopes[:, 1:] * (-2 / self.cutoff)
@@ -80,7 +80,7 @@ class AgnesiTransform(nn.Module):
         self.register_buffer("radii", torch.tensor(radii, dtype=torch.get_default_dtype()), persistent=False)
 
     def forward(self, distances: Tensor, sender_species: Tensor, receiver_species: Tensor) -> ValuesAndSlopes:
-        """[W, 1] A and the species of both ends [W] to [W, 1], and the derivative."""
+        """Map distances [W, 1] in A and the species of both atoms [W] to values [W, 1] and derivatives [W, 1]."""
         x = distances / (0.5 * (self.radii[sender_species] + self.radii[receiver_species])).unsqueeze(1)
         numerator, rest = self.A * x**self.Q, x ** (self.Q - self.P)
         ratio = numerator / (1 + rest)
@@ -94,11 +94,12 @@ class RadialBasis(nn.Module):
     """Basis of the (transformed) distance times the envelope of the distance.
 
     Args:
-        config: which basis and envelope.
-        cutoff: A.
-        elements: for the transform of the distance.
-        enveloped: false where the family multiplies with `envelope` itself, after its network.
-        basis: `config.size` functions [W, 1] A to [W, size] with their slopes, for a family with a basis of its own.
+        config: configuration of basis and envelope.
+        cutoff: cutoff radius, A.
+        elements: chemical symbols, for the transform of the distance.
+        enveloped: false if the family multiplies by `envelope` itself, after its network.
+        basis: map of distances [W, 1] in A to `config.size` functions [W, size] and derivatives, for a family with its
+            own basis.
     """
 
     def __init__(
@@ -125,7 +126,7 @@ class RadialBasis(nn.Module):
             self.basis = ChebyshevBasis(config.size, cutoff)
 
     def forward(self, distances: Tensor, sender_species: Tensor, receiver_species: Tensor) -> RadialFunctions:
-        """[W, 1] A and the species of both ends [W] to [W, size]; with the envelope smooth to zero at the cutoff."""
+        """Map distances [W, 1] in A and the species of both atoms [W] to radial functions [W, size]."""
 
         def at(r: Tensor) -> ValuesAndSlopes:
             argument, stretch = (r, None)

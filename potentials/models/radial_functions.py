@@ -1,4 +1,4 @@
-"""Functions of the distance of a pair of edges, carried with their slopes."""
+"""Functions of the distance of a pair of edges together with their derivatives (slopes)."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from potentials.kernels.transforms import is_transformed
 
 
 class RadialFunctions(NamedTuple):
-    """F functions of the distances of W pairs, and their derivatives: known from the start, so that forces need no
-    pass back through whatever computed them."""
+    """F functions of the distances of W pairs and their derivatives.
+
+    The derivatives are computed together with the values, so that forces need no backward pass through the functions.
+    """
 
     values: Tensor
-    """[W, F], not connected with the distances."""
+    """[W, F], detached from the distances in the autograd graph."""
     slopes: Tensor
-    """[W, F], derivatives with respect to the distance in A."""
+    """[W, F], derivatives with respect to the distance, 1/A."""
     distances: Tensor
     """[W, 1] A."""
     at: Callable[[Tensor], ValuesAndSlopes]
-    """Values and slopes at any distances [W, 1], in plain PyTorch, for second derivatives."""
+    """Function of distances [W, 1] that returns values and slopes in plain PyTorch, for second derivatives."""
 
     def connected(self) -> Tensor:
-        """The values [W, F] as differentiable functions of the distances."""
+        """Return the values [W, F] as differentiable functions of the distances."""
         if is_transformed():
             return self.at(self.distances)[0]
         if not self.distances.requires_grad:
@@ -37,16 +39,16 @@ class RadialFunctions(NamedTuple):
         return _Connected.apply(self.values, self.slopes, self.distances, self.at)
 
     def message_sum(self, table: MessageTable, h: Tensor, Y: Tensor, topology: EdgeTopology) -> Tensor:
-        """`potentials.kernels.message_sum` with these as the weights: path by path, the channels of each."""
+        """Call `potentials.kernels.message_sum` with the values as weights, sorted by path, then channel."""
         return message_sum(table, h, Y, self.connected().unflatten(1, (-1, h.shape[2])), topology)
 
 
 class RadialMap(nn.Module, ABC):
-    """A module whose output is functions of the distance because its input is, and which depends on nothing else."""
+    """A module that maps functions of the distance to functions of the distance."""
 
     @abstractmethod
     def forward(self, functions: RadialFunctions) -> RadialFunctions:
-        """[W, F] to [W, F'], with slopes."""
+        """Map functions [W, F] to [W, F'], with slopes."""
 
 
 class _Connected(torch.autograd.Function):
@@ -66,7 +68,7 @@ class _Connected(torch.autograd.Function):
 
 
 class _SlopeSum(torch.autograd.Function):
-    """sum_f gradient_f slope_f of each pair."""
+    """The sum of gradient_f slope_f over f for each pair."""
 
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, slopes: Tensor, distances: Tensor, at: Any) -> Tensor:

@@ -1,4 +1,4 @@
-"""Radial networks as splines of the distance, for models that are used but not trained."""
+"""Tabulation of radial networks as splines of the distance, for inference."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions, RadialMap
 
 _FIRST_KNOT = 1e-3
-"""A; some bases divide by the distance. Below it the first piece of a spline goes on."""
+"""A; some bases divide by the distance. Below this distance the first polynomial is extrapolated."""
 _BETWEEN = (0.25, 0.5, 0.75)
-"""Where in each interval the error of a spline is measured; it is largest near the middle."""
+"""Positions in each interval at which the error of a spline is measured; it is largest near the middle."""
 _SMALLEST_SCALE = 1e-6
-"""Of a function, as a part of the largest of its network: errors of functions that vanish are not divided by zero."""
+"""Lower bound of a function's magnitude, relative to the largest of its network, to avoid division by zero."""
 
 
 class TabulatedFunctions(NamedTuple):
-    """What stands for `RadialFunctions` when they are splines."""
+    """`RadialFunctions` represented by splines."""
 
     splines: RadialSplines
     distances: Tensor
     """[W, 1] A."""
 
     def connected(self) -> Tensor:
-        """The values [W, F] as differentiable functions of the distances."""
+        """Return the values [W, F] as differentiable functions of the distances."""
         return evaluate_splines(self.splines, self.distances)[0]
 
     def message_sum(self, table: MessageTable, h: Tensor, Y: Tensor, topology: EdgeTopology) -> Tensor:
-        """`potentials.kernels.spline_message_sum` with these as the weights."""
+        """Call `potentials.kernels.spline_message_sum` with the splines as weights."""
         return spline_message_sum(table, h, Y, self.distances, self.splines, topology)
 
 
 class TabulatedNetwork(nn.Module):
-    """A radial network of the radial basis as quintic splines, made in float64.
+    """A radial network of a radial basis as quintic splines, constructed in float64.
 
     Args:
-        basis: the radial basis; it depends on nothing but the distance.
-        network: of its functions; the coefficients are of the type of its parameters.
-        knots: how many, evenly spaced up to the cutoff.
+        basis: the radial basis; it may only depend on the distance.
+        network: network of the basis functions; the coefficients have the dtype of its parameters.
+        knots: number of knots, evenly spaced up to the cutoff.
     """
 
     coefficients: Tensor
@@ -65,20 +65,20 @@ class TabulatedNetwork(nn.Module):
 
     @property
     def knots(self) -> Tensor:
-        """Their distances, [K] A, float64."""
+        """Distances of the knots [K], A, float64."""
         return self.start + self.step * torch.arange(self.num_knots, dtype=torch.float64)
 
     def _distances(self, parts: Sequence[float]) -> Tensor:
-        """[W, 1] A, float64: the knots, or places between them as parts of the intervals."""
+        """Return the knots, or positions between them as fractions of the intervals, [W, 1] A, float64."""
         knots = self.knots
         return torch.cat([knots[: len(knots) - (part > 0)] + part * self.step for part in parts]).unsqueeze(1)
 
     def relative_error(self, basis: RadialBasis, network: RadialMap) -> float:
-        """How far the splines are from the network that they were made of.
+        """Measure the error of the splines relative to the original network.
 
         Returns:
-            The largest difference between a spline and its function, and between their derivatives, anywhere up to the
-            cutoff, each divided by the largest magnitude of that function, or of that derivative.
+            The largest difference between a spline and its function, or between their derivatives, at any distance up
+            to the cutoff, each divided by the largest magnitude of that function or derivative.
         """
         r = self._distances([0.0, *_BETWEEN])
         splines = RadialSplines(self.coefficients.to(torch.float64), self.start, self.step)
@@ -88,12 +88,12 @@ class TabulatedNetwork(nn.Module):
         return max(_largest_relative_difference(found, exact) for found, exact in pairs)
 
     def forward(self, functions: RadialFunctions) -> TabulatedFunctions:
-        """Of the distances alone."""
+        """Return the splines at the distances of the given functions."""
         return TabulatedFunctions(RadialSplines(self.coefficients, self.start, self.step), functions.distances)
 
 
 def _in_double_precision(basis: RadialBasis, network: RadialMap) -> Callable[[Tensor], ValuesAndSlopes]:
-    """The network's functions and their derivatives at distances [W, 1], in float64."""
+    """Return a function that evaluates the network and its derivatives at distances [W, 1] in float64."""
     basis, network = copy.deepcopy(basis).double(), copy.deepcopy(network).double()
     anywhere = torch.full((1, 1), 0.5 * basis.cutoff, dtype=torch.float64)
     with torch.no_grad():
@@ -101,11 +101,11 @@ def _in_double_precision(basis: RadialBasis, network: RadialMap) -> Callable[[Te
 
 
 def _with_curvature(at: Callable[[Tensor], ValuesAndSlopes], r: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Functions of the distance [W, F] at distances [W, 1], their first and their second derivative."""
+    """Evaluate functions of the distance [W, F] and their first and second derivatives at distances [W, 1]."""
     with torch.enable_grad():
         r = r.detach().requires_grad_()
         value, slope = at(r)
-        # The gradient is linear in what it is weighted with, and the factors are the derivatives of each function.
+        # The gradient is linear in its weights, and the coefficients are the derivatives of each function.
         weights = torch.ones_like(slope, requires_grad=True)
         (gradient,) = torch.autograd.grad((slope * weights).sum(), r, create_graph=True)
         (curvature,) = torch.autograd.grad(gradient.sum(), weights)
@@ -113,7 +113,7 @@ def _with_curvature(at: Callable[[Tensor], ValuesAndSlopes], r: Tensor) -> tuple
 
 
 def _largest_relative_difference(found: Tensor, expected: Tensor) -> float:
-    """Of functions [W, F], each divided by its largest magnitude."""
+    """Return the largest difference of functions [W, F], each divided by its largest magnitude."""
     scale = expected.abs().amax(dim=0)
     scale = scale.clamp_min(_SMALLEST_SCALE * float(scale.max()))
     difference = (found - expected).abs().amax(dim=0)
@@ -121,10 +121,10 @@ def _largest_relative_difference(found: Tensor, expected: Tensor) -> float:
 
 
 class NoBasis(nn.Module):
-    """Stands for the radial basis where nothing needs it any more."""
+    """Placeholder for the radial basis when the splines replace all its uses."""
 
     def forward(self, distances: Tensor, sender_species: Tensor, receiver_species: Tensor) -> RadialFunctions:
-        """The distances, and no functions of them."""
+        """Return the distances without functions."""
         nothing = distances.new_empty(distances.shape[0], 0)
 
         def at(r: Tensor) -> ValuesAndSlopes:
@@ -139,18 +139,18 @@ def _no_species(pairs: int) -> tuple[Tensor, Tensor]:
 
 
 def tabulated(model: nn.Module, knots: int) -> nn.Module:
-    """A copy of a model whose radial networks are splines.
+    """Copy a model, with splines in place of its radial networks.
 
     Raises:
-        PotentialsError: the model's radial functions are not functions of the distance alone.
+        PotentialsError: the radial functions of the model do not only depend on the distance.
     """
     copied = copy.deepcopy(model)
     embeddings = [module for module in copied.modules() if isinstance(module, EdgeEmbedding)]
     for embedding in embeddings:
         if not isinstance(embedding.radial, RadialBasis) or embedding.radial.transform is not None:
-            raise PotentialsError("its radial functions depend on the elements, not on the distance alone")
+            raise PotentialsError("the radial functions depend on the elements, not on the distance alone")
     if len(embeddings) != 1 or not any(isinstance(module, RadialMap) for module in copied.modules()):
-        raise PotentialsError("it has no radial networks of one radial basis")
+        raise PotentialsError("the model has no radial networks with a common radial basis")
     (embedding,) = embeddings
     for module in list(copied.modules()):
         for name, child in list(module.named_children()):
@@ -161,7 +161,7 @@ def tabulated(model: nn.Module, knots: int) -> nn.Module:
 
 
 def largest_error(model: nn.Module, tabulated_model: nn.Module) -> float:
-    """The largest relative error of all splines that stand for a model's radial networks; see `TabulatedNetwork`."""
+    """Return the largest relative error of all splines of a tabulated model; see `TabulatedNetwork`."""
     networks = dict(model.named_modules())
     (embedding,) = (module for module in networks.values() if isinstance(module, EdgeEmbedding))
     return max(

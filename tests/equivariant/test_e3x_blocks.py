@@ -169,12 +169,12 @@ def test_products_that_do_not_exist(kind: type[nn.Module]) -> None:
     product = kind(NATURAL, NATURAL, CHANNELS)
     with pytest.raises(LayoutError, match=r"expected features \[..., 9 components, channels\]"):
         product(features(NATURAL), features(FULL))
-    with pytest.raises(LayoutError, match="equally many channels, got 4 and 2"):
+    with pytest.raises(LayoutError, match="same number of channels in both tensors, got 4 and 2"):
         product(features(NATURAL), features(NATURAL)[..., :2])
 
 
 def test_what_else_is_refused() -> None:
-    with pytest.raises(LayoutError, match=r"scalars \(0e\), which open the gates, got 1o"):
+    with pytest.raises(LayoutError, match=r"scalars \(0e\), which control the gates, got 1o"):
         GatedActivation(Layout([Irrep(1, -1)]))
     with pytest.raises(LayoutError, match="divides the 4 channels, got 3"):
         SelfAttention(NATURAL, 2, 3, CHANNELS, heads=3)

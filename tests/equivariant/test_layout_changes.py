@@ -53,5 +53,5 @@ def test_joined_layouts_are_in_order() -> None:
 def test_what_does_not_fit_is_said() -> None:
     with pytest.raises(LayoutError, match=r"expected features \[..., 4 components, channels\].*got \[3, 9, 2\]"):
         change_layout(torch.zeros(3, 9, 2), Layout.natural(1), Layout.natural(0))
-    with pytest.raises(LayoutError, match="equally many channels, got 2 and 3"):
+    with pytest.raises(LayoutError, match="same number of channels in both tensors, got 2 and 3"):
         add(torch.zeros(3, 1, 2), Layout.natural(0), torch.zeros(3, 1, 3), Layout.natural(0))

@@ -95,7 +95,7 @@ def test_derivatives_of_the_basis(atoms: Atoms) -> None:
         ({"correlation": 5}, "less than or equal to 4"),
         ({"correlation": 2, "polynomial_degree": [4, 4, 4]}, "expected one number or 2 .* got 3"),
         ({"readout_mlp": [16]}, "readout_mlp.*linear in its basis.*raise polynomial_degree or correlation"),
-        ({"radial": {"trainable": True}}, "linear in everything that is fitted"),
+        ({"radial": {"trainable": True}}, "only fits linear coefficients"),
         ({"regularization": 0}, "greater than 0"),
         ({"channels": 8}, "channels"),
     ],

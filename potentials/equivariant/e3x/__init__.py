@@ -1,5 +1,5 @@
-"""The blocks of E3x (Unke and Maennel, arXiv:2401.07595): dense layers, tensor products, message passing and attention,
-and radial functions of a mapped distance, made of the layouts, couplings and linear maps of the folder above."""
+"""Building blocks of E3x (Unke and Maennel, arXiv:2401.07595): dense layers, tensor products, message passing,
+attention, and radial functions of a mapped distance."""
 
 from potentials.equivariant.e3x.attention import AttentionWeights, PositionEncoding, SelfAttention
 from potentials.equivariant.e3x.dense import Dense

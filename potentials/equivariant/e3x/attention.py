@@ -1,4 +1,4 @@
-"""Attention between neighbors, with E3x's twist: values travel as messages (arXiv:2401.07595)."""
+"""Attention between neighbors as in E3x, where the values are sent as messages (arXiv:2401.07595)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from potentials.errors import LayoutError
 from potentials.kernels import EdgeTopology, MessagePath, MessageTable, message_gradients, message_sum
 
 _SMALLEST = 1e-18
-"""Cutoff values below it count as this much where logarithms and quotients need more than zero."""
+"""Lower bound of the cutoff function in logarithms and quotients."""
 
 
 class PositionEncoding(nn.Module):
-    """p_{bc}(r) = sum_k R_k(r) W_k,bc / sqrt(K) for each block b and channel c. Weights start standard normal.
+    """p_{bc}(r) = sum_k R_k(r) W_k,bc / sqrt(K) for each block b and channel c.
+
+    Weights are initialized standard normal.
 
     Args:
         layout: the blocks.
-        size: K.
-        channels: of the features.
+        size: number of radial functions K.
+        channels: channels of the features.
     """
 
     def __init__(self, layout: Layout, size: int, channels: int) -> None:
@@ -30,11 +32,11 @@ class PositionEncoding(nn.Module):
         self.weight = nn.Parameter(torch.randn(size, len(layout) * channels))
 
     def matrix(self) -> Tensor:
-        """[K, B C]: encodings are the basis times it."""
+        """Return the matrix [K, B C] that maps the radial basis to the encoding."""
         return self.weight * self.weight.shape[0] ** -0.5
 
     def forward(self, radial: Tensor) -> Tensor:
-        """The basis [W, K] to [W, B C]."""
+        """Map the radial basis [W, K] to encodings [W, B C]."""
         return radial @ self.matrix()
 
 
@@ -43,13 +45,13 @@ class AttentionWeights(nn.Module):
 
         s_ij = sum_{b m c} q_{i,bmc} k_{j,bmc} p_{bc}(r_ij) / sqrt(D C / H),
 
-    queries q and keys k dense layers of the features and p the encoding of the distance. Invariant, as the scalar
-    product of each block is. The channels are divided evenly among the heads, in order.
+    where queries q and keys k are dense layers of the features and p is the encoding of the distance. The weights are
+    invariant, because the scalar product of each block is. The channels are divided evenly among the heads, in order.
 
     Args:
-        layout: blocks of the features, D components in all.
-        channels: C.
-        heads: H.
+        layout: blocks of the features, D components in total.
+        channels: channels C of the features.
+        heads: number of attention heads H.
 
     Raises:
         LayoutError: the channels cannot be divided among the heads.
@@ -67,7 +69,7 @@ class AttentionWeights(nn.Module):
         self.sums = _scalar_products(Layout.natural(0))
 
     def forward(self, x: Tensor, encoding: Tensor, cutoff: Tensor, topology: EdgeTopology) -> Tensor:
-        """Weights of the edges.
+        """Compute the attention weights of the edges.
 
         Args:
             x: features [N, components, C].
@@ -76,13 +78,13 @@ class AttentionWeights(nn.Module):
             topology: the edges.
 
         Returns:
-            [E, C]: the weight of each edge for each channel, that of the channel's head. Those of the edges to an atom
-            sum to one, less where all its neighbors are within 1e-18 of the cutoff function's zero.
+            Weight of each edge and channel [E, C], the same for all channels of a head. The weights of the edges to an
+            atom sum to one, or to less if the cutoff function of all its edges is below 1e-18.
         """
         directed = topology.directed()
         ones = x.new_ones(directed.num_edges, 1)
         blank = x.new_zeros(directed.num_edges, len(self.products.paths), x.shape[2])
-        # The gradient to the weights of messages from key to query is the scalar product of each block.
+        # The gradient with respect to the weights of messages from keys to queries is the scalar product of each block.
         dots = message_gradients(self.products, self.key(x), ones, blank, self.query(x), directed, "w")[2]
         scores = dots * encoding.index_select(0, topology.edge_pair).view_as(dots)
         scores = scores.unflatten(2, (self.heads, -1)).sum(dim=(1, 3)) * self.scale
@@ -90,9 +92,9 @@ class AttentionWeights(nn.Module):
         return weights.repeat_interleave(x.shape[2] // self.heads, dim=1)
 
     def _normalised(self, scores: Tensor, cutoff: Tensor, directed: EdgeTopology) -> Tensor:
-        """The softmax of scores [E, H] with factors [E, 1] over the edges of each receiver."""
+        """Compute the softmax of scores [E, H] with factors [E, 1] over the edges of each receiver."""
         with torch.no_grad():
-            # Whatever is subtracted cancels; this keeps the largest term of each sum near one.
+            # The subtracted value cancels; it keeps the largest term of each sum near one.
             logarithms = scores + cutoff.clamp(min=_SMALLEST).log()
             largest = logarithms.new_zeros(directed.num_nodes, self.heads)
             index = directed.receivers.unsqueeze(1).expand_as(logarithms)
@@ -105,23 +107,25 @@ class AttentionWeights(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """z_i = A sum_j a_ij (filter(r_ij) Y(r_ij)) (x) v_j: a `MessagePass` of values v, dense layers of the features,
-    weighted by `AttentionWeights`, and a dense layer A of what all heads found. E3x's `SelfAttention`.
+    """z_i = A sum_j a_ij (filter(r_ij) Y(r_ij)) (x) v_j, as E3x's `SelfAttention`.
+
+    A `MessagePass` of values v, a dense layer of the features, weighted by `AttentionWeights`, followed by a dense
+    layer A that combines all heads.
 
     Args:
         layout: blocks of the features.
         edge_degree: highest degree of the harmonics.
         size: number of radial functions K.
-        channels: of the features.
-        heads: attention heads.
-        degree: highest degree of z; by default the higher of the features' and the harmonics'.
-        pseudotensors: whether z holds pseudotensors.
+        channels: channels of the features.
+        heads: number of attention heads.
+        degree: highest degree of z; by default the higher of those of the features and the harmonics.
+        pseudotensors: whether z contains pseudotensors.
 
     Attributes:
         layout: blocks of z.
 
     Raises:
-        LayoutError: no message reaches the degree, or the channels cannot be divided among the heads.
+        LayoutError: no message has this degree, or the channels cannot be divided among the heads.
     """
 
     def __init__(
@@ -148,19 +152,19 @@ class SelfAttention(nn.Module):
         Args:
             x: features [N, components, C].
             Y: `spherical_harmonics` of the edges [E, (edge degree + 1)^2].
-            radial: the basis of the distance of each pair of edges [W, K], which vanishes at the cutoff.
-            cutoff: the cutoff function of each pair of edges [W].
+            radial: radial basis of each pair of edges [W, K], which vanishes at the cutoff.
+            cutoff: cutoff function of each pair of edges [W].
             topology: the edges.
 
         Returns:
-            [N, components of `layout`, C].
+            Features [N, components of `layout`, C].
         """
         weights = self.weights(x, self.encoding(radial), cutoff, topology)
         return self.output(self.messages(self.value(x), Y, radial, topology, weights))
 
 
 def _scalar_products(layout: Layout) -> MessageTable:
-    """Messages whose components are those of the sender, one path for each block."""
+    """Return the table of messages with the components of the sender, one path for each block."""
     slices = layout.slices()
     paths = [MessagePath(s.start, 0, s.start, 1, np.eye(s.stop - s.start)[:, None]) for s in slices]
     return MessageTable.create(layout.dim, 1, layout.dim, paths)

@@ -1,4 +1,4 @@
-"""Dense layers of feature tensors: a matrix for each block, a bias for even scalars."""
+"""Dense layers of feature tensors: one matrix for each block, and a bias for even scalars."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ SCALAR = Irrep(0, 1)
 
 
 class Dense(nn.Module):
-    """y_b = x_b W^b / sqrt(C) for each block b, plus a bias where b is 0e, the only block that may have one.
+    """y_b = x_b W^b / sqrt(C) for each block b, plus a bias for 0e, the only block that can have one.
 
-    With the layout 0e alone this is `torch.nn.Linear`. Weights start standard normal, biases at zero. E3x's `Dense`
-    (Unke and Maennel, arXiv:2401.07595).
+    With the layout 0e alone this is `torch.nn.Linear`. Weights are initialized standard normal, biases to zero. As
+    E3x's `Dense` (Unke and Maennel, arXiv:2401.07595).
 
     Args:
         layout: blocks of the input.
         channels_in: channels of the input.
         channels_out: channels of the output.
-        outputs: blocks that are wanted; blocks of the input that are not among them are dropped.
-        bias: whether even scalars get one.
-        zero: start all weights at zero: a residual branch that is not there at first.
+        outputs: requested blocks; other blocks of the input are dropped.
+        bias: whether even scalars have a bias.
+        zero: initialize all weights to zero, so that a residual branch starts without effect.
 
     Attributes:
         layout: blocks of the output.
@@ -53,10 +53,10 @@ class Dense(nn.Module):
         self.register_buffer("is_scalar", torch.tensor(rows).unsqueeze(1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, components, C] to [N, output components, C'].
+        """Map features [N, components, C] to [N, output components, C'].
 
         Raises:
-            LayoutError: the features do not have the layout's components.
+            LayoutError: the features do not have the components of the layout.
         """
         check_components(x, self.inputs)
         y = self.mixing(x)

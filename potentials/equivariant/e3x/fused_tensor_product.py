@@ -1,4 +1,4 @@
-"""Tensor products by way of matrices: fewer weights and operations than one weight for each path."""
+"""Tensor products as matrix products, with fewer weights and operations than one weight for each path."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from potentials.equivariant.layout import Irrep, Layout
 
 
 class FusedTensorProduct(nn.Module):
-    """Blocks as matrices, a product of matrices, and back: O(L^3) operations for degree L where paths take O(L^6).
+    """Tensor product by matrix products: O(L^3) operations for degree L, compared with O(L^6) for paths.
 
-    With k = ceil(L / 2), a block of degree l <= 2k is a matrix of 2k + 1 rows, `X_ij = sum_m C^{kkl}_ijm x_m`. For even
-    and odd blocks apart (p, q = +-1), with a weight u, v, w for each block and channel,
+    With k = ceil(L / 2), a block of degree l <= 2k is a matrix of 2k + 1 rows, `X_ij = sum_m C^{kkl}_ijm x_m`.
+    Separately for even and odd blocks (p, q = +-1), with a weight u, v, w for each block and channel,
 
         X^p = sum_{a of parity p} u_a X_a,   Y^q = sum_{b of parity q} v_b Y_b,
         z_c = sum_{pq = parity of c} w_{pqc} [X^p Y^q]_c.
 
-    These are the functions of `TensorProduct` with weights u_a v_b w_c times a constant of each path. Weights start
-    standard normal, with factors that keep the variance of unit-normal features. E3x's `FusedTensor`.
+    This equals `TensorProduct` with weights u_a v_b w_c times a constant for each path. Weights are initialized
+    standard normal, with factors that preserve the variance of standard normal features. As E3x's `FusedTensor`.
 
     Args:
         first: blocks of x.
         second: blocks of y.
-        channels: of x, y and z.
-        degree: highest degree of z; by default the higher of the two.
-        pseudotensors: whether z holds pseudotensors.
+        channels: channels of x, y and z.
+        degree: highest degree of z; by default the higher of those of x and y.
+        pseudotensors: whether z contains pseudotensors.
 
     Attributes:
-        layout: blocks of z: those of the wanted that symmetry lets the product reach.
+        layout: blocks of z: the requested blocks that the product can reach by symmetry.
         outputs: (parity of the first, parity of the second, block of z), one for each row of the weights w.
 
     Raises:
-        LayoutError: no product reaches the degree.
+        LayoutError: no product has this degree.
     """
 
     first_basis: Tensor
@@ -72,10 +72,10 @@ class FusedTensorProduct(nn.Module):
         self.output_weight = nn.Parameter(torch.randn(len(self.outputs), channels))
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """[N, components of the first, C] and [N, components of the second, C] to [N, components of `layout`, C].
+        """Map x [N, components of `first`, C] and y [N, components of `second`, C] to z [N, components of `layout`, C].
 
         Raises:
-            LayoutError: features do not have their layout's components, or their channels differ.
+            LayoutError: a tensor does not have the components of its layout, or the channels differ.
         """
         check_factors(x, self.first, y, self.second)
         left = _matrices(x, self.first, self.first_weight, self.first_basis)
@@ -92,7 +92,7 @@ class FusedTensorProduct(nn.Module):
 
 
 def _basis(k: int, layout: Layout, factors: list[float]) -> Tensor:
-    """Matrices [components, 2k + 1, 2k + 1] of each block, times its factor."""
+    """Return the matrices [components, 2k + 1, 2k + 1] of each block times its factor."""
     size = 2 * k + 1
     blocks = [
         factor * np.moveaxis(coupling_coefficients(k, k, irrep.degree), 2, 0)
@@ -103,7 +103,7 @@ def _basis(k: int, layout: Layout, factors: list[float]) -> Tensor:
 
 
 def _matrices(x: Tensor, layout: Layout, weight: Tensor, basis: Tensor) -> dict[int, Tensor]:
-    """The sum of the blocks of each parity as matrices [N, C, 2k + 1, 2k + 1]."""
+    """Sum the blocks of each parity as matrices [N, C, 2k + 1, 2k + 1]."""
     rows = [number for number, irrep in enumerate(layout) for _ in range(irrep.dim)]
     scaled = x * weight[rows]
     found = {}
@@ -114,8 +114,10 @@ def _matrices(x: Tensor, layout: Layout, weight: Tensor, basis: Tensor) -> dict[
 
 
 def fused_path_constant(k: int, degree_1: int, degree_2: int, degree_3: int) -> float:
-    """The constant by which a product of matrices of 2k + 1 rows couples two blocks into a third:
-    [X Y]_m = constant * sum C_{m1 m2 m} x_m1 y_m2, with `coupling_coefficients` C."""
+    """Return the constant by which a product of matrices of 2k + 1 rows couples two blocks into a third.
+
+    [X Y]_m = constant * sum C_{m1 m2 m} x_m1 y_m2, with `coupling_coefficients` C.
+    """
     first, second, third = (coupling_coefficients(k, k, degree) for degree in (degree_1, degree_2, degree_3))
     found = np.einsum("ila,ljb,ijc->abc", first, second, third, optimize=True)
     coupling = coupling_coefficients(degree_1, degree_2, degree_3)

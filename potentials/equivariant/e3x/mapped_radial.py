@@ -1,7 +1,7 @@
-"""Radial functions after E3x: polynomials, waves and Gaussians of the distance mapped to (0, 1); slopes in closed form.
+"""Radial functions of E3x: polynomials, Fourier functions and Gaussians of the distance mapped to (0, 1).
 
-Unke and Maennel, "E3x: E(3)-equivariant deep learning made easy", arXiv:2401.07595, and the package's documentation.
-Distances are in A in the mappings too, as there.
+Unke and Maennel, "E3x: E(3)-equivariant deep learning made easy", arXiv:2401.07595, and the documentation of the
+package. As there, distances in the mappings are in A. Derivatives are in closed form.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ MappingName = Literal[
 
 
 def reciprocal_mapping(r: Tensor) -> ValuesAndSlopes:
-    """1 / (1 + r) and its derivative."""
+    """Compute 1 / (1 + r) and its derivative."""
     m = 1 / (1 + r)
     return m, -(m**2)
 
 
 def damped_reciprocal_mapping(r: Tensor) -> ValuesAndSlopes:
-    """(1 - e^-r) / r and its derivative."""
+    """Compute (1 - e^-r) / r and its derivative."""
     m = -torch.expm1(-r) / r
     return m, (torch.exp(-r) - m) / r
 
 
 def cuspless_reciprocal_mapping(r: Tensor) -> ValuesAndSlopes:
-    """1 / (r + e^-r), flat at 0, and its derivative."""
+    """Compute 1 / (r + e^-r), which is flat at 0, and its derivative."""
     m = 1 / (r + torch.exp(-r))
     return m, m**2 * torch.expm1(-r)
 
 
 class ExponentialMapping(nn.Module):
-    """e^(-gamma x) and its derivative, with x = r or x = r + e^-r - 1, flat at 0; gamma = ln(1 + e^p) is positive.
+    """e^(-gamma x) and its derivative, x = r or x = r + e^-r - 1 (flat at 0); gamma = ln(1 + e^p) is positive.
 
     Args:
-        cuspless: the latter x.
+        cuspless: use x = r + e^-r - 1.
         trainable: whether p is learned.
-        gamma: at first, 1 / A.
+        gamma: initial value, 1/A.
     """
 
     def __init__(self, cuspless: bool, trainable: bool, gamma: float = 1.0) -> None:
@@ -56,7 +56,7 @@ class ExponentialMapping(nn.Module):
         self.exponent = nn.Parameter(exponent, requires_grad=trainable)
 
     def forward(self, r: Tensor) -> ValuesAndSlopes:
-        """[W, 1] A to the same."""
+        """Map distances [W, 1] in A to values [W, 1] and derivatives [W, 1]."""
         gamma = nn.functional.softplus(self.exponent)
         x, slope = (r + torch.expm1(-r), -torch.expm1(-r)) if self.cuspless else (r, torch.ones_like(r))
         m = torch.exp(-gamma * x)
@@ -64,7 +64,7 @@ class ExponentialMapping(nn.Module):
 
 
 def bernstein(t: Tensor, size: int) -> ValuesAndSlopes:
-    """binomial(n, v) t^v (1 - t)^(n - v) for v = 0 to n = size - 1, and the derivatives, n (B_v-1,n-1 - B_v,n-1)."""
+    """Compute binomial(n, v) t^v (1 - t)^(n - v), v = 0 to n = size - 1, and derivatives n (B_v-1,n-1 - B_v,n-1)."""
     values = _bernstein(t, size)
     if size == 1:
         return values, torch.zeros_like(values)
@@ -80,7 +80,7 @@ def _bernstein(t: Tensor, size: int) -> Tensor:
         binomials = t.new_tensor([math.comb(n, number) for number in range(size)])
         return binomials * t**v * (1 - t) ** (n - v)
     # Binomials overflow and powers underflow: B_v(t) = B_v(v/n) exp(v ln(t n/v) + (n-v) ln((1-t) n/(n-v))), where
-    # B_v(v/n), the largest value, is a moderate number, and the exponent is zero there and negative elsewhere.
+    # the maximum B_v(v/n) is of moderate size, and the exponent is zero there and negative elsewhere.
     peaks, logarithms, rest_logarithms = (t.new_tensor(row) for row in _bernstein_peaks(n))
     low, high = torch.finfo(t.dtype).tiny, 1 - torch.finfo(t.dtype).eps / 2
     log_t = torch.log(t.clamp(min=low, max=1)) - logarithms
@@ -89,12 +89,12 @@ def _bernstein(t: Tensor, size: int) -> Tensor:
 
 
 _MOST_FACTORS = 64
-"""Size up to which binomials and powers are far from the ends of float32."""
+"""Size up to which binomials and powers are well within the range of float32."""
 
 
 @lru_cache(maxsize=16)
 def _bernstein_peaks(n: int) -> tuple[list[float], list[float], list[float]]:
-    """B_v(v/n), ln(v/n) and ln((n-v)/n) for v = 0 to n; a logarithm that is multiplied by zero is zero."""
+    """Compute B_v(v/n), ln(v/n) and ln((n-v)/n) for v = 0 to n; logarithms that are multiplied by zero are set to 0."""
     logarithms = [math.log(v / n) if v else 0.0 for v in range(n + 1)]
     rest_logarithms = logarithms[::-1]
     peaks = []
@@ -105,7 +105,7 @@ def _bernstein_peaks(n: int) -> tuple[list[float], list[float], list[float]]:
 
 
 def chebyshev_polynomials(x: Tensor, size: int) -> ValuesAndSlopes:
-    """Chebyshev polynomials T_0 to T_{size-1} of x [W, 1], and the derivatives n U_{n-1}, by their recursions."""
+    """Compute Chebyshev polynomials T_0 to T_{size-1} of x [W, 1] and derivatives n U_{n-1} by recursion."""
     first, second = [torch.ones_like(x), x], [torch.ones_like(x), 2 * x]
     while len(first) < size:
         first.append(2 * x * first[-1] - first[-2])
@@ -115,13 +115,13 @@ def chebyshev_polynomials(x: Tensor, size: int) -> ValuesAndSlopes:
 
 
 def fourier(t: Tensor, size: int) -> ValuesAndSlopes:
-    """cos(k pi t) for k = 0 to size - 1, and the derivatives."""
+    """Compute cos(k pi t) for k = 0 to size - 1 and the derivatives."""
     frequencies = math.pi * torch.arange(size, device=t.device, dtype=t.dtype)
     return torch.cos(frequencies * t), -frequencies * torch.sin(frequencies * t)
 
 
 def gaussian(t: Tensor, size: int) -> ValuesAndSlopes:
-    """exp(-(size - 1) sqrt(2 size) (t - mu_k)^2), mu_k evenly spaced from 0 to 1, and the derivatives."""
+    """Compute exp(-(size - 1) sqrt(2 size) (t - mu_k)^2), mu_k evenly spaced from 0 to 1, and the derivatives."""
     sharpness = math.sqrt(2 * size) * (size - 1)
     offsets = t - torch.linspace(0, 1, size, device=t.device, dtype=t.dtype)
     values = torch.exp(-sharpness * offsets**2)
@@ -129,7 +129,7 @@ def gaussian(t: Tensor, size: int) -> ValuesAndSlopes:
 
 
 def sinc(t: Tensor, size: int) -> ValuesAndSlopes:
-    """sin(k pi t) / (k pi t) for k = 1 to size, zero for t > 1, and the derivatives."""
+    """Compute sin(k pi t) / (k pi t) for k = 1 to size, zero for t > 1, and the derivatives."""
     phases = math.pi * torch.arange(1, size + 1, device=t.device, dtype=t.dtype) * t
     inside = t <= 1
     values = torch.sin(phases) / phases * inside
@@ -156,13 +156,14 @@ def _mapping(name: MappingName, trainable: bool) -> Callable[[Tensor], ValuesAnd
 
 
 class MappedBasis(nn.Module):
-    """Functions of t = 1 - m(r), m a mapping of (0, inf) A to (1, 0), or of t = r / r_c without one; Chebyshev
-    polynomials of 2 m - 1, or of 2 t - 1 without a mapping.
+    """Radial functions of t = 1 - m(r) with a mapping m of (0, inf) A to (1, 0), or of t = r / r_c without mapping.
+
+    Chebyshev polynomials are functions of 2 m - 1, or of 2 t - 1 without mapping.
 
     Args:
-        functions: which.
+        functions: kind of functions.
         mapping: m, or none.
-        size: how many functions.
+        size: number of functions.
         cutoff: r_c, A.
         trainable: whether gamma of an exponential mapping is learned.
     """
@@ -177,7 +178,7 @@ class MappedBasis(nn.Module):
         self.polynomial_argument = functions == "chebyshev"
 
     def forward(self, distances: Tensor) -> ValuesAndSlopes:
-        """[W, 1] A to [W, size], and the derivatives."""
+        """Map distances [W, 1] in A to functions [W, size] and derivatives [W, size] in 1/A."""
         if self.mapping is None:
             t, slope = distances / self.cutoff, torch.full_like(distances, 1 / self.cutoff)
         else:

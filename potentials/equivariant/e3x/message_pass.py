@@ -16,13 +16,13 @@ from potentials.kernels import EdgeTopology, message_sum
 class Filters(nn.Module):
     """F_{l(p),c}(r) = sum_k R_k(r) W^{l}_kc / sqrt(K (2 l + 1)) for each path p with harmonics of degree l.
 
-    A dense layer of the basis R_k Y_l; the factor of l turns our harmonics, of component normalization, into E3x's,
-    whose squares sum to one. Weights start standard normal.
+    A dense layer of the basis R_k Y_l. The factor that depends on l converts our harmonics, in component normalization,
+    to E3x's, whose squares sum to one. Weights are initialized standard normal.
 
     Args:
         coupling: the paths.
-        size: K.
-        channels: of the features.
+        size: number of radial functions K.
+        channels: channels of the features.
     """
 
     degree_of_path: Tensor
@@ -41,20 +41,20 @@ class Filters(nn.Module):
         self.weight = nn.Parameter(torch.randn(size, len(degrees), channels))
 
     def matrix(self) -> Tensor:
-        """[K, P C]: filters are the basis times it."""
+        """Return the matrix [K, P C] that maps the radial basis to the filters."""
         return (self.weight.index_select(1, self.degree_of_path) * self.scale_of_path).flatten(1)
 
     def forward(self, radial: Tensor) -> Tensor:
-        """The basis [W, K] to filters [W, P, C]."""
+        """Map the radial basis [W, K] to filters [W, P, C]."""
         return (radial @ self.matrix()).unflatten(1, (-1, self.weight.shape[2]))
 
 
 class PathSum(WeightedTerms):
-    """z_{cmf} = sum over the paths that lead to block c of w_pf x_{pmf} / sqrt(number of these paths).
+    """z_{cmf} = sum of w_pf x_{pmf} over the P_c paths p to block c, divided by sqrt(P_c).
 
     Args:
-        coupling: the paths, as the summed messages have them.
-        channels: of the features.
+        coupling: the paths of the summed messages.
+        channels: channels of the features.
     """
 
     def __init__(self, coupling: MessageCoupling, channels: int) -> None:
@@ -63,25 +63,25 @@ class PathSum(WeightedTerms):
 
 
 class MessagePass(nn.Module):
-    """z_i = sum_j (filter(r_ij) Y(r_ij)) (x) x_j: the tensor product of each neighbor's features with a filter, in
-    which every path has a weight for each channel, summed over the neighbors.
+    """z_i = sum_j (filter(r_ij) Y(r_ij)) (x) x_j, as E3x's `MessagePass`.
 
-    As published, filters are linear in the radial basis and sums are not divided by the number of neighbors. The basis
-    must vanish at the cutoff. E3x's `MessagePass`.
+    The tensor product of the features of each neighbor with a filter, with a weight for each path and channel, summed
+    over the neighbors. As published, filters are linear in the radial basis and sums are not divided by the number of
+    neighbors. The basis must vanish at the cutoff.
 
     Args:
         layout: blocks of the features.
         edge_degree: highest degree of the harmonics.
         size: number of radial functions K.
-        channels: of the features.
-        degree: highest degree of z; by default the higher of the features' and the harmonics'.
-        pseudotensors: whether z holds pseudotensors.
+        channels: channels of the features.
+        degree: highest degree of z; by default the higher of those of the features and the harmonics.
+        pseudotensors: whether z contains pseudotensors.
 
     Attributes:
-        layout: blocks of z: those of the wanted that symmetry lets the messages reach.
+        layout: blocks of z: the requested blocks that messages can reach by symmetry.
 
     Raises:
-        LayoutError: no message reaches the degree.
+        LayoutError: no message has this degree.
     """
 
     def __init__(
@@ -109,15 +109,15 @@ class MessagePass(nn.Module):
         Args:
             x: features [N, components, C].
             Y: `spherical_harmonics` of the edges [E, (edge degree + 1)^2].
-            radial: the basis of the distance of each pair of edges [W, K].
+            radial: radial basis of each pair of edges [W, K].
             topology: the edges.
-            weights: factors on the messages, of each edge and channel [E, C]; one if not given.
+            weights: factors of the messages for each edge and channel [E, C]; 1 if not given.
 
         Returns:
-            [N, components of `layout`, C].
+            Features [N, components of `layout`, C].
 
         Raises:
-            LayoutError: the features do not have the layout's components.
+            LayoutError: the features do not have the components of the layout.
         """
         check_components(x, self.inputs)
         filters = self.filters(radial)

@@ -17,16 +17,16 @@ from potentials.kernels import ManyBodyTable, many_body
 
 
 def product_layout(first: Layout, second: Layout, degree: int | None = None, pseudotensors: bool = True) -> Layout:
-    """The blocks that products of two layouts reach.
+    """Return the blocks that products of two layouts reach.
 
     Args:
-        first: blocks of the one.
-        second: blocks of the other.
-        degree: highest degree that is wanted; by default the higher of the two.
-        pseudotensors: whether pseudotensors (1e, 0o, ...) are wanted besides proper tensors.
+        first: blocks of the first factor.
+        second: blocks of the second factor.
+        degree: highest degree of the product; by default the higher of those of the factors.
+        pseudotensors: whether to include pseudotensors (1e, 0o, ...) besides proper tensors.
 
     Raises:
-        LayoutError: no product reaches the degree.
+        LayoutError: no product has this degree.
     """
     wanted = max(first.degree, second.degree) if degree is None else degree
     if not 0 <= wanted <= first.degree + second.degree:
@@ -39,18 +39,18 @@ def product_layout(first: Layout, second: Layout, degree: int | None = None, pse
 
 
 class WeightedTerms(nn.Module):
-    """B[n, M, c] = sum_t [M_t = M] C_t w[path_t, c] / sqrt(P_M) prod_q A[n, factors[t, q], c]: monomials whose
-    coefficients are constants times the weight of the path they belong to.
+    """B[n, M, c] = sum_t [M_t = M] C_t w[path_t, c] / sqrt(P_M) prod_q A[n, factors[t, q], c].
 
-    Weights start standard normal; P_M, the number of paths that lead to a component, keeps unit variance.
+    The coefficient of a monomial is a constant times the weight of its path. Weights are initialized standard normal;
+    dividing by sqrt(P_M), P_M the number of paths to a component, preserves unit variance.
 
     Args:
-        blocks: (irrep, paths) of what the paths lead to, as `MessageCoupling.blocks`.
-        components: of A.
-        factors: [T, correlation], of each term.
-        row_of_term: [T] ascending, the row of a term where each path has rows of its own, [2l + 1, paths] for a block.
-        constants: [T], C.
-        channels: C of A.
+        blocks: (irrep, paths) of the outputs, as `MessageCoupling.blocks`.
+        components: number of components of A.
+        factors: components of A in each term [T, correlation].
+        row_of_term: row of each term [T], ascending, where each path has its own rows, [2l + 1, paths] for a block.
+        constants: C_t [T].
+        channels: channels of A.
     """
 
     path_of_term: Tensor
@@ -79,32 +79,32 @@ class WeightedTerms(nn.Module):
         self.weight = nn.Parameter(torch.randn(first_path, channels))
 
     def forward(self, A: Tensor) -> Tensor:
-        """[N, components, C] to [N, outputs, C]."""
+        """Map A [N, components, C] to B [N, outputs, C]."""
         coefficients = (self.weight.index_select(0, self.path_of_term) * self.constants).unsqueeze(0)
         species = torch.zeros(A.shape[0], dtype=torch.int64, device=A.device)
         return many_body(self.table, A, coefficients, species, torch.arange(A.shape[0], device=A.device))
 
 
 class TensorProduct(nn.Module):
-    """z_{c} = sum over paths (a, b, c) of w_{abc} * (x_a (x) y_b)_c, channel by channel and without mixing them.
+    """z_{c} = sum over paths (a, b, c) of w_{abc} * (x_a (x) y_b)_c for each channel, without mixing channels.
 
-    A path is a block of the first, a block of the second and a block of their product; each has a weight for each
-    channel, standard normal at first and divided by the root of the number of paths that lead to c. Couplings are those
-    of `coupling_coefficients`. E3x's `Tensor`.
+    A path consists of a block of x, a block of y and a block of their product. It has one weight per channel,
+    initialized standard normal and divided by the square root of the number of paths to c. Couplings are those of
+    `coupling_coefficients`. As E3x's `Tensor`.
 
     Args:
         first: blocks of x.
         second: blocks of y.
-        channels: of x, y and z.
-        degree: highest degree of z; by default the higher of the two.
-        pseudotensors: whether z holds pseudotensors.
+        channels: channels of x, y and z.
+        degree: highest degree of z; by default the higher of those of x and y.
+        pseudotensors: whether z contains pseudotensors.
 
     Attributes:
-        layout: blocks of z: those of the wanted that symmetry lets the product reach; see `change_layout` for more.
+        layout: blocks of z: the requested blocks that the product can reach by symmetry; `change_layout` adds others.
         paths: (block of x, block of y, block of z), one for each row of the weights.
 
     Raises:
-        LayoutError: no product reaches the degree.
+        LayoutError: no product has this degree.
     """
 
     def __init__(
@@ -125,39 +125,39 @@ class TensorProduct(nn.Module):
         )
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """[N, components of the first, C] and [N, components of the second, C] to [N, components of `layout`, C].
+        """Map x [N, components of `first`, C] and y [N, components of `second`, C] to z [N, components of `layout`, C].
 
         Raises:
-            LayoutError: features do not have their layout's components, or their channels differ.
+            LayoutError: a tensor does not have the components of its layout, or the channels differ.
         """
         check_factors(x, self.first, y, self.second)
         return self.terms(torch.cat([x, y], dim=1))
 
 
 def check_factors(x: Tensor, first: Layout, y: Tensor, second: Layout) -> None:
-    """Raise `LayoutError` unless two tensors have the components of their layouts, and equally many channels."""
+    """Raise `LayoutError` unless two tensors have the components of their layouts and the same number of channels."""
     check_components(x, first)
     check_components(y, second)
     if x.shape[-1] != y.shape[-1]:
-        raise LayoutError(f"expected two tensors with equally many channels, got {x.shape[-1]} and {y.shape[-1]}")
+        raise LayoutError(f"expected the same number of channels in both tensors, got {x.shape[-1]} and {y.shape[-1]}")
 
 
 class TensorDense(nn.Module):
-    """The tensor product of the two halves of a dense layer with 2 C' channels: features times themselves.
+    """The tensor product of the two halves of a dense layer with 2 C' channels, as E3x's `TensorDense`.
 
     Args:
         layout: blocks of the input.
         channels_in: channels of the input.
-        channels_out: C'.
+        channels_out: channels of the output C'.
         degree: highest degree of the output; by default that of the input.
-        pseudotensors: whether the output holds pseudotensors.
-        bias: whether even scalars of the dense layer get one.
+        pseudotensors: whether the output contains pseudotensors.
+        bias: whether even scalars of the dense layer have a bias.
 
     Attributes:
         layout: blocks of the output.
 
     Raises:
-        LayoutError: no product reaches the degree.
+        LayoutError: no product has this degree.
     """
 
     def __init__(
@@ -175,5 +175,5 @@ class TensorDense(nn.Module):
         self.layout = self.product.layout
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, components, C] to [N, output components, C']."""
+        """Map features [N, components, C] to [N, output components, C']."""
         return self.product(*self.dense(x).chunk(2, dim=-1))

@@ -1,4 +1,4 @@
-"""What of linear ACE can be seen: the densities of the neighbors, and the number of their products."""
+"""The anatomy of linear ACE: the neighbor densities, and the number of their products."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from potentials.models.anatomy import (
 from potentials.models.radial_functions import RadialFunctions
 
 _REMARK = (
-    "Linear ACE learns only the coefficients of its products: densities and radial functions are as they were "
-    "chosen. A channel is a species of neighbors and a radial function."
+    "Linear ACE learns only the coefficients of its products; densities and radial functions are fixed. "
+    "Each channel is one combination of neighbor species and radial function."
 )
 
 

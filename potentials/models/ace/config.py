@@ -12,23 +12,23 @@ from potentials.config.families import FamilyConfig, RadialConfig
 from potentials.equivariant.invariants import MAX_ORDER
 
 _NO_READOUT = (
-    "ace is fitted in closed form: its energy is linear in its basis, without a readout network; leave this out, and "
-    "raise polynomial_degree or correlation for a richer basis"
+    "ace is fitted in closed form: its energy is linear in its basis, without a readout network; remove this key, and "
+    "raise polynomial_degree or correlation for a larger basis"
 )
 
 
 class ACERadialConfig(RadialConfig):
-    """More functions than other families have: nothing makes new ones of them."""
+    """More functions than in other families, because no radial network combines them."""
 
     size: Width = 12
     """Number of radial functions, n = 1 to size."""
 
 
 class ACEConfig(FamilyConfig):
-    """Linear ACE: all invariant products of up to `correlation` neighbor densities, within a total degree.
+    """Linear ACE: all invariant products of up to `correlation` neighbor densities, up to a total degree.
 
-    The energy is linear in its coefficients. They are fitted in closed form, by regularized least squares on energies,
-    forces and stress with the weights of `loss`; there are no epochs. It spans what MTP and SNAP span.
+    The energy is linear in the coefficients, which are fitted in closed form, by regularized least squares on energies,
+    forces and stress with the weights of `loss`; there are no epochs. The basis includes those of MTP and SNAP.
     """
 
     closed_form: ClassVar[bool] = True
@@ -38,18 +38,18 @@ class ACEConfig(FamilyConfig):
     correlation: int = Field(default=3, ge=1, le=MAX_ORDER)
     """Highest number of factors of a product; body order is correlation + 1."""
     polynomial_degree: PositiveInteger | list[PositiveInteger] = 10
-    """Largest sum of n + l (radial function and degree) over the factors of a product; one number, or one for each
-    number of factors."""
+    """Largest sum of n + l (index of the radial function plus degree) over the factors of a product; one number, or one
+    for each number of factors."""
     angular_degree: int = Field(default=5, ge=0, le=8)
     """Highest degree l of the spherical harmonics."""
     radial: ACERadialConfig = ACERadialConfig()
     regularization: Literal["auto"] | PositiveNumber = "auto"
-    """Ridge parameter, relative to the largest singular value squared of the equations in columns of unit norm;
-    `auto` takes what the validation frames like best."""
+    """Ridge parameter, relative to the square of the largest singular value of the equations with normalized columns;
+    `auto` selects the value with the lowest validation error."""
     scale: Literal["auto"] | PositiveNumber | dict[ElementSymbol, PositiveNumber] = 1.0
-    """Factor on the node energies in eV; the fit finds the same energies whatever it is."""
+    """Factor of the node energies, eV; the fitted energies do not depend on it."""
     shift: Literal["auto"] | FiniteNumber | dict[ElementSymbol, FiniteNumber] = 0.0
-    """Added to each node energy in eV; with 0 an isolated atom has its reference energy."""
+    """Value added to each node energy, eV; with 0, an isolated atom has its reference energy."""
 
     @model_validator(mode="after")
     def _consistent(self) -> ACEConfig:
@@ -59,10 +59,10 @@ class ACEConfig(FamilyConfig):
                 f"{len(self.polynomial_degree)}"
             )
         if self.radial.trainable:
-            raise ValueError("radial.trainable: ace is linear in everything that is fitted; use false")
+            raise ValueError("radial.trainable: ace only fits linear coefficients; use false")
         return self
 
     def degree_of(self, order: int) -> int:
-        """Largest total degree of products of this many factors."""
+        """Return the largest total degree of products of `order` factors."""
         degree = self.polynomial_degree
         return degree[order - 1] if isinstance(degree, list) else degree

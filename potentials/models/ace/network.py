@@ -1,8 +1,7 @@
-"""Linear ACE: densities of the neighbors, and their invariant products. The numbers of the equations are those of this
-file.
+"""Linear ACE: neighbor densities and their invariant products. Equation numbers refer to this file.
 
-Symbols: R_n, radial functions; Y, spherical harmonics; A, densities of the neighbors around an atom; B, their invariant
-products; c, coefficients; z, species; N, average number of neighbors.
+Symbols: R_n, radial functions; Y, spherical harmonics; A, neighbor densities of an atom; B, their invariant products;
+c, coefficients; z, species; N, average number of neighbors.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ from potentials.models.radial import RadialBasis
 
 
 class ACE(LinearModel):
-    """The model: distances, directions and species in, node energies out.
+    """The linear ACE model: node energies from distances, directions and species.
 
     A_i,znlm = 1 / sqrt(N) sum_j [z_j = z] R_n(r_ij) Y_lm(r_ij)    (1)  densities
-    B_i,k = invariant products of the components of A_i            (2)  `InvariantProducts`; which: `ace_products`
+    B_i,k = invariant products of the components of A_i            (2)  `InvariantProducts` of `ace_products`
     e_i = sum_k c_{z_i,k} B_i,k                                    (3)  `LinearModel`
 
-    What is sent to (1) is one-hot in the species, and one operator sums it over the neighbors.
+    The sender features in (1) are one-hot in the species; one operator computes the sum over the neighbors.
     """
 
     def __init__(self, config: ACEConfig) -> None:
@@ -41,28 +40,28 @@ class ACE(LinearModel):
         self.coefficients = nn.Parameter(torch.randn(self.num_species, self.products.size) / self.products.size)
 
     def basis(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
-        """B of all atoms, [N, K]."""
+        """Compute B of all atoms, [N, K]."""
         return self.products(self._densities(edge_vectors, species, topology))  # (1), (2)
 
     def _densities(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
-        """A, [N, (L + 1)^2, species times radial functions]."""
+        """Compute A, [N, (L + 1)^2, number of species times number of radial functions]."""
         Y, R = self.edges(edge_vectors, species, topology)
         return message_sum(self.table, self.sent(species), Y, self.weights(R.connected()), topology)  # (1)
 
     def weights(self, functions: Tensor) -> Tensor:
-        """One for each degree, though all degrees share the radial functions, [W, L + 1, channels]."""
+        """Expand the radial functions, which all degrees share, to one weight per degree, [W, L + 1, channels]."""
         weights = self.density_scale * functions.repeat(1, self.num_species).unsqueeze(1)
         return weights.expand(-1, self.degree + 1, -1).contiguous()
 
     def sent(self, species: Tensor) -> Tensor:
-        """Each atom adds to the densities of its species, [N, 1, channels]."""
+        """Return the sender features, one-hot in the species, [N, 1, channels]."""
         return self._one_hot(species).repeat_interleave(self.num_radial, dim=1).unsqueeze(1)
 
     def _one_hot(self, species: Tensor) -> Tensor:
         return nn.functional.one_hot(species, self.num_species).to(self.coefficients.dtype)
 
     def basis_derivatives(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology, edges: slice) -> Tensor:
-        """dB_ik/dr_e of these edges, [edges, 3, K] 1/A: the products' derivative along those of the densities."""
+        """Compute dB_ik/dr_e of these edges, [edges, 3, K] 1/A, from the derivatives of the densities."""
         with torch.no_grad():
             densities = self._densities(edge_vectors, species, topology)
             directions = self._density_derivatives(edge_vectors[edges], species, topology, edges)
@@ -72,7 +71,7 @@ class ACE(LinearModel):
             return torch.func.vmap(along, out_dims=1)(directions)
 
     def _density_derivatives(self, vectors: Tensor, species: Tensor, topology: EdgeTopology, edges: slice) -> Tensor:
-        """What moving one end of an edge adds to the densities around the other, [3, edges, (L + 1)^2, channels]."""
+        """Compute the derivatives of the receivers' densities to edge vectors, [3, edges, (L + 1)^2, channels]."""
         senders, receivers = species[topology.senders[edges]], species[topology.receivers[edges]]
         distances = vectors.norm(dim=1, keepdim=True)
         functions = self.edges.radial(distances, senders, receivers)

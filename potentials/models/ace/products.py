@@ -1,4 +1,4 @@
-"""Which products of densities are the basis functions of linear ACE."""
+"""Selection of the products of densities that are the basis functions of linear ACE."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from potentials.errors import PotentialsError
 from potentials.models.ace.config import ACEConfig
 
 _LARGEST = 20_000
-"""Coefficients; the least-squares problem of more would need tens of gigabytes."""
+"""Maximum number of coefficients; the least-squares problem of more would need tens of gigabytes."""
 
 
 def ace_products(config: ACEConfig) -> list[Invariant]:
-    """The basis functions of an atom.
+    """List the basis functions of an atom.
 
     Channel z * radial.size + n - 1 is the density of species z and radial function n.
 
     Raises:
-        PotentialsError: none, or too many for a fit.
+        PotentialsError: there are no basis functions, or too many for a fit.
     """
     size, num_species = config.radial.size, len(config.elements)
     found: list[Invariant] = []
     for order in range(1, config.correlation + 1):
         largest = config.degree_of(order)
-        # Those of n = 1 in all factors but one, and l = 0, are among the products: before so many are listed at all.
+        # A lower bound, the products with l = 0 and n = 1 in all factors but one: avoids listing too many products.
         if num_species**2 * min(size, largest - order + 1) > _LARGEST:
             raise _too_many(config)
 

@@ -1,4 +1,4 @@
-"""What of Allegro can be seen: the environments of the atoms, and the products of the pair tensors with them."""
+"""The anatomy of Allegro: the environments of the atoms, and the products of the pair tensors with them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from potentials.models.anatomy import (
 from potentials.models.blocks import EdgeEmbedding
 
 _REMARK = (
-    "Allegro keeps its features on pairs of atoms and multiplies them with the environment of one of the "
-    "two; what is shown on the atoms are these environments."
+    "Allegro has features of pairs of atoms and multiplies them by the environment of one of the two; "
+    "the atoms are shown with these environments."
 )
 
 
@@ -34,7 +34,7 @@ def _anatomy(network: Allegro) -> Anatomy:
     for number, layer in enumerate(cast("list[PairLayer]", network.layers), start=1):
         environment = layer.environment
         rounds.append(_neighbors(f"layer {number}", environment, network.edges))
-        name = f"environment, weighed by layer {number}"
+        name = f"environment, weighted by layer {number}"
         features.append(NodeFeatures(name, Layout.natural(degree), result_of(environment)))
         products.append(PairProducts(f"layer {number}", layer.paths, "pair tensors V", "environment"))
     radial = network.edges.radial
@@ -42,7 +42,7 @@ def _anatomy(network: Allegro) -> Anatomy:
 
 
 def _neighbors(name: str, environment: Environment, edges: EdgeEmbedding) -> MessageRound:
-    """What each neighbor adds to an environment."""
+    """Describe the contribution of each neighbor to an environment."""
     degrees, channels = environment.degrees, environment.channels
     coupling = message_table(Layout([SCALAR]), degrees - 1, Layout.natural(degrees - 1))
 

@@ -1,4 +1,4 @@
-"""What of E3x can be seen: its features, and the messages of each layer, weighed by attention where there is one."""
+"""The anatomy of E3x: its features, and the messages of each layer, weighted by attention if enabled."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from potentials.models.anatomy import (
 from potentials.models.e3x.layouts import SCALARS
 from potentials.models.e3x.network import Attention, E3x, Layer, Messages
 
-_ATTENTION = "Neighbors are weighed by attention: the weights of a message depend on both atoms' features."
+_ATTENTION = "Neighbors are weighted by attention: the weights of a message depend on the features of both atoms."
 
 
 @anatomy_of_network.register

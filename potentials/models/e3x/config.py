@@ -17,8 +17,8 @@ class E3xRadialConfig(RadialConfig):
     """Functions of the distance mapped to (0, 1)."""
 
     basis: FunctionName = "bernstein"  # type: ignore[assignment]
-    """Kind of the functions; `sinc` takes no mapping. `bernstein` is that of the published examples; `chebyshev` spans
-    the same and trains several times faster, at the price of a digit of single precision."""
+    """Kind of radial functions; `sinc` takes no mapping. The published examples use `bernstein`; `chebyshev` spans the
+    same space and trains several times faster, but loses one digit in single precision."""
     mapping: MappingName = "reciprocal"
     """m(r), r in A: 1 / (1 + r), (1 - e^-r) / r (damped), 1 / (r + e^-r) (cuspless), e^(-gamma r), e^(-gamma (r + e^-r
     - 1)) (cuspless); or none, for functions of r / cutoff."""
@@ -27,13 +27,13 @@ class E3xRadialConfig(RadialConfig):
     trainable: bool = False
     """Whether gamma of an exponential mapping is learned."""
     envelope: Literal["polynomial", "cosine", "smooth"] = "smooth"
-    """What ends the functions at the cutoff: with two continuous derivatives, with one, or with all."""
+    """Cutoff function, with two continuous derivatives at the cutoff, with one, or with all."""
 
     @model_validator(mode="after")
     def _something_to_train(self) -> E3xRadialConfig:
         if self.basis == "sinc" and self.mapping != "none":
             raise ValueError(
-                f"mapping: the sinc functions are of the distance itself, got {self.mapping!r}; "
+                f"mapping: the sinc functions take the distance itself, got {self.mapping!r}; "
                 "use mapping: none, or another basis"
             )
         if self.trainable and not self.mapping.startswith("exponential"):
@@ -45,27 +45,27 @@ class E3xRadialConfig(RadialConfig):
 
 
 class E3xConfig(FamilyConfig):
-    """E3x: in each layer messages of all couplings up to a degree, then dense layers with gated activations.
+    """E3x: each layer has messages with all couplings up to a degree, then dense layers with gated activations.
 
-    Messages are divided by the root of `average_neighbors`; with 1 they are sums, as published; with attention they are
-    means. `degree: 0` is an ordinary network of scalars with continuous filters.
+    Messages are divided by the square root of `average_neighbors`; with 1 they are sums, as published; with attention
+    they are weighted means. `degree: 0` gives a network of scalars with continuous filters.
     """
 
     name: Literal["e3x"]
     channels: Width = 32
     """Channels of every degree and parity."""
     layers: Depth = 3
-    """Rounds of messages; each adds one cutoff to what an atom sees. The last one makes scalars only."""
+    """Number of message-passing layers; each extends the range by one cutoff. The last one outputs scalars only."""
     degree: int = Field(default=2, ge=0, le=6)
-    """Highest degree of features and spherical harmonics; one layer has no use for degrees above 0. With 5 and 6
-    the code takes minutes to compile the first time."""
+    """Highest degree of features and spherical harmonics; with a single layer, degrees above 0 have no effect. With 5
+    or 6, the first compilation of the kernels takes minutes."""
     pseudotensors: bool = False
-    """Whether features hold pseudotensors (1e, 0o, ...) besides proper tensors, where those can reach an energy: with
-    four layers or more, with attention with three."""
+    """Whether features include pseudotensors (1e, 0o, ...) besides proper tensors; they can affect the energy with four
+    or more layers, with attention with three or more."""
     activation: Literal["silu", "gelu", "mish"] = "silu"
-    """Scalars pass it; every other block is multiplied by the gate, activation(x) / x, of the scalars."""
+    """Activation of the scalars; every other block is multiplied by the gate activation(x) / x of the scalars."""
     attention_heads: int = Field(default=0, ge=0)
-    """0 for messages that are summed; otherwise neighbors are weighed by attention with so many heads."""
+    """Number of attention heads that weight the neighbors; 0 for messages without attention."""
     radial: E3xRadialConfig = E3xRadialConfig()
 
     @model_validator(mode="after")
@@ -76,7 +76,7 @@ class E3xConfig(FamilyConfig):
         if self.pseudotensors and all(irrep in proper for layout in made for irrep in layout):
             given = "degree 0" if self.degree == 0 else f"{self.layers} layers"
             raise ValueError(
-                f"pseudotensors: with {given} none of them can reach an energy; use degree 1 or more and at least "
+                f"pseudotensors: with {given} they cannot affect the energy; use degree 1 or more and at least "
                 f"{3 if has_attention else 4} layers, or pseudotensors: false"
             )
         if self.attention_heads and self.channels % self.attention_heads:

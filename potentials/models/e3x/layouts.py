@@ -1,4 +1,4 @@
-"""Which blocks the features of E3x have after each layer."""
+"""Layouts of the features of E3x after each layer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ SCALARS = Layout([Irrep(0, 1)])
 
 
 def layer_layouts(layers: int, degree: int, pseudotensors: bool, has_attention: bool) -> list[Layout]:
-    """Blocks that the features have after each layer: those that messages from scalars reach by then and from which a
-    scalar of the last layer can still be reached, by messages or, with attention, by their scalar products."""
+    """Return the blocks of the features after each layer.
+
+    These are the blocks that messages starting from scalars can reach in this layer, and from which scalars of the last
+    layer can be reached, by messages or, with attention, by scalar products.
+    """
     possible = Layout.full(degree) if pseudotensors else Layout.natural(degree)
     harmonics = Layout.natural(degree)
 

@@ -1,5 +1,5 @@
-"""E3x's modules: messages of all couplings, and dense layers with gated activations. The numbers of the equations are
-those of this file.
+"""Modules of E3x: messages with all couplings, and dense layers with gated activations. Equation numbers refer to this
+file.
 
 Symbols: x, features of the atoms [N, components, C]; Y, spherical harmonics of the direction to the neighbor; R, radial
 basis; F, filters; w, a weight for each path and channel; y, features with messages; D, dense layers; phi, the gated
@@ -36,14 +36,14 @@ from potentials.models.radial_functions import RadialFunctions, RadialMap
 
 
 class LinearRadialMap(RadialMap):
-    """Functions of the distance times the matrix of a module."""
+    """Radial functions multiplied by the matrix of a module."""
 
     def __init__(self, linear: Filters | PositionEncoding) -> None:
         super().__init__()
         self.linear = linear
 
     def forward(self, functions: RadialFunctions) -> RadialFunctions:
-        """[W, K] to [W, F]."""
+        """Map radial functions [W, K] to [W, F]."""
         matrix = self.linear.matrix()
 
         def at(r: Tensor) -> ValuesAndSlopes:
@@ -54,15 +54,15 @@ class LinearRadialMap(RadialMap):
 
 
 class Messages(nn.Module):
-    """Messages of the neighbors: `potentials.equivariant.MessagePass` with the slopes of its filters.
+    """Messages of the neighbors: `potentials.equivariant.MessagePass` with the derivatives of its filters.
 
     F_l(r) = sum_k R_k(r) W_lk / sqrt(K (2 l + 1))                       (4)  filters, linear in the radial basis
     m_i = 1 / sqrt(N) sum_paths w sum_j a_ij F_l(r_ij) Y_l(r_ij) (x) x_j  (5)
 
-    Without attention a_ij is 1; with it, N is 1. The sum over paths carries one over the root of their number.
+    Without attention a_ij is 1; with attention N is 1. The sum over P paths is divided by sqrt(P).
 
     Attributes:
-        layout: the blocks it makes: those of `wanted` that symmetry lets the input reach.
+        layout: output blocks: those of `wanted` that the input can reach by symmetry.
     """
 
     def __init__(self, config: E3xConfig, inputs: Layout, wanted: Layout, factor: float = 1.0) -> None:
@@ -76,7 +76,7 @@ class Messages(nn.Module):
     def forward(
         self, x: Tensor, Y: Tensor, basis: RadialFunctions, topology: EdgeTopology, weights: Tensor | None = None
     ) -> Tensor:
-        """Features [N, input components, C], and of each edge weights [E, C], to [N, output components, C]."""
+        """Map features [N, input components, C] and weights of the edges [E, C] to [N, output components, C]."""
         F, sent = self.filters(basis), x * self.factor  # (4)
         if weights is None:
             return self.paths(F.message_sum(self.coupling.table, sent, Y, topology))  # (5)
@@ -86,7 +86,7 @@ class Messages(nn.Module):
 
 
 class Attention(nn.Module):
-    """Messages weighed by attention: `potentials.equivariant.SelfAttention` with the slopes of its radial functions.
+    """Messages weighted by attention: `potentials.equivariant.SelfAttention` with derivatives of its radial functions.
 
     a_ij = f(r_ij) exp(q_i . (k_j p(r_ij)) / sqrt(size)) / (sum over all j of the same)    (6)
     m_i <- D m_i of the values v_j in place of x_j                                          (7)
@@ -94,7 +94,7 @@ class Attention(nn.Module):
     p is linear in the radial basis; q, k and v are dense layers of x.
 
     Attributes:
-        layout: the blocks it makes.
+        layout: output blocks.
     """
 
     def __init__(self, config: E3xConfig, inputs: Layout, wanted: Layout, radial: RadialBasis) -> None:
@@ -103,7 +103,7 @@ class Attention(nn.Module):
         self.envelope, self.cutoff = radial.envelope, radial.cutoff
         self.weights = AttentionWeights(inputs, channels, config.attention_heads)
         self.encoding = LinearRadialMap(PositionEncoding(inputs, config.radial.size, channels))
-        # What messages do not carry, queries and keys still compare.
+        # Queries and keys also use blocks that messages do not.
         sent = {source for source, *_ in message_table(inputs, config.degree, wanted).paths}
         self.value = Dense(inputs, channels, channels, Layout(irrep for irrep in inputs if irrep in sent), bias=False)
         self.messages = Messages(config, self.value.layout, wanted)
@@ -111,7 +111,7 @@ class Attention(nn.Module):
         self.output = Dense(self.layout, channels, channels)
 
     def forward(self, x: Tensor, Y: Tensor, basis: RadialFunctions, topology: EdgeTopology) -> Tensor:
-        """Features [N, input components, C] to [N, output components, C]."""
+        """Map features [N, input components, C] to [N, output components, C]."""
         f, _ = self.envelope(basis.distances.squeeze(1) / self.cutoff)
         a = self.weights(x, self.encoding(basis).connected(), f, topology)  # (6)
         return self.output(self.messages(self.value(x), Y, basis, topology, a))  # (7)
@@ -123,7 +123,7 @@ class Layer(nn.Module):
     y_i = x_i + m_i                 (8)
     x_i <- x_i + D phi(D y_i)       (9)
 
-    The last dense layer is zero at first.
+    The last dense layer is initialized to zero.
     """
 
     def __init__(self, config: E3xConfig, inputs: Layout, outputs: Layout, radial: RadialBasis) -> None:
@@ -140,7 +140,7 @@ class Layer(nn.Module):
         self.second = Dense(outputs, channels, channels, zero=True)
 
     def forward(self, x: Tensor, Y: Tensor, basis: RadialFunctions, topology: EdgeTopology) -> Tensor:
-        """Features [N, input components, C] to [N, output components, C]."""
+        """Map features [N, input components, C] to [N, output components, C]."""
         m = change_layout(self.messages(x, Y, basis, topology), self.messages.layout, self.outputs)  # (5)
         x = change_layout(x, self.inputs, self.outputs)
         y = x + m  # (8)
@@ -148,11 +148,11 @@ class Layer(nn.Module):
 
 
 class E3x(nn.Module):
-    """The network: distances, directions and species in, node energies out.
+    """The E3x network: node energies from distances, directions and species.
 
     x_i = embedding of z_i              (1)
     x_i <- layer(x)_i, each layer       (2)  `Layer`
-    e_i = v . x_i / sqrt(C) + b_{z_i}   (3)  readout of the even scalars, the only block that the last layer makes
+    e_i = v . x_i / sqrt(C) + b_{z_i}   (3)  readout of the even scalars, the only block after the last layer
     """
 
     def __init__(self, config: E3xConfig) -> None:
@@ -163,7 +163,7 @@ class E3x(nn.Module):
         functions = config.radial
         basis = MappedBasis(functions.basis, functions.mapping, functions.size, config.cutoff, functions.trainable)
         radial = RadialBasis(functions, config.cutoff, config.elements, basis=basis)
-        # E3x's directions point from the receiving atom to its neighbor.
+        # E3x's directions point from the receiver to its neighbor.
         self.edges = EdgeEmbedding(radial, config.degree, towards_sender=True)
         layouts = layer_layouts(config.layers, config.degree, config.pseudotensors, config.attention_heads > 0)
         self.layers = nn.ModuleList(
@@ -173,7 +173,13 @@ class E3x(nn.Module):
         self.element_bias = nn.Parameter(torch.zeros(elements))
 
     def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
-        """Edge vectors [E, 3] A (sender to receiver) and species [N] to node energies [N], before scale and shift."""
+        """Compute node energies [N], before scale and shift.
+
+        Args:
+            edge_vectors: vectors from sender to receiver [E, 3], A.
+            species: species index of each atom [N] int64.
+            topology: the edges.
+        """
         Y, basis = self.edges(edge_vectors, species, topology)
         x = self.embedding[species].unsqueeze(1)  # (1)
         for layer in self.layers:
@@ -181,5 +187,5 @@ class E3x(nn.Module):
         return self.readout(x)[:, 0, 0] + self.element_bias[species]  # (3)
 
     def decay_parameters(self) -> list[nn.Parameter]:
-        """The matrices of the dense layers."""
+        """Return the matrices of the dense layers."""
         return [p for module in self.modules() if isinstance(module, BlockMixing) for p in module.parameters()]

@@ -1,4 +1,4 @@
-"""What of MACE can be seen: its features, the sums A over neighbors, and the products of A with itself."""
+"""The anatomy of MACE: its features, the sums A over neighbors, and the products of A with itself."""
 
 from __future__ import annotations
 

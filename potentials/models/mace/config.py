@@ -13,30 +13,31 @@ MAX_CORRELATION = 3
 
 
 class MACEConfig(FamilyConfig):
-    """MACE: messages of h (x) Y(r), products of up to `correlation` of them on each atom, readouts after each layer."""
+    """MACE: messages h (x) Y(r), products of up to `correlation` of their sums on each atom, a readout per layer."""
 
     name: Literal["mace"]
     channels: Width = 64
     """Channels of every degree."""
     layers: Depth = 2
-    """Message-passing layers; each adds one cutoff to what an atom sees."""
+    """Number of message-passing layers; each extends the range by one cutoff."""
     feature_degree: int = Field(default=1, ge=0, le=4)
     """Highest degree of the features passed between layers (max_L)."""
     edge_degree: int = Field(default=3, ge=0, le=4)
-    """Highest degree of the spherical harmonics and of the products' input (max_ell)."""
+    """Highest degree of the spherical harmonics and of the input of the products (max_ell)."""
     correlation: PositiveInteger | list[PositiveInteger] = MAX_CORRELATION
-    """Highest power of the atomic basis, 1 to 3, one number or one per layer; body order is correlation + 1."""
+    """Correlation order, the highest power of the atomic basis, 1 to 3; one number or one per layer. The body order is
+    correlation + 1."""
     radial: RadialConfig = RadialConfig()
     radial_mlp: HiddenLayers = Field(default=[64, 64, 64])
     """Hidden layers of the radial networks."""
     readout_channels: Width = 16
     """Hidden channels of the last readout."""
     first_interaction: Literal["residual", "non-residual"] = "residual"
-    """Residual adds a species-dependent map of the layer's input; the other form applies it to the message instead."""
+    """`residual` adds a species-dependent linear map of the layer's input; the other form applies it to the message."""
     interaction: Literal["residual", "non-residual"] = "residual"
     """Form of the layers after the first."""
     normalization: Literal["average-neighbors", "density"] = "average-neighbors"
-    """Divide messages by the mean number of neighbors, or by a learned local density."""
+    """Divide messages by the average number of neighbors or by a learned local density."""
 
     @model_validator(mode="after")
     def _consistent(self) -> MACEConfig:
@@ -54,12 +55,12 @@ class MACEConfig(FamilyConfig):
             )
         if self.feature_degree > self.edge_degree:
             raise ValueError(
-                f"feature_degree: {self.feature_degree} exceeds edge_degree ({self.edge_degree}); messages hold "
-                "harmonics up "
-                "to edge_degree only, so features of a higher degree would come from products alone: raise edge_degree"
+                f"feature_degree: {self.feature_degree} exceeds edge_degree ({self.edge_degree}); messages contain "
+                "harmonics up to edge_degree only, so features of a higher degree could only arise from products: "
+                "raise edge_degree"
             )
         return self
 
     def correlation_of(self, layer: int) -> int:
-        """Correlation order of one layer."""
+        """Return the correlation order of one layer."""
         return self.correlation[layer] if isinstance(self.correlation, list) else self.correlation

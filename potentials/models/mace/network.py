@@ -1,8 +1,8 @@
-"""MACE's modules. Equations (8) to (11) have the numbers of the paper (arXiv:2206.07697).
+"""Modules of MACE. Equations (8) to (11) have the numbers of the paper (arXiv:2206.07697).
 
 Symbols: h, features of the atoms [N, components, C]; z, species; Y, spherical harmonics of the edges; R, radial
 functions of the pairs, one for each path and channel; A, the atomic basis, messages summed over the neighbors; B,
-symmetric products of A; m, the message, B weighted and summed. W are linear maps of the channels of each block.
+symmetric products of A; m, the message, a weighted sum of B. W are linear maps of the channels of each block.
 """
 
 from __future__ import annotations
@@ -29,35 +29,35 @@ from potentials.models.radial_functions import RadialFunctions
 
 
 class Features(NamedTuple):
-    """Features [rows, components, C] of the atoms, or of the species while they depend on nothing else."""
+    """Features [rows, components, C] of the atoms, or of the species as long as they depend only on the species."""
 
     values: Tensor
     groups: SpeciesGroups
-    """Of the rows."""
+    """Species groups of the rows."""
     species: Tensor | None = None
-    """Row of each atom; None where every atom has a row of its own."""
+    """Row of each atom; None if every atom has its own row."""
 
     @classmethod
     def of_elements(cls, embedding: Tensor, species: Tensor) -> Features:
-        """The first features, which depend on the element alone: one row [S, C] for each, not for each atom."""
+        """Create the initial features, which only depend on the element: one row per element [S, C]."""
         rows = SpeciesGroups.one_each(embedding.shape[0], species.device)
         return cls(embedding.unsqueeze(1), rows, species)
 
     def of_atoms(self, rows: Tensor) -> Tensor:
-        """A row for each atom, of what was made of the values."""
+        """Expand rows computed from the values to one row per atom."""
         return rows if self.species is None else rows.index_select(0, self.species)
 
 
 class Interaction(nn.Module):
-    """One layer's messages, summed and mixed into the atomic basis A [N, (edge_degree + 1)^2, C].
+    """The messages of one layer, summed and mixed into the atomic basis A [N, (edge_degree + 1)^2, C].
 
-    A_i = 1 / N W sum_j R(r_ij) (Y(r_ij) (x) W h_j)    (8), and (9) in the first layer, where h_j is of the element
+    A_i = 1 / N W sum_j R(r_ij) (Y(r_ij) (x) W h_j)    (8), and (9) in the first layer, where h_j depends on the element
 
-    (x) couples each block of Y with each block of h (a path); the sum over neighbors is one operator. The residual is
-    W_{z_i} h_i; a non-residual interaction has none and applies W_{z_i} to A instead.
+    (x) couples each block of Y with each block of h (a path); one operator computes the sum over neighbors. The
+    residual is W_{z_i} h_i; a non-residual interaction has none and applies W_{z_i} to A instead.
 
-    With `normalization: density` the divisor N, the mean number of neighbors, is 1 + sum_j tanh(d(r_ij)^2) with a
-    learned linear map d of the radial basis.
+    N is the average number of neighbors; with `normalization: density` it is replaced by 1 + sum_j tanh(d(r_ij)^2) with
+    a learned linear map d of the radial basis.
     """
 
     def __init__(self, config: MACEConfig, inputs: Layout, skip_outputs: Layout, residual: bool) -> None:
@@ -80,7 +80,7 @@ class Interaction(nn.Module):
     def forward(
         self, h: Features, Y: Tensor, basis: RadialFunctions, groups: SpeciesGroups, topology: EdgeTopology
     ) -> tuple[Tensor, Tensor | None]:
-        """Features to the atomic basis A, and the residual to add after the product (None without one)."""
+        """Map features to the atomic basis A and the residual to add after the product (None without residual)."""
         residual = h.of_atoms(self.skip(h.values, h.groups)) if self.residual else None
         R = self.radial_network(basis)
         A = R.message_sum(self.coupling.table, h.of_atoms(self.linear_up(h.values)), Y, topology)  # (8), (9): the sum
@@ -91,7 +91,7 @@ class Interaction(nn.Module):
         return (A, residual) if self.residual else (self.skip(A, groups), None)
 
     def _densities(self, d: RadialFunctions, topology: EdgeTopology) -> Tensor:
-        """1 + sum_j tanh(d(r_ij)^2), [N, 1, 1]."""
+        """Compute 1 + sum_j tanh(d(r_ij)^2), [N, 1, 1]."""
         pair_density = torch.tanh(d.connected() ** 2)
         edge_density = pair_density.index_select(0, topology.edge_pair)
         density = edge_density.new_zeros(topology.num_nodes, 1).index_add(0, topology.receivers, edge_density)
@@ -104,10 +104,10 @@ class Product(nn.Module):
     B_i,k = P_k(A_i)                (10)
     m_i = sum_k W_{z_i,k} B_i,k     (11)
 
-    P_k are the symmetric polynomials of degree up to the correlation order, channel by channel, that rotate like the
-    features: a basis without redundancy of what the generalized coupling coefficients of the paper span. Both equations
-    are one operator: P_k is `path_matrix` times monomials of A, and the matrix is multiplied with the weights first,
-    once per step and not per atom. The mixing after it is the first term of the update of the features.
+    P_k are the channel-wise symmetric polynomials up to the correlation order that transform as the features, a basis
+    without redundancy of the space of the paper's generalized coupling coefficients. One operator computes both
+    equations: P_k is `path_matrix` times monomials of A, and the matrix is multiplied by the weights first, once per
+    step instead of once per atom. The mixing that follows is the first term of the update of the features.
     """
 
     path_matrix: Tensor
@@ -119,20 +119,20 @@ class Product(nn.Module):
         matrix = torch.tensor(basis.matrix, dtype=torch.get_default_dtype())
         self.register_buffer("path_matrix", matrix, persistent=False)
         weights = torch.randn(len(config.elements), basis.matrix.shape[1], config.channels)
-        # As MACE starts: 1 / number of paths, for each output and order, so that all orders contribute alike.
+        # Initialization of MACE: 1 / number of paths for each output and order, so that all orders contribute equally.
         spread = [1 / count for counts in basis.paths for count in counts for _ in range(count)]
         self.weights = nn.Parameter(weights * torch.tensor(spread).unsqueeze(1))
         self.linear = BlockMixing([(irrep, 1) for irrep in outputs], config.channels, config.channels)
 
     def forward(self, A: Tensor, species: Tensor, groups: SpeciesGroups) -> Tensor:
-        """[N, (edge_degree + 1)^2, C] to [N, output components, C]."""
+        """Map A [N, (edge_degree + 1)^2, C] to [N, output components, C]."""
         coefficients = self.path_matrix @ self.weights
         m = many_body(self.table, A, coefficients, species, groups.order)  # (10), (11)
         return self.linear(m)
 
 
 class Readout(nn.Module):
-    """Scalars to node energies: linear, or with one hidden layer."""
+    """Readout of node energies from scalars: linear, or with one hidden layer."""
 
     def __init__(self, channels: int, hidden: int | None) -> None:
         super().__init__()
@@ -141,20 +141,20 @@ class Readout(nn.Module):
         )
 
     def forward(self, h: Tensor) -> Tensor:
-        """[N, components, C] to [N]."""
+        """Map features [N, components, C] to node energies [N]."""
         return self.network(h[:, 0]).squeeze(1)
 
 
 class MACE(nn.Module):
-    """The network: distances, directions and species in, node energies out.
+    """The MACE network: node energies from distances, directions and species.
 
-    h_i = W_{z_i} / sqrt(Z)                        features of the elements, Z their number
+    h_i = W_{z_i} / sqrt(Z)                        features of the elements, Z the number of elements
     A_i = interaction(h, Y, R)_i                   (8), (9)  `Interaction`
     m_i = sum_k W_{z_i,k} P_k(A_i)                 (10), (11)  `Product`
     h_i <- W m_i + W_{z_i} h_i                     the update; the second term is the residual
     e_i = sum of readout(h_i) of all layers        linear; with one hidden layer after the last
 
-    The last layer makes scalars only.
+    The last layer outputs scalars only.
     """
 
     def __init__(self, config: MACEConfig) -> None:
@@ -176,7 +176,13 @@ class MACE(nn.Module):
             self.readouts.append(Readout(config.channels, config.readout_channels if last and layer else None))
 
     def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
-        """Edge vectors [E, 3] A (sender to receiver) and species [N] to node energies [N], before scale and shift."""
+        """Compute node energies [N], before scale and shift.
+
+        Args:
+            edge_vectors: vectors from sender to receiver [E, 3], A.
+            species: species index of each atom [N] int64.
+            topology: the edges.
+        """
         Y, basis = self.edges(edge_vectors, species, topology)
         groups = SpeciesGroups.from_species(species, self.num_species)
         h = Features.of_elements(self.embedding * self.num_species**-0.5, species)
@@ -191,6 +197,6 @@ class MACE(nn.Module):
         return energies
 
     def decay_parameters(self) -> list[nn.Parameter]:
-        """The weights that weight decay acts on: mixing after messages, skip connections, products (as MACE trains)."""
+        """Return the weights with weight decay, as in MACE: mixing after messages, skip connections, products."""
         decayed = [module for block in self.interactions for module in (block.linear, block.skip)]
         return [parameter for module in (*decayed, *self.products) for parameter in module.parameters()]

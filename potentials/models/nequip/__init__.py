@@ -1,9 +1,8 @@
-"""NequIP (Batzner et al., Nature Communications 13, 2453, 2022): layers of equivariant convolutions over the
-neighbors, each followed by a map of the atom's own features that depends on its species, and by a gate; a linear
-readout ends it."""
+"""NequIP (Batzner et al., Nature Communications 13, 2453, 2022): layers of equivariant convolutions over the neighbors,
+each with a species-dependent self-connection and a gate, followed by a linear readout."""
 
 from potentials.config.families import register_family
-from potentials.models.nequip import anatomy  # noqa: F401  (registers what of the network can be seen)
+from potentials.models.nequip import anatomy  # noqa: F401  (registers the anatomy of the network)
 from potentials.models.nequip.config import NequIPConfig
 from potentials.models.nequip.network import SCALAR, Convolution, NequIP, SelfConnection
 

@@ -1,4 +1,4 @@
-"""What of NequIP can be seen: its features, and the messages of each convolution."""
+"""The anatomy of NequIP: its features, and the messages of each convolution."""
 
 from __future__ import annotations
 

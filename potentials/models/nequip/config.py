@@ -17,13 +17,13 @@ class NequIPConfig(FamilyConfig):
     channels: Width = 32
     """Channels of every degree and parity."""
     layers: Depth = 4
-    """Message-passing layers; each adds one cutoff to what an atom sees."""
+    """Number of message-passing layers; each extends the range by one cutoff."""
     degree: int = Field(default=1, ge=0, le=4)
     """Highest degree of features and spherical harmonics (l_max)."""
     parity: bool = True
-    """Whether features hold pseudotensors (1e, 0o, ...) besides proper tensors."""
+    """Whether features include pseudotensors (1e, 0o, ...) besides proper tensors."""
     radial: SteepRadialConfig = SteepRadialConfig()
     radial_mlp: HiddenLayers = Field(default=[64, 64])
     """Hidden layers of the radial networks."""
     self_connection: bool = True
-    """Add a species-dependent map of each layer's input (in all layers but the first)."""
+    """Add a species-dependent linear map of each layer's input (in all layers but the first)."""

@@ -1,4 +1,4 @@
-"""NequIP's modules: equivariant convolutions with gates. The numbers of the equations are those of this file.
+"""Modules of NequIP: equivariant convolutions with gates. Equation numbers refer to this file.
 
 Symbols: h, features of the atoms [N, components, C]; a, embeddings of the species; Y, spherical harmonics of the edges;
 R, radial functions of the pairs, one for each path and channel; m, messages summed over the neighbors; u, features
@@ -32,7 +32,7 @@ SCALAR = Irrep(0, 1)
 
 
 class SelfConnection(nn.Module):
-    """Map of each block with weights bilinear in the embedding of the species.
+    """Linear map of each block with weights that are linear in the embedding of the species.
 
     sc_i,lw = sum_uv h_i,lu a_{z_i},v W^l_uvw / C    (5)
     """
@@ -46,7 +46,7 @@ class SelfConnection(nn.Module):
         )
 
     def forward(self, h: Tensor, embedding: Tensor, groups: SpeciesGroups) -> Tensor:
-        """Features [N, components, C] and the embedding table [S, C] to [N, output components, channels_out]."""
+        """Map features [N, components, C] and the embedding table [S, C] to [N, output components, channels_out]."""
         by_species = [torch.einsum("zv,uvw->zuw", embedding, weight).flatten(1) for weight in self.weights]
         return mix_by_species(self.table, h, torch.cat(by_species, dim=1), groups, h.shape[2] ** -0.5)
 
@@ -58,11 +58,11 @@ class Convolution(nn.Module):
     u_i = W_2 m_i + sc_i                                     (6)
     h_i <- gate(u_i, g_i)                                    (7)
 
-    (x) couples each block of h with each block of Y (a path); the sum over neighbors is one operator. The gates g are
-    further scalars, made as u is. The first layer has no self-connection sc (eq. 5).
+    (x) couples each block of h with each block of Y (a path); one operator computes the sum over neighbors. The gates g
+    are further scalars, computed in the same way as u. The first layer has no self-connection sc (eq. 5).
 
     Attributes:
-        outputs: the blocks it makes: those of `wanted` that symmetry lets the input reach.
+        outputs: output blocks: those of `wanted` that the input can reach by symmetry.
     """
 
     def __init__(self, config: NequIPConfig, inputs: Layout, wanted: Layout, first: bool) -> None:
@@ -98,7 +98,7 @@ class Convolution(nn.Module):
         groups: SpeciesGroups,
         topology: EdgeTopology,
     ) -> Tensor:
-        """Features [N, input components, C] to [N, output components, C]."""
+        """Map features [N, input components, C] to [N, output components, C]."""
         R = self.radial_network(basis)
         m = R.message_sum(self.coupling.table, self.linear_1(h, self.scale), Y, topology)  # (4)
         u = self.linear_2(m)  # (6)
@@ -107,7 +107,7 @@ class Convolution(nn.Module):
         return self.gate(u, self._gates(m, h, embedding, groups))  # (7)
 
     def _gates(self, m: Tensor, h: Tensor, embedding: Tensor, groups: SpeciesGroups) -> Tensor:
-        """g, one scalar for each block above degree 0 and channel, [N, gated blocks, C]."""
+        """Compute the gates g, one scalar for each block of degree > 0 and channel, [N, gated blocks, C]."""
         if self.gates is None:
             return m.new_empty(m.shape[0], 0, self.channels)
         g = self.gates(m)
@@ -117,11 +117,11 @@ class Convolution(nn.Module):
 
 
 class NequIP(nn.Module):
-    """The network: distances, directions and species in, node energies out.
+    """The NequIP network: node energies from distances, directions and species.
 
     h_i = a_{z_i}                        (1)  embedding
     h_i <- convolution(h)_i, each layer  (2)  `Convolution`
-    e_i = w . h_i / sqrt(C)              (3)  readout of the even scalars, the only block that the last layer makes
+    e_i = w . h_i / sqrt(C)              (3)  readout of the even scalars, the only block after the last layer
     """
 
     def __init__(self, config: NequIPConfig) -> None:
@@ -130,7 +130,7 @@ class NequIP(nn.Module):
         self.num_species = len(config.elements)
         self.embedding = nn.Parameter(torch.randn(self.num_species, config.channels))
         radial = RadialBasis(config.radial, config.cutoff, config.elements)
-        # NequIP's directions point from the receiving atom to its neighbor.
+        # NequIP's directions point from the receiver to its neighbor.
         self.edges = EdgeEmbedding(radial, config.degree, towards_sender=True)
         hidden = Layout.full(config.degree) if config.parity else Layout.natural(config.degree)
         layout = Layout([SCALAR])
@@ -143,7 +143,13 @@ class NequIP(nn.Module):
         self.readout = ScalarNetwork([config.channels, 1], ScaledActivation("silu"))
 
     def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
-        """Edge vectors [E, 3] A (sender to receiver) and species [N] to node energies [N], before scale and shift."""
+        """Compute node energies [N], before scale and shift.
+
+        Args:
+            edge_vectors: vectors from sender to receiver [E, 3], A.
+            species: species index of each atom [N] int64.
+            topology: the edges.
+        """
         Y, basis = self.edges(edge_vectors, species, topology)
         groups = SpeciesGroups.from_species(species, self.num_species)
         h = self.embedding[species].unsqueeze(1)  # (1)
@@ -152,6 +158,6 @@ class NequIP(nn.Module):
         return self.readout(h[:, 0]).squeeze(1)  # (3)
 
     def decay_parameters(self) -> list[nn.Parameter]:
-        """The weights that weight decay acts on: all linear maps of features, not embeddings and radial networks."""
+        """Return the weights with weight decay: all linear maps of features, without embeddings and radial networks."""
         mixing = (BlockMixing, SelfConnection)
         return [p for module in self.modules() if isinstance(module, mixing) for p in module.parameters()]

@@ -1,9 +1,9 @@
-"""PONITA (Bekkers et al., ICLR 2024, arXiv:2310.02970): at each atom a function on the sphere, sampled at a fixed grid
-of orientations. Convolutions over space and over the sphere need scalars only and still see directions; the grid makes
-the symmetry under rotations approximate."""
+"""PONITA (Bekkers et al., ICLR 2024, arXiv:2310.02970): features are functions on the sphere at each atom, sampled on a
+fixed grid of orientations. Convolutions over space and over the sphere use only scalars, but resolve directions;
+because of the grid, rotation invariance is approximate."""
 
 from potentials.config.families import register_family
-from potentials.models.ponita import anatomy  # noqa: F401  (registers what of the network can be seen)
+from potentials.models.ponita import anatomy  # noqa: F401  (registers the anatomy of the network)
 from potentials.models.ponita.config import PonitaConfig
 from potentials.models.ponita.network import Ponita
 from potentials.models.ponita.orientations import orientation_grid

@@ -1,4 +1,4 @@
-"""What of PONITA can be seen: its features on the grid of orientations, and the convolutions over space."""
+"""The anatomy of PONITA: its features on the grid of orientations, and the convolutions over space."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from potentials.models.anatomy import (
 from potentials.models.ponita.network import ConvNextBlock, Ponita
 
 _REMARK = (
-    "PONITA's features are functions on a grid of orientations, shown as dots around the atoms; its kernels "
-    "depend on how a neighbor lies to an orientation, not on the distance alone."
+    "PONITA's features are functions on a grid of orientations, shown as dots around the atoms; its kernels depend "
+    "on the position of a neighbor relative to an orientation, not on the distance alone."
 )
 _REMARK_WITHOUT_GRID = "Without orientations PONITA's features are scalars."
 
 
 @anatomy_of_network.register
 def _anatomy(network: Ponita) -> Anatomy:
-    layout = Layout([Irrep(0, 1)])  # without orientations; with them the grid says what the components are
+    layout = Layout([Irrep(0, 1)])  # without orientations; otherwise the grid defines the components
     features, rounds = [], []
     for number, block in enumerate(cast("list[ConvNextBlock]", network.blocks), start=1):
         rounds.append(_messages(f"layer {number}", block))
@@ -37,7 +37,7 @@ def _anatomy(network: Ponita) -> Anatomy:
 
 
 def _messages(name: str, block: ConvNextBlock) -> MessageRound:
-    """The convolution over space; that over the sphere follows at once."""
+    """Describe the convolution over space, which that over the sphere follows directly."""
 
     def harmonics(seen: Recording) -> Tensor:
         kernels: Tensor = seen.argument(block, 1)

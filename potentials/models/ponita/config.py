@@ -10,49 +10,49 @@ from potentials.config.base import Depth, EnvelopePower, Width
 from potentials.config.families import FamilyConfig
 
 _NO_READOUT = (
-    "ponita gives energies here, and forces as their gradient, so there is no readout of vectors (which without "
-    "orientations could not be: orientations: 0 knows no directions); leave this out"
+    "ponita predicts energies, and forces as their gradient, so there is no readout of vectors (which would be "
+    "impossible with orientations: 0); remove this key"
 )
 
 
 class PonitaConfig(FamilyConfig):
-    """PONITA: features of atoms at each orientation of a fixed grid, convolved over space and over the sphere.
+    """PONITA: node features at each orientation of a fixed grid, convolved over space and over the sphere.
 
-    With orientations the symmetry under rotations is approximate, the better the more there are; `potentials inspect`
-    measures it. Without (`orientations: 0`) the model sees distances only and is exactly invariant.
+    Rotation invariance is approximate and improves with the number of orientations; `potentials inspect` measures it.
+    With `orientations: 0` the model depends on distances only and is exactly invariant.
     """
 
     without_readout: ClassVar[str] = _NO_READOUT
 
     name: Literal["ponita"]
     channels: Width = 128
-    """Features of an atom at each orientation."""
+    """Number of features of an atom at each orientation."""
     layers: Depth = 5
-    """Convolutions; each adds one cutoff to what an atom sees."""
+    """Number of convolutions; each extends the range by one cutoff."""
     orientations: int = Field(default=20, ge=0, le=200)
-    """Points of the grid on the sphere; 0 for a model of distances only."""
+    """Number of grid points on the sphere; 0 for a model that depends on distances only."""
     basis: Width = 256
-    """Functions that all convolution kernels are made of."""
+    """Number of basis functions of the convolution kernels."""
     polynomial_degree: int = Field(default=3, ge=1, le=8)
-    """Invariants enter these functions as polynomials up to this degree."""
+    """Highest degree of the polynomials of invariants from which the basis functions are computed."""
     widening: int = Field(default=4, ge=1, le=64)
-    """Hidden layer of each block, in multiples of the channels."""
+    """Size of the hidden layer of each block, in multiples of `channels`."""
     envelope_power: EnvelopePower = 6
-    """Power p of the polynomial envelope, which ends convolutions at the cutoff with two derivatives."""
+    """Power p of the polynomial envelope of the convolutions, with two continuous derivatives at the cutoff."""
 
     @model_validator(mode="after")
     def _enough_orientations(self) -> PonitaConfig:
         if 0 < self.orientations < 4:
             raise ValueError(
-                f"orientations: expected 0 or at least 4, got {self.orientations}; fewer points span no sphere"
+                f"orientations: expected 0 or at least 4, got {self.orientations}; fewer points cannot cover the sphere"
             )
         return self
 
     @property
     def exactly_symmetric(self) -> bool:
-        """Only without orientations.
+        """Whether the model is exactly invariant: only without orientations.
 
-        The invariants of position and orientation are those of O(3), reflections included: with all orientations of
-        the sphere the model would be exact. A grid of them has few symmetries of its own, and no inversion.
+        The invariants of position and orientation are those of O(3), including reflections, so with all orientations of
+        the sphere the model would be exact. A grid has few symmetries, and no inversion.
         """
         return self.orientations == 0

@@ -1,8 +1,7 @@
-"""PONITA's modules: separable convolutions over positions and orientations. The numbers of the equations are those of
-this file.
+"""Modules of PONITA: separable convolutions over positions and orientations. Equation numbers refer to this file.
 
 Symbols: x, features of the atoms at each orientation o of the grid [N, O, C]; r_ij, vector from an atom to a neighbor;
-phi, functions that the kernels k are made of; f, envelope; D, dense layers; N, average number of neighbors.
+phi, basis functions of the kernels k; f, envelope; D, dense layers; N, average number of neighbors.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from potentials.models.ponita.config import PonitaConfig
 from potentials.models.ponita.orientations import orientation_grid, pointwise_table
 
 _SOFTENING = 1e-6
-"""A^2; keeps the distance from an axis differentiable on the axis."""
+"""A^2; makes the distance from an axis differentiable on the axis."""
 
 
 def powers(x: Tensor, degree: int) -> Tensor:
-    """All products of 1 to `degree` of the last axis' entries, [..., n + n^2 + ...]."""
+    """Compute all products of 1 to `degree` elements along the last axis, [..., n + n^2 + ...]."""
     terms = [x]
     for _ in range(degree - 1):
         terms.append((terms[-1].unsqueeze(-1) * x.unsqueeze(-2)).flatten(-2))
@@ -28,7 +27,7 @@ def powers(x: Tensor, degree: int) -> Tensor:
 
 
 class KernelBasis(nn.Sequential):
-    """The functions that kernels are made of.
+    """Basis functions of the kernels.
 
     phi = gelu(B gelu(A p(invariants) + a) + b)    (4)
 
@@ -42,19 +41,19 @@ class KernelBasis(nn.Sequential):
         self.degree = config.polynomial_degree
 
     def forward(self, invariants: Tensor) -> Tensor:
-        """[..., invariants] to [..., basis]."""
+        """Map invariants [..., invariants] to basis functions [..., basis]."""
         return super().forward(powers(invariants, self.degree))
 
 
 class ConvNextBlock(nn.Module):
-    """One layer: a convolution over space at each orientation, one over the sphere at each atom, dense layers.
+    """One layer: a convolution over space at each orientation, one over the sphere at each atom, and dense layers.
 
     y_i(o) = 1 / sqrt(N) (sum_j f(r_ij) k(r_ij, o) * x_j(o) + k(0, o) * x_i(o))    (5)
     y_i(o) <- 1 / O sum_o' k'(o . o') * y_i(o')                                    (6)
     x_i(o) <- x_i(o) + D gelu(D LayerNorm(y_i(o) + b))                             (7)
 
-    The kernels k and k' are linear in phi of their invariants (eq. 4); * multiplies channel by channel. Over space the
-    atom counts among its neighbors, at no distance.
+    The kernels k and k' are linear in phi of their invariants (eq. 4); * is the channel-wise product. The convolution
+    over space includes the atom itself, at distance zero.
     """
 
     def __init__(self, config: PonitaConfig, table: MessageTable) -> None:
@@ -70,8 +69,15 @@ class ConvNextBlock(nn.Module):
         self.second = nn.Linear(config.widening * channels, channels)
 
     def forward(self, x: Tensor, kernels: Tensor, own: Tensor, sphere: Tensor | None, directed: EdgeTopology) -> Tensor:
-        """Features [N, O, C] to features; kernel basis of edges [E, O, basis], at no distance [1, O, basis] and of the
-        sphere [O, O, basis]."""
+        """Map features [N, O, C] to features.
+
+        Args:
+            x: features [N, O, C].
+            kernels: kernel basis of the edges [E, O, basis].
+            own: kernel basis at distance zero [1, O, basis].
+            sphere: kernel basis of the sphere [O, O, basis]; None without orientations.
+            directed: the edges.
+        """
         ones = kernels.new_ones(directed.num_edges, 1)
         y = message_sum(self.table, x, ones, self.kernel(kernels) * self.scale, directed)
         y = y + x * (self.kernel(own) * self.scale)  # (5)
@@ -82,18 +88,18 @@ class ConvNextBlock(nn.Module):
 
 
 class Ponita(nn.Module):
-    """The network: edge vectors and species in, node energies out.
+    """The PONITA network: node energies from edge vectors and species.
 
     x_i(o) = a_{z_i}                                      (1)  embedding
     x_i(o) <- block(x)_i(o), each layer                   (2)  `ConvNextBlock`
     e_i = mean over layers and orientations of D x_i(o)   (3)  a readout for each layer
 
-    Its kernels depend on r . o and |r - (r . o) o| of an edge, and on o . o' of two orientations; without orientations
-    they depend on |r|.
+    Kernels depend on r . o and |r - (r . o) o| of an edge, and on o . o' of two orientations; without orientations they
+    depend on |r|.
     """
 
     grid: Tensor | None
-    """[O, 3] unit vectors; saved with the weights, which mean nothing without it."""
+    """[O, 3] unit vectors; saved with the weights, which are only valid for this grid."""
 
     def __init__(self, config: PonitaConfig) -> None:
         super().__init__()
@@ -111,7 +117,13 @@ class Ponita(nn.Module):
         self.readouts = nn.ModuleList(nn.Linear(config.channels, 1) for _ in range(config.layers))
 
     def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
-        """Edge vectors [E, 3] A (sender to receiver) and species [N] to node energies [N], before scale and shift."""
+        """Compute node energies [N], before scale and shift.
+
+        Args:
+            edge_vectors: vectors from sender to receiver [E, 3], A.
+            species: species index of each atom [N] int64.
+            topology: the edges.
+        """
         kernels, own, sphere = self._kernel_functions(edge_vectors)  # (4)
         directed = topology.directed()
         x = self.embedding[species].unsqueeze(1).expand(-1, max(1, self.orientations), -1).contiguous()  # (1)
@@ -122,7 +134,7 @@ class Ponita(nn.Module):
         return torch.stack(energies).mean(dim=0)  # (3)
 
     def _kernel_functions(self, edge_vectors: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """f(r_ij) phi of the edges [E, O, basis], phi at no distance [1, O, basis] and of the sphere [O, O, basis]."""
+        """Compute f phi of edges [E, O, basis], phi at distance zero [1, O, basis] and of the sphere [O, O, basis]."""
         distances = edge_vectors.norm(dim=1, keepdim=True)
         envelope, _ = polynomial_envelope(distances / self.cutoff, self.power)
         kernels = self.kernel_basis(self._invariants(-edge_vectors, distances)) * envelope.unsqueeze(2)
@@ -134,7 +146,7 @@ class Ponita(nn.Module):
         return kernels, own, sphere
 
     def _invariants(self, towards_sender: Tensor, distances: Tensor) -> Tensor:
-        """r . o and |r - (r . o) o| of each edge and orientation o, [E, O, 2] A; without these |r|, [E, 1, 1]."""
+        """Compute r . o and |r - (r . o) o| of all orientations o, [E, O, 2] A; without orientations |r|, [E, 1, 1]."""
         if self.grid is None:
             return distances.unsqueeze(1)
         along = towards_sender @ self.grid.T
@@ -143,6 +155,6 @@ class Ponita(nn.Module):
         return torch.stack([along, away], dim=2)
 
     def decay_parameters(self) -> list[nn.Parameter]:
-        """The matrices of all linear maps."""
+        """Return the matrices of all linear maps."""
         linear = [module for module in self.modules() if isinstance(module, nn.Linear)]
         return [parameter for module in linear for name, parameter in module.named_parameters() if name == "weight"]

@@ -11,9 +11,9 @@ from potentials.kernels import MessagePath, MessageTable
 
 @cache
 def orientation_grid(size: int) -> np.ndarray:
-    """Points [size, 3] spread over the unit sphere: a Fibonacci spiral, relaxed by the repulsion 1 / r of its points.
+    """Distribute points [size, 3] over the unit sphere: a Fibonacci spiral, relaxed with the pair repulsion 1 / r.
 
-    Always the same points: nothing in it is random.
+    The result is deterministic.
     """
     index = np.arange(size) + 0.5
     height, angle = 1 - 2 * index / size, index * np.pi * (1 + 5**0.5)
@@ -30,6 +30,6 @@ def orientation_grid(size: int) -> np.ndarray:
 
 
 def pointwise_table(orientations: int) -> MessageTable:
-    """Each orientation receives from the same orientation."""
+    """Return the table of messages in which each orientation receives from the same orientation."""
     paths = [MessagePath(o, 0, o, 1, np.ones((1, 1, 1))) for o in range(orientations)]
     return MessageTable.create(orientations, 1, orientations, paths)

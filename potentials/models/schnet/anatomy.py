@@ -1,4 +1,4 @@
-"""What of SchNet can be seen: its scalars, and the sums over neighbors in between."""
+"""The anatomy of SchNet: its scalars, and the sums over neighbors between them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from potentials.models.anatomy import (
 from potentials.models.blocks import EdgeEmbedding
 from potentials.models.schnet.network import SCALARS, Interaction, SchNet
 
-_REMARK = "SchNet's features are scalars: what an atom knows of its surroundings has a size but no direction."
+_REMARK = "SchNet's features are scalars: they have a magnitude but no direction."
 
 
 @anatomy_of_network.register

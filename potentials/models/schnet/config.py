@@ -9,24 +9,24 @@ from potentials.config.families import FamilyConfig, RadialConfig
 
 
 class SchNetRadialConfig(RadialConfig):
-    """Gaussians, close together."""
+    """Closely spaced Gaussians."""
 
     basis: Literal["bessel", "gaussian", "chebyshev"] = "gaussian"
-    """Kind of the functions of the distance."""
+    """Kind of radial functions."""
     size: Width = 50
     """Number of radial functions."""
 
 
 class SchNetConfig(FamilyConfig):
-    """SchNet: each layer weighs neighbors by learned functions of their distance; features are scalars only.
+    """SchNet: each layer weights neighbors by learned functions of their distance; features are scalars only.
 
-    Sums over neighbors are divided by the root of `average_neighbors`; with 1 they are sums, as published. The
-    published cutoff function is `radial.envelope: cosine`; the default has one continuous derivative more.
+    Sums over neighbors are divided by the square root of `average_neighbors`; with 1 they are not scaled, as published.
+    The published cutoff function is `radial.envelope: cosine`; the default has one more continuous derivative.
     """
 
     name: Literal["schnet"]
     channels: Width = 128
-    """Features of an atom, and filters."""
+    """Number of features of an atom, and of filters."""
     layers: Depth = 3
-    """Interaction blocks; each adds one cutoff to what an atom sees."""
+    """Number of interaction blocks; each extends the range by one cutoff."""
     radial: SchNetRadialConfig = SchNetRadialConfig()

@@ -1,5 +1,4 @@
-"""SchNet's modules: continuous-filter convolutions of scalar features. The numbers of the equations are those of this
-file.
+"""Modules of SchNet: continuous-filter convolutions of scalar features. Equation numbers refer to this file.
 
 Symbols: x, features of the atoms [N, C]; z, species; r, distances; e(r), radial basis; f_cut, its envelope; W, filters;
 m, messages summed over the neighbors; D, dense layers; ssp, the shifted softplus; N, average number of neighbors.
@@ -24,22 +23,22 @@ SCALARS = Layout([Irrep(0, 1)])
 
 
 def shifted_softplus(x: Tensor) -> Tensor:
-    """ln(e^x / 2 + 1 / 2)."""
+    """Compute ln(e^x / 2 + 1 / 2)."""
     return nn.functional.softplus(x) - math.log(2)
 
 
 class Dense(nn.Linear):
-    """x W^T + b, Glorot-uniform weights and no bias at first."""
+    """x W^T + b, with Glorot-uniform weights and zero bias as initial values."""
 
     def reset_parameters(self) -> None:
-        """Called by the constructor."""
+        """Initialize the parameters; called by the constructor."""
         nn.init.xavier_uniform_(self.weight)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
 
 class FilterNetwork(RadialMap):
-    """Continuous filters of one layer, with their slopes dW/dr.
+    """Continuous filters of one layer with their derivatives dW/dr.
 
     W(r) = f_cut(r) D ssp(D e(r))    (4)
     """
@@ -51,7 +50,7 @@ class FilterNetwork(RadialMap):
         self.envelope, self.cutoff = radial.envelope, radial.cutoff
 
     def forward(self, functions: RadialFunctions) -> RadialFunctions:
-        """Basis functions [W, size] to filters [W, C]."""
+        """Map basis functions [W, size] to filters [W, C]."""
 
         def at(r: Tensor) -> ValuesAndSlopes:
             return self._filters(*functions.at(r), r)
@@ -68,12 +67,12 @@ class FilterNetwork(RadialMap):
 
 
 class Interaction(nn.Module):
-    """One interaction block: a continuous-filter convolution, then dense layers of each atom.
+    """One interaction block: a continuous-filter convolution, then atom-wise dense layers.
 
     m_i = 1 / sqrt(N) sum_j W(r_ij) * (A x_j)    (5)
     x_i <- x_i + D ssp(D m_i)                    (6)
 
-    * multiplies channel by channel; A is a dense layer without bias, W as in eq. 4.
+    * is the channel-wise product; A is a dense layer without bias, W are the filters of eq. 4.
     """
 
     def __init__(self, config: SchNetConfig, radial: RadialBasis) -> None:
@@ -87,14 +86,14 @@ class Interaction(nn.Module):
         self.second = Dense(channels, channels)
 
     def forward(self, x: Tensor, Y: Tensor, basis: RadialFunctions, topology: EdgeTopology) -> Tensor:
-        """Features [N, C] to the same."""
+        """Map features [N, C] to features [N, C]."""
         W = self.filters(basis)  # (4)
         m = W.message_sum(self.table, self.sent(x).unsqueeze(1), Y, topology).squeeze(1) * self.scale  # (5)
         return x + self.second(shifted_softplus(self.first(m)))  # (6)
 
 
 class SchNet(nn.Module):
-    """The network: distances and species in, node energies out.
+    """The SchNet network: node energies from distances and species.
 
     x_i = a_{z_i}                        (1)  embedding
     x_i <- interaction(x)_i, each layer  (2)  `Interaction`
@@ -113,7 +112,13 @@ class SchNet(nn.Module):
         self.second = Dense(hidden, 1)
 
     def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
-        """Edge vectors [E, 3] A and species [N] to node energies [N], before scale and shift."""
+        """Compute node energies [N], before scale and shift.
+
+        Args:
+            edge_vectors: vectors from sender to receiver [E, 3], A.
+            species: species index of each atom [N] int64.
+            topology: the edges.
+        """
         Y, basis = self.edges(edge_vectors, species, topology)
         x = self.embedding[species]  # (1)
         for interaction in self.interactions:
@@ -121,6 +126,6 @@ class SchNet(nn.Module):
         return self.second(shifted_softplus(self.first(x))).squeeze(1)  # (3)
 
     def decay_parameters(self) -> list[nn.Parameter]:
-        """The matrices of the dense layers."""
+        """Return the matrices of the dense layers."""
         dense = [module for module in self.modules() if isinstance(module, Dense)]
         return [parameter for module in dense for name, parameter in module.named_parameters() if name == "weight"]
