@@ -1,5 +1,5 @@
-"""Engines: what other programs look up to find a potential by name, a file a program.
+"""Plugins by which other programs load a potential, one file per program.
 
-Each file is loaded by its program alone, through an entry point or a path, and imports that program; nothing in this
-package imports them. All hand over `potentials.potential.PotentialCalculator`.
+Each file imports its program and is loaded only by it, through an entry point or a path; no other module of this
+package imports these files. All of them provide `potentials.potential.PotentialCalculator`.
 """

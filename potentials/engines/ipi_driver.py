@@ -1,6 +1,6 @@
-"""Potentials in i-PI, as a driver that i-PI loads by the path of this file (mode `custom`).
+"""A driver for i-PI, which loads it by the path of this file (mode `custom`).
 
-The path: `python -c "from potentials.engines import ipi_driver; print(ipi_driver.__file__)"`.
+To print the path: `python -c "from potentials.engines import ipi_driver; print(ipi_driver.__file__)"`.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ __DRIVER_CLASS__ = "PotentialDriver"
 
 
 class PotentialDriver(ASEDriver):
-    """Energy, forces and virial for i-PI, in its atomic units.
+    """Driver that computes energy, forces and virial for i-PI, in its atomic units.
 
-    i-PI sends positions and a cell with each step; elements and periodic directions are those of the template, so a
+    i-PI sends positions and a cell at each step; elements and periodic directions are those of the template, so a
     molecule needs a template without periodic directions.
 
     Args:
-        template: a structure with the elements in i-PI's order, in any format of ASE.
+        template: file with a structure with the elements in i-PI's order, in any format of ASE.
         model: model file, or `builtin:ethanol`.
         device: "cpu", "cuda" or "auto".
-        skin: A, as of `PotentialCalculator`.
-        options: of i-PI's `ASEDriver`.
+        skin: skin of the neighbor list, A; see `PotentialCalculator`.
+        options: options of i-PI's `ASEDriver`.
 
     Raises:
-        SimulationError: the device does not exist.
+        SimulationError: the device is not available.
         ModelFileError: the model file cannot be read.
     """
 

@@ -1,4 +1,4 @@
-"""Potentials in OpenMM-ML, entry point group `openmmml.potentials`: `MLPotential("potentials", modelPath=...)`."""
+"""A plugin for OpenMM-ML, entry point group `openmmml.potentials`: `MLPotential("potentials", modelPath=...)`."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class PotentialImpl(ASEPotentialImpl):
     """Forces of a model file on the atoms of an OpenMM system.
 
     Args:
-        name: under which OpenMM-ML asked for it.
+        name: name of the potential in OpenMM-ML.
         model_path: model file, or `builtin:ethanol`.
-        options: of `PotentialCalculator`, such as `device`.
+        options: options of `PotentialCalculator`, such as `device`.
 
     Raises:
-        SimulationError: the device does not exist.
+        SimulationError: the device is not available.
         ModelFileError: the model file cannot be read.
     """
 
     def __init__(self, name: str, model_path: str | Path, **options: Any) -> None:
-        # OpenMM-ML loads this file whenever it is imported: PyTorch is not for those who use other potentials.
+        # OpenMM-ML loads this file whenever it is imported; with other potentials, importing PyTorch is unnecessary.
         from potentials.potential import PotentialCalculator
 
         super().__init__(name)
@@ -42,25 +42,25 @@ class PotentialImpl(ASEPotentialImpl):
         forceGroup: int,
         **args: Any,
     ) -> None:
-        """Add a `PythonForce` on these atoms (None: on all) to the system; called by OpenMM-ML.
+        """Add a `PythonForce` on these atoms (None: on all atoms) to the system; called by OpenMM-ML.
 
-        OpenMM's units hold outside, eV and A inside. The force is periodic where the topology has box vectors.
+        Values are converted between OpenMM's units and eV and A. The force is periodic if the topology has box vectors.
         """
         super().addForces(topology, system, atoms, forceGroup, **{"calculator": self.calculator, **args})
 
     def getMLLongRange(self) -> bool:
-        """Whether interactions reach beyond a cutoff: they do not."""
+        """Return False: interactions do not reach beyond the cutoff."""
         return False
 
 
 class PotentialFactory(MLPotentialImplFactory):
-    """What OpenMM-ML makes potentials of this package with."""
+    """Factory by which OpenMM-ML creates potentials of this package."""
 
     def createImpl(self, name: str, **args: Any) -> PotentialImpl:
-        """Load `modelPath`; further arguments are those of `PotentialCalculator`; called by OpenMM-ML.
+        """Load `modelPath`; further arguments are those of `PotentialCalculator`. Called by OpenMM-ML.
 
         Raises:
-            SimulationError: there is no `modelPath`.
+            SimulationError: `modelPath` is not given.
         """
         options = dict(args)
         path = options.pop("modelPath", None)

@@ -1,7 +1,7 @@
-"""Potentials from the weights of other programs: MACE (mace-torch) and NequIP.
+"""Conversion of models trained by other programs: MACE (mace-torch) and NequIP.
 
-The functions take hyperparameters and a state dict of plain tensors, never a pickled module: how those are read out of
-the peer's own files is the peer's affair, in its own environment.
+The functions take hyperparameters and a state dict of plain tensors, never a pickled module. Export these from the
+files of the other program in an environment where it is installed.
 """
 
 from potentials.interop.mace_torch import potential_from_mace

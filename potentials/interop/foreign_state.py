@@ -1,4 +1,4 @@
-"""Reading another program's state dict and hyperparameters so that nothing is overlooked."""
+"""Complete reading of another program's state dict and hyperparameters."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Config = TypeVar("Config", bound=FamilyConfig)
 
 
 class ForeignState:
-    """A state dict whose tensors are taken one after the other, each once; what remains in the end is an error.
+    """A state dict from which each tensor is taken once; tensors that remain at the end are an error.
 
     Args:
         tensors: the state dict.
-        ignored: ends of the names that hold nothing learned; empty tensors are ignored too.
+        ignored: name suffixes of tensors that are not learned; empty tensors are ignored too.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], ignored: Sequence[str]) -> None:
@@ -33,14 +33,14 @@ class ForeignState:
         return name in self._left
 
     def take(self, name: str, *shape: int) -> Tensor:
-        """The tensor of this name in float64, reshaped; a dimension may be -1.
+        """Take the tensor of this name in float64, reshaped; a dimension may be -1.
 
         Raises:
-            ConversionError: there is no such tensor, or its size does not fit.
+            ConversionError: there is no such tensor, or it does not fit the shape.
         """
         if name not in self._left:
             near = ", ".join(sorted(self._left)[:8]) or "none"
-            raise ConversionError(f"{name}: expected in the state dict, but it is not there; there are {near} ...")
+            raise ConversionError(f"{name}: missing in the state dict, which contains {near} ...")
         tensor = self._left.pop(name).detach().cpu()
         size = torch.Size(shape).numel()
         if (size >= 0 and tensor.numel() != size) or (size < 0 and tensor.numel() % size):
@@ -51,13 +51,13 @@ class ForeignState:
         return tensor.to(torch.float64).reshape(shape)
 
     def take_blocks(self, name: str, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
-        """Split a flat tensor of concatenated matrices, as e3nn keeps them."""
+        """Take a flat tensor of concatenated matrices, as e3nn stores them, and split it."""
         sizes = [torch.Size(shape).numel() for shape in shapes]
         blocks = self.take(name, sum(sizes)).split(sizes)
         return [block.reshape(tuple(shape)) for block, shape in zip(blocks, shapes, strict=True)]
 
     def check(self, name: str, expected: Any) -> None:
-        """Take a constant, if it is there, and compare it with ours to single precision.
+        """Take a constant, if present, and compare it with ours to single precision.
 
         Raises:
             ConversionError: the constants differ.
@@ -70,10 +70,10 @@ class ForeignState:
             raise ConversionError(f"{name}: expected {ours.tolist()}, got {theirs.tolist()}")
 
     def coupling_sign(self, prefix: str, degrees: tuple[int, int, int]) -> int:
-        """The sign of the tensor product's 3j tensor under `prefix` relative to ours.
+        """Determine the sign of the 3j tensor of the tensor product under `prefix` relative to ours.
 
-        Releases of e3nn differ in the sign of some 3j tensors whose degrees add up to an odd number. Where one degree
-        is zero the state dict keeps none, and all releases agree.
+        Releases of e3nn differ in the sign of some 3j tensors whose degrees have an odd sum. If one degree is zero, the
+        state dict contains no tensor, and all releases agree.
 
         Raises:
             ConversionError: the tensors differ by more than a sign.
@@ -89,25 +89,25 @@ class ForeignState:
         raise ConversionError(f"{prefix}...{ending}: differs from this e3nn's 3j tensor by more than a sign")
 
     def finish(self) -> None:
-        """Raise `ConversionError` if a tensor was not taken: the model has a part that the family lacks."""
+        """Raise `ConversionError` if a tensor was not taken: the model has parameters that the family does not have."""
         left = sorted(name for name in self._left if "_w3j_" not in name)
         if left:
-            raise ConversionError(f"the state dict holds what this family has no place for: {', '.join(left)}")
+            raise ConversionError(f"the state dict contains tensors that this family does not use: {', '.join(left)}")
 
 
 def check_hyperparameters(
     given: Mapping[str, Any], used: Sequence[str], fixed: Mapping[str, Sequence[Any]], peer: str
 ) -> None:
-    """Refuse hyperparameters that are missing, unknown, or beyond what the family does.
+    """Check that hyperparameters are complete, known, and supported by the family.
 
     Args:
         given: the hyperparameters.
-        used: those that must be there.
-        fixed: those that may be there, with the only values that can be converted (none given: any).
-        peer: whose they are, for the message.
+        used: names of required hyperparameters.
+        fixed: names of optional hyperparameters, with the values that can be converted (empty: any value).
+        peer: name of the other program, for the message.
 
     Raises:
-        ConversionError: naming every problem.
+        ConversionError: a hyperparameter is missing, unknown or not supported; the message lists all problems.
     """
     problems = [f"{name}: missing" for name in used if name not in given]
     for name, value in given.items():
@@ -115,13 +115,13 @@ def check_hyperparameters(
             if fixed[name] and value not in fixed[name]:
                 problems.append(f"{name}: can convert {' or '.join(map(repr, fixed[name]))}, got {value!r}")
         elif name not in used:
-            problems.append(f"{name}: not a hyperparameter that is known here")
+            problems.append(f"{name}: unknown hyperparameter")
     if problems:
         raise ConversionError(f"hyperparameters of {peer}:\n  " + "\n  ".join(problems))
 
 
 def converted_config(config_class: type[Config], section: dict[str, Any], peer: str) -> Config:
-    """The family's configuration of these values; `ConversionError` if the family does not do them."""
+    """Validate the configuration of the family; raise `ConversionError` if it is not valid."""
     try:
         return config_class.model_validate(section)
     except ValidationError as error:
@@ -129,7 +129,7 @@ def converted_config(config_class: type[Config], section: dict[str, Any], peer: 
 
 
 def fill(parameter: Tensor, value: Tensor) -> None:
-    """Put a value of the same shape into a parameter."""
+    """Copy a value of the same shape into a parameter."""
     if parameter.shape != value.shape:
         raise ConversionError(f"expected a weight of shape {tuple(parameter.shape)}, got {tuple(value.shape)}")
     with torch.no_grad():

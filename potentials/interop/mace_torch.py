@@ -1,4 +1,4 @@
-"""MACE potentials from the weights of mace-torch."""
+"""Conversion of MACE models from mace-torch."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "use_so3": (False,), "use_agnostic_product": (False,), "use_last_readout_only": (False,), "edge_irreps": (None,),
     "use_edge_irreps_first": (False,), "use_embedding_readout": (False,), "embedding_specs": (None,),
     "keep_last_layer_irreps": (False,), "readout_cls": ("NonLinearReadoutBlock",),
-    # In the state dict, or no matter: the coupling tensors come with the weights.
+    # Contained in the state dict (such as the coupling tensors) or without effect.
     "num_elements": (), "atomic_energies": (), "atomic_inter_scale": (), "atomic_inter_shift": (),
     "use_reduced_cg": (), "cueq_config": (None,), "oeq_config": (None,), "lammps_mliap": (),
 }  # fmt: skip
@@ -51,17 +51,20 @@ IGNORED = ("output_mask", "_zeroed", "num_interactions", "bessel_fn.prefactor", 
 def potential_from_mace(
     hyperparameters: Mapping[str, Any], state_dict: Mapping[str, Tensor], precision: Precision = "float64"
 ) -> Potential:
-    """The potential that computes what a MACE model of mace-torch computes.
+    """Convert a MACE model of mace-torch to a potential with the same energies.
 
     Args:
-        hyperparameters: the arguments of mace-torch's model under its names; classes and irreps as text, `gate` as
-            its name. What the state dict holds (E0, scale, shift) is taken from there.
-        state_dict: the model's state dict, parameters and buffers. The coupling tensors `U_matrix_*` are needed,
-            because the weights of the products only mean something together with them.
-        precision: of the potential that is made.
+        hyperparameters: the arguments of mace-torch's model by name; classes, irreps and `gate` as text. E0, scale and
+            shift are taken from the state dict.
+        state_dict: the model's state dict, parameters and buffers. It must contain the coupling tensors `U_matrix_*`,
+            because the weights of the products depend on them.
+        precision: precision of the potential.
+
+    Returns:
+        The potential.
 
     Raises:
-        ConversionError: a hyperparameter or tensor is missing, or the model does what the family does not.
+        ConversionError: a hyperparameter or tensor is missing, or the family does not support a setting of the model.
     """
     check_hyperparameters(hyperparameters, USED, FIXED, PEER)
     state = ForeignState(state_dict, IGNORED)
@@ -123,7 +126,7 @@ def _config(given: Mapping[str, Any], state: ForeignState) -> MACEConfig:
 
 
 def _natural_irreps(text: str) -> tuple[int, int]:
-    """Channels and degree of irreps such as `64x0e+64x1o`."""
+    """Parse channels and degree of irreps such as `64x0e+64x1o`."""
     parts = re.findall(r"(\d+)x(\d+)([eo])", str(text).replace(" ", ""))
     channels, degree = int(parts[0][0]) if parts else 0, len(parts) - 1
     if "+".join(f"{channels}x{n}{'eo'[n % 2]}" for n in range(degree + 1)) != str(text).replace(" ", ""):
@@ -135,7 +138,7 @@ def _natural_irreps(text: str) -> tuple[int, int]:
 
 
 def _check_constants(given: Mapping[str, Any], state: ForeignState, agnesi: bool) -> None:
-    """Constants that mace-torch keeps as buffers and this program in its code."""
+    """Check the constants that mace-torch stores as buffers and this program in its code."""
     state.check("r_max", given["r_max"])
     state.check("radial_embedding.bessel_fn.r_max", given["r_max"])
     state.check("radial_embedding.cutoff_fn.r_max", given["r_max"])
@@ -151,7 +154,7 @@ def _check_constants(given: Mapping[str, Any], state: ForeignState, agnesi: bool
 
 
 def _fill_model(model: MACE, state: ForeignState, order: list[int]) -> None:
-    """Parameters in the order of the forward pass; `order` sorts the peer's species by atomic number."""
+    """Fill the parameters in the order of the forward pass; `order` sorts the peer's species by atomic number."""
     channels, layers = model.config.channels, model.config.layers
     fill(model.embedding, state.take("node_embedding.linear.weight", len(order), channels)[order])
     roots = state.take("radial_embedding.bessel_fn.bessel_weights", -1)
@@ -184,7 +187,7 @@ def _fill_interaction(interaction: Interaction, state: ForeignState, prefix: str
 def _fill_product(
     product: Product, state: ForeignState, prefix: str, basis: SymmetricBasis, outputs: Layout, order: list[int]
 ) -> None:
-    """Weights of the peer's coupling tensors, expressed in our basis of symmetric polynomials."""
+    """Convert the weights of the peer's coupling tensors to our basis of symmetric polynomials."""
     species, _, channels = product.weights.shape
     blocks = []
     for number, slice_of_output in enumerate(outputs.slices()):
@@ -204,18 +207,18 @@ def _fill_product(
 def _change_of_basis(
     basis: SymmetricBasis, output: int, components: slice, power: int, couplings: np.ndarray, name: str
 ) -> np.ndarray:
-    """Our polynomials of one output and power in terms of the peer's coupling tensors: [ours, theirs].
+    """Express our polynomials of one output and power by the peer's coupling tensors, [ours, theirs].
 
-    Only the symmetric part of a coupling tensor counts, since it multiplies powers of one vector. So both sides are
-    expanded in monomials and ours fitted to theirs; the fit is exact unless the two span different spaces.
+    Only the symmetrized coupling tensor matters, because it multiplies powers of one vector. Both sides are therefore
+    expanded in monomials and ours are fitted to theirs; the fit is exact unless the two span different spaces.
 
     Args:
-        basis: ours.
-        output: number of the output block.
+        basis: our polynomials.
+        output: index of the output block.
         components: the components of the output block.
         power: degree of the polynomials.
-        couplings: theirs, [output components, input components ** power, paths].
-        name: of theirs, for the message.
+        couplings: the peer's tensors [output components, input components ** power, paths].
+        name: name of the peer's product, for the message.
     """
     size = basis.table.components
     index = np.sort(np.indices((size,) * power).reshape(power, -1), axis=0)

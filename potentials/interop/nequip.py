@@ -1,4 +1,4 @@
-"""NequIP potentials from the weights of nequip."""
+"""Conversion of NequIP models from nequip."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "convnet_nonlinearity_scalars": ({"e": "silu", "o": "tanh"},),
     "convnet_nonlinearity_gates": ({"e": "silu", "o": "tanh"},),
     "type_embed_num_features": (), "bessel_trainable": (), "chemical_species": (),
-    # In the state dict, or no matter.
+    # Contained in the state dict or without effect.
     "per_type_energy_scales": (), "per_type_energy_shifts": (), "per_type_energy_scales_trainable": (),
     "per_type_energy_shifts_trainable": (), "readout_mlp_hidden_layers_width": (), "readout_mlp_nonlinearity": (),
     "do_derivatives": (), "seed": (), "model_dtype": (), "compile_mode": (),
@@ -44,16 +44,19 @@ EMBEDDING = "type_embed.embed_module.weight"
 def potential_from_nequip(
     hyperparameters: Mapping[str, Any], state_dict: Mapping[str, Tensor], precision: Precision = "float64"
 ) -> Potential:
-    """The potential that computes what a NequIP model of nequip (`NequIPGNNModel`) computes.
+    """Convert a NequIP model of nequip (`NequIPGNNModel`) to a potential with the same energies.
 
     Args:
-        hyperparameters: the arguments of `NequIPGNNModel` under its names. Energy scales and shifts are taken from the
-            state dict. `type_names` must be chemical symbols, unless `chemical_species` gives those.
+        hyperparameters: the arguments of `NequIPGNNModel` by name. Energy scales and shifts are taken from the state
+            dict. `type_names` must be chemical symbols unless `chemical_species` is given.
         state_dict: the model's state dict, parameters and buffers.
-        precision: of the potential that is made.
+        precision: precision of the potential.
+
+    Returns:
+        The potential.
 
     Raises:
-        ConversionError: a hyperparameter or tensor is missing, or the model does what the family does not.
+        ConversionError: a hyperparameter or tensor is missing, or the family does not support a setting of the model.
     """
     check_hyperparameters(hyperparameters, USED, FIXED, PEER)
     state = ForeignState(_without_prefix(state_dict), IGNORED)
@@ -76,7 +79,7 @@ def potential_from_nequip(
 
 
 def _without_prefix(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Names as in the energy model itself, which wrappers prefix (`model.func.`, `sole_model.model.func.`)."""
+    """Remove the prefixes that wrappers add to names (`model.func.`, `sole_model.model.func.`)."""
     found = [name for name in state_dict if name.endswith(EMBEDDING)]
     if len(found) != 1:
         raise ConversionError(f"{EMBEDDING}: expected once in the state dict, found {len(found)} times")
@@ -124,7 +127,7 @@ def _config(given: Mapping[str, Any], elements: list[str], scales: dict[str, flo
 
 
 def _fill_model(model: NequIP, state: ForeignState, order: list[int]) -> None:
-    """Parameters in the order of the forward pass; `order` sorts the peer's types by atomic number."""
+    """Fill the parameters in the order of the forward pass; `order` sorts the peer's types by atomic number."""
     config = model.config
     fill(model.embedding, state.take(EMBEDDING, len(order), config.channels)[order])
     roots = state.take("bessel_encode.bessel_weights", config.radial.size)
@@ -140,11 +143,11 @@ def _fill_model(model: NequIP, state: ForeignState, order: list[int]) -> None:
 
 
 class _LayerOfPeer:
-    """The order in which nequip keeps the weights of one layer, which differs from ours.
+    """The order of the weights of one layer in nequip, which differs from ours.
 
     Attributes:
-        inputs: irreps of the features that come in.
-        outputs: irreps that go out: scalars, then the rest, even before odd within a degree.
+        inputs: irreps of the input features.
+        outputs: irreps of the output features: scalars first, even before odd within a degree.
         gated: the outputs of degree > 0, each with one gate among the even scalars of the convolution.
         paths: (sender, harmonic degree, receiver) of the radial network's columns.
     """
@@ -172,11 +175,11 @@ class _LayerOfPeer:
         ]
 
     def _width(self, irrep: Irrep) -> int:
-        """Channels of the convolution's output: the even scalars hold the gates too."""
+        """Return the channels of the convolution's output; the even scalars include the gates."""
         return self.channels * (1 + len(self.gated) if irrep == SCALAR else 1)
 
     def fill(self, convolution: Convolution, state: ForeignState, prefix: str) -> None:
-        """Put this layer's weights into ours."""
+        """Copy the weights of this layer into a convolution."""
         C = self.channels
         blocks = state.take_blocks(f"{prefix}.linear_1.weight", [(C, C)] * len(self.inputs))
         by_irrep = dict(zip(self.inputs, blocks, strict=True))
@@ -189,7 +192,7 @@ class _LayerOfPeer:
 
     def _fill_radial_network(self, convolution: Convolution, state: ForeignState, prefix: str) -> None:
         weights = convolution.radial_network.weights
-        # Activations stand between the layers, so the peer counts them in twos.
+        # Activations are modules between the layers, so layer i has index 2 i.
         taken = [state.take(f"{prefix}.edge_mlp.mlp.{2 * i}.weight", *w.shape) for i, w in enumerate(weights)]
         columns = taken[-1].unflatten(1, (-1, self.channels))
         signs = [
@@ -198,13 +201,13 @@ class _LayerOfPeer:
         ]
         place = [self.paths.index(path) for path in convolution.coupling.paths]
         taken[-1] = (columns[:, place] * torch.tensor(signs).unsqueeze(1)).flatten(1)
-        # The peer's Bessel functions carry 2 / r_c where ours carry sqrt(2 / r_c).
+        # The peer's Bessel functions have the factor 2 / r_c, ours sqrt(2 / r_c).
         taken[0] = taken[0] * math.sqrt(2 / self.cutoff)
         for weight, value in zip(weights, taken, strict=True):
             fill(weight, value)
 
     def _fill_linear_2(self, convolution: Convolution, state: ForeignState, name: str) -> None:
-        """One block per output irrep, sorted odd before even; rows are paths in the peer's order."""
+        """Fill one block per output irrep, sorted odd before even; rows are paths in the peer's order."""
         C = self.channels
         targets = sorted(self.outputs)
         theirs = {target: [path for path in self.paths if path[2] == target] for target in targets}
@@ -223,7 +226,7 @@ class _LayerOfPeer:
     def _fill_self_connection(
         self, convolution: Convolution, self_connection: SelfConnection, state: ForeignState, name: str
     ) -> None:
-        """One block per input irrep that is also an output: [channels, embedding, channels out]."""
+        """Fill one block per input irrep that is also an output: [channels, embedding, channels out]."""
         C = self.channels
         kept = [irrep for irrep in self.inputs if irrep in self.outputs]
         blocks = state.take_blocks(name, [(C, C, self._width(irrep)) for irrep in kept])
@@ -236,6 +239,6 @@ class _LayerOfPeer:
             fill(weight, self._gates(convolution, by_irrep[SCALAR]))
 
     def _gates(self, convolution: Convolution, scalars: Tensor) -> Tensor:
-        """The gates among the output channels of the even scalars, in our order."""
+        """Select the gates among the output channels of the even scalars, in our order."""
         place = [self.gated.index(irrep) for irrep in convolution.gate.gated]
         return scalars[..., self.channels :].unflatten(-1, (-1, self.channels))[..., place, :].flatten(-2)

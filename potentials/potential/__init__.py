@@ -1,8 +1,8 @@
-"""The potential: a model of node energies plus the physics around it, and everything that makes it usable.
+"""The potential: a model of node energies and the physics around it.
 
-`Potential` predicts energies, forces and stress of graphs. It is saved to a model file and loaded from one, compiled
-for molecular dynamics, and handed to other programs as an ASE calculator; all of that is in this room, so that a
-potential has these methods wherever it is imported from.
+`Potential` predicts energies, forces and stress of graphs. It can be saved to a model file, loaded, compiled for
+molecular dynamics, and used as an ASE calculator. All of this is in one package, so that a potential always has these
+methods.
 """
 
 from potentials.potential.calculator import PotentialCalculator

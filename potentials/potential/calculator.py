@@ -27,40 +27,42 @@ from potentials.potential.skin_neighbor_list import SkinNeighborList
 from potentials.torch_state import plain_torch_state
 
 _NEUTRAL = {"charge": (0,), "spin": (0, 1)}
-"""Entries of `atoms.info` that other programs read, and their values for which nothing is lost by ignoring them."""
+"""Entries of `atoms.info` that other programs use, and the values that can be ignored without a warning."""
 
 
 class PotentialCalculator(Calculator):
-    """Energy [eV], per-atom energies [eV], forces [eV/A] and stress [eV/A^3, Voigt order, ASE's sign] of a potential.
+    """ASE calculator: energy and per-atom energies [eV], forces [eV/A] and stress [eV/A^3, Voigt order, ASE's sign].
 
-    Energies and forces come from one pass, with the stress where the cell is periodic in three directions. When it is
-    asked for, the stress is there for every cell with a volume: dE/dstrain / |det cell|, as ASE's own calculators give
-    for slabs. `stresses` are per-atom virials divided by that volume; their sum is the stress. The free energy is the
-    energy: the potential has no electronic temperature.
+    Energies and forces are computed in one pass, with the stress if the cell is periodic in three directions. If
+    requested, the stress is computed for every cell with a volume, as dE/dstrain / |det cell|, as ASE's own calculators
+    do for slabs. `stresses` are per-atom virials divided by that volume; their sum is the stress. The free energy
+    equals the energy, because the potential has no electronic temperature.
 
-    A calculator can be used by several threads, one after the other, and be pickled: other processes get the potential
-    as its model file. `parameters` and `info` name the model; ASE writes the former into trajectories and databases.
+    A calculator is thread-safe (calculations run one at a time) and can be pickled, with the potential as the contents
+    of its model file. `parameters` and `info` identify the model; ASE writes `parameters` to trajectories and
+    databases.
 
     Args:
         potential: a potential, or the path of a model file. A potential is put into evaluation mode.
-        device: "cpu", "cuda" or "auto" (a GPU where there is one). Without it a potential stays where it is, and a
-            file is loaded on the CPU. A potential handed over is moved, not copied.
-        skin: A, added to the cutoff when neighbors are searched; a larger skin means fewer searches of longer lists.
-        compiled: compute with `potential.compile_for_md()`, made at the first calculation; what happens to the
-            potential's weights after that has no effect. `compiled_potential.compilation` says what was done.
-        precision: "float32", "float64" or "mixed" (or `torch.float32`, `torch.float64`), if another one than the
-            potential's; a potential handed over is then copied.
+        device: "cpu", "cuda" or "auto" (a GPU if available). By default a potential stays on its device, and a file is
+            loaded on the CPU. A potential given as object is moved, not copied.
+        skin: length added to the cutoff in the neighbor search, A; with a larger skin, searches are less frequent and
+            lists are longer.
+        compiled: compute with `potential.compile_for_md()`, called at the first calculation; later changes of the
+            weights have no effect. `compiled_potential.compilation` describes the result.
+        precision: "float32", "float64" or "mixed" (or `torch.float32`, `torch.float64`), if different from that of the
+            potential; a potential given as object is then copied.
 
     Raises:
-        SimulationError: the device is not there, the skin is negative, or there is no such precision; (on calculating)
-            the energy or forces are not finite, because atoms coincide for instance.
+        SimulationError: the device is not available, the skin is negative, or the precision does not exist; (when
+            calculating) the energy or forces are not finite, for example because atoms coincide.
         ModelFileError: the model file cannot be read.
-        UnknownElementError: (on calculating) the structure has an element that the potential does not know.
-        PropertyNotImplementedError: (on calculating) the stress is asked of a structure whose cell has no volume.
+        UnknownElementError: (when calculating) the structure has an element that the potential does not support.
+        PropertyNotImplementedError: (when calculating) stress was requested for a structure whose cell has no volume.
     """
 
     atoms: Atoms | None
-    """What the results belong to; None after an error."""
+    """Structure of the results; None after an error."""
     implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "energies", "forces", "stress", "stresses"]
 
     def __init__(
@@ -93,12 +95,12 @@ class PotentialCalculator(Calculator):
         self._prepare()
 
     def _prepare(self) -> None:
-        """Make what does not leave the process."""
+        """Create the members that are not pickled."""
         self._lock = threading.RLock()
         self.neighbors = SkinNeighborList(self.potential.elements, self.potential.cutoff, self.skin, self.device)
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the compiled potential, the neighbor list and the lock, which are made again."""
+        """Return all state except the compiled potential, the neighbor list and the lock, which are created again."""
         left_behind = ("compiled_potential", "neighbors", "_lock")
         return {name: value for name, value in self.__dict__.items() if name not in left_behind}
 
@@ -112,12 +114,12 @@ class PotentialCalculator(Calculator):
         return f"PotentialCalculator({listing}, device='{self.device}')"
 
     def _get_name(self) -> str:
-        """What ASE writes into trajectories and databases."""
+        """Return the name that ASE writes to trajectories and databases."""
         return "potentials"
 
     @property
     def info(self) -> dict[str, Any]:
-        """Which model this is: file, fingerprint, family, elements, cutoff [A], precision; and the units of results."""
+        """Model description: file, fingerprint, family, elements, cutoff [A], precision, and the units of results."""
         potential = self.potential
         return {
             "model": self.parameters["model"],
@@ -131,22 +133,22 @@ class PotentialCalculator(Calculator):
 
     @cached_property
     def compiled_potential(self) -> Potential:
-        """What computes."""
+        """The potential used for calculations, compiled if requested."""
         return compile_for_md(self.potential) if self.compiled else self.potential
 
     @property
     def num_neighbor_searches(self) -> int:
-        """How often neighbors were searched so far."""
+        """Number of neighbor searches so far."""
         return self.neighbors.num_searches
 
     def fingerprint(self) -> str:
-        """See `Potential.fingerprint`."""
+        """Return the fingerprint of the potential; see `Potential.fingerprint`."""
         return self.potential.fingerprint()
 
     def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:
-        """Which of positions, numbers, cell and pbc differ at all from those the results belong to; called by ASE.
+        """List which of positions, numbers, cell and pbc differ from those of the results; called by ASE.
 
-        Nothing else matters to a potential, and this is several times faster than ASE's comparison within a tolerance.
+        Other properties do not affect the energy; this is several times faster than ASE's comparison with a tolerance.
         """
         if self.atoms is None:
             return list(all_changes)
@@ -154,12 +156,12 @@ class PotentialCalculator(Calculator):
         return [name for name in names if not np.array_equal(getattr(atoms, name), getattr(self.atoms, name))]
 
     def get_property(self, name: str, atoms: Atoms | None = None, allow_calculation: bool = True) -> Any:
-        """One of the results, computed if need be; called by ASE. No thread gets results of another one's structure."""
+        """Return a result, computed if necessary; called by ASE. Threads never get results of another structure."""
         with self._lock:
             return super().get_property(name, atoms, allow_calculation)
 
     def calculate_properties(self, atoms: Atoms, properties: Sequence[str]) -> Any:
-        """Several results of one calculation; called by ASE."""
+        """Compute several properties in one calculation; called by ASE."""
         with self._lock:
             return super().calculate_properties(atoms, properties)
 
@@ -169,13 +171,13 @@ class PotentialCalculator(Calculator):
         properties: Sequence[str] = ("energy",),
         system_changes: Sequence[str] = all_changes,
     ) -> None:
-        """Fill `results` with the properties that the structure has; called by ASE. After an error there are none."""
+        """Fill `results` with the properties defined for the structure; called by ASE. After an error it is empty."""
         with self._lock, plain_torch_state():
             structure: Atoms | None = self.atoms if atoms is None else atoms.copy()
-            # Whatever ends this early must not leave the results of the structure before.
+            # After an error or interrupt, the results of the previous structure must not remain.
             self.reset()
             if structure is None:
-                raise SimulationError("expected a structure, got none, and none was calculated before")
+                raise SimulationError("expected a structure; none was given, and none was calculated before")
             self._warn_of_ignored(structure)
             results = self._results(structure, properties)
             self.atoms, self.results = structure, results
@@ -185,7 +187,7 @@ class PotentialCalculator(Calculator):
         periodic = bool(atoms.pbc.all())
         if wants_stress and not periodic and atoms.cell.rank < 3:
             raise PropertyNotImplementedError(
-                "the stress is the derivative of the energy divided by the volume of the cell, but the cell of "
+                "the stress is the strain derivative of the energy divided by the volume of the cell, but the cell of "
                 f"{atoms.get_chemical_formula()} has no volume: {atoms.cell.tolist()}, pbc = {atoms.pbc.tolist()}"
             )
         graph = self.neighbors.graph(atoms)
@@ -206,11 +208,11 @@ class PotentialCalculator(Calculator):
                 continue
             self._warned_of.add(name)
             warnings.warn(
-                f'atoms.info["{name}"] is {value}; this potential does not depend on it and ignores it', stacklevel=2
+                f'atoms.info["{name}"] = {value} is ignored: this potential does not depend on it', stacklevel=2
             )
 
     def todict(self, skip_default: bool = True) -> dict[str, Any]:
-        """What ASE writes into trajectories and databases about the calculator."""
+        """Return the parameters that ASE writes to trajectories and databases."""
         return dict(self.parameters)
 
 

@@ -1,4 +1,4 @@
-"""Small structures of a potential's own elements, to measure its numbers on where no data are at hand."""
+"""Small test structures of the elements of a potential, for measurements without data."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ _RATTLE = 0.1
 
 
 def rattled_cluster(elements: list[str], scale: float) -> Atoms:
-    """27 atoms on a rattled simple cubic grid, the elements in turn.
+    """Create 27 atoms on a rattled simple cubic grid, cycling through the elements.
 
     Args:
         elements: chemical symbols.
-        scale: the nearest atoms are `2.4 scale` mean covalent radii apart, before they are displaced by 0.1 A.
+        scale: the nearest-neighbor distance is `2.4 scale` mean covalent radii, before random displacements with a
+            standard deviation of 0.1 A.
     """
     radius = float(np.mean([covalent_radii[atomic_numbers[symbol]] for symbol in elements]))
     grid = np.stack(np.meshgrid(*[range(3)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)

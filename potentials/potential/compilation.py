@@ -1,4 +1,4 @@
-"""A potential made ready for many calls: radial networks as splines, memory that is used again."""
+"""Compilation of potentials for molecular dynamics: radial networks as splines, and reuse of memory."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from potentials.potential.potential import MODEL_DTYPE, Potential
 from potentials.torch_state import plain_torch_state
 
 RADIAL_TOLERANCE = {"float32": 1e-6, "mixed": 1e-6, "float64": 1e-9}
-"""By precision: how far splines, and their derivatives, may be from their functions at any distance up to the cutoff,
-as a part of the largest magnitude of each function."""
+"""Tolerance of splines and their derivatives by precision, at any distance up to the cutoff, relative to the largest
+magnitude of each function."""
 FORCE_TOLERANCE = {"float32": 1e-5, "mixed": 1e-5, "float64": 1e-8}
-"""eV/A, by precision: how far forces with splines may be from those with the radial networks."""
+"""Tolerance of forces with splines compared with radial networks by precision, eV/A."""
 _KNOTS = (129, 257, 513, 1025, 2049, 4097)
 _SCALES = (0.75, 1.0)
 _LOCK = threading.RLock()
@@ -37,30 +37,30 @@ _LOCK = threading.RLock()
 
 @dataclass(frozen=True)
 class Compilation:
-    """What was done to a potential that was compiled for molecular dynamics."""
+    """Description of how a potential was compiled for molecular dynamics."""
 
     knots: int | None
-    """Of the splines that stand for the radial networks; None where those are evaluated."""
+    """Number of knots of the splines; None if the radial networks are evaluated directly."""
     radial_error: float
     """Largest relative difference between a spline and its function, or their derivatives, at any distance."""
     force_error: float
-    """Largest difference of a force component that the splines made on the test clusters, eV/A."""
+    """Largest change of a force component by the splines on the test clusters, eV/A."""
     note: str
-    """The same in words."""
+    """The same as text."""
 
 
 def compile_for_md(potential: Potential) -> Potential:
-    """A copy of a potential for molecular dynamics: the same energies and forces, faster, and not to be trained.
+    """Return a copy of a potential for molecular dynamics, which is faster but cannot be trained.
 
-    Radial networks become quintic splines of the distance, with as many knots as it takes to keep them and their
-    derivatives within 1e-6 (float32, mixed) or 1e-9 (float64) of the networks' largest magnitude at all distances, and
-    forces on two clusters of the potential's elements (27 atoms, nearest distances of 0.9 and 1.2 times the sum of mean
-    covalent radii, rattled) within 1e-5 or 1e-8 eV/A, in float64 arithmetic. Where that cannot be had, or where radial
-    functions depend on the elements, the networks stay. Large results are written where those of the last call were,
-    unless somebody still holds them.
+    Radial networks are replaced by quintic splines of the distance, with the smallest number of knots that satisfies
+    two tolerances in float64 arithmetic: splines and their derivatives agree with the networks within 1e-6 (float32,
+    mixed) or 1e-9 (float64) of their largest magnitude at all distances, and forces agree within 1e-5 or 1e-8 eV/A on
+    two rattled clusters of the potential's elements (27 atoms, nearest-neighbor distances of 0.9 and 1.2 times the sum
+    of mean covalent radii). If no number of knots satisfies both, or if radial functions depend on the elements, the
+    networks are kept. Large results reuse the memory of the previous call unless they are still referenced.
 
-    The number of knots that a potential needs is kept in the cache. Compiling the same potential again gives the same
-    object, as long as its weights are the same; a compiled potential comes back as it is.
+    The number of knots is cached on disk. Compiling the same potential again returns the same object as long as its
+    weights have not changed; a compiled potential is returned unchanged.
     """
     if potential.compilation is not None:
         return potential
@@ -83,7 +83,7 @@ def _compiled(potential: Potential) -> Potential:
 
 def _with_splines(potential: Potential) -> tuple[nn.Module, Compilation]:
     if potential.scale.device.type != "cpu":
-        raise PotentialsError("splines are used on CPUs only")
+        raise PotentialsError("splines are only used on CPUs")
     networks = copy.deepcopy(potential.model).double()
     path = cache_path("splines") / f"{_outcome_name(potential)}.json"
     knots = _kept_knots(path)
@@ -96,7 +96,7 @@ def _with_splines(potential: Potential) -> tuple[nn.Module, Compilation]:
 
 
 def _search(potential: Potential, networks: nn.Module) -> tuple[nn.Module, Compilation]:
-    """The splines with the fewest knots that keep both tolerances."""
+    """Find the splines with the fewest knots that satisfy both tolerances."""
     radial_tolerance, force_tolerance = RADIAL_TOLERANCE[potential.precision], FORCE_TOLERANCE[potential.precision]
     exact = copy.deepcopy(potential).eval()
     exact.precision, exact.model = "float64", networks
@@ -108,7 +108,7 @@ def _search(potential: Potential, networks: nn.Module) -> tuple[nn.Module, Compi
         radial = largest_error(networks, model)
         if not radial <= radial_tolerance:
             continue
-        # The reference needs no code compiled for float64, which nothing else may ever use.
+        # The reference avoids compiling kernels for float64, which may not be needed otherwise.
         with use_kernels("reference"):
             exact.model = networks
             wanted = wanted or [_forces(exact, cluster) for cluster in clusters]
@@ -117,25 +117,25 @@ def _search(potential: Potential, networks: nn.Module) -> tuple[nn.Module, Compi
         error = max(float((one - other).abs().max()) for one, other in zip(found, wanted, strict=True))
         if error <= force_tolerance:
             note = (
-                f"splines of {knots} knots for the radial networks, within {radial:.1g} of their largest values, "
-                f"and forces within {error:.1g} eV/A of theirs"
+                f"splines of {knots} knots for the radial networks: forces change by up to {error:.1g} eV/A, relative "
+                f"error of the splines {radial:.1g}"
             )
             return model, Compilation(knots, radial, error, note)
     raise PotentialsError(
-        f"splines of {_KNOTS[-1]} knots are {radial:.1g} of the largest values away from the radial networks (at most "
-        f"{radial_tolerance:g} is accepted), or change forces by more than {force_tolerance:g} eV/A"
+        f"splines of {_KNOTS[-1]} knots have a relative error of {radial:.1g} (tolerance {radial_tolerance:g}), or "
+        f"change forces by more than {force_tolerance:g} eV/A"
     )
 
 
 def _forces(potential: Potential, atoms: Atoms) -> torch.Tensor:
     forces = potential(build_geometry(atoms, potential.elements, potential.cutoff), create_graph=False).forces
     if forces is None:
-        raise PotentialsError("there are no forces to compare")
+        raise PotentialsError("no forces to compare")
     return forces
 
 
 def _outcome_name(potential: Potential) -> str:
-    """Of a potential and of all that decides how many knots it needs."""
+    """Return the cache file name, which depends on everything that determines the number of knots."""
     digest = hashlib.sha256(f"{potential.fingerprint()} {version('potentials')} {version('torch')}".encode())
     digest.update(json.dumps(potential.config.model_dump(mode="json"), sort_keys=True).encode())
     for source in (__file__, tabulation.__file__):

@@ -1,4 +1,4 @@
-"""Edge vectors, r_e = x_receiver - x_sender + shift . cell, and which atom sends to which."""
+"""Edge vectors, r_e = x_receiver - x_sender + shift . cell, and topology of a graph."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Graph: TypeAlias = "AtomicGraph | GraphGeometry"
 
 
 def edge_topology(graph: Graph) -> EdgeTopology:
-    """Which atom sends to which, as the kernels want it."""
+    """Return the edges of a graph as the `EdgeTopology` that the kernels require."""
     return EdgeTopology.from_degrees(
         graph.edge_index,
         graph.receiver_degree,
@@ -29,7 +29,7 @@ def edge_topology(graph: Graph) -> EdgeTopology:
 
 
 def edge_vectors(graph: Graph) -> Tensor:
-    """r_e = x_receiver - x_sender + shift . cell, [E, 3] A, float64."""
+    """Compute r_e = x_receiver - x_sender + shift . cell, [E, 3] A, float64."""
     senders, receivers = graph.edge_index
     vectors = graph.positions.index_select(0, receivers) - graph.positions.index_select(0, senders)
     if len(graph.cell) == 1:
@@ -39,6 +39,6 @@ def edge_vectors(graph: Graph) -> Tensor:
 
 
 def frame_of_node(graph: Graph) -> Tensor:
-    """The number of the frame that each atom belongs to, [N] int64."""
+    """Return the index of the frame of each atom, [N] int64."""
     batch = getattr(graph, "batch", None)
     return torch.zeros_like(graph.species) if batch is None else batch

@@ -1,4 +1,4 @@
-"""Whether what a potential gave is made of numbers; if not, which atoms are the reason."""
+"""Check that predictions are finite, and find the atoms responsible if not."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from potentials.potential.edges import Graph, edge_vectors, frame_of_node
 from potentials.potential.prediction import Prediction
 
 _TOO_CLOSE = 0.3
-"""A; shorter than any bond, so the likely reason."""
+"""A; shorter than any bond, so such a pair is the likely reason."""
 
 
 def check_finite(prediction: Prediction, graph: Graph, name: Callable[[int], str]) -> None:
-    """Make sure that energies, forces and virials are finite.
+    """Check that energies, forces and virials are finite.
 
     Args:
-        prediction: of the graph.
-        graph: one structure or several.
-        name: what to call a structure, by its number in the graph.
+        prediction: prediction for the graph.
+        graph: one or more structures.
+        name: function that returns the name of a structure by its index in the graph.
 
     Raises:
-        SimulationError: something is NaN or infinite; the message names the structure and the atoms.
+        SimulationError: a value is NaN or infinite; the message names the structure and the atoms.
     """
     results = (prediction.energy, prediction.node_energies, prediction.forces, prediction.virial)
     if all(bool(torch.isfinite(values).all()) for values in results if values is not None):

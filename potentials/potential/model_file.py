@@ -1,8 +1,8 @@
-"""The model file: one safetensors file with the weights and a JSON header. Reading it executes nothing.
+"""The model file: one safetensors file with the weights and a JSON header. Reading it executes no code.
 
-Layout: the tensors of the family's `state_dict`, and in the file's metadata one entry, `potentials`, with the JSON
-header: format and its version, the family's resolved configuration, reference energies, precision, units, versions of
-the packages that wrote it, the signs of the coupling coefficients the weights belong to, and the training's metadata.
+The file contains the tensors of the family's `state_dict`, and in its metadata one entry `potentials` with the JSON
+header: format and its version, the resolved configuration of the family, reference energies, precision, units, versions
+of the packages that wrote it, the signs of the coupling coefficients used with the weights, and training metadata.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ _PACKAGES = ("potentials", "torch", "e3nn", "ase", "numpy")
 
 
 def save(potential: Potential, path: str | os.PathLike[str]) -> None:
-    """Write a potential to a file; the file appears whole or not at all.
+    """Write a potential to a file, atomically: the file is either complete or not created.
 
     Raises:
-        ModelFileError: the folder does not exist or cannot be written, or the potential was compiled.
+        ModelFileError: the folder does not exist or is not writable, or the potential is compiled.
     """
     target = Path(path)
     if potential.compilation is not None:
@@ -63,7 +63,7 @@ def save(potential: Potential, path: str | os.PathLike[str]) -> None:
 
 
 def serialize(potential: Potential) -> bytes:
-    """The contents of the model file of a potential that is not compiled."""
+    """Return the contents of the model file of a potential that is not compiled."""
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -82,10 +82,10 @@ def serialize(potential: Potential) -> bytes:
 
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The header of a model file, or of `builtin:NAME`, brought to the present version of the format.
+    """Read the header of a model file, or of `builtin:NAME`, upgraded to the current version of the format.
 
     Raises:
-        ModelFileError: not a model file, truncated, or of a version this release does not read.
+        ModelFileError: not a model file, truncated, or of a version that this release cannot read.
     """
     return read_contents(model_path(path))[0]
 
@@ -93,15 +93,18 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
 def load(
     path: str | os.PathLike[str], device: str | torch.device = "cpu", precision: Precision | None = None
 ) -> Potential:
-    """Load a potential for use: in evaluation mode, its parameters frozen.
+    """Load a potential in evaluation mode with frozen parameters.
 
     Args:
-        path: the model file, or `builtin:ethanol` for the potential that the package ships.
-        device: where to put it, whatever device it was trained on.
-        precision: another precision than it was trained in.
+        path: model file, or `builtin:ethanol` for the potential included in the package.
+        device: device of the potential, independent of that of the training.
+        precision: precision of the potential; by default that of the training.
+
+    Returns:
+        The potential.
 
     Raises:
-        ModelFileError: not a model file, truncated, of an unknown version, or weights that do not fit the header.
+        ModelFileError: not a model file, truncated, of an unknown version, or the weights do not match the header.
     """
     file = model_path(path)
     with plain_torch_state():
@@ -117,12 +120,12 @@ def load(
 def _source(path: str | os.PathLike[str]) -> str:
     name = os.fspath(path)
     absolute = name if name.startswith(BUILTIN_PREFIX) else str(Path(name).absolute())
-    # Names of files need not be text, but this one is written into trajectories and databases.
+    # File names may not be valid text, but this one is written to trajectories and databases.
     return absolute.encode("utf-8", "backslashreplace").decode()
 
 
 class _PickledState(NamedTuple):
-    """What a pickled potential has besides its model file."""
+    """State of a pickled potential that is not in its model file."""
 
     source: str | None
     device: str
@@ -131,7 +134,7 @@ class _PickledState(NamedTuple):
 
 
 def pickled(potential: Potential) -> tuple[Any, ...]:
-    """How a potential that is not compiled is pickled: as its model file."""
+    """Pickle a potential that is not compiled as the contents of its model file."""
     trainable = [parameter.requires_grad for parameter in potential.parameters()]
     state = _PickledState(potential.source, str(potential.scale.device), potential.training, trainable)
     return _restored, (serialize(potential), state)
@@ -152,12 +155,12 @@ def _potential(header: dict[str, Any], tensors: Tensors, precision: Precision | 
     precision = precision or cast(Precision, header["precision"])
 
     def build() -> Potential:
-        # Building draws initial weights; the caller's random numbers should not notice.
+        # Building draws initial weights, which must not affect the caller's random numbers.
         with torch.random.fork_rng(devices=[]):
             return Potential(config, header["reference_energies"], precision, header["metadata"])
 
-    # On the device without memory first: what the header asks for is compared with what the file holds before anything
-    # of that size is made. PyTorch imports its compiler for that, so what was accepted once is remembered.
+    # Built on the meta device first, to compare the shapes with those in the file before allocating memory. PyTorch
+    # imports its compiler for this, so accepted headers are remembered.
     accepted = cache_path("accepted") / _shape_digest(header["model"], tensors)
     if kept(accepted) is None:
         with torch.device("meta"):
@@ -167,7 +170,7 @@ def _potential(header: dict[str, Any], tensors: Tensors, precision: Precision | 
     weights = {name: tensor.to(MODEL_DTYPE[precision]) for name, tensor in tensors.items()}
     for name, weight in weights.items():
         if not bool(torch.isfinite(weight).all()):
-            raise ModelFileError(f"weight {name} is not made of finite floating-point numbers in {precision}")
+            raise ModelFileError(f"weight {name} does not consist of finite floating-point numbers in {precision}")
     potential = build()
     potential.model.load_state_dict(weights)
     return potential
@@ -195,7 +198,7 @@ def _check_shapes(expected: Tensors, found: Tensors) -> None:
     missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
     if missing or extra:
         names = shortened(f"missing {missing[:3]}, unexpected {extra[:3]}")
-        raise ModelFileError(f"weights do not fit the header: {names}")
+        raise ModelFileError(f"weights do not match the header: {names}")
     for name, tensor in found.items():
         if tensor.shape != expected[name].shape:
             shapes = f"{tuple(tensor.shape)}, expected {tuple(expected[name].shape)}"

@@ -1,5 +1,7 @@
-"""What is in a model file: the header and the tensors, of the present version and within limits. Nothing is believed
-before it is checked, and nothing is made that the file's own size does not pay for."""
+"""Reading of header and tensors of a model file, upgraded to the current version and checked.
+
+All contents are checked before use, and memory use is bounded by the size of the file.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +24,18 @@ from potentials.files import utf8_name
 from potentials.potential.model_file_versions import Header, Tensors, upgrade
 
 FORMAT = "potentials"
-"""Name of the header among the file's metadata."""
+"""Key of the header in the metadata of the file."""
 FINGERPRINT_DEGREE = 4
 MAX_HEADER = 16 * 2**20
-"""Bytes of JSON. Those of real files are some kilobytes; 100 MB, which safetensors allows, become gigabytes."""
+"""Maximum size of the JSON in bytes. Real headers have a few kB; 100 MB, which safetensors allows, need gigabytes."""
 MAX_TENSORS = 20_000
 _DTYPES = ("F32", "F64")
 _LENGTH_BYTES = 8
-"""At the start of a safetensors file: the length of its header."""
+"""The first bytes of a safetensors file, which give the length of its header."""
 
 
 def model_path(model: str | os.PathLike[str]) -> Path:
-    """The file that a model's name stands for: a path, or `builtin:NAME` for a potential of the package.
+    """Return the file of a model, given as path or as `builtin:NAME` for a potential of the package.
 
     Raises:
         ModelFileError: there is no built-in potential of that name.
@@ -45,11 +47,11 @@ def model_path(model: str | os.PathLike[str]) -> Path:
 
 
 def read_contents(file: Path) -> tuple[Header, Tensors]:
-    """Header and tensors of a model file, brought to the present version and checked.
+    """Read header and tensors of a model file, upgraded to the current version and checked.
 
     Raises:
-        ModelFileError: not a model file, truncated, too large a header, of a version that this release does not read,
-            a header without what belongs there, or tensors that are no floating-point numbers.
+        ModelFileError: not a model file, truncated, of a version that this release cannot read, the header is too large
+            or incomplete, or tensors are not floating-point numbers.
     """
     text, tensors = _read(file)
     try:
@@ -59,10 +61,10 @@ def read_contents(file: Path) -> tuple[Header, Tensors]:
 
 
 def unpack_contents(contents: bytes) -> tuple[Header, Tensors]:
-    """The same of the bytes of a model file, which a pickled potential consists of.
+    """Read header and tensors from the bytes of a model file, as stored in a pickled potential.
 
     Raises:
-        ModelFileError: they are not those of a model file that this release reads.
+        ModelFileError: they are not the contents of a model file that this release can read.
     """
     try:
         start = _LENGTH_BYTES + int.from_bytes(contents[:_LENGTH_BYTES], "little")
@@ -89,7 +91,7 @@ def _read(file: Path) -> tuple[str, Tensors]:
             raise ModelFileError(f"{file}: no such model file")
         with file.open("rb") as contents:
             length = int.from_bytes(contents.read(_LENGTH_BYTES), "little")
-        # Beyond the file's end safetensors itself says that it is truncated.
+        # If the length exceeds that of the file, safetensors itself reports that the file is truncated.
         if MAX_HEADER < length <= file.stat().st_size:
             raise ModelFileError(
                 f"{file}: the header has {length} bytes, more than the limit of {MAX_HEADER}; this is not a model file"
@@ -113,7 +115,7 @@ def _check_tensors(file: Path, dtypes: dict[str, str]) -> None:
     for name, dtype in dtypes.items():
         if dtype not in _DTYPES:
             raise ModelFileError(
-                f"{file}: weight {shortened(name)} is not made of finite floating-point numbers: expected "
+                f"{file}: weight {shortened(name)} does not consist of finite floating-point numbers: expected "
                 f"{' or '.join(_DTYPES)}, got {dtype}"
             )
 
@@ -130,11 +132,11 @@ def _check_header(header: Header) -> None:
     if header["coupling_signs"] != coupling_fingerprint(FINGERPRINT_DEGREE):
         raise ModelFileError(
             f"written with e3nn {str(header['versions'].get('e3nn'))[:40]!r}, whose coupling coefficients differ "
-            f"in sign from those of the installed {version('e3nn')}; install the release it was written with"
+            f"in sign from those of the installed {version('e3nn')}; install the release with which it was written"
         )
 
 
 def is_finite_number(value: Any) -> bool:
-    """Whether a value of a header is a number that a float can hold."""
-    # Whole numbers in JSON have no largest one; NaN compares as false.
+    """Return whether a value of a header is a number within the range of float."""
+    # Integers in JSON are unbounded; comparisons with NaN are false.
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

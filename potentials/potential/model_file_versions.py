@@ -1,8 +1,7 @@
-"""Versions of the model file: which are read, and how a file of an older one is brought to the present one.
+"""Versions of the model file format, and upgrades of files of older versions.
 
-Whoever changes the format raises `FORMAT_VERSION`, adds the release to `RELEASES`, and enters in `UPGRADERS` a function
-that makes the contents of the new version from those of the one before. Files of every release stay in
-`tests/model_files`.
+To change the format, raise `FORMAT_VERSION`, add the release to `RELEASES`, and add to `UPGRADERS` a function that
+converts the contents from the previous version to the new one. Files of every release are kept in `tests/model_files`.
 """
 
 from __future__ import annotations
@@ -16,31 +15,31 @@ from torch import Tensor
 from potentials.errors import ModelFileError
 
 FORMAT_VERSION = 1
-"""Of the files that this release writes."""
+"""Format version of the files that this release writes."""
 RELEASES = {1: "0.1.0"}
 """The first release of `potentials` that wrote each version."""
 
 Header = dict[str, Any]
 Tensors = dict[str, Tensor]
 Upgrader = Callable[[Header, Tensors], tuple[Header, Tensors]]
-"""Header and tensors of one version to those of the next. Returns new dictionaries and changes nothing in place."""
+"""Function from header and tensors of one version to those of the next. It returns new dictionaries."""
 
 UPGRADERS: dict[int, Upgrader] = {}
-"""By the version they start from."""
+"""Upgraders by the version they start from."""
 
 _LONGEST_NAME = 40
 
 
 def upgrade(header: Any, tensors: Tensors) -> tuple[Any, Tensors]:
-    """Bring the contents of a file to `FORMAT_VERSION`, one version after the other.
+    """Upgrade the contents of a file to `FORMAT_VERSION`, version by version.
 
     Args:
-        header: as it stands in the file; nothing about it is known.
-        tensors: of the file.
+        header: unchecked header of the file.
+        tensors: tensors of the file.
 
     Raises:
-        ModelFileError: it has no version, one that is still to come, or one that nothing is left for; or it lacks what
-            files of its version hold.
+        ModelFileError: the version is missing, newer than `FORMAT_VERSION` or no longer supported; or the file is not
+            valid for its version.
     """
     while (found := _version(header)) != FORMAT_VERSION:
         if found is None or (found < FORMAT_VERSION and found not in UPGRADERS):
@@ -54,7 +53,7 @@ def upgrade(header: Any, tensors: Tensors) -> tuple[Any, Tensors]:
             header, tensors = UPGRADERS[found](header, tensors)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ModelFileError(
-                f"is not a valid file of format version {found} ({type(error).__name__}: {error})"
+                f"not a valid file of format version {found} ({type(error).__name__}: {error})"
             ) from error
         header = {**header, "format_version": found + 1}
     return header, tensors
@@ -77,7 +76,7 @@ def _readable() -> str:
 
 
 def _writer(header: Header) -> str:
-    """The release that is needed, as far as the file says which one wrote it."""
+    """Describe the release needed to read the file, from the release that wrote it if known."""
     versions = header.get("versions")
     release = versions.get("potentials") if isinstance(versions, dict) else None
     if isinstance(release, str) and release.isascii() and release.isprintable() and 0 < len(release) <= _LONGEST_NAME:

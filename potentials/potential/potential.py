@@ -1,4 +1,4 @@
-"""The potential: a model of node energies plus the physics around it."""
+"""The potential: a model of node energies and the physics around it."""
 
 from __future__ import annotations
 
@@ -34,18 +34,21 @@ GEOMETRY_DTYPE = {"float32": torch.float32, "float64": torch.float64, "mixed": t
 class Potential(nn.Module):
     """Energy, forces and stress of atomic structures.
 
-    E = sum_i (scale_z e_i + shift_z + E0_z + ZBL_i), where the family gives e_i from the edge vectors r_e. One
-    derivative g_e = dE/dr_e gives everything else: F_i = sum_{e from i} g_e - sum_{e to i} g_e and
+    E = sum_i (scale_z e_i + shift_z + E0_z + ZBL_i), where the family computes e_i from the edge vectors r_e. All other
+    properties follow from the derivative g_e = dE/dr_e: F_i = sum_{e from i} g_e - sum_{e to i} g_e and
     stress = sum_e r_e (x) g_e / |det cell|.
 
-    Args:
-        config: the family's configuration with `elements`, `average_neighbors`, `scale` and `shift` given.
-        reference_energies: energy of each isolated atom, eV, by chemical symbol.
-        precision: `float32`, `float64`, or `mixed`: the model in float32, geometry and sums in float64.
-        metadata: free JSON about the training, kept in the model file.
+    PyTorch's conversions work: `potential.double()` is `with_precision("float64")` in place. Half precision is not
+    supported. Pickling a potential stores the contents of its model file.
 
-    PyTorch's own conversions work: `potential.double()` is `with_precision("float64")` in place. Half precision is
-    refused. Pickling a potential stores the contents of its model file.
+    Args:
+        config: configuration of the family with values for `elements`, `average_neighbors`, `scale` and `shift`.
+        reference_energies: energies of the isolated atoms (E0) by chemical symbol, eV.
+        precision: `float32`, `float64`, or `mixed`: the model in float32, geometry and sums in float64.
+        metadata: any JSON about the training, stored in the model file.
+
+    Raises:
+        PotentialsError: a reference energy is missing, or the configuration contains `auto`.
     """
 
     scale: Tensor
@@ -72,7 +75,7 @@ class Potential(nn.Module):
         self.precision = precision
         self.metadata = metadata or {}
         self.source: str | None = None
-        """The model file that it was loaded from, or `builtin:NAME`."""
+        """The model file from which the potential was loaded, or `builtin:NAME`."""
         with torch.inference_mode(False), _default_dtype(MODEL_DTYPE[precision]):
             self.model: nn.Module = config.build()
         zbl = config.zbl
@@ -82,10 +85,10 @@ class Potential(nn.Module):
         energies = torch.tensor([reference_energies[symbol] for symbol in elements], dtype=torch.float64)
         self.register_buffer("reference_energies", energies, persistent=False)
         self.compilation: Compilation | None = None
-        """What `compile_for_md` did; None for a potential that can be trained and saved."""
+        """Description of the compilation by `compile_for_md`; None for a potential that can be trained and saved."""
         self.workspace: Workspace | None = None
         self.compiled_form: tuple[str, Potential] | None = None
-        """What `compile_for_md` made of this potential, and for which weights and device."""
+        """Result of `compile_for_md` for this potential, and the weights and device it is valid for."""
 
     def forward(
         self,
@@ -96,25 +99,29 @@ class Potential(nn.Module):
         node_virials: bool = False,
         create_graph: bool | None = None,
     ) -> Prediction:
-        """Predict for one graph or a batch of them.
+        """Predict energies, forces and stress of one graph or a batch of graphs.
 
         Args:
-            graph: an `AtomicGraph`, a batch made by `collate`, or a `GraphGeometry`.
+            graph: an `AtomicGraph`, a batch from `collate`, or a `GraphGeometry`.
             forces: compute forces.
             stress: compute the virial and the stress of each frame.
-            node_virials: compute each atom's share of the virial: half of r_e (x) g_e to both ends of an edge.
-            create_graph: keep what is needed to differentiate the forces; when training by default.
+            node_virials: compute the contribution of each atom to the virial: half of r_e (x) g_e for each end of an
+                edge.
+            create_graph: make forces and stress differentiable; the default is true in training mode.
+
+        Returns:
+            The `Prediction`; quantities that were not requested are None.
 
         Raises:
-            PotentialsError: a potential that was compiled for molecular dynamics is to be trained, or the model's
-                weights were converted to another precision than the potential's.
+            PotentialsError: a potential compiled for molecular dynamics is in training mode, or the weights of the
+                model were converted to another precision than that of the potential.
         """
         create_graph = self.training if create_graph is None else create_graph
         if create_graph and self.compilation is not None:
-            raise PotentialsError("a potential that was compiled for molecular dynamics cannot be trained")
+            raise PotentialsError("a potential compiled for molecular dynamics cannot be trained")
         derivatives = forces or stress or node_virials
         self._check_dtype()
-        # Forces are derivatives: they are there whatever mode the caller is in.
+        # Forces are derivatives, so they are computed even if the caller has disabled gradients.
         differentiable = derivatives or (create_graph and torch.is_grad_enabled())
         memory = use_workspace(self.workspace)
         with plain_torch_state(), torch.set_grad_enabled(differentiable), memory:
@@ -135,7 +142,7 @@ class Potential(nn.Module):
             return assemble_prediction(graph, topology, node_energies, vectors, gradient, forces, stress, node_virials)
 
     def _node_energies(self, vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
-        """[N] float64 eV, with scale, shift, reference energies and repulsion."""
+        """Compute node energies with scale, shift, reference energies and repulsion, [N] float64, eV."""
         energies = self.model(vectors.to(MODEL_DTYPE[self.precision]), species, topology).to(torch.float64)
         energies = energies * self.scale[species] + (self.shift + self.reference_energies)[species]
         if self.zbl is not None:
@@ -153,12 +160,12 @@ class Potential(nn.Module):
             )
 
     def with_precision(self, precision: Precision) -> Potential:
-        """The potential in another precision: itself where it is in that one already, else a copy.
+        """Convert to another precision; return the potential itself if it already has this precision, otherwise a copy.
 
-        Constants such as coupling coefficients are made anew in the new precision; only weights are converted.
+        Only weights are converted; constants such as coupling coefficients are computed again in the new precision.
 
         Raises:
-            PotentialsError: the potential was compiled for molecular dynamics.
+            PotentialsError: the potential is compiled for molecular dynamics.
         """
         if precision == self.precision:
             return self
@@ -174,10 +181,13 @@ class Potential(nn.Module):
             return converted.to(self.scale.device).train(self.training)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Potential:
-        """What `to`, `double`, `float`, `half`, `cuda`, ... call. A change of precision is one of the whole potential:
-        energies are added in float64 whatever the weights are, and constants of the model are made anew."""
+        """Apply a conversion; called by `to`, `double`, `float`, `half`, `cuda`, ...
+
+        A change of precision applies to the whole potential: energies are always added in float64, and constants of the
+        model are computed again.
+        """
         dtype = MODEL_DTYPE[self.precision]
-        # Weights decide: a conversion of parameters that leaves float64 alone does not change the precision.
+        # The weights determine the precision: a conversion that does not change float64 weights keeps the precision.
         target = fn(torch.empty(0, dtype=dtype)).dtype
         with torch.inference_mode(False):
             if target == dtype:
@@ -192,7 +202,7 @@ class Potential(nn.Module):
         return self
 
     def _renew_constants(self) -> None:
-        """Give the model's constants, which its state does not hold, the digits of the present precision."""
+        """Recompute the constants of the model, which are not in its state dict, in the current precision."""
         with torch.random.fork_rng(devices=[]), torch.device("cpu"), _default_dtype(MODEL_DTYPE[self.precision]):
             fresh = self.config.build()
         kept = self.model.state_dict().keys()
@@ -204,12 +214,12 @@ class Potential(nn.Module):
     def _refuse_compiled(self, what: str) -> None:
         if self.compilation is not None:
             raise PotentialsError(
-                f"a potential that was compiled for molecular dynamics cannot be {what}; convert the original "
-                "potential, and compile it again"
+                f"a potential compiled for molecular dynamics cannot be {what}; convert the original potential and "
+                "compile it again"
             )
 
     def fingerprint(self) -> str:
-        """A short hash of elements, cutoff, precision and all numbers of the potential: which one this is."""
+        """Return a short hash of elements, cutoff, precision and all parameters, which identifies the potential."""
         digest = hashlib.sha256(repr((self.elements, self.cutoff, self.precision)).encode())
         for name, value in [*self.named_parameters(), *self.named_buffers()]:
             digest.update(name.encode())
@@ -217,10 +227,10 @@ class Potential(nn.Module):
         return digest.hexdigest()[:16]
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write this potential to a model file, which appears whole or not at all.
+        """Write this potential to a model file, atomically: the file is either complete or not created.
 
         Raises:
-            ModelFileError: the folder does not exist or cannot be written, or the potential was compiled.
+            ModelFileError: the folder does not exist or is not writable, or the potential is compiled.
         """
         from potentials.potential.model_file import save
 
@@ -233,51 +243,51 @@ class Potential(nn.Module):
         compiled: bool = True,
         precision: Precision | torch.dtype | None = None,
     ) -> PotentialCalculator:
-        """An ASE calculator of this potential; the arguments are those of `PotentialCalculator`."""
+        """Return an ASE calculator of this potential; the arguments are those of `PotentialCalculator`."""
         from potentials.potential.calculator import PotentialCalculator
 
         return PotentialCalculator(self, device, skin, compiled, precision)
 
     def compile_for_md(self) -> Potential:
-        """A faster copy of this potential for molecular dynamics; see `potentials.potential.compile_for_md`."""
+        """Return a faster copy for molecular dynamics; see `potentials.potential.compile_for_md`."""
         from potentials.potential.compilation import compile_for_md
 
         return compile_for_md(self)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
-        """Pickle the contents of the model file. What kernels need to know is made again where it is read."""
+        """Pickle the contents of the model file; tables of the kernels are created again on loading."""
         if self.compilation is not None:
-            # Splines have no file; their modules pickle as modules do.
+            # Splines have no model file; their modules are pickled as ordinary modules.
             return super().__reduce_ex__(protocol)
         from potentials.potential.model_file import pickled
 
         return pickled(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Potential:
-        """An independent copy, without going through the model file."""
+        """Return an independent copy, without serialization to a model file."""
         copied = self.__class__.__new__(self.__class__)
         memo[id(self)] = copied
-        # The compiled form is made again when it is needed.
+        # The compiled form is created again when needed.
         copied.__setstate__(copy.deepcopy(self.__dict__ | {"compiled_form": None}, memo))
         return copied
 
     def __copy__(self) -> Potential:
-        """Another potential with the same model."""
+        """Return another potential that shares the model."""
         copied = self.__class__.__new__(self.__class__)
         copied.__setstate__(self.__dict__.copy())
         return copied
 
     def decay_parameters(self) -> list[nn.Parameter]:
-        """The parameters that weight decay acts on; the family names them."""
+        """Return the parameters with weight decay, as defined by the family."""
         return self.model.decay_parameters()  # type: ignore[operator]
 
     def num_parameters(self) -> int:
-        """Number of trainable numbers."""
+        """Return the number of trainable parameters."""
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
 
 def _keeping_double(fn: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """The same change of device or memory, without the change of precision."""
+    """Wrap a conversion so that it changes device or memory but not the precision of float64 tensors."""
 
     def kept(tensor: Tensor) -> Tensor:
         changed = fn(tensor)
@@ -312,7 +322,7 @@ _DEFAULT_DTYPE_LOCK = threading.RLock()
 
 @contextmanager
 def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """Make new floating tensors of this type for a while; one thread after the other, for the type is the process'."""
+    """Set PyTorch's default dtype within the context; one thread at a time, because it applies to the whole process."""
     with _DEFAULT_DTYPE_LOCK:
         previous = torch.get_default_dtype()
         torch.set_default_dtype(dtype)

@@ -1,4 +1,4 @@
-"""What a potential predicts: energies, and what follows from g_e = dE/dr_e, their derivative to edge vectors."""
+"""Predictions of a potential: energies, and properties derived from g_e = dE/dr_e, their derivative to edge vectors."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from potentials.potential.edges import Graph, frame_of_node
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a potential says of B frames with N atoms in all; `None` for what was not asked."""
+    """Prediction for B frames with N atoms in total; quantities that were not requested are None."""
 
     energy: Tensor
-    """[B] eV, float64, isolated-atom energies included."""
+    """[B] eV, float64, including reference energies (E0)."""
     node_energies: Tensor
-    """[N] eV, float64; they add up to the energy."""
+    """[N] eV, float64; their sum is the energy."""
     forces: Tensor | None = None
     """[N, 3] eV/A."""
     stress: Tensor | None = None
@@ -26,7 +26,7 @@ class Prediction:
     virial: Tensor | None = None
     """[B, 3, 3] eV, dE/dstrain of any frame; computed together with the stress."""
     node_virials: Tensor | None = None
-    """[N, 3, 3] eV; they add up to dE/dstrain."""
+    """[N, 3, 3] eV; their sum is dE/dstrain."""
 
 
 def assemble_prediction(
@@ -39,20 +39,20 @@ def assemble_prediction(
     stress: bool,
     node_virials: bool,
 ) -> Prediction:
-    """What the derivative of the energies with respect to edge vectors gives.
+    """Compute energies, forces and stress from node energies and their derivative with respect to edge vectors.
 
-    F_i = sum_{e from i} g_e - sum_{e to i} g_e; the virial of a frame is the symmetric part of sum_e r_e (x) g_e, its
-    stress that over |det cell|; a node virial is half of r_e (x) g_e for each end of an edge.
+    F_i = sum_{e from i} g_e - sum_{e to i} g_e. The virial of a frame is the symmetrized sum_e r_e (x) g_e, and the
+    stress is the virial divided by |det cell|. A node virial is half of r_e (x) g_e for each end of an edge.
 
     Args:
-        graph: one frame or a batch of B, with N atoms and E edges in all.
-        topology: of the graph.
+        graph: one frame or a batch of B frames, with N atoms and E edges in total.
+        topology: edges of the graph.
         node_energies: [N] eV.
         vectors: r_e, [E, 3] A.
-        gradient: g_e = dE/dr_e, [E, 3] eV/A; None where only energies are asked for.
+        gradient: g_e = dE/dr_e, [E, 3] eV/A; None if only energies are requested.
         forces: compute forces.
         stress: compute the virial and the stress of each frame.
-        node_virials: compute each atom's share of the virial.
+        node_virials: compute the contribution of each atom to the virial.
     """
     frame = frame_of_node(graph)
     num_frames = graph.cell.shape[0]
@@ -76,10 +76,10 @@ def _forces(gradient: Tensor, topology: EdgeTopology) -> Tensor:
 
 
 def _virial(vectors: Tensor, gradient: Tensor, frame: Tensor, topology: EdgeTopology, num_frames: int) -> Tensor:
-    """The symmetric part of sum_e r_e (x) g_e of each frame, [F, 3, 3] eV."""
+    """Compute the symmetrized sum_e r_e (x) g_e of each frame, [F, 3, 3] eV."""
     shares = _pair_virials(vectors, gradient)
     if num_frames == 1:
-        # Not a matrix product: its bits may depend on the number of threads, and a GPU may round it to TF32.
+        # Not a matrix product, whose rounding may depend on the number of threads, and which a GPU may compute in TF32.
         virial = shares.sum(0, keepdim=True)
     else:
         virial = gradient.new_zeros(num_frames, 3, 3).index_add(0, frame[topology.receivers], shares)
@@ -90,7 +90,7 @@ def _stress(graph: Graph, virial: Tensor) -> Tensor:
     periodic = graph.pbc.all(dim=1)
     first, second, third = graph.cell.unbind(1)
     volume = (first * torch.linalg.cross(second, third)).sum(1).abs()
-    # The placeholder volume keeps derivatives of the frames without a stress finite.
+    # The placeholder volume keeps derivatives finite for frames without stress.
     volume = torch.where(periodic, volume, torch.ones_like(volume))
     stress = virial / volume.to(virial.dtype)[:, None, None]
     return torch.where(periodic[:, None, None], stress, torch.full_like(stress, torch.nan))
@@ -103,5 +103,5 @@ def _node_virials(vectors: Tensor, gradient: Tensor, topology: EdgeTopology) -> 
 
 
 def _pair_virials(vectors: Tensor, gradient: Tensor) -> Tensor:
-    """r_e (x) g_e of each edge, [E, 3, 3] eV."""
+    """Compute r_e (x) g_e of each edge, [E, 3, 3] eV."""
     return vectors.unsqueeze(2) * gradient.unsqueeze(1)

@@ -1,4 +1,4 @@
-"""A neighbor list with a skin: searched rarely, exact at every step."""
+"""A neighbor list with a skin: rarely rebuilt, exact at every step."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from potentials.errors import SimulationError
 
 
 class SkinNeighborList:
-    """Graphs of a structure that moves a little from call to call.
+    """Graphs of a structure that moves by small displacements between calls.
 
-    Candidate edges are searched at `cutoff + skin`, and at every call those shorter than the cutoff are kept. Dropping
-    edges keeps their order, so the graph is the one `build_geometry` makes from scratch.
+    Candidate edges are searched within `cutoff + skin`, and at every call those shorter than the cutoff are kept.
+    Dropping edges preserves their order, so the graph is identical to that of `build_geometry`.
 
-    When the candidates go stale: let x0, h0 be the positions and cell (in rows) of the last search, x, h the present
+    Validity of the candidates: let x0, h0 be the positions and cell (in rows) of the last search, x, h the current
     ones, F = h0^-1 h the deformation of the cell, and x = x0 F + u. For any cell shift an edge vector is
     r = r0 F + u_j - u_i, hence |r0| <= (|r| + 2 max|u|) / s with s the smallest singular value of F, and no edge
     shorter than the cutoff is missed as long as
 
         (cutoff + 2 max|u|) / s <= cutoff + skin .
 
-    For a cell that does not change this is the usual 2 max|dr| <= skin. The same vector may be taken from every u,
-    since only differences count; the mean is, so that a drifting structure needs no search. Atoms that are wrapped
-    between calls jump by a cell vector and so bring about a search.
+    For a constant cell this is the usual criterion 2 max|dr| <= skin. Since only differences of u matter, the mean of u
+    is subtracted, so that a drifting structure needs no search. Atoms that are wrapped between calls move by a cell
+    vector, which causes a search.
 
     Args:
-        elements: the symbols the model knows, ordered by atomic number.
-        cutoff: A.
-        skin: A; 0 searches whenever an atom has moved.
-        device: where the candidates are kept and the graphs are made.
+        elements: chemical symbols of the model, sorted by atomic number.
+        cutoff: cutoff radius, A.
+        skin: skin, A; with 0 the neighbors are searched whenever an atom has moved.
+        device: device of the candidates and graphs.
 
     Raises:
         SimulationError: the skin is negative or not finite.
@@ -43,22 +43,22 @@ class SkinNeighborList:
 
     def __init__(self, elements: Sequence[str], cutoff: float, skin: float, device: torch.device) -> None:
         if not (skin >= 0 and np.isfinite(skin)):
-            raise SimulationError(f"the skin of the neighbor list must be a length >= 0 A, got {skin}")
+            raise SimulationError(f"skin of the neighbor list: expected a length >= 0 A, got {skin}")
         self.elements = list(elements)
         self.cutoff = cutoff
         self.skin = skin
         self.device = device
         self.num_searches = 0
-        """How often the candidates were searched so far."""
+        """Number of neighbor searches so far."""
         self._search_result: tuple[Atoms, GraphGeometry] | None = None
         self._shifts: tuple[NDArray[np.float64], Tensor] | None = None
-        """The cell, and the shift vectors of all candidates in it."""
+        """The cell and the shift vectors of all candidates in it."""
 
     def graph(self, atoms: Atoms) -> GraphGeometry:
-        """The graph of `atoms` on the device: geometry only, no labels.
+        """Return the graph of `atoms` on the device: geometry only, without labels.
 
         Raises:
-            UnknownElementError, DataError: as `build_geometry`.
+            UnknownElementError, DataError: see `build_geometry`.
         """
         candidates = self._valid_candidates(atoms)
         positions = torch.tensor(atoms.positions, dtype=torch.float64, device=self.device)
@@ -85,7 +85,7 @@ class SkinNeighborList:
             pair_edges=pair_edges,
         )
 
-    # One assignment each, so that an interrupt never leaves halves that do not belong together.
+    # Each cache is set in a single assignment, so that an interrupt cannot leave an inconsistent state.
     def _valid_candidates(self, atoms: Atoms) -> GraphGeometry:
         if self._search_result is not None and not self._is_stale(atoms, self._search_result[0]):
             return self._search_result[1]
@@ -102,14 +102,14 @@ class SkinNeighborList:
         return self._shifts[1]
 
     def _is_stale(self, atoms: Atoms, searched: Atoms) -> bool:
-        """Whether candidates may be missing for `atoms` (see the class)."""
+        """Return whether candidates may be missing for `atoms` (see the class)."""
         if not np.array_equal(atoms.numbers, searched.numbers) or not np.array_equal(atoms.pbc, searched.pbc):
             return True
         undeformed = searched.positions
         smallest_stretch = 1.0
         if atoms.pbc.any() and not np.array_equal(atoms.cell, searched.cell):
             if not atoms.pbc.all():
-                return True  # which deformation the directions without a cell vector follow is not defined
+                return True  # the deformation is not defined in directions without a cell vector
             if not np.isfinite(atoms.cell).all():
                 return True  # the search reports it
             deformation = np.linalg.solve(np.asarray(searched.cell), np.asarray(atoms.cell))
@@ -120,17 +120,17 @@ class SkinNeighborList:
             displacements = displacements - displacements.mean(axis=0)
         longest = float(np.sqrt((displacements**2).sum(axis=1).max(initial=0.0)))
         within = self.cutoff + 2 * longest <= (self.cutoff + self.skin) * smallest_stretch
-        return not within  # positions that are not finite compare false: the search reports them
+        return not within  # comparisons with non-finite positions are false: the search reports them
 
 
-# Searching the places of a mask once, and taking rows by number, is several times faster than indexing with masks.
+# Computing the indices of a mask once and selecting rows by index is several times faster than indexing with masks.
 def _places(mask: Tensor) -> Tensor:
-    """The numbers of the items where a mask is true."""
+    """Return the indices where a mask is true."""
     return torch.nonzero(mask).squeeze(1)
 
 
 def _kept_pairs(candidates: GraphGeometry, inside: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
-    """The pairs of the edges that are kept: an edge and its reverse are equally long, so both are or neither is."""
+    """Select the pairs of the kept edges; an edge and its reverse have the same length, so both are kept or neither."""
     kept = inside.index_select(0, candidates.pair_edges[:, 0])
     edge_number, pair_number = (torch.cumsum(chosen, dim=0) - 1 for chosen in (inside, kept))
     edge_pair = pair_number.index_select(0, candidates.edge_pair.index_select(0, edges))
@@ -139,6 +139,6 @@ def _kept_pairs(candidates: GraphGeometry, inside: Tensor, edges: Tensor) -> tup
 
 
 def _kept_order(order: Tensor, kept: Tensor) -> Tensor:
-    """The permutation `order` of a list after the items where `kept` is false were dropped and the rest renumbered."""
+    """Drop the items where `kept` is false from the permutation `order` and renumber the rest."""
     new_number = torch.cumsum(kept, dim=0) - 1
     return new_number.index_select(0, order.index_select(0, _places(kept.index_select(0, order))))

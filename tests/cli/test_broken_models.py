@@ -45,7 +45,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "a header without end": (lambda file: file.write_bytes(struct.pack("<Q", 2**63) + b"{}"), "truncated"),
     "of the future": (changed(lambda header: header.update(format_version=9)), "format version 9, but this release"),
     "of another family": (changed(lambda header: header["model"].update(name="gap")), "unknown model family"),
-    "enormous": (changed(lambda header: header["model"].update(channels=65_536, layers=100)), "do not fit the header"),
+    "enormous": (changed(lambda header: header["model"].update(channels=65_536, layers=100)), "not match the header"),
     "beyond limits": (changed(lambda header: header["model"].update(channels=10**9)), "less than or equal to 65536"),
     "several faults": (changed(lambda header: header["model"].update(channels=0, a=1, b=2, c=3)), "and 1 more"),
     "no energies": (changed(lambda header: header.update(reference_energies={})), "missing H, C, O"),

@@ -98,13 +98,13 @@ def test_every_parameter_is_taken_over(name):
     ("name", "changes", "message"),
     [
         ("mace-residual-L0-correlation1", {"apply_cutoff": False}, "apply_cutoff: can convert True, got False"),
-        ("mace-residual-L0-correlation1", {"width": 3}, "width: not a hyperparameter"),
+        ("mace-residual-L0-correlation1", {"width": 3}, "width: unknown hyperparameter"),
         ("mace-residual-L0-correlation1", {"interaction_cls": "Other"}, "got Other"),
         ("mace-residual-L0-correlation1", {"hidden_irreps": "4x0e+2x1o"}, "equal channels"),
         ("mace-residual-L0-correlation1", {"hidden_irreps": "5x0e"}, "node_embedding"),
         ("mace-residual-L0-correlation1", {"r_max": 4.5}, "r_max: expected 4.5"),
         ("mace-residual-L0-correlation1", {"max_ell": 1}, "do not belong to this state dict"),
-        ("mace-residual-L0-correlation1", {"num_interactions": 1}, "no place for"),
+        ("mace-residual-L0-correlation1", {"num_interactions": 1}, "this family does not use"),
         ("mace-residual-L0-correlation1", {"correlation": 4}, "do not fit the family mace"),
         ("nequip-l1", {"pair_potential": {"_target_": "ZBL"}}, "pair_potential: can convert None"),
         ("nequip-l1", {"num_features": [4, 5]}, "equal num_features"),
@@ -130,11 +130,11 @@ def test_a_missing_hyperparameter_is_named():
 def test_a_missing_or_unknown_tensor_is_named(name):
     oracle = Oracle(name)
     oracle.state["extra.weight"] = torch.ones(3)
-    with pytest.raises(ConversionError, match=r"no place for: extra\.weight"):
+    with pytest.raises(ConversionError, match=r"does not use: extra\.weight"):
         oracle.potential()
     removed = next(key for key in oracle.state if "linear_2.weight" in key)
     del oracle.state[removed]
-    with pytest.raises(ConversionError, match=r"linear_2\.weight: expected in the state dict"):
+    with pytest.raises(ConversionError, match=r"linear_2\.weight: missing in the state dict"):
         oracle.potential()
 
 

@@ -64,7 +64,7 @@ def test_families_without_radial_networks_stay_as_they_are(family: str) -> None:
     original = potential(family, "float64")
     compiled = original.compile_for_md()
     assert compiled.compilation.knots is None
-    assert "it has no radial networks" in compiled.compilation.note
+    assert "the model has no radial networks" in compiled.compilation.note
     graph = build_graph(water(0), original.elements, original.cutoff)
     expected, found = (p(graph, create_graph=False) for p in (original, compiled))
     assert torch.equal(found.forces, expected.forces)
@@ -117,7 +117,7 @@ def test_splines_that_are_not_good_enough_are_refused(
     monkeypatch.setitem(getattr(compilation, tolerance), "float64", 1.0)
     compiled = potential(precision="float64").compile_for_md()
     assert compiled.compilation.knots is None
-    assert "splines of 65 knots are" in compiled.compilation.note
+    assert "splines of 65 knots have a relative error" in compiled.compilation.note
 
 
 def test_training_and_saving_are_refused(tmp_path: Path) -> None:

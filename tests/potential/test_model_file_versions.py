@@ -148,7 +148,7 @@ def test_an_older_file_is_upgraded_step_by_step(tmp_path: Path) -> None:
 def test_a_broken_older_file_is_refused(tmp_path: Path) -> None:
     header, tensors = downgraded(*stored(MACE))
     del header["model"]["radius"]
-    with pytest.raises(ModelFileError, match=r"a.potential: is not a valid file of format version 0"):
+    with pytest.raises(ModelFileError, match=r"a.potential: not a valid file of format version 0"):
         potentials.load(write(tmp_path / "a.potential", header, tensors))
     with pytest.raises(ModelFileError, match=r"format version -2, but this release reads versions -1 to 1$"):
         potentials.load(write(tmp_path / "a.potential", {**header, "format_version": -2}, tensors))

@@ -64,7 +64,7 @@ def test_a_failure_leaves_the_file_of_an_earlier_call(potentials, model):
         (["morse.potential", "morse.potential"], "cannot read morse.potential"),
         (["morse.potential", "mixed.xyz", "-o", "mixed.xyz"], "is also an input"),
         (["morse.potential", "mixed.xyz", "--batch-size", "0"], "batch_size"),
-        (["morse.potential", "mixed.xyz", "--device", "cuda:99"], "PyTorch sees"),
+        (["morse.potential", "mixed.xyz", "--device", "cuda:99"], "PyTorch finds"),
     ],
 )
 def test_bad_input(potentials, model, arguments, message):
