@@ -1,4 +1,4 @@
-"""Draw validation errors against training time, from the metrics.csv of runs and of `train_peer.py`.
+"""Plot validation errors against training time, from the metrics.csv of runs and of `train_peer.py`.
 
 python scripts/accuracy_plot.py docs/images/accuracy.svg "potentials=runs/acac-hour/metrics.csv" "mace-torch=mace.csv"
 """
@@ -17,7 +17,7 @@ mpl.rcParams["svg.hashsalt"] = "potentials"  # the same file for the same figure
 
 
 def read_course(file: Path) -> tuple[list[float], list[float]]:
-    """Minutes, and the lowest force RMSE (meV/A) on the validation frames so far: what the best model has."""
+    """Read times (min) and the lowest validation force RMSE (meV/A) so far, which is that of the best model."""
     minutes: list[float] = []
     errors: list[float] = []
     with file.open(newline="") as lines:
@@ -28,7 +28,7 @@ def read_course(file: Path) -> tuple[list[float], list[float]]:
 
 
 def draw(courses: dict[str, Path]) -> Figure:
-    """One line a course."""
+    """Plot one line per file."""
     figure = Figure(figsize=(6.5, 4))
     axes = figure.add_subplot()
     for name, file in courses.items():
@@ -49,14 +49,14 @@ def draw(courses: dict[str, Path]) -> Figure:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", type=Path)
     parser.add_argument("courses", nargs="+", metavar="NAME=FILE")
     args = parser.parse_args()
     for course in args.courses:
         if "=" not in course or not Path(course.split("=", 1)[1]).is_file():
-            parser.error(f"expected NAME=FILE with a file that is there, got {course!r}")
+            parser.error(f"expected NAME=FILE with an existing file, got {course!r}")
     courses = {name: Path(file) for name, file in (course.split("=", 1) for course in args.courses)}
     metadata = {"Date": None} if args.output.suffix == ".svg" else None
     draw(courses).savefig(args.output, dpi=150, bbox_inches="tight", metadata=metadata)

@@ -2,15 +2,15 @@
 
     python scripts/benchmark.py --mace-python mace-env/bin/python --nequip-python nequip-env/bin/python
 
-The peers run in environments of their own, through ../shared/bench/peers.py (`--peers`), with the same architecture,
-structures and threads. Ours and the peer take turns, a process for each case and turn, so that what else happens on the
-machine happens to both; a ratio is taken within each turn, and the median of the turns is shown. Peak memory is the
-largest resident size of the process that ran the case, its imports included. Without peers only ours is timed.
-`compiled` is energy and forces of `potential.compile_for_md()`, which the ASE calculator uses; it counts in no
-ratio, and memory is taken before it.
+The other packages (peers) run in their own environments, through ../shared/bench/peers.py (`--peers`), with the same
+architecture, structures and threads. This package and the peer are timed alternately, each case and round in a new
+process, so that other load on the machine affects both; ratios are computed within each round, and the table shows the
+medians of all rounds. Peak memory is the largest resident size of the process that ran the case, including its imports.
+Without peers only this package is timed. `compiled` is energy and forces of `potential.compile_for_md()`, which the ASE
+calculator uses; it is not used in ratios, and memory is measured before it.
 
-`--atoms 64,512,4096` times steps of NVE dynamics through the ASE calculator for growing cells of silicon instead, with
-mace-torch's calculator for comparison where its environment is given; neighbour lists are part of it.
+`--atoms 64,512,4096` instead times steps of NVE dynamics through the ASE calculator for silicon cells of these sizes,
+including neighbor lists, and mace-torch's calculator for comparison if its environment is given.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CUTOFF = 5.0
 
 @dataclass(frozen=True)
 class Case:
-    """One architecture on one batch, by the name that peers.py gives it."""
+    """One architecture on one batch, under its name in peers.py."""
 
     peer: str
     system: str
@@ -70,7 +70,7 @@ CASES = {
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds and peak resident memory of one turn; `compiled_ms` is ours only."""
+    """Times (ms) and peak resident memory of one round; `compiled_ms` only exists for this package."""
 
     train_ms: float
     infer_ms: float
@@ -79,7 +79,7 @@ class Timing:
 
 
 def frames(system: str, data: Path) -> list[Any]:
-    """The structures of a system, as in peers.py."""
+    """Return the structures of a system, as in peers.py."""
     import ase.io
     from ase.build import bulk
 
@@ -94,10 +94,10 @@ def frames(system: str, data: Path) -> list[Any]:
 
 
 def potential_of(case: Case, elements: list[str]) -> Any:
-    """A potential with random weights."""
+    """Create a potential with random weights."""
     import torch
 
-    import potentials.models  # noqa: F401  (enters the families)
+    import potentials.models  # noqa: F401  (registers the families)
     from potentials.config.families import families
     from potentials.potential import Potential
 
@@ -108,7 +108,7 @@ def potential_of(case: Case, elements: list[str]) -> Any:
 
 
 def median_ms(call: Callable[[], Any], repeats: int) -> float:
-    """Median over the repeats, after two calls to warm up."""
+    """Measure the median time (ms) of a call over the repeats, after two warm-up calls."""
     times = []
     for turn in range(repeats + 2):
         start = time.perf_counter()
@@ -119,7 +119,7 @@ def median_ms(call: Callable[[], Any], repeats: int) -> float:
 
 
 def time_ours(name: str, data: Path, repeats: int) -> None:
-    """Print the timing of one of our cases as a line of JSON; runs in a process of its own."""
+    """Time one case of this package and print the result as a line of JSON; runs in a separate process."""
     import torch
     from ase.data import atomic_numbers
 
@@ -151,7 +151,7 @@ def time_ours(name: str, data: Path, repeats: int) -> None:
     print(json.dumps({"train_ms": train, "infer_ms": infer, "compiled_ms": ready, "own_memory_mb": memory}))
 
 
-# The same steps with either calculator: the peer's environment runs this text.
+# The same code times both calculators; it also runs in the environment of the peer.
 DYNAMICS = """
 import statistics, sys, time
 from ase.build import bulk
@@ -197,16 +197,16 @@ print(milliseconds_per_step(calculator, int(sys.argv[1]), int(sys.argv[2])))
 
 
 def time_our_dynamics(cells: int, steps: int) -> None:
-    """Print milliseconds per step of our calculator; runs in a process of its own."""
+    """Print the time per step (ms) with the calculator of this package; runs in a separate process."""
     from potentials.potential import PotentialCalculator
 
     scope: dict[str, Any] = {}
-    exec(DYNAMICS, scope)  # the peer's process runs the same text
+    exec(DYNAMICS, scope)  # the process of the peer runs the same code
     calculator = PotentialCalculator(potential_of(CASES["si-64-L1"], ["Si"]))
     print(scope["milliseconds_per_step"](calculator, cells, steps))
 
 
-# Runs a command and adds its peak memory to the JSON it prints last: a process that has no other child.
+# Runs a command and adds its peak memory to the JSON that it prints last, in a process without other children.
 MEASURING = """
 import resource, subprocess, sys
 done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, text=True)
@@ -218,7 +218,7 @@ print(done.stdout.strip().splitlines()[-1][:-1] + f', "memory_mb": {memory:.1f}}
 
 
 def last_line(command: list[str], threads: int) -> str:
-    """What a process prints last; its errors end this program."""
+    """Run a command and return the last line it prints; exit if it fails."""
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=REPOSITORY, check=False)
     if done.returncode:
@@ -227,19 +227,19 @@ def last_line(command: list[str], threads: int) -> str:
 
 
 def measured(command: list[str], threads: int) -> Timing:
-    """The timing that a worker of ours or of the peers prints, with its memory."""
+    """Run a worker of this package or of a peer and return the timing it prints, with its memory."""
     found = json.loads(last_line([sys.executable, "-c", MEASURING, *command], threads))
     memory = found.get("own_memory_mb", found["memory_mb"])
     return Timing(found["train_ms"], found["infer_ms"], memory, found.get("compiled_ms"))
 
 
 def geometric_mean(values: list[float]) -> float:
-    """exp of the mean logarithm."""
+    """Compute the geometric mean."""
     return math.exp(statistics.fmean(math.log(value) for value in values))
 
 
 def benchmark(options: argparse.Namespace) -> dict[str, Any]:
-    """All cases, ours and the peers in turns; prints a table as it goes."""
+    """Run all cases, alternating between this package and the peers, and print a table row by row."""
     pythons = {"mace": options.mace_python, "nequip": options.nequip_python}
     names = options.cases.split(",") if options.cases else list(CASES)
     results: dict[str, Any] = {}
@@ -268,7 +268,7 @@ def benchmark(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def summary(turns: list[tuple[Timing, Timing | None]]) -> dict[str, Any]:
-    """Medians over the turns, of the figures and of the ratios."""
+    """Compute medians of times and ratios over the rounds."""
     result: dict[str, Any] = {"turns": [[asdict(t) if t else None for t in pair] for pair in turns]}
     for field in ("train_ms", "infer_ms", "memory_mb"):
         result[field] = statistics.median(getattr(ours, field) for ours, _ in turns)
@@ -284,7 +284,7 @@ def summary(turns: list[tuple[Timing, Timing | None]]) -> dict[str, Any]:
 
 
 def row(name: str, result: dict[str, Any]) -> str:
-    """One line of the table."""
+    """Format one row of the table."""
 
     def figures(kind: str) -> str:
         if f"{kind}_ratio" not in result:
@@ -297,9 +297,9 @@ def row(name: str, result: dict[str, Any]) -> str:
 
 
 def benchmark_dynamics(options: argparse.Namespace) -> dict[str, Any]:
-    """Milliseconds per step of dynamics for growing cells."""
+    """Measure the time per step of dynamics (ms) for increasing cell sizes."""
     results: dict[str, Any] = {}
-    print("| silicon atoms | ours, ms a step | per atom, us | mace-torch | ratio |")
+    print("| silicon atoms | potentials, ms/step | per atom, us | mace-torch | ratio |")
     print("|---|---|---|---|---|")
     for atoms in (int(number) for number in options.atoms.split(",")):
         cells = round((atoms / 8) ** (1 / 3))
@@ -323,7 +323,7 @@ def benchmark_dynamics(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
+    """Describe the machine and package versions of the measurement."""
     import platform
 
     import torch
@@ -340,19 +340,19 @@ def machine() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read the command line; workers are this program again."""
+    """Run the command; workers are started with this program too."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mace-python", help="interpreter of an environment with mace-torch")
     parser.add_argument("--nequip-python", help="interpreter of an environment with nequip")
     parser.add_argument("--peers", type=Path, default=SHARED / "bench" / "peers.py")
     parser.add_argument("--data", type=Path, default=SHARED / "data", help="folder with acac/train_300K.xyz")
-    parser.add_argument("--cases", default="", help=f"some of {', '.join(CASES)}")
-    parser.add_argument("--atoms", default="", help="time dynamics of these numbers of silicon atoms instead")
+    parser.add_argument("--cases", default="", help=f"cases to run, of {', '.join(CASES)}")
+    parser.add_argument("--atoms", default="", help="time dynamics with these numbers of silicon atoms instead")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=8)
-    parser.add_argument("--output", type=Path, help="write all figures as JSON")
-    parser.add_argument("--plot", type=Path, help="draw the ratios, or the dynamics, into this file (.svg, .png)")
+    parser.add_argument("--output", type=Path, help="write all results as JSON")
+    parser.add_argument("--plot", type=Path, help="plot the ratios, or the dynamics, to this file (.svg, .png)")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--dynamics-worker", nargs=2, type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Pictures of what benchmark.py measured."""
+"""Figures of the results of benchmark.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ mpl.rcParams["svg.hashsalt"] = "potentials"  # the same file for the same figure
 
 
 def draw(results: dict[str, Any], file: Path) -> None:
-    """Ratios to the peers, case by case; or times per atom of dynamics, where the results are of that kind."""
+    """Plot the ratios for each case or, for results of dynamics, the times per atom."""
     if any("ours_ms" in result for result in results.values()):
         figure = dynamics(results)
     else:
@@ -22,7 +22,7 @@ def draw(results: dict[str, Any], file: Path) -> None:
 
 
 def ratios(results: dict[str, Any]) -> Figure:
-    """How many times faster than the peer, training and energy with forces."""
+    """Plot the speedup relative to the peer, for training and for energy and forces."""
     cases = [name for name, result in results.items() if "train_ratio" in result and "turns" in result]
     figure = Figure(figsize=(8, 0.8 + 0.45 * max(1, len(cases))))
     axes = figure.add_subplot()
@@ -40,7 +40,7 @@ def ratios(results: dict[str, Any]) -> Figure:
 
 
 def dynamics(results: dict[str, Any]) -> Figure:
-    """Microseconds per atom and step against the number of atoms."""
+    """Plot the time per atom and step (us) against the number of atoms."""
     figure = Figure(figsize=(6, 4))
     axes = figure.add_subplot()
     sizes = [name for name, result in results.items() if "ours_ms" in result]

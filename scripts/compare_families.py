@@ -2,16 +2,17 @@
 
     python scripts/compare_families.py ethanol --minutes 5 --threads 2 --output families.json
 
-Each family is trained with its own configs/ethanol*.yaml (or copper, or acac), one after the other in this process. A
-short rehearsal says how many epochs fit into the time, so that the learning rate has fallen to its end when the time is
-over; a family that is fitted in closed form takes the time it takes. A row is printed when its family is done:
+Each family is trained with its own configs/ethanol*.yaml (or copper, or acac), sequentially in this process. A short
+rehearsal estimates the number of epochs that fit into the time, so that the learning rate reaches its final value at
+the end; for families that are fitted in closed form, the time is not limited. A row is printed after each family:
 
-- training step: median of five steps of the configuration's batches, energy, forces and optimiser, the best of three;
-- energy+forces: one test frame through the ASE calculator, moved a little before each call;
-- epochs: those that were done, of those that were planned;
-- errors: of the best model on the configuration's test frames;
-- NVE: from the first test frame, with velocities of 300 K and steps of 0.5 fs: the largest deviation of the total
-  energy in 1 ps, or when the dynamics went wrong.
+- training step: median of five steps with the batches of the configuration, including energy, forces and optimizer; the
+  best of three such measurements;
+- energy+forces: one test frame through the ASE calculator, slightly displaced before each call;
+- epochs: completed and planned epochs;
+- errors: errors of the best model on the test frames of the configuration;
+- NVE: from the first test frame, with velocities of 300 K and a time step of 0.5 fs: the largest deviation of the total
+  energy in 1 ps, or the time at which the dynamics failed.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import torch
 from ase import Atoms
 from benchmark import machine, median_ms
 
-import potentials.models  # noqa: F401  (enters the families)
+import potentials.models  # noqa: F401  (registers the families)
 from potentials.config import families, load_config
 from potentials.data.prepare import prepare
 from potentials.errors import SimulationError
@@ -42,7 +43,7 @@ from potentials.training.run import train
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 DATA = ("ethanol", "copper", "acac")
 _SHARE = 0.95
-"""Of the time that is planned for; what a rehearsal does not see takes the rest."""
+"""Fraction of the time that is planned for epochs; the rest is overhead that the rehearsal does not measure."""
 _CALLS = 50
 _REHEARSALS = 3
 _HEAD = (
@@ -54,29 +55,29 @@ _NVE = MDSettings(ensemble="nve", temperature=300.0, timestep=0.5, steps=2000)
 
 @dataclass(frozen=True)
 class Row:
-    """What was found of a family."""
+    """Results for one family."""
 
     family: str
     config: str
     parameters: int
     step_ms: float | None
-    """`None` for a fit in closed form, as are the epochs."""
+    """None for a fit in closed form, like the epochs."""
     call_ms: float
     seconds: float
     epochs: float | None
     planned_epochs: int | None
     forces_mae: float
-    """eV/A, as the next."""
+    """eV/A, like the next attribute."""
     forces_rmse: float
     energy_rmse: float
     """eV/atom."""
     energy_deviation: float | None
-    """eV/atom, of the total energy in 1 ps of NVE; `None` where the dynamics went wrong."""
+    """Deviation of the total energy in 1 ps of NVE, eV/atom; None if the dynamics failed."""
     dynamics: str
-    """What went wrong."""
+    """Reason for a failure of the dynamics."""
 
     def markdown(self) -> str:
-        """A line of the table."""
+        """Format a row of the table."""
         step = "-" if self.step_ms is None else f"{self.step_ms:.1f}"
         epochs = "fitted" if self.epochs is None else f"{round(self.epochs, 1):g} of {self.planned_epochs}"
         errors = [1e3 * error for error in (self.forces_mae, self.forces_rmse)]
@@ -87,7 +88,7 @@ class Row:
 
 
 def configurations(data: str) -> dict[str, Path]:
-    """The configuration of each family for the data, in alphabetical order: DATA-FAMILY, or DATA itself for its own."""
+    """Return the configuration of each family in alphabetical order: DATA-FAMILY, or DATA for the family it names."""
     named = {family: CONFIGS / f"{data}-{family}.yaml" for family in families()}
     found = {family: file for family, file in named.items() if file.is_file()}
     plain = CONFIGS / f"{data}.yaml"
@@ -95,17 +96,17 @@ def configurations(data: str) -> dict[str, Path]:
 
 
 def planned_epochs(seconds: float, epoch_seconds: float) -> int:
-    """How many epochs fit into the time; one at least."""
+    """Return the number of epochs that fit into the time, at least one."""
     return max(1, int(_SHARE * seconds / epoch_seconds))
 
 
 def compare(family: str, file: Path, seconds: float, folder: Path) -> Row:
-    """Train a family for so long in a new folder, and measure it."""
+    """Train a family for the given time in a new folder and measure it."""
     config = load_config(file, [f"run={folder}/{family}"])
     step_ms = epochs = None
     prepared = prepare(config)
     if not config.model.closed_form:
-        # A few steps are easily disturbed: the quickest of three rehearsals comes closest to the truth.
+        # A few steps are easily disturbed by other load: the fastest of three rehearsals is the best estimate.
         rehearsals = [rehearse(prepared) for _ in range(_REHEARSALS)]
         step_ms = 1e3 * min(rehearsal.step_seconds for rehearsal in rehearsals)
         epochs = planned_epochs(seconds, min(rehearsal.epoch_seconds for rehearsal in rehearsals))
@@ -116,7 +117,7 @@ def compare(family: str, file: Path, seconds: float, folder: Path) -> Row:
     test, frames = next(iter(prepared.tests.items()))
     errors = next(part.errors for part in result.table.parts if part.part == test) if result.table else None
     if errors is None or errors.forces is None or errors.energy_per_atom is None:
-        raise SystemExit(f"{file}: stopped early ({result.reason}), or no energies and forces to test on")
+        raise SystemExit(f"{file}: stopped early ({result.reason}), or no test energies and forces")
     start = frames[0].frame.atoms
     deviation, dynamics = nve(result.best, start, folder / f"{family}.traj")
     return Row(
@@ -137,7 +138,7 @@ def compare(family: str, file: Path, seconds: float, folder: Path) -> Row:
 
 
 def nve(model: Path, start: Atoms, trajectory: Path) -> tuple[float | None, str]:
-    """Largest deviation of the total energy in 1 ps, eV/atom; or None, and when the dynamics went wrong."""
+    """Measure the largest deviation of the total energy in 1 ps, eV/atom; None and the time if the dynamics failed."""
     try:
         result = run_md(PotentialCalculator(model), start, _NVE, trajectory, progress=False)
     except SimulationError as error:
@@ -147,7 +148,7 @@ def nve(model: Path, start: Atoms, trajectory: Path) -> tuple[float | None, str]
 
 
 def call_ms(model: Path, start: Atoms) -> float:
-    """Milliseconds of the ASE calculator for energy and forces of a structure that moves by 0.01 A each time."""
+    """Measure the time (ms) of the ASE calculator for energy and forces of a structure displaced by 0.01 A per call."""
     atoms = start.copy()
     atoms.calc = PotentialCalculator(model)
     positions, random = atoms.positions.copy(), np.random.default_rng(0)
@@ -160,24 +161,24 @@ def call_ms(model: Path, start: Atoms) -> float:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", choices=DATA, nargs="?", default=DATA[0], help="what to train on (ethanol)")
-    parser.add_argument("--minutes", type=float, default=5.0, help="training time of each family (5)")
+    parser.add_argument("data", choices=DATA, nargs="?", default=DATA[0], help="training data (ethanol)")
+    parser.add_argument("--minutes", type=float, default=5.0, help="training time per family (5)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--families", default="", help=f"some of {', '.join(families())}")
-    parser.add_argument("--output", type=Path, help="write all figures as JSON")
+    parser.add_argument("--families", default="", help=f"families to compare, of {', '.join(families())}")
+    parser.add_argument("--output", type=Path, help="write all results as JSON")
     options = parser.parse_args()
     files = configurations(options.data)
     chosen = options.families.split(",") if options.families else list(files)
     unknown = [family for family in chosen if family not in files]
     if unknown:
-        parser.error(f"--families: unknown {', '.join(unknown)}; with a configuration are {', '.join(files)}")
+        parser.error(f"--families: unknown {', '.join(unknown)}; families with a configuration: {', '.join(files)}")
     if not options.minutes > 0:
         parser.error(f"--minutes: expected a positive number, got {options.minutes:g}")
     left_out = [family for family in families() if family not in files]
     if left_out:
-        print(f"without a configuration of {options.data} in {CONFIGS}: {', '.join(left_out)}", file=sys.stderr)
+        print(f"no configuration for {options.data} in {CONFIGS}: {', '.join(left_out)}", file=sys.stderr)
     torch.set_num_threads(options.threads)
     print(_HEAD, flush=True)
     rows = []

@@ -1,10 +1,10 @@
-"""Time a step of molecular dynamics alone and beside busy processes, with several settings of the OpenMP library.
+"""Time steps of molecular dynamics with and without other busy processes, for several settings of the OpenMP library.
 
-    python scripts/crowded_machine.py                                     # what `import potentials` sets
+    python scripts/crowded_machine.py                                     # settings of `import potentials`
     python scripts/crowded_machine.py --settings unset GOMP_SPINCOUNT=2000 OMP_WAIT_POLICY=passive --rounds 5
 
-Each figure is from a fresh process, because the library reads its settings once. Settings and loads take turns, so that
-what else happens on the machine meets all of them.
+Each measurement runs in a new process, because the library reads its settings only once. Settings and loads alternate,
+so that other activity on the machine affects all of them.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SIZES = {64: (4, 4, 4), 1000: (10, 10, 10)}
-"""Atoms, and the primitive cells of copper that hold them."""
+"""Number of atoms, and the repetitions of the primitive cell of copper."""
 VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 BUSY = "while True: pass"
 
 
 def time_steps(atoms: int, seconds: float) -> None:
-    """Print the milliseconds of a step of `atoms` copper atoms with an untrained MACE, in this process."""
-    import potentials  # noqa: F401  (its settings come before torch)
+    """Print the time per step (ms) of `atoms` copper atoms with an untrained MACE, in this process."""
+    import potentials  # noqa: F401  (must set the environment before torch is imported)
 
     # isort: split
     import torch
@@ -58,7 +58,7 @@ def time_steps(atoms: int, seconds: float) -> None:
 
 @contextmanager
 def busy_processes(number: int) -> Iterator[None]:
-    """Processes that compute all the time, while the context lasts."""
+    """Run busy processes within the context."""
     started = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(number)]
     try:
         yield
@@ -69,10 +69,10 @@ def busy_processes(number: int) -> Iterator[None]:
 
 
 def measured(atoms: int, setting: str, busy: int, options: argparse.Namespace) -> tuple[float, float]:
-    """Milliseconds of a step in a fresh process with this setting, beside this many busy processes: mean and fast ones.
+    """Measure mean and fast step times (ms) in a new process with this setting, besides `busy` busy processes.
 
-    The fast ones, the 5th percentile, are what a step takes when nothing interrupts it: the figure to compare settings
-    by where the machine cannot be had alone.
+    The fast time, the 5th percentile, is that of a step without interruptions. Use it to compare settings on a machine
+    with other load.
     """
     environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     environment["OMP_NUM_THREADS"] = str(options.threads)
@@ -80,7 +80,7 @@ def measured(atoms: int, setting: str, busy: int, options: argparse.Namespace) -
         name, value = setting.split("=")
         environment[name] = value
     elif setting == "unset":
-        # The library's own default; set, so that the package leaves it alone.
+        # The default of the library, set explicitly so that the package does not change it.
         environment["GOMP_SPINCOUNT"] = "300000" if options.threads <= (os.cpu_count() or 1) else "1000"
     command = [sys.executable, __file__, "--time", str(atoms), "--seconds", str(options.seconds)]
     with busy_processes(busy):
@@ -90,13 +90,13 @@ def measured(atoms: int, setting: str, busy: int, options: argparse.Namespace) -
 
 
 def main() -> None:
-    """Measure, and print a table."""
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", nargs="+", default=["default"], help="default, unset, or VARIABLE=VALUE")
     parser.add_argument("--atoms", nargs="+", type=int, choices=list(SIZES), default=list(SIZES))
     parser.add_argument("--busy", nargs="+", type=int, default=[0, 2], help="numbers of busy processes")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=4.0, help="duration of each measurement")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--time", type=int, choices=list(SIZES), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -112,7 +112,7 @@ def main() -> None:
                     found.setdefault(key, []).append(measured(atoms, setting, busy, options))
                     print(*key, *found[key][-1], file=sys.stderr, flush=True)
     print(f"{options.threads} threads, load of the machine {os.getloadavg()[0]:.1f}")
-    print("ms per step: median and minimum of the means of all rounds, and the fast steps")
+    print("ms per step: median and minimum of the means of all rounds, and fast steps (5th percentile)")
     for (atoms, setting, busy), times in found.items():
         means, fast = zip(*times, strict=True)
         figures = f"{statistics.median(means):8.1f} {min(means):8.1f} {min(fast):8.1f}"

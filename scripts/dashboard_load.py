@@ -1,8 +1,8 @@
-"""Many long runs for the dashboard, and how quick it is with them: first view, live updates, memory.
+"""Measure the dashboard with many long runs: time to the first view, live updates, memory.
 
     python scripts/dashboard_load.py /tmp/load --runs 200 --steps 100000 --grow 5 --browser
 
-The runs are written once, some gigabytes, and used again. `--keep` goes on serving and growing until Ctrl-C.
+The runs (some gigabytes) are written once and reused. `--keep` continues serving and adding rows until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-import potentials.models  # noqa: F401  (enters the families)
+import potentials.models  # noqa: F401  (registers the families)
 from potentials.config import dump_config, parse_config
 
 STEPS_COLUMNS = (
@@ -38,7 +38,7 @@ METRICS_COLUMNS = (
     "stress_mae_meV_per_A3,stress_rmse_meV_per_A3,best"
 )
 COURSES = 8
-"""Different courses; further runs repeat them."""
+"""Number of different learning curves; further runs repeat them."""
 LOGGED_EVERY = 50
 ROWS_PER_EPOCH = 4
 CONFIG = """
@@ -53,15 +53,15 @@ train: {{max_epochs: {epochs}, optimizer: {{name: adam, learning_rate: {rate}}}}
 
 
 def main() -> None:
-    """Generate what is missing, then measure."""
+    """Generate missing runs, then measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--steps", type=int, default=100_000, help="rows of steps.csv")
-    parser.add_argument("--validations", type=int, help="rows of metrics.csv; as many as steps if not given")
-    parser.add_argument("--grow", type=int, default=5, help="runs to which a row is added each second")
+    parser.add_argument("--validations", type=int, help="rows of metrics.csv; default: the number of steps")
+    parser.add_argument("--grow", type=int, default=5, help="number of runs to which a row is added each second")
     parser.add_argument("--browser", action="store_true", help="measure in headless Chromium too")
-    parser.add_argument("--keep", action="store_true", help="go on until Ctrl-C")
+    parser.add_argument("--keep", action="store_true", help="continue until Ctrl-C")
     asked = parser.parse_args()
     generate(asked.folder, asked.runs, asked.steps, asked.validations or asked.steps)
     stop = threading.Event()
@@ -84,18 +84,18 @@ def main() -> None:
 
 
 def tell(rows: list[tuple[str, str]]) -> None:
-    """Print figures."""
+    """Print results."""
     for name, figure in rows:
         print(f"{name:<70}{figure:>10}", flush=True)
 
 
 def run_name(number: int) -> str:
-    """Of a generated run, some of them in folders of their own."""
+    """Return the name of a generated run; some runs are in subfolders."""
     return f"sweep-{number // 20:02d}/run-{number:03d}" if number % 3 else f"run-{number:03d}"
 
 
 def generate(folder: Path, runs: int, steps: int, validations: int) -> None:
-    """Write the runs that are not there yet."""
+    """Write the runs that do not exist yet."""
     courses: dict[int, Path] = {}
     for number in range(runs):
         path = folder / run_name(number)
@@ -110,11 +110,11 @@ def generate(folder: Path, runs: int, steps: int, validations: int) -> None:
             write_course(path, course, steps, validations)
             courses[course] = path
         write_config(path, number, steps)
-        write_status(path, number, steps)  # last, as it marks the run as there
+        write_status(path, number, steps)  # last, because it marks the run as complete
 
 
 def write_course(path: Path, seed: int, steps: int, validations: int) -> None:
-    """The figures of a run: a loss that falls with noise and some spikes."""
+    """Write the metrics of a run: a noisy decreasing loss with some spikes."""
     random = np.random.default_rng(seed)
     row = np.arange(1, steps + 1)
     noise = np.exp(0.25 * random.standard_normal(steps))
@@ -142,7 +142,7 @@ def write_course(path: Path, seed: int, steps: int, validations: int) -> None:
 
 
 def steps_line(row: int, rate: float, loss: float, speed: float) -> str:
-    """A row of steps.csv."""
+    """Format a row of steps.csv."""
     epoch, seconds = row / ROWS_PER_EPOCH, 0.4 * row
     return (
         f"{LOGGED_EVERY * row},{epoch:.6f},{seconds:.3f},{rate:.17g},{loss:.17g},{0.2 * loss:.17g},{0.8 * loss:.17g},,"
@@ -151,7 +151,7 @@ def steps_line(row: int, rate: float, loss: float, speed: float) -> str:
 
 
 def metrics_line(row: int, rate: float, loss: float, forces: float, best: bool) -> str:
-    """A row of metrics.csv."""
+    """Format a row of metrics.csv."""
     energy = forces / 9
     errors = (
         f"{9 * energy:.16g},{11 * energy:.16g},{energy:.16g},{1.2 * energy:.16g},{0.7 * forces:.16g},{forces:.16g},,"
@@ -162,7 +162,7 @@ def metrics_line(row: int, rate: float, loss: float, forces: float, best: bool) 
 
 
 def write_config(path: Path, number: int, steps: int) -> None:
-    """The configuration of a run, with everything a real one has."""
+    """Write the complete configuration of a run."""
     text = CONFIG.format(
         name=path.name,
         seed=number,
@@ -176,7 +176,7 @@ def write_config(path: Path, number: int, steps: int) -> None:
 
 
 def write_status(path: Path, number: int, steps: int) -> None:
-    """Some runs go on, as this process; most are finished."""
+    """Write the status of a run: some are running, with the id of this process; most are finished."""
     state = "running" if number < 12 else ("interrupted" if number % 10 == 0 else "finished")
     process = psutil.Process()
     status = {
@@ -207,14 +207,14 @@ def grow(paths: list[Path], stop: threading.Event) -> None:
 
 
 def last_step(path: Path) -> int:
-    """Of the rows that were written already."""
+    """Return the last step in the existing rows."""
     with (path / "steps.csv").open("rb") as file:
         file.seek(max(0, (path / "steps.csv").stat().st_size - 400))
         return int(file.read().splitlines()[-1].split(b",")[0]) // LOGGED_EVERY
 
 
 def start_server(folder: Path) -> tuple[subprocess.Popen[str], str, float]:
-    """The server, its address, and the seconds until it listened."""
+    """Start the server; return process, address, and the time (s) until it is ready."""
     begun = time.perf_counter()
     command = [sys.executable, "-m", "potentials", "dashboard", str(folder), "--port", str(free_port())]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
@@ -225,14 +225,14 @@ def start_server(folder: Path) -> tuple[subprocess.Popen[str], str, float]:
 
 
 def free_port() -> int:
-    """A port that nobody listens at."""
+    """Return a free port."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
 
 
 def get(address: str) -> tuple[Any, float, int]:
-    """An answer in JSON (or nothing), the seconds it took and its bytes."""
+    """Request an address; return the JSON (or None), the time (s) and the size in bytes."""
     begun = time.perf_counter()
     with urllib.request.urlopen(urllib.request.Request(address, headers={"Accept-Encoding": "gzip"})) as answer:
         body = answer.read()
@@ -241,7 +241,7 @@ def get(address: str) -> tuple[Any, float, int]:
 
 
 def measure(address: str, pid: int) -> list[tuple[str, str]]:
-    """Times over HTTP."""
+    """Measure response times over HTTP."""
     rows = []
     _, page, _ = get(f"{address}/")
     _, plotly, _ = get(f"{address}/static/plotly.min.js")
@@ -273,7 +273,7 @@ def measure(address: str, pid: int) -> list[tuple[str, str]]:
 
 
 def ask_curves(address: str, keys: list[str], seen: dict[str, dict[str, str]]) -> tuple[Any, float, int]:
-    """What is new of curves; `seen` is brought up to date."""
+    """Request new points of curves and update `seen`."""
     query = "&".join(
         f"run={key},{seen.get(key, {}).get('steps', '')},{seen.get(key, {}).get('metrics', '')}" for key in keys
     )
@@ -284,7 +284,7 @@ def ask_curves(address: str, keys: list[str], seen: dict[str, dict[str, str]]) -
 
 
 def measure_in_browser(address: str, still: Path) -> list[tuple[str, str]]:
-    """Times until something is seen, in headless Chromium with an empty cache; one run gets rows meanwhile."""
+    """Measure times until content is visible in headless Chromium with an empty cache; a run grows meanwhile."""
     from playwright.sync_api import sync_playwright
 
     path = shutil.which("chromium") or shutil.which("google-chrome")
@@ -307,29 +307,29 @@ def measure_in_browser(address: str, still: Path) -> list[tuple[str, str]]:
                 file.write(metrics_line(last_step(still), 1e-3, 0.05, forces, True))
             begun = time.perf_counter()
             row = page.locator("#runs tbody tr", has_text=still.name).element_handle()
-            while f"{forces:.3g}" not in (row.text_content() or ""):  # playwright's own waiting looks twice a second
+            while f"{forces:.3g}" not in (row.text_content() or ""):  # playwright itself only checks twice a second
                 if time.perf_counter() - begun > 30:
-                    raise SystemExit("the table does not show a row that was written 30 s ago")
+                    raise SystemExit("the table does not show a row written 30 s ago")
                 page.wait_for_timeout(10)
             updates.append(time.perf_counter() - begun)
         browser.close()
     return [
-        ("Chromium: table seen", f"{table:.2f} s"),
-        ("Chromium: first curves seen", f"{curves:.2f} s"),
-        ("Chromium: all rows of these read", f"{complete:.2f} s"),
-        ("Chromium: from a row in a file to its figure in the table (median of 5)", f"{sorted(updates)[2]:.2f} s"),
-        ("Chromium: the slowest of these", f"{max(updates):.2f} s"),
+        ("Chromium: table visible", f"{table:.2f} s"),
+        ("Chromium: first curves visible", f"{curves:.2f} s"),
+        ("Chromium: all rows of the curves loaded", f"{complete:.2f} s"),
+        ("Chromium: from a new row in a file to its value in the table (median of 5)", f"{sorted(updates)[2]:.2f} s"),
+        ("Chromium: the slowest of these updates", f"{max(updates):.2f} s"),
     ]
 
 
 def best_forces(path: Path) -> float:
-    """The smallest error of the forces in metrics.csv, meV/A."""
+    """Return the smallest force error in metrics.csv, meV/A."""
     with (path / "metrics.csv").open(newline="") as file:
         return min(float(row["forces_rmse_meV_per_A"]) for row in csv.DictReader(file))
 
 
 def memory(pid: int) -> str:
-    """Resident memory of a process."""
+    """Return the resident memory of a process as text."""
     return f"{psutil.Process(pid).memory_info().rss / 2**20:.0f} MiB"
 
 

@@ -1,8 +1,7 @@
-"""Structures of `builtin:ethanol-distorted`: ethanol far from equilibrium, with atoms closer than dynamics brings them.
-`make_builtin_data.py` labels them.
+"""Structures of `builtin:ethanol-distorted`: ethanol far from equilibrium, with shorter distances than in dynamics.
 
-A potential trained on dynamics at 300 K and 500 K alone has never seen two atoms closer than 0.88 A. What its network
-says there is arbitrary, down to thousands of eV below the molecule. These frames determine it.
+`make_builtin_data.py` labels them. Dynamics at 300 K and 500 K contains no distances below 0.88 A. A potential trained
+on it alone has arbitrary energies there, down to thousands of eV below the molecule. These frames determine them.
 """
 
 from __future__ import annotations
@@ -38,10 +37,10 @@ Structures = Iterator[tuple[str, Atoms]]
 
 
 def structures(calculator: Callable[[], Calculator]) -> Structures:
-    """Name of the class and structure, in an order and with random numbers that depend on nothing but `SEED`.
+    """Generate class names and structures; order and random numbers depend on `SEED` only.
 
     Args:
-        calculator: makes the calculator that relaxes and moves the molecule.
+        calculator: function that creates the calculator for relaxation and dynamics.
     """
     classes = (dimers, pushed_pairs, displaced, fragments, clusters, hot)
     for index, make in enumerate(classes):
@@ -49,14 +48,14 @@ def structures(calculator: Callable[[], Calculator]) -> Structures:
 
 
 def dimers(rng: np.random.Generator, calculator: Callable[[], Calculator]) -> Structures:
-    """Every pair of elements at distances evenly spaced in their logarithm."""
+    """Generate every pair of elements at logarithmically spaced distances."""
     for pair in combinations_with_replacement("HCO", 2):
         for distance in np.geomspace(SHORTEST, LONGEST, DIMER_DISTANCES):
             yield "dimer", Atoms("".join(pair), positions=[[0, 0, 0], distance * direction(rng)])
 
 
 def pushed_pairs(rng: np.random.Generator, calculator: Callable[[], Calculator]) -> Structures:
-    """The molecule with one atom brought to another along the line between them; every pair of elements alike often."""
+    """Generate molecules with one atom moved toward another; all pairs of elements occur equally often."""
     for first, second in (("H", "H"), ("H", "C"), ("H", "O"), ("C", "C"), ("C", "O")):
         for distance in np.exp(rng.uniform(np.log(SHORTEST), 0.0, PAIRS_PER_ELEMENTS)):
             atoms = rotamer(rng)
@@ -72,7 +71,7 @@ def pushed_pairs(rng: np.random.Generator, calculator: Callable[[], Calculator])
 
 
 def displaced(rng: np.random.Generator, calculator: Callable[[], Calculator]) -> Structures:
-    """The molecule with every coordinate displaced at random, and structures on the way from there to a minimum."""
+    """Generate molecules with random displacements of all coordinates, and structures along their relaxation."""
     for size in DISPLACEMENTS:
         starts = []
         for _ in range(DISPLACED_PER_SIZE):
@@ -85,7 +84,7 @@ def displaced(rng: np.random.Generator, calculator: Callable[[], Calculator]) ->
 
 
 def fragments(rng: np.random.Generator, calculator: Callable[[], Calculator]) -> Structures:
-    """Two to eight atoms of the displaced molecule."""
+    """Generate fragments of two to eight atoms of a displaced molecule."""
     for _ in range(FRAGMENTS):
         atoms = rotamer(rng)
         atoms.positions += rng.uniform(-0.6, 0.6, atoms.positions.shape)
@@ -93,7 +92,7 @@ def fragments(rng: np.random.Generator, calculator: Callable[[], Calculator]) ->
 
 
 def clusters(rng: np.random.Generator, calculator: Callable[[], Calculator]) -> Structures:
-    """The nine atoms anywhere in a sphere, not too close, and structures on the way from there to a minimum."""
+    """Generate the nine atoms at random in a sphere, not too close, and structures along their relaxation."""
     for index in range(CLUSTERS):
         atoms = molecule("CH3CH2OH")
         for k in range(len(atoms)):
@@ -104,7 +103,7 @@ def clusters(rng: np.random.Generator, calculator: Callable[[], Calculator]) -> 
 
 
 def hot(rng: np.random.Generator, calculator: Callable[[], Calculator]) -> Structures:
-    """Langevin dynamics at temperatures where the molecule flies apart in the end; every eight frames a new start."""
+    """Run Langevin dynamics at temperatures where the molecule dissociates, restarted after every eight frames."""
     for temperature in HOT_TEMPERATURES:
         for frame in range(HOT_FRAMES_PER_TEMPERATURE):
             if frame % 8 == 0:
@@ -125,7 +124,7 @@ def hot(rng: np.random.Generator, calculator: Callable[[], Calculator]) -> Struc
 
 
 def relaxation(start: Atoms, calculator: Callable[[], Calculator]) -> Structures:
-    """Structures on the way to a minimum, and the one at its end; none where the calculation fails on the way."""
+    """Generate structures along a relaxation and the final one; none if the calculation fails."""
     atoms = start.copy()
     atoms.calc = calculator()
     seen = []
@@ -142,7 +141,7 @@ def relaxation(start: Atoms, calculator: Callable[[], Calculator]) -> Structures
 
 
 def rotamer(rng: np.random.Generator) -> Atoms:
-    """Ethanol, its hydroxyl hydrogen turned at random and all atoms rattled by 0.05 A."""
+    """Create ethanol with a random rotation of the hydroxyl hydrogen, all atoms rattled by 0.05 A."""
     atoms = molecule("CH3CH2OH")
     atoms.set_dihedral(0, 1, 2, 3, rng.uniform(0.0, 360.0), indices=[3])
     atoms.rattle(0.05, rng=rng)
@@ -150,7 +149,7 @@ def rotamer(rng: np.random.Generator) -> Atoms:
 
 
 def place(rng: np.random.Generator, others: Sequence[Sequence[float]] | np.ndarray) -> np.ndarray:
-    """A point in the sphere of the clusters, not too close to the others."""
+    """Draw a point in the sphere of the clusters, not too close to the others."""
     while True:
         point = CLUSTER_RADIUS * rng.uniform() ** (1 / 3) * direction(rng)
         if not len(others) or get_distances([point], others)[1].min() > CLUSTER_SHORTEST:
@@ -158,16 +157,16 @@ def place(rng: np.random.Generator, others: Sequence[Sequence[float]] | np.ndarr
 
 
 def direction(rng: np.random.Generator) -> np.ndarray:
-    """A unit vector, all directions alike likely."""
+    """Draw a uniformly distributed unit vector."""
     vector = rng.normal(size=3)
     return vector / np.linalg.norm(vector)
 
 
 def description(frames: Sequence[Atoms], accuracy: float) -> str:
-    """What the card says of theory and protocol.
+    """Write the sections of the card on level of theory and protocol.
 
     Args:
-        frames: labelled, with the class they were made in as `origin`.
+        frames: labeled frames with their class as `origin`.
         accuracy: tblite's accuracy factor of the labels.
     """
 
@@ -179,25 +178,26 @@ def description(frames: Sequence[Atoms], accuracy: float) -> str:
     return f"""# builtin:ethanol-distorted
 
 {len(frames)} frames of the atoms of ethanol (C2H6O, not periodic) far from equilibrium: pairs of atoms, broken and
-crushed molecules. They are for training beside `builtin:ethanol`, whose dynamics brings no two atoms closer than
-0.88 Å: without them nothing determines what a network says of shorter distances.
+compressed molecules. Use them for training together with `builtin:ethanol`, whose dynamics contains no distances below
+0.88 Å: without these frames, energies at shorter distances are undetermined.
 
 ## Level of theory
 
 GFN2-xTB as for `builtin:ethanol` (SCF accuracy factor {accuracy}), without unpaired electrons where their number is
-even, at an electronic temperature of 300 K. It does not describe atoms at a fraction of a bond length reliably: these
-labels say that atoms repel each other, and about how much. Frames whose wave function does not converge are left out.
+even, at an electronic temperature of 300 K. It is not reliable at distances of a fraction of a bond length: there, the
+labels only describe that atoms repel each other, and roughly how strongly. Frames whose wave function does not converge
+are left out.
 
 ## Protocol
 
-The key `origin` says how a frame was made:
+The key `origin` is the kind of frame:
 
 - `dimer` ({made("dimer")}): each pair of elements at {DIMER_DISTANCES} distances from {SHORTEST} to {LONGEST} Å.
-- `pushed` ({made("pushed")}): the molecule with one atom brought to {SHORTEST} to 1 Å from another.
-- `displaced` ({made("displaced")}): every coordinate displaced at random by up to {sizes} Å.
+- `pushed` ({made("pushed")}): the molecule with one atom moved to a distance of {SHORTEST} to 1 Å from another.
+- `displaced` ({made("displaced")}): random displacements of every coordinate by up to {sizes} Å.
 - `fragment` ({made("fragment")}): two to eight atoms of a displaced molecule.
 - `cluster` ({made("cluster")}): the nine atoms at random in a sphere of {CLUSTER_RADIUS} Å.
-- `relaxation` ({made("relaxation")}): on the way from displaced molecules and clusters to a minimum, and at its end.
+- `relaxation` ({made("relaxation")}): along the relaxation of displaced molecules and clusters, including the minimum.
 - `{"`, `".join(temperatures)}` ({made(*temperatures)}): Langevin dynamics, time step {HOT_TIME_STEP} fs.
 
 Seeds: `numpy.random.default_rng(({SEED}, class))`, classes in the order of `scripts/distorted_ethanol.py`.

@@ -1,11 +1,11 @@
-"""Hold what users may hand over against the promise that it is read, or refused with a message.
+"""Test that user input is either accepted or rejected with a message.
 
     python scripts/fuzz.py --configurations 10000 --models 10000 --extxyz 2000 --arguments 1000
 
-makes so many examples of each kind, by the strategies of `tests/fuzz`, of which the tests run a few: texts of
-configurations with overrides, model files, extxyz files, command lines. An example fails if anything but a
-`PotentialsError` comes out, if it takes longer than some seconds or more memory than 2 GiB, or if the process dies.
-Prints what became of them, by kind; keeps those that fail in `--failures`, and then ends with exit code 1.
+generates these numbers of examples with the strategies of `tests/fuzz`, of which the test suite runs a few:
+configurations with overrides, model files, extxyz files, command lines. An example fails if it raises anything but a
+`PotentialsError`, if it takes more than a few seconds or 2 GiB of memory, or if the process dies. Prints the outcomes
+of each kind of input, saves failing examples in `--failures`, and exits with code 1 if there are any.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ MODULES = {
     "arguments": "fuzz.arguments",
 }
 HUNG = 300.0
-"""Seconds without a new example, after which the process is ended: the examples' own limit reaches Python only."""
+"""Seconds without a new example after which the process is killed; the limit within the process only affects Python."""
 
 
 def run_examples(kind: str, number: int, seed: int, work: str, failures: str) -> None:
-    """Check examples one after the other; runs in a process of its own, which an example may end."""
+    """Check examples one by one; runs in a separate process, which an example may crash."""
     sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
     from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis import seed as seeded
@@ -58,7 +58,7 @@ def run_examples(kind: str, number: int, seed: int, work: str, failures: str) ->
         start = time.process_time()
         try:
             outcomes[module.check(example, folder)] += 1
-        except (Exception, too_long, SystemExit):  # noqa: BLE001 - whatever comes out is what is looked for
+        except (Exception, too_long, SystemExit):  # noqa: BLE001 - any exception is a failure to report
             outcomes["FAILED"] += 1
             keep(base, Path(failures) / f"{kind}-{count}", traceback.format_exc())
         slowest = max(slowest, time.process_time() - start)
@@ -72,7 +72,7 @@ def run_examples(kind: str, number: int, seed: int, work: str, failures: str) ->
 
 
 def keep(work: Path, folder: Path, reason: str) -> None:
-    """Save what failed, and why."""
+    """Save a failing example and the reason."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(work / "example", folder, dirs_exist_ok=True, ignore_dangling_symlinks=True)
     if (work / "current").exists():
@@ -81,7 +81,7 @@ def keep(work: Path, folder: Path, reason: str) -> None:
 
 
 def run_kind(kind: str, number: int, seed: int, failures: Path) -> bool:
-    """Run all examples of a kind and print what became of them; whether all went well."""
+    """Run all examples of a kind and print the outcomes; return whether all passed."""
     with tempfile.TemporaryDirectory(prefix="potentials-fuzz-") as work:
         process = multiprocessing.get_context("spawn").Process(
             target=run_examples, args=(kind, number, seed, work, str(failures))
@@ -108,7 +108,7 @@ def run_kind(kind: str, number: int, seed: int, failures: Path) -> bool:
 
 
 def wait(process: Any, current: Path) -> bool:
-    """Wait for the process; false if it had to be ended because nothing moved."""
+    """Wait for the process; return False if it was killed because it made no progress."""
     started = time.time()
     while process.is_alive():
         process.join(1.0)
@@ -121,21 +121,21 @@ def wait(process: Any, current: Path) -> bool:
 
 
 def main() -> None:
-    """Parse the command line, run, and say how it went."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for kind in MODULES:
         parser.add_argument(f"--{kind}", type=int, default=0, help=f"number of examples ({kind})")
-    parser.add_argument("--seed", type=int, default=0, help="of the examples")
-    parser.add_argument("--failures", type=Path, default=Path("fuzz-failures"), help="folder for examples that fail")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the examples")
+    parser.add_argument("--failures", type=Path, default=Path("fuzz-failures"), help="folder for failing examples")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     numbers = {kind: getattr(arguments, kind) for kind in MODULES if getattr(arguments, kind) > 0}
     if not numbers:
-        parser.error("say how many examples of which kind")
+        parser.error("give a number of examples for at least one kind of input")
     folder = arguments.failures.resolve()
     passed = [run_kind(kind, number, arguments.seed, folder) for kind, number in numbers.items()]
     if not all(passed):
-        sys.exit(f"failures are kept in {arguments.failures}")
+        sys.exit(f"failing examples are in {arguments.failures}")
 
 
 if __name__ == "__main__":

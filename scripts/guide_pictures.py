@@ -1,8 +1,8 @@
-"""The pictures and numbers of docs/what-it-does.md, made by the built-in ethanol potential.
+"""Generate the figures and numbers of docs/what-it-does.md with the built-in ethanol potential.
 
-    python scripts/guide_pictures.py            # writes docs/images/guide-*.png and prints the numbers of the text
+    python scripts/guide_pictures.py            # writes docs/images/guide-*.png and prints the numbers in the text
 
-Everything is computed by the model; where the text quotes a number, it is one of those printed here.
+Everything is computed by the model; all numbers quoted in the text are printed here.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ Array = NDArray[np.float64]
 
 
 def main() -> None:
-    """Make all pictures, and print the numbers."""
+    """Create all figures and print the numbers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the pictures go")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="folder of the figures")
     folder: Path = parser.parse_args().folder
     mpl.rcParams.update(
         {
@@ -75,13 +75,13 @@ def main() -> None:
 
 
 def flat(atoms: Atoms) -> Array:
-    """Rotation [3, 3] to coordinates of the paper, along whose first axis the molecule is widest; tilted a little."""
+    """Compute the rotation [3, 3] to a slightly tilted view with the longest extent along the first axis."""
     _, _, axes = np.linalg.svd(atoms.positions - atoms.positions.mean(axis=0))
     return tilt() @ (axes * np.sign(axes[np.arange(3), np.abs(axes).argmax(axis=1)])[:, None])
 
 
 def draw_molecule(axes: Axes, atoms: Atoms, places: Array, bonded: float = 1.6) -> None:
-    """Discs and bonds, seen from above the paper; numbers are those of the atoms."""
+    """Draw atoms as discs with their indices, and bonds, projected on the figure plane."""
     distances = atoms.get_all_distances()
     for i in range(len(atoms)):
         for j in range(i):
@@ -98,7 +98,7 @@ def draw_molecule(axes: Axes, atoms: Atoms, places: Array, bonded: float = 1.6) 
 
 
 def neighbors_picture(potential: Potential, atoms: Atoms, view: Array) -> Figure:
-    """The molecule, and who is within the cutoff of one hydrogen atom."""
+    """Draw the molecule and the neighbors of one hydrogen atom within the cutoff."""
     figure, axes = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
     places = (atoms.positions - atoms.positions.mean(axis=0)) @ view.T
     centre = farthest_hydrogen(atoms)
@@ -117,13 +117,13 @@ def neighbors_picture(potential: Potential, atoms: Atoms, view: Array) -> Figure
 
 
 def farthest_hydrogen(atoms: Atoms) -> int:
-    """The hydrogen atom that has an atom farther away than any other has."""
+    """Return the hydrogen atom with the largest distance to any other atom."""
     farthest = np.where(atoms.numbers == 1, atoms.get_all_distances().max(axis=1), 0)
     return int(farthest.argmax())
 
 
 def harmonics_picture(degree: int = 3) -> Figure:
-    """All harmonics up to a degree: a row for each degree, m from left to right."""
+    """Draw all spherical harmonics up to a degree: one row for each degree, m from left to right."""
     figure, axes = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
     points, _ = sphere(3)
     harmonics = spherical_harmonics(torch.from_numpy(points @ tilt()), degree).numpy()
@@ -139,7 +139,7 @@ def harmonics_picture(degree: int = 3) -> Figure:
 
 
 def tilt() -> Array:
-    """A little from above and from the side, so that shapes along the line of sight can be told."""
+    """Return a rotation to a view slightly from above and from the side, which shows shapes along the line of sight."""
     a, b = np.radians(18), np.radians(-22)
     about_x = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
     about_y = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
@@ -147,7 +147,7 @@ def tilt() -> Array:
 
 
 def radial_picture(potential: Potential) -> Figure:
-    """The basis, and the weights learned for one path."""
+    """Plot the radial basis and the learned weights of one path."""
     anatomy = anatomy_of(potential)
     r = np.linspace(0.85, potential.cutoff, 200)
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.7), layout="constrained")
@@ -168,7 +168,7 @@ def radial_picture(potential: Potential) -> Figure:
 
 
 def messages_picture(potential: Potential, atoms: Atoms, seen: Observation) -> Figure:
-    """What the neighbors tell the oxygen atom, in both layers."""
+    """Plot the sizes of the messages to the oxygen atom in both layers."""
     receiver = int(np.flatnonzero(atoms.numbers == 8)[0])
     rounds = anatomy_of(potential).rounds
     figure, panels = plt.subplots(1, len(rounds), figsize=(6.4, 2.7), layout="constrained", sharey=True)
@@ -192,7 +192,7 @@ def messages_picture(potential: Potential, atoms: Atoms, seen: Observation) -> F
 
 
 def features_picture(potential: Potential, atoms: Atoms, seen: Observation) -> Figure:
-    """The features after the first layer: vectors and second-degree tensors, the strongest combination of each."""
+    """Draw the features after the first layer: the strongest combination of vectors and of tensors of degree 2."""
     place = first_tensors(potential)
     blocks = [block for block in blocks_at(place, seen.features(place)) if block.irrep.degree]
     points, _ = sphere(3)
@@ -212,7 +212,7 @@ def features_picture(potential: Potential, atoms: Atoms, seen: Observation) -> F
 
 
 def draw_signals(axes: Axes, signals: Array, places: Array, scale: float) -> None:
-    """Surfaces of all atoms seen from above, far triangles first."""
+    """Draw surfaces of all atoms viewed from above, distant triangles first."""
     points, triangles = sphere(3)
     polygons, colors, depths = [], [], []
     for values, centre in zip(signals, places, strict=True):
@@ -234,12 +234,12 @@ def draw_signals(axes: Axes, signals: Array, places: Array, scale: float) -> Non
 
 
 def first_tensors(potential: Potential) -> NodeFeatures:
-    """The features after the first layer."""
+    """Return the features after the first layer."""
     return next(place for place in anatomy_of(potential).features if place.name == "h, features after layer 1")
 
 
 def energies_picture(potential: Potential, atoms: Atoms, seen: Observation, view: Array) -> Figure:
-    """Shares of the energy as bars, forces as arrows."""
+    """Plot the contributions of the atoms to the energy as bars, and forces as arrows."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.7), layout="constrained", width_ratios=[1.25, 1])
     places = (atoms.positions - atoms.positions.mean(axis=0)) @ view.T
     draw_molecule(left, atoms, places)
@@ -248,24 +248,24 @@ def energies_picture(potential: Potential, atoms: Atoms, seen: Observation, view
     for place, force in zip(places, forces, strict=True):
         arrow = {"arrowstyle": "-|>", "color": POSITIVE, "lw": 1.6}
         left.annotate("", xy=place[:2] + 1.1 * force[:2] / longest, xytext=place[:2], arrowprops=arrow, zorder=5)
-    left.set_title(f"Forces (the longest {longest:.2f} eV/A)", fontsize=9)
+    left.set_title(f"Forces (largest: {longest:.2f} eV/A)", fontsize=9)
     left.autoscale_view()
     left.margins(0.12)
     names = [f"{symbol}{number}" for number, symbol in enumerate(atoms.symbols)]
     colors = [element_color(symbol) for symbol in atoms.symbols]
     right.bar(names, shares(potential, seen), color=colors, edgecolor=INK, lw=0.6)
-    right.set(title="Shares of the energy (eV)", ylabel="relative to the isolated atom")
+    right.set(title="Contributions to the energy (eV)", ylabel="relative to the isolated atom")
     right.tick_params(axis="x", labelsize=7)
     return figure
 
 
 def shares(potential: Potential, seen: Observation) -> Array:
-    """Of each atom, relative to the isolated atom, eV."""
+    """Return the energy contribution of each atom relative to the isolated atom, eV."""
     return seen.node_energies - potential.reference_energies.numpy()[seen.graph.species.numpy()]
 
 
 def print_numbers(potential: Potential, atoms: Atoms, seen: Observation) -> None:
-    """What the text quotes."""
+    """Print the numbers quoted in the text."""
     centre = farthest_hydrogen(atoms)
     distances = atoms.get_distances(centre, range(len(atoms)))
     within = int((distances < potential.cutoff).sum()) - 1
@@ -281,7 +281,7 @@ def print_numbers(potential: Potential, atoms: Atoms, seen: Observation) -> None
 
 
 def print_counts(potential: Potential) -> None:
-    """Paths, products, weights."""
+    """Print numbers of paths, products and weights."""
     anatomy = anatomy_of(potential)
     for couplings in couplings_of(anatomy):
         paths = couplings.paths
@@ -295,7 +295,7 @@ def print_counts(potential: Potential) -> None:
 
 
 def print_messages(potential: Potential, atoms: Atoms, seen: Observation) -> None:
-    """Of the oxygen atom."""
+    """Print the sizes of the messages to the oxygen atom."""
     receiver = int(np.flatnonzero(atoms.numbers == 8)[0])
     start, stop = seen.topology.receiver_pointer[receiver : receiver + 2].tolist()
     for place in anatomy_of(potential).rounds:
@@ -303,18 +303,18 @@ def print_messages(potential: Potential, atoms: Atoms, seen: Observation) -> Non
         sizes = np.linalg.norm(messages.reshape(len(messages), -1), axis=1)
         share = np.sort(sizes**2)[-2:].sum() / (sizes**2).sum()
         whole = np.linalg.norm(messages.sum(axis=0))
-        print(f"messages to O{receiver}, {place.name}: {sizes.sum():.1f} in all, of their sum {whole:.1f}; ", end="")
-        print(f"the two largest hold {share:.0%} of the squares")
+        print(f"messages to O{receiver}, {place.name}: norms add up to {sizes.sum():.1f}, sum {whole:.1f}; ", end="")
+        print(f"the two largest contain {share:.0%} of the squares")
 
 
 def print_symmetry(potential: Potential, atoms: Atoms, seen: Observation) -> None:
-    """What turning the molecule changes, and how much one combination of channels says."""
+    """Print the changes under rotation, and the share of the strongest combination of channels."""
     place = first_tensors(potential)
     for block in blocks_at(place, seen.features(place)):
-        print(f"{place.name}, {block.irrep}: the strongest combination holds {mixtures(block.values)[1][0]:.0%}")
+        print(f"{place.name}, {block.irrep}: the strongest combination contains {mixtures(block.values)[1][0]:.0%}")
     turns = turn(potential, seen, list(anatomy_of(potential).features), atoms, scene_of(atoms).shown)
     energy, largest = max(map(abs, turns.energy)), turns.largest_feature_difference()
-    print(f"{len(turns.energy)} turns: energy {energy:.1g} meV, forces {max(turns.forces):.1g} meV/A, ", end="")
+    print(f"{len(turns.energy)} rotations: energy {energy:.1g} meV, forces {max(turns.forces):.1g} meV/A, ", end="")
     print(f"features {largest:.1g} of the largest")
 
 

@@ -1,12 +1,12 @@
-"""A million small frames through one epoch of the training loader: frames a second, and memory of every process.
+"""Measure the training loader with up to a million small frames: frames per second, and memory of every process.
 
     python scripts/large_data.py --frames 20000
     python scripts/large_data.py --frames 1000000 --shards 10 --workers 2 --format aselmdb
 
-Frames are distorted copies of molecules of 8 to 21 atoms with the energy and forces of springs, written into shards
-under --folder, which are used again when they are there. Memory is told as RSS (with pages of the files that are mapped
-or shared with other processes), PSS (these divided among their users) and USS (those of the process alone). At the end
-a training step of a MACE with 64 channels is timed, to compare.
+Frames are distorted copies of molecules of 8 to 21 atoms with the energy and forces of springs, written to shards in
+--folder; existing shards are reused. Memory is reported as RSS (including pages of mapped files and pages shared with
+other processes), PSS (shared pages divided among the processes) and USS (pages of the process alone). At the end a
+training step of a MACE with 64 channels is timed for comparison.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ase import Atoms
 from ase.build import molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 
-import potentials.models  # noqa: F401  (enters the families)
+import potentials.models  # noqa: F401  (registers the families)
 from potentials.config.run import RunConfig
 from potentials.data.conversion.convert import WRITERS
 from potentials.data.module import GraphDataModule
@@ -37,14 +37,14 @@ from potentials.setup.rehearsal import rehearse
 NAMES = ("C2H6", "CH3CH2OH", "CH3COCH3", "C5H5N", "C6H6", "C5H8", "trans-butane")
 ATOM_ENERGIES = {1: -13.6, 6: -1030.0, 7: -1488.0, 8: -2043.0}
 SPRING = 12.0
-"""eV/A^2, to the place of each atom in the molecule."""
+"""Spring constant of each atom to its position in the molecule, eV/A^2."""
 AMPLITUDE = 0.05
 """A."""
 MEBI = 2**20
 
 
 def main() -> None:
-    """Generate what is missing, read an epoch of each format, and time a training step."""
+    """Generate missing shards, read an epoch of each format, and time a training step."""
     arguments = parse()
     print(f"{platform.machine()}, {psutil.cpu_count()} cores, torch {torch.__version__}, {vars(arguments)}", flush=True)
     for suffix in arguments.format:
@@ -61,22 +61,22 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=1_000_000)
     parser.add_argument("--shards", type=int, default=10)
     parser.add_argument("--format", nargs="+", choices=("aselmdb", "h5"), default=["aselmdb", "h5"])
-    parser.add_argument("--workers", type=int, default=2, help="processes of the loader")
+    parser.add_argument("--workers", type=int, default=2, help="worker processes of the loader")
     parser.add_argument("--jobs", type=int, default=1, help="processes that write shards")
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--every", type=float, default=15.0, help="seconds between lines")
+    parser.add_argument("--every", type=float, default=15.0, help="seconds between progress lines")
     parser.add_argument("--folder", type=Path, default=Path("data") / "large")
-    parser.add_argument("--no-step", action="store_true", help="leave out the training step")
+    parser.add_argument("--no-step", action="store_true", help="skip the training step")
     return parser.parse_args()
 
 
 def generate(folder: Path, suffix: str, frames: int, shards: int, jobs: int) -> None:
-    """Write the shards that are not there."""
+    """Write missing shards."""
     folder.mkdir(parents=True, exist_ok=True)
     sizes = [frames * (shard + 1) // shards - frames * shard // shards for shard in range(shards)]
     missing = [
@@ -95,12 +95,12 @@ def generate(folder: Path, suffix: str, frames: int, shards: int, jobs: int) -> 
 
 
 def shard_path(folder: Path, suffix: str, frames: int, shard: int) -> Path:
-    """The file of a shard."""
+    """Return the file of a shard."""
     return folder / f"frames-{frames}-{shard:05d}.{suffix}"
 
 
 def write_shard(shard: int, path: Path, size: int) -> None:
-    """Write a shard, which appears when it is complete."""
+    """Write a shard atomically."""
     partial = path.with_name(f"partial-{path.name}")
     partial.unlink(missing_ok=True)
     writer = WRITERS[path.suffix](partial)
@@ -111,7 +111,7 @@ def write_shard(shard: int, path: Path, size: int) -> None:
 
 
 def distorted(seed: int, count: int) -> Iterator[Atoms]:
-    """Copies of the molecules with every atom displaced at random."""
+    """Generate copies of the molecules with random displacements of all atoms."""
     random = np.random.default_rng(seed)
     names, templates = list(NAMES), [molecule(name) for name in NAMES]
     pair, partner = molecule("C6H6"), molecule("CH3CH2OH")
@@ -133,7 +133,7 @@ def distorted(seed: int, count: int) -> Iterator[Atoms]:
 
 
 def configuration(arguments: argparse.Namespace, suffix: str) -> RunConfig:
-    """A run of a small MACE on the shards."""
+    """Create the configuration of a run of a small MACE on the shards."""
     files = arguments.folder / f"frames-{arguments.frames}-*.{suffix}"
     return RunConfig.model_validate(
         {
@@ -151,7 +151,7 @@ def configuration(arguments: argparse.Namespace, suffix: str) -> RunConfig:
 
 
 def read_epoch(prepared: PreparedData, every: float) -> float:
-    """Read one epoch of training batches and print lines on the way; returns frames a second."""
+    """Read one epoch of training batches and print progress lines; return frames per second."""
     module = GraphDataModule(prepared, prepared.config.model.elements, prepared.config.model.cutoff)
     start = told = time.perf_counter()
     frames = told_frames = edges = 0
@@ -179,7 +179,7 @@ def read_epoch(prepared: PreparedData, every: float) -> float:
 
 
 def memory_of_processes() -> dict[str, tuple[int, int, int]]:
-    """RSS, PSS and USS in bytes of this process and of the loader's workers."""
+    """Return RSS, PSS and USS in bytes of this process and of the workers of the loader."""
     main_process = psutil.Process()
     found = {"main": sizes_of(main_process)}
     for number, child in enumerate(sorted(main_process.children(), key=lambda process: process.pid)):
@@ -189,18 +189,18 @@ def memory_of_processes() -> dict[str, tuple[int, int, int]]:
 
 
 def sizes_of(process: psutil.Process) -> tuple[int, int, int]:
-    """RSS, PSS and USS in bytes."""
+    """Return RSS, PSS and USS in bytes."""
     full: Any = process.memory_full_info()
     return full.rss, full.pss, full.uss
 
 
 def text(sizes: tuple[int, int, int]) -> str:
-    """The sizes in MiB."""
+    """Format sizes in MiB."""
     return "/".join(f"{size / MEBI:.0f}" for size in sizes)
 
 
 def compare_with_training(prepared: PreparedData, rate: float) -> None:
-    """Time a training step, and hold it against the loader's frames a second."""
+    """Time a training step and compare it with the frames per second of the loader."""
     rehearsal = rehearse(prepared)
     frames = prepared.config.data.batch_size or 1
     training = frames / rehearsal.step_seconds

@@ -1,9 +1,9 @@
-"""Many steps of `potentials md` with every family: none may end because energies or forces are not finite.
+"""Run many steps of `potentials md` with every family and check that energies and forces stay finite.
 
     python scripts/long_dynamics.py runs/long-dynamics --steps 1000000
 
-trains a small potential of each family on copper-gold crystals labelled with ASE's EMT, then runs Langevin dynamics at
-600 K with several seeds, so that distances pass over all knots of the splines, and prints a line for each run.
+trains a small potential of each family on copper-gold crystals labeled with ASE's EMT, then runs Langevin dynamics at
+600 K with several seeds, so that distances cross all knots of the splines, and prints a line for each run.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ logging: {{report: false}}
 
 
 def labelled_crystals(number: int) -> list[Atoms]:
-    """Rattled, strained crystals of copper and gold with EMT's energy, forces and stress."""
+    """Create rattled, strained crystals of copper and gold with energy, forces and stress of EMT."""
     rng = np.random.default_rng(0)
     frames = []
     for _ in range(number):
@@ -60,13 +60,13 @@ def labelled_crystals(number: int) -> list[Atoms]:
 
 
 def potentials_command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run the program of this environment."""
+    """Run the `potentials` command of this environment."""
     command = [str(Path(sys.executable).parent / "potentials"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def trained(folder: Path, family: str, data: Path) -> Path:
-    """The model file of a family, trained unless it is there."""
+    """Return the model file of a family; train it if it does not exist."""
     model = folder / family / "best.potential"
     if not model.exists():
         training = "" if family == "ace" else TRAINING
@@ -80,13 +80,15 @@ def trained(folder: Path, family: str, data: Path) -> Path:
 
 
 def main() -> None:
-    """Train, run, report; exit 1 if a run failed."""
+    """Train, run and report; exit with code 1 if a run failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--steps", type=int, default=1_000_000, help="steps of all runs together")
+    parser.add_argument("--steps", type=int, default=1_000_000, help="total number of steps of all runs")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--temperature", type=float, default=600.0)
-    parser.add_argument("--families", nargs="+", choices=list(MODELS), default=list(MODELS), help="in this order")
+    parser.add_argument(
+        "--families", nargs="+", choices=list(MODELS), default=list(MODELS), help="families, in this order"
+    )
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     data, start = options.folder / "crystals.xyz", options.folder / "start.xyz"

@@ -1,9 +1,9 @@
-"""Generate the data sets shipped with the package: `builtin:ethanol`, `builtin:ethanol-distorted` (both GFN2-xTB) and
+"""Generate the data sets included in the package: `builtin:ethanol`, `builtin:ethanol-distorted` (both GFN2-xTB) and
 `builtin:copper` (EMT).
 
 For each data set two files are written: NAME.extxyz.gz (frames and labels) and NAME.md (its card: level of theory,
-protocol, seeds, counts, ranges, licence). Labels are computed at the positions as they stand in the file, rounded to
-8 decimals. On one machine with the same package versions the files are the same to the byte on every run.
+protocol, seeds, counts, ranges, license). Labels are computed at the positions in the file, which are rounded to 8
+decimals. On one machine with the same package versions the files are bitwise identical in every run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.md.langevin import Langevin
 
-DECIMALS = 8  # what the extended XYZ writer keeps of positions and forces
+DECIMALS = 8  # precision of positions and forces in ASE's extended XYZ writer
 STRESS_DECIMALS = 10
 DEFAULT_OUTPUT = Path(__file__).resolve().parents[1] / "potentials" / "data" / "builtin"
 
@@ -43,7 +43,7 @@ ETHANOL_FRICTION = 0.01  # 1/fs
 MULTIPLICITIES = {"H": 2, "C": 3, "O": 3}  # ground states of the free atoms
 LABEL_ACCURACY = 0.01  # tblite's accuracy factor: 100 times tighter than its default
 
-DISTORTED_FORCES = (10, 100, 1000, 10_000, 100_000)  # eV/A; a class of frames holds forces up to this
+DISTORTED_FORCES = (10, 100, 1000, 10_000, 100_000)  # eV/A; upper limit of the largest force of each group of frames
 
 COPPER_SEED = 29
 COPPER_LATTICE_CONSTANT = 3.6  # A
@@ -63,7 +63,10 @@ LIQUID_FRICTION = 0.005  # 1/fs
 
 
 def labelled(atoms: Atoms, calculator: Calculator, config_type: str, **info: Any) -> Atoms:
-    """A copy with rounded positions and cell, and at exactly those energy, forces and, if fully periodic, stress."""
+    """Return a copy with rounded positions and cell, and labels for exactly this structure.
+
+    Labels are energy, forces and, if periodic in three directions, stress.
+    """
     frame = Atoms(
         atoms.symbols,
         positions=rounded(atoms.positions),
@@ -80,12 +83,12 @@ def labelled(atoms: Atoms, calculator: Calculator, config_type: str, **info: Any
 
 
 def rounded(values: np.ndarray, decimals: int = DECIMALS) -> np.ndarray:
-    """A rounded copy without negative zeros."""
+    """Return a rounded copy without negative zeros."""
     return np.round(values, decimals) + 0.0
 
 
 def write_frames(frames: Sequence[Atoms], path: Path) -> None:
-    """Write gzipped extended XYZ whose bytes depend on nothing but the frames (no time stamp, no file name)."""
+    """Write gzipped extended XYZ whose bytes depend only on the frames (no time stamp, no file name)."""
     text = io.StringIO()
     ase.io.write(text, list(frames), format="extxyz")
     path.write_bytes(gzip.compress(text.getvalue().encode(), compresslevel=9, mtime=0))
@@ -95,15 +98,15 @@ def write_frames(frames: Sequence[Atoms], path: Path) -> None:
 
 
 def gfn2(**options: Any) -> Calculator:
-    """GFN2-xTB on one thread: sums over several threads would not repeat to the bit."""
+    """Create a GFN2-xTB calculator with one thread, because sums over several threads are not bitwise reproducible."""
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    from tblite.ase import TBLite  # here, so that copper needs no tblite and the line above is in time
+    from tblite.ase import TBLite  # here, so that copper needs no tblite, and after the line above
 
     return TBLite(method="GFN2-xTB", verbosity=0, **options)
 
 
 def ethanol_isolated_atoms() -> Iterator[Atoms]:
-    """H, C and O alone, each in its ground-state multiplicity."""
+    """Generate the isolated atoms H, C and O, each in its ground-state multiplicity."""
     for symbol, multiplicity in MULTIPLICITIES.items():
         calculator = gfn2(accuracy=LABEL_ACCURACY, multiplicity=multiplicity)
         yield labelled(
@@ -114,7 +117,7 @@ def ethanol_isolated_atoms() -> Iterator[Atoms]:
 def ethanol_trajectory(
     temperature: int, start_dihedral: float, rng: np.random.Generator
 ) -> Iterator[tuple[float, Atoms]]:
-    """Langevin dynamics of one molecule from one rotamer; yields (time after equilibration in fs, structure)."""
+    """Run Langevin dynamics of one molecule from one rotamer; yield (time after equilibration in fs, structure)."""
     atoms = molecule("CH3CH2OH")
     methyl_carbon, hydroxyl_carbon, oxygen, hydroxyl_hydrogen = range(4)
     atoms.set_dihedral(
@@ -138,14 +141,14 @@ def ethanol_trajectory(
 
 
 def make_ethanol() -> list[Atoms]:
-    """The isolated atoms, then every trajectory at every temperature."""
+    """Create the isolated atoms, then all trajectories at all temperatures."""
     frames = list(ethanol_isolated_atoms())
     trajectory = 0
     for temperature in ETHANOL_TEMPERATURES:
         for dihedral in ETHANOL_DIHEDRALS:
             rng = np.random.default_rng((ETHANOL_SEED, trajectory))
             for time, atoms in ethanol_trajectory(temperature, dihedral, rng):
-                # A fresh calculator per frame: no label depends on the wave function of the frame before.
+                # A new calculator per frame, so that no label depends on the wave function of the previous frame.
                 calculator = gfn2(accuracy=LABEL_ACCURACY)
                 frames.append(labelled(atoms, calculator, f"{temperature}K", trajectory=trajectory, time_fs=time))
             trajectory += 1
@@ -153,8 +156,8 @@ def make_ethanol() -> list[Atoms]:
 
 
 def make_distorted_ethanol() -> list[Atoms]:
-    """The structures of `distorted_ethanol.py`, but for those whose wave function does not converge."""
-    from distorted_ethanol import structures  # beside this file, which is on the path when this runs as a script
+    """Create the structures of `distorted_ethanol.py`, except those whose wave function does not converge."""
+    from distorted_ethanol import structures  # in the folder of this file, which is on the path of a script
 
     frames = []
     for origin, atoms in structures(gfn2):
@@ -169,10 +172,11 @@ def make_distorted_ethanol() -> list[Atoms]:
 
 
 # --- copper -----------------------------------------------------------------------------------------------------------
+# The docstrings of the classes are part of the card.
 
 
 def copper_cubic(repeats: int, stretch: float = 1.0) -> Atoms:
-    """The conventional fcc cell (4 atoms), stretched and repeated."""
+    """Create the conventional fcc cell (4 atoms), stretched and repeated."""
     return bulk("Cu", "fcc", a=COPPER_LATTICE_CONSTANT * stretch, cubic=True) * (repeats, repeats, repeats)
 
 
@@ -198,7 +202,7 @@ def copper_strained(rng: np.random.Generator) -> Iterator[Atoms]:
 
 
 def copper_vacancy(rng: np.random.Generator) -> Iterator[Atoms]:
-    """One of 32 atoms taken out; lattice stretched by 0.97 to 1.03, rattled by 0.02 to 0.12 Å."""
+    """One of 32 atoms removed; lattice stretched by 0.97 to 1.03, rattled by 0.02 to 0.12 Å."""
     for _ in range(50):
         atoms = copper_cubic(2, rng.uniform(0.97, 1.03))
         del atoms[int(rng.integers(len(atoms)))]
@@ -248,7 +252,7 @@ COPPER_CLASSES: dict[str, Callable[[np.random.Generator], Iterator[Atoms]]] = {
 
 
 def make_copper() -> list[Atoms]:
-    """The isolated atom, then every class; each has its own random stream, so changing one leaves the others alone."""
+    """Create the isolated atom, then every class; classes have separate random streams and do not affect each other."""
     frames = [labelled(Atoms("Cu", positions=[[0.0, 0.0, 0.0]]), EMT(), "isolated_atom")]
     for index, (config_type, structures) in enumerate(COPPER_CLASSES.items()):
         rng = np.random.default_rng((COPPER_SEED, index))
@@ -260,7 +264,7 @@ def make_copper() -> list[Atoms]:
 
 
 def class_table(frames: Sequence[Atoms]) -> str:
-    """Markdown table with one row per config_type: how many frames of what size, and the ranges of their labels."""
+    """Write a Markdown table with number and sizes of frames and ranges of labels for each config_type."""
     rows = [
         "| config_type | frames | atoms | periodic | energy per atom (eV) | largest force (eV/Å) | stress (eV/Å³) |",
         "|---|---|---|---|---|---|---|",
@@ -283,7 +287,7 @@ def class_table(frames: Sequence[Atoms]) -> str:
 
 
 def card_tail(name: str, packages: Sequence[str]) -> str:
-    """What both cards end with: units, how it was made, licence."""
+    """Write the last sections of a card: units, how it was made, license."""
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
     return f"""## Units and keys
 
@@ -294,11 +298,11 @@ Energy in eV, forces in eV/Å, positions and cells in Å. Keys: `energy`, `force
 
     python scripts/make_builtin_data.py --only {name}
 
-with {versions}, Python {platform.python_version()}. The same machine and versions give the
-same bytes; on another processor rounding may send the molecular dynamics another way, to other frames of the same
-distribution.
+with {versions}, Python {platform.python_version()}. On the same machine with
+the same versions, files are bitwise identical; on another processor, rounding may lead the molecular dynamics to other
+frames of the same distribution.
 
-## Licence
+## License
 
 CC0 1.0. Computed for this package; no third-party data. The programs that computed it (tblite: LGPL-3.0-or-later,
 ASE: LGPL-2.1-or-later) place no condition on their output.
@@ -306,7 +310,7 @@ ASE: LGPL-2.1-or-later) place no condition on their output.
 
 
 def ethanol_card(frames: Sequence[Atoms]) -> str:
-    """The card of `builtin:ethanol`."""
+    """Write the card of `builtin:ethanol`."""
     temperatures = " and ".join(f"{temperature} K" for temperature in ETHANOL_TEMPERATURES)
     multiplicities = ", ".join(f"{symbol} {value}" for symbol, value in MULTIPLICITIES.items())
     dihedrals = ", ".join(f"{angle:.0f}°" for angle in ETHANOL_DIHEDRALS)
@@ -331,10 +335,10 @@ and O the triplet lies 0.05 eV above the fractionally occupied singlet, whose en
 Langevin dynamics (ASE), time step {ETHANOL_TIME_STEP} fs, friction {ETHANOL_FRICTION} /fs, SCF accuracy factor 1.
 At each temperature {len(ETHANOL_DIHEDRALS)} independent trajectories, started at rest from C-C-O-H dihedrals of
 {dihedrals} (anti, the two gauche forms, anti). Each is equilibrated for {equilibration:.0f} ps, then
-gives {ETHANOL_FRAMES_PER_TRAJECTORY} frames, one every {spacing:.0f} fs, centre of mass at the origin.
-The keys `trajectory` (0 to {last_trajectory}) and `time_fs` say where a frame comes from.
-Neighbours in time are still correlated: a test set of whole trajectories is the stricter one.
-Few frames are anti (GFN2-xTB puts it 0.067 eV above gauche).
+gives {ETHANOL_FRAMES_PER_TRAJECTORY} frames, one every {spacing:.0f} fs, center of mass at the origin.
+The keys `trajectory` (0 to {last_trajectory}) and `time_fs` give the origin of a frame.
+Consecutive frames are still correlated: a test set of whole trajectories is stricter.
+Few frames are anti (0.067 eV above gauche in GFN2-xTB).
 Seeds: `numpy.random.default_rng(({ETHANOL_SEED}, trajectory))`.
 
 ## Contents
@@ -345,14 +349,14 @@ Seeds: `numpy.random.default_rng(({ETHANOL_SEED}, trajectory))`.
 
 
 def distorted_ethanol_card(frames: Sequence[Atoms]) -> str:
-    """The card of `builtin:ethanol-distorted`."""
+    """Write the card of `builtin:ethanol-distorted`."""
     from distorted_ethanol import description
 
     return f"""{description(frames, LABEL_ACCURACY)}
 ## Contents
 
-The key `config_type` is the class of the largest force, up to 10, 100, ... eV/Å, so that `data.weights.groups` can
-weigh frames with huge forces less.
+The key `config_type` groups frames by their largest force, up to 10, 100, ... eV/Å, so that `data.weights.groups` can
+reduce the weight of frames with large forces.
 
 {class_table(sorted(frames, key=lambda frame: int(frame.info["config_type"].removeprefix("forces_"))))}
 
@@ -360,7 +364,7 @@ weigh frames with huge forces less.
 
 
 def copper_card(frames: Sequence[Atoms]) -> str:
-    """The card of `builtin:copper`."""
+    """Write the card of `builtin:copper`."""
     classes = "\n".join(f"- `{name}`: {structures.__doc__}" for name, structures in COPPER_CLASSES.items())
     volumes = ", ".join(str(volume) for volume in LIQUID_VOLUMES)
     equilibration = LIQUID_EQUILIBRATION * LIQUID_TIME_STEP / 1000
@@ -382,7 +386,7 @@ for predictions about copper.
 
 The lattice constant before stretching is {COPPER_LATTICE_CONSTANT} Å. Rattling adds normal displacements, whose
 standard deviation is drawn from the given range. Slabs have {COPPER_VACUUM:.0f} Å of vacuum on either side and no
-stress label, since their volume is a matter of choice. Liquid: {volumes} Å³ per atom, time step
+stress label, since their volume is arbitrary. Liquid: {volumes} Å³ per atom, time step
 {LIQUID_TIME_STEP:.0f} fs, friction {LIQUID_FRICTION} /fs; {equilibration:.0f} ps at {LIQUID_MELTING_TEMPERATURE:.0f} K,
 {equilibration:.0f} ps at {LIQUID_TEMPERATURE:.0f} K, then a frame every {spacing:.0f} fs.
 Seeds: `numpy.random.default_rng(({COPPER_SEED}, class))`, classes counted from 0 in the order above.
@@ -401,7 +405,7 @@ Stress is dE/dε divided by the volume (ASE's sign: tension positive), as 3x3 in
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one data set and its card are made."""
+    """Functions that generate one data set and its card."""
 
     frames: Callable[[], list[Atoms]]
     card: Callable[[Sequence[Atoms]], str]
@@ -415,13 +419,13 @@ RECIPES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Parse the command line and write the data sets asked for."""
+    """Parse the command line and write the selected data sets."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Ethanol needs the package tblite (pip install 'potentials[builtin-data]').",
     )
-    parser.add_argument("--only", choices=tuple(RECIPES), help="make this data set only (default: all)")
+    parser.add_argument("--only", choices=tuple(RECIPES), help="generate only this data set (default: all)")
     parser.add_argument(
         "--output", type=Path, default=DEFAULT_OUTPUT, metavar="DIR", help="folder to write to (default: %(default)s)"
     )

@@ -1,9 +1,9 @@
-"""The potential that ships with the package as `builtin:ethanol`, and its card.
+"""Write the potential included in the package as `builtin:ethanol`, and its card.
 
     potentials train configs/ethanol-guide.yaml
     python scripts/make_builtin_model.py runs/ethanol-guide
 
-The file is that of the run, except that its header names the run without the folder it was trained in.
+The model file is that of the run, except that its header does not contain the folder of the run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FOLDER = ROOT / "potentials" / "data" / "builtin"
 CARD = """# builtin:ethanol as a potential
 
 A small MACE with {parameters:,} weights in {precision}, for trying commands and for the guide docs/what-it-does.md. It
-knows ethanol near 300 K and 500 K as GFN2-xTB describes it, and that atoms which collide repel each other (distorted
+describes ethanol at 300 K to 500 K at the GFN2-xTB level, and the repulsion of atoms at short distances (distorted
 molecules, fragments and pairs, `ethanol-distorted.md`, and ZBL repulsion). It is not meant for research.
 
 ## How it was made
@@ -34,13 +34,13 @@ molecules, fragments and pairs, `ethanol-distorted.md`, and ZBL repulsion). It i
     potentials train {configuration}
     python scripts/make_builtin_model.py runs/ethanol-guide
 
-in {minutes:.0f} minutes on one core of a machine that did other things besides, with {versions}.
+in {minutes:.0f} minutes on one core of a machine with other load, with {versions}.
 {history}
-Dynamics at 300 K and 500 K (`builtin:ethanol`) says nothing of distances below 0.88 A, and a model of it alone fell
-into holes thousands of eV deep there. `tests/data/test_builtin_potential.py` checks that the energy of this one rises
-as any two atoms approach each other, down to 0.05 A, and that random hopping and dynamics at 1000 K find nothing below
-the molecule. Energies of broken and crushed molecules are rough: see the classes of training frames `forces_...`,
-named by the largest force in eV/A.
+Dynamics at 300 K and 500 K (`builtin:ethanol`) contains no distances below 0.88 A, and a model trained on it alone had
+minima there that were thousands of eV too deep. `tests/data/test_builtin_potential.py` checks that the energy of this
+model increases as any two atoms approach each other, down to 0.05 A, and that random hopping and dynamics at 1000 K
+find no energy below that of the molecule. Energies of broken and compressed molecules are rough: see the training
+frames in the groups `forces_...`, named by the largest force in eV/A.
 
 ## Errors
 
@@ -48,7 +48,7 @@ named by the largest force in eV/A.
 
 {errors}
 
-## Licence
+## License
 
 CC0 1.0, as the data it was trained on (`ethanol.md`, `ethanol-distorted.md`).
 """
@@ -58,14 +58,14 @@ def main() -> None:
     """Write the model file and its card."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of the finished run")
-    parser.add_argument("--continued-from", type=int, help="epochs of a first run that a longer schedule continued")
+    parser.add_argument("--continued-from", type=int, help="epochs of a first run, continued with a longer schedule")
     arguments = parser.parse_args()
     run: Path = arguments.run
     potential = model_file.load(run / "best.potential")
     potential.metadata["config"]["run"] = "ethanol-guide"
     paths = absolute_paths(potential.metadata)
     if paths:
-        sys.exit(f"the header would name places on this machine: {', '.join(paths)}")
+        sys.exit(f"the header contains absolute paths of this machine: {', '.join(paths)}")
     model_file.save(potential, FOLDER / "ethanol.potential")
     table = ErrorTable.from_json(json.loads((run / "errors.json").read_text()))
     with (run / "metrics.csv").open() as file:
@@ -85,17 +85,17 @@ def main() -> None:
 
 
 def history(first: int | None, epochs: int) -> str:
-    """A sentence on a run whose schedule was made longer; nothing on another."""
+    """Describe how the schedule was extended; return an empty text if it was not."""
     if first is None:
         return ""
     return (
-        f"The schedule was first set to {first} epochs and then to {epochs}, which warmed the learning rate up again "
-        "in between;\na run without that ends with other weights.\n"
+        f"The schedule was first set to {first} epochs and then to {epochs}, with another warm-up of the learning rate "
+        "in between;\na single run ends with different weights.\n"
     )
 
 
 def by_group(table: ErrorTable) -> ErrorTable:
-    """The same with a line for each class of training frames, whose errors differ by orders of magnitude."""
+    """Add a row for each group of training frames, whose errors differ by orders of magnitude."""
     train, *others = table.parts
     lines = [
         PartErrors(f"train, {name}", errors.energy.count if errors.energy else 0, 0, errors)
@@ -105,7 +105,7 @@ def by_group(table: ErrorTable) -> ErrorTable:
 
 
 def absolute_paths(value: Any) -> list[str]:
-    """Text in a header that looks like a path from the root or a home folder."""
+    """List texts in a header that look like absolute paths or paths in a home folder."""
     if isinstance(value, dict):
         return [path for inner in value.values() for path in absolute_paths(inner)]
     if isinstance(value, list):

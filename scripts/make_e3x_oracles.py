@@ -1,15 +1,15 @@
-"""Make the fixture that tests the building blocks after E3x: what the published package gives for random numbers.
+"""Generate the fixture for the tests of the E3x building blocks: results of the published package for random input.
 
     <environment with e3x>/bin/python scripts/make_e3x_oracles.py --output tests/interop/oracles/e3x.npz
 
-E3x needs JAX and runs in an environment of its own; it is not needed to run the tests. Everything is computed in
-float64. The fixture is one `.npz` file without pickles:
+E3x needs JAX and runs in its own environment; it is not needed to run the tests. Everything is computed in float64. The
+fixture is one `.npz` file without pickles:
 
 - `metadata`: JSON with the versions, the seed, and for each case the module and its settings;
-- `harmonics/points`, `harmonics/values`: Racah-normalised spherical harmonics in E3x's order, which tell one basis of a
-  degree from another; `couplings`: its Clebsch-Gordan coefficients, which tell the signs;
-- `radial/NAME`: radial functions and cutoffs at `radial/distances`;
-- `graph/...`: atoms, edges (an edge points from `receivers` to `senders`) and the basis of the cases that have them;
+- `harmonics/points`, `harmonics/values`: Racah-normalized spherical harmonics in E3x's order, which define the basis of
+  each degree; `couplings`: its Clebsch-Gordan coefficients, which define the signs;
+- `radial/NAME`: radial functions and cutoff functions at `radial/distances`;
+- `graph/...`: atoms, edges (an edge points from `receivers` to `senders`) and basis, for cases that use a graph;
 - `CASE/parameters/...`, `CASE/input...`, `CASE/output`: one application of a module with random parameters.
 """
 
@@ -77,13 +77,13 @@ for _name in ("bernstein", "chebyshev", "fourier", "gaussian"):
 
 
 def random_parameters(tree: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Normal random numbers in the shapes of a tree of parameters, by the path of each."""
+    """Draw normal random numbers in the shapes of a tree of parameters; return them by path."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {"/".join(key.key for key in path): rng.normal(size=leaf.shape) for path, leaf in leaves}
 
 
 def as_tree(flat: dict[str, np.ndarray]) -> dict[str, Any]:
-    """The tree of parameters again."""
+    """Convert parameters by path back to a tree."""
     tree: dict[str, Any] = {}
     for path, values in flat.items():
         *folders, name = path.split("/")
@@ -95,7 +95,7 @@ def as_tree(flat: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def make_graph(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Five atoms, all pairs within the cutoff, sorted by receiver; the basis has harmonics up to degree 2."""
+    """Create a graph of five atoms, all pairs within the cutoff, sorted by receiver, and a basis up to degree 2."""
     positions = rng.normal(size=(5, 3))
     pairs = [(i, j) for i in range(5) for j in range(5) if i != j]
     receivers, senders = (
@@ -123,7 +123,7 @@ def make_graph(rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 
 def apply(case: str, graph: dict[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """One module with random parameters on random features."""
+    """Apply one module with random parameters to random features."""
     name, settings, layouts = CASES[case]
     atoms = len(graph["positions"])
     inputs = [rng.normal(size=(atoms, parities, (degree + 1) ** 2, CHANNELS)) for parities, degree in layouts]

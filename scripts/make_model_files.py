@@ -1,10 +1,10 @@
-"""Small model files of the present release, with what they predict: `tests/model_files` keeps those of every release.
+"""Write small model files of the current release with their predictions; `tests/model_files` has those of all releases.
 
 Run once for each release, before it is published:
 
     python scripts/make_model_files.py
 
-Files of a release that are there already are never written again: they stand for those that users have.
+Existing files of a release are never overwritten, because they represent the files that users have.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from potentials.potential import Potential, model_file
 
 FOLDER = Path(__file__).parent.parent / "tests" / "model_files"
 LARGEST = 30_000
-"""Bytes of a file: they stay in the repository for good."""
+"""Maximum size of a file in bytes, because files stay in the repository permanently."""
 COMMON: dict[str, Any] = {"cutoff": 3.5, "elements": ["H", "C", "O"], "average_neighbors": 4.0, "shift": 0.1}
 PER_ELEMENT = {"scale": {"H": 0.05, "C": 0.08, "O": 0.06}, "shift": {"H": 0.1, "C": -0.3, "O": 0.2}}
 MODELS: dict[str, dict[str, Any]] = {
@@ -66,7 +66,7 @@ METADATA: dict[str, Any] = {
 
 
 def structures() -> dict[str, Atoms]:
-    """A distorted molecule, and a crystal in a triclinic cell."""
+    """Create a distorted molecule and a crystal in a triclinic cell."""
     ethanol = molecule("CH3CH2OH")
     ethanol.rattle(0.1, seed=1)
     fractions = [[0.03, 0.02, 0.96], [0.51, 0.47, 0.05], [0.46, 0.03, 0.52], [0.02, 0.55, 0.46]]
@@ -75,7 +75,7 @@ def structures() -> dict[str, Atoms]:
 
 
 def prediction(potential: Potential, atoms: Atoms) -> dict[str, Any]:
-    """The structure, and the energy (eV), forces (eV/A) and stress (eV/A^3) of it."""
+    """Return a structure and its energy (eV), forces (eV/A) and stress (eV/A^3)."""
     graph = build_graph(atoms, potential.elements, potential.cutoff)
     found = potential(graph, forces=True, stress=True, create_graph=False)
     stress = None if found.stress is None or not atoms.pbc.all() else found.stress[0].tolist()
@@ -91,20 +91,20 @@ def prediction(potential: Potential, atoms: Atoms) -> dict[str, Any]:
 
 
 def write(family: str, folder: Path) -> None:
-    """A model file of a family with random weights, and beside it what it predicts, in float64."""
+    """Write a model file of a family with random weights, and its predictions in float64."""
     config = families()[family].model_validate({"name": family, **COMMON, **MODELS[family]})
     torch.manual_seed(7)
     potential = Potential(config, {"H": -13.6, "C": -29.5, "O": -42.0}, "float32", METADATA)
     with torch.no_grad():
         for parameter in potential.parameters():
-            # Some families begin with zeros in the last layer, and would predict nothing.
+            # Some families initialize the last layer to zero and would predict zeros.
             if parameter.dim() > 1 and not parameter.any():
                 parameter.normal_()
     file = folder / f"{family}.potential"
     model_file.save(potential, file)
     size = file.stat().st_size
     if size > LARGEST:
-        sys.exit(f"{file} has {size} bytes; at most {LARGEST} are kept: make the model smaller")
+        sys.exit(f"{file} has {size} bytes, more than the limit of {LARGEST}: make the model smaller")
     exact = model_file.load(file, precision="float64")
     predictions = {name: prediction(exact, atoms) for name, atoms in structures().items()}
     file.with_suffix(".json").write_text(json.dumps(predictions, indent=1) + "\n")
@@ -115,14 +115,14 @@ def write(family: str, folder: Path) -> None:
 def main() -> None:
     """Write the files of this release."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the folders of the releases are")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="folder with one subfolder per release")
     folder = parser.parse_args().folder / version("potentials")
     if folder.exists():
         sys.exit(
-            f"{folder} is there already, and what a release has written is never written again: it stands for the "
-            "files that users have; raise the version in pyproject.toml first"
+            f"{folder} already exists. Files of a release are never overwritten, because they represent the files that "
+            "users have; raise the version in pyproject.toml first"
         )
-    # All of them or none.
+    # Either all files are written or none.
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
         for family in families():

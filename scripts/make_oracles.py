@@ -1,18 +1,18 @@
-"""Make the fixtures that test the conversion of MACE and NequIP weights: small random models and what they predict.
+"""Generate the fixtures for tests of the conversion of MACE and NequIP weights: small random models and predictions.
 
     <environment with mace-torch>/bin/python scripts/make_oracles.py mace   --output tests/interop/oracles
     <environment with nequip>/bin/python     scripts/make_oracles.py nequip --output tests/interop/oracles
 
-Each peer runs in its own environment (their e3nn versions conflict); neither is needed to run the tests. A fixture is
-one `.npz` file without pickles:
+Each package (peer) runs in its own environment, because their e3nn versions conflict; neither is needed to run the
+tests. A fixture is one `.npz` file without pickles:
 
-- `metadata`: JSON with the peer, versions, seed and hyperparameters (all that the peer keeps outside its state dict);
+- `metadata`: JSON with the peer, versions, seed and hyperparameters (all settings that are not in the state dict);
 - `state/NAME`: the parameters and buffers of the model in float64;
-- `structure/NAME/...`: positions, numbers, cell, pbc, and what the peer gave, in eV and A: energy, node_energies,
-  forces, virial (dE/dstrain), and stress where the structure is periodic in all three directions.
+- `structure/NAME/...`: positions, numbers, cell, pbc, and the results of the peer in eV and A: energy, node_energies,
+  forces, virial (dE/dstrain), and stress if the structure is periodic in all three directions.
 
-MACE's coupling tensors (its buffers `U_matrix_NU`) are the same in many models; `couplings.npz` holds each once, as
-flat indices and values, and the metadata says which buffer is which.
+MACE's coupling tensors (its buffers `U_matrix_NU`) are the same in many models; `couplings.npz` contains each tensor
+once, as flat indices and values, and the metadata assigns them to the buffers.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ DENSITY = "RealAgnosticDensityInteractionBlock"
 DENSITY_RESIDUAL = "RealAgnosticDensityResidualInteractionBlock"
 HCO, CO, OC, HCSI = [1, 6, 8], [6, 8], [8, 6], [1, 6, 14]
 
-# name -> what differs from MACE_DEFAULTS; "max_L" is the feature degree
+# name -> differences from MACE_DEFAULTS; "max_L" is the feature degree
 MACE_CASES: dict[str, dict[str, Any]] = {
     "mace-residual-L0-correlation1": {"max_L": 0, "correlation": 1},
     "mace-residual-L1-correlation2": {"max_L": 1, "correlation": 2},
@@ -88,7 +88,7 @@ NEQUIP_CASES: dict[str, dict[str, Any]] = {
     "nequip-l1-parity": {"l_max": 1, "parity": True, "num_layers": 3},
     "nequip-l1": {"l_max": 1, "parity": False, "num_layers": 2, "atomic_numbers": OC, "radial_mlp_depth": 1},
     "nequip-l2-parity": {"l_max": 2, "parity": True, "num_layers": 3},
-    # Six layers are the fewest in which an odd scalar (made in the third) reaches the energy.
+    # Six layers is the minimum for an odd scalar (first computed in the third layer) to affect the energy.
     "nequip-l1-parity-layers6": {"l_max": 1, "parity": True, "num_layers": 6, "num_features": 3},
     "nequip-l2": {"l_max": 2, "parity": False, "num_layers": 3, "atomic_numbers": HCSI},
     "nequip-l2-parity-trainable": {"l_max": 2, "parity": True, "num_layers": 4, "bessel_trainable": True},
@@ -101,7 +101,7 @@ NEQUIP_DEFAULTS: dict[str, Any] = {
 
 
 def spread_out(rng: np.random.Generator, count: int, cell: np.ndarray, pbc: Any, distance: float = 1.25) -> ase.Atoms:
-    """Random positions in the cell, no two atoms (or images) closer than `distance`."""
+    """Draw random positions in the cell, no two atoms (or images) closer than `distance`."""
     for _ in range(100_000):
         atoms = ase.Atoms(numbers=[1] * count, positions=rng.random((count, 3)) @ cell, cell=cell, pbc=pbc)
         distances = atoms.get_all_distances(mic=True)
@@ -111,7 +111,7 @@ def spread_out(rng: np.random.Generator, count: int, cell: np.ndarray, pbc: Any,
 
 
 def structures(numbers: list[int]) -> dict[str, ase.Atoms]:
-    """A molecule, a triclinic cell smaller than the cutoff, a left-handed one with an atom outside it, and a slab."""
+    """Create a molecule, a triclinic cell smaller than the cutoff, a left-handed cell with an atom outside, a slab."""
     rng = np.random.default_rng(SEED)
     out = {
         "molecule": spread_out(rng, 6, 2.9 * np.eye(3), False),
@@ -127,7 +127,7 @@ def structures(numbers: list[int]) -> dict[str, ase.Atoms]:
 
 
 def randomise(model: torch.nn.Module, radial_scale: float) -> None:
-    """Normal parameters, as wide as makes messages weigh like self-connections and every order of the product count."""
+    """Draw normal parameters, scaled so that messages, self-connections and all orders of the product matter."""
     generator = torch.Generator().manual_seed(SEED)
     with torch.no_grad():
         for name, parameter in sorted(model.named_parameters()):
@@ -143,7 +143,7 @@ def randomise(model: torch.nn.Module, radial_scale: float) -> None:
 
 
 def check_every_parameter_matters(model: torch.nn.Module, energy: torch.Tensor) -> None:
-    """A parameter the energy does not depend on would hide a wrong conversion."""
+    """Check that the energy depends on every parameter; otherwise a wrong conversion would not be detected."""
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             (gradient,) = torch.autograd.grad(energy, parameter, retain_graph=True)
@@ -152,7 +152,7 @@ def check_every_parameter_matters(model: torch.nn.Module, energy: torch.Tensor) 
 
 
 def mace_model(case: dict[str, Any]) -> tuple[torch.nn.Module, Hyperparameters]:
-    """A random MACE model, and its hyperparameters under mace-torch's own names."""
+    """Create a random MACE model, and its hyperparameters under mace-torch's names."""
     from e3nn import o3
     from mace import modules
 
@@ -172,7 +172,7 @@ def mace_model(case: dict[str, Any]) -> tuple[torch.nn.Module, Hyperparameters]:
 
 
 def mace_predict(model: torch.nn.Module, hyperparameters: Hyperparameters, atoms: ase.Atoms) -> Prediction:
-    """Energy, node energies, forces and the strain derivative of the energy."""
+    """Predict energy, node energies, forces and the strain derivative of the energy."""
     from mace import data, tools
     from mace.tools import torch_geometric
 
@@ -189,7 +189,7 @@ def mace_predict(model: torch.nn.Module, hyperparameters: Hyperparameters, atoms
 
 
 def nequip_model(case: dict[str, Any]) -> tuple[torch.nn.Module, Hyperparameters]:
-    """A random NequIP model, and its hyperparameters under nequip's own names."""
+    """Create a random NequIP model, and its hyperparameters under nequip's names."""
     from nequip.model import NequIPGNNModel
     from nequip.utils.global_state import set_global_state
 
@@ -211,7 +211,7 @@ def nequip_model(case: dict[str, Any]) -> tuple[torch.nn.Module, Hyperparameters
 def nequip_predict(
     model: torch.nn.Module, hyperparameters: Hyperparameters, atoms: ase.Atoms
 ) -> dict[str, torch.Tensor]:
-    """Energy, node energies, forces and the strain derivative of the energy."""
+    """Predict energy, node energies, forces and the strain derivative of the energy."""
     from nequip.data import AtomicDataDict, compute_neighborlist_, from_ase
 
     graph = compute_neighborlist_(from_ase(atoms.copy()), r_max=CUTOFF)
@@ -227,7 +227,7 @@ def nequip_predict(
 
 
 def structure_arrays(atoms: ase.Atoms, prediction: Prediction) -> Arrays:
-    """What a fixture holds of one structure."""
+    """Return the arrays of one structure in a fixture."""
     arrays = {k: v.detach().numpy() for k, v in prediction.items()}
     if np.abs(arrays["forces"]).max() < 1e-2:
         raise RuntimeError("the forces are too small to test anything")
@@ -239,7 +239,7 @@ def structure_arrays(atoms: ase.Atoms, prediction: Prediction) -> Arrays:
 
 
 def kept_state(model: torch.nn.Module) -> Arrays:
-    """The state dict without masks, flags and tables of covalent radii."""
+    """Return the state dict without masks, flags and tables of covalent radii."""
     generated = ("output_mask", "covalent_radii", "_zeroed", "_empty")
     return {
         name: tensor.detach().numpy()
@@ -249,7 +249,7 @@ def kept_state(model: torch.nn.Module) -> Arrays:
 
 
 def split_couplings(state: Arrays, hyperparameters: Hyperparameters, couplings: Arrays) -> dict[str, str]:
-    """Move the coupling tensors from the state into the shared table; returns buffer name -> key in the table."""
+    """Move the coupling tensors from the state to the shared table; return buffer name -> key in the table."""
     where = {}
     for name in [name for name in state if "U_matrix" in name]:
         tensor = state.pop(name)
@@ -264,7 +264,7 @@ def split_couplings(state: Arrays, hyperparameters: Hyperparameters, couplings: 
 
 
 def versions(packages: list[str]) -> dict[str, str]:
-    """Installed versions of the packages the numbers depend on."""
+    """Return the installed versions of the packages on which the numbers depend."""
     return {package: importlib.metadata.version(package) for package in packages}
 
 

@@ -1,12 +1,13 @@
-"""Change the program in small ways and see whether the tests notice.
+"""Mutation testing: make small changes to the program and check whether the tests detect them.
 
     python scripts/mutation_testing.py build/mutants --mutants 100 --seed 0
 
 draws mutants of the files in `GROUPS`, evenly from each group, applies one at a time to a copy of the repository, and
 runs the tests there until one fails: those of the group, then those of `make test`, then those of `make test-all`.
-A mutant that survives the last is a gap in the tests, or changes nothing that can be observed. Results go to
-`results.csv`, and a run that was interrupted continues. A script of our own, because mutmut and Cosmic Ray draw no
-seeded sample, and rewrite functions in ways that the cache of compiled kernels and `torch.library` refuse.
+A mutant that survives all tests is a gap in the tests or has no observable effect. Results are written to
+`results.csv`, and an interrupted run can be continued. mutmut and Cosmic Ray are not used, because they do not draw a
+seeded sample, and rewrite functions in ways that are incompatible with the cache of compiled kernels and
+`torch.library`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ GROUPS: dict[str, tuple[list[str], list[str]]] = {
     "losses": (["potentials/training/loss*.py", "potentials/training/module.py"], ["tests/training/test_losses.py"]),
     "labels": (["potentials/data/label/*.py"], ["tests/data"]),
 }
-"""Files to change, and the tests that are most likely to notice."""
+"""Files to change, and the tests that are most likely to detect the changes."""
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -55,14 +56,14 @@ OPERATIONS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Pow: ast.Mult,
 }
 TEST_RESULTS = (0, 1, 2)
-"""Exit codes of pytest when tests ran: all passed, some failed, or some could not even be imported."""
+"""Exit codes of pytest when tests ran: all passed, some failed, or some could not be imported."""
 TIME_LIMIT = 3600.0
-"""Seconds; tests that a mutant keeps from ending have noticed it."""
+"""Time limit in seconds; a mutant that exceeds it counts as detected."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: of a file, in a line, with the text of the whole file after it."""
+    """One change: file, line, and the text of the whole file after the change."""
 
     group: str
     path: str
@@ -72,12 +73,12 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        """What tells it from all others."""
+        """Unique name of the mutant."""
         return f"{self.path}:{self.line}: {self.change}"
 
 
 def sites(tree: ast.Module) -> Iterator[tuple[ast.AST, Callable[[], None], Callable[[], None]]]:
-    """The places of a module that can be changed: the node, what changes it, and what changes it back."""
+    """Yield the nodes of a module that can be changed, with functions that apply and revert the change."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
             yield node, *replacement(node.ops, 0, COMPARISONS[type(node.ops[0])]())
@@ -95,7 +96,7 @@ def sites(tree: ast.Module) -> Iterator[tuple[ast.AST, Callable[[], None], Calla
 
 
 def joins_text(node: ast.BinOp) -> bool:
-    """Whether text is put together or formatted: no arithmetic."""
+    """Return whether an operation concatenates or formats text and is not arithmetic."""
     return any(
         isinstance(side, ast.JoinedStr) or (isinstance(side, ast.Constant) and isinstance(side.value, str))
         for side in (node.left, node.right)
@@ -103,13 +104,13 @@ def joins_text(node: ast.BinOp) -> bool:
 
 
 def replacement(where: Any, key: str | int, new: object) -> tuple[Callable[[], None], Callable[[], None]]:
-    """What puts something in the place of what is there, and what puts that back."""
+    """Return functions that replace a value and restore it."""
     old = where[key]
     return lambda: where.__setitem__(key, new), lambda: where.__setitem__(key, old)
 
 
 def mutants_of(group: str, path: Path) -> list[Mutant]:
-    """All changes of a file."""
+    """List all mutants of a file."""
     source = path.read_text(encoding="utf-8")
     tree = ast.parse(source)
     found = []
@@ -124,7 +125,7 @@ def mutants_of(group: str, path: Path) -> list[Mutant]:
 
 
 def drawn(number: int, seed: int) -> list[Mutant]:
-    """A sample, evenly from the groups."""
+    """Draw a sample of mutants, evenly from the groups."""
     generator = random.Random(seed)
     chosen: list[Mutant] = []
     for position, (group, (patterns, _)) in enumerate(GROUPS.items()):
@@ -136,10 +137,10 @@ def drawn(number: int, seed: int) -> list[Mutant]:
 
 
 def fails(copy: Path, arguments: list[str]) -> bool:
-    """Whether one of the tests fails in the copy, or does not end.
+    """Return whether one of the tests fails in the copy, or exceeds the time limit.
 
     Raises:
-        RuntimeError: no test ran, which says nothing of a mutant.
+        RuntimeError: no test ran, so the mutant was not tested.
     """
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *arguments]
     environment = os.environ | {"PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1"}
@@ -155,7 +156,7 @@ def fails(copy: Path, arguments: list[str]) -> bool:
 
 
 def noticed_by(mutant: Mutant, copy: Path, workers: str, everything: bool) -> str:
-    """Which tests notice a mutant first: those of its group, `make test`, `make test-all`, or none."""
+    """Return the first tests that detect a mutant: those of its group, `make test`, `make test-all`, or none."""
     target = copy / mutant.path
     original = target.read_text(encoding="utf-8")
     target.write_text(mutant.text, encoding="utf-8")
@@ -170,7 +171,7 @@ def noticed_by(mutant: Mutant, copy: Path, workers: str, everything: bool) -> st
 
 
 def main() -> None:
-    """Draw, test, and print a table."""
+    """Draw and test mutants, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--mutants", type=int, default=100)
@@ -195,7 +196,7 @@ def main() -> None:
         print(*rows[-1], sep="  ", flush=True)
     for group in GROUPS:
         counted = Counter(row[2] for row in rows if row[0] == group)
-        print(f"{group:10s} {sum(counted.values()):4d} mutants, noticed by:", dict(counted))
+        print(f"{group:10s} {sum(counted.values()):4d} mutants, detected by:", dict(counted))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""mace-torch 0.3.16 as a peer of `train_peer.py`.
+"""mace-torch 0.3.16 for `train_peer.py`.
 
-As its own run_train with: float32, ScaleShiftMACE 64x0e+64x1o, max_ell 3, 2 layers, correlation 3, 8 Bessel functions,
-p 5, radial MLP [64, 64, 64], RealAgnosticResidualInteractionBlock in both layers, r_max 5, E0s from the isolated atoms,
-rms_forces_scaling (its mean as shift), weighted loss 1 : 1000, batch 5, Adam amsgrad 0.01 with its decay groups (5e-7),
-gradient clip 10, EMA 0.99. No plateau schedule: its patience of 50 epochs is not reached.
+The settings are those of mace-torch's run_train with: float32, ScaleShiftMACE 64x0e+64x1o, max_ell 3, 2 layers,
+correlation 3, 8 Bessel functions, p 5, radial MLP [64, 64, 64], RealAgnosticResidualInteractionBlock in both layers,
+r_max 5, E0s from the isolated atoms, rms_forces_scaling (its mean as shift), weighted loss 1 : 1000, batch 5, Adam
+amsgrad 0.01 with its decay groups (5e-7), gradient clip 10, EMA 0.99. There is no plateau schedule, because its
+patience of 50 epochs is not reached.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ BATCH_SIZE = 5
 
 
 class Peer:
-    """The model, its batches, its loss and its optimiser."""
+    """Model, batches, loss and optimizer."""
 
     def __init__(self, train: list[Any], e0: dict[int, float], seed: int) -> None:
         torch.manual_seed(seed)
@@ -46,7 +47,7 @@ class Peer:
         self.clip = 10.0
 
     def batches(self, frames: list[Any], shuffle: bool, seed: int = 0) -> Any:
-        """mace-torch's batches of these frames."""
+        """Return mace-torch's batches of these frames."""
         keys = KeySpecification(info_keys={"energy": "REF_energy"}, arrays_keys={"forces": "REF_forces"})
         graphs = []
         for atoms in frames:
@@ -63,16 +64,16 @@ class Peer:
         )
 
     def predict(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Energies less the isolated atoms', forces, and the forces' labels."""
+        """Return energies without those of the isolated atoms, forces, and labels of the forces."""
         out = self.model(batch.to_dict(), training=False)
         return out["interaction_energy"], out["forces"], batch.forces
 
     def loss(self, batch: Any) -> torch.Tensor:
-        """Of a batch."""
+        """Compute the loss of a batch."""
         return self.loss_function(pred=self.model(batch.to_dict(), training=True), ref=batch)
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        """Adam with mace-torch's decay groups."""
+        """Create Adam with mace-torch's decay groups."""
         model = self.model
         named = dict(model.interactions.named_parameters())
         decayed = {n: p for n, p in named.items() if "linear.weight" in n or "skip_tp_full" in n}

@@ -1,4 +1,4 @@
-"""nequip 0.19.1 as a peer of `train_peer.py`.
+"""nequip 0.19.1 for `train_peer.py`.
 
 Degree 2 with parity, 32 features, 4 layers, 8 Bessel functions, p 6, radial MLP [64, 64], cutoff 5, float32; E0s from
 the isolated atoms, force RMS as energy scale; its default loss (energy per atom and forces, 1 : 1), batch 5, Adam 0.01,
@@ -21,7 +21,7 @@ BATCH_SIZE = 5
 
 
 class Peer:
-    """The model, its batches, its loss and its optimiser."""
+    """Model, batches, loss and optimizer."""
 
     def __init__(self, train: list[Any], e0: dict[int, float], seed: int) -> None:
         set_global_state()
@@ -43,13 +43,13 @@ class Peer:
     def _graph(self, atoms: Any) -> dict[str, torch.Tensor]:
         graph = compute_neighborlist_(from_ase(atoms), r_max=CUTOFF)
         graph[AtomicDataDict.ATOM_TYPE_KEY] = torch.tensor([self.numbers.index(int(z)) for z in atoms.numbers])
-        # float32 cannot hold total energies: labels are less the isolated atoms'.
+        # Total energies exceed the precision of float32, so the energies of the isolated atoms are subtracted.
         energy = atoms.get_potential_energy() - sum(self.e0[int(z)] for z in atoms.numbers)
         graph[AtomicDataDict.TOTAL_ENERGY_KEY] = torch.tensor([[energy]], dtype=torch.float64)
         return graph
 
     def batches(self, frames: list[Any], shuffle: bool, seed: int = 0) -> Any:
-        """nequip's batches of these frames."""
+        """Return nequip's batches of these frames."""
         graphs: Any = [self._graph(atoms) for atoms in frames]
         return torch.utils.data.DataLoader(
             graphs,
@@ -61,13 +61,13 @@ class Peer:
         )
 
     def predict(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Energies less the isolated atoms', forces, and the forces' labels."""
+        """Return energies without those of the isolated atoms, forces, and labels of the forces."""
         labels = (AtomicDataDict.TOTAL_ENERGY_KEY, AtomicDataDict.FORCE_KEY)
         out = self.model({key: value for key, value in batch.items() if key not in labels})
         return out["total_energy"].flatten(), out["forces"], batch["forces"]
 
     def loss(self, batch: Any) -> torch.Tensor:
-        """Mean squared errors of energies per atom and of forces."""
+        """Compute the mean squared errors of energies per atom and of forces."""
         energies, forces, wanted = self.predict(batch)
         per_atom = (energies - batch["total_energy"].flatten()) / batch["num_atoms"].flatten()
         return per_atom.square().mean() + (forces - wanted).square().mean()

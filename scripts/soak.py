@@ -1,14 +1,14 @@
-"""Hours of training and a million steps of dynamics: does memory stay flat, does energy stay where it was?
+"""Soak test: memory during hours of training, and memory and energy drift over a million steps of dynamics.
 
     python scripts/soak.py train --hours 2 --output soak
     python scripts/soak.py md soak/run/best.potential --steps 1000000 --output soak
 
-Each part runs the command line in a process of its own and samples, every few seconds, the memory of that process and
-of its worker processes (resident set, of all together and of the largest). Samples go to OUTPUT/train-memory.csv or
-md-memory.csv; the figures, printed and written to OUTPUT/train.json or md.json, are medians of ten slices of the time
-and the slope of a straight line through the second half, with the error of least squares. Training is
-configs/quickstart.yaml with worker processes, an average, a plateau, a second stage and an offline wandb run. Dynamics
-are NVE of the built-in ethanol at 300 K with 0.5 fs a step.
+Each test runs the command line in a separate process and samples, every few seconds, the memory of that process and of
+its worker processes (resident set size, in total and of the largest process). Samples are written to
+OUTPUT/train-memory.csv or md-memory.csv. The results, printed and written to OUTPUT/train.json or md.json, are medians
+over ten time intervals and the slope of a linear fit to the second half, with its standard error. Training uses
+configs/quickstart.yaml with worker processes, EMA, a plateau schedule, a second stage and an offline wandb run.
+Dynamics is NVE of the built-in ethanol at 300 K with a time step of 0.5 fs.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from potentials.simulation.md_log import energy_drift, read_log
 
 ROOT = Path(__file__).resolve().parents[1]
 _SECONDS = 5.0
-"""Between samples."""
+"""Seconds between samples."""
 _SLICES = 10
 _MEGABYTE = 1e6
 
 
 def main() -> None:
-    """Run one part."""
+    """Run one of the tests."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = parser.add_subparsers(dest="part", required=True)
     train = parts.add_parser("train", help="hours of training")
     train.add_argument("--hours", type=float, default=2.0)
-    train.add_argument("--workers", type=int, default=1, help="processes that make batches")
+    train.add_argument("--workers", type=int, default=1, help="worker processes of the data loader")
     md = parts.add_parser("md", help="many steps of dynamics")
     md.add_argument("model", type=Path)
     md.add_argument("--steps", type=int, default=1_000_000)
@@ -65,7 +65,7 @@ def _training(arguments: argparse.Namespace) -> list[str]:
         f"data.workers={arguments.workers}",
         "train.max_epochs=1000000",
         f"train.max_time={minutes}m",
-        # About two seconds an epoch.
+        # An epoch takes about two seconds.
         f"train.second_stage={{start: {max(1, 7 * minutes)}, learning_rate: 0.0005, "
         "loss: {energy: {weight: 1000}, forces: {weight: 100}}}",
         "train.schedule={name: plateau, patience: 20}",
@@ -83,7 +83,7 @@ def _dynamics(arguments: argparse.Namespace) -> list[str]:
 
 
 def _watch(command: list[str], file: Path) -> NDArray[np.float64]:
-    """Run a command; seconds, memory of all its processes and of the largest, [samples, 3]; B."""
+    """Run a command; return time (s), memory of all its processes and of the largest (bytes), [samples, 3]."""
     start = time.monotonic()
     samples: list[tuple[float, float, float]] = []
     with file.open("w", newline="") as lines, subprocess.Popen(command, cwd=ROOT) as process:
@@ -102,7 +102,7 @@ def _watch(command: list[str], file: Path) -> NDArray[np.float64]:
 
 
 def _sizes(pid: int) -> list[float]:
-    """Resident memory of a process and of all its children, B; none of those that are ending."""
+    """Return the resident memory (bytes) of a process and all its children, without processes that are exiting."""
     sizes = []
     try:
         parent = psutil.Process(pid)
@@ -137,11 +137,11 @@ def _course(run: Path) -> dict[str, Any]:
 
 
 def _energy(trajectory: Path) -> dict[str, Any]:
-    """Drift and deviation of the total energy of an NVE run, from its log."""
+    """Compute drift and deviation of the total energy of an NVE run from its log."""
     records = read_log(trajectory.with_suffix(".csv"))
     drift = energy_drift(records)
     if drift is None:
-        sys.exit(f"{trajectory}: the log is too short for a drift")
+        sys.exit(f"{trajectory}: the log is too short to compute a drift")
     total = 1e3 * np.array([record.total_energy_per_atom_eV for record in records])
     return {
         "steps": records[-1].step,

@@ -1,11 +1,11 @@
-"""Train another package on acetylacetone for a stated time, to compare with: one line an epoch, then the test errors.
+"""Train another package on acetylacetone for a given time, for comparison, and print a line per epoch and test errors.
 
     mace-env/bin/python scripts/train_peer.py mace_torch --data ../shared/data/acac --minutes 15 --threads 2
     nequip-env/bin/python scripts/train_peer.py nequip --data ../shared/data/acac --minutes 15 --threads 2
 
-run in environments of their own with mace-torch 0.3.16 or nequip 0.19.1; the settings are in `peer_*.py`. The clock
-starts before the first step and counts validation; training stops in mid-epoch when time is up. With --csv the course
-is written with the names of our own metrics.csv, for `accuracy_plot.py`.
+run in separate environments with mace-torch 0.3.16 or nequip 0.19.1; the settings are in `peer_*.py`. The time starts
+before the first step and includes validation; training stops in the middle of an epoch when the time limit is reached.
+With --csv the metrics are written with the column names of our metrics.csv, for `accuracy_plot.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EMA_DECAY = 0.99
 
 
 def split_frames(data: Path, seed: int) -> dict[str, list[Any]]:
-    """450 frames to train and 50 to validate, drawn with the seed, and the test set."""
+    """Draw 450 training frames and 50 validation frames with the seed, and read the test set."""
     frames = ase.io.read(data / "train_300K.xyz", ":")
     order = np.random.default_rng(seed).permutation(len(frames))
     return {
@@ -38,7 +38,7 @@ def split_frames(data: Path, seed: int) -> dict[str, list[Any]]:
 
 
 class Average:
-    """The exponential moving average of a model's weights, with a warm-up as torch_ema's."""
+    """Exponential moving average (EMA) of the weights of a model, with warm-up as in torch_ema."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self.weights = [p for p in model.parameters() if p.requires_grad]
@@ -46,7 +46,7 @@ class Average:
         self.updates = 0
 
     def update(self) -> None:
-        """Take the present weights in."""
+        """Update the average with the current weights."""
         self.updates += 1
         decay = min(EMA_DECAY, (1 + self.updates) / (10 + self.updates))
         for mean, weight in zip(self.means, self.weights, strict=True):
@@ -54,7 +54,7 @@ class Average:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """The model has the averaged weights while the context lasts."""
+        """Use the averaged weights within the context."""
         kept = [p.detach().clone() for p in self.weights]
         self._set(self.means)
         try:
@@ -69,7 +69,7 @@ class Average:
 
 
 def errors(peer: Any, frames: list[Any], batches: Any, e0: dict[int, float], average: Average) -> list[float]:
-    """RMSE and MAE of forces (meV/A, per component), then of energies (meV per atom), with the averaged weights."""
+    """Compute RMSE and MAE of forces (meV/A, per component) and energies (meV/atom) with the averaged weights."""
     forces, energies = [], []
     with average.in_place():
         for batch in batches:
@@ -85,7 +85,7 @@ def errors(peer: Any, frames: list[Any], batches: Any, e0: dict[int, float], ave
 def train(
     peer: Any, parts: dict[str, list[Any]], e0: dict[int, float], args: argparse.Namespace
 ) -> tuple[Average, list[dict[str, float]]]:
-    """Returns the average of the weights when time is up, and the course."""
+    """Train for the given time; return the average of the weights and the metrics of each epoch."""
     batches = peer.batches(parts["train"], shuffle=True, seed=args.seed)
     validation = peer.batches(parts["validation"], shuffle=False)
     average = Average(peer.model)
@@ -123,14 +123,14 @@ def train(
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peer", choices=["mace_torch", "nequip"])
     parser.add_argument("--data", type=Path, required=True, help="folder with the acac files")
     parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--csv", type=Path, help="where the course is written")
+    parser.add_argument("--csv", type=Path, help="file for the metrics")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.set_default_dtype(torch.float32)
