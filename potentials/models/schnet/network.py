@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from potentials.equivariant import Irrep, Layout, message_table
 from potentials.equivariant.envelopes import ValuesAndSlopes
 from potentials.kernels import EdgeTopology
-from potentials.models.blocks import EdgeEmbedding
+from potentials.models.blocks import Dense, EdgeEmbedding
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions, RadialMap
 from potentials.models.schnet.config import SchNetConfig
@@ -26,16 +26,6 @@ SCALARS = Layout([Irrep(0, 1)])
 def shifted_softplus(x: Tensor) -> Tensor:
     """ln(e^x / 2 + 1 / 2)."""
     return nn.functional.softplus(x) - math.log(2)
-
-
-class Dense(nn.Linear):
-    """x W^T + b, Glorot-uniform weights and no bias at first."""
-
-    def reset_parameters(self) -> None:
-        """Called by the constructor."""
-        nn.init.xavier_uniform_(self.weight)
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
 
 
 class FilterNetwork(RadialMap):
