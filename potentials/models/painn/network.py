@@ -171,8 +171,5 @@ class PaiNN(nn.Module):
 
     def decay_parameters(self) -> list[nn.Parameter]:
         """The matrices of the dense layers and of the maps of vectors."""
-        found = [module.weight for module in self.modules() if isinstance(module, Dense)]
-        return [
-            *found,
-            *(p for module in self.modules() if isinstance(module, BlockMixing) for p in module.parameters()),
-        ]
+        weighted = [module for module in self.modules() if isinstance(module, Dense | BlockMixing)]
+        return [parameter for module in weighted for name, parameter in module.named_parameters() if name == "weight"]
