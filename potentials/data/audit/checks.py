@@ -11,7 +11,7 @@ from ase.data import covalent_radii
 from potentials.config.data import DataConfig
 from potentials.config.run import RunConfig
 from potentials.data.findings import Findings
-from potentials.data.geometry import neighbor_list
+from potentials.data.geometry import neighbor_vectors
 from potentials.data.infer import Statistics
 from potentials.data.label import LabelledFrame
 from potentials.data.read import Frame
@@ -103,11 +103,10 @@ def find_contacts(frames: Sequence[LabelledFrame]) -> list[tuple[Frame, float]]:
     for labelled in frames:
         atoms = labelled.frame.atoms
         radii = covalent_radii[atoms.numbers]
-        (sender, receiver), shifts = neighbor_list(
-            atoms.positions, atoms.cell.array, atoms.pbc, max(SHORTEST_DISTANCE, 2 * CONTACT_FRACTION * radii.max())
+        (sender, receiver), vectors = neighbor_vectors(
+            atoms, max(SHORTEST_DISTANCE, 2 * CONTACT_FRACTION * radii.max())
         )
-        cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
-        distances = np.linalg.norm(atoms.positions[receiver] - atoms.positions[sender] + shifts @ cell, axis=1)
+        distances = np.linalg.norm(vectors, axis=1)
         allowed = np.maximum(SHORTEST_DISTANCE, CONTACT_FRACTION * (radii[sender] + radii[receiver]))
         if (distances < allowed).any():
             close.append((labelled.frame, float(distances.min())))

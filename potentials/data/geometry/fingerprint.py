@@ -6,7 +6,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from potentials.data.geometry.neighbor_list import neighbor_list
+from potentials.data.geometry.neighbor_list import neighbor_vectors
 
 _CUTOFF = 5.0
 _WIDTH = 0.3
@@ -25,9 +25,8 @@ def fingerprint(atoms: Atoms, elements: NDArray[np.int64] | None = None) -> NDAr
     """
     elements = np.unique(atoms.numbers) if elements is None else elements
     centers = np.arange(2 * _WIDTH, _CUTOFF, _WIDTH)
-    (sender, receiver), shifts = neighbor_list(atoms.positions, atoms.cell.array, atoms.pbc, _CUTOFF)
-    cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
-    r = np.linalg.norm(atoms.positions[receiver] - atoms.positions[sender] + shifts @ cell, axis=1)
+    (sender, receiver), vectors = neighbor_vectors(atoms, _CUTOFF)
+    r = np.linalg.norm(vectors, axis=1)
     functions = np.exp(-((r[:, None] - centers) ** 2) / (2 * _WIDTH**2)) * ((1 - (r / _CUTOFF) ** 2) ** 2)[:, None]
     species = np.searchsorted(elements, atoms.numbers)
     seen = np.zeros((len(atoms), len(elements), len(centers)))
