@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 
 from ase.io.extxyz import key_val_str_to_dict
-from ase.io.formats import open_with_compression
 
+from potentials.data.read.ase_errors import open_lines
 from potentials.errors import DataError
 
 MAX_COLUMNS = 10_000
@@ -33,11 +33,10 @@ def check_extxyz(name: str, path: str, last: int | None) -> None:
     Raises:
         DataError: the row of an atom has more or fewer columns than `Properties` declares (`silent_elsewhere`: labels
             would shift); a frame announces a negative number of atoms, more than the file holds, or unreasonably many
-            columns; or a blank line stands between frames, and all of them are to be read.
-        ValueError: the file is not text.
+            columns; a blank line stands between frames, and all of them are to be read; or the file is not text.
     """
-    with open_with_compression(path, "r") as lines:
-        _follow(name, iter(lines), last)
+    with open_lines(name, path) as lines:
+        _follow(name, lines, last)
 
 
 def _follow(name: str, lines: Iterator[str], last: int | None) -> None:
