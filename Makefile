@@ -9,6 +9,8 @@
 
 PYTHON ?= python3
 WORKERS ?= 2
+# They run in an environment of their own: make test-clients.
+WITHOUT_CLIENTS := --ignore tests/clients
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEVELOPER := .venv/.developer
@@ -50,10 +52,10 @@ quickstart: $(INSTALLED)
 	@echo "  potentials init data.xyz > config.yaml && potentials check config.yaml && potentials train config.yaml"
 
 test: $(DEVELOPER)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) $(WITHOUT_CLIENTS)
 
 test-slow: $(DEVELOPER)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "slow and not long"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "slow and not long" $(WITHOUT_CLIENTS)
 
 test-all: test test-slow
 

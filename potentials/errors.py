@@ -52,9 +52,14 @@ class ConfigError(PotentialsError):
 class DataError(PotentialsError):
     """Structures or labels that cannot be read or trained on."""
 
+    silent_elsewhere = False
+    """Whether other programs read the file without an error, and wrongly: `potentials data audit` reports that."""
 
-class ColumnsError(DataError):
-    """Rows of an extended XYZ file with more or fewer columns than its header declares, so that labels would shift."""
+    def within(self, data: str) -> DataError:
+        """The same error, with the name of the data it was found in."""
+        error = DataError(f"{data}: {self}")
+        error.silent_elsewhere = self.silent_elsewhere
+        return error
 
 
 class ModelFileError(PotentialsError):

@@ -54,6 +54,7 @@ MODELS: dict[str, dict[str, Any]] = {
         **PER_ELEMENT,
     },
     "nequip": {"channels": 4, "layers": 3, "degree": 1, "radial_mlp": [8], **PER_ELEMENT},
+    "painn": {"channels": 6, "layers": 2, "radial": {"size": 8}, "zbl": True, "scale": 0.5},
     "ponita": {"channels": 6, "layers": 2, "orientations": 6, "basis": 8, "widening": 2, "scale": 0.7},
     "schnet": {"channels": 6, "layers": 2, "radial": {"size": 8, "envelope": "cosine"}, "scale": 0.5},
 }

@@ -25,12 +25,14 @@ KEYS = {"run", "seed", "data", "model", "loss", "train", "logging"}
 SMALLEST: dict[str, Any] = {"run": "run", "data": {"train": "train.xyz"}, "model": {"name": "mace"}}
 
 
+@pytest.mark.slow
 def test_it_builds_without_a_warning(site: Site):
     assert site.exit_code == 0, site.output
     assert "WARNING" not in site.output
     assert {"index", "first-hour", "configuration", "command-line", "api/potential"} <= set(site.pages)
 
 
+@pytest.mark.slow
 def test_links_and_images_lead_somewhere(site: Site):
     broken = [
         f"{name}: {link}"
@@ -53,6 +55,7 @@ def _leads_somewhere(site: Site, origin: Path, link: str) -> bool:
     return not parts.fragment or page is None or unquote(parts.fragment) in page.ids
 
 
+@pytest.mark.slow
 def test_pages_fetch_nothing_from_a_network(site: Site):
     addresses = [address for page in site.pages.values() for address in page.loaded]
     assert addresses
@@ -62,6 +65,7 @@ def test_pages_fetch_nothing_from_a_network(site: Site):
     assert not [style for style in styles if re.search(r"(@import|url\()\s*['\"]?(https?:)?//", style)]
 
 
+@pytest.mark.slow
 def test_every_key_of_the_configuration_has_its_entry(site: Site):
     ids = site.pages["configuration"].ids
     schema = json_schema()
@@ -105,6 +109,7 @@ def _keys(schema: dict[str, Any], part: dict[str, Any], key: str) -> Iterator[st
             yield from _keys(schema, value, f"{prefix}.{name}")
 
 
+@pytest.mark.slow
 def test_every_key_of_a_study_has_its_entry(site: Site):
     names = [*Study.model_fields, *(f"variants.NAME.{name}" for name in Variant.model_fields)]
     assert not {f"confval-{name}" for name in names} - site.pages["howto/learning-curves"].ids
@@ -132,6 +137,7 @@ def _descriptions(schema: dict[str, Any], value: dict[str, Any]) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ALL_COMMANDS)
 def test_every_command_stands_there_with_its_options(site: Site, command: str):
     text = "".join(site.pages["command-line"].text)
@@ -149,6 +155,7 @@ def _help(command: str) -> str:
     return shown.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", families())
 def test_every_family_has_a_page_with_equations_settings_and_paper(site: Site, family: str):
     page = site.pages[f"families/{family}"]

@@ -43,6 +43,21 @@ KERNEL_FLOORS: list[set[str]] = [
 ]
 """The same of `potentials.kernels`: what all operators share knows none of them, and codegen not even the rest."""
 
+DATA_FLOORS: list[set[str]] = [
+    {"module"},
+    {"prepare"},
+    {"audit"},
+    {"infer"},
+    {"split"},
+    {"batch", "conversion", "index", "public"},
+    {"graph", "write"},
+    {"label"},
+    {"read"},
+    {"builtin", "stores"},
+    {"findings", "geometry"},
+]
+"""The same of `potentials.data`: the way of the data, from files at the bottom to batches at the top."""
+
 
 def imported_modules(source: Path, package: str) -> Iterator[str]:
     """Names of all modules that a file imports, also inside functions; `from a import b` may mean the module a.b."""
@@ -83,6 +98,7 @@ def upward_imports(folder: Path, package: str, floors: list[set[str]]) -> list[s
 ALL_FLOORS = [
     pytest.param(PACKAGE, "potentials", FLOORS, id="potentials"),
     pytest.param(PACKAGE / "kernels", "potentials.kernels", KERNEL_FLOORS, id="kernels"),
+    pytest.param(PACKAGE / "data", "potentials.data", DATA_FLOORS, id="data"),
 ]
 
 

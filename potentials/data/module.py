@@ -13,10 +13,10 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from potentials.data.batch import BatchLimit, EvaluationBatches, evaluation_limit, training_batches, training_limit
-from potentials.data.graph import AtomicGraph, collate
+from potentials.data.graph import AtomicGraph, Graphs, collate
 from potentials.data.label import LabelledFrame
 from potentials.data.prepare import PreparedData
-from potentials.data.split.part_facts import graphs_of
+from potentials.data.split import Split
 from potentials.errors import DataError
 from potentials.exit_codes import ENDING_SIGNALS
 
@@ -114,8 +114,8 @@ class GraphDataModule(lightning.LightningDataModule):
         for name, graphs in self.test_graphs.items():
             check(self.evaluation_limit, graphs, self.prepared.tests[name])
 
-    def _build(self, frames: Sequence[LabelledFrame]) -> Sequence[AtomicGraph]:
-        return graphs_of(frames, self.elements, self.cutoff, self.groups)
+    def _build(self, split: Split) -> Graphs:
+        return split.graphs(self.elements, self.cutoff, self.groups)
 
     def _evaluation_loader(self, graphs: Sequence[AtomicGraph]) -> DataLoader[AtomicGraph]:
         return self._loader(graphs, EvaluationBatches(graphs, self.evaluation_limit, *_processes()))

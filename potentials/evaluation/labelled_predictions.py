@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from potentials.data.batch import BatchLimit, batches
-from potentials.data.graph import AtomicGraph, GraphBatch
-from potentials.data.split.part_facts import known_labels
+from potentials.data.graph import GraphBatch, Graphs
 from potentials.evaluation.error_table import PartErrors
 from potentials.evaluation.metrics import ErrorSums
 from potentials.evaluation.symmetry import rotation_error
@@ -55,7 +54,7 @@ class Evaluation:
 
 def evaluate_graphs(
     potential: Potential,
-    graphs: Sequence[AtomicGraph],
+    graphs: Graphs,
     *,
     limit: BatchLimit,
     part: str,
@@ -75,7 +74,7 @@ def evaluate_graphs(
         rotations: whether to measure the error under rotations, where it is not zero.
     """
     device = potential.reference_energies.device
-    forces, stress = known_labels(graphs)
+    forces, stress = graphs.has_forces(), graphs.has_stress()
     sums = ErrorSums(len(groups), len(potential.elements), device)
     collected = []
     for batch in batches(graphs, limit):

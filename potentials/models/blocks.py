@@ -41,6 +41,16 @@ class EdgeEmbedding(nn.Module):
         return Y, self.radial(distances, *ends)
 
 
+class Dense(nn.Linear):
+    """x W^T + b, Glorot-uniform weights and no bias at first."""
+
+    def reset_parameters(self) -> None:
+        """Called by the constructor."""
+        nn.init.xavier_uniform_(self.weight)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+
 class Perceptron(nn.Module):
     """Weights of a multilayer perceptron without bias.
 

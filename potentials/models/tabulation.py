@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
@@ -57,7 +58,8 @@ class TabulatedNetwork(nn.Module):
         self.num_knots = knots
         self.start, self.step = _FIRST_KNOT, (basis.cutoff - _FIRST_KNOT) / (knots - 1)
         dtype = next(network.parameters()).dtype
-        r = self._distances([0.0])
+        # Functions may bend up to the cutoff, as the cosine envelope does: the curvature there is that from within.
+        r = self._distances([0.0]).clamp(max=math.nextafter(basis.cutoff, 0.0))
         value, slope, curvature = _with_curvature(_in_double_precision(basis, network), r)
         stacked = torch.stack([value, slope * self.step, curvature * self.step**2], dim=1)
         splines = RadialSplines.from_knots(stacked, self.start, self.step)

@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.data import covalent_radii
 from numpy.typing import NDArray
 
-from potentials.data.geometry import neighbor_list
+from potentials.data.geometry import neighbor_vectors
 
 BOND = 1.25
 """Atoms closer than this times the sum of their covalent radii are bonded."""
@@ -117,7 +117,5 @@ def too_close(atoms: Atoms, least: Mapping[str, float]) -> str | None:
 
 
 def _edges(atoms: Atoms, largest: float) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    (sender, receiver), shifts = neighbor_list(atoms.positions, atoms.cell.array, atoms.pbc, largest)
-    cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
-    vectors = atoms.positions[receiver] - atoms.positions[sender] + shifts @ cell
+    (sender, receiver), vectors = neighbor_vectors(atoms, largest)
     return sender, receiver, np.linalg.norm(vectors, axis=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,8 @@ import torch
 
 from potentials.config import RunConfig, load_config
 from potentials.data.findings import Findings
-from potentials.data.prepare import fingerprint
-from potentials.data.split.part_facts import Frames
-from potentials.data.split.parts import divide
+from potentials.data.label import LabelledFrame
+from potentials.data.split import Split, read_splits
 from potentials.errors import ModelFileError, PotentialsError
 from potentials.potential import Potential, model_file
 from potentials.potential.model_file_contents import model_path
@@ -54,7 +53,7 @@ class Origin:
 def gather(
     origin: Origin,
     potential: Potential | None = None,
-    given: Mapping[str, Frames] | None = None,
+    given: Mapping[str, Sequence[LabelledFrame]] | None = None,
     *,
     device: torch.device | str = "cpu",
     budget: float = BUDGET,
@@ -83,14 +82,14 @@ def gather(
     return Subject(potential, origin.model_file, parts, origin.run, budget, seed, reason, remarks)
 
 
-def _parts_of_run(origin: Origin, potential: Potential) -> tuple[dict[str, Frames], list[str], str]:
+def _parts_of_run(origin: Origin, potential: Potential) -> tuple[dict[str, Sequence[LabelledFrame]], list[str], str]:
     """The parts of the run, what is to be said of them, and why there are none, where there are none."""
     ask = f"potentials report {origin.model_file} DATA compares the potential with labeled structures"
     if origin.run is None:
         return {}, [], f"the model is not in the folder of its run (resolved.yaml), and no data were given; {ask}"
     try:
         config = load_config(origin.run.resolved)
-        parts = divide(config, Findings())
+        parts = read_splits(config, Findings())
     except PotentialsError as error:
         return {}, [], f"the data of the run cannot be read ({error}); {ask}"
     return (
@@ -100,10 +99,10 @@ def _parts_of_run(origin: Origin, potential: Potential) -> tuple[dict[str, Frame
     )
 
 
-def _changes(config: RunConfig, potential: Potential, train: Frames) -> list[str]:
+def _changes(config: RunConfig, potential: Potential, train: Split) -> list[str]:
     """What has changed since the potential was trained."""
     recorded = potential.metadata.get("training_data")
-    if recorded in (None, fingerprint(train)):
+    if recorded in (None, train.digest()):
         return []
     files = config.data.train if isinstance(config.data.train, str) else ", ".join(config.data.train)
     return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from potentials.data.builtin import BUILTIN_PREFIX
-from potentials.data.split.part_facts import Frames
+from potentials.data.label import LabelledFrame
 from potentials.errors import DataError, ModelFileError, PotentialsError
 from potentials.files import write_text
 from potentials.outputs import check_outputs
@@ -70,7 +70,7 @@ SECTIONS: Mapping[str, Entry] = {
 def write_report(
     model: Path | str,
     output: Path | str | None = None,
-    data: Mapping[str, Frames] | None = None,
+    data: Mapping[str, Sequence[LabelledFrame]] | None = None,
     *,
     quick: bool = False,
     skip: Collection[str] = (),

@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
-from potentials.data.geometry import neighbor_list
+from potentials.data.geometry import neighbor_vectors
 from potentials.data.label import LabelledFrame
 
 _MOST_FRAMES = 2000
@@ -147,9 +147,8 @@ def _distances(structures: Sequence[Atoms], cutoff: float) -> tuple[dict[str, fl
     for index in chosen:
         atoms = structures[index]
         symbols = np.array(atoms.get_chemical_symbols())
-        (sender, receiver), shifts = neighbor_list(atoms.positions, atoms.cell.array, atoms.pbc, cutoff)
-        cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
-        distances = np.linalg.norm(atoms.positions[receiver] - atoms.positions[sender] + shifts @ cell, axis=1)
+        (sender, receiver), vectors = neighbor_vectors(atoms, cutoff)
+        distances = np.linalg.norm(vectors, axis=1)
         edges.update(symbols[receiver].tolist())
         atoms_seen.update(symbols.tolist())
         for one in np.unique(symbols):

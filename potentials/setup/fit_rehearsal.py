@@ -10,7 +10,6 @@ import torch
 
 from potentials.data.module import GraphDataModule
 from potentials.data.prepare import PreparedData
-from potentials.data.split.part_facts import sampled_graphs
 from potentials.potential import Potential
 from potentials.setup.memory import peak_memory
 from potentials.training.linear.least_squares import Equations, solve_ridge
@@ -42,7 +41,7 @@ def rehearse_fit(prepared: PreparedData) -> FitRehearsal:
     config = prepared.config
     potential = Potential(config.model, prepared.reference_energies, "float64").eval().requires_grad_(False)
     data = GraphDataModule(prepared, potential.elements, potential.cutoff)
-    sample = sampled_graphs(data.train_graphs, config.seed)
+    sample = data.train_graphs.sample(config.seed)
     graphs = sorted(sample, key=lambda graph: graph.edge_index.shape[1])
     middle = len(graphs) // 2
     some = graphs[max(0, middle - _FRAMES // 2) : middle + _FRAMES // 2 + 1]

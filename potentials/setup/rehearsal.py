@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from potentials.config.run import RunConfig
 from potentials.data.batch import BatchLimit
-from potentials.data.graph import AtomicGraph, GraphBatch, collate
+from potentials.data.graph import GraphBatch, Graphs, collate
 from potentials.data.module import GraphDataModule
 from potentials.data.prepare import PreparedData
-from potentials.data.split.part_facts import with_most_atoms
 from potentials.errors import TrainingError
 from potentials.potential import Potential
 from potentials.setup.memory import peak_memory
@@ -105,15 +104,15 @@ def _device(config: RunConfig) -> torch.device:
     return torch.device("cuda" if available and config.train.accelerator != "cpu" else "cpu")
 
 
-def _largest_batch(graphs: Sequence[AtomicGraph], limit: BatchLimit) -> GraphBatch:
+def _largest_batch(graphs: Graphs, limit: BatchLimit) -> GraphBatch:
     """The frames with the most edges, or the most for what they take of the limit, whichever fill a batch with more."""
-    graphs = with_most_atoms(graphs, _CANDIDATES)
-    sizes = np.maximum(limit.sizes(graphs), 1)
-    atoms = np.array([graph.num_nodes for graph in graphs])
-    edges = np.array([graph.edge_index.shape[1] for graph in graphs])
+    candidates = graphs.with_most_atoms(_CANDIDATES)
+    sizes = np.maximum(limit.sizes(candidates), 1)
+    atoms = np.array([graph.num_nodes for graph in candidates])
+    edges = np.array([graph.edge_index.shape[1] for graph in candidates])
     fillings = [_filling(np.lexsort((atoms / taken, edges / taken))[::-1], sizes, limit.most) for taken in (1, sizes)]
     largest = max(fillings, key=lambda chosen: edges[chosen].sum())
-    return collate([graphs[index] for index in largest])
+    return collate([candidates[index] for index in largest])
 
 
 def _filling(order: NDArray[np.int64], sizes: NDArray[np.int64], room: int) -> list[int]:

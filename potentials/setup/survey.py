@@ -12,7 +12,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols, covalent_radii
 
-from potentials.data.geometry import neighbor_list
+from potentials.data.geometry import neighbor_list, neighbor_vectors
 from potentials.data.label import LARGEST_LABEL, holds_isolated_atom
 from potentials.data.read import Frame
 from potentials.errors import DataError
@@ -233,9 +233,8 @@ def _pairs_without_contact(structures: Sequence[Atoms]) -> tuple[str, ...]:
         atoms = structures[index]
         radii = covalent_radii[atoms.numbers]
         reach = 2 * CONTACT * float(radii.max())
-        (sender, receiver), shifts = neighbor_list(atoms.positions, atoms.cell.array, atoms.pbc, reach)
-        cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
-        distances = np.linalg.norm(atoms.positions[receiver] - atoms.positions[sender] + shifts @ cell, axis=1)
+        (sender, receiver), vectors = neighbor_vectors(atoms, reach)
+        distances = np.linalg.norm(vectors, axis=1)
         near = distances < CONTACT * (radii[sender] + radii[receiver])
         close |= set(zip(atoms.numbers[sender[near]].tolist(), atoms.numbers[receiver[near]].tolist(), strict=True))
     pairs = itertools.combinations_with_replacement(numbers, 2)

@@ -20,7 +20,6 @@ from potentials.config.data_paths import resolve_data_paths
 from potentials.config.run import RunConfig
 from potentials.data.module import GraphDataModule
 from potentials.data.prepare import PreparedData, prepare
-from potentials.data.split.part_facts import sampled_graphs
 from potentials.errors import TrainingError
 from potentials.evaluation.error_table import UNITS, ErrorTable
 from potentials.evaluation.labelled_predictions import evaluate_graphs
@@ -119,8 +118,8 @@ def _train(
     journal = Journal(folder.log if is_first_process else None, progress and is_first_process)
     status = folder.status()
     if folder.holds_a_run:
-        continued = folder.continued_config(prepared.config, prepared.fingerprint)
-        prepared = replace(prepared, config=continued.config)
+        continued = folder.continued_config(prepared.config, prepared.digest, prepared.inferred)
+        prepared = prepared.with_config(continued.config)
         if is_finished(status, prepared.config):
             return _show_finished(folder, status, journal)
         for text in continued.remarks:
@@ -129,7 +128,7 @@ def _train(
         folder.forget()
         status = Status()
     known_best = _best_after_the_time_was_over(folder, status)
-    status = status.begun(prepared.fingerprint, prepared.config.train.max_epochs)
+    status = status.begun(prepared.digest, prepared.config.train.max_epochs)
     if is_first_process:
         folder.write_config(prepared.config)
         folder.write_json(folder.splits, prepared.splits)
@@ -155,7 +154,7 @@ def _fit_and_evaluate(prepared: PreparedData, folder: RunFolder, journal: Journa
     config = prepared.config
     potential = Potential(config.model, prepared.reference_energies, config.train.precision)
     data = GraphDataModule(prepared, potential.elements, potential.cutoff)
-    metadata = {"training_data": prepared.fingerprint, "config": config.model_dump(mode="json")}
+    metadata = {"training_data": prepared.digest, "config": config.model_dump(mode="json")}
     unused = unused_settings(config)
     if unused:
         journal.note(f"{config.model.name} is fitted in closed form: {', '.join(unused)} are ignored")
@@ -193,7 +192,7 @@ def _train_and_evaluate(
         potential = Potential(config.model, prepared.reference_energies, config.train.precision)
         data = GraphDataModule(prepared, potential.elements, potential.cutoff)
         trainer = build_trainer(config, folder, journal, stop, status.wandb_id or "")
-        metadata = {"training_data": prepared.fingerprint, "config": config.model_dump(mode="json")}
+        metadata = {"training_data": prepared.digest, "config": config.model_dump(mode="json")}
         offenders = folder.path if trainer.is_global_zero else None
         guard = StepGuard(prepared.train, config.train.nonfinite_steps, offenders, journal.warn)
         module = TrainingModule(
@@ -284,7 +283,7 @@ def _evaluate_best(
     prepared: PreparedData, data: GraphDataModule, folder: RunFolder, device: torch.device
 ) -> RunResults:
     best = model_file.load(folder.best, device)
-    train = sampled_graphs(data.train_graphs, prepared.config.seed)
+    train = data.train_graphs.sample(prepared.config.seed)
     parts = {"train": train, "validation": data.validation_graphs, **data.test_graphs}
     evaluations = {
         part: evaluate_graphs(best, graphs, limit=data.evaluation_limit, part=part, groups=data.groups)

@@ -18,6 +18,8 @@ from run_folders import METRICS, STEPS, metrics_row, steps_row, write_run
 from potentials.dashboard.reading.folder import Folder
 from potentials.dashboard.server import Dashboard, application
 
+pytestmark = pytest.mark.slow
+
 EVIL = "<img src=x onerror=\"console.error('ran')\"> <b>%{y} {{1}}"
 Serve = Callable[[Path], str]
 

@@ -10,6 +10,8 @@ import pytest
 from documentation_site import Site
 from opened_pages import OpenPage, overflow, pixels
 
+pytestmark = pytest.mark.slow
+
 PAGES = (
     "index",
     "first-hour",

@@ -14,6 +14,8 @@ from toy_family import forget_toy, register_toy, toy_run
 from potentials.report.report import SECTIONS, write_report
 from potentials.training.run import train
 
+pytestmark = pytest.mark.slow
+
 SHOWN = ("learning", "parity", "errors", "worst", "dimers", "symmetry", "provenance")
 
 

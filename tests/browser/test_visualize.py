@@ -12,6 +12,8 @@ import potentials
 from potentials.visualization import visualization_page
 from potentials.visualization.structures import structure_to_show
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:

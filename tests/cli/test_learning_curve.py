@@ -52,6 +52,7 @@ def test_a_failed_cell_is_an_exit_code(potentials, study_file):
     assert "1 runs failed or were interrupted" in result.output
 
 
+@pytest.mark.slow
 def test_several_processes_say_what_they_do_and_what_failed(potentials, study_file):
     folder = study_file.parent / "study" / "schnet"
     folder.mkdir(parents=True)

@@ -2,7 +2,10 @@ import json
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_standard_output_is_a_json_schema():
     command = [sys.executable, "-m", "potentials", "schema"]
     schema = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

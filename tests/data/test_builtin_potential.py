@@ -75,6 +75,7 @@ def crowded(atoms: Atoms, still: int, moved: int) -> bool:
     return bool((distances < 0.9 * (covalent_radii[numbers[others]] + covalent_radii[numbers[moved]])).any())
 
 
+@pytest.mark.slow
 def test_dimers_repel_each_other_at_short_distance(potential: Potential, calculator: Calculator) -> None:
     """By the network and by the splines of the calculator, down to 0.05 A; bound by less than any molecule."""
     distances = np.arange(0.05, 2.0, 0.02)
@@ -126,6 +127,7 @@ def minima(start: Atoms, calculator: Calculator, size: float, hops: int, seed: i
             here, energy = atoms.copy(), found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [0.2, 0.6, 1.0])
 def test_hopping_finds_nothing_below_the_molecule(rotamers: list[Atoms], calculator: Calculator, size: float) -> None:
     lowest = min(atoms.get_potential_energy() for atoms in rotamers)
@@ -140,6 +142,7 @@ def test_long_hopping(rotamers: list[Atoms], calculator: Calculator, size: float
     assert min(minima(rotamers[0], calculator, size, 100, seed)) > lowest - MARGIN
 
 
+@pytest.mark.slow
 def test_hot_dynamics_does_not_collapse(rotamers: list[Atoms], calculator: Calculator) -> None:
     """At 1000 K for half a picosecond; the mean kinetic energy is that of equipartition, no atoms come too close."""
     atoms = rotamers[0].copy()

@@ -112,17 +112,17 @@ def test_the_result_depends_on_contents_not_on_places(train: str, make_config: M
     shutil.copy(train, copy)
     first, second = (prepare(make_config({"train": path})) for path in (train, str(copy)))
     assert indices(first.validation) == indices(second.validation)
-    assert first.fingerprint == second.fingerprint
+    assert first.digest == second.digest
     assert first.config.model == second.config.model
     other = prepare(make_config({"train": train, "weights": {"groups": {"default": 2.0}}}))
-    assert other.fingerprint != first.fingerprint
+    assert other.digest != first.digest
 
 
 def test_preparing_the_resolved_configuration_changes_nothing(train: str, make_config: MakeConfig) -> None:
     first = prepare(make_config({"train": train, "test": 2}))
     second = prepare(first.config)
     assert second.config == first.config
-    assert second.fingerprint == first.fingerprint
+    assert second.digest == first.digest
     assert second.splits == first.splits
 
 
@@ -221,7 +221,7 @@ def test_energies_of_another_level_than_the_reference(train: str, make_config: M
         ),
         ({"test": "nitrogen.xyz"}, {}, r"the test frames contain .* lack: N in 1 frame \(nitrogen.xyz: 0\)"),
         ({}, {"cutoff": 16.0}, "larger than sense"),
-        ({}, {"cutoff": 0.6}, "no atom of the 11 training frames has a neighbour within model.cutoff = 0.6 A"),
+        ({}, {"cutoff": 0.6}, "no atom of the 11 training frames has a neighbor within model.cutoff = 0.6 A"),
         ({"weights": {"groups": {"defualt": 2.0}}}, {}, 'no frame is in the group "defualt".*did you mean "default"'),
         ({"reference_energies": {"H": 0.0}}, {}, "no energy is given for C, O"),
     ],

@@ -142,6 +142,20 @@ VARIANTS: dict[str, dict[str, Variant]] = {
             }
         ),
     },
+    "painn": {
+        # With as many functions as by default random energies are rough.
+        "bessel": Variant({"channels": 6, "radial": {"size": 6}, "scale": 3.0}),
+        "gaussian": Variant(
+            {
+                "channels": 4,
+                "layers": 2,
+                "radial": {"basis": "gaussian", "size": 6, "trainable": True, "envelope": "smooth"},
+                "zbl": True,
+                "scale": {"H": 7.0, "C": 13.0, "O": 11.0},
+                "shift": {"H": 0.1, "C": -0.3, "O": 0.2},
+            }
+        ),
+    },
     "ponita": {
         "distances": Variant({"channels": 6, "layers": 2, "orientations": 0, "basis": 8, "widening": 2}),
         # The grid breaks the symmetry under rotations; how far depends on the weights.

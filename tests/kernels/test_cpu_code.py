@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from slow_cases import slow_but
 
 import potentials.kernels
 from potentials.cache import CACHE_VARIABLE
@@ -179,7 +180,7 @@ def small_message(_: int) -> float:
         return float(message_sum(table, h, torch.ones(4, table.harmonic_components), w, topology).sum())
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", slow_but(["fork", "spawn"], "fork"))
 def test_data_workers_may_run_kernels(method: str) -> None:
     """A forked process has none of its parent's threads, a spawned one none of its code."""
     expected = small_message(0)

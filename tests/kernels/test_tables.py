@@ -62,6 +62,7 @@ def test_other_content_gives_another_key() -> None:
     assert len({table.key for table in tables}) == len(tables)
 
 
+@pytest.mark.slow
 def test_the_key_is_the_same_in_every_process() -> None:
     program = (
         "from potentials.equivariant import Layout, message_table\n"

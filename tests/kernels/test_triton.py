@@ -109,6 +109,7 @@ def test_many_body_products_of_no_and_of_many_atoms() -> None:
             many_body.check(many_body.results(table, values), many_body.brute_force(table, values))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["mace", "nequip"])
 def test_a_model_is_trained_as_with_the_reference(family: str) -> None:
     """Energies, forces, and the gradient of a loss of both."""

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parent / "first_calls.py"
 
 
+@pytest.mark.slow
 def test_first_calls_of_new_processes() -> None:
     """Without `settle_vector_functions` a quarter of the processes differ, where PyTorch computes with oneMKL 2024."""
     done = subprocess.run([sys.executable, SCRIPT, "40"], capture_output=True, text=True, check=False, timeout=120)

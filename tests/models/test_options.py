@@ -100,6 +100,7 @@ OPTIONS: dict[str, dict[str, list[Any]]] = {
             "exponential cuspless",
         ],
     },
+    "painn": {option: values for option, values in COMMON.items() if option != "radial_mlp"} | {"layers": [1, 2]},
     "ponita": {
         option: values
         for option, values in COMMON.items()

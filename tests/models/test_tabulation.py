@@ -18,6 +18,7 @@ from potentials.kernels.dispatch import use_kernels
 from potentials.models.blocks import EdgeEmbedding
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialMap
+from potentials.models.schnet import SchNet, SchNetConfig
 from potentials.models.tabulation import TabulatedNetwork, largest_error, tabulated
 from potentials.potential.compilation import RADIAL_TOLERANCE, compile_for_md
 
@@ -74,6 +75,18 @@ def around_knots(splines: RadialSplines) -> Tensor:
             nearby = torch.nextafter(nearby, torch.tensor(towards, dtype=dtype))
             found.append(nearby)
     return torch.cat(found)
+
+
+@pytest.mark.parametrize("envelope", ["polynomial", "cosine", "smooth"])
+def test_functions_that_bend_up_to_the_cutoff(envelope: str) -> None:
+    """The second derivative of the cosine envelope jumps at the cutoff; splines end with the one from within."""
+    config = SchNetConfig(
+        name="schnet", cutoff=4.0, elements=["H", "O"], average_neighbors=1.0, scale=1.0, shift=0.0, channels=4,
+        layers=1, radial={"size": 6, "envelope": envelope},
+    )  # fmt: skip
+    torch.manual_seed(1)
+    model = SchNet(config).double()
+    assert largest_error(model, tabulated(model, 2049)) < RADIAL_TOLERANCE["float64"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

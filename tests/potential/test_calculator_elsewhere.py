@@ -18,6 +18,7 @@ import torch
 from ase import Atoms
 from ase.build import bulk, molecule
 from families.cases import Case, cases
+from slow_cases import slow_but
 
 import potentials
 from potentials.errors import SimulationError
@@ -60,7 +61,7 @@ def test_copies_give_the_same_bits(case: Case, copied: object) -> None:
         assert same(results_of((calculator, structures[0])), expected[0])
 
 
-@pytest.mark.parametrize("case", FAMILIES.values(), ids=str)
+@pytest.mark.parametrize("case", slow_but(FAMILIES.values(), "mace invariant"))
 def test_models_pickle_too(case: Case) -> None:
     """As modules do, into a process that has made no table: the one way that a compiled potential goes."""
     model = case.potential().model
@@ -73,7 +74,7 @@ def test_models_pickle_too(case: Case) -> None:
     assert done.stdout.decode().strip() == expected.hex()
 
 
-@pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
+@pytest.mark.parametrize("method", slow_but(["spawn", "fork", "forkserver"], "fork"))
 @pytest.mark.parametrize("threads", [1, 2])
 def test_processes(method: str, threads: int) -> None:
     """Also after this process has computed on several threads, which forked ones do not have."""

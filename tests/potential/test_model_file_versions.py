@@ -75,6 +75,7 @@ def test_a_file_of_a_release_predicts_what_it_did(file: Path) -> None:
     compare(model_file.load(file, precision="float64"), file, 1e-9, 1e-8)
 
 
+@pytest.mark.slow
 def test_loading_is_the_first_thing_a_process_does() -> None:
     """What is built on the device without memory, to compare shapes, must leave nothing behind for the potential."""
     program = """

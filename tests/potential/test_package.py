@@ -15,10 +15,10 @@ print(all(callable(getattr(potential, method)) for method in ("save", "calculato
 @pytest.mark.parametrize(
     ("home", "name", "made"),
     [
-        ("potentials.potential", "Potential", "Potential"),
         ("potentials.potential.potential", "Potential", "Potential"),
-        ("potentials", "Potential", "Potential"),
-        ("potentials.potential.model_file", "load", "load('builtin:ethanol')"),
+        pytest.param("potentials.potential", "Potential", "Potential", marks=pytest.mark.slow),
+        pytest.param("potentials", "Potential", "Potential", marks=pytest.mark.slow),
+        pytest.param("potentials.potential.model_file", "load", "load('builtin:ethanol')", marks=pytest.mark.slow),
     ],
 )
 def test_a_potential_is_complete_wherever_it_comes_from(home, name, made):

@@ -137,6 +137,7 @@ train: {max_epochs: 1, accelerator: cpu}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
 def test_a_signal_from_outside_while_the_command_makes_it(tmp_path, number, code):
     (tmp_path / "config.yaml").write_text(CONFIGURATION)

@@ -9,7 +9,7 @@ from toy_family import toy_run
 from potentials.cache import CACHE_VARIABLE
 from potentials.data.conversion.convert import convert
 from potentials.data.read import read_frames
-from potentials.data.split.lazy_frames import LazyFrames
+from potentials.data.split import SplitInFiles
 from potentials.errors import ModelFileError
 from potentials.report.gathering import Origin, gather
 from potentials.report.report import SECTIONS, make_page
@@ -93,7 +93,7 @@ def test_frames_that_stay_in_their_files(tmp_path, monkeypatch):
     convert(["builtin:copper@1:40"], tmp_path / "copper.aselmdb")
     lazy = toy_run(tmp_path, data__train=str(tmp_path / "copper.aselmdb"), data__loading="lazy", train__max_epochs=1)
     subject = gather(Origin.of(quietly(lazy).folder))
-    assert isinstance(subject.parts["train"], LazyFrames)
+    assert isinstance(subject.parts["train"], SplitInFiles)
     assert list(subject.remarks) == []
     train, _, test = subject.evaluated.parts
     assert (train.count, test.count) == ("10 of 28", "5")

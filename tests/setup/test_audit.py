@@ -12,6 +12,7 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from setup import planted
 from setup.planted import Frames
+from slow_cases import slow_but
 
 import potentials.models  # noqa: F401  (enters the families)
 from potentials.config import parse_config
@@ -32,6 +33,7 @@ def serious(found: Audit) -> dict[str, list[int]]:
     return {f.check: sorted(frame.index for frame in f.frames) for f in found.findings if f.severity != "note"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clean", [planted.ethanol, planted.copper])
 def test_nothing_is_said_of_clean_data(clean: Callable[[], Frames], tmp_path: Path) -> None:
     found = audited(tmp_path, clean())
@@ -39,6 +41,7 @@ def test_nothing_is_said_of_clean_data(clean: Callable[[], Frames], tmp_path: Pa
     assert found.passed
 
 
+@pytest.mark.slow
 def test_energies_of_a_trajectory_follow_its_forces(tmp_path: Path) -> None:
     assert serious(audited(tmp_path, planted.trajectory())).keys() <= {"near-duplicates"}
 
@@ -84,7 +87,7 @@ FAULTS: dict[str, tuple[Frames, str, list[int], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", slow_but(FAULTS, "outlier", "kcal", "levels"))
 def test_a_planted_fault_is_found(fault: str, tmp_path: Path) -> None:
     frames, check, where, said = FAULTS[fault]
     found = audited(tmp_path, frames)
@@ -105,12 +108,14 @@ def test_a_planted_fault_is_found(fault: str, tmp_path: Path) -> None:
     assert list(complaints) == [check]
 
 
+@pytest.mark.slow
 def test_the_declared_unit_that_a_ratio_suggests(tmp_path: Path) -> None:
     frames = planted.all_scaled(planted.ethanol(), "energy", 1 / 27.2114)
     (finding,) = [f for f in audited(tmp_path, frames).findings if f.check == "energy-force-ratio"]
     assert "energies in Ha with forces in eV/A" in finding.remedy
 
 
+@pytest.mark.slow
 def test_a_stress_that_nothing_declares(tmp_path: Path) -> None:
     """In kbar, compression positive, in VASP's order: what the audit says it looks like."""
     frames = []
@@ -140,6 +145,7 @@ def test_energies_per_atom_of_crystals_of_several_sizes(tmp_path: Path) -> None:
         assert ("energy-per-atom" in serious(found)) == per_atom
 
 
+@pytest.mark.slow
 def test_what_parts_share_and_lack(tmp_path: Path) -> None:
     frames = planted.ethanol()
     test = [*frames[75:100], planted.turned(frames[3])]
@@ -149,6 +155,7 @@ def test_what_parts_share_and_lack(tmp_path: Path) -> None:
     assert serious(found) == {"leak": [25], "unseen-element": [0], "unseen-composition": [0]}
 
 
+@pytest.mark.slow
 def test_a_trajectory_cut_apart(tmp_path: Path) -> None:
     """Every fourth step to test on; and, for comparison, the last quarter."""
     file = planted.write(tmp_path / "all.xyz", planted.trajectory())
@@ -164,6 +171,7 @@ def test_a_trajectory_cut_apart(tmp_path: Path) -> None:
     assert "cut-trajectory" not in serious(blocks)
 
 
+@pytest.mark.slow
 def test_notes_on_cells_and_atoms(tmp_path: Path) -> None:
     found = audited(tmp_path, planted.copper()[:100])
     notes = {finding.check for finding in found.findings if finding.severity == "note"}
@@ -186,6 +194,7 @@ def test_the_parts_of_a_run(tmp_path: Path) -> None:
     assert {"duplicates", "leak"} & set(serious(found))
 
 
+@pytest.mark.slow
 def test_the_page_shows_findings_and_pictures(tmp_path: Path) -> None:
     frames, *_ = FAULTS["outlier"]
     found = audited(tmp_path, frames)
@@ -218,6 +227,7 @@ def test_energies_of_molecules_that_are_all_different(tmp_path: Path) -> None:
     assert not [finding.check for finding in found.findings if finding.check.startswith("energy-")]
 
 
+@pytest.mark.slow
 def test_each_missing_label_is_told_and_absent_ones_are_not(tmp_path: Path) -> None:
     frames = planted.change(planted.ethanol(), [1], planted.without("forces"))
     frames = planted.change(frames, [2, 3], planted.without("energy"))

@@ -95,6 +95,7 @@ def test_cells_of_other_processes_are_left_to_them(study_file: Path) -> None:
     assert len(outcome.finished) == 5
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_cells(study_file: Path) -> None:
     said: list[str] = []
     made = plan(study_file)

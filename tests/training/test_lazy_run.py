@@ -12,11 +12,13 @@ from safetensors.torch import load_file
 from toy_family import toy_run
 
 from potentials.cache import CACHE_VARIABLE
+from potentials.config import load_config
 from potentials.config.run import RunConfig
 from potentials.data.builtin import builtin_path
 from potentials.data.conversion.convert import convert
-from potentials.data.split import lazy_reading as reading
-from potentials.data.split import part_facts
+from potentials.data.prepare import prepare
+from potentials.data.split import reading_in_files as reading
+from potentials.data.split import sampling
 from potentials.errors import DataError, TrainingError
 from potentials.training.run import TrainingResult, train
 
@@ -53,7 +55,7 @@ def test_the_same_bits_as_in_memory(workers: int, store: Path, tmp_path: Path) -
 
 
 def test_the_table_says_what_is_a_sample(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(part_facts, "SAMPLED_FRAMES", 10)
+    monkeypatch.setattr(sampling, "SAMPLED_FRAMES", 10)
     result = quietly(run(tmp_path, store, "lazy"))
     assert result.table is not None
     part = result.table.parts[0]
@@ -75,10 +77,32 @@ def test_a_run_does_not_go_on_with_other_data(store: Path, tmp_path: Path) -> No
         quietly(run(tmp_path, store, "lazy", train__max_epochs=2))
 
 
+@pytest.mark.parametrize(("before", "after"), [("lazy", "memory"), ("memory", "lazy")])
+def test_a_run_goes_on_when_its_frames_are_loaded_otherwise(
+    before: str, after: str, store: Path, tmp_path: Path
+) -> None:
+    whole = quietly(run(tmp_path, store, "whole", train__max_epochs=2))
+    quietly(run(tmp_path, store, "switched", train__max_epochs=1, data__loading=before))
+    switched = quietly(run(tmp_path, store, "switched", train__max_epochs=2, data__loading=after))
+    ours, theirs = load_file(switched.best), load_file(whole.best)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert switched.table == whole.table
+
+
+def test_statistics_of_a_sample_do_not_stop_a_run(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = quietly(run(tmp_path, store, "run", train__max_epochs=1, data__loading="memory"))
+    monkeypatch.setattr(sampling, "SAMPLED_FRAMES", 10)
+    other = prepare(run(tmp_path, store, "run", train__max_epochs=2)).config
+    assert other.model.scale != load_config(first.folder / "resolved.yaml").model.scale
+    continued = quietly(run(tmp_path, store, "run", train__max_epochs=2))
+    assert load_config(continued.folder / "resolved.yaml").model == load_config(first.folder / "resolved.yaml").model
+    assert json.loads((continued.folder / "status.json").read_text())["epoch"] == 2
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_bad_frame_ends_training_with_its_name(workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(part_facts, "SAMPLED_FRAMES", 2)
-    monkeypatch.setattr(part_facts, "_RARE", 1)
+    monkeypatch.setattr(sampling, "SAMPLED_FRAMES", 2)
+    monkeypatch.setattr(sampling, "_RARE", 1)
     monkeypatch.setattr(reading, "_CHECKED", 2)
     frames = ase.io.read(builtin_path("copper"), "1:40")
     frames[17].calc.results["forces"][2, 1] = float("inf")

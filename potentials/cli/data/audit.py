@@ -47,7 +47,7 @@ def data_audit(
     """
     import potentials.models  # noqa: F401  (enters the families)
     from potentials.data.read.frames import files_of
-    from potentials.errors import ColumnsError
+    from potentials.errors import DataError
     from potentials.files import write_text
     from potentials.outputs import check_output
     from potentials.setup.audit.audit import audit
@@ -57,8 +57,9 @@ def data_audit(
         check_output(page, [path for given in (files, validation, test) for path in files_of(given or [])])
     try:
         data = _data(files, {"validation": validation, "test": test}, energy_key, forces_key, cutoff)
-    except ColumnsError as problem:
-        # A silent error in other programs, and the reason why nothing else of these files can be judged.
+    except DataError as problem:
+        if not problem.silent_elsewhere:
+            raise
         console.error(str(problem))
         raise typer.Exit(FOUND) from problem
     found = audit(data, console.note)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Sequence
 
 import numpy as np
-from ase.data import atomic_numbers, covalent_radii
+from ase.data import covalent_radii
 
+from potentials.config.data import DataConfig
+from potentials.config.run import RunConfig
 from potentials.data.findings import Findings
-from potentials.data.geometry import neighbor_list
+from potentials.data.geometry import neighbor_vectors
 from potentials.data.infer import Statistics
 from potentials.data.label import LabelledFrame
-from potentials.data.read import Frame, Located, frame_list
-from potentials.data.split.lazy_frames import LazyFrames
+from potentials.data.read import Frame
 from potentials.errors import DataError
 
 SMALLEST_CUTOFF = 0.1
@@ -23,33 +24,10 @@ LARGEST_CUTOFF = 15.0
 MANY_NEIGHBORS = 400
 SHORTEST_DISTANCE = 0.4
 """A; shorter than any bond."""
+LARGEST_RESIDUAL = 30.0
+"""eV per atom; no cohesive energy comes near, so E0 and energies that differ more are of different levels or units."""
 CONTACT_FRACTION = 0.5
 """Of the sum of covalent radii."""
-
-
-def check_elements(elements: Sequence[str], train: Sequence[LabelledFrame]) -> None:
-    """Make sure that the training frames hold no element outside the `elements` given for the model.
-
-    Raises:
-        DataError: they do; the message names symbols and frames.
-    """
-    unknown = _unknown_elements(elements, train)
-    if unknown:
-        raise DataError(f"model.elements lacks {_unknown_list(unknown)}; add what is missing, or leave it at auto")
-
-
-def check_elements_of_part(elements: Sequence[str], part: str, frames: Sequence[LabelledFrame]) -> None:
-    """Make sure that validation or test frames hold no element that the training frames lack.
-
-    Raises:
-        DataError: they do; the message names symbols and frames.
-    """
-    unknown = _unknown_elements(elements, frames)
-    if unknown:
-        raise DataError(
-            f"the {part} frames contain elements that the training frames lack: {_unknown_list(unknown)}; "
-            "a model cannot learn an element it never sees: train on it or remove these frames"
-        )
 
 
 def check_cutoff(cutoff: float) -> None:
@@ -68,16 +46,7 @@ def check_cutoff(cutoff: float) -> None:
 
 
 def check_neighbors(statistics: Statistics, cutoff: float, findings: Findings) -> None:
-    """Make sure that the training frames have edges; warn where there are very many, or atoms without any.
-
-    Raises:
-        DataError: no atom of any training frame has a neighbour.
-    """
-    if statistics.num_edges == 0:
-        raise DataError(
-            f"no atom of the {statistics.num_frames} training frames has a neighbour within "
-            f"model.cutoff = {cutoff:g} A; is the length unit right (data.length_unit)?"
-        )
+    """Warn where atoms of the training frames have very many neighbors, or none."""
     if statistics.average_neighbors > MANY_NEIGHBORS:
         findings.warn(
             f"an atom has {statistics.average_neighbors:.0f} neighbours on average within model.cutoff = {cutoff:g} A; "
@@ -90,47 +59,55 @@ def check_neighbors(statistics: Statistics, cutoff: float, findings: Findings) -
         )
 
 
+def check_residual(statistics: Statistics, findings: Findings) -> None:
+    """Warn where energies and reference energies cannot be of the same level of theory or unit."""
+    if abs(statistics.residual_mean) > LARGEST_RESIDUAL:
+        findings.warn(
+            f"the energies differ from the reference energies by {statistics.residual_mean:.1f} eV per atom, more than "
+            "any bond: are both of the same level of theory and in the same unit?"
+        )
+
+
+def check_loss(config: RunConfig, findings: Findings) -> None:
+    """Warn of labels that are read but not trained on; the configuration itself refuses the opposite."""
+    losses = [config.loss] + ([config.train.second_stage.loss] if config.train.second_stage else [])
+    labels = {
+        "energy": config.data.energy,
+        "forces": config.data.forces,
+        "stress": config.data.stress or config.data.virial,
+    }
+    for name, label in labels.items():
+        if label is not None and all(getattr(loss, name).weight == 0 for loss in losses):
+            findings.warn(f"the {name} labels are read and measured but not trained on: loss.{name}.weight = 0")
+
+
+def check_group_weights(data: DataConfig, known: Sequence[str]) -> None:
+    """Make sure that there are frames of each group that has weights of its own.
+
+    Raises:
+        DataError: there are none; the message suggests the nearest name.
+    """
+    for name in data.weights.groups:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            suggestion = f'; did you mean "{nearest[0]}"?' if nearest else ""
+            raise DataError(
+                f'data.weights.groups: no frame is in the group "{name}" (data.group_key: {data.group_key}; there are: '
+                f"{', '.join(known)}){suggestion}"
+            )
+
+
 def find_contacts(frames: Sequence[LabelledFrame]) -> list[tuple[Frame, float]]:
     """Frames with atoms closer than 0.4 A, or than half the sum of their radii; and the shortest distance, A."""
     close = []
     for labelled in frames:
         atoms = labelled.frame.atoms
         radii = covalent_radii[atoms.numbers]
-        (sender, receiver), shifts = neighbor_list(
-            atoms.positions, atoms.cell.array, atoms.pbc, max(SHORTEST_DISTANCE, 2 * CONTACT_FRACTION * radii.max())
+        (sender, receiver), vectors = neighbor_vectors(
+            atoms, max(SHORTEST_DISTANCE, 2 * CONTACT_FRACTION * radii.max())
         )
-        cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
-        distances = np.linalg.norm(atoms.positions[receiver] - atoms.positions[sender] + shifts @ cell, axis=1)
+        distances = np.linalg.norm(vectors, axis=1)
         allowed = np.maximum(SHORTEST_DISTANCE, CONTACT_FRACTION * (radii[sender] + radii[receiver]))
         if (distances < allowed).any():
             close.append((labelled.frame, float(distances.min())))
     return close
-
-
-def structure_hash(labelled: LabelledFrame) -> bytes:
-    """The same for the same elements, positions, cell and periodicity (to 1e-6 A), whatever the labels."""
-    atoms = labelled.frame.atoms
-    digest = hashlib.sha256(np.asarray(atoms.numbers, dtype="<i8").tobytes())
-    cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
-    for lengths in (atoms.positions, cell):
-        digest.update(np.rint(np.asarray(lengths) * 1e6).astype("<i8").tobytes())
-    digest.update(np.asarray(atoms.pbc, dtype=np.uint8).tobytes())
-    return digest.digest()
-
-
-def _unknown_elements(elements: Sequence[str], frames: Sequence[LabelledFrame]) -> dict[str, str]:
-    """Symbols that are not among `elements`, by atomic number, and the frames that they are in, in words."""
-    if isinstance(frames, LazyFrames):
-        having = {symbol: frames.where(frames.has_element(symbol)) for symbol in frames.elements() - set(elements)}
-        unknown = {symbol: frame_list(of_symbol.places(), count=len(of_symbol)) for symbol, of_symbol in having.items()}
-    else:
-        found: dict[str, list[Located]] = {}
-        for labelled in frames:
-            for symbol in set(labelled.frame.atoms.get_chemical_symbols()) - set(elements):
-                found.setdefault(symbol, []).append(labelled.frame)
-        unknown = {symbol: frame_list(of_symbol) for symbol, of_symbol in found.items()}
-    return dict(sorted(unknown.items(), key=lambda item: atomic_numbers[item[0]]))
-
-
-def _unknown_list(unknown: Mapping[str, str]) -> str:
-    return "; ".join(f"{symbol} in {frames}" for symbol, frames in unknown.items())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from potentials.data.audit.checks import structure_hash
+import numpy as np
+
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.fingerprints import NEAR, Alike, comparable
+from potentials.data.geometry import structure_hash
 from potentials.data.label import LabelledFrame
-from potentials.data.read import Frame
+from potentials.data.read import Located
 
 _ENERGY_DIFFERENCE = 1e-3
 """eV an atom; more is another calculation of the same structure."""
@@ -97,7 +99,7 @@ def _across(part: str, earlier: str, frames: _Owned, pairs: _Pairs) -> Iterator[
 
 def exact_leaks(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
     """Frames that are in an earlier part to the letter; quick for any number of them."""
-    hashes = {part: [structure_hash(frame) for frame in frames] for part, frames in parts.items()}
+    hashes = {part: [_hash(frame) for frame in frames] for part, frames in parts.items()}
     names = list(parts)
     for position, part in enumerate(names):
         for earlier in names[:position]:
@@ -107,7 +109,12 @@ def exact_leaks(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditF
                 yield leak_finding(part, earlier, [frame.frame for frame in same], len(same), len(parts[part]))
 
 
-def leak_finding(part: str, earlier: str, found: Sequence[Frame], equal: int, count: int) -> AuditFinding:
+def _hash(labelled: LabelledFrame) -> np.uint64:
+    atoms = labelled.frame.atoms
+    return structure_hash(atoms.numbers, atoms.positions, atoms.cell.array, np.asarray(atoms.pbc))
+
+
+def leak_finding(part: str, earlier: str, found: Sequence[Located], equal: int, count: int) -> AuditFinding:
     """What is said of frames of a part that are, to the letter (`equal` of them) or nearly, in an earlier one too."""
     return AuditFinding(
         "leak",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from potentials.data.read import Frame, frame_list
+from potentials.data.read import Located, frame_list
 
 Severity = Literal["error", "warning", "note"]
 """An `error` spoils what is trained; a `warning` may do so, or hides errors; a `note` is good to know."""
@@ -24,7 +24,7 @@ class AuditFinding:
     """Why it matters."""
     remedy: str
     """What to do."""
-    frames: tuple[Frame, ...] = ()
+    frames: tuple[Located, ...] = ()
     """The frames it is about; none where it is about all."""
     figures: dict[str, float] = field(default_factory=dict)
     """Numbers behind it, by name with unit, such as `largest_eV_per_A`."""

@@ -1,4 +1,4 @@
-"""Fingerprints of structures that rotations, reflections, translations and the order of the atoms do not change."""
+"""Structures that are nearly the same, found by their fingerprints (`data/geometry/fingerprint.py`)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist
 
-from potentials.data.geometry import neighbor_list
+from potentials.data.geometry import fingerprint
 from potentials.data.read import Frame
 
-_CUTOFF = 5.0
-_WIDTH = 0.3
-"""A; of the Gaussians, and from one to the next."""
 NEAR = 0.01
 """A; two structures are nearly the same if they differ no more than one does when all its coordinates move so much."""
 _SAME = 1e-3
@@ -25,33 +22,6 @@ _TRIED = 4
 _MOST_PAIRS = 1_000_000
 _ROUNDING = 1e-6
 """Of a fingerprint; crystals of one atom a cell do not change when it moves."""
-
-
-def fingerprint(atoms: Atoms, elements: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
-    """Means and mean squares, over the atoms of each element, of how many neighbours they have at each distance.
-
-    For an atom i, an element s and distances d_k: g_isk = sum_j exp(-(r_ij - d_k)^2 / 2 w^2) (1 - (r_ij / c)^2)^2 over
-    the neighbours j of element s within c = 5 A.
-
-    Args:
-        atoms: the structure.
-        elements: atomic numbers, ascending; the structure's own if not given. Those it lacks have zeros.
-    """
-    elements = np.unique(atoms.numbers) if elements is None else elements
-    centres = np.arange(2 * _WIDTH, _CUTOFF, _WIDTH)
-    (sender, receiver), shifts = neighbor_list(atoms.positions, atoms.cell.array, atoms.pbc, _CUTOFF)
-    cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
-    r = np.linalg.norm(atoms.positions[receiver] - atoms.positions[sender] + shifts @ cell, axis=1)
-    functions = np.exp(-((r[:, None] - centres) ** 2) / (2 * _WIDTH**2)) * ((1 - (r / _CUTOFF) ** 2) ** 2)[:, None]
-    species = np.searchsorted(elements, atoms.numbers)
-    seen = np.zeros((len(atoms), len(elements), len(centres)))
-    np.add.at(seen, (receiver, species[sender]), functions)
-    found = []
-    for number in range(len(elements)):
-        of_element = seen[species == number]
-        count = max(1, len(of_element))
-        found += [of_element.sum(axis=0) / count, np.square(of_element).sum(axis=0) / count]
-    return np.concatenate(found, axis=None)
 
 
 @dataclass(frozen=True)

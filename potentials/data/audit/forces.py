@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.data.audit.finding import AuditFinding
-from potentials.data.geometry import neighbor_list
+from potentials.data.geometry import neighbor_vectors
 from potentials.data.label import LabelledFrame
 
 OUTLIER_FACTOR = 10.0
@@ -83,9 +83,7 @@ def _zeros(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]
 def _forces_vanish_by_symmetry(frame: LabelledFrame, cutoff: float = 6.0) -> bool:
     """Whether the neighbours of every atom are spread so evenly that no sum of central forces is left."""
     atoms = frame.frame.atoms
-    (sender, receiver), shifts = neighbor_list(atoms.positions, atoms.cell.array, atoms.pbc, cutoff)
-    cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
-    vectors = atoms.positions[receiver] - atoms.positions[sender] + shifts @ cell
+    (sender, receiver), vectors = neighbor_vectors(atoms, cutoff)
     distances = np.linalg.norm(vectors, axis=1)
     for decay in (1.0, 2.5):
         weights = np.exp(-distances / decay) * (1 + atoms.numbers[sender] / 10) * (1 - distances / cutoff) ** 2

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.forces import largest_forces
-from potentials.data.geometry import neighbor_list
+from potentials.data.geometry import neighbor_vectors
 from potentials.data.infer import composition_matrix
 from potentials.data.label import LabelledFrame
 
@@ -130,9 +130,8 @@ def _unexplained(
 def _neighbors(frame: LabelledFrame) -> NDArray[np.float64]:
     """sum_ij exp(-k (r_ij / (R_i + R_j) - 1)) (1 - (r_ij / c)^2)^2 / N for each decay k, with covalent radii R."""
     atoms = frame.frame.atoms
-    (sender, receiver), shifts = neighbor_list(atoms.positions, atoms.cell.array, atoms.pbc, _CUTOFF)
-    cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
-    r = np.linalg.norm(atoms.positions[receiver] - atoms.positions[sender] + shifts @ cell, axis=1)
+    (sender, receiver), vectors = neighbor_vectors(atoms, _CUTOFF)
+    r = np.linalg.norm(vectors, axis=1)
     radii = covalent_radii[atoms.numbers]
     functions = np.exp(-np.array(_DECAYS) * (r / (radii[sender] + radii[receiver]) - 1)[:, None])
     return (functions * ((1 - (r / _CUTOFF) ** 2) ** 2)[:, None]).sum(axis=0) / len(atoms)

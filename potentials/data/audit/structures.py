@@ -9,7 +9,7 @@ from ase.data import covalent_radii
 
 from potentials.data.audit.checks import find_contacts
 from potentials.data.audit.finding import AuditFinding
-from potentials.data.geometry import neighbor_list
+from potentials.data.geometry import neighbor_vectors
 from potentials.data.label import LabelledFrame
 
 _FAR = 1.6
@@ -60,9 +60,8 @@ def _spacing(frame: LabelledFrame) -> float | None:
         return None
     radii = covalent_radii[atoms.numbers]
     reach = 2 * _FARTHEST * float(radii.max())
-    (sender, receiver), shifts = neighbor_list(atoms.positions, atoms.cell.array, atoms.pbc, reach)
-    cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
-    distances = np.linalg.norm(atoms.positions[receiver] - atoms.positions[sender] + shifts @ cell, axis=1)
+    (sender, receiver), vectors = neighbor_vectors(atoms, reach)
+    distances = np.linalg.norm(vectors, axis=1)
     nearest = np.full(len(atoms), np.inf)
     np.minimum.at(nearest, receiver, distances / (radii[sender] + radii[receiver]))
     return float(np.median(nearest))

@@ -3,10 +3,12 @@
 Nothing here knows about files, labels or batches, so that molecular dynamics needs no other room of `data`.
 """
 
+from potentials.data.geometry.fingerprint import fingerprint
 from potentials.data.geometry.graph_geometry import GraphGeometry, build_geometry
 from potentials.data.geometry.lattice import reduced_cell
-from potentials.data.geometry.neighbor_list import edge_pairs, neighbor_list
+from potentials.data.geometry.neighbor_list import edge_pairs, neighbor_list, neighbor_vectors
 from potentials.data.geometry.plausibility import check_density, check_geometry, heights
+from potentials.data.geometry.structure_hash import structure_hash
 
 __all__ = [
     "GraphGeometry",
@@ -14,7 +16,10 @@ __all__ = [
     "check_density",
     "check_geometry",
     "edge_pairs",
+    "fingerprint",
     "heights",
     "neighbor_list",
+    "neighbor_vectors",
     "reduced_cell",
+    "structure_hash",
 ]

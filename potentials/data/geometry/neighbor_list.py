@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 from vesin import NeighborList
 
@@ -69,6 +70,24 @@ def neighbor_list(
         sender, receiver, shifts = sender[inside], receiver[inside], shifts[inside]
     order = _edge_order(sender, receiver, shifts)
     return np.stack([sender[order], receiver[order]]), shifts[order]
+
+
+def neighbor_vectors(atoms: Atoms, cutoff: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The pairs of `neighbor_list` and the vectors from senders to receivers.
+
+    Args:
+        atoms: a structure.
+        cutoff: A.
+
+    Returns:
+        `edge_index` [2, E] and vectors [E, 3], A.
+
+    Raises:
+        DataError: as `neighbor_list`.
+    """
+    edge_index, cell_shifts = neighbor_list(atoms.positions, atoms.cell.array, atoms.pbc, cutoff)
+    cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
+    return edge_index, atoms.positions[edge_index[1]] - atoms.positions[edge_index[0]] + cell_shifts @ cell
 
 
 def _box(

@@ -9,14 +9,16 @@ from potentials.data.graph.atomic_graph import (
     build_graph,
     build_labelled_graph,
     collate,
-    graphs_from_frames,
     group_names,
 )
+from potentials.data.graph.graphs import Graphs, GraphsInMemory, graphs_from_frames
 from potentials.data.graph.rotations import frame_rotations, random_rotations, rotated
 
 __all__ = [
     "AtomicGraph",
     "GraphBatch",
+    "Graphs",
+    "GraphsInMemory",
     "build_graph",
     "build_labelled_graph",
     "collate",

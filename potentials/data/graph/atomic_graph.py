@@ -107,20 +107,6 @@ def build_labelled_graph(
         raise type(error)(f"{labelled.frame}: {error}") from error
 
 
-def graphs_from_frames(
-    frames: Sequence[LabelledFrame], elements: Sequence[str], cutoff: float, groups: Sequence[str] | None = None
-) -> list[AtomicGraph]:
-    """Graphs of labelled frames, `frame_index` counting from 0, `group` an index into `groups`.
-
-    Without `groups` these are the group names of the frames in alphabetical order (`group_names(frames)`).
-    """
-    number = {name: index for index, name in enumerate(group_names(frames) if groups is None else groups)}
-    return [
-        build_labelled_graph(labelled, elements, cutoff, number[labelled.group], index)
-        for index, labelled in enumerate(frames)
-    ]
-
-
 def group_names(frames: Sequence[LabelledFrame]) -> list[str]:
     """The names of the groups that occur, in alphabetical order."""
     return sorted({labelled.group for labelled in frames})

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.data.label import is_isolated
+from potentials.data.geometry import structure_hash
+from potentials.data.label import frame_digest, is_isolated
 from potentials.data.stores import FrameRecord, FrameStore
 from potentials.errors import DataError
 
@@ -49,8 +49,8 @@ class FrameIndex:
     """[F], whether it is an isolated atom."""
     structures: NDArray[np.uint64]
     """[F], a hash of elements, positions (to 1e-6), cell and periodicity."""
-    contents: NDArray[np.uint64]
-    """[F, 2], a digest of everything that the file says of the frame, in the file's own units."""
+    digests: NDArray[np.uint64]
+    """[F, 2], `frame_digest` of each frame: of its structure, labels, weights and group, as the file says them."""
 
     def has_key(self, key: str) -> NDArray[np.bool_]:
         """[F], whether a frame has a value under `key`."""
@@ -68,12 +68,13 @@ class _Numbered(Generic[T]):
         return self.numbers.setdefault(value, len(self.numbers))
 
 
-def gather_index(store: FrameStore, group_key: str, say: Say) -> FrameIndex:
+def gather_index(store: FrameStore, group_key: str, keys: Sequence[str], say: Say) -> FrameIndex:
     """Read all frames of a file once.
 
     Args:
         store: the file.
         group_key: of the value that names the group of a frame.
+        keys: of the values that digests cover.
         say: told how far it is, where it takes long.
 
     Raises:
@@ -83,7 +84,7 @@ def gather_index(store: FrameStore, group_key: str, say: Say) -> FrameIndex:
     num_atoms = np.zeros(count, dtype=np.int64)
     numbered = np.zeros((3, count), dtype=np.int32)
     flags = np.zeros((2, count), dtype=bool)
-    structures, contents = np.zeros(count, dtype=np.uint64), np.zeros((count, 2), dtype=np.uint64)
+    structures, digests = np.zeros(count, dtype=np.uint64), np.zeros((count, 2), dtype=np.uint64)
     element_sets: _Numbered[tuple[int, ...]] = _Numbered()
     key_sets: _Numbered[tuple[str, ...]] = _Numbered()
     group_names: _Numbered[str | None] = _Numbered()
@@ -102,8 +103,15 @@ def gather_index(store: FrameStore, group_key: str, say: Say) -> FrameIndex:
         flags[0, i] = record.pbc.all()
         names = (name or "", str(record.info.get("config_type", "")))
         flags[1, i] = is_isolated(len(record.numbers), bool(record.pbc.any()), names)
-        structures[i] = structure_number(record.numbers, record.positions, record.cell, record.pbc)
-        contents[i] = _digest(record)
+        structures[i] = structure_hash(record.numbers, record.positions, record.cell, record.pbc)
+        digests[i] = frame_digest(
+            record.numbers,
+            record.positions,
+            record.cell,
+            record.pbc,
+            (record.results, record.info, record.arrays),
+            keys,
+        )
         progress.count(i + 1)
     return FrameIndex(
         num_atoms=num_atoms,
@@ -116,21 +124,8 @@ def gather_index(store: FrameStore, group_key: str, say: Say) -> FrameIndex:
         periodic=flags[0],
         isolated=flags[1],
         structures=structures,
-        contents=contents,
+        digests=digests,
     )
-
-
-def structure_number(
-    numbers: NDArray[np.int64], positions: NDArray[np.float64], cell: NDArray[np.float64], pbc: NDArray[np.bool_]
-) -> np.uint64:
-    """A hash of a structure, the same for positions and cells that agree to 1e-6."""
-    lengths = np.concatenate([positions, np.where(pbc[:, None], cell, 0.0)])
-    with np.errstate(invalid="ignore"):  # what is not finite is complained of when the frame is used
-        rounded = np.rint(lengths * 1e6).astype("<i8")
-    digest = hashlib.blake2b(numbers.astype("<i8").tobytes(), digest_size=8)
-    digest.update(rounded.tobytes())
-    digest.update(pbc.tobytes())
-    return np.frombuffer(digest.digest(), dtype="<u8")[0]
 
 
 def _values(record: FrameRecord) -> dict[str, Any]:
@@ -146,21 +141,6 @@ def _is_nan(value: Any) -> bool:
     if not isinstance(value, np.ndarray | np.floating) or value.dtype.kind != "f" or not value.size:
         return False
     return bool(np.isnan(value.flat[0]) and np.isnan(value).all())
-
-
-def _digest(record: FrameRecord) -> NDArray[np.uint64]:
-    digest = hashlib.blake2b(record.numbers.tobytes(), digest_size=16)
-    for array in (record.positions, record.cell, record.pbc):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    for place in (record.results, record.info, record.arrays):
-        for key in sorted(place):
-            value = place[key]
-            digest.update(key.encode())
-            if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
-                digest.update(value.tobytes())
-            else:
-                digest.update(repr(value).encode())
-    return np.frombuffer(digest.digest(), dtype="<u8")
 
 
 class _Progress:

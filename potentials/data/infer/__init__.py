@@ -1,5 +1,6 @@
 """Inferring from the training frames what a configuration leaves open: reference energies, scale, shift, neighbors."""
 
+from potentials.data.infer.inference import Inferred, infer
 from potentials.data.infer.reference_energies import (
     composition_matrix,
     find_reference_energies,
@@ -10,12 +11,14 @@ from potentials.data.infer.reference_energies import (
 from potentials.data.infer.statistics import StandardErrors, Statistics, gather_statistics
 
 __all__ = [
+    "Inferred",
     "StandardErrors",
     "Statistics",
     "composition_matrix",
     "find_reference_energies",
     "gather_statistics",
     "indistinguishable",
+    "infer",
     "isolated_atom_energies",
     "least_squares",
 ]

@@ -3,6 +3,7 @@
 The configuration says under which keys labels stand and in which units; a `LabelledFrame` is what comes of it.
 """
 
+from potentials.data.label.frame_digest import atoms_digest, data_digest, digest_keys, frame_digest
 from potentials.data.label.isolated_atoms import (
     holds_isolated_atom,
     is_isolated,
@@ -17,8 +18,12 @@ __all__ = [
     "DEFAULT_GROUP",
     "LARGEST_LABEL",
     "LabelledFrame",
+    "atoms_digest",
+    "data_digest",
+    "digest_keys",
     "find_value",
     "find_values",
+    "frame_digest",
     "holds_isolated_atom",
     "is_isolated",
     "is_isolated_atom",

@@ -4,7 +4,6 @@ A `Frame` is an `ase.Atoms` and where it comes from. Nothing here knows what a l
 """
 
 from potentials.data.read.frames import (
-    READER_ERRORS,
     Frame,
     Located,
     expand_files,
@@ -17,7 +16,6 @@ from potentials.data.read.length_units import atoms_in_angstrom, training_units
 from potentials.data.read.streaming import count_frames, iter_frames
 
 __all__ = [
-    "READER_ERRORS",
     "Frame",
     "Located",
     "atoms_in_angstrom",

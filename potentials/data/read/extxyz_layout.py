@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 
 from ase.io.extxyz import key_val_str_to_dict
-from ase.io.formats import open_with_compression
 
-from potentials.errors import ColumnsError, DataError
+from potentials.data.read.ase_errors import open_lines
+from potentials.errors import DataError
 
 MAX_COLUMNS = 10_000
 _PLAIN_PROPERTIES = re.compile(
@@ -31,13 +31,12 @@ def check_extxyz(name: str, path: str, last: int | None) -> None:
         last: number of the last frame that will be read; None for all.
 
     Raises:
-        ColumnsError: the row of an atom has more or fewer columns than `Properties` declares.
-        DataError: a frame announces a negative number of atoms or more than the file holds, or columns beyond measure;
-            or a blank line stands between frames, and all of them are to be read.
-        ValueError: the file is not text.
+        DataError: the row of an atom has more or fewer columns than `Properties` declares (`silent_elsewhere`: labels
+            would shift); a frame announces a negative number of atoms, more than the file holds, or unreasonably many
+            columns; a blank line stands between frames, and all of them are to be read; or the file is not text.
     """
-    with open_with_compression(path, "r") as lines:
-        _follow(name, iter(lines), last)
+    with open_lines(name, path) as lines:
+        _follow(name, lines, last)
 
 
 def _follow(name: str, lines: Iterator[str], last: int | None) -> None:
@@ -86,10 +85,12 @@ def _declared_columns(name: str, number: int, comment: str) -> tuple[str, int] |
     return text, total
 
 
-def _other_columns(name: str, number: int, line: int, found: int, text: str, total: int) -> ColumnsError:
+def _other_columns(name: str, number: int, line: int, found: int, text: str, total: int) -> DataError:
     what = f"has {found} column{'' if found == 1 else 's'}, but Properties={text} declares {total}"
     remedy = "declare every column, or remove those that are not declared" if found > total else "complete the row"
-    return ColumnsError(f"{name}, frame {number}: line {line} {what}; {remedy}")
+    error = DataError(f"{name}, frame {number}: line {line} {what}; {remedy}")
+    error.silent_elsewhere = True
+    return error
 
 
 def _shortened(number: int) -> str:

@@ -5,11 +5,7 @@ from __future__ import annotations
 import difflib
 import glob
 import io
-import lzma
 import re
-import sqlite3
-import struct
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,52 +17,25 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.db.core import Database
 from ase.db.row import AtomsRow
-from ase.io.aims import AimsParseError
 from ase.io.formats import (
     IOFormat,
-    UnknownFileTypeError,
     filetype,
     get_compression,
     get_ioformat,
     open_with_compression,
 )
-from ase.io.octopus.input import OctopusParseError
-from ase.io.trajectory import VersionTooOldError
 from ase.utils import string2index
 
 from potentials.config.data import Files
 from potentials.config.data_paths import from_home
-from potentials.config.messages.words import shortened
 from potentials.data.builtin import BUILTIN_PREFIX, builtin_path
+from potentials.data.read.ase_errors import reading_errors
 from potentials.data.read.extxyz_layout import check_extxyz
 from potentials.data.stores import FrameStore, is_store, open_store
 from potentials.data.stores.entries import separate_entries
 from potentials.data.stores.handles import release_handles
 from potentials.errors import DataError
 
-# What ASE's readers raise on a file they cannot read: there is no common base class.
-READER_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    ImportError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    StopIteration,
-    SyntaxError,  # of XML
-    TypeError,
-    ValueError,
-    lzma.LZMAError,
-    sqlite3.Error,
-    struct.error,
-    zlib.error,
-    ase.io.ParseError,
-    AimsParseError,
-    OctopusParseError,
-    VersionTooOldError,
-)
 _SLICE = re.compile(r"-?\d+|-?\d*:-?\d*(:-?\d*)?")
 
 
@@ -243,28 +212,21 @@ def no_frame(name: str, selection: str | None, total: int) -> DataError:
 
 
 def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
-    try:
+    with reading_errors(name):
         file_format = get_ioformat(filetype(path))
-        if file_format.name == "extxyz" and isinstance(index, slice):
-            check_extxyz(name, path, index.stop)
-        source = file_source(path, file_format)
-        if file_format.name in ("db", "json"):
-            images = _read_database(path, index)
-        elif file_format.single and isinstance(index, slice):
-            images = [ase.io.read(source, format=file_format.name, do_not_split_by_at_sign=True)][index]
-        else:
-            images = ase.io.read(source, index=index, format=file_format.name, do_not_split_by_at_sign=True)
-    except UnknownFileTypeError as error:
-        raise DataError(f"cannot read {name}: ASE does not know its format ({shortened(str(error))})") from error
-    except READER_ERRORS as error:
-        raise unreadable(name, error) from error
+    if file_format.name == "extxyz" and isinstance(index, slice):
+        check_extxyz(name, path, index.stop)
+    if file_format.name in ("db", "json"):
+        images = _read_database(name, path, index)
+    else:
+        with reading_errors(name):
+            source = file_source(path, file_format)
+            if file_format.single and isinstance(index, slice):
+                images = [ase.io.read(source, format=file_format.name, do_not_split_by_at_sign=True)][index]
+            else:
+                images = ase.io.read(source, index=index, format=file_format.name, do_not_split_by_at_sign=True)
     check_structures(name, images)
     return images
-
-
-def unreadable(name: str, error: Exception) -> DataError:
-    """The error for a file of which ASE's reader raised `error`."""
-    return DataError(f"cannot read {name}; ASE says: {shortened(f'{type(error).__name__}: {error}')}")
 
 
 def check_structures(name: str, images: Sequence[Atoms]) -> None:
@@ -287,15 +249,15 @@ def file_source(path: str, file_format: IOFormat) -> str | io.StringIO:
         return io.StringIO(lines.read())
 
 
-def _read_database(path: str, index: slice | str) -> list[Atoms]:
+def _read_database(name: str, path: str, index: slice | str) -> list[Atoms]:
     """Rows of an ASE database with their key-value pairs and data in `atoms.info`, which ASE's own reader drops."""
-    with connect_database(path) as database:
+    with reading_errors(name), connect_database(path) as database:
         if isinstance(index, str):
             rows = list(database.select(index))
         else:
             numbers = range(database.count())[slice(index.start, index.stop)]
             rows = list(database.select(offset=numbers.start, limit=len(numbers)))[:: index.step] if numbers else []
-    return [row_atoms(row) for row in rows]
+    return [row_atoms(name, row) for row in rows]
 
 
 def connect_database(path: str) -> Database:
@@ -316,13 +278,14 @@ def connect_database(path: str) -> Database:
         ) from error
 
 
-def row_atoms(row: AtomsRow) -> Atoms:
-    """The structure of a row, with what `potentials data convert` kept among its data in its place."""
-    atoms = row.toatoms()
-    info, results, arrays = separate_entries({**row.key_value_pairs, **row.data})
+def row_atoms(name: str, row: AtomsRow) -> Atoms:
+    """The structure of a row of the file `name`, with what `potentials data convert` kept among its data."""
+    with reading_errors(name):
+        atoms = row.toatoms()
+        info, results, arrays = separate_entries({**row.key_value_pairs, **row.data})
+        for key, array in arrays.items():
+            atoms.set_array(key, array)
     atoms.info.update(info)
-    for name, array in arrays.items():
-        atoms.set_array(name, array)
     if results:
         atoms.calc = atoms.calc or SinglePointCalculator(atoms)
         atoms.calc.results.update(results)

@@ -7,17 +7,15 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
-from typing import TextIO
 
 import ase.io
 from ase import Atoms
-from ase.io.formats import filetype, get_ioformat, open_with_compression
+from ase.io.formats import filetype, get_ioformat
 
 from potentials.config.data import Files
-from potentials.config.messages.words import shortened
+from potentials.data.read.ase_errors import each_read, open_lines, reading_errors
 from potentials.data.read.extxyz_layout import check_extxyz
 from potentials.data.read.frames import (
-    READER_ERRORS,
     Frame,
     check_structures,
     connect_database,
@@ -28,7 +26,6 @@ from potentials.data.read.frames import (
     read_file,
     row_atoms,
     selected,
-    unreadable,
 )
 from potentials.data.stores import is_store, open_store
 from potentials.errors import DataError
@@ -73,7 +70,7 @@ def _count(name: str, path: str, selection: str | None) -> int:
         if is_store(path):
             return len(range(len(open_store(path)))[index])
         if _format(name, path) == "extxyz":
-            with open_with_compression(path, "r") as lines:
+            with open_lines(name, path) as lines:
                 return len(range(sum(count for count, _ in _pieces(lines)))[index])
     return sum(1 for _ in _iter_file(name, path, selection))
 
@@ -98,56 +95,62 @@ def _iter_file(name: str, path: str, selection: str | None) -> Iterator[Frame]:
 
 
 def _format(name: str, path: str) -> str:
-    try:
+    with reading_errors(name):
         return get_ioformat(filetype(path)).name
-    except READER_ERRORS as error:
-        raise DataError(f"cannot read {name}: ASE does not know its format ({shortened(str(error))})") from error
 
 
 def _images(name: str, path: str, stop: int | None) -> Iterator[Atoms]:
     """The structures of a file, of which those up to `stop` are wanted; each way of reading holds a few at a time."""
     file_format = _format(name, path)
-    try:
-        if file_format == "extxyz":
-            check_extxyz(name, path, stop)
-            with open_with_compression(path, "r") as lines:
-                for _, text in _pieces(lines):
-                    yield from ase.io.read(io.StringIO(text), index=":", format="extxyz")
-        elif file_format == "db":
-            yield from _rows(path)
-        elif get_ioformat(file_format).single:
-            yield ase.io.read(path, format=file_format, do_not_split_by_at_sign=True)
-        elif file_format == "json":
-            yield from (frame.atoms for frame in read_file(name, path, None))
-        else:
+    if file_format == "extxyz":
+        check_extxyz(name, path, stop)
+        with open_lines(name, path) as lines:
+            for _, text in _pieces(lines):
+                with reading_errors(name):
+                    images = ase.io.read(io.StringIO(text), index=":", format="extxyz")
+                yield from images
+    elif file_format == "db":
+        yield from _rows(name, path)
+    elif get_ioformat(file_format).single:
+        with reading_errors(name):
+            atoms = ase.io.read(path, format=file_format, do_not_split_by_at_sign=True)
+        yield atoms
+    elif file_format == "json":
+        yield from (frame.atoms for frame in read_file(name, path, None))
+    else:
+        with reading_errors(name):
             source = file_source(path, get_ioformat(file_format))
-            yield from ase.io.iread(source, index=":", format=file_format, do_not_split_by_at_sign=True)
-    except READER_ERRORS as error:
-        raise unreadable(name, error) from error
+        yield from each_read(name, ase.io.iread(source, index=":", format=file_format, do_not_split_by_at_sign=True))
 
 
-def _rows(path: str) -> Iterator[Atoms]:
+def _rows(name: str, path: str) -> Iterator[Atoms]:
     """Rows in the order of their numbers, some at a time: ASE would fetch all at once."""
-    with connect_database(path) as database:
+    with reading_errors(name):
+        database = connect_database(path)
+    with database:
         last = 0
-        while rows := list(database.select([("id", ">", last)], limit=_FRAMES_AT_ONCE)):
-            yield from map(row_atoms, rows)
+        while True:
+            with reading_errors(name):
+                rows = list(database.select([("id", ">", last)], limit=_FRAMES_AT_ONCE))
+            if not rows:
+                return
+            yield from (row_atoms(name, row) for row in rows)
             last = rows[-1].id
 
 
-def _pieces(lines: TextIO) -> Iterator[tuple[int, str]]:
+def _pieces(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
     """Extended XYZ in texts of some whole frames each, and how many; what is no frame is left to ASE to complain of."""
     piece: list[str] = []
     count = 0
-    line = lines.readline()
+    line = next(lines, "")
     while line.strip():
         piece.append(line)
         with suppress(ValueError):
             piece += islice(lines, int(line) + 1)
-        line = lines.readline()
+        line = next(lines, "")
         while line.lstrip().startswith("VEC"):
             piece.append(line)
-            line = lines.readline()
+            line = next(lines, "")
         count += 1
         if count == _FRAMES_AT_ONCE:
             yield count, "".join(piece)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.data.audit.fingerprints import fingerprint
+from potentials.data.geometry import fingerprint
 from potentials.data.read import Frame
 from potentials.errors import DataError
 

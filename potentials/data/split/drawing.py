@@ -1,14 +1,9 @@
-"""Dividing frames into training, validation and test parts, and the record of it."""
+"""Dividing frames into training, validation and test sets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import numpy as np
 
-from potentials.data.label import LabelledFrame
-from potentials.data.split.lazy_frames import LazyFrames
 from potentials.errors import DataError
 
 _SUBSET = 1
@@ -46,8 +41,8 @@ def draw_split(
             "lower these numbers or give more data"
         )
     order = np.random.Generator(np.random.PCG64(seed)).permutation(count)
-    parts = np.split(order, [num_validation, num_validation + num_test])
-    validation_frames, test_frames, train_frames = (sorted(int(i) for i in part) for part in parts)
+    cut = np.split(order, [num_validation, num_validation + num_test])
+    validation_frames, test_frames, train_frames = (sorted(int(i) for i in numbers) for numbers in cut)
     return train_frames, validation_frames, test_frames
 
 
@@ -63,33 +58,6 @@ def draw_subset(count: int, seed: int, size: int) -> list[int]:
         raise DataError(f"data.train_size: {size}, but only {count} frames are left to train on")
     order = np.random.Generator(np.random.PCG64([seed, _SUBSET])).permutation(count)
     return sorted(int(i) for i in order[:size])
-
-
-def describe_part(frames: Sequence[LabelledFrame]) -> dict[str, list[int]]:
-    """The numbers of the frames of a part, by file."""
-    if isinstance(frames, LazyFrames):
-        return frames.numbers_by_file()
-    files: dict[str, list[int]] = {}
-    for labelled in frames:
-        files.setdefault(labelled.frame.file, []).append(labelled.frame.index)
-    return files
-
-
-def describe_splits(
-    seed: int,
-    train: Sequence[LabelledFrame],
-    validation: Sequence[LabelledFrame],
-    tests: Mapping[str, Sequence[LabelledFrame]],
-    isolated_atoms: Sequence[LabelledFrame],
-) -> dict[str, Any]:
-    """A record of the split that can be written as JSON: the seed, and file names and frame numbers of each part."""
-    return {
-        "seed": seed,
-        "train": describe_part(train),
-        "validation": describe_part(validation),
-        "tests": {name: describe_part(frames) for name, frames in tests.items()},
-        "isolated_atoms": describe_part(isolated_atoms),
-    }
 
 
 def _number(count: int, wish: int | float | None) -> int:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from potentials.equivariant import Irrep, Layout, message_table
 from potentials.equivariant.envelopes import ValuesAndSlopes
 from potentials.kernels import EdgeTopology
-from potentials.models.blocks import EdgeEmbedding
+from potentials.models.blocks import Dense, EdgeEmbedding
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions, RadialMap
 from potentials.models.schnet.config import SchNetConfig
@@ -25,16 +25,6 @@ SCALARS = Layout([Irrep(0, 1)])
 def shifted_softplus(x: Tensor) -> Tensor:
     """Compute ln(e^x / 2 + 1 / 2)."""
     return nn.functional.softplus(x) - math.log(2)
-
-
-class Dense(nn.Linear):
-    """x W^T + b, with Glorot-uniform weights and zero bias as initial values."""
-
-    def reset_parameters(self) -> None:
-        """Initialize the parameters; called by the constructor."""
-        nn.init.xavier_uniform_(self.weight)
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
 
 
 class FilterNetwork(RadialMap):

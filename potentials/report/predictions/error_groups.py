@@ -11,7 +11,8 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from potentials.data.audit.fingerprints import NEAR, fingerprint
+from potentials.data.audit.fingerprints import NEAR
+from potentials.data.geometry import fingerprint
 from potentials.report.predictions.comparison import Array
 from potentials.report.predictions.evaluated import EvaluatedPart
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from potentials.data.batch import BatchLimit
 from potentials.data.graph import graphs_from_frames, group_names
-from potentials.data.label.labels import LabelledFrame
-from potentials.data.split.lazy_frames import LazyFrames
+from potentials.data.label import LabelledFrame
+from potentials.data.split import as_split
 from potentials.evaluation.labelled_predictions import Evaluation, evaluate_graphs
 from potentials.potential import Potential
 
@@ -171,6 +171,4 @@ def sampled_places(num_atoms: NDArray[np.int64], seed: int, most_atoms: int) -> 
 
 def atom_counts(frames: Sequence[LabelledFrame]) -> NDArray[np.int64]:
     """[frames], without reading those that stay in their files."""
-    if isinstance(frames, LazyFrames):
-        return frames.num_atoms
-    return np.array([len(frame.frame.atoms) for frame in frames], dtype=np.int64)
+    return as_split(frames).num_atoms

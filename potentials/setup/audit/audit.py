@@ -17,8 +17,7 @@ from potentials.data.audit.quick import quick_findings
 from potentials.data.findings import Findings
 from potentials.data.label import LabelledFrame, find_value, holds_isolated_atom, label_frames, separate_isolated_atoms
 from potentials.data.read import Frame, read_frames
-from potentials.data.split.part_facts import Frames
-from potentials.data.split.parts import divide, named_parts
+from potentials.data.split import named_splits, read_splits
 from potentials.errors import DataError
 from potentials.setup.audit.consistency import USABLE_ERROR, energy_findings, stress_findings, undeclared_stress
 from potentials.setup.audit.probe import probe
@@ -34,7 +33,7 @@ TRAINING = "training"
 class AuditedData:
     """Labeled frames by part, the training frames first, and what is known beside them."""
 
-    parts: Mapping[str, Frames]
+    parts: Mapping[str, Sequence[LabelledFrame]]
     isolated: list[LabelledFrame]
     cutoff: float
     """A."""
@@ -121,9 +120,9 @@ def labels_of_files(files: Files, energy: str | None = None, forces: str | None 
 def data_of_run(config: RunConfig) -> AuditedData:
     """The parts of a run, as its configuration divides and reads them."""
     in_memory = config.data.model_copy(update={"loading": "memory"})
-    parts = divide(config.model_copy(update={"data": in_memory}), Findings())
+    parts = read_splits(config.model_copy(update={"data": in_memory}), Findings())
     undeclared = _undeclared([frame.frame for frame in parts.train], config.data)
-    return AuditedData(dict(named_parts(parts)), parts.isolated_atoms, config.model.cutoff, undeclared)
+    return AuditedData(dict(named_splits(parts)), parts.isolated_atoms, config.model.cutoff, undeclared)
 
 
 def audit(data: AuditedData, say: Callable[[str], None] = lambda text: None) -> Audit:

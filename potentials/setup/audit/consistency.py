@@ -11,9 +11,9 @@ from scipy.spatial.distance import cdist
 
 from potentials.config.data import SixOrder
 from potentials.data.audit.finding import AuditFinding
-from potentials.data.audit.fingerprints import fingerprint
 from potentials.data.audit.trajectories import robust_slope
 from potentials.data.audit.units import explain_ratio, explain_stress
+from potentials.data.geometry import fingerprint
 from potentials.data.label.label_values import find_value, stress_matrix
 from potentials.data.label.labels import LabelledFrame
 from potentials.data.read.frames import Frame

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -37,6 +37,7 @@ MAY_CHANGE = (
     "train.strategy",
     "train.kernels",
     "logging",
+    "data.loading",
     "data.workers",
     "data.evaluation_batch_size",
 )
@@ -53,8 +54,8 @@ class Status:
     epoch: float = 0.0
     elapsed: float = 0.0
     """Seconds of training, summed over continuations."""
-    fingerprint: str = ""
-    """Of the training data."""
+    training_data: str = ""
+    """Digest of the training data."""
     wandb_id: str | None = None
     """By which loggers recognize a continued run."""
     max_epochs: int | None = None
@@ -67,12 +68,12 @@ class Status:
     updated: str = ""
     """When this was written, likewise; between start and end `steps.csv` says how far the run is."""
 
-    def begun(self, fingerprint: str, max_epochs: int) -> Status:
+    def begun(self, digest: str, max_epochs: int) -> Status:
         """Of a start that begins now, in this process."""
         return replace(
             self,
             state="running",
-            fingerprint=fingerprint,
+            training_data=digest,
             # The agent of a sweep decides on the name that its run has.
             wandb_id=self.wandb_id or os.environ.get("WANDB_RUN_ID") or uuid4().hex,
             max_epochs=max_epochs,
@@ -191,12 +192,14 @@ class RunFolder:
         """Write a JSON file, whole or not at all."""
         write_text(file, json.dumps(data, indent=1) + "\n")
 
-    def continued_config(self, config: RunConfig, fingerprint: str) -> ContinuedConfig:
+    def continued_config(self, config: RunConfig, digest: str, inferred: Collection[str] = ()) -> ContinuedConfig:
         """The configuration to continue with: the earlier one, with what may change taken from `config`.
 
         Args:
             config: the resolved configuration of this start.
-            fingerprint: of the training data of this start.
+            digest: of the training data of this start.
+            inferred: keys whose values come from the training data. With the same data the earlier values hold:
+                statistics of a sample differ from those of all frames.
 
         Raises:
             TrainingError: something differs that must not, or the training data do.
@@ -204,10 +207,11 @@ class RunFolder:
         earlier = load_config(self.resolved)
         before, now = _flat(earlier.model_dump(mode="json")), _flat(config.model_dump(mode="json"))
         keys = sorted({*before, *now})
-        differing = [key for key in keys if not _same(before.get(key), now.get(key)) and not _may_change(key)]
+        recorded = self.status().training_data
+        ignored = MAY_CHANGE if recorded != digest else (*MAY_CHANGE, *inferred)
+        differing = [key for key in keys if not _same(before.get(key), now.get(key)) and not _is_among(key, ignored)]
         lines = [f"  {key}: {_shown(before, key)} -> {_shown(now, key)}" for key in differing]
-        recorded = self.status().fingerprint
-        if recorded and recorded != fingerprint:
+        if recorded and recorded != digest:
             lines.append("  the contents of the training data")
         if lines:
             raise TrainingError(
@@ -259,8 +263,9 @@ def _same(before: Any, now: Any) -> bool:
     return bool(before == now)
 
 
-def _may_change(key: str) -> bool:
-    return any(key == allowed or key.startswith(f"{allowed}.") for allowed in MAY_CHANGE)
+def _is_among(key: str, keys: Iterable[str]) -> bool:
+    """Whether a key, or the section it is in, is named."""
+    return any(key == named or key.startswith(f"{named}.") for named in keys)
 
 
 def _shown(flat: dict[str, Any], key: str) -> str:

@@ -24,6 +24,8 @@ from potentials.pages.content import figure_json
 from potentials.setup.audit.audit import data_of_files, labels_of_files
 from potentials.training.lifecycle.journal import Journal
 
+pytestmark = pytest.mark.slow
+
 MODEL = "builtin:ethanol"
 POSIX = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 UNDECODABLE = os.fsdecode(b"M\xe4rz")

@@ -202,6 +202,7 @@ def test_requests_that_cannot_be(source: str, tmp_path: Path) -> None:
             convert([source], target)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".aselmdb", ".h5"])
 def test_memory_does_not_grow_with_the_frames(suffix: str, tmp_path: Path, write: Callable[..., str]) -> None:
     random = np.random.default_rng(1)

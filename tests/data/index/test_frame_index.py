@@ -18,6 +18,8 @@ from potentials.data.label import find_value, holds_isolated_atom
 from potentials.data.stores import open_store
 from potentials.errors import DataError
 
+KEYS = ("config_type", "energy", "forces")
+
 WriteStore = Callable[[str, Sequence[Atoms]], str]
 
 
@@ -34,7 +36,7 @@ def path(
 
 def test_it_says_what_reading_would(path: str) -> None:
     store = open_store(path)
-    index = gather_index(store, "config_type", quiet)
+    index = gather_index(store, "config_type", KEYS, quiet)
     for number in range(len(store)):
         atoms = store.read(number)
         assert index.num_atoms[number] == len(atoms)
@@ -50,13 +52,13 @@ def test_it_says_what_reading_would(path: str) -> None:
 
 
 def test_digests_tell_frames_apart(path: str, write_store: WriteStore, varied: list[Atoms]) -> None:
-    before = gather_index(open_store(path), "config_type", quiet)
-    assert len(np.unique(before.structures)) == len(np.unique(before.contents, axis=0)) == len(before.num_atoms)
+    before = gather_index(open_store(path), "config_type", KEYS, quiet)
+    assert len(np.unique(before.structures)) == len(np.unique(before.digests, axis=0)) == len(before.num_atoms)
     varied[4].calc.results["forces"][1, 2] += 1e-12
     varied[5].positions[0, 0] += 1e-3
     varied[6].info["config_type"] += "!"
-    after = gather_index(open_store(write_store(f"b{Path(path).suffix}", varied)), "config_type", quiet)
-    changed = (after.contents != before.contents[: len(varied)]).any(axis=1)
+    after = gather_index(open_store(write_store(f"b{Path(path).suffix}", varied)), "config_type", KEYS, quiet)
+    changed = (after.digests != before.digests[: len(varied)]).any(axis=1)
     assert np.flatnonzero(changed).tolist() == [4, 5, 6]
     assert np.flatnonzero(after.structures != before.structures[: len(varied)]).tolist() == [5]
 
@@ -64,8 +66,8 @@ def test_digests_tell_frames_apart(path: str, write_store: WriteStore, varied: l
 def test_it_is_made_once(path: str, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     findings, passes = Findings(), []
     monkeypatch.setattr(index_cache, "gather_index", lambda *given: passes.append(1) or gather_index(*given))
-    first = cached_index(open_store(path), "config_type", findings, quiet)
-    again = cached_index(open_store(path), "config_type", findings, quiet)
+    first = cached_index(open_store(path), "config_type", KEYS, findings, quiet)
+    again = cached_index(open_store(path), "config_type", KEYS, findings, quiet)
     assert len(passes) == 1
     for name, value in vars(first).items():
         np.testing.assert_array_equal(getattr(again, name), value) if isinstance(value, np.ndarray) else None
@@ -77,38 +79,38 @@ def test_it_is_made_once(path: str, own_cache: Path, monkeypatch: pytest.MonkeyP
     )
     (kept,) = own_cache.iterdir()
     assert findings.notes == [f"looked once at all 33 frames of {path}; what was found is kept in {kept}"]
-    cached_index(open_store(path), "another_key", findings, quiet)
+    cached_index(open_store(path), "another_key", KEYS, findings, quiet)
     assert len(passes) == 2
     state = Path(path).stat()
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns + 1000))
-    cached_index(open_store(path), "config_type", findings, quiet)
+    cached_index(open_store(path), "config_type", KEYS, findings, quiet)
     assert len(passes) == 3
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense", None])
 def test_a_damaged_index_is_made_anew(damage: bytes | None, path: str, own_cache: Path) -> None:
-    cached_index(open_store(path), "config_type", Findings(), quiet)
+    cached_index(open_store(path), "config_type", KEYS, Findings(), quiet)
     (kept,) = own_cache.iterdir()
     kept.write_bytes(kept.read_bytes()[:1000] if damage is None else damage)
     findings = Findings()
-    assert len(cached_index(open_store(path), "config_type", findings, quiet).num_atoms) == 33
+    assert len(cached_index(open_store(path), "config_type", KEYS, findings, quiet).num_atoms) == 33
     assert "is damaged and is made anew" in findings.notes[0]
 
 
 def test_a_cache_that_cannot_be_written(path: str, own_cache: Path) -> None:
     own_cache.parent.write_text("a file where the folder should be")
     findings = Findings()
-    assert len(cached_index(open_store(path), "config_type", findings, quiet).num_atoms) == 33
+    assert len(cached_index(open_store(path), "config_type", KEYS, findings, quiet).num_atoms) == 33
     assert "it cannot be kept in" in findings.notes[-1]
 
 
 def test_long_passes_are_told_of(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frame_index, "_MANY", 10)
     said: list[str] = []
-    gather_index(open_store(path), "config_type", said.append)
+    gather_index(open_store(path), "config_type", KEYS, said.append)
     assert said == [f"{path}: looking once at each of 33 frames"]
 
 
 def test_frames_without_elements_are_refused(write_store: WriteStore) -> None:
     with pytest.raises(DataError, match=r"a\.h5, frame 1: the structure has atoms of no element"):
-        gather_index(open_store(write_store("a.h5", [Atoms("H"), Atoms("X")])), "config_type", quiet)
+        gather_index(open_store(write_store("a.h5", [Atoms("H"), Atoms("X")])), "config_type", KEYS, quiet)

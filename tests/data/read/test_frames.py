@@ -11,7 +11,7 @@ import pytest
 from ase import Atoms
 
 from potentials.data.builtin import builtin_path
-from potentials.data.read import Frame, frame_list, iter_frames, read_frames
+from potentials.data.read import Frame, frame_list, frames, iter_frames, read_frames, streaming
 from potentials.errors import DataError
 
 Write = Callable[[str, list[Atoms]], str]
@@ -203,3 +203,17 @@ def test_columns_are_those_of_each_frame_and_quotes_do_not_matter(tmp_path: Path
     frames = ("1\nProperties=species:S:1:pos:R:3\nH 0 0 0\n", '1\nProperties="species:S:1:pos:R:3:q:R:1"\nH 0 0 0 2\n')
     (tmp_path / "a.xyz").write_text("".join(frames) + '1\nsaid="no Properties=x here"\nH 0 0 0\n')
     assert [frame.atoms.arrays.get("q") for frame in read_frames(str(tmp_path / "a.xyz"))] == [None, [2.0], None]
+
+
+@pytest.mark.parametrize("read", [read_frames, lambda files: list(iter_frames(files))])
+def test_an_error_of_ours_is_not_one_of_the_file(
+    read: Callable[[str], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(name: str, path: str, last: int | None) -> None:
+        raise ValueError("a mistake in the program")
+
+    ase.io.write(tmp_path / "a.xyz", Atoms("H"))
+    for module in (frames, streaming):
+        monkeypatch.setattr(module, "check_extxyz", broken)
+    with pytest.raises(ValueError, match="a mistake in the program"):
+        read(str(tmp_path / "a.xyz"))

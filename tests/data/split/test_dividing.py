@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.build import molecule
 from scipy.spatial.distance import cdist
 
-from potentials.data.audit.fingerprints import fingerprint
+from potentials.data.geometry import fingerprint
 from potentials.data.read import Frame
 from potentials.data.split.dividing import divide_frames, farthest_points
 from potentials.errors import DataError

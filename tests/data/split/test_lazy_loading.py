@@ -18,10 +18,9 @@ from read_loaders import batches_of
 from potentials.config.run import RunConfig
 from potentials.data.module import GraphDataModule
 from potentials.data.prepare import PreparedData, prepare
-from potentials.data.split import lazy_reading as reading
-from potentials.data.split import part_facts
-from potentials.data.split.lazy_frames import LazyFrames
-from potentials.data.split.lazy_graphs import LazyGraphs
+from potentials.data.split import SplitInFiles, SplitInMemory, sampling
+from potentials.data.split import reading_in_files as reading
+from potentials.data.split.graphs_in_files import GraphsInFiles
 from potentials.errors import DataError
 
 WriteStore = Callable[[str, Sequence[Atoms]], str]
@@ -83,17 +82,18 @@ def test_the_same_batches_to_the_bit(
             },
         )
     )
-    assert isinstance(lazy.train, LazyFrames)
-    assert isinstance(lazy.validation, LazyFrames)
-    assert isinstance(lazy.tests["some"], LazyFrames)
-    assert isinstance(memory.train, list)
+    assert isinstance(lazy.train, SplitInFiles)
+    assert isinstance(lazy.validation, SplitInFiles)
+    assert isinstance(lazy.tests["some"], SplitInFiles)
+    assert isinstance(memory.train, SplitInMemory)
     assert lazy.splits == memory.splits
     assert json.dumps(lazy.splits)
     assert lazy.reference_energies == memory.reference_energies
     assert lazy.config.model == memory.config.model
     assert lazy.groups == memory.groups == ["default", "even", "odd"]
     assert lazy.statistics == memory.statistics
-    assert isinstance(lazy.train_graphs, LazyGraphs)
+    assert lazy.digest == memory.digest
+    assert isinstance(lazy.train_graphs, GraphsInFiles)
     assert lazy.train_graphs.num_atoms.tolist() == [graph.num_nodes for graph in memory.train_graphs]
     ours, theirs = module(lazy), module(memory)
     assert ours.train_graphs is lazy.train_graphs
@@ -125,8 +125,8 @@ def test_other_parts_may_be_in_memory(
     prepared = prepare(
         lazy_config({"train": write_store("a.h5", frames), "validation": write("b.traj", molecules[:2])})
     )
-    assert isinstance(prepared.train, LazyFrames)
-    assert isinstance(prepared.validation, list)
+    assert isinstance(prepared.train, SplitInFiles)
+    assert isinstance(prepared.validation, SplitInMemory)
     assert any("2 of 2 validation frames are training frames too" in warning for warning in prepared.warnings)
 
 
@@ -143,10 +143,10 @@ def test_auto_leaves_many_frames_in_their_files(
     frames: list[Atoms], write_store: WriteStore, lazy_config: LazyConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = lazy_config({"train": write_store("a.h5", frames), "validation": 2, "loading": "auto"})
-    assert isinstance(prepare(config).train, list)
+    assert isinstance(prepare(config).train, SplitInMemory)
     monkeypatch.setattr(reading, "FEW_FRAMES", 16)
     prepared = prepare(config)
-    assert isinstance(prepared.train, LazyFrames)
+    assert isinstance(prepared.train, SplitInFiles)
     assert any("17 frames stay in their files" in note for note in prepared.notes)
 
 
@@ -176,7 +176,7 @@ def test_statistics_of_a_sample(
     rare.numbers[1] = 7
     rare.calc = SinglePointCalculator(rare, energy=-1028.0 - 1500.0 + 0.5, forces=np.zeros((2, 3)))
     path = write_store("a.h5", [*many, rare])
-    monkeypatch.setattr(part_facts, "SAMPLED_FRAMES", 40)
+    monkeypatch.setattr(sampling, "SAMPLED_FRAMES", 40)
     lazy, memory = both(lazy_config({"train": path, "validation": f"{path}@:3", "train_size": None}))
     assert lazy.config.model.elements == memory.config.model.elements == ["H", "C", "N", "O"]
     assert lazy.statistics.num_frames == 40
@@ -194,17 +194,17 @@ def test_statistics_of_a_sample(
         assert "standard error" in note
 
 
-def test_the_fingerprint_is_that_of_the_contents(
+def test_the_digest_is_that_of_the_contents(
     frames: list[Atoms], write_store: WriteStore, lazy_config: LazyConfig
 ) -> None:
-    def fingerprint(path: str) -> str:
-        return prepare(lazy_config({"train": path, "validation": 2})).fingerprint
+    def digest(path: str) -> str:
+        return prepare(lazy_config({"train": path, "validation": 2})).digest
 
-    first = fingerprint(write_store("a.aselmdb", frames))
-    assert fingerprint(write_store("b.aselmdb", frames)) == first
+    first = digest(write_store("a.aselmdb", frames))
+    assert digest(write_store("b.aselmdb", frames)) == first
     for atoms in frames[:5]:
         atoms.calc.results["energy"] += 1e-9
-    assert fingerprint(write_store("a.aselmdb", frames)) != first
+    assert digest(write_store("a.aselmdb", frames)) != first
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".aselmdb"])
@@ -237,8 +237,8 @@ def test_what_is_wrong_with_a_frame_is_said_when_it_is_read(
     lazy_config: LazyConfig,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(part_facts, "SAMPLED_FRAMES", 3)
-    monkeypatch.setattr(part_facts, "_RARE", 1)
+    monkeypatch.setattr(sampling, "SAMPLED_FRAMES", 3)
+    monkeypatch.setattr(sampling, "_RARE", 1)
     monkeypatch.setattr(reading, "_CHECKED", 2)
     frames[2].calc.results["energy"] = np.inf
     path = write_store(f"a{suffix}", frames)

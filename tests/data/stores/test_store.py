@@ -27,6 +27,7 @@ def positions(store: FrameStore, number: int) -> np.ndarray:
     return store.read(number).positions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_other_processes_read_too(method: str, path: str, varied: list[Atoms]) -> None:
     store = open_store(path)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from potentials.data.graph import AtomicGraph, build_labelled_graph
-from potentials.data.split.lazy_frames import LazyFrames
+from potentials.data.graph import AtomicGraph, Graphs, build_labelled_graph
+from potentials.data.split.sampling import sampled_numbers
+
+if TYPE_CHECKING:
+    from potentials.data.split.in_files import SplitInFiles
 
 
-class LazyGraphs(Sequence[AtomicGraph]):
+class GraphsInFiles(Graphs):
     """The graphs of frames that stay in their files; the same as `graphs_from_frames` makes.
 
     Args:
@@ -22,7 +25,7 @@ class LazyGraphs(Sequence[AtomicGraph]):
         groups: the names that `graph.group` numbers.
     """
 
-    def __init__(self, frames: LazyFrames, elements: Sequence[str], cutoff: float, groups: Sequence[str]) -> None:
+    def __init__(self, frames: SplitInFiles, elements: Sequence[str], cutoff: float, groups: Sequence[str]) -> None:
         self.frames = frames
         self.elements = list(elements)
         self.cutoff = cutoff
@@ -36,9 +39,9 @@ class LazyGraphs(Sequence[AtomicGraph]):
     def __getitem__(self, index: int) -> AtomicGraph: ...
 
     @overload
-    def __getitem__(self, index: slice) -> LazyGraphs: ...
+    def __getitem__(self, index: slice) -> GraphsInFiles: ...
 
-    def __getitem__(self, index: int | slice) -> AtomicGraph | LazyGraphs:
+    def __getitem__(self, index: int | slice) -> AtomicGraph | GraphsInFiles:
         if isinstance(index, slice):
             return self.take(np.arange(len(self))[index])
         labelled = self.frames[index]
@@ -49,11 +52,27 @@ class LazyGraphs(Sequence[AtomicGraph]):
     def __iter__(self) -> Iterator[AtomicGraph]:
         return (self[index] for index in range(len(self)))
 
-    def take(self, chosen: ArrayLike) -> LazyGraphs:
-        """The graphs at the places `chosen`; `frame_index` counts these."""
-        return LazyGraphs(self.frames.take(chosen), self.elements, self.cutoff, self.groups)
+    def take(self, chosen: ArrayLike) -> GraphsInFiles:
+        """The graphs with the numbers `chosen`; `frame_index` counts these."""
+        return GraphsInFiles(self.frames.take(chosen), self.elements, self.cutoff, self.groups)
 
     @property
     def num_atoms(self) -> NDArray[np.int64]:
         """[number of graphs], without building any."""
         return self.frames.num_atoms
+
+    def has_forces(self) -> bool:
+        """Whether any graph has forces."""
+        return self.frames.has_forces()
+
+    def has_stress(self) -> bool:
+        """Whether any graph has a stress."""
+        return self.frames.has_stress()
+
+    def sample(self, seed: int) -> GraphsInFiles:
+        """A sample of the graphs."""
+        return self.take(sampled_numbers(len(self), seed))
+
+    def with_most_atoms(self, count: int) -> list[AtomicGraph]:
+        """The `count` largest graphs, built now."""
+        return [self[int(index)] for index in np.argsort(self.num_atoms, kind="stable")[-count:]]

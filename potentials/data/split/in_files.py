@@ -1,8 +1,7 @@
-"""Labelled frames that are read when they are asked for."""
+"""Splits whose frames stay in their files and are read and labelled when they are asked for."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
@@ -13,8 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from potentials.config.data import DataConfig
 from potentials.data.index import FrameIndex
-from potentials.data.label import DEFAULT_GROUP, LabelledFrame, label_frames
+from potentials.data.label import DEFAULT_GROUP, LabelledFrame, data_digest, label_frames
 from potentials.data.read import Frame
+from potentials.data.split.graphs_in_files import GraphsInFiles
+from potentials.data.split.sampling import sampled_numbers
+from potentials.data.split.split import FrameLocation, Split
 from potentials.data.stores import FrameStore
 
 
@@ -27,18 +29,7 @@ class IndexedFile:
     index: FrameIndex
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a frame is."""
-
-    file: str
-    index: int
-
-    def __str__(self) -> str:
-        return f"{self.file}, frame {self.index}"
-
-
-class LazyFrames(Sequence[LabelledFrame]):
+class SplitInFiles(Split):
     """Frames of stores, in any order; a million take some megabytes.
 
     A frame is read and labelled each time it is asked for, in whatever process. What is wrong with it is said then, by
@@ -66,9 +57,9 @@ class LazyFrames(Sequence[LabelledFrame]):
     def __getitem__(self, index: int) -> LabelledFrame: ...
 
     @overload
-    def __getitem__(self, index: slice) -> LazyFrames: ...
+    def __getitem__(self, index: slice) -> SplitInFiles: ...
 
-    def __getitem__(self, index: int | slice) -> LabelledFrame | LazyFrames:
+    def __getitem__(self, index: int | slice) -> LabelledFrame | SplitInFiles:
         if isinstance(index, slice):
             return self.take(np.arange(len(self))[index])
         return label_frames([self.raw(index)], self.config, required=False)[0]
@@ -78,15 +69,15 @@ class LazyFrames(Sequence[LabelledFrame]):
 
     def raw(self, index: int) -> Frame:
         """A frame as it stands in its file."""
-        place = self.place(index)
-        return Frame(self.files[self.file[index]].store.read(place.index), place.file, place.index)
+        where = self.location(index)
+        return Frame(self.files[self.file[index]].store.read(where.index), where.file, where.index)
 
-    def take(self, chosen: ArrayLike) -> LazyFrames:
-        """The frames at the places `chosen`."""
-        places = np.asarray(chosen, dtype=np.int64)
-        return LazyFrames(self.files, self.file[places], self.number[places], self.config)
+    def take(self, chosen: ArrayLike) -> SplitInFiles:
+        """The frames with the numbers `chosen`."""
+        numbers = np.asarray(chosen, dtype=np.int64)
+        return SplitInFiles(self.files, self.file[numbers], self.number[numbers], self.config)
 
-    def where(self, mask: NDArray[np.bool_]) -> LazyFrames:
+    def where(self, mask: NDArray[np.bool_]) -> SplitInFiles:
         """The frames for which `mask` [n] is true."""
         return self.take(np.flatnonzero(mask))
 
@@ -95,13 +86,9 @@ class LazyFrames(Sequence[LabelledFrame]):
         """[n], without reading any frame."""
         return self._indexed([source.index.num_atoms for source in self.files])
 
-    def place(self, index: int) -> Place:
+    def location(self, index: int) -> FrameLocation:
         """File and number of a frame, without reading it."""
-        return Place(self.files[self.file[index]].name, int(self.number[index]))
-
-    def places(self, limit: int = 10) -> list[Place]:
-        """The places of the first frames."""
-        return [self.place(index) for index in range(min(limit, len(self)))]
+        return FrameLocation(self.files[self.file[index]].name, int(self.number[index]))
 
     def elements(self) -> set[str]:
         """Symbols that occur in any of the frames."""
@@ -137,9 +124,8 @@ class LazyFrames(Sequence[LabelledFrame]):
         """[n], whether a frame is an isolated atom."""
         return self._indexed([source.index.isolated for source in self.files])
 
-    @property
-    def structures(self) -> NDArray[np.uint64]:
-        """[n], hashes of the structures."""
+    def structure_hashes(self, length_in_angstrom: float) -> NDArray[np.uint64]:
+        """[n], in the length unit of the files, which is that of all splits."""
         return self._indexed([source.index.structures for source in self.files])
 
     def group_names(self) -> set[str]:
@@ -166,10 +152,17 @@ class LazyFrames(Sequence[LabelledFrame]):
         by_first = [present[0][k] for k in np.argsort(present[1])]
         return {self.files[file].name: self.number[self.file == file].tolist() for file in by_first}
 
-    def fingerprint(self) -> str:
-        """sha256 over the contents of the frames, in order."""
-        contents = self._indexed([source.index.contents for source in self.files])
-        return hashlib.sha256(np.ascontiguousarray(contents, dtype="<u8").tobytes()).hexdigest()
+    def digest(self) -> str:
+        """See `Split`."""
+        return data_digest(self._indexed([source.index.digests for source in self.files]), self.config)
+
+    def graphs(self, elements: Sequence[str], cutoff: float, groups: Sequence[str]) -> GraphsInFiles:
+        """Graphs that are built when they are asked for, in whatever process."""
+        return GraphsInFiles(self, elements, cutoff, groups)
+
+    def sample(self, seed: int) -> list[LabelledFrame]:
+        """At most `SAMPLED_FRAMES` frames drawn at random, which are read now."""
+        return [*self.take(sampled_numbers(len(self), seed))]
 
     def _indexed(self, of_files: Sequence[NDArray]) -> NDArray:
         """[n, ...], from arrays over all frames of each file."""

@@ -1,4 +1,4 @@
-"""Which parts are read lazily, and what of their files belongs to them."""
+"""Which splits stay in their files, and what of their files belongs to them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from potentials.data.findings import Findings
 from potentials.data.index import Say, cached_index
 from potentials.data.label import (
     LabelledFrame,
+    digest_keys,
     find_values,
     isolated_atoms_use,
     label_frames,
@@ -18,7 +19,7 @@ from potentials.data.label import (
 )
 from potentials.data.read import expand_files, frame_list
 from potentials.data.read.frames import no_frame, selected
-from potentials.data.split.lazy_frames import IndexedFile, LazyFrames
+from potentials.data.split.in_files import IndexedFile, SplitInFiles
 from potentials.data.stores import STORE_SUFFIXES, is_store, open_store
 from potentials.errors import DataError
 
@@ -29,7 +30,7 @@ _CHECKED = 1000
 
 
 def loads_lazily(data: DataConfig, findings: Findings) -> bool:
-    """Whether the training frames, and those of every other part in stores, stay in their files.
+    """Whether the training frames, and those of every other split in stores, stay in their files.
 
     Raises:
         DataError: that is asked for, but a training file is no store.
@@ -60,29 +61,29 @@ def all_stores(files: Files) -> bool:
 
 
 def read_lazily(
-    part: str, files: Files, data: DataConfig, findings: Findings, say: Say, required: bool = True
-) -> tuple[LazyFrames, list[LabelledFrame]]:
-    """The usable frames of a part, left in their files, and the isolated atoms among them.
+    name: str, files: Files, data: DataConfig, findings: Findings, say: Say, required: bool = True
+) -> tuple[SplitInFiles, list[LabelledFrame]]:
+    """The usable frames of a split, left in their files, and the isolated atoms among them.
 
     Raises:
         DataError: a file cannot be read, a key that is `required` is in no frame, or no frame is left.
     """
     try:
         frames = _all_frames(files, data, findings, say)
-        _check_labels(part, frames, data, findings, required)
+        _check_labels(name, frames, data, findings, required)
         isolated = [*frames.where(frames.isolated)]
     except DataError as error:
-        raise DataError(f"{part} data: {error}") from error
+        raise error.within(f"{name} data") from error
     if isolated:
         where = frame_list([atom.frame for atom in isolated])
-        findings.note(f"{part} data: isolated atoms in {where}; {isolated_atoms_use(part)}")
+        findings.note(f"{name} data: isolated atoms in {where}; {isolated_atoms_use(name)}")
     labelled = _labelled(frames, data)
     empty = frames.where(~labelled & ~frames.isolated)
     if len(empty):
-        findings.warn(f"{part} data: {_listing(empty)} without any label are left out")
+        findings.warn(f"{name} data: {_listing(empty)} without any label are left out")
     frames = frames.where(labelled & ~frames.isolated)
     if not len(frames):
-        raise DataError(f"the {part} data are empty: no labelled frame is left that is not an isolated atom")
+        raise DataError(f"the {name} data are empty: no labelled frame is left that is not an isolated atom")
     return frames, isolated
 
 
@@ -91,19 +92,19 @@ def _listed(files: Files) -> list[str]:
 
 
 def _store_files(data: DataConfig) -> set[str]:
-    """The stores among the files of all parts."""
-    parts: list[Files] = [data.train]
+    """The stores among the files of all splits."""
+    named: list[Files] = [data.train]
     if isinstance(data.validation, str | list):
-        parts.append(data.validation)
+        named.append(data.validation)
     if isinstance(data.test, dict):
-        parts += data.test.values()
+        named += data.test.values()
     elif isinstance(data.test, str | list):
-        parts.append(data.test)
-    names = [name for files in parts if all_stores(files) for name in _listed(files)]
+        named.append(data.test)
+    names = [name for files in named if all_stores(files) for name in _listed(files)]
     return {path for name in names for _, path, _ in expand_files(name)}
 
 
-def _all_frames(files: Files, data: DataConfig, findings: Findings, say: Say) -> LazyFrames:
+def _all_frames(files: Files, data: DataConfig, findings: Findings, say: Say) -> SplitInFiles:
     indexed: dict[str, int] = {}
     sources: list[IndexedFile] = []
     of_file: list[NDArray[np.int32]] = []
@@ -116,7 +117,9 @@ def _all_frames(files: Files, data: DataConfig, findings: Findings, say: Say) ->
             if path not in indexed:
                 store = open_store(path)
                 indexed[path] = len(sources)
-                sources.append(IndexedFile(name, store, cached_index(store, data.group_key, findings, say)))
+                sources.append(
+                    IndexedFile(name, store, cached_index(store, data.group_key, digest_keys(data), findings, say))
+                )
             file = indexed[path]
             chosen = np.arange(len(sources[file].store))[index]
             if not len(chosen):
@@ -129,10 +132,10 @@ def _all_frames(files: Files, data: DataConfig, findings: Findings, say: Say) ->
                 )
             of_file.append(np.full(len(chosen), file, dtype=np.int32))
             numbers.append(chosen)
-    return LazyFrames(sources, np.concatenate(of_file), np.concatenate(numbers), data)
+    return SplitInFiles(sources, np.concatenate(of_file), np.concatenate(numbers), data)
 
 
-def _labelled(frames: LazyFrames, data: DataConfig) -> NDArray[np.bool_]:
+def _labelled(frames: SplitInFiles, data: DataConfig) -> NDArray[np.bool_]:
     """Which frames have any label."""
     found = np.zeros(len(frames), dtype=bool)
     for label in (data.energy, data.forces):
@@ -144,7 +147,7 @@ def _labelled(frames: LazyFrames, data: DataConfig) -> NDArray[np.bool_]:
     return found
 
 
-def _check_labels(part: str, frames: LazyFrames, data: DataConfig, findings: Findings, required: bool) -> None:
+def _check_labels(split: str, frames: SplitInFiles, data: DataConfig, findings: Findings, required: bool) -> None:
     """Say which labels are missing, and warn of what is wrong with those of some frames.
 
     Raises:
@@ -171,14 +174,14 @@ def _check_labels(part: str, frames: LazyFrames, data: DataConfig, findings: Fin
     labelled = label_frames(some, data, required=False, findings=of_some)
     partly = Findings()
     note_partly_missing(some, [frame.forces for frame in labelled], [frame.stress for frame in labelled], partly)
-    findings.notes += [f"{part} data, {len(some)} of {len(frames)} frames: {text}" for text in partly.notes]
-    findings.warnings += [f"{part} data, {len(some)} of {len(frames)} frames: {text}" for text in of_some.warnings]
+    findings.notes += [f"{split} data, {len(some)} of {len(frames)} frames: {text}" for text in partly.notes]
+    findings.warnings += [f"{split} data, {len(some)} of {len(frames)} frames: {text}" for text in of_some.warnings]
     for name, key in keys.items():
         has = frames.has_key(key) & (frames.periodic if name == "stress" else True)
         if not has.all():
             without = frames.where(~has)
-            findings.note(f"{part} data: no {name} in {len(without)} of {len(frames)} frames: {_listing(without)}")
+            findings.note(f"{split} data: no {name} in {len(without)} of {len(frames)} frames: {_listing(without)}")
 
 
-def _listing(frames: LazyFrames) -> str:
-    return frame_list(frames.places(), count=len(frames))
+def _listing(frames: SplitInFiles) -> str:
+    return frame_list(frames.locations(), count=len(frames))

@@ -1,0 +1,75 @@
+"""The elements of a model, and whether all frames agree with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ase.data import atomic_numbers
+
+from potentials.config.families import FamilyConfig
+from potentials.data.findings import Findings
+from potentials.data.label import LabelledFrame
+from potentials.data.read import frame_list
+from potentials.data.split import Splits, as_split, named_splits
+from potentials.errors import DataError
+
+
+def find_elements(model: FamilyConfig, splits: Splits, findings: Findings) -> list[str]:
+    """The elements of the model by atomic number: those that are configured, or those of the training frames.
+
+    Args:
+        model: its configuration.
+        splits: of the run.
+        findings: receives the elements that were found.
+
+    Raises:
+        DataError: the training frames contain an element outside those configured, or another split contains one that
+            the training frames lack.
+    """
+    trained = sorted(splits.train.elements(), key=lambda symbol: atomic_numbers[symbol])
+    elements = trained
+    if isinstance(model.elements, str):
+        findings.note(f"model.elements = {', '.join(trained)} (those of {len(splits.train)} training frames)")
+    else:
+        elements = sorted(model.elements, key=lambda symbol: atomic_numbers[symbol])
+        check_elements(elements, splits.train)
+    for name, split in named_splits(splits)[1:]:
+        check_elements_of_split(trained, name, split)
+    return elements
+
+
+def check_elements(elements: Sequence[str], train: Sequence[LabelledFrame]) -> None:
+    """Make sure that the training frames hold no element outside the `elements` given for the model.
+
+    Raises:
+        DataError: they do; the message names symbols and frames.
+    """
+    unknown = _unknown_elements(elements, train)
+    if unknown:
+        raise DataError(f"model.elements lacks {_unknown_list(unknown)}; add what is missing, or leave it at auto")
+
+
+def check_elements_of_split(elements: Sequence[str], split: str, frames: Sequence[LabelledFrame]) -> None:
+    """Make sure that validation or test frames hold no element that the training frames lack.
+
+    Raises:
+        DataError: they do; the message names symbols and frames.
+    """
+    unknown = _unknown_elements(elements, frames)
+    if unknown:
+        raise DataError(
+            f"the {split} frames contain elements that the training frames lack: {_unknown_list(unknown)}; "
+            "a model cannot learn an element it never sees: train on it or remove these frames"
+        )
+
+
+def _unknown_elements(elements: Sequence[str], frames: Sequence[LabelledFrame]) -> dict[str, str]:
+    """Symbols that are not among `elements`, by atomic number, and the frames that they are in, in words."""
+    split = as_split(frames)
+    having = {symbol: split.where(split.has_element(symbol)) for symbol in split.elements() - set(elements)}
+    unknown = {symbol: frame_list(of_symbol.locations(), count=len(of_symbol)) for symbol, of_symbol in having.items()}
+    return dict(sorted(unknown.items(), key=lambda item: atomic_numbers[item[0]]))
+
+
+def _unknown_list(unknown: Mapping[str, str]) -> str:
+    return "; ".join(f"{symbol} in {frames}" for symbol, frames in unknown.items())

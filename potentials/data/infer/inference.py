@@ -1,0 +1,58 @@
+"""Everything that is inferred from the training frames, in its order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from potentials.config.run import RunConfig
+from potentials.data.findings import Findings
+from potentials.data.graph import Graphs
+from potentials.data.infer.elements import find_elements
+from potentials.data.infer.reference_energies import find_reference_energies
+from potentials.data.infer.resolving import open_keys, resolve
+from potentials.data.infer.statistics import Statistics, gather_statistics
+from potentials.data.split import Splits
+from potentials.data.split.sampling import with_rare_elements
+
+
+@dataclass(frozen=True, eq=False)
+class Inferred:
+    """What the training frames state about a run."""
+
+    config: RunConfig
+    """The resolved configuration."""
+    keys: frozenset[str]
+    """The keys whose values were inferred."""
+    reference_energies: Mapping[str, float]
+    """eV, by element."""
+    statistics: Statistics
+    graphs: Graphs
+    """Of the training frames."""
+
+
+def infer(config: RunConfig, splits: Splits, findings: Findings) -> Inferred:
+    """Elements, reference energies, and statistics of graphs and labels; they replace each `auto` of a configuration.
+
+    Args:
+        config: of the run.
+        splits: of the run. Frames that stay in their files are represented by a sample (`Split.sample`).
+        findings: receives each inferred value with its reason.
+
+    Raises:
+        DataError: elements or reference energies cannot be found, or no atom has a neighbor.
+    """
+    elements = find_elements(config.model, splits, findings)
+    population = len(splits.train)
+    energies = find_reference_energies(
+        config.data.reference_energies,
+        elements,
+        with_rare_elements(splits.train.sample(config.seed), splits.train, config.seed),
+        splits.isolated_atoms,
+        findings,
+        population,
+    )
+    graphs = splits.train.graphs(elements, config.model.cutoff, splits.group_names())
+    statistics = gather_statistics(graphs.sample(config.seed), elements, energies, population)
+    resolved = resolve(config, elements, energies, statistics, findings)
+    return Inferred(resolved, open_keys(config), energies, statistics, graphs)

@@ -1,0 +1,96 @@
+"""Replacing what a configuration leaves open by what was inferred."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from potentials.config.data import DataConfig
+from potentials.config.run import RunConfig
+from potentials.data.findings import Findings
+from potentials.data.infer.statistics import Statistics
+from potentials.errors import DataError
+
+
+def open_keys(config: RunConfig) -> frozenset[str]:
+    """The keys whose values are inferred from the training frames, as `model.scale`."""
+    keys = {f"model.{name}" for name in ("elements", "average_neighbors", "scale", "shift")}
+    found = {key for key in keys if getattr(config.model, key.partition(".")[2]) == "auto"}
+    if isinstance(config.data.reference_energies, str):
+        found.add("data.reference_energies")
+    return frozenset(found)
+
+
+def resolve(
+    config: RunConfig, elements: list[str], energies: Mapping[str, float], statistics: Statistics, findings: Findings
+) -> RunConfig:
+    """The configuration with every `auto` replaced, validated again.
+
+    Raises:
+        DataError: no atom of any training frame has a neighbor, or `scale` or `shift` is given for some elements only.
+    """
+    model = config.model
+    if statistics.num_edges == 0:
+        raise DataError(
+            f"no atom of the {statistics.num_frames} training frames has a neighbor within "
+            f"model.cutoff = {model.cutoff:g} A; is the length unit right (data.length_unit)?"
+        )
+    frames = f"{statistics.num_frames} training frames"
+    errors = statistics.standard_errors
+    neighbors_error, scale_error, shift_error = "", "", ""
+    if errors is not None:
+        frames = f"a sample of {statistics.num_frames} of {errors.frames} training frames"
+        neighbors_error = f"; standard error {errors.average_neighbors:.2g}"
+        scale_error = f"; standard error {errors.forces_rms:.2g} eV/A" if statistics.forces_rms > 0 else ""
+        shift_error = f"; standard error {errors.residual_mean:.2g} eV"
+    values: dict[str, Any] = {"elements": elements}
+    if model.average_neighbors == "auto":
+        values["average_neighbors"] = statistics.average_neighbors
+        findings.note(
+            f"model.average_neighbors = {statistics.average_neighbors:.2f} (mean over {frames} within "
+            f"{model.cutoff:g} A{neighbors_error})"
+        )
+    if model.scale == "auto":
+        values["scale"], reason = _scale(statistics, frames)
+        findings.note(f"model.scale = {values['scale']:.4g} eV ({reason}{scale_error})")
+    if model.shift == "auto":
+        known = np.isfinite(statistics.residual_mean)
+        # Least squares leaves a mean of rounding errors only; adding 0.0 makes a negative zero positive.
+        values["shift"] = round(statistics.residual_mean, 9) + 0.0 if known else 0.0
+        reason = "there are no energies"
+        if known:
+            reason = f"mean of (energy - reference energies) per atom over {frames}{shift_error}"
+        findings.note(f"model.shift = {values['shift']:.4g} eV ({reason})")
+    for name in ("scale", "shift"):
+        given = getattr(model, name)
+        missing = [symbol for symbol in elements if isinstance(given, dict) and symbol not in given]
+        if missing:
+            raise DataError(f"model.{name}: no value is given for {', '.join(missing)}")
+    if not model.exactly_symmetric:
+        findings.note(_symmetry_note(config))
+    return config.model_copy(
+        update={
+            "model": type(model).model_validate({**model.model_dump(), **values}),
+            "data": DataConfig.model_validate({**config.data.model_dump(), "reference_energies": dict(energies)}),
+        }
+    )
+
+
+def _symmetry_note(config: RunConfig) -> str:
+    how = "frames are trained on as they are; rotations would show it the symmetry"
+    if config.train.augmentation == "rotations":
+        how = "in each epoch, each training frame is rotated and mirrored at random"
+    return (
+        f"{config.model.name}, as configured, is symmetric under rotations only approximately; the table of errors "
+        f"says how far it is off. train.augmentation = {config.train.augmentation}: {how}"
+    )
+
+
+def _scale(statistics: Statistics, frames: str) -> tuple[float, str]:
+    if statistics.forces_rms > 0:
+        return statistics.forces_rms, f"RMS force component of {frames}"
+    if statistics.residual_std > 1e-12:
+        return statistics.residual_std, f"no forces; standard deviation of the energy per atom over {frames}"
+    return 1.0, "neither forces nor energies vary"
