@@ -42,10 +42,10 @@ class EdgeEmbedding(nn.Module):
 
 
 class Dense(nn.Linear):
-    """x W^T + b, Glorot-uniform weights and no bias at first."""
+    """x W^T + b, with Glorot-uniform weights and zero bias as initial values."""
 
     def reset_parameters(self) -> None:
-        """Called by the constructor."""
+        """Initialize the parameters; called by the constructor."""
         nn.init.xavier_uniform_(self.weight)
         if self.bias is not None:
             nn.init.zeros_(self.bias)

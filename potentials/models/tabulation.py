@@ -58,7 +58,7 @@ class TabulatedNetwork(nn.Module):
         self.num_knots = knots
         self.start, self.step = _FIRST_KNOT, (basis.cutoff - _FIRST_KNOT) / (knots - 1)
         dtype = next(network.parameters()).dtype
-        # Functions may bend up to the cutoff, as the cosine envelope does: the curvature there is that from within.
+        # The curvature may be discontinuous at the cutoff, as for the cosine envelope: take that from inside.
         r = self._distances([0.0]).clamp(max=math.nextafter(basis.cutoff, 0.0))
         value, slope, curvature = _with_curvature(_in_double_precision(basis, network), r)
         stacked = torch.stack([value, slope * self.step, curvature * self.step**2], dim=1)

@@ -91,7 +91,7 @@ class PairLayer(nn.Module):
 class Allegro(nn.Module):
     """The Allegro network: node energies from distances, directions and species.
 
-    x_ij = f(r_ij) MLP(1_{z_i} || 1_{z_j} || R(r_ij))   (1)  scalars of a pair; 1_z is one-hot, || joins vectors
+    x_ij = f(r_ij) MLP(1_{z_i} || 1_{z_j} || R(r_ij))   (1)  scalars of a pair; 1_z is one-hot, || is concatenation
     V_ij = w(x_ij) Y(r_ij)                              (2)  tensors, w linear: a weight for each degree and channel
     x_ij, V_ij <- layer(x, V)_ij, layer after layer          `PairLayer`
     e_i = 1 / sqrt(N) sum_j MLP(x_ij)                   (3)  sum over the pairs of an atom

@@ -1,4 +1,4 @@
-"""What of PaiNN can be seen: its scalars and vectors, and what neighbors send."""
+"""The anatomy of PaiNN: its scalars and vectors, and the messages of the neighbors."""
 
 from __future__ import annotations
 

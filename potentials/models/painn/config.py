@@ -9,22 +9,22 @@ from potentials.config.families import FamilyConfig, RadialConfig
 
 
 class PaiNNRadialConfig(RadialConfig):
-    """As many functions as published: filters are linear in them."""
+    """The published number of functions; filters are linear in them."""
 
     size: Width = 20
     """Number of radial functions."""
 
 
 class PaiNNConfig(FamilyConfig):
-    """PaiNN: scalars and vectors, sent through continuous filters of the distance and gated by each atom's scalars.
+    """PaiNN: messages of scalars and vectors with continuous filters of the distance, gated by the atoms' scalars.
 
-    Sums over neighbors are divided by the root of `average_neighbors`; with 1 they are sums, as published. The
-    published cutoff function is `radial.envelope: cosine`; the default has one continuous derivative more.
+    Sums over neighbors are divided by the square root of `average_neighbors`; with 1 they are not scaled, as published.
+    The published cutoff function is `radial.envelope: cosine`; the default has one more continuous derivative.
     """
 
     name: Literal["painn"]
     channels: Width = 128
-    """Scalars of an atom, and vectors."""
+    """Number of scalars of an atom, and of vectors."""
     layers: Depth = 3
-    """Message and update blocks; each pair adds one cutoff to what an atom sees."""
+    """Number of pairs of message and update blocks; each extends the range by one cutoff."""
     radial: PaiNNRadialConfig = PaiNNRadialConfig()

@@ -1,9 +1,9 @@
-"""PaiNN's modules: message and update blocks of scalars and vectors. Equations (7) to (10) have the numbers of the
+"""Modules of PaiNN: message and update blocks of scalars and vectors. Equations (7) to (10) have the numbers of the
 paper (arXiv:2102.03150).
 
 Symbols: s, scalars [N, C]; v, vectors [N, 3, C], in the order of the spherical harmonics of degree 1; z, species; r,
-distances, and r^ directions; W, continuous filters; phi and a, dense layers of each atom; U and V, linear maps of the
-channels of v; N, average number of neighbors. Products of channels are written *.
+distances, and r^ directions; W, continuous filters; phi and a, atom-wise dense layers; U and V, linear maps of the
+channels of v; N, average number of neighbors; * is the channel-wise product.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from potentials.models.radial_functions import RadialFunctions, RadialMap
 
 VECTOR = Irrep(1, -1)
 _SOFTENING = 1e-2
-"""Added to |V v|^2, so that the norm is differentiable where v is zero by symmetry, as in perfect crystals."""
+"""Added to |V v|^2, so that the norm is differentiable if v is zero by symmetry, as in perfect crystals."""
 
 
 @cache
 def message_terms(has_vectors: bool) -> MessageTable:
-    """The terms of eqs. 7 and 8: what is sent, [phi_s, phi_vs, phi_vv * v], with harmonics, to the sums of each term.
+    """Return the table of the sums in eqs. 7 and 8, with sender features [phi_s, phi_vs, phi_vv * v].
 
     The terms are paths of one table: scalars to scalars; scalars times directions to vectors; vectors to vectors. The
-    two sums of vectors lie side by side, [3, paths], and remain to be added.
+    two sums of vectors, [3, paths], must still be added.
     """
     step = 2 if has_vectors else 1
     unit = np.eye(3)
@@ -47,7 +47,7 @@ def message_terms(has_vectors: bool) -> MessageTable:
 
 
 class Filters(RadialMap):
-    """Continuous filters of one message block, one for each path and channel, with their slopes dW/dr.
+    """Continuous filters of one message block, one for each path and channel, with their derivatives dW/dr.
 
     W(r) = f_cut(r) D e(r)
 
@@ -60,7 +60,7 @@ class Filters(RadialMap):
         self.envelope, self.cutoff = radial.envelope, radial.cutoff
 
     def forward(self, functions: RadialFunctions) -> RadialFunctions:
-        """Basis functions [W, size] to filters [W, paths * C]."""
+        """Map basis functions [W, size] to filters [W, paths * C]."""
 
         def at(r: Tensor) -> ValuesAndSlopes:
             return self._filters(*functions.at(r), r)
@@ -81,8 +81,8 @@ class Message(nn.Module):
     v_i <- v_i + 1 / sqrt(N) (sum_j v_j * phi_vv(s_j) * W_vv(r_ij)
                               + sum_j phi_vs(s_j) * W_vs(r_ij) r^_ij)                   (8)
 
-    phi = D silu(D s) gives all three phi at once. One operator makes all sums. In the first block atoms have no vectors
-    yet, and the term of W_vv is not there.
+    phi = D silu(D s) computes all three phi, and one operator computes all sums. In the first block there are no
+    vectors yet, so the term of W_vv is missing.
     """
 
     def __init__(self, config: PaiNNConfig, radial: RadialBasis, has_vectors: bool) -> None:
@@ -98,7 +98,7 @@ class Message(nn.Module):
     def forward(
         self, s: Tensor, v: Tensor | None, Y: Tensor, basis: RadialFunctions, topology: EdgeTopology
     ) -> tuple[Tensor, Tensor]:
-        """Scalars [N, C] and vectors [N, 3, C] (None in the first block) to the same."""
+        """Map scalars [N, C] and vectors [N, 3, C] (None in the first block) to scalars and vectors."""
         W = self.filters(basis)
         sums = W.message_sum(self.table, self.sent(s, v), Y, topology)
         ds = sums[:, 0]  # (7)
@@ -106,19 +106,19 @@ class Message(nn.Module):
         return s + ds, dv if v is None else v + dv
 
     def sent(self, s: Tensor, v: Tensor | None) -> Tensor:
-        """What each atom sends, divided by sqrt(N): phi_s, phi_vs and the components of phi_vv * v, [N, 5, C]."""
+        """Compute sender features phi_s, phi_vs, phi_vv * v, divided by sqrt(N), [N, 5, C] ([N, 2, C] without v)."""
         phi = self.second(nn.functional.silu(self.first(s))).unflatten(1, (-1, self.channels)) * self.scale
         return phi if v is None else torch.cat([phi[:, :2], phi[:, 2:] * v], dim=1)
 
 
 class Update(nn.Module):
-    """The update block, of each atom alone.
+    """The atom-wise update block.
 
     s_i <- s_i + a_ss + a_sv * <U v_i, V v_i>    (9)
     v_i <- v_i + a_vv * U v_i                    (10)
 
-    a = D silu(D (s_i || |V v_i|)) gives all three a at once; || joins vectors. No energy depends on the vectors after
-    the last block, which leaves them as they are.
+    a = D silu(D (s_i || |V v_i|)) computes all three a; || is concatenation. The last block does not update the
+    vectors, because the energy does not depend on them.
     """
 
     def __init__(self, config: PaiNNConfig, is_last: bool) -> None:
@@ -129,7 +129,7 @@ class Update(nn.Module):
         self.second = Dense(config.channels, (2 if is_last else 3) * config.channels)
 
     def forward(self, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Scalars [N, C] and vectors [N, 3, C] to the same."""
+        """Map scalars [N, C] and vectors [N, 3, C] to scalars and vectors of the same shapes."""
         Uv, Vv = self.mixing(v).split(self.channels, dim=2)
         norm = (Vv.square().sum(1) + _SOFTENING).sqrt()
         a = self.second(nn.functional.silu(self.first(torch.cat([s, norm], dim=1))))
@@ -141,7 +141,7 @@ class Update(nn.Module):
 
 
 class PaiNN(nn.Module):
-    """The network: distances, directions and species in, node energies out.
+    """The PaiNN network: node energies from distances, directions and species.
 
     s_i = a_{z_i}, v_i = 0                  embedding
     s, v <- update(message(s, v))           (7), (8)  `Message`; (9), (10)  `Update`; each layer
@@ -161,7 +161,13 @@ class PaiNN(nn.Module):
         self.second = Dense(hidden, 1)
 
     def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
-        """Edge vectors [E, 3] A (sender to receiver) and species [N] to node energies [N], before scale and shift."""
+        """Compute node energies [N], before scale and shift.
+
+        Args:
+            edge_vectors: vectors from sender to receiver [E, 3], A.
+            species: species index of each atom [N] int64.
+            topology: the edges.
+        """
         Y, basis = self.edges(edge_vectors, species, topology)
         s, v = self.embedding[species], None
         for message, update in zip(self.messages, self.updates, strict=True):
@@ -170,6 +176,6 @@ class PaiNN(nn.Module):
         return self.second(nn.functional.silu(self.first(s))).squeeze(1)
 
     def decay_parameters(self) -> list[nn.Parameter]:
-        """The matrices of the dense layers and of the maps of vectors."""
+        """Return the matrices of the dense layers and of the linear maps of vectors."""
         weighted = [module for module in self.modules() if isinstance(module, Dense | BlockMixing)]
         return [parameter for module in weighted for name, parameter in module.named_parameters() if name == "weight"]
