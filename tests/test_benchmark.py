@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 
 def benchmark(repository, tmp_path, *arguments):
     output = tmp_path / "figures.json"
@@ -12,6 +14,7 @@ def benchmark(repository, tmp_path, *arguments):
     return done, json.loads(output.read_text()) if output.exists() else None
 
 
+@pytest.mark.slow
 def test_a_case_against_a_peer(repository, tmp_path):
     peers = tmp_path / "peers.py"
     peers.write_text('print("noise")\nprint(\'{"train_ms": 1e6, "infer_ms": 1e6}\')\n')
@@ -29,6 +32,7 @@ def test_a_case_against_a_peer(repository, tmp_path):
     assert "si-64-L1" in picture.read_text()
 
 
+@pytest.mark.slow
 def test_dynamics(repository, tmp_path):
     picture = tmp_path / "dynamics.svg"
     done, figures = benchmark(repository, tmp_path, "--atoms", "8", "--plot", str(picture))
@@ -37,6 +41,7 @@ def test_dynamics(repository, tmp_path):
     assert figures["8"]["ours_ms"][0] > 0
 
 
+@pytest.mark.slow
 def test_wrong_requests_say_what_is_possible(repository, tmp_path):
     assert "unknown nothing; known are acac-64-L0" in benchmark(repository, tmp_path, "--cases", "nothing")[0].stderr
     assert "expected 8 n^3 atoms" in benchmark(repository, tmp_path, "--atoms", "100")[0].stderr

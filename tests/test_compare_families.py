@@ -45,6 +45,7 @@ def test_epochs_fit_into_the_time(script, seconds, epoch, expected):
     assert script.planned_epochs(seconds, epoch) == expected
 
 
+@pytest.mark.slow
 def test_a_family(repository, tmp_path):
     output = tmp_path / "figures.json"
     done = run(repository, "ethanol", "--minutes", "0.02", "--families", "schnet", "--output", str(output))
@@ -68,6 +69,7 @@ def test_a_family(repository, tmp_path):
     assert family["dynamics"] or family["energy_deviation"] > 0
 
 
+@pytest.mark.slow
 def test_wrong_requests_say_what_is_possible(repository):
     assert "unknown morse; with a configuration are ace, allegro, " in run(repository, "--families", "morse").stderr
     assert "expected a positive number, got -1" in run(repository, "--minutes", "-1").stderr

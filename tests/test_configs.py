@@ -15,6 +15,7 @@ from published_files import (
     rmd17_members,
     write_tar,
 )
+from slow_cases import slow_but
 
 import potentials.models  # noqa: F401  (enters the families)
 from potentials.config import RunConfig, load_config
@@ -67,8 +68,12 @@ TRUE_WARNINGS = {
 }
 
 
-@pytest.mark.parametrize("file", sorted(set(CONFIGS) - set(BENCHMARKS)), ids=lambda file: file.stem)
-def test_runs_a_step(file, tmp_path):
+RUNNABLE = {file.stem: file for file in sorted(set(CONFIGS) - set(BENCHMARKS))}
+
+
+@pytest.mark.parametrize("name", slow_but(RUNNABLE, "quickstart", "copper"))
+def test_runs_a_step(name, tmp_path):
+    file = RUNNABLE[name]
     config = load_config(file, ["data.batch_size=1"])
     expected = next((words for stem, words in TRUE_WARNINGS.items() if file.stem.startswith(stem)), ())
     if not all(path.exists() for path in _files(config)):

@@ -132,6 +132,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_a_signal_from_outside() -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

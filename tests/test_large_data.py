@@ -12,6 +12,7 @@ import pytest
 from potentials.data.read import read_frames
 
 
+@pytest.mark.slow
 def test_an_epoch_of_both_formats(repository, tmp_path):
     script = repository / "scripts" / "large_data.py"
     options = (

@@ -51,6 +51,7 @@ def test_too_late_is_said() -> None:
     assert "because torch was imported before potentials" in done.stdout
 
 
+@pytest.mark.slow
 def test_other_programs_keep_their_environment() -> None:
     done = run("import potentials.kernels, os; print(os.environ.get('GOMP_SPINCOUNT'))")
     assert (spin_count(done.stderr), done.stdout) == (SPIN_COUNT, "None\n")

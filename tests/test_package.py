@@ -51,6 +51,7 @@ print(*sorted(slow & set(sys.modules)))
 """
 
 
+@pytest.mark.slow
 def test_a_calculator_imports_only_what_it_needs(tmp_path, monkeypatch):
     """With the caches of a first process: what takes seconds to import is not needed for the first forces."""
     monkeypatch.setenv("POTENTIALS_CACHE", str(tmp_path))

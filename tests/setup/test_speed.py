@@ -35,6 +35,7 @@ def test_a_call_takes_time() -> None:
     assert 0 < seconds_per_call(calculator, bulk("Cu", cubic=True)) < 5
 
 
+@pytest.mark.slow
 def test_memory_of_a_process_of_its_own(repository: Path) -> None:
     model = repository / "tests" / "model_files" / "0.1.0" / "schnet.potential"
     from potentials.potential.model_file import read_header
@@ -49,6 +50,7 @@ def test_memory_of_a_process_of_its_own(repository: Path) -> None:
     assert found[1] <= found[2]
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
     with pytest.raises(SimulationError, match="nowhere"):
         peak_memories(tmp_path / "nowhere.potential", [Atoms("H")], "cpu", 300.0)

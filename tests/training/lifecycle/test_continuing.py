@@ -16,6 +16,7 @@ import pytest
 import torch
 from lightning.pytorch.utilities import CombinedLoader
 from run_comparison import interrupt_at_the_end_of, quietly, rows, same_end, status
+from slow_cases import slow_but
 from toy_family import SECOND_STAGE, toy_run
 
 import potentials
@@ -137,8 +138,8 @@ def test_plateau_lowers_the_rate_and_goes_on_after_a_break(tmp_path, monkeypatch
     same_end(whole, quietly(toy_run(tmp_path, **options)))
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("workers", slow_but([0, 2], "0"))
+@pytest.mark.parametrize("number", slow_but([signal.SIGINT, signal.SIGTERM, signal.SIGUSR1], "15"))
 def test_interruptions_within_epochs_at_every_place(uninterrupted, tmp_path, monkeypatch, number, workers):
     """After each of the first, a middle and the last but one batch, and in the last one of an epoch."""
     config = toy_run(tmp_path, **NOISE, data__workers=workers)
@@ -336,6 +337,7 @@ with StopRequests(None).listening():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)])
 def test_a_signal_while_foreign_code_does_not_return(number, code):
     """As while the processes of other nodes are waited for."""

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from slow_cases import slow_but
 from toy_family import toy_run
 
 from potentials.config import dump_config
@@ -105,7 +106,7 @@ def wait_for_epoch(folder: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", slow_but([0, 1], "0"))
 def test_an_error_in_one_process_ends_all_with_its_message(tmp_path, rank):
     with running(tmp_path, f"if rank == {rank}: raise DataError('file.xyz, frame 3: bad')") as process:
         messages = ended(tmp_path, process)
@@ -114,6 +115,7 @@ def test_an_error_in_one_process_ends_all_with_its_message(tmp_path, rank):
     assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] != "finished"
 
 
+@pytest.mark.slow
 def test_an_error_in_all_processes_is_said_once(tmp_path):
     with running(tmp_path, "raise DataError('the loss became nan')") as process:
         messages = ended(tmp_path, process)
@@ -121,6 +123,7 @@ def test_an_error_in_all_processes_is_said_once(tmp_path):
     assert messages.count("error: ") == messages.count("error: the loss became nan") == 1
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_is_named(tmp_path):
     with running(tmp_path, "if rank == 1: os.kill(os.getpid(), 9)") as process:
         messages = ended(tmp_path, process)
@@ -128,6 +131,7 @@ def test_a_process_that_is_killed_is_named(tmp_path):
     assert "error: process 1 of 2: process 2 was killed (SIGKILL" in messages
 
 
+@pytest.mark.slow
 def test_no_process_outlives_the_first(tmp_path):
     """Not even one that is busy elsewhere and would not notice for long."""
     with running(tmp_path, "os.kill(os.getpid(), 9) if rank == 0 else time.sleep(600)") as process:
@@ -136,6 +140,7 @@ def test_no_process_outlives_the_first(tmp_path):
     assert len(processes(tmp_path)) == 2
 
 
+@pytest.mark.slow
 def test_a_signal_to_the_first_process_stops_all_after_the_step(tmp_path):
     """The first may take its time then; Lightning looks every 5 s whether another ended with a code that is not 0."""
     with running(tmp_path, pause=7.0) as process:
@@ -148,6 +153,7 @@ def test_a_signal_to_the_first_process_stops_all_after_the_step(tmp_path):
     assert status["state"] == "interrupted"
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_terminal_reaches_all(tmp_path):
     """There every process of the group gets the signal."""
     with running(tmp_path) as process:
@@ -158,6 +164,7 @@ def test_ctrl_c_in_a_terminal_reaches_all(tmp_path):
     assert messages.count("The same command continues from there") == 1
 
 
+@pytest.mark.slow
 def test_too_few_validation_frames_are_said_before_processes_start(tmp_path):
     with running(tmp_path, data__validation=1) as process:
         messages = ended(tmp_path, process)

@@ -238,6 +238,7 @@ def test_tensorboard_holds_the_rows_and_the_results(tmp_path):
     assert "results/test/parity" in held.Tags()["images"]
 
 
+@pytest.mark.slow
 def test_mlflow_keeps_one_run_when_a_run_is_continued(tmp_path, monkeypatch):
     import mlflow
 

@@ -159,6 +159,7 @@ def screen_lines(written: str) -> list[str]:
     return [line.rstrip() for line in re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [40, 130])
 def test_in_a_real_terminal_nothing_that_moves_is_wrapped_and_the_table_fits(tmp_path, width):
     (tmp_path / "config.yaml").write_text(CONFIGURATION)
@@ -177,6 +178,7 @@ def test_in_a_real_terminal_nothing_that_moves_is_wrapped_and_the_table_fits(tmp
     assert written.rindex("\x1b[2K") < written.index("finished: all epochs")
 
 
+@pytest.mark.slow
 def test_a_file_gets_plain_lines_whatever_the_environment_says(tmp_path):
     (tmp_path / "config.yaml").write_text(CONFIGURATION)
     hints = {"FORCE_COLOR": "1", "TERM": "xterm-256color", "SLURM_JOB_ID": "7", "COLUMNS": "40", "OMP_NUM_THREADS": "1"}

@@ -42,6 +42,7 @@ def begin(folder: Path) -> subprocess.Popen[bytes]:
         )
 
 
+@pytest.mark.slow
 def test_three_interruptions_leave_one_run(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(CONFIGURATION)
     run = tmp_path / "runs/tracked"
