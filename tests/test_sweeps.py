@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 from held_by_wandb import read_finished
-from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from potentials.config import load_config
 
@@ -29,6 +28,9 @@ SMALL = (
 
 @pytest.mark.slow
 def test_the_command_of_the_agent_trains_a_run_of_the_sweep(tmp_path: Path) -> None:
+    # Here, for importing it takes long.
+    from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
+
     sweep = yaml.safe_load(SWEEP.read_text())
     values = {name: choice.get("values", [choice.get("min")])[0] for name, choice in sweep["parameters"].items()}
     command = create_sweep_command(sweep["command"])
