@@ -1,4 +1,4 @@
-"""Checks of the data before any training: elements, contacts, leaks, cutoff."""
+"""Checks of the data before training: elements, close contacts, leaks, cutoff."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from potentials.data.split.lazy_frames import LazyFrames
 from potentials.errors import DataError
 
 SMALLEST_CUTOFF = 0.1
-"""A; less than the distance of any two atoms."""
+"""A; shorter than any interatomic distance."""
 LARGEST_CUTOFF = 15.0
-"""A; beyond it a message-passing model sees and costs more than any interaction it can learn."""
+"""A; beyond it the cost of a message-passing model grows without a gain in accuracy."""
 MANY_NEIGHBORS = 400
 SHORTEST_DISTANCE = 0.4
 """A; shorter than any bond."""
 CONTACT_FRACTION = 0.5
-"""Of the sum of covalent radii."""
+"""Fraction of the sum of covalent radii."""
 
 
 def check_elements(elements: Sequence[str], train: Sequence[LabelledFrame]) -> None:
-    """Make sure that the training frames hold no element outside the `elements` given for the model.
+    """Check that the training frames contain only elements given in `elements`.
 
     Raises:
-        DataError: they do; the message names symbols and frames.
+        DataError: they contain others; the message names symbols and frames.
     """
     unknown = _unknown_elements(elements, train)
     if unknown:
@@ -39,21 +39,21 @@ def check_elements(elements: Sequence[str], train: Sequence[LabelledFrame]) -> N
 
 
 def check_elements_of_part(elements: Sequence[str], part: str, frames: Sequence[LabelledFrame]) -> None:
-    """Make sure that validation or test frames hold no element that the training frames lack.
+    """Check that validation or test frames contain only elements that occur in the training frames.
 
     Raises:
-        DataError: they do; the message names symbols and frames.
+        DataError: they contain others; the message names symbols and frames.
     """
     unknown = _unknown_elements(elements, frames)
     if unknown:
         raise DataError(
             f"the {part} frames contain elements that the training frames lack: {_unknown_list(unknown)}; "
-            "a model cannot learn an element it never sees: train on it or remove these frames"
+            "a model cannot learn elements that are not in the training set: add training frames or remove these frames"
         )
 
 
 def check_cutoff(cutoff: float) -> None:
-    """Make sure that the cutoff makes sense, before neighbours are counted.
+    """Check that the cutoff is in a reasonable range.
 
     Raises:
         DataError: it is smaller than `SMALLEST_CUTOFF`, or larger than `LARGEST_CUTOFF`.
@@ -62,36 +62,36 @@ def check_cutoff(cutoff: float) -> None:
         raise DataError(f"the cutoff is {cutoff:g} A; expected at least {SMALLEST_CUTOFF:g} A, 4 to 6 A is usual")
     if cutoff > LARGEST_CUTOFF:
         raise DataError(
-            f"model.cutoff = {cutoff:g} A is larger than sense: neighbours grow with its third power; 4 to 6 A is "
-            f"usual, and {LARGEST_CUTOFF:g} A the most that is accepted"
+            f"model.cutoff = {cutoff:g} A is unreasonably large: the number of neighbors grows with its third power; "
+            f"4 to 6 A is usual, the maximum is {LARGEST_CUTOFF:g} A"
         )
 
 
 def check_neighbors(statistics: Statistics, cutoff: float, findings: Findings) -> None:
-    """Make sure that the training frames have edges; warn where there are very many, or atoms without any.
+    """Check that the training frames have edges; warn about very many neighbors and atoms without neighbors.
 
     Raises:
-        DataError: no atom of any training frame has a neighbour.
+        DataError: no atom of any training frame has a neighbor.
     """
     if statistics.num_edges == 0:
         raise DataError(
-            f"no atom of the {statistics.num_frames} training frames has a neighbour within "
-            f"model.cutoff = {cutoff:g} A; is the length unit right (data.length_unit)?"
+            f"no atom of the {statistics.num_frames} training frames has a neighbor within "
+            f"model.cutoff = {cutoff:g} A; check the unit of length (data.length_unit)"
         )
     if statistics.average_neighbors > MANY_NEIGHBORS:
         findings.warn(
-            f"an atom has {statistics.average_neighbors:.0f} neighbours on average within model.cutoff = {cutoff:g} A; "
-            "a smaller cutoff is many times faster (or is data.length_unit wrong?)"
+            f"an atom has {statistics.average_neighbors:.0f} neighbors on average within model.cutoff = {cutoff:g} A; "
+            "a smaller cutoff is many times faster; check data.length_unit"
         )
     if statistics.lonely_atoms:
         findings.warn(
-            f"{statistics.lonely_atoms} of {statistics.num_atoms} atoms of the training frames have no neighbour "
+            f"{statistics.lonely_atoms} of {statistics.num_atoms} atoms of the training frames have no neighbor "
             f"within model.cutoff = {cutoff:g} A"
         )
 
 
 def find_contacts(frames: Sequence[LabelledFrame]) -> list[tuple[Frame, float]]:
-    """Frames with atoms closer than 0.4 A, or than half the sum of their radii; and the shortest distance, A."""
+    """Return frames with atoms closer than 0.4 A or half the sum of covalent radii, with their shortest distance, A."""
     close = []
     for labelled in frames:
         atoms = labelled.frame.atoms
@@ -108,7 +108,7 @@ def find_contacts(frames: Sequence[LabelledFrame]) -> list[tuple[Frame, float]]:
 
 
 def structure_hash(labelled: LabelledFrame) -> bytes:
-    """The same for the same elements, positions, cell and periodicity (to 1e-6 A), whatever the labels."""
+    """Hash elements, positions, cell and periodicity (to 1e-6 A); labels do not matter."""
     atoms = labelled.frame.atoms
     digest = hashlib.sha256(np.asarray(atoms.numbers, dtype="<i8").tobytes())
     cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
@@ -119,7 +119,7 @@ def structure_hash(labelled: LabelledFrame) -> bytes:
 
 
 def _unknown_elements(elements: Sequence[str], frames: Sequence[LabelledFrame]) -> dict[str, str]:
-    """Symbols that are not among `elements`, by atomic number, and the frames that they are in, in words."""
+    """Return symbols that are not in `elements`, by atomic number, each with a list of the frames that contain it."""
     if isinstance(frames, LazyFrames):
         having = {symbol: frames.where(frames.has_element(symbol)) for symbol in frames.elements() - set(elements)}
         unknown = {symbol: frame_list(of_symbol.places(), count=len(of_symbol)) for symbol, of_symbol in having.items()}
