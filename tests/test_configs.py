@@ -58,12 +58,12 @@ def test_loads(file):
 
 TRUE_WARNINGS = {
     # Silicon under strains that symmetry makes equal is there several times, and in both parts.
-    "silicon": ("repeat others", "frames are training frames too"),
+    "silicon": ("repeat others", "frames are also training frames"),
     # Atoms collide and come apart in the distorted molecules, which are there for that.
     "ethanol-guide": (
         "atoms on top of each other",
         "more than the forces can explain",
-        "have no neighbour within model.cutoff",
+        "have no neighbor within model.cutoff",
     ),
 }
 

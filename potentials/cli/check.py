@@ -23,10 +23,10 @@ def check(
 ) -> None:
     """Validate CONFIG and its data; estimate time and memory.
 
-    All data are read and checked, and one batch is run forward and backward (for a family that is fitted in closed
-    form, some equations are made). No file is written.
+    All data are read and checked, and one batch is run forward and backward (for a family fitted in closed form, some
+    equations are assembled). No file is written.
     """
-    import potentials.models  # noqa: F401  (enters the families)
+    import potentials.models  # noqa: F401  (registers the families)
     from potentials.config import load_config
     from potentials.data.prepare import prepare
     from potentials.setup.fit_rehearsal import rehearse_fit

@@ -23,7 +23,7 @@ def init(
 
     The configuration goes to standard output (or --output), notes and warnings on the data to standard error.
     """
-    import potentials.models  # noqa: F401  (enters the families)
+    import potentials.models  # noqa: F401  (registers the families)
     from potentials.config import families
     from potentials.data.read import files_of
     from potentials.outputs import check_output

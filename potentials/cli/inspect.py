@@ -54,7 +54,7 @@ def _rotation_error(error: dict[str, float]) -> str:
 
 
 def _training_rows(metadata: dict[str, Any]) -> list[tuple[str, str]]:
-    """Entries that training wrote into the header. Missing entries and entries of unexpected form are not shown."""
+    """Return rows for the entries written by training; missing and unexpected entries are not shown."""
     from potentials.data.read.length_units import training_units
     from potentials.potential.model_file_contents import is_finite_number
 
@@ -88,7 +88,7 @@ def _errors(errors: Any) -> str:
 
 
 def _flat(value: Any) -> str:
-    """A value as one line: `channels 64, radial (basis bessel, size 8)`."""
+    """Format a value on one line: `channels 64, radial (basis bessel, size 8)`."""
     if isinstance(value, dict):
         return ", ".join(
             f"{name} ({_flat(inner)})" if isinstance(inner, dict) else f"{name} {_flat(inner)}"

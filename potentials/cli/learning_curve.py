@@ -40,7 +40,7 @@ def learning_curve(
     same time.
     """
     with ending_at_once():
-        import potentials.models  # noqa: F401  (enters the families)
+        import potentials.models  # noqa: F401  (registers the families)
         from potentials.evaluation.error_table import align
         from potentials.studies.cells import Plan
         from potentials.studies.launch import launch

@@ -55,12 +55,12 @@ def _print_version(asked: bool) -> None:
 
 
 class CompilationNote(logging.Handler):
-    """Notes once that kernels are being compiled, which takes seconds the first time a model runs on a machine."""
+    """Handler that prints one note when kernels are compiled, which takes seconds on a model's first run."""
 
     said = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a note for the first message; warnings always."""
+        """Print a note for the first message, and all warnings."""
         if record.levelno >= logging.WARNING:
             console.warn(record.getMessage())
         elif not self.said:
@@ -69,10 +69,10 @@ class CompilationNote(logging.Handler):
 
 
 class Warnings(logging.Handler):
-    """Prints warnings of the package as warnings of the command."""
+    """Handler that prints warnings of the package as warnings of the command."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print it."""
+        """Print the warning."""
         console.warn(record.getMessage())
 
 
@@ -82,7 +82,7 @@ def root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Options that come before the command."""
+    """Handle the options before the command."""
     remark = provide_home()
     if remark:
         console.note(remark)
@@ -99,7 +99,7 @@ list_commands(app, COMMANDS)
 
 
 def main() -> None:
-    """Run the command line; ends the process."""
+    """Run the command line and exit."""
     use_utf8()
     print_anything()
     app()

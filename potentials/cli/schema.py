@@ -10,7 +10,7 @@ def schema() -> None:
 
     Save the schema and name it in the first line of a configuration: `# yaml-language-server: $schema=schema.json`.
     """
-    import potentials.models  # noqa: F401  (enters the families)
+    import potentials.models  # noqa: F401  (registers the families)
     from potentials.config import json_schema
 
     print(json.dumps(json_schema(), indent=2))

@@ -30,7 +30,7 @@ def train(
     then continues the run.
     """
     with ending_at_once():
-        import potentials.models  # noqa: F401  (enters the families)
+        import potentials.models  # noqa: F401  (registers the families)
         from potentials.config import load_config
         from potentials.evaluation.error_table import UNITS
         from potentials.report.after_training import train_and_report

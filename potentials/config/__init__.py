@@ -1,7 +1,7 @@
 """Configuration: the schema of the YAML file, a reader that keeps line numbers, overrides and error messages.
 
 Model families register their own configuration classes in `families`; the rest of the schema is defined here.
-`yaml/` reads the text, `messages/` says what is wrong with it.
+`yaml/` reads the text, `messages/` describes its errors.
 """
 
 from potentials.config.base import StrictConfig

@@ -13,7 +13,7 @@ from potentials.durations import format_duration
 
 
 class StrictConfig(BaseModel):
-    """A section of the configuration: unknown keys are errors, types are not converted, values are immutable."""
+    """A section of the configuration: unknown keys are errors, types are not converted, instances are immutable."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, validate_default=True, use_attribute_docstrings=True
@@ -21,7 +21,7 @@ class StrictConfig(BaseModel):
 
 
 class KeyedError(ValueError):
-    """Raised by a validator for keys other than its own: one message for each full key, such as `train.max_epochs`."""
+    """Error of a validator about keys other than its own: one message for each full key, such as `train.max_epochs`."""
 
     def __init__(self, messages: dict[str, str]) -> None:
         self.messages = messages
@@ -34,7 +34,7 @@ _SECONDS = {"d": 86400.0, "h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0}
 
 
 def parse_duration(value: Any) -> Any:
-    """Turn `90s`, `15m`, `2h 30m`, `1d` or `HH:MM:SS` into a `timedelta`; anything else raises `ValueError`."""
+    """Convert `90s`, `15m`, `2h 30m`, `1d` or `HH:MM:SS` to a `timedelta`; raise `ValueError` for other text."""
     if isinstance(value, timedelta):
         return value
     text = value.strip() if isinstance(value, str) else ""

@@ -31,7 +31,7 @@ KeyName = Annotated[str, InWords("the name of a key of the frames", "keys of the
 
 
 def _key_alone(value: Any) -> Any:
-    """`energy: REF_energy` is short for `energy: {key: REF_energy}`."""
+    """Expand `energy: REF_energy` to `energy: {key: REF_energy}`."""
     return {"key": value} if isinstance(value, str) else value
 
 
@@ -107,7 +107,7 @@ class WeightsConfig(StrictConfig):
     `forces` and `stress`. 0 excludes the labels from the loss."""
 
     def of_group(self, name: str) -> GroupWeights:
-        """The weights of a group; 1 by default."""
+        """Return the weights of a group; 1 by default."""
         weights = self.groups.get(name, 1.0)
         if isinstance(weights, GroupWeights):
             return weights
@@ -163,7 +163,7 @@ class DataConfig(StrictConfig):
     @model_validator(mode="before")
     @classmethod
     def _budget_instead_of_count(cls, values: Any) -> Any:
-        """With a budget, the number of frames has no default."""
+        """Remove the default number of frames if a limit in atoms or edges is given."""
         budgets = ("max_atoms_per_batch", "max_edges_per_batch")
         if isinstance(values, dict) and any(values.get(name) is not None for name in budgets):
             return {"batch_size": None, **values}

@@ -12,7 +12,7 @@ BUILTIN = "builtin:"
 
 
 def resolve_data_paths(data: DataConfig, folder: Path) -> DataConfig:
-    """The section with absolute paths; `builtin:NAME`, globs and `@slice` are kept.
+    """Return the section with absolute paths; `builtin:NAME`, globs and `@slice` are kept.
 
     Args:
         data: the section.
@@ -48,7 +48,7 @@ def _resolve_name(name: str, folder: Path) -> str:
 
 
 def from_home(path: Path) -> Path:
-    """The path with an initial `~` or `~user` expanded, if there is such a user."""
+    """Expand an initial `~` or `~user`, if there is such a user."""
     try:
         return path.expanduser()
     except RuntimeError:  # no such user: then it is a file whose name starts with ~

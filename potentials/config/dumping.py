@@ -13,15 +13,15 @@ _LONGEST_LINE = 100
 
 
 class PlainDumper(yaml.SafeDumper):
-    """Uses the resolvers of YAML 1.1 and of our reader: text that either of them would not read as text is quoted, so
-    that every YAML program reads the file in the same way."""
+    """YAML dumper with the resolvers of YAML 1.1 and of our reader: text that either would read as another type is
+    quoted, so that every YAML program reads the file in the same way."""
 
 
 add_resolvers(PlainDumper)
 
 
 class _Dumper(PlainDumper):
-    """Writes mappings as blocks, and short lists of plain values on one line."""
+    """YAML dumper that writes mappings as blocks, and short lists of plain values on one line."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

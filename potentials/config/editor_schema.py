@@ -14,7 +14,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON schema (draft 2020-12) of a configuration with all registered families.
+    """Return the JSON schema (draft 2020-12) of a configuration with all registered families.
 
     `model` is one of the families, distinguished by `name`; descriptions are the docstrings of the schema classes.
     """
@@ -37,7 +37,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _on_one_line(schema: Any) -> Any:
-    """The schema without line breaks in its descriptions."""
+    """Remove line breaks from the descriptions of a schema."""
     if isinstance(schema, list):
         return [_on_one_line(item) for item in schema]
     if not isinstance(schema, dict):

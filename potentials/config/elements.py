@@ -15,7 +15,7 @@ _SYMBOLS = tuple(chemical_symbols[1:])  # without ASE's "X" for a ghost
 
 
 def check_symbol(symbol: str) -> str:
-    """Return `symbol` if it is a chemical element; raise `ValueError` with the nearest one otherwise."""
+    """Return `symbol` if it is a chemical element; otherwise raise `ValueError` and suggest a similar one."""
     if symbol not in _SYMBOLS:
         raise ValueError(f"{quote(symbol)} is not the symbol of a chemical element{suggestion(symbol, _SYMBOLS)}")
     return symbol
@@ -30,7 +30,7 @@ def check_distinct(symbols: list[str]) -> list[str]:
 
 
 def missing_symbols(needed: Sequence[str], given: dict[str, float]) -> str:
-    """The elements of `needed` without a value in `given`, as `Cu, Zn`; empty if there is none."""
+    """List the elements of `needed` without a value in `given`, as `Cu, Zn`; empty if there are none."""
     return ", ".join(symbol for symbol in needed if symbol not in given)
 
 

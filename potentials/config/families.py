@@ -1,4 +1,4 @@
-"""Base of the configuration of all model families, and the register of families."""
+"""Base of the configuration of all model families, and the registry of families."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ZBLConfig(StrictConfig):
 
 
 def _default_zbl(value: Any) -> Any:
-    """`zbl: true` is short for the default settings, `zbl: false` for no repulsion."""
+    """Expand `zbl: true` to the default settings, `zbl: false` to no repulsion."""
     if isinstance(value, bool):
         return ZBLConfig() if value else None
     return value
@@ -65,7 +65,7 @@ class FamilyConfig(StrictConfig):
     """Whether the family is linear in its parameters and fitted by least squares instead of trained."""
 
     without_readout: ClassVar[str] = ""
-    """Why the family has no keys `readout...`; the message for a user who gives one."""
+    """Reason why the family has no keys `readout...`, shown if one is given."""
 
     name: str
     """Name of the model family."""
@@ -89,7 +89,7 @@ class FamilyConfig(StrictConfig):
     def _no_readout(cls, section: Any) -> Any:
         if not cls.without_readout or not isinstance(section, dict):
             return section
-        # Checked before pydantic reports an unknown key, which would explain less.
+        # Checked before pydantic reports an unknown key, whose message would be less helpful.
         keys = [key for key in section if isinstance(key, str) and key.startswith("readout")]
         if keys:
             raise KeyedError({f"model.{key}": cls.without_readout for key in keys})
@@ -131,7 +131,7 @@ def register_family(name: str, config_class: type[FamilyConfig], build: Callable
 
 
 def families() -> dict[str, type[FamilyConfig]]:
-    """The registered families, by name. Importing `potentials.models` registers all that ship with the package."""
+    """Return the registered families by name. Importing `potentials.models` registers those of the package."""
     return dict(sorted(_FAMILIES.items()))
 
 
@@ -142,7 +142,7 @@ def family_config(section: Any) -> Any:
 
     Raises:
         KeyedError: `name` is missing or is not a registered family.
-        pydantic.ValidationError: the section does not fit its family.
+        pydantic.ValidationError: the section is not valid for its family.
     """
     if not isinstance(section, dict):
         return section

@@ -80,20 +80,20 @@ def parse_as(model: type[Section], text: str, file: str, overrides: Sequence[str
 
 
 def _first(problems: list[Problem], file: str) -> list[Problem]:
-    """The first problems. More would not help: the file is probably not a configuration."""
+    """Return the first problems; with more, the file is probably not a configuration."""
     if len(problems) <= MOST_PROBLEMS:
         return problems
     return [*problems[:MOST_PROBLEMS], Problem("and more problems; fix these first", file=file)]
 
 
 def _not_yet_told(found: list[Problem], told: list[Problem]) -> list[Problem]:
-    """Without problems of values that could not be read; these are null in the document and were reported before."""
+    """Remove problems of values that could not be read; these are null in the document and were reported before."""
     places = {(problem.file, problem.line, problem.key) for problem in told}
     return [problem for problem in found if (problem.file, problem.line, problem.key) not in places]
 
 
 def read_text(path: Path) -> str:
-    """The text of a configuration file.
+    """Read the text of a configuration file.
 
     Raises:
         ConfigError: the file cannot be read, or is not text.

@@ -47,7 +47,7 @@ class StressLoss(StrictConfig):
 
 
 def _null_is_no_weight(value: Any) -> Any:
-    """`energy: null` is short for `energy: {weight: 0}`."""
+    """Expand `energy: null` to `energy: {weight: 0}`."""
     return {"weight": 0} if value is None else value
 
 

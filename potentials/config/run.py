@@ -1,4 +1,4 @@
-"""The whole configuration of a run."""
+"""The complete configuration of a run."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class RunConfig(StrictConfig):
     train: TrainConfig = TrainConfig()
     logging: LoggingConfig = LoggingConfig()
 
-    # Checks between sections are field validators, which see the sections before them that are valid. One validator of
+    # Checks between sections are field validators, which can access valid sections before them. A validator of
     # the whole configuration would not run until all sections are valid.
 
     @field_validator("model")
@@ -112,7 +112,7 @@ class RunConfig(StrictConfig):
     @field_validator("train")
     @classmethod
     def _augmentation_suits_the_family(cls, train: TrainConfig, info: ValidationInfo) -> TrainConfig:
-        """Resolve `auto`."""
+        """Resolve `auto`, and reject rotations for exactly symmetric families."""
         model: FamilyConfig | None = info.data.get("model")
         if model is None:
             return train

@@ -66,7 +66,7 @@ class PlateauSchedule(StrictConfig):
 class CosineSchedule(StrictConfig):
     """Linear warm-up, then half a cosine down to `final_fraction` of the learning rate at `max_epochs`."""
 
-    model_config = ConfigDict(json_schema_extra={"required": ["name"]})  # the default is for Python; YAML must say it
+    model_config = ConfigDict(json_schema_extra={"required": ["name"]})  # the default is for Python; YAML requires it
 
     name: Literal["cosine"] = "cosine"
     """Name of the schedule."""
@@ -114,7 +114,7 @@ Augmentation = Literal["auto", "rotations", "none"]
 
 
 class TrainConfig(StrictConfig):
-    """How the model is trained."""
+    """Settings of the training."""
 
     max_epochs: PositiveInteger = 200
     """Maximum number of epochs (passes through the training set). The schedule and the stages refer to it."""

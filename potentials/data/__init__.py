@@ -1,4 +1,4 @@
-"""Data: reading structures and labels, splits, reference energies, statistics, neighbour lists, graphs and batches.
+"""Data: structures and labels, splits, reference energies, statistics, neighbor lists, graphs and batches.
 
-Everything the models see comes from here as `AtomicGraph`; nothing after this room knows about files or ASE.
+Models receive the data as `AtomicGraph`; later stages are independent of files and of ASE.
 """

@@ -1,4 +1,4 @@
-"""What was found out about the data on the way: remarks with their reasons, and warnings."""
+"""Notes and warnings about the data, collected during preparation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Findings:
-    """Collects notes (what was inferred or left out, and why) and warnings (what is probably wrong)."""
+    """Notes (what was inferred or left out, and why) and warnings (what is probably wrong)."""
 
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

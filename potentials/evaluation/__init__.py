@@ -1,5 +1,5 @@
-"""Evaluation: what a potential predicts for structures, and how far that is from their labels.
+"""Evaluation: predictions of a potential, and their errors on labeled structures.
 
-`predict` needs structures alone; `evaluate` reads labelled ones and compares. Errors are sums over labelled entries
-(`metrics`), shown as tables (`error_table`); training, which stands above, measures its own validations with them.
+`predict` needs structures only; `evaluate` compares predictions with labels. Errors are accumulated as sums over
+labeled entries (`metrics`) and shown as tables (`error_table`); training uses the same metrics for validation.
 """

@@ -1,4 +1,4 @@
-"""Error tables: what a potential gets wrong on each part of the data, as figures, as text and as JSON."""
+"""Error tables: errors of a potential on each set of the data, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ _COLUMNS = (("energy", "energy_per_atom"), ("forces", "forces"), ("stress", "str
 
 @dataclass(frozen=True)
 class PartErrors:
-    """Errors on one part of the data, such as the validation frames or a test set."""
+    """Errors on one set of frames, such as the validation set or a test set."""
 
     part: str
     frames: int
     atoms: int
     errors: PropertyErrors
     elements: dict[str, Error] = field(default_factory=dict)
-    """Errors of the forces on the atoms of each element."""
+    """Errors of the forces, by element of the atoms."""
     groups: dict[str, PropertyErrors] = field(default_factory=dict)
-    """Errors on the frames of each configuration group."""
+    """Errors by configuration group."""
     sample_of: int | None = None
-    """How many frames the part has, where these are a sample of them."""
+    """Number of frames of the set, if these are a sample of them."""
     rotation: RotationError | None = None
-    """Of these frames; `None` for a family with exact symmetry."""
+    """Of these frames; `None` for exactly symmetric families."""
 
 
 @dataclass(frozen=True)
 class ErrorTable:
-    """Errors of one potential on several parts of the data."""
+    """Errors of one potential on several sets of frames."""
 
     parts: list[PartErrors]
 
     def text(self, width: int | None = None) -> str:
-        """One line a part, MAE and RMSE of what was measured; units are `UNITS`.
+        """Format one line per set with MAE and RMSE of each labeled property, in `UNITS`.
 
-        Below, for a family of approximate symmetry, what rotations change.
+        For families of approximate symmetry, errors under rotations follow.
 
         Args:
-            width: columns to fit into if possible, by a line for each part and property.
+            width: maximum number of columns; if exceeded, there is one line per set and property.
         """
         rows = [(_name(part), str(part.frames), part.errors) for part in self.parts]
         turned = [_rotation_text(part.part, part.rotation) for part in self.parts if part.rotation is not None]
@@ -53,16 +53,16 @@ class ErrorTable:
         return "\n".join([table, *turned])
 
     def group_text(self, part: PartErrors) -> str:
-        """One line for each configuration group of a part."""
+        """Format one line per configuration group of a set."""
         return _text("group", None, [(name, "", errors) for name, errors in part.groups.items()])
 
     def element_text(self, part: PartErrors) -> str:
-        """One line for each element of a part: errors of the forces on its atoms."""
+        """Format one line per element of a set, with the errors of the forces on its atoms."""
         rows = [[symbol, milli(error.mae), milli(error.rmse)] for symbol, error in part.elements.items()]
         return align([["element", "forces MAE", "RMSE"], *rows])
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, in eV, eV/atom, eV/A and eV/A^3; not measured is null."""
+        """Return all errors in eV, eV/atom, eV/A and eV/A^3; null without labels."""
         return {
             "units": {"energy": "eV", "energy_per_atom": "eV", "forces": "eV/A", "stress": "eV/A^3"},
             "parts": [asdict(part) for part in self.parts],
@@ -70,12 +70,12 @@ class ErrorTable:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ErrorTable:
-        """The inverse of `to_json`."""
+        """Restore a table from the result of `to_json`."""
         return cls([_part_from_json(part) for part in data["parts"]])
 
 
 def align(rows: Sequence[Sequence[str]]) -> str:
-    """Lines of a table: the first column set left, the others right."""
+    """Format rows as aligned lines: the first column left-aligned, the others right-aligned."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(
@@ -104,7 +104,7 @@ def _text(head: str, count: str | None, rows: Sequence[tuple[str, str, PropertyE
 
 
 def _tall_text(rows: Sequence[tuple[str, str, PropertyErrors]]) -> str:
-    """A line for each property of each row, in fewer columns."""
+    """Format one line per row and property, in fewer columns."""
     lines = [["", "", "", "MAE", "RMSE"]]
     for label, number, errors in rows:
         measured = [(title, getattr(errors, name)) for title, name in _COLUMNS if getattr(errors, name) is not None]
@@ -125,7 +125,7 @@ def _rotation_text(part: str, error: RotationError) -> str:
 
 
 def milli(value: float) -> str:
-    """A thousand times `value`, with three significant digits and at least one decimal where it is below 1000."""
+    """Format `value` times 1000 with three significant digits, and at least one decimal if it is below 1000."""
     scaled = 1e3 * value
     decimals = 3 if scaled < 1 else 2 if scaled < 10 else 1 if scaled < 1000 else 0
     return f"{scaled:.{decimals}f}"

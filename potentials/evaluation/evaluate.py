@@ -1,4 +1,4 @@
-"""Errors of a potential on labeled structures: tables, and labels and predictions side by side."""
+"""Errors of a potential on labeled structures: tables, and files of labels and predictions."""
 
 from __future__ import annotations
 
@@ -32,20 +32,23 @@ _OF_TRAINING = ("energy", "forces", "stress", "virial", "length_unit", "group_ke
 def evaluate(
     potential: Potential, frames: Sequence[LabelledFrame], *, batch_size: int = 16, part: str = "test"
 ) -> Evaluation:
-    """Errors of a potential on labeled frames, over all, per element and per configuration group.
+    """Compute errors of a potential on labeled frames: of all frames, per element and per configuration group.
 
-    Forces and stresses are computed where there are labels; missing labels do not count.
+    Forces and stresses are computed only if there are labels; missing labels are ignored.
 
     Args:
-        potential: used on the device where it is, in evaluation mode.
-        frames: with labels in eV and A, such as `label_frames` gives.
-        batch_size: frames at once; the result does not depend on it.
-        part: what to call these frames in tables.
+        potential: evaluated on its current device, in evaluation mode.
+        frames: with labels in eV, eV/A and eV/A^3, such as returned by `label_frames`.
+        batch_size: frames per batch; it does not affect the result.
+        part: name of these frames in tables.
+
+    Returns:
+        The errors, and labels with predictions.
 
     Raises:
         DataError: there are no frames, or none has a label.
-        UnknownElementError: a frame has an element that the potential does not know.
-        SimulationError: the prediction for a frame is not finite, because atoms coincide for instance.
+        UnknownElementError: a frame contains an element that the potential does not support.
+        SimulationError: the prediction for a frame is not finite, for example because atoms coincide.
     """
     if not any(frame.has_label for frame in frames):
         raise DataError(f"{part}: none of the {len(frames)} frames has an energy, forces or a stress to compare with")
@@ -72,24 +75,22 @@ def _check_finite(
 
 
 def label_config(metadata: Mapping[str, Any], **changes: str | None) -> DataConfig:
-    """Which labels to read: those the potential was trained on, as its file says, with changes.
+    """Return the keys and units of the labels: those of the training data, as stored in the metadata, with changes.
 
     Args:
-        metadata: of the potential; without a configuration in it, ASE's own keys in eV and A are read.
+        metadata: of the potential; without a configuration, ASE's own keys in eV and A are used.
         changes: `energy`, `forces` or `stress`: another key; `energy_unit`, `forces_unit`, `stress_unit`,
-            `length_unit`, `group_key`. `None` changes nothing. A `stress` replaces a virial.
+            `length_unit`, `group_key`. `None` leaves a setting unchanged. A `stress` replaces a virial.
 
     Raises:
-        DataError: a unit that is none.
-        ModelFileError: the file's metadata hold no valid configuration.
+        DataError: a unit is not known.
+        ModelFileError: the metadata contain no valid configuration.
     """
     settings = _settings_of_training(metadata)
     try:
         trained = DataConfig.model_validate({"train": "unused", **settings})
     except ValidationError as error:
-        raise ModelFileError(
-            f"the model file's own configuration of labels is not valid: {in_one_line(error)}"
-        ) from error
+        raise ModelFileError(f"the label configuration in the model file is not valid: {in_one_line(error)}") from error
     if changes.get("stress") is not None:
         settings["virial"] = None
     for name in ("energy", "forces", "stress"):
@@ -109,24 +110,23 @@ def _settings_of_training(metadata: Mapping[str, Any]) -> dict[str, Any]:
     config = metadata.get("config", {})
     stored = config.get("data", {}) if isinstance(config, dict) else None
     if not isinstance(stored, dict):
-        raise ModelFileError("the model file's own configuration of labels is not valid: expected a mapping")
+        raise ModelFileError("the label configuration in the model file is not valid: expected a mapping")
     return {name: stored[name] for name in _OF_TRAINING if name in stored}
 
 
 def read_labelled(
     files: Files, config: DataConfig, required: Sequence[str], findings: Findings | None = None
 ) -> list[LabelledFrame]:
-    """Read frames with the labels they have. Isolated atoms are left out, as in training, unless there is nothing else.
+    """Read frames with the labels they have; isolated atoms are left out, as in training, unless all frames are.
 
     Args:
-        files: what `read_frames` takes.
-        config: which labels.
-        required: names of labels (`energy`, `forces`, `stress`) that were asked for, so that it is an error when no
-            frame has them.
-        findings: receives notes on what is missing.
+        files: as for `read_frames`.
+        config: keys and units of the labels.
+        required: names of labels (`energy`, `forces`, `stress`) given by the user; raise if no frame has them.
+        findings: receives notes on missing labels.
 
     Raises:
-        DataError: a file that cannot be read, or labels that are missing or make no sense.
+        DataError: a file cannot be read, or labels are missing or invalid.
     """
     findings = Findings() if findings is None else findings
     frames = read_frames(files)
@@ -139,7 +139,7 @@ def read_labelled(
 
 
 def write_parity(file: Path, evaluations: Sequence[tuple[Evaluation, Sequence[LabelledFrame]]]) -> None:
-    """Write labels and predictions side by side, one number a row, as CSV; what has no label is left out.
+    """Write labels and predictions as CSV, one number per row, without entries that have no label.
 
     Raises:
         DataError: the file cannot be written.

@@ -21,10 +21,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Parity:
-    """Labels and predictions side by side, frames one after the other; NaN where there is no label or prediction."""
+    """Labels and predictions of consecutive frames; NaN where there is no label or prediction."""
 
     atoms: NDArray[np.int64]
-    """[B], atoms in each frame."""
+    """[B], number of atoms of each frame."""
     species: NDArray[np.int64]
     """[N], index into the potential's elements."""
     energy: tuple[Array, Array]
@@ -35,7 +35,7 @@ class Parity:
     """[B, 3, 3], eV/A^3."""
 
     def forces_rmse_by_frame(self) -> Array:
-        """[B], eV/A, over the labeled components of each frame; NaN for a frame without any."""
+        """Return the force RMSE of each frame over its labeled components, [B] eV/A; NaN without labels."""
         squared = np.square(self.forces[1] - self.forces[0])
         labelled = np.isfinite(squared)
         frame = np.repeat(np.arange(len(self.atoms)), self.atoms)
@@ -46,7 +46,7 @@ class Parity:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What an evaluation found."""
+    """Results of an evaluation."""
 
     errors: PartErrors
     parity: Parity
@@ -61,16 +61,17 @@ def evaluate_graphs(
     groups: Sequence[str],
     rotations: bool = True,
 ) -> Evaluation:
-    """Errors of a potential on labeled graphs, on the device where it is; forces and stress where there are labels.
+    """Compute errors of a potential on labeled graphs, on its current device.
 
-    Of a family whose symmetry under rotations is approximate, the error under rotations is measured on them too.
+    Forces and stress are computed only if there are labels.
+    For families with approximate symmetry, the error under rotations is measured on the same graphs.
 
     Args:
         potential: in evaluation mode.
-        graphs: with labels, made for the potential's elements and cutoff.
-        limit: what is computed at once; has no influence on the result but rounding.
-        part: what to call the graphs in tables.
-        groups: the names that `graph.group` numbers.
+        graphs: with labels, built for the potential's elements and cutoff.
+        limit: size of a batch; it affects the result only by rounding.
+        part: name of the graphs in tables.
+        groups: the names that `graph.group` indexes.
         rotations: whether to measure the error under rotations, where it is not zero.
     """
     device = potential.reference_energies.device

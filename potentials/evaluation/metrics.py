@@ -1,4 +1,4 @@
-"""Errors of a data set, accumulated as sums so that they do not depend on how it was divided into batches."""
+"""Errors accumulated as sums, so that they do not depend on the division into batches."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Error:
 
 @dataclass(frozen=True)
 class PropertyErrors:
-    """Errors of all properties; `None` where not a single label was there to compare with."""
+    """Errors of all properties; `None` where there are no labels."""
 
     energy: Error | None
     energy_per_atom: Error | None
@@ -38,7 +38,7 @@ class PropertyErrors:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> PropertyErrors:
-        """The inverse of `dataclasses.asdict`."""
+        """Restore errors from the result of `dataclasses.asdict`."""
         return cls(**{name: None if value is None else Error(**value) for name, value in data.items()})
 
 
@@ -46,8 +46,8 @@ class ErrorSums:
     """Sums of |e|, e^2 and 1 over labeled entries: per group and property, and of the forces per element.
 
     Args:
-        num_groups: how many configuration groups `batch.group` numbers.
-        num_elements: how many elements `batch.species` numbers.
+        num_groups: number of configuration groups that `batch.group` indexes.
+        num_elements: number of elements that `batch.species` indexes.
     """
 
     def __init__(self, num_groups: int, num_elements: int, device: torch.device | str = "cpu") -> None:
@@ -55,7 +55,7 @@ class ErrorSums:
         self.elements = torch.zeros(num_elements, 3, dtype=torch.float64, device=device)
 
     def update(self, prediction: Prediction, batch: GraphBatch) -> None:
-        """Add the errors of a batch. Nothing is copied from the device."""
+        """Add the errors of a batch, without copying from the device."""
         energy, labelled = masked_error(prediction.energy.detach(), batch.energy)
         atoms = batch.ptr[1:] - batch.ptr[:-1]
         self._add("energy", batch.group, _moments(energy, labelled))
@@ -68,19 +68,19 @@ class ErrorSums:
             self._add("stress", batch.group, _moments(*masked_error(prediction.stress.detach(), batch.stress)))
 
     def reduce(self, add_up: Callable[[Tensor], Tensor]) -> None:
-        """Replace the sums by those over all processes; `add_up` adds a tensor up over them."""
+        """Replace the sums by those over all processes; `add_up` sums a tensor over processes."""
         self.groups, self.elements = add_up(self.groups), add_up(self.elements)
 
     def errors(self) -> PropertyErrors:
-        """Errors over everything."""
+        """Return the errors over all entries."""
         return _property_errors(self.groups.sum(0))
 
     def group_errors(self, names: Sequence[str]) -> dict[str, PropertyErrors]:
-        """Errors of each group that occurred, by its name."""
+        """Return the errors of each group that occurs, by name."""
         return {name: _property_errors(sums) for name, sums in zip(names, self.groups, strict=True) if sums[:, 2].any()}
 
     def element_errors(self, symbols: Sequence[str]) -> dict[str, Error]:
-        """Errors of the force components on the atoms of each element that has labels, by its symbol."""
+        """Return the errors of the force components, by symbol of each element with labels."""
         found = {symbol: _error(sums) for symbol, sums in zip(symbols, self.elements, strict=True)}
         return {symbol: error for symbol, error in found.items() if error is not None}
 
@@ -89,14 +89,14 @@ class ErrorSums:
 
 
 def masked_error(predicted: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-    """Predicted minus label in float64, zero where the label is NaN; and which entries are labelled."""
+    """Return predicted minus label in float64, zero where the label is NaN; and which entries are labeled."""
     labelled = ~torch.isnan(label)
     difference = torch.where(labelled, predicted.to(torch.float64), 0.0) - torch.where(labelled, label, 0.0)
     return difference, labelled
 
 
 def _moments(error: Tensor, labelled: Tensor) -> Tensor:
-    """Sums [rows, 3] of |e|, e^2 and 1 over all dimensions but the first."""
+    """Compute sums [rows, 3] of |e|, e^2 and 1 over all dimensions but the first."""
     stacked = torch.stack([error.abs(), error.square(), labelled.to(torch.float64)], dim=-1)
     return stacked.reshape(len(error), -1, 3).sum(1)
 

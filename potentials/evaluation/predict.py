@@ -1,4 +1,4 @@
-"""What a potential says about structures, many at a time."""
+"""Predictions of a potential for many structures, in batches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from potentials.potential.finite_results import check_finite
 from potentials.torch_state import plain_torch_state
 
 REFERENCE_PREFIX = "reference_"
-"""Labels that came with a structure are found under their name with this in front."""
+"""Prefix of the names under which existing labels are stored."""
 _PREDICTED = ("energy", "free_energy", "energies", "forces", "stress", "stresses", "virial")
 _OF_ATOMS = ("energies", "forces", "stresses", "charges", "magmoms")
 
@@ -29,24 +29,27 @@ def predict(
     batch_size: int = 8,
     stress: bool | Literal["auto"] = "auto",
 ) -> Iterator[Atoms]:
-    """Predict energy, per-atom energies, forces and stress of structures, in batches, in order.
+    """Predict energy, per-atom energies, forces and stress of structures, in batches and in order.
 
-    Each structure comes back as a copy whose ASE results (`get_potential_energy()` and so on) are the predictions. Its
-    `info` and `arrays` are kept. The labels it came with, whether results of a calculator or entries named `energy`,
-    `forces`, `stress`, ..., are kept as `info["reference_energy"]`, `arrays["reference_forces"]` and so on. A structure
-    that has such reference entries already has been predicted before: they stay, and its results are dropped.
+    Each structure is returned as a copy with the predictions as ASE results (`get_potential_energy()` and so on). Its
+    `info` and `arrays` are preserved. Its labels, whether calculator results or entries named `energy`, `forces`,
+    `stress`, ..., are stored as `info["reference_energy"]`, `arrays["reference_forces"]` and so on. If a structure has
+    such reference entries already, as after an earlier prediction, they are preserved and its results are dropped.
 
     Args:
-        potential: put into evaluation mode.
-        frames: the structures; frames are named in errors.
-        batch_size: structures in a batch.
-        stress: `"auto"`: of the structures with a 3D periodic cell. True: of all. False: of none.
+        potential: is switched to evaluation mode.
+        frames: the structures; errors name file and frame.
+        batch_size: structures per batch.
+        stress: `"auto"`: for structures with a 3D periodic cell; True: for all; False: for none.
+
+    Yields:
+        A copy of each structure, with energies in eV, forces in eV/A and stress in eV/A^3.
 
     Raises:
-        SimulationError: a batch size below 1, the stress is asked of a structure without a 3D periodic cell, or results
-            are not finite, because atoms coincide for instance.
-        UnknownElementError: a structure has an element that the potential does not know.
-        DataError: a structure has no positions or no cell that make sense.
+        SimulationError: the batch size is below 1, a stress is requested for a structure without a 3D periodic cell, or
+            results are not finite, for example because atoms coincide.
+        UnknownElementError: a structure contains an element that the potential does not support.
+        DataError: the positions or the cell of a structure are not valid.
     """
     if batch_size < 1:
         raise SimulationError(f"batch_size: expected an integer, at least 1, got {batch_size}")
@@ -84,7 +87,7 @@ def _graph(potential: Potential, atoms: Atoms, name: str, stress: bool | Literal
 
 
 def _with_results(structures: list[Atoms], prediction: Prediction) -> Iterator[Atoms]:
-    """Copies of the structures of a batch, each with its part of the prediction."""
+    """Yield copies of the structures of a batch with their predictions."""
     sizes = [len(atoms) for atoms in structures]
     node_energies = prediction.node_energies.detach().cpu().double().split(sizes)
     forces = None if prediction.forces is None else prediction.forces.detach().cpu().double().split(sizes)
@@ -102,7 +105,7 @@ def _with_results(structures: list[Atoms], prediction: Prediction) -> Iterator[A
 
 
 def _with_labels_set_aside(atoms: Atoms) -> Atoms:
-    """A copy without calculator; what it was labeled with and is predicted here has the reference prefix."""
+    """Return a copy without calculator, whose labels of predicted quantities have the reference prefix."""
     copy = atoms.copy()
     labels = {} if atoms.calc is None else dict(atoms.calc.results)
     for name in _PREDICTED:

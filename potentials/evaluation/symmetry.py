@@ -1,4 +1,4 @@
-"""How well a potential keeps the symmetry under rotations and reflections, measured."""
+"""Measured error of a potential under rotations and reflections."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ _MOST_FRAMES = 50
 
 @dataclass(frozen=True)
 class RotationError:
-    """What energies and forces differ by between orientations of the same structures; zero for an exact symmetry."""
+    """Differences of energies and forces between orientations of the same structures; zero for exact symmetry."""
 
     frames: int
-    """Structures, each turned and mirrored at random into `ORIENTATIONS`."""
+    """Number of structures, each in `ORIENTATIONS` random rotations or reflections."""
     energy_per_atom: float
-    """Root mean square of what the energy differs by from its mean over the orientations, eV/atom."""
+    """Root mean square deviation of the energy from its mean over the orientations, eV/atom."""
     forces: float
-    """The same of the forces, turned back, eV/A per component."""
+    """The same for the forces, rotated back, eV/A per component."""
     force_size: float
-    """Root mean square of the forces' means, eV/A per component."""
+    """Root mean square of the mean forces, eV/A per component."""
 
 
 def rotation_error(
     potential: Potential, graphs: Sequence[AtomicGraph], *, limit: BatchLimit = BatchLimit("frames", 16)
 ) -> RotationError:
-    """Turn and mirror structures at random, predict, turn forces back, and compare.
+    """Rotate and mirror structures at random, predict, rotate forces back, and compare.
 
     Args:
-        potential: in evaluation mode, used on the device where it is.
-        graphs: made for its elements and cutoff; of more than 50, 50 evenly spaced ones are taken.
-        limit: what is computed at once; has no influence on the result but rounding.
+        potential: in evaluation mode, on its current device.
+        graphs: built for its elements and cutoff; of more than 50, 50 evenly spaced ones are used.
+        limit: size of a batch; it affects the result only by rounding.
     """
     count = min(len(graphs), _MOST_FRAMES)
     chosen = [graphs[index * len(graphs) // count] for index in range(count)]
@@ -56,7 +56,7 @@ def rotation_error(
 
 
 def _predictions(potential: Potential, batch: GraphBatch, rotations: Tensor) -> tuple[Tensor, Tensor]:
-    """Energies per atom [O, B] and forces [O, N, 3], turned back, in the orientations [B, O, 3, 3] of B frames."""
+    """Predict energies per atom [O, B] and forces [O, N, 3], rotated back, in orientations [B, O, 3, 3] of B frames."""
     device = potential.reference_energies.device
     batch = batch.to(device)
     rotations = rotations.to(device)
@@ -64,7 +64,7 @@ def _predictions(potential: Potential, batch: GraphBatch, rotations: Tensor) -> 
     for orientation in rotations.unbind(dim=1):
         prediction = potential(rotated(batch, orientation), create_graph=False)
         energies.append(prediction.energy / (batch.ptr[1:] - batch.ptr[:-1]))
-        # x Q of a row x is Q^T applied to it.
+        # For a row vector x, x Q applies Q^T.
         forces.append((prediction.forces.to(torch.float64).unsqueeze(1) @ orientation[batch.batch]).squeeze(1))
     return torch.stack(energies), torch.stack(forces)
 

@@ -1,6 +1,6 @@
-"""Physics: what a potential says of crystals, molecules and dynamics, measured through its calculator.
+"""Physics: properties of crystals, molecules and dynamics computed with a potential's calculator.
 
-Relaxed crystals with their equations of state and elastic constants, phonons, vibrations of molecules, curves of two
-atoms, short simulations with their conservation of energy, and symmetries that should be kept. Each file answers one
-question and knows nothing of how the answer is shown.
+Relaxed crystals with equations of state and elastic constants, phonons, vibrations of molecules, dimer curves, short
+simulations with energy conservation, and symmetry errors. Each file computes one property and is independent of its
+presentation.
 """

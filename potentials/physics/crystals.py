@@ -1,4 +1,4 @@
-"""What a crystal says of a potential: its relaxed cell, its equation of state and its elastic constants."""
+"""Properties of a crystal: relaxed cell, equation of state and elastic constants."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from potentials.physics.primitive_cell import num_distinct_sites, primitive_cell
 from potentials.simulation.relaxation import RelaxationSettings, relax
 
 _FMAX = 1e-3
-"""eV/A."""
+"""Largest force of a relaxed crystal, eV/A."""
 _STEPS = 300
 _MOST_SITES = 8
-"""Different sites that a crystal may have in any case; more of them if the cell is larger."""
+"""Number of inequivalent sites always allowed in a crystal; larger cells may have more."""
 _VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 
@@ -33,42 +33,42 @@ class EquationOfState:
     energies: NDArray[np.float64]
     """[V] eV/atom, atoms relaxed within each cell."""
     volume: float
-    """A^3/atom, at the minimum."""
+    """Volume at the minimum, A^3/atom."""
     energy: float
-    """eV/atom, there."""
+    """Energy at the minimum, eV/atom."""
     bulk_modulus: float
-    """GPa."""
+    """Bulk modulus at the minimum, GPa."""
     pressure_derivative: float
     """B', the derivative of the bulk modulus with respect to the pressure."""
 
     def __call__(self, volumes: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The fitted energy, eV/atom, at volumes in A^3/atom."""
+        """Evaluate the fitted energy, eV/atom, at volumes in A^3/atom."""
         parameters = (self.energy, self.bulk_modulus * units.GPa, self.pressure_derivative, self.volume)
         return np.asarray(birchmurnaghan(volumes, *parameters), dtype=np.float64)
 
     @property
     def deviation(self) -> float:
-        """Largest difference of an energy from the fit, eV/atom."""
+        """Largest deviation of an energy from the fit, eV/atom."""
         return float(np.abs(self(self.volumes) - self.energies).max())
 
 
 @dataclass(frozen=True, eq=False)
 class ElasticConstants:
-    """Stiffness of a crystal, and what follows for a polycrystal (Hill, Proc. Phys. Soc. A 65, 349 (1952))."""
+    """Stiffness of a crystal, and moduli of a polycrystal (Hill, Proc. Phys. Soc. A 65, 349 (1952))."""
 
     stiffness: NDArray[np.float64]
-    """[6, 6] GPa, C_ij = d stress_i / d strain_j in Voigt's order xx yy zz yz xz xy, made symmetric."""
+    """[6, 6] GPa, C_ij = d stress_i / d strain_j in Voigt order xx yy zz yz xz xy, symmetrized."""
     asymmetry: float
-    """GPa, largest difference of two components that should be equal, before."""
+    """GPa, largest difference |C_ij - C_ji| before symmetrization."""
 
     @property
     def eigenvalues(self) -> NDArray[np.float64]:
-        """[6] GPa, growing."""
+        """[6] GPa, ascending."""
         return np.asarray(np.linalg.eigvalsh(self.stiffness), dtype=np.float64)
 
     @property
     def stable(self) -> bool:
-        """Born's criterion: every small strain costs energy, so all eigenvalues are positive."""
+        """Born's criterion: every small strain raises the energy, so all eigenvalues are positive."""
         return bool(self.eigenvalues[0] > 0)
 
     @cached_property
@@ -77,7 +77,7 @@ class ElasticConstants:
 
     @property
     def bulk(self) -> tuple[float, float, float]:
-        """Bulk modulus, GPa: Voigt (equal strain), Reuss (equal stress), and Hill's mean of both."""
+        """Bulk modulus, GPa: Voigt (uniform strain), Reuss (uniform stress), and Hill's mean of both."""
         voigt = float(self.stiffness[:3, :3].sum()) / 9
         reuss = 1 / float(self._compliance[:3, :3].sum())
         return voigt, reuss, (voigt + reuss) / 2
@@ -94,7 +94,7 @@ class ElasticConstants:
 
     @property
     def young(self) -> float:
-        """GPa, of Hill's moduli."""
+        """Young's modulus of Hill's moduli, GPa."""
         return 9 * self.bulk[2] * self.shear[2] / (3 * self.bulk[2] + self.shear[2])
 
     @property
@@ -105,21 +105,21 @@ class ElasticConstants:
 
 
 def relaxed_crystal(calculator: Calculator, atoms: Atoms) -> Atoms:
-    """Relax positions and cell, and reduce the result to its primitive cell, oriented as `atoms` is.
+    """Relax positions and cell, and reduce the result to its primitive cell, in the orientation of `atoms`.
 
     Raises:
-        SimulationError: not periodic in three directions, the relaxation does not converge, or what comes out has so
-            many different sites that it is no crystal (a liquid, a glass, a defect).
+        SimulationError: the structure is not periodic in three directions, the relaxation does not converge, or so many
+            sites of the result are inequivalent that it is not a crystal (a liquid, a glass, a defect).
     """
     if not atoms.pbc.all():
         raise SimulationError(f"a crystal is periodic in three directions; got pbc = {atoms.pbc.tolist()}")
-    # A perfect crystal is seen as one before it is relaxed, and its primitive cell relaxes sooner.
+    # The symmetry of a perfect crystal is found before relaxation, and its primitive cell relaxes faster.
     roughly = RelaxationSettings(fmax=10 * _FMAX, steps=_STEPS, cell=True)
     primitive = primitive_cell(relax(calculator, primitive_cell(atoms), roughly).atoms)
     sites = num_distinct_sites(primitive)
     if sites > max(_MOST_SITES, len(primitive) // 2):
         raise SimulationError(
-            f"the relaxed cell of {len(atoms)} atoms is not a crystal: all of its {sites} sites differ"
+            f"the relaxed cell of {len(atoms)} atoms is not a crystal: it has {sites} inequivalent sites"
         )
     result = relax(calculator, primitive, RelaxationSettings(fmax=_FMAX, steps=_STEPS, cell=True))
     if not result.converged:
@@ -133,16 +133,16 @@ def relaxed_crystal(calculator: Calculator, atoms: Atoms) -> Atoms:
 def equation_of_state(
     calculator: Calculator, crystal: Atoms, largest: float = 0.06, points: int = 9
 ) -> EquationOfState:
-    """Stretch and compress a relaxed crystal alike in all directions, relax the atoms within, and fit.
+    """Scale a relaxed crystal to several volumes, relax the atoms at each, and fit the Birch-Murnaghan equation.
 
     Args:
-        calculator: of energies and forces.
+        calculator: gives energies and forces.
         crystal: relaxed.
-        largest: change of the volume, of itself, in both directions.
+        largest: largest relative change of the volume, in both directions.
         points: number of volumes.
 
     Raises:
-        SimulationError: there is no minimum within these volumes.
+        SimulationError: the energy has no minimum within these volumes, or the fit fails.
     """
     volumes, energies = [], []
     for change in np.linspace(1 - largest, 1 + largest, points):
@@ -160,7 +160,7 @@ def equation_of_state(
     fit = Fit(volumes, energies, eos="birchmurnaghan")
     try:
         fit.fit(warn=False)
-    except (RuntimeError, ValueError) as error:  # scipy's, of a fit that does not converge
+    except (RuntimeError, ValueError) as error:  # raised by scipy if the fit does not converge
         raise SimulationError(f"the Birch-Murnaghan equation cannot be fitted to the energies: {error}") from error
     energy, bulk_modulus, pressure_derivative, volume = (float(value) for value in fit.eos_parameters)
     return EquationOfState(
@@ -169,12 +169,12 @@ def equation_of_state(
 
 
 def elastic_constants(calculator: Calculator, crystal: Atoms, strain: float = 5e-3) -> ElasticConstants:
-    """C_ij by central differences of the stress at plus and minus each of the six strains, atoms relaxed within.
+    """Compute C_ij by central differences of the stress for each of the six strains, with relaxed atoms.
 
     Args:
-        calculator: of energies, forces and stresses.
-        crystal: relaxed; the axes are those of its positions in space.
-        strain: in Voigt's notation, where shear strains count twice.
+        calculator: gives energies, forces and stresses.
+        crystal: relaxed; the axes are those of its Cartesian coordinates.
+        strain: in Voigt notation, with engineering shear strains.
     """
     stiffness = np.zeros((6, 6))
     for column, (row, other) in enumerate(_VOIGT):

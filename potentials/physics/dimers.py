@@ -1,4 +1,4 @@
-"""Two atoms alone in space: energy and force of a potential against their distance."""
+"""Dimer curves: energy and force of two atoms as functions of their distance."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from potentials.data.graph import build_graph, collate
 from potentials.potential import Potential, edge_topology, edge_vectors
 
 _DIRECTION = np.array([0.36, 0.48, 0.8])
-"""Of no axis, where numbers would vanish by chance."""
+"""Direction of the dimer; off any axis, where values could vanish by symmetry."""
 
 
 @dataclass(frozen=True, eq=False)
 class DimerCurve:
-    """Energy and force of one pair of elements at D distances."""
+    """Energy and force of a pair of elements at D distances."""
 
     elements: tuple[str, str]
     distances: NDArray[np.float64]
-    """[D] A, growing."""
+    """[D] A, ascending."""
     energies: NDArray[np.float64]
-    """[D] eV, less those of the two atoms alone."""
+    """[D] eV, relative to the two separate atoms."""
     forces: NDArray[np.float64]
-    """[D] eV/A, -dE/dr: positive where the atoms repel each other."""
+    """[D] eV/A, -dE/dr: positive for repulsion."""
     repulsion: NDArray[np.float64] | None
-    """[D] eV, the part of the energy that is the potential's ZBL repulsion; None if it has none."""
+    """[D] eV, contribution of ZBL repulsion; None if the potential has none."""
 
     @property
     def well(self) -> tuple[float, float]:
@@ -38,11 +38,14 @@ class DimerCurve:
         return float(self.distances[lowest]), float(self.energies[lowest])
 
     def hole(self, start: float, least: float) -> Hole | None:
-        """Where atoms that come closer fall into each other.
+        """Find an unphysical attraction at short distances.
 
-        Going inwards from the distance `start`, the atoms may first attract each other, down to a bond not shorter
-        than `least` (both in A). Where they attract each other again, or do so still at `least`, there is a hole; its
-        barrier is what the energy rises by from the bond on the way there.
+        From the distance `start` inwards, the atoms may attract each other down to a bond that is not shorter than
+        `least` (both in A). If they attract each other again at shorter distances, or still do at `least`, there is a
+        hole; its barrier is the rise of the energy from the bond to that distance.
+
+        Returns:
+            The hole; None if there is none.
         """
         inwards = np.flatnonzero(self.distances <= start)[::-1]
         distances, energies, attractive = self.distances[inwards], self.energies[inwards], self.forces[inwards] < 0
@@ -60,19 +63,19 @@ class DimerCurve:
 
 @dataclass(frozen=True)
 class Hole:
-    """Where two atoms fall into each other."""
+    """An unphysical attraction at short distances."""
 
     distance: float
-    """A, below which they attract each other."""
+    """Distance in A below which the atoms attract each other."""
     barrier: float
-    """eV, that keeps them from getting there."""
+    """Energy barrier before it, eV."""
 
 
 def dimer_curve(potential: Potential, elements: tuple[str, str], distances: Sequence[float]) -> DimerCurve:
-    """Energies and forces of a dimer at these distances (A), in one batch.
+    """Compute energies and forces of a dimer at these distances (A), in one batch.
 
     Raises:
-        UnknownElementError: the potential does not know one of the elements.
+        UnknownElementError: the potential does not support one of the elements.
     """
     lengths = np.sort(np.asarray(distances, dtype=float))
     dimers = [Atoms(elements, positions=[[0, 0, 0], length * _DIRECTION]) for length in lengths]

@@ -1,4 +1,4 @@
-"""Distances between atoms in many structures: distributions, bonds, and the closest pairs."""
+"""Interatomic distances in many structures: distributions, bonds, and closest pairs."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from numpy.typing import NDArray
 from potentials.data.geometry import neighbor_vectors
 
 BOND = 1.25
-"""Atoms closer than this times the sum of their covalent radii are bonded."""
+"""Atoms closer than this fraction of the sum of their covalent radii are bonded."""
 
 
 @dataclass(frozen=True, eq=False)
 class DistanceDistribution:
-    """How often atoms of two elements are at a distance from each other."""
+    """Distribution of the distances between atoms of two elements."""
 
     distances: NDArray[np.float64]
     """[B] A, centers of the bins."""
     density: NDArray[np.float64]
-    """[B]: where all structures are periodic in three directions the radial distribution function, which tends to one;
-    else the density of distances in 1/A, whose integral up to the largest distance is one."""
+    """[B]: the radial distribution function, which tends to one, if all structures are periodic in three directions;
+    otherwise the density of distances in 1/A, whose integral up to the largest distance is one."""
     periodic: bool
 
 
 @dataclass(frozen=True)
 class BondLengths:
-    """Of the bonds between two elements."""
+    """Statistics of the bonds between two elements."""
 
     count: int
     mean: float
@@ -42,10 +42,10 @@ class BondLengths:
 def distance_distributions(
     structures: Sequence[Atoms], largest: float, bins: int = 150
 ) -> dict[str, DistanceDistribution]:
-    """Distributions by pair of elements, named as "C-H", up to a largest distance (A).
+    """Compute distributions by pair of elements, named as "C-H", up to a largest distance (A).
 
-    The radial distribution function of A and B is the number of B in a shell around an A over what it would be if
-    the B were anywhere in the cell, averaged over the structures with both.
+    The radial distribution function of A and B is the number of B in a shell around an A, divided by the number for
+    uniformly distributed B, averaged over the structures with both.
     """
     edges = np.linspace(0, largest, bins + 1)
     centres, width = (edges[1:] + edges[:-1]) / 2, edges[1]
@@ -72,9 +72,9 @@ def distance_distributions(
 
 
 def pair_distances(atoms: Atoms, largest: float) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """For each pair of elements its name, in alphabetical order, and the distances (A) below the largest one.
+    """Yield the name of each pair of elements, in alphabetical order, and its distances (A) below the largest one.
 
-    From each atom of the first element to each of the second, so pairs of equal elements come twice.
+    Distances are from each atom of the first element to each of the second, so pairs of equal elements count twice.
     """
     symbols = np.array(atoms.get_chemical_symbols())
     sender, receiver, distances = _edges(atoms, largest)
@@ -85,7 +85,7 @@ def pair_distances(atoms: Atoms, largest: float) -> Iterator[tuple[str, NDArray[
 
 
 def bond_lengths(structures: Sequence[Atoms]) -> dict[str, BondLengths]:
-    """Of pairs of elements that are bonded somewhere, by name."""
+    """Compute bond statistics of all bonded pairs of elements, by name."""
     found: dict[str, list[NDArray[np.float64]]] = {}
     for atoms in structures:
         first, second, lengths = bonds(atoms)
@@ -100,7 +100,7 @@ def bond_lengths(structures: Sequence[Atoms]) -> dict[str, BondLengths]:
 
 
 def bonds(atoms: Atoms) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """First atoms, second atoms, and lengths (A) of bonds; each once, but with images in other cells on their own."""
+    """Return first atoms, second atoms, and lengths (A) of all bonds, each once; bonds to other images are separate."""
     radii = covalent_radii[atoms.numbers]
     sender, receiver, distances = _edges(atoms, 2 * BOND * float(radii.max()))
     bonded = (distances < BOND * (radii[sender] + radii[receiver])) & (sender <= receiver)
@@ -108,7 +108,7 @@ def bonds(atoms: Atoms) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[n
 
 
 def too_close(atoms: Atoms, least: Mapping[str, float]) -> str | None:
-    """A pair of atoms closer than the least distance (A) of its elements, in words."""
+    """Describe a pair of atoms closer than the minimum distance (A) of its elements; None if there is none."""
     for name, distances in pair_distances(atoms, max(least.values())):
         closest = distances.min(initial=np.inf)
         if closest < least.get(name, 0.0):

@@ -1,4 +1,4 @@
-"""How well dynamics at constant energy conserves it."""
+"""Energy conservation of dynamics at constant energy."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from potentials.simulation.md_settings import MDSettings
 
 @dataclass(frozen=True, eq=False)
 class EnergyTrace:
-    """The total energy in the course of a run at constant energy."""
+    """The total energy during a run at constant energy."""
 
     timestep: float
-    """fs."""
+    """Time step, fs."""
     times: NDArray[np.float64]
-    """[T] ps."""
+    """Time, [T] ps."""
     energies: NDArray[np.float64]
-    """[T] meV/atom, less the first."""
+    """Total energy relative to its first value, [T] meV/atom."""
     temperature: float
-    """K, mean."""
+    """Mean temperature, K."""
 
     @property
     def drift(self) -> float:
-        """meV/atom/ps, slope of a straight line through the energies, the first fifth left out.
+        """Slope of a linear fit to the energies without the first fifth, meV/atom/ps.
 
-        From a calm structure the error of the integrator first grows to its mean, which is no drift.
+        For a relaxed structure the integration error first grows to its mean, which is not drift.
         """
         return float(self._line[0])
 
     @property
     def fluctuation(self) -> float:
-        """meV/atom, standard deviation from that line."""
+        """Standard deviation from the linear fit, meV/atom."""
         times, energies = self._settled
         return float((energies - np.polyval(self._line, times)).std())
 
     @property
     def resolution(self) -> float:
-        """meV/atom/ps, drifts below which a run of this length cannot tell from fluctuations."""
+        """Smallest drift that can be distinguished from fluctuations in a run of this length, meV/atom/ps."""
         times, _ = self._settled
         return 2 * self.fluctuation / float(times[-1] - times[0])
 
@@ -59,16 +59,16 @@ class EnergyTrace:
 def energy_trace(
     calculator: Calculator, atoms: Atoms, temperature: float, timestep: float, steps: int, every: int, seed: int
 ) -> EnergyTrace:
-    """Velocity Verlet from the structure as it is, with velocities of `temperature` (K) drawn with the seed.
+    """Run velocity Verlet from the given structure, with velocities of `temperature` (K) drawn with the seed.
 
     Args:
-        calculator: of energies and forces.
+        calculator: gives energies and forces.
         atoms: not changed.
-        temperature: of the velocities at the start.
+        temperature: of the initial velocities, K.
         timestep: fs.
-        steps: in all.
-        every: steps from one energy that is noted to the next.
-        seed: of the velocities.
+        steps: total number of steps.
+        every: number of steps between recorded energies.
+        seed: of the initial velocities.
 
     Raises:
         SimulationError: energies or forces are not finite.

@@ -1,4 +1,4 @@
-"""A short, hot simulation that watches for what must not happen: broken bonds, atoms in each other, runaway heat."""
+"""A short simulation at high temperature that detects broken bonds, overlapping atoms and diverging temperatures."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from potentials.physics.short_dynamics import dynamics
 from potentials.simulation.md_settings import MDSettings
 
 STRETCH = 2.0
-"""A bond is broken when it is this many times as long as at the start."""
+"""A bond is broken when its length has grown by this factor."""
 CLOSENESS = 0.8
-"""Atoms may come as close as this times the shortest distance of their elements in the data."""
+"""Smallest distance of two atoms, as a fraction of the shortest distance of their elements in the data."""
 _UNSEEN_CLOSENESS = 0.5
-"""Of the sum of covalent radii, for pairs without data."""
+"""Smallest distance as a fraction of the sum of covalent radii, for pairs without data."""
 _RUNAWAY = 5.0
-"""Times the temperature asked for; the fluctuations of few atoms are added."""
+"""Highest temperature relative to the target; fluctuations of few atoms are added."""
 _NONMETALS = frozenset(
     [
         "H",
@@ -52,51 +52,51 @@ _NONMETALS = frozenset(
     ]
 )
 _KEPT = 200
-"""Structures, for distributions."""
+"""Number of structures kept for distributions."""
 _LOOK_EVERY = 5
-"""Steps from one look at the distances to the next."""
+"""Number of steps between checks of the distances."""
 
 
 @dataclass(frozen=True, eq=False)
 class HotRun:
-    """What came of a hot simulation."""
+    """Results of a simulation at high temperature."""
 
     failure: str | None
-    """What happened that must not, in words."""
+    """Description of the failure; None if there was none."""
     times: NDArray[np.float64]
     """[T] ps, every fifth step."""
     temperatures: NDArray[np.float64]
     """[T] K."""
     structures: Sequence[Atoms]
-    """At most 200, evenly spaced over what was simulated."""
+    """At most 200 structures, evenly spaced over the simulated time."""
     last: Atoms
-    """At the end, or when it failed."""
+    """Structure at the end, or at the failure."""
     watched_bonds: int
 
     @property
     def time(self) -> float:
-        """ps that were simulated."""
+        """Simulated time, ps."""
         return float(self.times[-1])
 
     @property
     def temperature(self) -> float:
-        """K, mean over the second half."""
+        """Mean temperature over the second half, K."""
         return float(self.temperatures[len(self.temperatures) // 2 :].mean())
 
 
 def hot_run(calculator: Calculator, atoms: Atoms, settings: MDSettings, shortest: Mapping[str, float]) -> HotRun:
-    """Simulate until the steps are done or something goes wrong.
+    """Simulate until all steps are done or a failure is detected.
 
-    Wrong is: energies or forces that are not finite; more than five times the temperature asked for; two atoms closer
-    than 0.8 times the shortest distance of their elements in the data (0.5 times the sum of their covalent radii where
-    there are none); a bond of a molecule twice as long as at the start. Bonds are watched where the structure
-    consists of molecules, and not between metals.
+    Failures are: energies or forces that are not finite; more than five times the target temperature; two atoms closer
+    than 0.8 times the shortest distance of their elements in the data (0.5 times the sum of their covalent radii if
+    there is none); a bond of a molecule twice as long as at the start. Bonds are monitored in structures that consist
+    of molecules, and not between metals.
 
     Args:
-        calculator: of energies and forces.
+        calculator: gives energies and forces.
         atoms: not changed.
-        settings: of the dynamics; usually a thermostat.
-        shortest: A, by pair of elements such as "C-H", as in `shortest_distances`.
+        settings: of the dynamics; usually with a thermostat.
+        shortest: A, by pair of elements such as "C-H", as returned by `shortest_distances`.
     """
     moving = atoms.copy()
     watch = _Watch(moving, settings.temperature, shortest)
@@ -122,10 +122,10 @@ def hot_run(calculator: Calculator, atoms: Atoms, settings: MDSettings, shortest
 
 
 class _Watch:
-    """Limits, and what is beyond them."""
+    """Limits, and the check of a structure against them."""
 
     def __init__(self, start: Atoms, temperature: float, shortest: Mapping[str, float]) -> None:
-        # A temperature of 3 N velocities fluctuates by sqrt(2 / 3 N) of itself.
+        # The relative fluctuation of a temperature of 3 N velocities is sqrt(2 / 3 N).
         self.hottest = _RUNAWAY * temperature * (1 + np.sqrt(2 / (3 * len(start))))
         self.least = _least_distances(start, shortest)
         self.first_atoms, self.second_atoms, self.lengths = watched_bonds(start)
@@ -153,7 +153,7 @@ class _Watch:
 
 
 def watched_bonds(atoms: Atoms) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Bonds of molecules, not between metals, and not across the faces of the cell: atoms and lengths (A)."""
+    """Return bonds of molecules, not between metals nor across cell boundaries: atoms and lengths (A)."""
     first, second, lengths = bonds(atoms)
     if atoms.pbc.any():
         graph = coo_array((np.ones(len(first)), (first, second)), shape=(len(atoms), len(atoms)))

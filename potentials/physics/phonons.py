@@ -1,4 +1,4 @@
-"""Phonons of a crystal by finite displacements in a supercell, through phonopy."""
+"""Phonons of a crystal by finite displacements in a supercell, with phonopy."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from potentials.data.geometry import heights
 from potentials.errors import SimulationError
 
 DISPLACEMENT = 0.01
-"""A."""
+"""Displacement, A."""
 _MESH = 40.0
-"""A, of one over the distance of points in the Brillouin zone."""
+"""Inverse of the distance of mesh points in the Brillouin zone, A."""
 _SYMMETRY = 1e-3
-"""A, within which positions are symmetric."""
+"""Tolerance of symmetry in positions, A."""
 
 
 @dataclass(frozen=True, eq=False)
 class PhononDispersion:
-    """Frequencies of a crystal in THz, imaginary ones as negative numbers, as is usual."""
+    """Phonon frequencies of a crystal in THz; imaginary ones are negative, as is customary."""
 
     positions: NDArray[np.float64]
-    """[Q] 1/A, along the path, without the 2 pi."""
+    """[Q] 1/A, along the path, without the factor 2 pi."""
     frequencies: NDArray[np.float64]
     """[Q, 3 N] THz."""
     corners: Sequence[tuple[float, str]]
-    """Special points of the path and their names, `G` for the center; where the path jumps, two names as `U,K`."""
+    """Special points of the path and their names, `G` for the center; `U,K` where the path jumps."""
     mesh_frequencies: NDArray[np.float64]
     """[M, 3 N] THz, on a mesh of the Brillouin zone."""
     mesh_weights: NDArray[np.float64]
-    """[M], summing to one."""
+    """[M] weights of the mesh points, whose sum is one."""
     supercell: Atoms
-    """Undisplaced."""
+    """The supercell without displacements."""
     displacements: int
-    """Structures of which forces were computed."""
+    """Number of displaced structures."""
 
     @property
     def lowest(self) -> float:
-        """THz, on the path and the mesh."""
+        """Lowest frequency on the path and the mesh, THz."""
         return float(min(self.frequencies.min(), self.mesh_frequencies.min()))
 
     @property
     def acoustic(self) -> float:
-        """THz, what the three frequencies that are zero at the center of the zone are at most."""
+        """Largest magnitude of the three acoustic frequencies at the zone center, which should be zero, THz."""
         centres = [index for index, at in enumerate(self.positions) if self._is_centre(float(at))]
         return float(np.sort(np.abs(self.frequencies[centres]), axis=1)[:, :3].max()) if centres else float("nan")
 
@@ -58,12 +58,12 @@ class PhononDispersion:
 
 
 def has_phonopy() -> bool:
-    """Whether the extra `phonons` is installed."""
+    """Return whether the extra `phonons` is installed."""
     return importlib.util.find_spec("phonopy") is not None
 
 
 def supercell_repeats(crystal: Atoms, height: float, most_atoms: int) -> tuple[int, int, int]:
-    """How often to repeat a cell so that it is this high (A) in each direction, within so many atoms."""
+    """Return the repetitions of a cell that reach a height (A) in each direction, within a number of atoms."""
     lengths = heights(crystal.cell.array, crystal.pbc)
     repeats = np.maximum(1, np.ceil(height / lengths - 0.02)).astype(int)
     while len(crystal) * repeats.prod() > most_atoms and repeats.max() > 1:
@@ -75,13 +75,13 @@ def supercell_repeats(crystal: Atoms, height: float, most_atoms: int) -> tuple[i
 def phonon_dispersion(
     calculator: Calculator, crystal: Atoms, repeats: tuple[int, int, int], points: int = 160
 ) -> PhononDispersion:
-    """Displace atoms by 0.01 A as symmetry asks for, and follow the frequencies along the special points.
+    """Displace the symmetry-inequivalent atoms by 0.01 A and compute frequencies along the special points.
 
     Args:
-        calculator: of forces; without the rounding of single precision, or acoustic modes are noise.
+        calculator: gives forces, in double precision: rounding errors make acoustic modes noisy.
         crystal: a relaxed primitive cell.
         repeats: of the supercell along the cell vectors; forces should vanish within it.
-        points: on the path.
+        points: number of points on the path.
 
     Raises:
         SimulationError: phonopy is not installed.
@@ -97,13 +97,13 @@ def phonon_dispersion(
     mesh = np.maximum(1, np.ceil(_MESH / heights(crystal.cell.array, crystal.pbc) - 0.02)).astype(int)
     path = crystal.cell.bandpath(npoints=points, eps=_SYMMETRY)
     with warnings.catch_warnings():
-        # Of phonopy, on supercells and meshes that are less symmetric than the crystal; results do not depend on it.
+        # Warnings of phonopy on supercells and meshes less symmetric than the crystal; results do not depend on it.
         warnings.simplefilter("ignore")
         phonon = Phonopy(cell, supercell_matrix=np.diag(repeats), primitive_matrix=np.eye(3), symprec=_SYMMETRY)
         phonon.generate_displacements(distance=DISPLACEMENT)
         displaced = [_atoms(supercell) for supercell in phonon.supercells_with_displacements]
         undisplaced = _atoms(phonon.supercell)
-        # What is left of the forces without a displacement is not the displacement's.
+        # Forces that remain without a displacement are subtracted.
         rest = _forces(calculator, undisplaced)
         phonon.forces = np.array([_forces(calculator, atoms) - rest for atoms in displaced])
         phonon.produce_force_constants()
@@ -124,7 +124,7 @@ def phonon_dispersion(
 
 
 def _corners(positions: Sequence[float], names: Sequence[str]) -> list[tuple[float, str]]:
-    """Names of points in the same place together."""
+    """Join the names of points at the same position."""
     corners: list[tuple[float, str]] = []
     for position, name in zip(positions, names, strict=True):
         if corners and abs(corners[-1][0] - position) < 1e-9:

@@ -1,4 +1,4 @@
-"""The smallest cell of a crystal, found from its translations alone."""
+"""The primitive cell of a crystal, found from its translations."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SITE_NEIGHBORS = 30
 
 
 def primitive_cell(atoms: Atoms, tolerance: float = 0.05) -> Atoms:
-    """A primitive cell of a structure that is periodic in three directions, oriented in space as it was.
+    """Return a primitive cell of a structure that is periodic in three directions, in the same orientation.
 
-    A translation counts if it maps each atom to within the tolerance (A) of one of the same element. Positions are
-    those of the first atom of each set of equivalent ones.
+    A translation is accepted if it maps each atom to within the tolerance (A) of an atom of the same element. Positions
+    are those of the first atom of each set of equivalent ones.
 
     Raises:
         DataError: the structure is not periodic in three directions.
@@ -28,7 +28,7 @@ def primitive_cell(atoms: Atoms, tolerance: float = 0.05) -> Atoms:
     translations = _translations(atoms, tolerance)
     cell = _shortest_basis(atoms.cell.array, translations @ atoms.cell.array)
     if abs(abs(np.linalg.det(cell)) * len(translations) / atoms.get_volume() - 1) > 0.05:
-        return atoms.copy()  # within the tolerance the translations contradict each other
+        return atoms.copy()  # the translations found within the tolerance are inconsistent
     chosen: list[int] = []
     for index in range(len(atoms)):
         same = [other for other in chosen if atoms.numbers[other] == atoms.numbers[index]]
@@ -43,7 +43,7 @@ def primitive_cell(atoms: Atoms, tolerance: float = 0.05) -> Atoms:
 
 
 def num_distinct_sites(atoms: Atoms, tolerance: float = 0.05) -> int:
-    """How many environments differ: elements, or distances of the 30 nearest neighbors by more than this (A)."""
+    """Count inequivalent sites, by element and distances of the 30 nearest neighbors, compared to a tolerance (A)."""
     environments = [
         (number, distances)
         for number, distances in zip(atoms.numbers, _nearest_distances(atoms, _SITE_NEIGHBORS), strict=True)
@@ -56,7 +56,7 @@ def num_distinct_sites(atoms: Atoms, tolerance: float = 0.05) -> int:
 
 
 def _translations(atoms: Atoms, tolerance: float) -> NDArray[np.float64]:
-    """[T, 3] in units of the cell vectors; the first is zero."""
+    """Return translations [T, 3] in units of the cell vectors; the first is zero."""
     scaled, cell = atoms.get_scaled_positions(), atoms.cell.array
     numbers, counts = np.unique(atoms.numbers, return_counts=True)
     rarest = scaled[atoms.numbers == numbers[np.argmin(counts)]]
@@ -75,7 +75,7 @@ def _translations(atoms: Atoms, tolerance: float) -> NDArray[np.float64]:
 
 
 def _shortest_basis(cell: NDArray[np.float64], translations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Niggli's basis of the lattice that cell and translations generate, not turned in space; right-handed."""
+    """Return the Niggli basis of the lattice spanned by cell and translations, not rotated; right-handed."""
     shifts = np.array(list(itertools.product((-1, 0, 1), repeat=3))) @ cell
     vectors = (translations[:, None] + shifts[None]).reshape(-1, 3)
     lengths = np.linalg.norm(vectors, axis=1)
@@ -92,18 +92,18 @@ def _shortest_basis(cell: NDArray[np.float64], translations: NDArray[np.float64]
     shortest = np.array(basis)
     if np.linalg.det(shortest) < 0:
         shortest = shortest[[1, 0, 2]]
-    # Of equally short vectors Niggli's make equal angles, on which the choice of supercells rests.
+    # Of equally short vectors, Niggli's have equal angles, on which the choice of supercells depends.
     return Cell(shortest).niggli_reduce(eps=1e-3)[1].T @ shortest
 
 
 def _minimal(vectors: NDArray[np.float64], cell: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same vectors up to those of a cell that is not very skewed, near zero if they can be."""
+    """Reduce vectors by those of a moderately skewed cell to the shortest equivalent ones."""
     scaled = vectors @ np.linalg.inv(cell)
     return (scaled - np.round(scaled)) @ cell
 
 
 def _nearest_distances(atoms: Atoms, count: int) -> NDArray[np.float64]:
-    """[N, count] A, growing."""
+    """Return the nearest distances [N, count] in A, ascending."""
     repeats = np.maximum(1, np.ceil(12.0 / np.linalg.norm(atoms.cell.array, axis=1))).astype(int)
     shifts = np.array(list(itertools.product(*(range(-n, n + 1) for n in repeats)))) @ atoms.cell.array
     distances = []

@@ -1,4 +1,4 @@
-"""Dynamics without files, to look at while it goes, and what its steps cost."""
+"""Molecular dynamics without files, for monitoring during the run, and the time per step."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _LADDER = (50, 100, 250, 500, 1000, 2000, 4000, 8000)
 
 
 def dynamics(calculator: Calculator, atoms: Atoms, settings: MDSettings) -> Iterator[int]:
-    """Move `atoms`, in place, from velocities drawn with the seed; yields the number of each step, from 0.
+    """Move `atoms` in place, with initial velocities drawn with the seed; yield the number of each step, from 0.
 
     Raises:
-        SimulationError: energy or forces are not finite, or atoms are where no neighbors can be searched.
+        SimulationError: energy or forces are not finite, or the neighbor search fails for the positions.
     """
     rng = np.random.default_rng(settings.seed)
     draw_velocities(atoms, settings.temperature, rng)
@@ -39,7 +39,7 @@ def dynamics(calculator: Calculator, atoms: Atoms, settings: MDSettings) -> Iter
 
 
 def seconds_per_step(calculator: Calculator, atoms: Atoms, timestep: float) -> float:
-    """Median wall time of a step of constant-energy dynamics at 300 K, after kernels are compiled."""
+    """Measure the median wall time of a step of constant-energy dynamics at 300 K, after kernels are compiled."""
     settings = MDSettings(temperature=300.0, timestep=timestep, steps=_WARM_UP + _TIMED)
     marks = []
     for _ in dynamics(calculator, atoms.copy(), settings):
@@ -48,20 +48,20 @@ def seconds_per_step(calculator: Calculator, atoms: Atoms, timestep: float) -> f
 
 
 def affordable_steps(seconds: float, of_step: float, ladder: Sequence[int] = _LADDER) -> int:
-    """The largest of a few numbers of steps that fit into a time, so that results depend little on the machine.
+    """Return the largest of a few numbers of steps that fit into a time, so that results hardly depend on the machine.
 
     Raises:
-        SimulationError: not even the smallest fits.
+        SimulationError: even the smallest number does not fit.
     """
     fitting = [steps for steps in ladder if steps * of_step <= seconds]
     if not fitting:
         raise SimulationError(
             f"a step takes {of_step:.2g} s, so {ladder[0]} steps do not fit into the {seconds:.0f} s allowed; "
-            "give a smaller structure"
+            "use a smaller structure"
         )
     return fitting[-1]
 
 
 def longest_timestep(atoms: Atoms) -> float:
-    """fs, that the lightest atoms allow: 1 for hydrogen, growing with the root of the mass, at most 4."""
+    """Return the longest time step in fs for the lightest atoms: 1 for hydrogen, scaled by sqrt(mass), at most 4."""
     return float(np.clip(round(1.2 * np.sqrt(atoms.get_masses().min())) / 2, 1.0, 4.0))

@@ -1,4 +1,4 @@
-"""What a potential breaks of the symmetries it should keep, and how far its forces and stress are derivatives."""
+"""Symmetry errors of a potential, and deviations of its forces and stress from derivatives of the energy."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from potentials.evaluation.symmetry import RotationError, rotation_error
 from potentials.potential import Potential
 
 _STEP = 1e-3
-"""A, and strain, of the differences; their error is of fourth order."""
+"""Step of the finite differences in A, and in strain; their error is of fourth order."""
 _OFFSETS = np.array([-2.0, -1.0, 1.0, 2.0])
 _WEIGHTS = np.array([1.0, -8.0, 8.0, -1.0]) / 12
 _COMPONENTS = 12
-"""Forces of each structure that are compared, drawn at random."""
+"""Number of random force components compared for each structure."""
 _SHIFT = np.array([1.234, -5.678, 0.321])
 _BATCH = BatchLimit("atoms", 2000)
 
 
 @dataclass(frozen=True)
 class SymmetryErrors:
-    """The largest over some structures, but for rotations, which are a root mean square."""
+    """Maxima over several structures, except for rotations, which are a root mean square."""
 
     rotations: RotationError
     translation_energy: float
     """eV/atom."""
     translation_forces: float
-    """eV/A, of a component."""
+    """eV/A, largest component."""
     permutation_energy: float
     permutation_forces: float
     net_force: float
-    """eV/A, length of the sum of all forces."""
+    """eV/A, norm of the sum of all forces."""
     net_torque: float
-    """eV, of structures without periodic directions; NaN if there are none."""
+    """eV, for structures without periodic directions; NaN if there are none."""
 
 
 @dataclass(frozen=True)
 class DerivativeErrors:
-    """The largest differences from derivatives of the energy by finite differences."""
+    """Largest deviations of forces and stress from finite differences of the energy."""
 
     components: int
-    """Of forces."""
+    """Number of force components."""
     forces: float
     """eV/A."""
     force_size: float
@@ -58,10 +58,10 @@ class DerivativeErrors:
 
 
 def symmetry_errors(potential: Potential, structures: Sequence[Atoms]) -> SymmetryErrors:
-    """Turn, mirror, shift and renumber structures, and compare energies and forces.
+    """Rotate, mirror, translate and permute structures, and compare energies and forces.
 
     Args:
-        potential: in evaluation mode; its own precision is what rounds.
+        potential: in evaluation mode; rounding errors depend on its precision.
         structures: at least one.
     """
     graphs = [build_graph(atoms, potential.elements, potential.cutoff) for atoms in structures]
@@ -86,12 +86,12 @@ def symmetry_errors(potential: Potential, structures: Sequence[Atoms]) -> Symmet
 
 
 def derivative_errors(potential: Potential, structures: Sequence[Atoms], seed: int) -> DerivativeErrors:
-    """Forces and stress beside differences of the energy.
+    """Compare forces and stress with finite differences of the energy.
 
     Args:
-        potential: in double precision, or the differences are rounding.
+        potential: in double precision; otherwise the differences are dominated by rounding.
         structures: at least one.
-        seed: of the components of forces that are compared.
+        seed: of the choice of force components.
     """
     rng = np.random.default_rng(seed)
     forces, force_sizes, stresses, stress_sizes = [], [], [], []
@@ -145,7 +145,7 @@ def _energies(potential: Potential, structures: Sequence[Atoms]) -> NDArray[np.f
 
 
 def _largest_changes(before: Predicted, after: Predicted, sizes: Sequence[int]) -> tuple[float, float]:
-    """Of energies per atom and of force components."""
+    """Return the largest changes of energies per atom and of force components."""
     pairs = list(zip(before, after, sizes, strict=True))
     return (
         max(abs(one[0] - two[0]) / size for one, two, size in pairs),

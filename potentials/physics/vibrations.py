@@ -1,4 +1,4 @@
-"""Harmonic vibrations of a molecule: the matrix of second derivatives by differences of the potential's forces."""
+"""Harmonic vibrations of a molecule: the Hessian by finite differences of the potential's forces."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from potentials.errors import SimulationError
 from potentials.potential import Potential
 
 _STEP = 5e-3
-"""A, of the differences: their error falls with its square, rounding rises with its inverse."""
+"""Displacement in A: the error of the differences is quadratic in it, that of rounding inversely proportional."""
 _AT_ONCE = 1000
-"""Atoms of a batch."""
+"""Number of atoms per batch."""
 
 
 @dataclass(frozen=True, eq=False)
 class MolecularVibrations:
-    """Normal modes at a stationary point, imaginary wavenumbers as negative numbers."""
+    """Normal modes at a stationary point; imaginary wavenumbers are negative."""
 
     wavenumbers: NDArray[np.float64]
-    """[V] 1/cm, growing; V = 3 N less the rigid motions."""
+    """[V] 1/cm, ascending; V = 3 N minus the number of rigid motions."""
     modes: NDArray[np.float64]
-    """[V, N, 3], Cartesian displacements, the largest of an atom is one."""
+    """[V, N, 3], Cartesian displacements; the largest displacement of an atom is one."""
     rigid: NDArray[np.float64]
-    """[R] 1/cm, of translations and rotations, which should be zero; three, five or six."""
+    """[R] 1/cm, of translations and rotations, which should be zero; R is three, five or six."""
     asymmetry: float
-    """Largest difference of two second derivatives that should be equal, of the largest one."""
+    """Largest asymmetry of the Hessian relative to its largest element."""
 
 
 def hessian(potential: Potential, atoms: Atoms, step: float = _STEP) -> NDArray[np.float64]:
-    """[3 N, 3 N] eV/A^2, d^2 E / dx_i dx_j by central differences of forces; not made symmetric.
+    """Compute [3 N, 3 N] eV/A^2, d^2 E / dx_i dx_j, by central differences of forces; not symmetrized.
 
     Raises:
-        UnknownElementError: the potential does not know an element.
+        UnknownElementError: the potential does not support an element.
     """
     displaced = []
     for atom, axis, sign in itertools.product(range(len(atoms)), range(3), (1, -1)):
@@ -58,14 +58,14 @@ def hessian(potential: Potential, atoms: Atoms, step: float = _STEP) -> NDArray[
 
 
 def molecular_vibrations(potential: Potential, atoms: Atoms) -> MolecularVibrations:
-    """Normal modes of a relaxed molecule; rigid motions are projected out, and what they have is told apart.
+    """Compute normal modes of a relaxed molecule; rigid motions are projected out and returned separately.
 
     Args:
-        potential: in double precision, or soft modes are noise.
-        atoms: relaxed, without periodic directions, at least two.
+        potential: in double precision; otherwise soft modes are noisy.
+        atoms: relaxed, not periodic, at least two.
 
     Raises:
-        SimulationError: a lone atom, or a periodic structure.
+        SimulationError: a single atom, or a periodic structure.
     """
     if atoms.pbc.any() or len(atoms) < 2:
         raise SimulationError("vibrations of a molecule require at least two atoms and no periodic direction")
@@ -85,13 +85,13 @@ def molecular_vibrations(potential: Potential, atoms: Atoms) -> MolecularVibrati
 
 
 def wavenumbers(squares: NDArray[np.floating]) -> NDArray[np.float64]:
-    """1/cm of eigenvalues in eV/A^2/amu, negative for negative ones."""
+    """Convert eigenvalues in eV/A^2/amu to 1/cm; negative eigenvalues give negative wavenumbers."""
     energies = units._hbar * 1e10 / np.sqrt(units._e * units._amu) * np.sqrt(np.abs(squares))  # hbar omega, eV
     return np.asarray(np.sign(squares) * energies / units.invcm, dtype=np.float64)
 
 
 def _rigid_motions(atoms: Atoms) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Orthonormal mass-weighted translations and rotations [3 N, R], and all that is orthogonal to them [3 N, V]."""
+    """Return orthonormal mass-weighted translations and rotations [3 N, R], and a basis of the complement [3 N, V]."""
     root_masses = np.sqrt(atoms.get_masses())[:, None]
     positions = atoms.positions - atoms.get_center_of_mass()
     motions = [root_masses * axis for axis in np.eye(3)]

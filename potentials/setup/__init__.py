@@ -1,6 +1,6 @@
-"""Setup: what is looked at before and around a training run.
+"""Setup: preparation and inspection around a training run.
 
-`survey` says what a set of structures holds and `suggest` writes a first configuration for it, `audit/` finds silent
-errors of data, `rehearsal` runs one batch of a configuration to estimate time and memory, `environment` checks the
-installation, `inspection` reads a model file, `speed` measures one. It may use training, never the other way round.
+`survey` describes a set of structures and `suggest` writes a first configuration for it, `audit/` finds silent errors
+of data, `rehearsal` runs one batch of a configuration to estimate time and memory, `environment` checks the
+installation, `inspection` reads a model file, `speed` measures one. It may import training, not the reverse.
 """

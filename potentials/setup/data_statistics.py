@@ -1,4 +1,4 @@
-"""What a set of labeled structures holds, in figures: what `potentials data stats` shows."""
+"""Statistics of labeled structures, as printed by `potentials data stats`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from potentials.data.geometry import neighbor_vectors
 from potentials.data.label import LabelledFrame
 
 _MOST_FRAMES = 2000
-"""That neighbors are counted and distances measured in."""
+"""Largest number of frames for neighbors and distances."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Of some numbers."""
+    """Range, mean and standard deviation of numbers."""
 
     count: int
     mean: float
@@ -32,26 +32,26 @@ class Spread:
 
 @dataclass(frozen=True)
 class ElementStatistics:
-    """Of the atoms of one element."""
+    """Statistics of the atoms of one element."""
 
     atoms: int
     frames: int
-    """With at least one of them."""
+    """Frames that contain the element."""
     forces_rms: float
     """eV/A, of a component; NaN without forces."""
     largest_force: float
     """eV/A, of an atom."""
     neighbors: float
-    """Mean number within the cutoff."""
+    """Mean number of neighbors within the cutoff."""
 
 
 @dataclass(frozen=True)
 class DataStatistics:
-    """Of labeled frames; isolated atoms are not among them."""
+    """Statistics of labeled frames, without isolated atoms."""
 
     frames: int
     atoms: Spread
-    """Number of atoms of a frame."""
+    """Number of atoms per frame."""
     periodic: int
     """Frames with three periodic directions."""
     partly_periodic: int
@@ -61,7 +61,7 @@ class DataStatistics:
     energy_per_atom: Spread | None
     """eV."""
     largest_force: Spread | None
-    """eV/A, in each frame."""
+    """eV/A, per frame."""
     pressure: Spread | None
     """eV/A^3, -trace(stress) / 3."""
     volume_per_atom: Spread | None
@@ -69,19 +69,19 @@ class DataStatistics:
     elements: dict[str, ElementStatistics]
     """By atomic number."""
     shortest_distances: dict[str, float]
-    """A, by pair of elements, in up to 2000 frames spread over all."""
+    """A, by pair of elements, in at most 2000 frames spread over the data."""
 
     def to_json(self) -> dict[str, Any]:
-        """For scripts; NaN is null."""
+        """Return a dictionary for scripts; NaN is null."""
         return _without_nan(asdict(self))
 
 
 def data_statistics(frames: Sequence[LabelledFrame], cutoff: float) -> DataStatistics:
-    """Gather them.
+    """Compute statistics of labeled frames.
 
     Args:
         frames: at least one.
-        cutoff: A, of neighbors.
+        cutoff: for neighbors, A.
     """
     all_atoms = [frame.frame.atoms for frame in frames]
     periodic = [frame for frame in frames if frame.frame.atoms.pbc.all()]
@@ -104,9 +104,9 @@ def data_statistics(frames: Sequence[LabelledFrame], cutoff: float) -> DataStati
 
 
 def shortest_distances(structures: Sequence[Atoms], cutoff: float) -> dict[str, float]:
-    """The shortest distance of each pair of elements that occurs within the cutoff, both in A, by names such as "C-H".
+    """Find the shortest distance in A of each pair of elements within the cutoff (A), by names such as "C-H".
 
-    The names are in alphabetical order; of more than 2000 structures as many are looked at, spread over all.
+    Names are in alphabetical order. At most 2000 structures, spread over all, are searched.
     """
     return _distances(structures, cutoff)[1]
 
@@ -139,7 +139,7 @@ def _elements(frames: Sequence[LabelledFrame], neighbors: dict[str, float]) -> d
 
 
 def _distances(structures: Sequence[Atoms], cutoff: float) -> tuple[dict[str, float], dict[str, float]]:
-    """Mean number of neighbors by element, and the shortest distance by pair."""
+    """Return the mean number of neighbors by element, and the shortest distance by pair."""
     chosen = np.unique(np.linspace(0, len(structures) - 1, min(len(structures), _MOST_FRAMES)).astype(int))
     edges: Counter[str] = Counter()
     atoms_seen: Counter[str] = Counter()

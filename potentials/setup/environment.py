@@ -1,4 +1,4 @@
-"""Whether this installation and this machine can do the work; what `potentials doctor` shows."""
+"""Checks of the installation and the machine, as printed by `potentials doctor`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import torch
 from ase.build import molecule
 from packaging.requirements import Requirement
 
-import potentials.models  # noqa: F401  (enters the families)
+import potentials.models  # noqa: F401  (registers the families)
 from potentials.config.families import families
 from potentials.config.logging import WandbConfig
 from potentials.data.builtin import BUILTIN_NAMES, BUILTIN_PREFIX
@@ -35,17 +35,17 @@ _LITTLE_MEMORY = 2e9
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     subject: str
     verdict: Verdict
     value: str
     advice: str = ""
-    """What to do where the verdict is not `ok`."""
+    """What to do if the verdict is not `ok`."""
 
 
 def examine() -> list[Finding]:
-    """Look at Python, packages, processor, GPU, disk, Weights & Biases, kernels and built-in data."""
+    """Check Python, packages, processor, GPU, disk, Weights & Biases, kernels and built-in data."""
     return [
         _python(),
         *_packages(),
@@ -65,7 +65,7 @@ def _python() -> Finding:
 
 
 def _packages() -> list[Finding]:
-    """This package, and each of its requirements with the version that is installed."""
+    """Check this package, and the installed version of each requirement."""
     findings = [Finding("potentials", "ok", f"{metadata.version('potentials')} ({Path(__file__).parents[1]})")]
     for text in metadata.requires("potentials") or []:
         requirement = Requirement(text)
@@ -116,12 +116,12 @@ def _gpu() -> Finding:
         return Finding(
             "gpu", "warning", "a driver was found, but torch is built for the CPU", "install a CUDA build of torch"
         )
-    advice = f"torch is built for CUDA {torch.version.cuda}: does `nvidia-smi` work, and is its driver new enough?"
+    advice = f"torch is built for CUDA {torch.version.cuda}; check that `nvidia-smi` works and its driver is recent"
     return Finding("gpu", "warning", "a driver was found, but torch cannot use it", advice)
 
 
 def _kernels() -> Finding:
-    """Energy and forces of a molecule through the operators that the models use."""
+    """Compute energy and forces of a molecule with the operators of the models."""
     config = families()["mace"].model_validate(
         {"name": "mace", "channels": 4, "elements": ["H", "O"], "average_neighbors": 2.0, "scale": 1.0, "shift": 0.0}
     )

@@ -1,4 +1,4 @@
-"""A part of a fit in closed form, to say beforehand what the whole will cost; what `check` does for such families."""
+"""Estimate of time and memory of a fit in closed form from a few frames; used by `check` for such families."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from potentials.training.losses import property_weights
 
 _FRAMES = 4
 _COLUMNS = 1000
-"""Larger systems of equations are reckoned from this size."""
+"""Times of larger systems of equations are extrapolated from this size."""
 
 
 @dataclass(frozen=True)
 class FitRehearsal:
-    """What was seen, and what follows for the fit."""
+    """Measurements, and the estimate for the whole fit."""
 
     coefficients: int
     equations: int
-    """Labeled entries of the training frames that the loss weighs."""
+    """Labeled entries of the training frames with a weight in the loss."""
     seconds: float
-    """Of the whole fit, reckoned from some frames of medium size and a system of up to 1000 coefficients."""
+    """Estimate for the whole fit, from frames of medium size and a system of up to 1000 coefficients."""
     memory: int
-    """Bytes that the equations take at once, on top of what this process has used so far."""
+    """Bytes that the equations need at once, in addition to the memory used so far."""
     peak_memory: int
-    """Bytes, so far."""
+    """Peak memory so far, bytes."""
 
 
 def rehearse_fit(prepared: PreparedData) -> FitRehearsal:
-    """Make the equations of a few frames and solve some; nothing is written."""
+    """Assemble and solve the equations of a few frames and estimate the cost of the whole fit; nothing is written."""
     config = prepared.config
     potential = Potential(config.model, prepared.reference_energies, "float64").eval().requires_grad_(False)
     data = GraphDataModule(prepared, potential.elements, potential.cutoff)

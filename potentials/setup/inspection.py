@@ -1,4 +1,4 @@
-"""What a model file says about itself, and how it will run here."""
+"""Contents of a model file, and how its potential runs on this machine."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ from potentials.potential.model_file_contents import model_path
 
 
 def inspect_model(path: Path) -> dict[str, Any]:
-    """The header of a model file, JSON-able, with `file`, `bytes` and `numbers` (how many weights) added, and how it
-    runs on this machine's processor: `kernels`, `dynamics` (what `compile_for_md` does) and `rotation_error`, measured
-    on a rattled cluster of the potential's elements.
+    """Read the header of a model file and test the potential on this machine.
+
+    The result can be written as JSON. Added to the header are `file`, `bytes` and `numbers` (number of weights); and,
+    for this machine's processor, `kernels`, `dynamics` (as reported by `compile_for_md`) and `rotation_error`, measured
+    on a randomly displaced cluster of the potential's elements.
 
     Raises:
-        ModelFileError: as `potentials.load`.
+        ModelFileError: as in `potentials.load`.
     """
     header = read_header(path)
     file = model_path(path)

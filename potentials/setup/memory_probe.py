@@ -1,4 +1,4 @@
-"""A process that computes structures one after the other and says how large it became; `speed.py` starts it."""
+"""A process that computes structures one by one and prints its peak memory; started by `speed.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from potentials.setup.memory import peak_memory
 
 
 def main(model_file: str, structures: str, device: str) -> None:
-    """Print a list of bytes: for imports, the potential and its compilation, and after each structure."""
+    """Print a list of peak memories in bytes: after imports and compilation, and after each structure."""
     calculator = PotentialCalculator(model_file, device=device)
     growing = ase.io.read(structures, index=":")
     growing[0].calc = calculator
@@ -26,14 +26,14 @@ def main(model_file: str, structures: str, device: str) -> None:
     for atoms in growing:
         atoms.calc = calculator
         for _ in range(2):
-            atoms.positions += 1e-3  # computed anew
+            atoms.positions += 1e-3  # to avoid cached results
             atoms.get_forces()
         found.append(_peak(torch.device(device)))
     sys.stdout.write(json.dumps(found) + "\n")
 
 
 def _peak(device: torch.device) -> int:
-    """Bytes, as `peak_memory`; but on Linux that begins with the size of the process which started this one."""
+    """Return bytes as `peak_memory`; on Linux its value would start with the size of the parent process."""
     status = Path("/proc/self/status")
     if device.type == "cpu" and status.exists():
         for line in status.read_text().splitlines():
@@ -43,11 +43,11 @@ def _peak(device: torch.device) -> int:
 
 
 def _forget_peak() -> None:
-    """Let the largest size begin anew, where the system can (Linux): importing everything needs more than computing."""
+    """Reset the peak where possible (Linux): importing needs more memory than computing."""
     gc.collect()
     switch = Path("/proc/self/clear_refs")
     if switch.exists():
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc: gives back what is free
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc: returns free memory to the system
         if trim is not None:
             trim(0)
         switch.write_text("5")

@@ -1,4 +1,4 @@
-"""One batch of a training run, forward and backward, to say beforehand what the run will cost; what `check` does."""
+"""Estimate of time and memory of a training run from a few batches; used by `check`."""
 
 from __future__ import annotations
 
@@ -26,42 +26,42 @@ from potentials.training.stages import stages
 
 _TIMED_BATCHES = 5
 _CANDIDATES = 1000
-"""For the largest batch, of frames that stay in their files."""
+"""Number of frames searched for the largest batch, if frames are read on demand."""
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What one process was seen to do, and what follows for the run."""
+    """Measurements on one process, and the estimate for the run."""
 
     parameters: int
     device: str
     frames: int
-    """Frames, atoms and edges of the largest batch that was run."""
+    """Frames, atoms and edges of the largest measured batch."""
     atoms: int
     edges: int
     loss: float
-    """Of the untrained model on the first batch."""
+    """Loss of the untrained model on the first batch."""
     first_step_seconds: float
-    """The first step, which also prepares kernels."""
+    """Duration of the first step, which also compiles kernels."""
     step_seconds: float
     steps_per_epoch: int
     validation_seconds: float
-    """One pass over the validation frames."""
+    """Duration of one pass over the validation set."""
     peak_memory: int
-    """Bytes: on a GPU what torch allocated, else the largest size of this process."""
+    """Peak memory in bytes: allocated by torch on a GPU, size of this process otherwise."""
     epoch_seconds: float
     run_seconds: float
-    """Of the longest possible run: all epochs, or `max_time`."""
+    """Estimate for the longest possible run: all epochs, or `max_time`."""
 
 
 def rehearse(prepared: PreparedData) -> Rehearsal:
-    """Run a few training steps and a validation batch with a fresh potential; nothing is written.
+    """Run a few training steps and a validation batch with a new potential; nothing is written.
 
-    One of the batches is made of the training frames with the most edges: the largest that can come, or with a budget
-    of atoms or edges about as large.
+    One batch contains the training frames with the most edges: the largest possible one, or, with a limit in atoms or
+    edges, one of about the largest size.
 
     Raises:
-        TrainingError: the loss or its gradient is not finite, or a GPU is asked for and there is none.
+        TrainingError: the loss or its gradient is not finite, or a GPU is required and not available.
     """
     config = prepared.config
     device = _device(config)
@@ -100,12 +100,12 @@ def rehearse(prepared: PreparedData) -> Rehearsal:
 def _device(config: RunConfig) -> torch.device:
     available = torch.cuda.is_available()
     if config.train.accelerator == "gpu" and not available:
-        raise TrainingError("train.accelerator: gpu, but torch finds no GPU here; see `potentials doctor`")
+        raise TrainingError("train.accelerator: gpu, but torch finds no GPU; run `potentials doctor`")
     return torch.device("cuda" if available and config.train.accelerator != "cpu" else "cpu")
 
 
 def _largest_batch(graphs: Graphs, limit: BatchLimit) -> GraphBatch:
-    """The frames with the most edges, or the most for what they take of the limit, whichever fill a batch with more."""
+    """Return the frames with the most edges, in total or per unit of the limit: whichever batch has more edges."""
     candidates = graphs.with_most_atoms(_CANDIDATES)
     sizes = np.maximum(limit.sizes(candidates), 1)
     atoms = np.array([graph.num_nodes for graph in candidates])
@@ -116,7 +116,7 @@ def _largest_batch(graphs: Graphs, limit: BatchLimit) -> GraphBatch:
 
 
 def _filling(order: NDArray[np.int64], sizes: NDArray[np.int64], room: int) -> list[int]:
-    """What fits into a batch of those that come first in an order."""
+    """Return the first frames of an order that fit into a batch."""
     chosen = []
     for index in order.tolist():
         if sizes[index] <= room:
@@ -132,7 +132,7 @@ def _describe(device: torch.device) -> str:
 
 
 def _training_step(potential: Potential, config: RunConfig, device: torch.device) -> Callable[[GraphBatch], float]:
-    """Loss, gradient and optimizer step as in the most expensive stage of training; the loss is returned."""
+    """Return a function that makes an optimizer step of the most expensive stage and returns the loss."""
     optimizer = build_optimizer(potential, config.train.optimizer)
     stage = max(stages(config), key=lambda stage: (stage.needs_forces, stage.needs_stress))
     weights = property_weights(stage.loss).to(device)
@@ -153,7 +153,7 @@ def _training_step(potential: Potential, config: RunConfig, device: torch.device
 
 def _check_finite(loss: torch.Tensor, potential: Potential) -> None:
     if not torch.isfinite(loss):
-        raise TrainingError(f"the loss of the untrained model is {loss.item()}; are the labels and their units right?")
+        raise TrainingError(f"the loss of the untrained model is {loss.item()}; check the labels and their units")
     for name, parameter in potential.named_parameters():
         if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
             raise TrainingError(
@@ -181,5 +181,5 @@ def _validation_seconds(
         return potential(batch.to(device), forces=config.data.forces is not None, stress=stress).energy.sum().item()
 
     batch = next(iter(loader))
-    _timed(evaluate, batch, device)  # the first call prepares kernels
+    _timed(evaluate, batch, device)  # the first call compiles kernels
     return _timed(evaluate, batch, device)[0] * len(loader)

@@ -1,4 +1,4 @@
-"""How long a potential takes on this machine, and how much memory, for structures of several sizes."""
+"""Time and memory of a potential on this machine for structures of several sizes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CALLS = 9
 
 
 def multiplied(atoms: Atoms, doublings: int, cutoff: float) -> Atoms:
-    """A structure 2^doublings as large: repeated along its shortest periodic vector, or copies that do not interact."""
+    """Enlarge a structure 2^doublings times: repeat its shortest periodic vector, or place copies beyond the cutoff."""
     for _ in range(doublings):
         if atoms.pbc.any():
             lengths = np.where(atoms.pbc, atoms.cell.lengths(), np.inf)
@@ -39,7 +39,7 @@ def multiplied(atoms: Atoms, doublings: int, cutoff: float) -> Atoms:
 
 
 def seconds_per_call(calculator: Calculator, atoms: Atoms) -> float:
-    """Median wall time of energy and forces, of atoms that move a little from call to call."""
+    """Measure the median wall time of energy and forces, with atoms that move slightly between calls."""
     atoms = atoms.copy()
     atoms.calc = calculator
     rng = np.random.default_rng(0)
@@ -54,18 +54,18 @@ def seconds_per_call(calculator: Calculator, atoms: Atoms) -> float:
 
 
 def peak_memories(model_file: Path, structures: Sequence[Atoms], device: str, limit: float) -> list[int]:
-    """Bytes: the largest size of a process of its own (on a GPU, of what torch allocated) up to each structure.
+    """Measure the peak memory in bytes of a separate process (on a GPU, allocated by torch) up to each structure.
 
-    The first number is what imports, the potential and its compilation took.
+    The first number is after imports, loading of the potential and its compilation.
 
     Args:
-        model_file: of the potential.
-        structures: growing.
+        model_file: model file of the potential.
+        structures: in order of size.
         device: such as "cpu".
-        limit: seconds.
+        limit: time limit in seconds.
 
     Raises:
-        SimulationError: the process fails or takes longer.
+        SimulationError: the process fails or exceeds the time limit.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "structures.traj"
@@ -74,15 +74,15 @@ def peak_memories(model_file: Path, structures: Sequence[Atoms], device: str, li
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=True)
         except subprocess.TimeoutExpired as error:
-            raise SimulationError(f"memory: not measured, as it takes longer than {limit:.0f} s") from error
+            raise SimulationError(f"memory: not measured: time limit ({limit:.0f} s) reached") from error
         except subprocess.CalledProcessError as error:
             last = (error.stderr or "").strip().splitlines()[-1:] or [f"code {error.returncode}"]
-            raise SimulationError(f"memory: the process that measures it failed: {last[0]}") from error
+            raise SimulationError(f"memory: not measured: the process failed: {last[0]}") from error
     return [int(value) for value in json.loads(done.stdout.splitlines()[-1])]
 
 
 def machine(device: torch.device) -> list[tuple[str, str]]:
-    """What the times belong to: processor or GPU, threads, software."""
+    """Describe the machine: processor or GPU, threads, software."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     rows = [
         ("processor", _processor()),

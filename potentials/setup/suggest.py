@@ -1,4 +1,4 @@
-"""A first configuration for a set of structures, each setting with its reason; what `potentials init` writes."""
+"""A first configuration for a set of structures, with a reason for each setting; written by `potentials init`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _LINE_LENGTH = 118
 _GENERIC_NAMES = {"train", "training", "data", "dataset", "all", "frames", "structures"}
 _ATOMS_PER_BATCH = 80
 _MIXED = 2.0
-"""A largest frame of so many times the mean size makes a budget of atoms the better limit of batches."""
+"""Ratio of the largest frame to the mean size, above which batches are limited by atoms."""
 _OPTIMIZER_STEPS = 20_000
 _FORCES_WEIGHT = 100.0
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A configuration and what the user should know about it."""
+    """A configuration with notes and warnings for the user."""
 
     text: str
     """YAML with comments."""
@@ -42,15 +42,15 @@ class _Setting:
 
 
 def suggest(data: Sequence[str], family: str, folder: Path | None = None) -> Suggestion:
-    """Read `data` and suggest how to train `family` on it.
+    """Read `data` and suggest a configuration to train `family` on it.
 
     Args:
         data: files, globs or `builtin:NAME`, relative to the current folder.
         family: name of the model family.
-        folder: where the configuration will stand; files below it are named relative to it, all others absolutely.
+        folder: folder of the configuration file; files below it are named relative to it, all others absolutely.
 
     Raises:
-        DataError: a file is missing or unreadable, or holds no structures or no energies and forces.
+        DataError: a file is missing or unreadable, or contains no structures or neither energies nor forces.
     """
     files = [_absolute(item) for item in data]
     found = survey(read_frames(files))
@@ -206,26 +206,26 @@ def _model_settings(family: str, found: Survey) -> list[_Setting]:
             _Setting("channels", str(channels), f"for {found.num_frames} frames; more is slower and needs more data"),
             _Setting("feature_degree", "1", "0 is faster and less accurate, 2 slower"),
             _Setting("edge_degree", "3"),
-            _Setting("correlation", "3", "atoms in a product besides the center; 3 makes four-body terms"),
-            _Setting("layers", "2", f"receptive field of {2 * cutoff:g} A far"),
+            _Setting("correlation", "3", "neighbors in a product; 3 gives four-body terms"),
+            _Setting("layers", "2", f"receptive field: {2 * cutoff:g} A"),
         ]
     elif family == "nequip":
         settings += [
             _Setting("channels", str(min(channels // 2, 32)), f"for {found.num_frames} frames; more is slower"),
             _Setting("degree", "2", "1 is faster and less accurate, 3 slower"),
             _Setting("parity", "true", "features odd under reflection too"),
-            _Setting("layers", "4", f"receptive field of {4 * cutoff:g} A far"),
+            _Setting("layers", "4", f"receptive field: {4 * cutoff:g} A"),
         ]
     return [*settings, *_repulsion(found)]
 
 
 def _repulsion(found: Survey) -> list[_Setting]:
-    """ZBL where the data leave open what happens when atoms collide, and the model would have to guess."""
+    """Return ZBL repulsion if the data contain no short distances, where the model would have to extrapolate."""
     far = found.pairs_without_contact
     if not far:
         return []
     listing = f"{', '.join(far[:4])}{', ...' if len(far) > 4 else ''}"
-    reason = f"repulsion of nuclei: {listing} never come closer than {CONTACT:g} times their covalent radii"
+    reason = f"nuclear repulsion: {listing} are never closer than {CONTACT:g} times their covalent radii"
     return [_Setting("zbl", "true", reason)]
 
 
@@ -259,7 +259,7 @@ def _loss_section(found: Survey) -> list[str]:
 
 
 def _stress_weight(stress: Candidate, forces: Candidate) -> float:
-    """0.1 * forces weight * (RMS force / RMS stress)^2, to one significant digit."""
+    """Return 0.1 * forces weight * (RMS force / RMS stress)^2, to one significant digit."""
     if stress.rms == 0 or forces.rms == 0:
         return _FORCES_WEIGHT
     weight = 0.1 * _FORCES_WEIGHT * (forces.rms / stress.rms) ** 2
@@ -267,13 +267,13 @@ def _stress_weight(stress: Candidate, forces: Candidate) -> float:
 
 
 def _batch_size(found: Survey) -> int:
-    """Enough atoms to keep the machine busy, few enough frames for twenty steps an epoch."""
+    """Return a size with enough atoms for efficiency, and few enough frames for twenty steps per epoch."""
     by_size = min(10, math.ceil(_ATOMS_PER_BATCH / found.atoms[1]))
     return max(1, min(by_size, found.num_frames // 20))
 
 
 def _batch_setting(found: Survey) -> _Setting:
-    """A number of frames, or of atoms where some frames are so large that a batch of them would be too much."""
+    """Return a number of frames, or of atoms if some frames are too large for such a batch."""
     if not _is_mixed(found):
         batch = _batch_size(found)
         return _Setting("batch_size", str(batch), f"about {batch * found.atoms[1]:.0f} atoms a step")
@@ -286,7 +286,7 @@ def _is_mixed(found: Survey) -> bool:
 
 
 def _atom_budget(found: Survey) -> int:
-    """Atoms of as many mean frames as a batch would hold, but room for the largest frame."""
+    """Return the number of atoms of a batch of mean frames, but at least that of the largest frame."""
     return max(found.atoms[2], round(_batch_size(found) * found.atoms[1]))
 
 
@@ -306,7 +306,7 @@ def _train_settings(found: Survey) -> list[_Setting]:
     ]
 
 
-# Words to the user
+# Messages to the user
 
 
 def _notes(found: Survey) -> tuple[str, ...]:
@@ -353,7 +353,7 @@ def _warnings(found: Survey) -> tuple[str, ...]:
 
 
 def _quote(text: str) -> str:
-    """`text` as a YAML scalar inside a flow mapping: quoted where any YAML program would take it for something else."""
+    """Quote `text` as a YAML scalar in a flow mapping where a YAML program could read it as another type."""
     return yaml.dump([text], Dumper=PlainDumper, default_flow_style=True, width=10**6).strip()[1:-1]
 
 

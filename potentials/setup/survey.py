@@ -1,4 +1,4 @@
-"""What a set of structures holds: sizes, elements, periodicity, labels, groups, neighbors; needs no configuration."""
+"""Contents of a set of structures: sizes, elements, periodicity, labels, groups, neighbors; without a configuration."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from potentials.errors import DataError
 
 SURVEY_CUTOFF = 5.0
 IMPLAUSIBLE_STRESS = 0.5
-"""eV/A^3, 80 GPa; a stress beyond is more likely in kbar or GPa."""
+"""eV/A^3, 80 GPa; a larger stress is more likely in kbar or GPa."""
 CONTACT = 0.7
-"""Times the sum of covalent radii; thermal motion at room temperature leaves bonds longer than 0.8."""
+"""Fraction of the sum of covalent radii; bonds in thermal motion at room temperature are longer than 0.8."""
 _SAMPLED_FRAMES = 50
 _SEARCHED_FRAMES = 500
 _MOST_GROUPS = 50
@@ -33,7 +33,7 @@ _GROUP_KEYS = ("config_type", "group", "label", "category", "source", "dataset",
 
 @dataclass(frozen=True)
 class Candidate:
-    """An entry of the frames that may hold a label."""
+    """An entry of the frames that may be a label."""
 
     key: str
     place: str
@@ -41,12 +41,12 @@ class Candidate:
     frames: int
     """Number of frames that have it, all values finite."""
     rms: float
-    """Root mean square of all its values, as they stand in the file."""
+    """Root mean square of all its values, in the unit of the file."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What is in the data; isolated atoms are counted apart and left out of everything else."""
+    """Contents of the data; isolated atoms are counted separately and excluded from everything else."""
 
     num_frames: int
     isolated: tuple[str, ...]
@@ -62,25 +62,25 @@ class Survey:
     partly_periodic: int
     """Number of frames with one or two periodic directions."""
     energy: tuple[Candidate, ...]
-    """Likely energies, the best first."""
+    """Likely energies, best first."""
     forces: tuple[Candidate, ...]
     stress: tuple[Candidate, ...]
-    """Stresses and virials under any name."""
+    """Stresses and virials of any name."""
     group_key: str | None
     groups: dict[str, int]
     weight_key: str | None
     pairs_without_contact: tuple[str, ...]
-    """Pairs of elements, such as C-H, that are nowhere closer than `CONTACT`, over at most 500 frames."""
+    """Pairs of elements, such as C-H, that are never closer than `CONTACT`, in at most 500 frames."""
     neighbors: float
-    """Mean number of neighbors within `SURVEY_CUTOFF`, over at most 50 frames spread over the data."""
+    """Mean number of neighbors within `SURVEY_CUTOFF`, in at most 50 frames spread over the data."""
 
 
 def survey(frames: Sequence[Frame], *, labels_required: bool = True) -> Survey:
-    """Look at frames as they came from their files.
+    """Survey frames as read from their files.
 
     Raises:
-        DataError: there is no frame besides isolated atoms, or nothing in the frames looks like energies or forces,
-            where these are required.
+        DataError: all frames are isolated atoms, or no entry looks like energies or forces although these are
+            required.
     """
     isolated = [frame.atoms for frame in frames if holds_isolated_atom(frame.atoms)]
     structures = [frame.atoms for frame in frames if not holds_isolated_atom(frame.atoms)]
@@ -90,7 +90,7 @@ def survey(frames: Sequence[Frame], *, labels_required: bool = True) -> Survey:
     forces = _candidates(structures, _forces_rank, _is_vector_per_atom)
     if labels_required and not energy and not forces:
         entries = sorted({f"{key} ({place})" for atoms in structures for place, key, _ in _entries(atoms)})
-        raise DataError(f"found neither energies nor forces; the frames hold: {', '.join(entries)}")
+        raise DataError(f"found neither energies nor forces; entries of the frames: {', '.join(entries)}")
     counts = np.array([len(atoms) for atoms in structures])
     group_key = _group_key(structures)
     return Survey(
@@ -113,7 +113,7 @@ def survey(frames: Sequence[Frame], *, labels_required: bool = True) -> Survey:
 
 
 def ase_stress(found: Survey) -> Candidate | None:
-    """The stress that can be taken without a declaration: ASE's own, of periodic frames, of a size stresses have."""
+    """Return the stress that needs no declaration: ASE's own, of periodic frames, of a plausible size."""
     for candidate in found.stress:
         ase = candidate.place == "calculator" and candidate.key == "stress"
         if ase and candidate.frames <= found.periodic and candidate.rms < IMPLAUSIBLE_STRESS:
@@ -136,7 +136,7 @@ def _entries(atoms: Atoms) -> Iterator[tuple[str, str, Any]]:
 def _candidates(
     structures: Sequence[Atoms], rank: Callable[[str], int | None], fits: Callable[[Atoms, Any], bool]
 ) -> tuple[Candidate, ...]:
-    """Entries whose name `rank` knows and whose value `fits`: first those most frames have, then by rank and name."""
+    """Return entries whose name has a `rank` and whose value `fits`, ordered by number of frames, rank and name."""
     squares: dict[tuple[str, str], list[float]] = {}
     for atoms in structures:
         for place, key, value in _entries(atoms):
@@ -152,7 +152,7 @@ def _candidates(
 
 
 def _origin_rank(key: str) -> int:
-    """Names that say where a label is from (REF_, dft_) are likelier meant than ASE's, which any calculator sets."""
+    """Rank names with an origin (REF_, dft_) before ASE's own, which any calculator sets."""
     if key.startswith("ref") or key.endswith("_ref"):
         return 0
     return 1 if "dft" in key else 3
@@ -202,7 +202,7 @@ def _is_stress(atoms: Atoms, value: Any) -> bool:
 
 
 def _group_key(structures: Sequence[Atoms]) -> str | None:
-    """The entry of `atoms.info` that names groups: a usual name, else text with a handful of different values."""
+    """Return the entry of `atoms.info` that names groups: a usual name, or text with a few different values."""
     values: dict[str, set[str]] = {}
     for atoms in structures:
         for key, value in atoms.info.items():
@@ -225,7 +225,7 @@ def _mean_neighbors(structures: Sequence[Atoms]) -> float:
 
 
 def _pairs_without_contact(structures: Sequence[Atoms]) -> tuple[str, ...]:
-    """All pairs of the elements, without those that are closer than `CONTACT` somewhere."""
+    """Return all pairs of the elements, except those that are closer than `CONTACT` in some frame."""
     chosen = np.unique(np.linspace(0, len(structures) - 1, min(len(structures), _SEARCHED_FRAMES)).astype(int))
     close: set[tuple[int, int]] = set()
     numbers = sorted({int(number) for atoms in structures for number in set(atoms.numbers.tolist())})

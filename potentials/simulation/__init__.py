@@ -1,7 +1,7 @@
-"""Simulation: molecular dynamics and relaxation with the calculator of a potential, on ASE's own engines.
+"""Simulation: molecular dynamics and relaxation with a potential's calculator, based on ASE.
 
-`run_md` and `relax` are what the commands `md` and `relax` call. Each is imported when it is used, for neither needs
-what the other imports.
+The commands `md` and `relax` call `run_md` and `relax`. Each is imported on first use, because their dependencies
+differ.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Constraints of ASE in dynamics and relaxation: which can be used, what they fix, and what their errors mean."""
+"""ASE's constraints in dynamics and relaxation: which are supported, what they fix, and their errors."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _ORDINARY_ERRORS = (
     np.linalg.LinAlgError,
 )
 _SMALL = 1e-4
-"""A: of displacements that are as good as velocities."""
+"""A; displacements small enough to be equivalent to velocities."""
 _TOLERANCE = 1e-3
 
 
 def constraint_descriptions(atoms: Atoms) -> list[str]:
-    """What each constraint of a structure is, as JSON text: equal constraints have equal descriptions.
+    """Describe each constraint of a structure as JSON text; equal constraints have equal descriptions.
 
     Raises:
         SimulationError: a constraint cannot be stored in files.
@@ -50,11 +50,11 @@ def constraint_descriptions(atoms: Atoms) -> list[str]:
 
 
 def check_dynamics_constraints(atoms: Atoms) -> None:
-    """Make sure that molecular dynamics can respect the constraints of a structure, and store them.
+    """Check that molecular dynamics supports the constraints of a structure and can store them.
 
     Raises:
-        SimulationError: one cannot be used in dynamics, names atoms that are not there, or cannot be stored; the
-            message names it.
+        SimulationError: a constraint cannot be used in dynamics, refers to atoms that do not exist, or cannot be
+            stored; the message names it.
     """
     check_constraint_atoms(atoms)
     advice = "remove it from the structure or use another, such as FixAtoms"
@@ -75,9 +75,9 @@ def check_dynamics_constraints(atoms: Atoms) -> None:
 
 
 def _is_consistent(constraint: FixConstraint, atoms: Atoms) -> bool:
-    """Whether a small displacement d and the momenta m d are constrained alike, and momenta of zero stay zero.
+    """Return whether a small displacement d and momenta m d are constrained equally, and zero momenta remain zero.
 
-    Several of ASE's constraints treat momenta as they treat forces, which is right for some cells and masses only.
+    Several of ASE's constraints treat momenta like forces, which is correct only for some cells and masses.
     """
     constraint = deepcopy(constraint)
     momenta = np.zeros((len(atoms), 3))
@@ -85,7 +85,7 @@ def _is_consistent(constraint: FixConstraint, atoms: Atoms) -> bool:
     if momenta.any():
         return False
     if hasattr(constraint, "redistribute_forces_md"):
-        return True  # its displacements are made by forces that it has changed before
+        return True  # its displacements result from forces, which it has changed before
     displacement = np.random.default_rng(0).standard_normal((len(atoms), 3))
     positions = atoms.positions + _SMALL * displacement
     constraint.adjust_positions(atoms, positions)
@@ -97,7 +97,7 @@ def _is_consistent(constraint: FixConstraint, atoms: Atoms) -> bool:
 
 
 def check_constraint_atoms(atoms: Atoms) -> None:
-    """Make sure that the constraints of a structure name atoms that it has.
+    """Check that the constraints of a structure refer to existing atoms.
 
     Raises:
         SimulationError: one does not; the message names it.
@@ -119,11 +119,11 @@ def check_constraint_atoms(atoms: Atoms) -> None:
 
 
 def removed_degrees_of_freedom(atoms: Atoms) -> int:
-    """How many of the 3N momenta the constraints of a structure fix.
+    """Count the degrees of freedom (of 3N momenta) removed by the constraints of a structure.
 
-    Constraints of single atoms are counted by the rank of what they leave of each atom's momentum, so that atoms named
-    by several constraints count once. The others are counted by ASE, which is right where they do not overlap, except
-    for `FixedMode`, which fixes one.
+    Constraints of single atoms are counted by the rank of the remaining momentum of each atom, so that atoms in several
+    constraints count once. Others are counted by ASE, which is correct if they do not overlap, except for `FixedMode`,
+    which removes one.
     """
     momenta = np.zeros((3, len(atoms), 3))
     removed = 0
@@ -143,16 +143,16 @@ def removed_degrees_of_freedom(atoms: Atoms) -> int:
 
 
 def constraint_name(constraint: FixConstraint) -> str:
-    """What messages call a constraint."""
+    """Return the name of a constraint in messages."""
     return type(constraint).__name__
 
 
 @contextmanager
 def constraint_errors(atoms: Atoms) -> Iterator[None]:
-    """Within it, what ASE's constraints raise, such as that they do not converge, becomes an error for users.
+    """Convert errors of ASE's constraints, such as failed convergence, to errors for users within this context.
 
     Raises:
-        SimulationError: as said.
+        SimulationError: a constraint failed.
     """
     try:
         yield
@@ -162,7 +162,7 @@ def constraint_errors(atoms: Atoms) -> Iterator[None]:
         names = ", ".join(sorted({constraint_name(constraint) for constraint in atoms.constraints}))
         reason = str(error) or type(error).__name__
         raise SimulationError(
-            f"the constraints of the structure ({names}) cannot be satisfied; ASE says: {reason}. Check their "
+            f"the constraints of the structure ({names}) cannot be satisfied; error of ASE: {reason}. Check their "
             "atoms and values, use a shorter time step, or remove them"
         ) from error
 
@@ -188,13 +188,13 @@ def _indices(constraint: FixConstraint) -> Any:
 
 
 def _raised_by_constraints(error: BaseException) -> bool:
-    """Whether ASE's constraints raised the error, or what they called, but for the calculator."""
+    """Return whether an error was raised by ASE's constraints or code called by them, other than the calculator."""
     traceback, inside = error.__traceback__, False
     while traceback is not None:
         module = str(traceback.tb_frame.f_globals.get("__name__", ""))
         if module.startswith("ase.constraints"):
             inside = True
         elif inside and module.startswith(("potentials.", "torch.")):
-            return False  # some constraints ask the calculator
+            return False  # some constraints call the calculator
         traceback = traceback.tb_next
     return inside

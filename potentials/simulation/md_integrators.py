@@ -1,4 +1,4 @@
-"""The time integrators of molecular dynamics, all of them ASE's, and the state that continues one exactly."""
+"""The time integrators of molecular dynamics, from ASE, and their state for exact continuation."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from potentials.errors import SimulationError
 from potentials.simulation.md_settings import MDSettings
 
 BAROSTAT_TIME = 1000.0
-"""fs: time in which the volume forgets its velocity in `npt`; also sets the mass of the barostat."""
+"""Relaxation time of the volume in `npt`, fs; also sets the mass of the barostat."""
 
 
 def make_integrator(atoms: Atoms, settings: MDSettings, rng: np.random.Generator) -> MolecularDynamics:
-    """The integrator of the ensemble.
+    """Create the integrator of the ensemble.
 
     - `nve`: velocity Verlet.
-    - `langevin`: Vanden-Eijnden and Ciccotti, Chem. Phys. Lett. 429, 310 (2006), eq. 23. Acts on all atoms, the center
-      of mass included, and so samples the canonical distribution.
+    - `langevin`: Vanden-Eijnden and Ciccotti, Chem. Phys. Lett. 429, 310 (2006), eq. 23. It acts on all atoms, the
+      center of mass included, and so samples the canonical distribution.
     - `npt`: Langevin dynamics of the atoms and of the volume, Quigley and Probert, J. Chem. Phys. 120, 11432 (2004),
       by BAOAB splitting (Leimkuhler and Matthews, J. Chem. Phys. 138, 174102 (2013)). The cell keeps its shape. The
       mass of the barostat is W = (3N + 3) k_B T tau^2 (Martyna, Tobias and Klein, J. Chem. Phys. 101, 4177 (1994))
-      with tau = `BAROSTAT_TIME` and the highest temperature of the run. Unlike Nose-Hoover chains this is ergodic for
-      a small crystal, and its whole state (one momentum, one force, a random generator) can be saved.
+      with tau = `BAROSTAT_TIME` and the highest temperature of the run. Unlike Nose-Hoover chains it is ergodic for
+      a small crystal, and its complete state (one momentum, one force, a random generator) can be saved.
 
     Raises:
-        SimulationError: `npt` of a structure that is not periodic in three directions, or has constraints.
+        SimulationError: `npt` for a structure that is not periodic in three directions, or has constraints.
     """
     timestep = settings.timestep * units.fs
     if settings.ensemble == "nve":
@@ -66,16 +66,16 @@ def set_temperature(integrator: MolecularDynamics, temperature: float) -> None:
 
 
 def integrator_state(integrator: MolecularDynamics, rng: np.random.Generator) -> dict[str, Any]:
-    """What, besides positions, momenta and cell, the next step depends on; JSON-able."""
+    """Return the state that determines the next step, besides positions, momenta and cell, for JSON."""
     state: dict[str, Any] = {"random": rng.bit_generator.state}
     if isinstance(integrator, LangevinBAOAB):
-        # The force on the volume belongs to the momenta before the last half step, so it cannot be recomputed.
+        # The force on the volume depends on the momenta before the last half step, so it cannot be recomputed.
         state["barostat"] = {"momentum": float(integrator.p_eps), "force": float(integrator.force_eps)}
     return state
 
 
 def restore_integrator(integrator: MolecularDynamics, rng: np.random.Generator, state: dict[str, Any]) -> None:
-    """Undo `integrator_state`."""
+    """Restore the state returned by `integrator_state`."""
     rng.bit_generator.state = state["random"]
     if isinstance(integrator, LangevinBAOAB):
         integrator.p_eps = state["barostat"]["momentum"]

@@ -1,4 +1,4 @@
-"""The log of a molecular dynamics run: a CSV file, and what is read off it at the end."""
+"""The log of a molecular dynamics run: a CSV file, and quantities computed from it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from potentials.row_files import RowFile
 
 @dataclass(frozen=True)
 class MDRecord:
-    """One line of the log; the columns have these names. NaN where a quantity does not exist."""
+    """One row of the log, whose columns have these names; NaN where a quantity is not defined."""
 
     step: int
     time_fs: float
@@ -32,23 +32,23 @@ COLUMNS = [field.name for field in fields(MDRecord)]
 
 @dataclass(frozen=True)
 class EnergyDrift:
-    """How well a constant-energy run conserved its total energy."""
+    """Conservation of the total energy in a constant-energy run."""
 
     slope: float
-    """meV/atom/ps, of a straight line fitted to the total energy."""
+    """Slope of a linear fit to the total energy, meV/atom/ps."""
     largest: float
-    """meV/atom, largest deviation from the first value."""
+    """Largest deviation from the first value, meV/atom."""
 
 
 class MDLog:
-    """A CSV file that grows by a line at a time; none of it is kept in memory.
+    """A CSV file to which rows are appended; none are kept in memory.
 
     Args:
         path: the file.
-        keep_to: continue a log: keep its lines up to this step and drop what comes after. None starts over.
+        keep_to: continue a log: keep its rows up to this step and drop later ones. None starts a new log.
 
     Raises:
-        SimulationError: the file to be continued is no such log.
+        SimulationError: the file to be continued is not a log of molecular dynamics.
     """
 
     def __init__(self, path: Path, keep_to: int | None = None) -> None:
@@ -62,7 +62,7 @@ class MDLog:
         self._last_step = max((record.step for record in iterate_log(path)), default=-1)
 
     def add(self, record: MDRecord) -> None:
-        """Write a record, unless the step is there already."""
+        """Append a record, unless the log contains its step already."""
         if record.step <= self._last_step:
             return
         self._last_step = record.step
@@ -70,10 +70,10 @@ class MDLog:
 
 
 def iterate_log(path: Path) -> Iterator[MDRecord]:
-    """The records of a log, one by one; a last line that was cut off is left out.
+    """Yield the records of a log one by one; an incomplete last line is skipped.
 
     Raises:
-        SimulationError: the file is no log of molecular dynamics.
+        SimulationError: the file is not a log of molecular dynamics.
     """
     _check_columns(path)
     for row in RowFile(path, COLUMNS).rows():
@@ -82,14 +82,14 @@ def iterate_log(path: Path) -> Iterator[MDRecord]:
 
 
 def read_log(path: Path) -> list[MDRecord]:
-    """The records of a log, all at once; see `iterate_log`."""
+    """Return all records of a log; see `iterate_log`."""
     return list(iterate_log(path))
 
 
 def energy_drift(records: Iterable[MDRecord]) -> EnergyDrift | None:
-    """The drift of the total energy per atom over the run; None for fewer than two records.
+    """Compute the drift of the total energy per atom; None for fewer than two records.
 
-    The slope is the covariance of energy and time over the variance of the time, which are updated record by record.
+    The slope is the covariance of energy and time over the variance of time, both updated record by record.
     """
     count, first = 0, 0.0
     mean_time = mean_energy = covariance = variance = largest = 0.0
@@ -109,10 +109,10 @@ def energy_drift(records: Iterable[MDRecord]) -> EnergyDrift | None:
 
 
 def check_log(path: Path) -> None:
-    """Make sure that a log can be written to `path` without harm to a file of something else.
+    """Check that a log can be written to `path` without replacing another kind of file.
 
     Raises:
-        SimulationError: a file is there that is no log of molecular dynamics.
+        SimulationError: the file exists and is not a log of molecular dynamics.
     """
     if not path.exists():
         return
@@ -124,8 +124,8 @@ def check_log(path: Path) -> None:
         first_line = file.readline(10_000)
     if first_line and first_line.strip().split(",") != COLUMNS:
         raise SimulationError(
-            f"the log {path} would replace a file that `potentials md` has not written; choose another output or move "
-            "that file"
+            f"the log {path} would replace a file that was not written by `potentials md`; choose another output, or "
+            "move that file"
         )
 
 

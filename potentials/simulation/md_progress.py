@@ -1,4 +1,4 @@
-"""What a person sees of a running simulation, and how they stop it."""
+"""Progress bar of a simulation, and its interruption by the user."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from potentials.interrupts import remembered, winning_interrupts
 
 
 class StopRequest:
-    """While active, the first Ctrl-C (or SIGTERM, as batch systems send it) asks for a stop; a second one interrupts.
+    """A context in which the first Ctrl-C or SIGTERM (sent by batch systems) requests a stop; a second one interrupts.
 
-    `requested` then becomes true, and whoever runs the loop ends it after the step at hand. Outside the main thread,
-    where Python does not deliver signals, it never does.
+    `requested` then becomes true, and the loop should end after the current step. Outside the main thread, where Python
+    delivers no signals, it never does.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class StopRequest:
 
 
 def simulation_progress(shown: bool) -> Progress:
-    """A progress bar on standard error, with fields `temperature` [K] and `speed` [ns/day] in text."""
+    """Create a progress bar on standard error, with text fields `temperature` [K] and `speed` [ns/day]."""
     return Progress(
         TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
         BarColumn(),

@@ -1,4 +1,4 @@
-"""What a molecular dynamics run is asked to do."""
+"""Settings of a molecular dynamics run."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from potentials.errors import SimulationError
 Ensemble = Literal["nve", "langevin", "npt"]
 
 DEFAULT_FRICTION = 0.01
-"""1/fs: atoms forget their velocity in 0.1 ps."""
+"""1/fs: velocities are uncorrelated after about 0.1 ps."""
 
 _FEMTOSECONDS = {"fs": 1.0, "ps": 1e3, "ns": 1e6, "us": 1e9}
 
 
 @dataclass(frozen=True)
 class MDSettings:
-    """A molecular dynamics run.
+    """Settings of a molecular dynamics run.
 
     Raises:
-        SimulationError: values that make no sense, or that the ensemble has no use for; names all of them.
+        SimulationError: values are invalid or do not apply to the ensemble; the message lists all of them.
     """
 
     ensemble: Ensemble = "nve"
     """`nve`: constant energy and volume. `langevin`: constant temperature and volume. `npt`: constant temperature and
-    pressure, the cell keeping its shape."""
+    pressure, with a cell of constant shape."""
     temperature: float = 300.0
-    """K; for `nve` that of the initial velocities."""
+    """K; for `nve`, of the initial velocities."""
     temperature_end: float | None = None
-    """K; the temperature goes there linearly in the course of the run. Without it it is constant."""
+    """K; final temperature of a linear ramp over the run. None: constant temperature."""
     pressure: float | None = None
-    """GPa, for `npt`; 0 where not given."""
+    """GPa, for `npt`; 0 by default."""
     timestep: float = 0.5
-    """fs."""
+    """Time step, fs."""
     steps: int = 1000
-    """In all, those of earlier parts of a continued run included."""
+    """Total number of steps, including those before a continuation."""
     friction: float | None = None
-    """1/fs, for `langevin` and `npt`; `DEFAULT_FRICTION` where not given."""
+    """1/fs, for `langevin` and `npt`; `DEFAULT_FRICTION` by default."""
     seed: int = 0
-    """Of the initial velocities and the thermostat."""
+    """Random seed of the initial velocities and the thermostat."""
     every: int = 10
-    """Steps from one frame of the trajectory, and one line of the log, to the next."""
+    """Number of steps between frames of the trajectory and rows of the log."""
     keep_velocities: bool = False
     """Start with the velocities of the structure instead of drawing them."""
 
@@ -83,22 +83,22 @@ class MDSettings:
 
     @property
     def thermostat_friction(self) -> float:
-        """1/fs."""
+        """Friction of the thermostat, 1/fs."""
         return DEFAULT_FRICTION if self.friction is None else self.friction
 
     @property
     def highest_temperature(self) -> float:
-        """K, of the whole run."""
+        """Highest target temperature of the run, K."""
         return max(self.temperature, self.temperature_end or 0.0)
 
     def temperature_at(self, step: int) -> float:
-        """Target temperature in K of the step that starts after `step` steps: T + (T_end - T) step / steps."""
+        """Return the target temperature in K after `step` steps: T + (T_end - T) step / steps."""
         if self.temperature_end is None:
             return self.temperature
         return self.temperature + (self.temperature_end - self.temperature) * step / max(self.steps, 1)
 
     def physics(self) -> dict[str, Any]:
-        """What two parts of one run must agree on, JSON-able; the length only where the temperature follows it."""
+        """Settings that all parts of a run share, for JSON; the length only if the temperature depends on it."""
         values = asdict(self)
         del values["every"]
         if self.temperature_end is None:
@@ -107,10 +107,10 @@ class MDSettings:
 
 
 def number_of_steps(steps: int | None, time: str | None, timestep: float) -> int:
-    """The length of a run that is given in steps, as a time, or not at all (then that of `MDSettings`).
+    """Return the length of a run given in steps or as a time; that of `MDSettings` if neither is given.
 
     Raises:
-        SimulationError: both are given, or the time is none.
+        SimulationError: both are given, or the time is invalid.
     """
     if steps is not None and time is not None:
         raise SimulationError(f"give the length of the run in steps ({steps}) or as a time ({time}), not both")
@@ -120,10 +120,10 @@ def number_of_steps(steps: int | None, time: str | None, timestep: float) -> int
 
 
 def steps_of_time(time: str, timestep: float) -> int:
-    """The number of time steps (of `timestep` fs) in a time such as `500fs`, `10ps` or `1ns`, rounded.
+    """Return the number of time steps (of `timestep` fs) in a time such as `500fs`, `10ps` or `1ns`, rounded.
 
     Raises:
-        SimulationError: the text is no time, or is shorter than half a step.
+        SimulationError: the text is not a time, or the time is shorter than half a step.
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)\s*(fs|ps|ns|us)\s*", time)
     if match is None:

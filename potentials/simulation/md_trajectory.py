@@ -1,4 +1,4 @@
-"""The trajectory of a molecular dynamics run, and how a run is taken up again where it ended."""
+"""The trajectory of a molecular dynamics run, and continuation from its last frame."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _RUN = "potentials_md"
 
 @dataclass(frozen=True)
 class SavedRun:
-    """The last frame of a trajectory and what else continues it."""
+    """The last frame of a trajectory with the state needed to continue it."""
 
     atoms: Atoms
     step: int
     integrator_state: dict[str, Any]
     physics: dict[str, Any]
-    """What `TrajectoryFile` was given as `physics` when the run was started."""
+    """`physics` of the `TrajectoryFile` at the start of the run."""
 
 
 def copy_structure(atoms: Atoms) -> Atoms:
-    """What moves, and nothing else: no labels, no further arrays, no calculator."""
+    """Copy what dynamics changes or depends on: no labels, no further arrays, no calculator."""
     copy = Atoms(
         numbers=atoms.numbers,
         positions=atoms.positions,
@@ -43,28 +43,28 @@ def copy_structure(atoms: Atoms) -> Atoms:
         masses=atoms.get_masses(),
         momenta=atoms.get_momenta() if atoms.has("momenta") else None,
     )
-    # Constraints keep what they learn of a structure, such as bond lengths: they are never shared.
+    # Constraints store properties of a structure, such as bond lengths, so they are never shared.
     copy.set_constraint(deepcopy(atoms.constraints))
     return copy
 
 
 class TrajectoryFile:
-    """Writes frames with energy, forces, stress where there is one, momenta, and all that continues the run from them.
+    """Writer of frames with energy, forces, stress where defined, momenta, and the state needed to continue the run.
 
-    A `.traj` file (ASE's own) holds everything in full precision, so a run continues from it to the bit; since the
-    state of the integrator stands in the frame itself, the two cannot fall apart when the program is killed. `.extxyz`
-    and `.xyz` are for other programs: rounded, and not continued.
+    A `.traj` file (ASE's own) has full precision, so a continued run is bitwise identical to an uninterrupted one. The
+    state of the integrator is stored in the frame itself, so the two cannot get out of step when the program is killed.
+    `.extxyz` and `.xyz` files are for other programs: they are rounded and cannot be continued.
 
     Args:
         path: the file.
-        physics: what two parts of the run must agree on, JSON-able.
-        append: add to a `.traj` file.
+        physics: settings that must agree in all parts of the run, for JSON.
+        append: append to a `.traj` file.
     """
 
     def __init__(self, path: Path, physics: dict[str, Any], append: bool) -> None:
         self.path = path
         self.last_step: int | None = None
-        """Of the frame written last by this object."""
+        """Step of the last frame written by this object."""
         self._writer: TrajectoryWriter | None = None
         self._text = StructureOutput(path)
         if is_continuable(path):
@@ -74,13 +74,13 @@ class TrajectoryFile:
             path.unlink(missing_ok=True)
 
     def write(self, atoms: Atoms, step: int, time: float, state: dict[str, Any]) -> None:
-        """Append the present frame.
+        """Append the current frame.
 
         Args:
             atoms: with the results of its calculator.
-            step: number of steps done.
+            step: number of completed steps.
             time: fs.
-            state: that of the integrator.
+            state: of the integrator.
         """
         frame = copy_structure(atoms)
         frame.info = {STEP: step, TIME: time}
@@ -101,21 +101,21 @@ class TrajectoryFile:
 
 
 def is_continuable(path: Path) -> bool:
-    """Whether a run that writes to this file can be continued.
+    """Return whether a run that writes to this file can be continued.
 
     Raises:
-        SimulationError: the name has none of the endings of trajectories.
+        SimulationError: the name does not end in a suffix of trajectories.
     """
     if path.suffix not in (".traj", ".extxyz", ".xyz"):
-        raise SimulationError(f'{path}: expected a trajectory that ends in ".traj", ".extxyz" or ".xyz"')
+        raise SimulationError(f'{path}: expected a trajectory name that ends in ".traj", ".extxyz" or ".xyz"')
     return path.suffix == ".traj"
 
 
 def read_saved_run(path: Path) -> SavedRun:
-    """The end of a trajectory, to be continued.
+    """Read the end of a trajectory to continue it.
 
     Raises:
-        SimulationError: the file is none of ours, or holds no frame.
+        SimulationError: the file was not written by `potentials md`, or contains no complete frame.
     """
     advice = "choose another output or start over with --overwrite"
     if not is_continuable(path):

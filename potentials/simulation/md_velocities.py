@@ -1,4 +1,4 @@
-"""Initial velocities, and the temperature that velocities have."""
+"""Initial velocities, and the temperature of given velocities."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from potentials.simulation.md_settings import Ensemble
 
 
 def draw_velocities(atoms: Atoms, temperature: float, rng: np.random.Generator) -> None:
-    """Give `atoms` Maxwell-Boltzmann velocities without total momentum and, for a molecule, without rotation.
+    """Draw Maxwell-Boltzmann velocities for `atoms`, without total momentum and, for a molecule, without rotation.
 
-    They are scaled to exactly `temperature` [K] in the degrees of freedom that are left, so that every seed starts with
-    the same kinetic energy. Where atoms are constrained, only the constraints are applied.
+    They are scaled to exactly `temperature` [K] in the remaining degrees of freedom, so that the initial kinetic energy
+    is the same for every seed. If atoms are constrained, only the constraints are applied.
     """
     momenta = rng.standard_normal((len(atoms), 3)) * np.sqrt(units.kB * temperature * atoms.get_masses())[:, None]
     atoms.set_momenta(momenta)
     if not atoms.constraints:
         Stationary(atoms, preserve_temperature=False)
         if not atoms.pbc.any():
-            with np.errstate(invalid="ignore"):  # ASE divides by the vanishing moment of a linear molecule
+            with np.errstate(invalid="ignore"):  # ASE divides by the zero moment of inertia of a linear molecule
                 ZeroRotation(atoms, preserve_temperature=False)
     drawn = kinetic_temperature(atoms, degrees_of_freedom(atoms, "nve"))
     atoms.set_momenta(atoms.get_momenta() * (np.sqrt(temperature / drawn) if drawn > 0 else 0.0))
 
 
 def degrees_of_freedom(atoms: Atoms, ensemble: Ensemble) -> int:
-    """How many velocities share the kinetic energy: 3N, less the constrained ones.
+    """Count the degrees of freedom that share the kinetic energy: 3N minus the constrained ones.
 
-    `nve` without constraints conserves the total momentum, and of a molecule the angular momentum, which therefore hold
-    no heat: 3N - 3 in a periodic cell, 3N - 6 for a molecule, 3N - 5 for a linear one. A thermostat heats all 3N.
+    `nve` without constraints conserves the total momentum, and for a molecule the angular momentum, which are zero and
+    are not counted: 3N - 3 in a periodic cell, 3N - 6 for a molecule, 3N - 5 for a linear one. A thermostat heats all
+    3N.
     """
     if atoms.constraints or ensemble != "nve":
         return 3 * len(atoms) - removed_degrees_of_freedom(atoms)
@@ -43,7 +44,7 @@ def degrees_of_freedom(atoms: Atoms, ensemble: Ensemble) -> int:
 
 
 def kinetic_temperature(atoms: Atoms, degrees_of_freedom: int) -> float:
-    """2 E_kin / (degrees of freedom * k_B), in K; 0 where nothing can move."""
+    """Return 2 E_kin / (degrees of freedom * kB) in K; 0 without degrees of freedom."""
     if degrees_of_freedom == 0:
         return 0.0
     return float(2.0 * atoms.get_kinetic_energy() / (degrees_of_freedom * units.kB))

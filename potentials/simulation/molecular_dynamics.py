@@ -1,4 +1,4 @@
-"""Molecular dynamics that can be stopped, continued to the bit, and ends by itself when it goes wrong."""
+"""Molecular dynamics with bitwise identical continuation, which stops when the simulation diverges."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from potentials.simulation.md_trajectory import SavedRun, TrajectoryFile, copy_s
 from potentials.simulation.md_velocities import degrees_of_freedom, draw_velocities, kinetic_temperature
 
 EXPLOSION_FACTOR = 10.0
-"""A run that gets hotter than this times the temperature asked for (or 500 K, if that is more) has gone wrong."""
+"""A run is stopped when its temperature exceeds the target (or 500 K, if that is more) by this factor."""
 
 
 _STRUCTURE_WORDS = {
@@ -45,40 +45,40 @@ _STRUCTURE_WORDS = {
 
 @dataclass(frozen=True)
 class MDResult:
-    """What came of `run_md`."""
+    """Results of `run_md`."""
 
     first_step: int
-    """Step at which this call began: 0, or where an earlier one had ended."""
+    """Step at which this call started: 0, or the last step of an earlier call."""
     last_step: int
     interrupted: bool
-    """Ended early by Ctrl-C or SIGTERM; the same call again goes on."""
+    """Whether the run was stopped by Ctrl-C or SIGTERM; the same call again continues it."""
     drift: EnergyDrift | None
-    """Of the whole run, for `nve`."""
+    """Energy drift over the whole run, for `nve`."""
     seconds: float
-    """Wall time of this call's steps."""
+    """Wall time of the steps of this call."""
     ns_per_day: float
-    """Speed of this call; NaN where it had nothing to do."""
+    """Speed of this call; NaN without steps."""
     trajectory: Path
     log: Path
 
     @property
     def records(self) -> list[MDRecord]:
-        """The whole log, earlier calls included, read from its file."""
+        """Read the whole log from its file, earlier calls included."""
         return read_log(self.log)
 
     @property
     def mean_temperature(self) -> float:
-        """K, over the records of the whole run."""
+        """Mean temperature of the whole run, K."""
         return fmean(record.temperature_K for record in iterate_log(self.log))
 
     @property
     def mean_pressure(self) -> float:
-        """GPa, over the records of the whole run; NaN without a 3D periodic cell."""
+        """Mean pressure of the whole run, GPa; NaN without a 3D periodic cell."""
         return fmean(record.pressure_GPa for record in iterate_log(self.log))
 
     @property
     def mean_volume(self) -> float:
-        """A^3, over the records of the whole run; NaN without a 3D periodic cell."""
+        """Mean volume of the whole run, A^3; NaN without a 3D periodic cell."""
         return fmean(record.volume_A3 for record in iterate_log(self.log))
 
 
@@ -91,24 +91,29 @@ def run_md(
     overwrite: bool = False,
     progress: bool = True,
 ) -> MDResult:
-    """Run molecular dynamics, or go on with the run that `output` holds already.
+    """Run molecular dynamics, or continue the run in `output`.
 
-    Writes the trajectory `output` and, beside it, a log of the same name that ends in `.csv`: a frame and a line every
-    `settings.every` steps and at the end. If `output` exists, the run goes on from its last frame until
-    `settings.steps` steps are done in all, and computes to the bit what an uninterrupted run would have computed on the
-    same machine. Structure, potential and settings must be those it was started with; the number of steps may grow.
+    Writes the trajectory `output` and a log of the same name with suffix `.csv`: a frame and a row every
+    `settings.every` steps and at the end. If `output` exists, the run continues from its last frame until
+    `settings.steps` steps in total are done; the result is bitwise identical to that of an uninterrupted run on the
+    same machine. Structure, potential and settings must be those of the start; the number of steps may be larger.
 
     Args:
-        calculator: usually a `PotentialCalculator`; else any ASE calculator of energy and forces (for `npt`, stress).
-        atoms: the structure to start from; not changed.
+        calculator: usually a `PotentialCalculator`; any ASE calculator with energy and forces (for `npt`, stress)
+            works.
+        atoms: the initial structure; not changed.
         settings: see `MDSettings`.
         output: a `.traj` file; `.extxyz` and `.xyz` cannot be continued.
         overwrite: start over if `output` exists.
         progress: show a progress bar on standard error.
 
+    Returns:
+        Steps, speed and mean values of the run.
+
     Raises:
-        SimulationError: the run cannot be started or continued; energy or forces became NaN; the temperature exploded.
-        UnknownElementError: the potential does not know an element of the structure.
+        SimulationError: the run cannot be started or continued; energy or forces are not finite; the temperature
+            diverged.
+        UnknownElementError: the potential does not support an element of the structure.
     """
     output = Path(output)
     start = _starting_structure(atoms, settings)
@@ -144,13 +149,13 @@ def run_md(
 
 
 class _Run:
-    """Structure, integrator and random numbers of a run at one moment."""
+    """Current structure, integrator and random generator of a run."""
 
     def __init__(self, calculator: Calculator, start: Atoms, settings: MDSettings, saved: SavedRun | None) -> None:
         self.settings = settings
         with constraint_errors(start):
-            # What constraints fix has no velocity and no kinetic energy. They also learn here, from the starting
-            # structure, which values they keep.
+            # Constrained atoms have no velocity and no kinetic energy. Constraints also store here, from the initial
+            # structure, the values that they keep.
             start.set_momenta(start.get_momenta())
         self.degrees_of_freedom = degrees_of_freedom(start, settings.ensemble)
         self.rng = np.random.default_rng(settings.seed)
@@ -158,10 +163,10 @@ class _Run:
             with constraint_errors(start):
                 draw_velocities(start, settings.temperature, self.rng)
         self.atoms = start if saved is None else saved.atoms
-        # Those of the file have forgotten the values they keep.
+        # Constraints in the file do not contain the values that they keep.
         self.atoms.set_constraint(start.constraints)
         self.atoms.calc = calculator
-        # Finds what is wrong with the structure before any file is touched.
+        # Check the structure before any file is changed.
         if not np.isfinite(self.atoms.get_forces(apply_constraint=False)).all():
             raise SimulationError(
                 "the structure cannot be simulated: its forces are not finite. Atoms overlap or nearly overlap; "
@@ -183,7 +188,7 @@ class _Run:
         return kinetic_temperature(self.atoms, self.degrees_of_freedom)
 
     def advance(self, trajectory: TrajectoryFile, log: MDLog, progress: bool) -> bool:
-        """Do the steps that are left, and return whether a stop was requested before they were done."""
+        """Run the remaining steps; return whether a stop was requested before they were done."""
         settings = self.settings
         last_step = max(settings.steps, self.first_step)
         marked_step, marked_time = self.first_step, time.perf_counter()
@@ -273,13 +278,13 @@ def _starting_structure(atoms: Atoms, settings: MDSettings) -> Atoms:
 
 
 def _structure_facts(atoms: Atoms) -> dict[str, Any]:
-    """What two parts of one run must agree on of the starting structure, JSON-able."""
+    """Properties of the initial structure that must agree in all parts of a run, for JSON."""
     whole = _hash(atoms.numbers, atoms.pbc, atoms.positions, np.asarray(atoms.cell), atoms.get_momenta())
     return {"structure": whole, **_lasting_facts(atoms), "cell": _hash(np.asarray(atoms.cell))}
 
 
 def _lasting_facts(atoms: Atoms) -> dict[str, Any]:
-    """What a run never changes of its structure, so that each of its frames tells."""
+    """Properties of the structure that a run never changes, so that they can be read from each of its frames."""
     return {
         "elements": _hash(atoms.numbers),
         "masses": _hash(atoms.get_masses()),
@@ -308,7 +313,7 @@ def _check_same_run(saved: SavedRun, asked: dict[str, Any], output: Path) -> Non
     before = {**_lasting_facts(saved.atoms), "cell": asked["cell"], **saved.physics}
     changed = {key for key in before.keys() | asked.keys() if before.get(key) != asked.get(key)}
     if "structure" in changed and changed & _STRUCTURE_WORDS.keys():
-        changed.remove("structure")  # the more exact word is enough
+        changed.remove("structure")  # a more specific entry is reported
     words = {**_STRUCTURE_WORDS, "structure": "the initial structure differs", "model": "the potential differs"}
     differences = [words.get(key, f"{key} was {before.get(key)}, now {asked.get(key)}") for key in sorted(changed)]
     if differences:

@@ -1,4 +1,4 @@
-"""Relaxing structures to the next minimum of the energy: positions, or positions and cell."""
+"""Relaxation of structures to the nearest local minimum of the energy: positions, or positions and cell."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ _OPTIMIZERS: dict[str, type[Optimizer]] = {"lbfgs": LBFGS, "bfgs": BFGS, "fire":
 
 @dataclass(frozen=True)
 class RelaxationSettings:
-    """How structures are relaxed.
+    """Settings of a relaxation.
 
     Raises:
-        SimulationError: values that make no sense; names all of them.
+        SimulationError: values are invalid; the message lists all of them.
     """
 
     optimizer: OptimizerName = "lbfgs"
     """`lbfgs`: fast, for any size. `bfgs`: often fewer steps, up to some hundred atoms. `fire`: slow and robust."""
     fmax: float = 0.01
-    """eV/A: relaxed when no atom feels a larger force. With `cell` stress plus pressure, times the volume of an atom,
-    must be below this many eV too (ASE's `FrechetCellFilter`)."""
+    """eV/A; converged when no force is larger. With `cell`, stress plus pressure, times the volume per atom, must be
+    below this value in eV too (ASE's `FrechetCellFilter`)."""
     steps: int = 500
-    """At most."""
+    """Maximum number of steps."""
     cell: bool = False
     """Relax all six degrees of freedom of the cell as well."""
     pressure: float | None = None
-    """GPa, with `cell`: minimize the enthalpy E + pV; 0 where not given."""
+    """GPa, with `cell`: minimize the enthalpy E + pV; 0 by default."""
 
     def __post_init__(self) -> None:
         problems = []
@@ -68,11 +68,11 @@ class RelaxationResult:
     """One structure after relaxation."""
 
     atoms: Atoms
-    """Relaxed, with energy, forces and, for 3D periodic cells, stress attached; `info` is kept."""
+    """The relaxed structure with energy, forces and, for 3D periodic cells, stress; `info` is preserved."""
     converged: bool
     steps: int
     fmax: float
-    """eV/A, largest force on an atom."""
+    """Largest force on an atom, eV/A."""
     energy_before: float
     """eV."""
     energy_after: float
@@ -81,16 +81,24 @@ class RelaxationResult:
     """A^3; NaN without a 3D periodic cell."""
     volume_after: float
     largest_stress: float
-    """GPa, largest component of stress plus pressure; NaN where the cell was not relaxed."""
+    """Largest component of stress plus pressure, GPa; NaN if the cell was not relaxed."""
 
 
 def relax(calculator: Calculator, atoms: Atoms, settings: RelaxationSettings | None = None) -> RelaxationResult:
-    """Relax a copy of `atoms`; its constraints are respected.
+    """Relax a copy of `atoms` with its constraints.
+
+    Args:
+        calculator: gives energies and forces (with `cell`, stresses).
+        atoms: the structure; not changed.
+        settings: by default `RelaxationSettings()`.
+
+    Returns:
+        The relaxed structure; energies in eV, largest force in eV/A, stress in GPa.
 
     Raises:
-        SimulationError: the cell is to be relaxed but not periodic in three directions; energy or forces became NaN;
-            the constraints cannot be satisfied.
-        UnknownElementError: the potential does not know an element of the structure.
+        SimulationError: the cell is to be relaxed but not periodic in three directions; energy or forces are not
+            finite; the constraints cannot be satisfied.
+        UnknownElementError: the potential does not support an element of the structure.
     """
     settings = settings or RelaxationSettings()
     if settings.cell and not atoms.pbc.all():
@@ -135,13 +143,22 @@ def _relax(calculator: Calculator, atoms: Atoms, settings: RelaxationSettings) -
 def relax_frames(
     calculator: Calculator, frames: Sequence[Frame], settings: RelaxationSettings, output: Path
 ) -> Iterator[RelaxationResult]:
-    """Relax structures one after the other, each written to `output` (extxyz) as soon as it is done.
+    """Relax structures one by one, and write each to `output` (extxyz) when it is done.
 
     `info` of the written structures has `relaxation_converged` and `relaxation_steps`.
 
+    Args:
+        calculator: gives energies and forces (with `settings.cell`, stresses).
+        frames: the structures; not changed.
+        settings: see `RelaxationSettings`.
+        output: a `.extxyz` or `.xyz` file, which is replaced.
+
+    Yields:
+        The result for each structure, in order.
+
     Raises:
         DataError: the output cannot be written.
-        SimulationError, UnknownElementError: as `relax`, naming the frame; what was relaxed before is written.
+        SimulationError, UnknownElementError: as in `relax`, naming the frame; structures relaxed before are written.
     """
     check_structure_output(output, frames)
     output.unlink(missing_ok=True)
@@ -175,7 +192,7 @@ def _largest_stress(atoms: Atoms, pressure: float) -> float:
 
 
 def _detach(atoms: Atoms) -> Atoms:
-    """A copy that holds its results instead of the calculator."""
+    """Return a copy with stored results in place of the calculator."""
     copy = atoms.copy()
     names = ("energy", "free_energy", "energies", "forces", "stress")
     results = {name: atoms.calc.results[name] for name in names if name in atoms.calc.results}

@@ -1,4 +1,4 @@
-"""The structure a simulation starts from."""
+"""The initial structure of a simulation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_ATOMS = 10_000_000
 
 
 def read_structure(file: str, index: int = -1, supercell: str = "1 1 1") -> Atoms:
-    """One structure of a file, repeated.
+    """Read one structure from a file and repeat it.
 
     Args:
         file: anything ASE reads, or `builtin:NAME`.
@@ -25,8 +25,8 @@ def read_structure(file: str, index: int = -1, supercell: str = "1 1 1") -> Atom
 
     Raises:
         DataError: the file cannot be read, or has no such frame.
-        SimulationError: the supercell makes no sense, is enormous, repeats along a direction that is not periodic, or
-            the structure has constraints that ASE cannot repeat.
+        SimulationError: the supercell is invalid or too large, repeats a direction that is not periodic, or the
+            structure has constraints that ASE cannot repeat.
     """
     repeat = _repetitions(supercell)
     atoms = read_frames(f"{file}@{index}")[0].atoms

@@ -1,6 +1,6 @@
-"""Learning curves: many runs of several models on growing parts of the data, and what follows from them.
+"""Learning curves: runs of several models on training sets of increasing size, and their analysis.
 
-`study.py` reads a study, `cells.py` makes a run of each of its cells, `queue.py` trains those that are not done yet,
-`curves.py` fits power laws to their errors, `report.py` and its neighbors write them down; `launch.py` has several
-processes or a cluster work on one queue.
+`study.py` reads a study, `cells.py` defines its runs, `queue.py` trains those that are not finished, `curves.py` fits
+power laws to their errors, `report.py` and related files write the results; `launch.py` starts several processes or
+SLURM jobs that share one queue.
 """

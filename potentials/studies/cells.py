@@ -1,4 +1,4 @@
-"""The cells of a study: one training run for each variant, number of training frames and seed."""
+"""The runs of a study: one for each variant, number of training frames and seed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from potentials.training.lifecycle.run_folder import RunFolder
 _STEPS_TOLERANCE = 0.03
 _MATCH_TOLERANCE = 0.1
 _WIDEST = 4096
-"""Largest value that matching parameters tries."""
+"""Largest value tried to match numbers of parameters."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,17 @@ class Cell:
 
 
 class Plan:
-    """A study with everything decided that does not depend on the cell.
+    """A study with all decisions that are common to its runs.
 
     Args:
         study: as loaded.
 
     Attributes:
-        cells: all of them, small ones first, so that whole curves appear early.
+        cells: all runs, in order of size, so that whole curves appear early.
 
     Raises:
-        PotentialsError: the base configuration, a variant or the data do not serve, or the folder holds another study.
+        PotentialsError: the base configuration, a variant or the data are invalid, or the folder contains another
+            study.
     """
 
     def __init__(self, study: Study) -> None:
@@ -54,7 +55,7 @@ class Plan:
         self.base = load_config(study.base)
         check_record(study, self.base)
         if self.base.data.test is None:
-            raise PotentialsError(f"{study.base}: data.test is missing, and learning curves show test errors")
+            raise PotentialsError(f"{study.base}: data.test is missing; learning curves need test errors")
         self.cells = [
             Cell(variant, size, seed)
             for size in sorted(study.sizes)
@@ -63,17 +64,17 @@ class Plan:
         ]
         self._changes = {name: self._variant_changes(name) for name in study.variants}
         self._check_variants()
-        # The largest size: there are enough frames, and whatever else is wrong with the data is said now.
+        # The largest size: checks that there are enough frames, and reports other errors of the data early.
         self._match_parameters(self.prepared(self.cells[-1]).config.model.elements)
 
     def folder(self, cell: Cell) -> RunFolder:
-        """Where the run of a cell is."""
+        """Return the folder of a run."""
         return RunFolder(str(self.study.folder.resolve() / cell.variant / f"{cell.size}-{cell.seed}"))
 
     def config(self, cell: Cell) -> RunConfig:
-        """The configuration of a cell.
+        """Return the configuration of a run.
 
-        With `time`, the number of epochs is reckoned from a few steps the first time, and then stays.
+        With `time`, the number of epochs is estimated from a few steps on the first call, and then kept.
         """
         config = load_config(self.study.base, self._overrides(cell))
         if config.model.closed_form:
@@ -107,13 +108,13 @@ class Plan:
         return [f"model={json.dumps({**kept, **model})}", *changes]
 
     def _check_variants(self) -> None:
-        """Load every variant, so that all that is wrong is said before anything is trained."""
+        """Load every variant, so that all errors are reported before training."""
         problems = []
         for name in self.study.variants:
             try:
                 for size in (min(self.study.sizes), max(self.study.sizes)):
                     cell = Cell(name, size, self.study.seeds[0])
-                    if self.study.steps is None:  # otherwise how long they take has to be measured first
+                    if self.study.steps is None:  # otherwise the duration of a step would have to be measured first
                         load_config(self.study.base, self._overrides(cell))
                     else:
                         self.config(cell)
@@ -133,7 +134,7 @@ class Plan:
         return load_config(self.study.base, self._changes[variant]).model
 
     def prepared(self, cell: Cell) -> PreparedData:
-        """The data of a cell."""
+        """Return the data of a run."""
         return prepare(load_config(self.study.base, self._overrides(cell)))
 
     def _epochs_in_time(self, cell: Cell, config: RunConfig) -> int:
@@ -146,7 +147,7 @@ class Plan:
         return max(1, round(self.study.time.total_seconds() / seconds))
 
     def _schedule(self, config: RunConfig, epochs: int) -> Iterator[str]:
-        """What of the `train` section depends on the length of an epoch."""
+        """Yield the overrides of the `train` section that depend on the length of an epoch."""
         schedule = config.train.schedule.model_dump(mode="json")
         warmup = min(self.study.warmup_steps / _steps_per_epoch(config), epochs / 2)
         yield f"train.max_epochs={epochs}"
@@ -158,16 +159,16 @@ class Plan:
 
 
 def _epochs(steps: int, per_epoch: int) -> int:
-    """Whole epochs of about so many steps in all.
+    """Return the number of epochs closest to a total number of steps.
 
     Raises:
-        PotentialsError: no number of epochs comes near.
+        PotentialsError: no integer number of epochs is close enough.
     """
     epochs = max(1, round(steps / per_epoch))
     made = epochs * per_epoch
     if abs(made - steps) > _STEPS_TOLERANCE * steps:
         raise PotentialsError(
-            f"steps: {steps}, but with {per_epoch} steps an epoch, the nearest number of whole epochs gives "
+            f"steps: {steps} is not possible with {per_epoch} steps per epoch: the nearest number of epochs gives "
             f"{made}, so runs would not have equal length; give a multiple of {per_epoch}"
         )
     return epochs
@@ -183,7 +184,7 @@ def _steps_per_epoch(config: RunConfig) -> int:
 
 
 def _leaves(path: str, value: Any) -> Iterator[str]:
-    """Overrides for every value of a nested mapping."""
+    """Yield overrides for every value of a nested mapping."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _leaves(f"{path}.{key}", inner)
@@ -197,7 +198,7 @@ def _parameters(model: FamilyConfig, elements: Any) -> int:
 
 
 def _closest(model: FamilyConfig, setting: str, elements: Any, wanted: int) -> int:
-    """The integer of a setting with which the model has about as many parameters as wanted."""
+    """Return the integer value of a setting for which the model has about the wanted number of parameters."""
 
     def parameters(value: int) -> int:
         return _parameters(model.model_copy(update={setting: value}), elements)

@@ -1,4 +1,4 @@
-"""Two curves side by side, seed by seed: who is better, and whether the gap grows with the data."""
+"""Comparison of two learning curves in pairs with the same seed: ratios of errors and difference of slopes."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from potentials.studies.study import Metric
 
 @dataclass(frozen=True)
 class Comparison:
-    """A variant against another one; for each seed both are trained on the same frames, so they make pairs."""
+    """A comparison of two variants; runs of the same seed use the same frames and form pairs."""
 
     first: str
     second: str
     ratios: dict[int, float]
     """Error of the second over that of the first by number of frames, geometric means over the seeds."""
     difference: float
-    """Exponent of the second minus that of the first, the mean of what the seeds give; negative where the gap grows in
-    the second's favor."""
+    """Exponent of the second minus that of the first, mean over the seeds; negative if the second improves faster with
+    more data."""
     low: float
     """Lower end of its 95 % confidence interval (Student's t of the seeds); NaN for one seed."""
     high: float
 
     @property
     def interval(self) -> str:
-        """The difference with its interval, in figures."""
+        """The difference with its interval, as text."""
         if math.isnan(self.low):
             return f"{self.difference:+.2f}, one seed"
         return f"{self.difference:+.2f} ({self.low:+.2f} to {self.high:+.2f})"
 
     @property
     def verdict(self) -> str:
-        """In words; `not significant` where the interval contains zero."""
+        """The result in words; `not significant` if the interval contains zero."""
         if not (self.low > 0 or self.high < 0):
             return "not significant"
         return "steeper" if self.difference < 0 else "flatter"
 
 
 def compare(first: str, second: str, results: Sequence[CellResult], metric: Metric) -> Comparison | None:
-    """Compare two variants on the sizes that both have finished for a seed; None where no seed has three of them."""
+    """Compare two variants at the sizes that both have finished for a seed; None if no seed has three such sizes."""
     errors = {(r.cell.variant, r.cell.seed, r.cell.size): r.errors[metric] for r in results if metric in r.errors}
     seeds = sorted({seed for variant, seed, _ in errors if variant == first})
     ratios: dict[int, list[float]] = {}

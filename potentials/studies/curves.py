@@ -1,4 +1,4 @@
-"""Power laws: how errors fall with the number of training frames."""
+"""Power laws: errors as functions of the number of training frames."""
 
 from __future__ import annotations
 
@@ -14,35 +14,42 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """error = factor * size^exponent, by least squares of the logarithms of the means of each size."""
+    """error = factor * size^exponent, fitted by least squares to the logarithms of the mean at each size."""
 
     factor: float
     exponent: float
     low: float
-    """Lower end of the exponent's 95 % confidence interval (Student's t of the residuals, two degrees of freedom fewer
-    than sizes)."""
+    """Lower end of the exponent's 95 % confidence interval (Student's t of the residuals, with two degrees of freedom
+    fewer than sizes)."""
     high: float
 
     def at(self, size: float) -> float:
-        """The error for a number of frames."""
+        """Evaluate the error for a number of frames."""
         return self.factor * size**self.exponent
 
     @property
     def gain(self) -> float:
-        """By what the error is divided when the data are doubled."""
+        """Factor by which the error decreases when the data are doubled."""
         return float(2**-self.exponent)
 
     @property
     def gain_interval(self) -> tuple[float, float]:
-        """Its confidence interval."""
+        """Confidence interval of `gain`."""
         return float(2**-self.high), float(2**-self.low)
 
 
 def fit_power_law(sizes: Sequence[float], errors: Sequence[float]) -> PowerLaw | None:
-    """Fit the geometric means over the points of each size; None for fewer than three sizes.
+    """Fit a power law to the geometric mean over the points of each size.
 
-    Points of one size share whatever bends the curve there, so they do not count as independent: an interval from all
-    of them would be too narrow.
+    Deviations from a power law are common to all points of one size, so these are not independent: an interval from
+    all of them would be too narrow.
+
+    Args:
+        sizes: number of training frames of each point.
+        errors: error of each point, positive.
+
+    Returns:
+        The power law; None for fewer than three sizes.
     """
     different = np.unique(sizes)
     if len(different) < 3:

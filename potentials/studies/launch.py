@@ -1,4 +1,4 @@
-"""Several processes on one study: on this machine or as SLURM jobs, through submitit."""
+"""Several processes for one study: on this machine or as SLURM jobs, with submitit."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from potentials.errors import PotentialsError, TrainingError
 
 
 def launch(study: Path, folder: Path, workers: int, slurm: Sequence[str] | None, say: Callable[[str], None]) -> None:
-    """Start processes that each work on the study's queue; wait for them and repeat their words, except for SLURM's.
+    """Start processes that work on the study's queue; wait for local ones and print their output.
 
-    The processes of this machine take its GPUs in turn. Without GPUs they share its cores evenly, unless
-    OMP_NUM_THREADS says how many each takes.
+    Local processes use the GPUs of this machine in turn. Without GPUs they share its cores evenly, unless
+    OMP_NUM_THREADS sets the number of threads of each.
 
     Args:
-        study: the description.
-        folder: of the study; submitit keeps its logs there.
-        workers: how many processes, or SLURM jobs.
-        slurm: options for SLURM, `key=value`; None stays on this machine.
-        say: tells the user what happens.
+        study: file with the description.
+        folder: folder of the study; submitit writes its logs there.
+        workers: number of processes or SLURM jobs.
+        slurm: options for SLURM, `key=value`; None runs on this machine.
+        say: called with messages for the user.
 
     Raises:
-        PotentialsError: submitit is not installed, an option is not understood, or SLURM refuses.
-        TrainingError: a process of this machine ended with an error.
+        PotentialsError: submitit is not installed, an option is invalid, or SLURM rejects the jobs.
+        TrainingError: a process of this machine failed.
     """
     try:
         import submitit
@@ -63,8 +63,8 @@ def launch(study: Path, folder: Path, workers: int, slurm: Sequence[str] | None,
 
 
 def work_alone(study: str, threads: int | None = None, gpu: str | None = None) -> int:
-    """What each process does, with so many threads or on one GPU; the number of cells that are finished then."""
-    if gpu is not None:  # before PyTorch looks; submitit numbers them anew for each process
+    """Work on the queue in one process, with a number of threads or on one GPU; return the number of finished runs."""
+    if gpu is not None:  # before PyTorch is initialized; submitit renumbers them for each process
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     import torch
 
@@ -79,14 +79,14 @@ def work_alone(study: str, threads: int | None = None, gpu: str | None = None) -
 
 
 def _threads(workers: int) -> int | None:
-    """An even share of this machine's cores; None where OMP_NUM_THREADS decides."""
+    """Return an even share of this machine's cores; None if OMP_NUM_THREADS is set."""
     if "OMP_NUM_THREADS" in os.environ:
         return None
     return max(1, len(os.sched_getaffinity(0)) // workers) if hasattr(os, "sched_getaffinity") else 1
 
 
 def _gpus() -> list[str]:
-    """What CUDA_VISIBLE_DEVICES must be for each of the GPUs that may be used."""
+    """Return the value of CUDA_VISIBLE_DEVICES for each available GPU."""
     import torch
 
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -97,10 +97,10 @@ def _gpus() -> list[str]:
 
 
 def _repeat_words(jobs: Sequence[Any], say: Callable[[str], None]) -> None:
-    """Pass on each line that a process prints, without submitit's own, until all have ended."""
+    """Print each line of output of the processes, without submitit's own, until all have ended."""
     said = [0] * len(jobs)
     while True:
-        all_done = all(job.done() for job in jobs)  # before their last words are read
+        all_done = all(job.done() for job in jobs)  # before the last output is read
         for number, job in enumerate(jobs):
             text = job.stdout() or ""
             lines = text[: text.rfind("\n") + 1].splitlines()
@@ -114,7 +114,7 @@ def _repeat_words(jobs: Sequence[Any], say: Callable[[str], None]) -> None:
 
 
 def _parameters(slurm: Sequence[str] | None) -> dict[str, Any]:
-    """submitit's names of the options."""
+    """Convert the options to submitit's names."""
     if slurm is None:
         return {"timeout_min": 60 * 24 * 365, "gpus_per_node": 0}
     parameters: dict[str, Any] = {"name": "learning-curve", "nodes": 1, "tasks_per_node": 1}
@@ -128,9 +128,9 @@ def _parameters(slurm: Sequence[str] | None) -> dict[str, Any]:
 
 
 _SUBMISSION_ERRORS = (RuntimeError, ValueError, OSError, AssertionError, NameError, TypeError)
-"""What submitit raises on options it does not like."""
+"""Exceptions of submitit for invalid options."""
 _SUBMITIT = ("nodes", "gpus_per_node", "cpus_per_task", "mem_gb", "timeout_min", "name", "stderr_to_stdout")
-"""Options that submitit knows by this name on every cluster; others are SLURM's own."""
+"""Options that submitit names equally on every cluster; others are SLURM's own."""
 
 _INTERVAL = 1.0
-"""Seconds between looks at what the processes say."""
+"""Seconds between reads of the output."""

@@ -1,4 +1,4 @@
-"""The picture of a study: errors against training frames on logarithmic axes, with the fitted power laws."""
+"""The plot of a study: errors against training frames on logarithmic axes, with the fitted power laws."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MARKERS = "osD^vP*Xh<>p"
 
 
 def plot(summary: Summary) -> str:
-    """SVG text; the same bytes for the same figures."""
+    """Return the plot as SVG text; it is identical for identical results."""
     what, unit = METRICS[summary.metric]
     figure = Figure(figsize=(8, 5.5), layout="constrained")
     axes = figure.add_subplot()

@@ -1,4 +1,4 @@
-"""Training the cells of a study, one after the other; several processes may work on one study."""
+"""Training of the runs of a study, one by one; several processes may work on one study."""
 
 from __future__ import annotations
 
@@ -19,25 +19,32 @@ Say = Callable[[str], None]
 
 @dataclass
 class QueueOutcome:
-    """What became of the cells."""
+    """The state of all runs after working on the queue."""
 
     finished: list[CellResult] = field(default_factory=list)
-    """Whoever trained them."""
+    """Finished by this or another process."""
     failed: dict[Cell, str] = field(default_factory=dict)
-    """Why."""
+    """Failed runs with the reason."""
     elsewhere: list[Cell] = field(default_factory=list)
-    """Another process is at them."""
+    """Runs that another process is training."""
     interrupted: bool = False
     signal: Signals | None = None
-    """What interrupted it."""
+    """Signal that interrupted the queue."""
 
 
 def work(plan: Plan, say: Say) -> QueueOutcome:
-    """Train all cells that are not finished and that no other process is training.
+    """Train all runs that are not finished and not being trained by another process.
 
-    A cell that fails (its loss became infinite, for example) is told and passed over; the next call tries it again. A
-    cell that was cut off continues where it was. The lock of each cell's folder keeps processes apart, so any number of
-    them, on one machine or on several with a common file system, can work on one study.
+    If a run fails (for example because its loss became infinite), it is reported and skipped; the next call tries it
+    again. An interrupted run continues. A lock in the folder of each run keeps processes apart, so any number of them,
+    on one or several machines with a common file system, can work on one study.
+
+    Args:
+        plan: the study.
+        say: called with messages for the user.
+
+    Returns:
+        The state of all runs.
     """
     write_record(plan.study, plan.base)
     outcome = QueueOutcome()
@@ -89,7 +96,7 @@ _UNITS = {"forces": "meV/A", "energy_per_atom": "meV/atom"}
 
 
 def _left(finished: Sequence[CellResult], rest: Sequence[Cell]) -> str:
-    """Computing time of the cells that are left, reckoned from those of the same variant, or from all."""
+    """Estimate the computing time of the remaining runs from finished ones of the same variant, or from all."""
     if not rest:
         return ""
     everywhere = [result.seconds for result in finished]

@@ -1,4 +1,4 @@
-"""What a study's finished cells were made with, so that no other description of it passes for theirs."""
+"""The settings of a study's finished runs, so that they are not mixed with those of another description."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SHARED = ("steps", "time", "warmup_steps", "validations")
 
 
 def check_record(study: Study, base: RunConfig) -> None:
-    """Compare a study with what its folder was begun with; variants, sizes and seeds may be added or left out.
+    """Compare a study with the record in its folder; variants, sizes and seeds may be added or removed.
 
     Raises:
-        PotentialsError: the base configuration, the length of the cells or a variant differs.
+        PotentialsError: the base configuration, the length of the runs or a variant differs.
     """
     file = _file(study)
     if not file.is_file():
@@ -29,14 +29,14 @@ def check_record(study: Study, base: RunConfig) -> None:
     changed += [f"variants.{name}" for name, new in now["variants"].items() if before.get(name, new) != new]
     if changed:
         raise PotentialsError(
-            f"{study.folder} holds a study with a different description. Changed: "
+            f"{study.folder} contains a study with a different description. Changed: "
             f"{', '.join(changed)}. Give the new study another name (study: ...), changed variants other names, or "
             f"delete {study.folder} to start over"
         )
 
 
 def write_record(study: Study, base: RunConfig) -> None:
-    """Keep what the cells are made with; variants of earlier descriptions stay."""
+    """Write the settings of the runs; variants of earlier descriptions are kept."""
     file, now = _file(study), _record(study, base)
     if file.is_file():
         now["variants"] = json.loads(file.read_text(encoding="utf-8"))["variants"] | now["variants"]

@@ -1,4 +1,4 @@
-"""The files a study ends with: tables, the picture, a page, and a paragraph in words."""
+"""The output of a study: tables, plot, page and summary."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from potentials.studies.summary import METRICS, Curve, Summary, in_words
 
 
 def write_report(study: Study, summary: Summary, folder: Path) -> list[Path]:
-    """Write `results.json`, `results.csv`, `curves.svg`, `report.html` and `summary.txt`; returns their paths."""
+    """Write `results.json`, `results.csv`, `curves.svg`, `report.html` and `summary.txt`; return their paths."""
     picture = plot(summary)
     texts = {
         "report.html": _page(study, summary, picture),
@@ -32,14 +32,14 @@ def write_report(study: Study, summary: Summary, folder: Path) -> list[Path]:
 
 
 def curve_table(summary: Summary) -> list[list[str]]:
-    """A row for each curve: errors by number of frames (mean over the seeds), parameters, exponent; heads first."""
+    """Return a header and a row per curve: errors by number of frames (mean over the seeds), parameters, exponent."""
     sizes = sorted({size for curve in summary.curves for size in curve.points})
     heads = ["variant", "parameters", *(str(size) for size in sizes), "exponent", "gain per doubling"]
     return [heads, *(_row(curve, sizes) for curve in summary.curves)]
 
 
 def comparison_table(summary: Summary) -> list[list[str]]:
-    """A row for each comparison: ratios of errors by number of frames, difference of the exponents; heads first."""
+    """Return a header and a row per comparison: ratios of errors by number of frames, difference of exponents."""
     sizes = sorted({size for pair in summary.comparisons for size in pair.ratios})
     heads = ["variant", "against", *(str(size) for size in sizes), "difference of exponents", "curve"]
     rows = []

@@ -1,4 +1,4 @@
-"""What the finished cells of a study measured."""
+"""Results of the finished runs of a study."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _PROPERTIES = ("energy_per_atom", "forces", "stress")
 
 @dataclass(frozen=True)
 class CellResult:
-    """Errors of one cell on the test frames, and its cost."""
+    """Errors of one run on the test set, and its cost."""
 
     cell: Cell
     errors: dict[str, float]
     """`forces_rmse`, `forces_mae`, `energy_per_atom_rmse`, ... of the first test set, eV/A, eV and eV/A^3."""
     train_errors: dict[str, float]
-    """The same of the training frames: as large as those of the test, more steps are needed, not more data."""
+    """The same for the training set; if similar to the test errors, more steps are needed, not more data."""
     seconds: float
-    """Training time."""
+    """Training time, s."""
 
 
 def finished_cell(plan: Plan, cell: Cell) -> CellResult | None:
-    """The result of a cell; None while it is not finished."""
+    """Return the result of a run; None if it is not finished."""
     folder = plan.folder(cell)
     status = folder.status()
     if status.state != "finished" or not folder.errors.is_file():
@@ -49,6 +49,6 @@ def _figures(part: PartErrors) -> dict[str, float]:
 
 
 def num_parameters(plan: Plan, cell: Cell) -> int:
-    """Trainable numbers of a finished cell's model."""
+    """Return the number of trainable parameters of a finished run's model."""
     config = load_config(plan.folder(cell).resolved)
     return Potential(config.model, dict.fromkeys(config.model.elements, 0.0)).num_parameters()

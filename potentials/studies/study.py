@@ -1,4 +1,4 @@
-"""The description of a study: which models, how much data, which seeds, how long."""
+"""The description of a study: models, sizes of the training set, seeds, length of training."""
 
 from __future__ import annotations
 
@@ -24,29 +24,30 @@ Metric = Literal["forces_rmse", "forces_mae", "energy_per_atom_rmse", "energy_pe
 
 
 class ParameterMatch(StrictConfig):
-    """Choose an integer of the model so that it has about as many parameters as another variant."""
+    """Choose an integer setting of the model so that its number of parameters is close to that of another variant."""
 
     variant: str
-    """Whose number of parameters."""
+    """Variant whose number of parameters is matched."""
     setting: str = "channels"
-    """Which key of `model` is chosen."""
+    """Key of `model` that is adjusted."""
 
 
 class Variant(StrictConfig):
-    """One model of the study: what differs from the base configuration."""
+    """One model of the study, as changes to the base configuration."""
 
     model: dict[str, Any] = Field(default={})
-    """With another `name` than the base's, the whole section but for what every family has (`cutoff`, ...)."""
+    """Keys of the base's `model` that differ. With another `name`, the whole section, except for keys common to all
+    families (`cutoff`, ...)."""
     loss: dict[str, Any] = Field(default={})
     """Keys of the base's `loss` that differ."""
     train: dict[str, Any] = Field(default={})
     """Keys of the base's `train` that differ."""
     match_parameters: ParameterMatch | None = None
-    """Make the model about as large as that of another variant."""
+    """Adjust the size of the model to that of another variant."""
 
 
 _DECIDED = {"max_epochs", "max_time", "validate_every", "early_stopping"}
-"""Keys of `train` that follow from the study."""
+"""Keys of `train` that are set by the study."""
 
 
 def _distinct(values: list[int]) -> list[int]:
@@ -57,36 +58,36 @@ def _distinct(values: list[int]) -> list[int]:
 
 
 class Study(StrictConfig):
-    """Variants, numbers of training frames and seeds; every combination is one run, a cell of the study.
+    """Variants, numbers of training frames and seeds; every combination is one run.
 
-    All cells share the base configuration's validation and test frames. For each seed the training frames of a smaller
-    size are among those of a larger one. All cells make the same number of gradient steps, or train for the same time.
+    All runs have the validation and test sets of the base configuration. For each seed, smaller training sets are
+    subsets of larger ones. All runs make the same number of gradient steps, or train for the same time.
     """
 
     study: Annotated[str, Field(min_length=1), AfterValidator(check_run_name)]
-    """Name of the study, made under `studies/`; or a folder, when it contains a slash."""
+    """Name of the study, whose folder is `studies/NAME`; or a folder, if it contains a slash."""
     base: Annotated[str, Field(min_length=1)]
-    """Configuration that all cells start from; relative to this file."""
+    """Base configuration of all runs; relative to this file."""
     sizes: Annotated[list[PositiveInteger], Field(min_length=2), AfterValidator(_distinct)]
     """Numbers of training frames."""
     seeds: Annotated[list[NonNegativeInteger], Field(min_length=1), AfterValidator(_distinct)] = Field(
         default=[1, 2, 3]
     )
-    """Each decides initial weights, order, and which frames are trained on."""
+    """Random seeds of initial weights, order of batches, and choice of training frames."""
     steps: PositiveInteger | None = None
-    """Gradient steps of each cell."""
+    """Gradient steps of each run."""
     time: Duration | None = None
-    """Training time of each cell, instead of `steps`; the schedule ends with it, as far as the first steps tell."""
+    """Training time of each run, instead of `steps`; the schedule ends with it, as estimated from the first steps."""
     warmup_steps: NonNegativeNumber = 100
-    """Steps over which the learning rate rises, instead of the base's `warmup_epochs`: epochs differ between cells."""
+    """Steps over which the learning rate rises, instead of the base's `warmup_epochs`: lengths of epochs differ."""
     validations: PositiveInteger = 50
-    """How often each cell is validated, at most once an epoch."""
+    """Number of validations of each run, at most one per epoch."""
     metric: Metric = "forces_rmse"
-    """The error of the test frames that the curves show."""
+    """Test error shown in the curves."""
     variants: Annotated[dict[str, Variant], Field(min_length=1)]
-    """The models, by a name of yours."""
+    """The models, by a name of your choice."""
     comparisons: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(default=[])
-    """Pairs of variants to hold against each other, seed by seed: `[[nequip-l0, nequip-l1], ...]`."""
+    """Pairs of variants to compare with the same seeds: `[[nequip-l0, nequip-l1], ...]`."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -117,12 +118,12 @@ class Study(StrictConfig):
 
     @property
     def folder(self) -> Path:
-        """Where everything of the study is."""
+        """Folder of all files of the study."""
         return Path(self.study) if "/" in self.study else Path("studies") / self.study
 
 
 def load_study(path: str | os.PathLike[str]) -> Study:
-    """Read and check the description of a study; its `base` is made absolute.
+    """Read and validate the description of a study; its `base` is made absolute.
 
     Raises:
         ConfigError: with every problem found.

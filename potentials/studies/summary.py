@@ -1,4 +1,4 @@
-"""A study in figures and in words."""
+"""Summary of a study in numbers and words."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ METRICS: dict[Metric, tuple[str, str]] = {
     "energy_per_atom_rmse": ("energy error (RMSE)", "meV/atom"),
     "energy_per_atom_mae": ("energy error (MAE)", "meV/atom"),
 }
-"""What each is called, and the unit that its figures are shown in: a thousandth of the one they are kept in."""
+"""Name of each error, and the unit in which it is shown: a thousandth of the stored one."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One variant's errors against the number of training frames."""
+    """Errors of one variant as a function of the number of training frames."""
 
     variant: str
     parameters: int
     points: dict[int, list[float]]
-    """Errors of the seeds by number of frames, meV/A or meV/atom."""
+    """Errors of all seeds by number of frames, meV/A or meV/atom."""
     law: PowerLaw | None
 
     def mean(self, size: int) -> float:
-        """Geometric mean over the seeds."""
+        """Return the geometric mean over the seeds."""
         return float(np.exp(np.mean(np.log(self.points[size]))))
 
 
 @dataclass(frozen=True)
 class Summary:
-    """All curves of a study, as far as its cells are finished."""
+    """All curves of a study, for the runs finished so far."""
 
     metric: Metric
     curves: list[Curve]
     results: list[CellResult]
     missing: int
-    """Cells that are not finished."""
+    """Number of runs that are not finished."""
     comparisons: list[Comparison]
-    """Those the study asks for."""
+    """Comparisons requested by the study."""
 
 
 def summarize(plan: Plan, results: Sequence[CellResult]) -> Summary:
-    """Curves of the finished cells, in the order of the variants.
+    """Return the curves of the finished runs, in the order of the variants.
 
-    Cells without labels for the study's metric are left out of the curves.
+    Runs without labels for the study's metric are left out of the curves.
     """
     metric = plan.study.metric
     curves = []
@@ -73,7 +73,7 @@ def summarize(plan: Plan, results: Sequence[CellResult]) -> Summary:
 
 
 def in_words(summary: Summary) -> str:
-    """What the curves say, for people: what doubling the data buys, and who is best where."""
+    """Describe in words the gain from doubling the data, and the ranking of the variants."""
     what, unit = METRICS[summary.metric]
     fitted = [(curve, curve.law) for curve in summary.curves if curve.law is not None]
     sentences = []
@@ -120,7 +120,7 @@ _FITTED = 0.6
 
 
 def _hardly_fitted(summary: Summary) -> list[str]:
-    """Variants that have errors nearly as large on their training frames, with the most of them, as on others."""
+    """Return variants whose errors on their largest training set are nearly as large as on the test set."""
     found = []
     for curve in summary.curves:
         largest = [r for r in summary.results if r.cell.variant == curve.variant and r.cell.size == max(curve.points)]

@@ -95,5 +95,5 @@ def test_labels_of_any_form(config: Any, potentials: Any, tmp_path: Path) -> Non
     changed(lambda header: header.update(metadata={"config": config}))(file)
     result = potentials("test", file, "builtin:ethanol@:2")
     assert result.exit_code == 2
-    assert "the model file's own configuration of labels is not valid" in result.stderr
+    assert "the label configuration in the model file is not valid" in result.stderr
     assert len(result.stderr.splitlines()) == 1

@@ -69,7 +69,7 @@ def test_isolated_atoms_are_kept_out_of_every_part(
     assert indices(prepared.train) == list(range(12))
     assert indices(prepared.validation) == indices(prepared.tests["test"]) == [1]
     assert prepared.splits["isolated_atoms"] == {train: [12, 13, 14]}
-    assert "they give reference energies only" in note(prepared, "training data: isolated atoms in 3 frames")
+    assert "they are used for reference energies only" in note(prepared, "training data: isolated atoms in 3 frames")
     assert "(" + other + ": 0); they are left out" in note(prepared, "validation data: isolated atoms in 1 frame")
 
 
@@ -162,7 +162,7 @@ def test_scale_when_nothing_varies(write: Write, make_config: MakeConfig) -> Non
     prepared = prepare(make_config({"train": path, "validation": path}))
     assert prepared.config.model.scale == 1.0
     assert "neither forces nor energies vary" in note(prepared, "model.scale")
-    assert any("validation frames are training frames too" in warning for warning in prepared.warnings)
+    assert any("validation frames are also training frames" in warning for warning in prepared.warnings)
 
 
 def test_loss_weights_and_labels_must_fit(write: Write, make_config: MakeConfig) -> None:
@@ -195,7 +195,7 @@ def test_named_test_sets_and_labels_they_lack(
     prepared = prepare(make_config({"train": train + "@:8", "validation": train + "@8:12", "test": tests}))
     assert {name: len(frames) for name, frames in prepared.tests.items()} == {"first": 2, "second": 3}
     assert "no forces in 2 of 2 frames" in note(prepared, 'test "first" data')
-    assert any('2 of 2 test "first" frames are training frames too' in warning for warning in prepared.warnings)
+    assert any('2 of 2 test "first" frames are also training frames' in warning for warning in prepared.warnings)
 
 
 def test_energies_of_another_level_than_the_reference(train: str, make_config: MakeConfig) -> None:
@@ -220,7 +220,7 @@ def test_energies_of_another_level_than_the_reference(train: str, make_config: M
             r"the validation frames contain .* lack: N in 1 frame \(nitrogen.xyz: 0\)",
         ),
         ({"test": "nitrogen.xyz"}, {}, r"the test frames contain .* lack: N in 1 frame \(nitrogen.xyz: 0\)"),
-        ({}, {"cutoff": 16.0}, "larger than sense"),
+        ({}, {"cutoff": 16.0}, "unreasonably large"),
         ({}, {"cutoff": 0.6}, "no atom of the 11 training frames has a neighbor within model.cutoff = 0.6 A"),
         ({"weights": {"groups": {"defualt": 2.0}}}, {}, 'no frame is in the group "defualt".*did you mean "default"'),
         ({"reference_energies": {"H": 0.0}}, {}, "no energy is given for C, O"),

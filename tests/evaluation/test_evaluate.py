@@ -160,7 +160,7 @@ def test_errors_say_what_is_wrong(shifted):
     file, _, _ = shifted
     with pytest.raises(DataError, match=r"energy\.unit"):
         label_config({}, energy_unit="furlong")
-    with pytest.raises(ModelFileError, match="configuration of labels"):
+    with pytest.raises(ModelFileError, match="label configuration"):
         label_config({"config": {"data": {"energy": 5}}})
     with pytest.raises(DataError, match="nonsense"):
         read_labelled(file, label_config({}, energy="nonsense"), ["energy"])
@@ -169,5 +169,5 @@ def test_errors_say_what_is_wrong(shifted):
     gold = bulk("Au")
     gold.calc = SinglePointCalculator(gold, energy=1.0)
     ase.io.write(file, gold)
-    with pytest.raises(UnknownElementError, match="the model knows O, Cu"):
+    with pytest.raises(UnknownElementError, match="the model supports O, Cu"):
         evaluate(morse_potential(), read_labelled(file, label_config({}), []))

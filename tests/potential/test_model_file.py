@@ -451,5 +451,5 @@ def test_a_write_that_fails_leaves_the_old_file(
 
 
 def test_an_unknown_element_when_predicting(saved: Path) -> None:
-    with pytest.raises(UnknownElementError, match=r"contains Cu; the model knows H, C, O"):
+    with pytest.raises(UnknownElementError, match=r"contains Cu; the model supports H, C, O"):
         predict(model_file.load(saved), Atoms("CuO", positions=[[0, 0, 0], [0, 0, 1.5]]))

@@ -198,7 +198,7 @@ def test_what_is_refused(reference_energies: dict[str, float], options: dict[str
 
 
 def test_an_element_it_does_not_know() -> None:
-    with pytest.raises(UnknownElementError, match=r"HCu contains Cu; the model knows H, C, O"):
+    with pytest.raises(UnknownElementError, match=r"HCu contains Cu; the model supports H, C, O"):
         predict(potential(), Atoms("CuH", positions=[[0, 0, 0], [0, 0, 1.5]]))
 
 

@@ -165,14 +165,14 @@ def test_ponita_is_approximate_by_design(repository) -> None:
 
 def test_speed_has_growing_structures_and_says_when_memory_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> list[int]:
-        raise SimulationError("memory: the process that measures it failed: for a test")
+        raise SimulationError("memory: not measured: the process failed: for a test")
 
     monkeypatch.setattr(speed, "peak_memories", fail)
     made = speed.section(subject(PARTS["crystal"], budget=20.0))
     sizes = [int(str(row[0])) for row in tables(made)[1].rows]
     assert sizes == [sizes[0] * 2**doubling for doubling in range(len(sizes))]
     assert len(sizes) > 1
-    assert "memory: the process that measures it failed" in made.html()
+    assert "memory: not measured: the process failed" in made.html()
 
 
 def test_the_calmest_frame_is_the_lowest_and_of_equals_the_smallest() -> None:

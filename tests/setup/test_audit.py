@@ -51,7 +51,7 @@ FAULTS: dict[str, tuple[Frames, str, list[int], str]] = {
     "outlier": (
         planted.change(planted.ethanol(), [17], planted.scaled("forces", 100)), "force-outlier", [17], "converge",
     ),
-    "zeros": (planted.change(planted.ethanol(), [3, 4], planted.scaled("forces", 0)), "zero-forces", [3, 4], "leave"),
+    "zeros": (planted.change(planted.ethanol(), [3, 4], planted.scaled("forces", 0)), "zero-forces", [3, 4], "remove"),
     "field": (planted.change(planted.ethanol(), [8], planted.pushed), "net-force", [8], "external field"),
     "twist": (planted.change(planted.ethanol(), [9, 11], planted.twisted), "net-torque", [9, 11], "orientation"),
     "kcal": (planted.all_scaled(planted.ethanol(), "forces", KCAL), "energy-force-ratio", [], "kcal/mol/A"),
@@ -74,7 +74,7 @@ FAULTS: dict[str, tuple[Frames, str, list[int], str]] = {
     ),
     "contradiction": (
         [*planted.ethanol(), planted.shifted_energy(1.0)(planted.turned(planted.ethanol()[5]))],
-        "contradicting-duplicates", [5, 103], "remove the other",
+        "contradicting-duplicates", [5, 103], "remove the others",
     ),
     "no forces": (planted.change(planted.ethanol(), [1, 2], planted.without("forces")), "missing-labels", [1, 2], ""),
     "atoms of another level": (

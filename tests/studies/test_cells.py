@@ -119,7 +119,7 @@ def test_what_is_wrong_with_a_variant_names_it(study_file: Path, old: str, new: 
 def test_steps_that_whole_epochs_do_not_make(study_file: Path) -> None:
     """With 8 frames in batches of 4 an epoch has two steps."""
     with pytest.raises(
-        PotentialsError, match="steps: 7, but with 2 steps an epoch, the nearest number of whole epochs gives 8"
+        PotentialsError, match="steps: 7 is not possible with 2 steps per epoch: the nearest number of epochs gives 8"
     ):
         plan(study_file, "steps: 8", "steps: 7")
 

@@ -18,7 +18,7 @@ COMMANDS = {
 
 
 class DataCommands(LazyCommands):
-    """The commands of this folder."""
+    """The commands of `potentials data`."""
 
     package: ClassVar[str] = "potentials.cli.data"
     prefix: ClassVar[str] = "data_"

@@ -45,7 +45,7 @@ def data_audit(
     Labels of files are assumed to be in eV, eV/A and eV/A^3. With a configuration, its keys and units are used and its
     splits are compared. The exit code is 1 if there are errors or warnings, otherwise 0; 2 if files cannot be read.
     """
-    import potentials.models  # noqa: F401  (enters the families)
+    import potentials.models  # noqa: F401  (registers the families)
     from potentials.data.read.frames import files_of
     from potentials.errors import DataError
     from potentials.files import write_text

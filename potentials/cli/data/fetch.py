@@ -52,7 +52,7 @@ def data_fetch(
             bars.update(tasks[file.name], completed=done, total=total)
 
         written = fetch(data_set, folder, archive or [], overwrite=force, report=report)
-    rows = [("data set", data_set.summary), ("source", data_set.source), ("licence", data_set.licence)]
+    rows = [("data set", data_set.summary), ("source", data_set.source), ("license", data_set.licence)]
     rows += [("to cite", citation) for citation in data_set.citations]
     rows += [("note", note) for note in data_set.notes]
     rows += [("written", f"{console.path(file.path)}, {file.frames} frames") for file in written]
@@ -72,7 +72,7 @@ def _catalogue() -> Table:
         sizes = [file.size for file in data_set.files if file.size is not None]
         size = console.size(sum(sizes)) if len(sizes) == len(data_set.files) else "?"
         rows.append((data_set.name, size, data_set.licence.partition(" (")[0], data_set.summary))
-    table = console.table("Public data sets", ("name", "download", "licence", "description"), rows)
+    table = console.table("Public data sets", ("name", "download", "license", "description"), rows)
     for column in table.columns[2:]:
         column.justify = "left"
     return table

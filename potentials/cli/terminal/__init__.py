@@ -1,1 +1,1 @@
-"""What commands have in common: printing, options, ending, groups, and what is expected of the terminal around them."""
+"""Common parts of the commands: printing, options, exit codes, groups, and the environment of the terminal."""

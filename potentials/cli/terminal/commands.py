@@ -1,4 +1,4 @@
-"""Groups of commands that import a command's file when it is called, and end in one way when it fails."""
+"""Groups of commands that import a command's file on its call, and handle errors uniformly."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from potentials.interrupts import remembering_ctrl_c
 
 
 class LazyCommands(TyperGroup):
-    """Commands whose files are imported when they are called, and one way for all of them to fail."""
+    """A group of commands whose files are imported when they are called, with uniform error handling."""
 
     package: ClassVar[str] = "potentials.cli"
-    """Where the files of the commands are, but for those in `rooms`."""
+    """Package with the files of the commands, except for those in `rooms`."""
     rooms: ClassVar[Mapping[str, str]] = {}
-    """Packages of other commands, by name."""
+    """Packages of the other commands, by name."""
     prefix: ClassVar[str] = ""
-    """Of the functions of the commands: that of `data fetch` is `data_fetch`."""
+    """Prefix of the functions of the commands: that of `data fetch` is `data_fetch`."""
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> tuple[str | None, Any, list[str]]:  # type: ignore[override]
-        """Find the command called, and import it."""
+        """Find the called command and import it."""
         name, command, rest = super().resolve_command(ctx, args)
         if name is None:
             return name, command, rest
@@ -38,7 +38,7 @@ class LazyCommands(TyperGroup):
         return name, typer.main.get_command(called), rest
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        """Run the command; errors meant for the user are printed without a traceback."""
+        """Run the command; print errors meant for the user without a traceback."""
         try:
             with remembering_ctrl_c():
                 return super().invoke(ctx)
@@ -46,7 +46,7 @@ class LazyCommands(TyperGroup):
             console.error(str(problem))
             raise typer.Exit(BAD_INPUT) from problem
         except BrokenPipeError:
-            raise  # whoever read the output has seen enough; click ends quietly
+            raise  # the reader of the output has closed it; click exits silently
         except OSError as problem:
             console.error(f"{problem.filename or 'files'}: {problem.strerror or problem}")
             raise typer.Exit(BAD_INPUT) from problem
@@ -56,10 +56,10 @@ class LazyCommands(TyperGroup):
 
 
 def list_commands(group: typer.Typer, commands: dict[str, str]) -> None:
-    """Enter names and summaries, so that `--help` needs to import none of the commands."""
+    """Register names and summaries, so that `--help` imports none of the commands."""
     for name, summary in commands.items():
         group.command(name, help=summary)(_placeholder)
 
 
 def _placeholder() -> None:
-    """Stands for a command until `LazyCommands` imports it."""
+    """Represent a command until `LazyCommands` imports it."""

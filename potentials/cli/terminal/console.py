@@ -1,4 +1,4 @@
-"""Printing of all commands: results go to standard output, notes, warnings and progress to standard error."""
+"""Printing: results go to standard output; notes, warnings, errors and progress to standard error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.table import Table
 from potentials.durations import format_duration
 
 PIPE_WIDTH = 140
-"""Columns where the output is not a terminal: rich would wrap log files at 80."""
+"""Width where the output is not a terminal: rich would wrap log files at 80 columns."""
 
 
 def _console(stream: TextIO, *, stderr: bool) -> Console:
@@ -25,11 +25,11 @@ def _console(stream: TextIO, *, stderr: bool) -> Console:
 output = _console(sys.stdout, stderr=False)
 """Results. Text is printed unchanged: square brackets are not markup."""
 messages = _console(sys.stderr, stderr=True)
-"""Notes, warnings, errors and progress, kept apart from results so that these can be piped."""
+"""Notes, warnings, errors and progress, separate from results so that these can be piped."""
 
 
 def note(text: str) -> None:
-    """Print a choice or finding of the program that the user may want to know."""
+    """Print a decision or observation of interest to the user."""
     messages.print(f"note: {text}", style="dim", soft_wrap=True)
 
 
@@ -44,14 +44,14 @@ def error(text: str) -> None:
 
 
 def print_file(text: str) -> None:
-    """Print the contents of one of our files in UTF-8, whatever the encoding of the terminal."""
+    """Print the contents of a file in UTF-8, whatever the encoding of the terminal."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode(errors="backslashreplace"))
     sys.stdout.buffer.flush()
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """A table whose first column is left-aligned text and whose other columns are right-aligned numbers."""
+    """Create a table whose first column is left-aligned text and whose other columns are right-aligned numbers."""
     result = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for index, column in enumerate(columns):
         result.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
@@ -61,7 +61,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 
 
 def key_values(rows: Iterable[tuple[str, str]]) -> Table:
-    """Names and values in two columns without borders."""
+    """Create a table of names and values without borders."""
     result = Table.grid(padding=(0, 2))
     result.add_column(style="bold", no_wrap=True)
     result.add_column(overflow="fold")
@@ -71,7 +71,7 @@ def key_values(rows: Iterable[tuple[str, str]]) -> Table:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """`value` to `digits` significant digits; `-` where there is none (NaN)."""
+    """Format `value` with `digits` significant digits; `-` for NaN."""
     if math.isnan(value):
         return "-"
     if value == 0 or not math.isfinite(value):
@@ -83,12 +83,12 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def milli(value: float, digits: int = 3) -> str:
-    """`value` times a thousand: an energy in eV as meV, a force in eV/A as meV/A."""
+    """Format `value` times a thousand: an energy in eV as meV, a force in eV/A as meV/A."""
     return number(1e3 * value, digits)
 
 
 def duration(seconds: float) -> str:
-    """`2h 5m`, `45s`, `0.37 s` or `12.3 ms`: rounded for reading."""
+    """Format a duration as `2h 5m`, `45s`, `0.37 s` or `12.3 ms`, rounded."""
     if seconds < 1:
         return f"{number(1e3 * seconds)} ms"
     if seconds < 10:
@@ -98,7 +98,7 @@ def duration(seconds: float) -> str:
 
 
 def size(num_bytes: float) -> str:
-    """Bytes as `312 kB`, `1.24 MB` or `3.1 GB` (powers of ten)."""
+    """Format bytes as `312 kB`, `1.24 MB` or `3.1 GB` (powers of ten)."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if num_bytes >= factor:
             return f"{number(num_bytes / factor)} {unit}"
@@ -106,7 +106,7 @@ def size(num_bytes: float) -> str:
 
 
 def path(value: Path | str) -> str:
-    """A path as short as possible: relative if it lies inside the current folder, absolute otherwise."""
+    """Format a path: relative if it is inside the current folder, absolute otherwise."""
     resolved = Path(value).resolve()
     here = Path.cwd()
     return str(resolved.relative_to(here)) if resolved.is_relative_to(here) else str(resolved)

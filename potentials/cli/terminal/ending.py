@@ -1,4 +1,4 @@
-"""End the process at once while there is nothing to save."""
+"""Immediate termination by signals while there is nothing to save."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from potentials.exit_codes import ENDING_SIGNALS, interruption_code
 
 @contextmanager
 def ending_at_once() -> Iterator[None]:
-    """Within it, Ctrl-C, SIGTERM and SIGUSR1 end the process, with the same exit codes as later.
+    """Let Ctrl-C, SIGTERM and SIGUSR1 end the process at once in this context, with the same exit codes as later.
 
     Used while packages are imported, which takes seconds. Some packages catch every exception on import, so an
     exception raised by a signal handler would be lost, and the signal with it.

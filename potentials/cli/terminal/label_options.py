@@ -36,8 +36,8 @@ def read_and_tell(files: str, config: DataConfig, asked: Mapping[str, str | None
 
     Args:
         files: as given to the command.
-        config: which labels.
-        asked: keys given for `energy`, `forces` and `stress`; it is an error if no frame has them.
+        config: keys and units of the labels.
+        asked: keys given by the user for `energy`, `forces` and `stress`; it is an error if no frame has them.
     """
     from potentials.data.findings import Findings
     from potentials.evaluation.evaluate import read_labelled
@@ -52,5 +52,5 @@ def read_and_tell(files: str, config: DataConfig, asked: Mapping[str, str | None
 
 
 def part_name(files: str) -> str:
-    """Name of the structures of an argument in tables: the name of the file."""
+    """Return the name of the structures of an argument in tables: the name of the file."""
     return files if files.startswith("builtin:") else Path(files).name

@@ -1,4 +1,4 @@
-"""Unit of positions and cells in the files of `predict`, `relax` and `md`."""
+"""Units of positions and cells in the files of `predict`, `relax` and `md`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def in_angstrom(atoms: Atoms, unit: str | None, metadata: Mapping[str, Any], tol
         atoms: as read.
         unit: unit given by the user, if any.
         metadata: of the potential.
-        told: whether the warning was printed already.
+        told: whether the warning was already printed.
     """
     from potentials.data.read import atoms_in_angstrom, training_units
 

@@ -23,13 +23,13 @@ _PLACES = {
     "TORCHINDUCTOR_CACHE_DIR": "torchinductor",
     "TRITON_CACHE_DIR": "triton",
 }
-"""Variables that tell libraries where to keep their files, and the folder that each gets if there is no home."""
+"""Environment variables of libraries for their files, and the folder that each gets if there is no home."""
 
 
 def use_utf8() -> None:
     """Restart the program in Python's UTF-8 mode if the locale has another encoding.
 
-    Files are UTF-8 on every machine; in the locales C and POSIX the libraries we use would read and write ASCII.
+    Files are UTF-8 on every machine; in the locales C and POSIX some libraries would read and write ASCII.
     """
     if sys.flags.utf8_mode or codecs.lookup(locale.getpreferredencoding(False)).name == "utf-8":
         return
@@ -48,14 +48,14 @@ def print_anything() -> None:
 
 
 def provide_home() -> str:
-    """Give libraries a temporary folder if there is no writable home, and a name to a user without one.
+    """Provide a temporary folder if there is no writable home, and a user name if there is none.
 
     Returns:
-        A note for the user; empty if nothing had to be done.
+        A note for the user; empty if nothing was changed.
     """
     try:
         getpass.getuser()
-    except (KeyError, OSError):  # no entry in the list of users; the error depends on Python's release
+    except (KeyError, OSError):  # no entry in the list of users; the exception depends on the Python version
         os.environ["USER"] = f"uid{os.getuid()}"
     if usable_home() is not None:
         return ""

@@ -1,1 +1,1 @@
-"""Messages about a configuration: what the schema expects, what came instead, and where, in words for people."""
+"""Messages about a configuration: expected and found values, with their places, in words."""

@@ -1,4 +1,4 @@
-"""Describe what the schema expects of a value, and find the schema of a value."""
+"""Descriptions of the values that the schema allows, and lookup of the schema of a value."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Expectation:
 
     @classmethod
     def of(cls, annotation: Any) -> Expectation:
-        """From an annotation."""
+        """Create an expectation from an annotation."""
         if get_origin(annotation) is not Annotated:
             return cls(annotation)
         inner, *metadata = get_args(annotation)
@@ -45,7 +45,7 @@ class Expectation:
 
     @classmethod
     def of_field(cls, field: FieldInfo) -> Expectation:
-        """From a field of a model."""
+        """Create an expectation from a field of a model."""
         return cls.of(field.annotation)._with([field])
 
     def _with(self, metadata: list[Any]) -> Expectation:
@@ -131,7 +131,7 @@ class Expectation:
         return origin if origin in (list, str) else None
 
     def describe(self) -> str:
-        """What is expected, in words: `an integer of at least 1`."""
+        """Describe the expected value in words: `an integer of at least 1`."""
         # Null comes last; duplicates are removed.
         alternatives = sorted(dict.fromkeys(self._alternatives()), key=lambda words: words == _NOTHING)
         return one_of(alternatives)
@@ -164,7 +164,7 @@ class Expectation:
         return getattr(origin, "__name__", str(origin))
 
     def _limits(self) -> str:
-        """` of at least 1 and less than 5`, or ` (not empty)` for text."""
+        """Return ` of at least 1 and less than 5`, or ` (not empty)` for text."""
         limits = _limits_of(self.metadata)
         bounds = [
             f"{words} {limits[name]:g}"
@@ -175,7 +175,7 @@ class Expectation:
         return f"{' ' if bounds else ''}{' and '.join(bounds)}{empty}"
 
     def _length(self) -> str:
-        """`2 `, `1 or more ` or nothing, before the items of a list."""
+        """Return `2 `, `1 or more ` or nothing, to precede the items of a list."""
         limits = _limits_of(self.metadata)
         shortest, longest = limits.get("min_length", 0), limits.get("max_length")
         if longest is None:
@@ -184,7 +184,7 @@ class Expectation:
 
 
 def section_paths(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every key below a section class with its full path: `("max_epochs", "train.max_epochs")`, ..."""
+    """Yield every key below a section class with its full path: `("max_epochs", "train.max_epochs")`, ..."""
     for name, field in model.model_fields.items():
         yield name, prefix + name
         expectation = Expectation.of_field(field).without_null
@@ -194,7 +194,7 @@ def section_paths(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[st
 
 
 def _limits_of(metadata: tuple[Any, ...]) -> dict[str, Any]:
-    """The bounds among the metadata, by pydantic's names: `gt`, `ge`, `lt`, `le`, `min_length`, `max_length`."""
+    """Return the bounds in the metadata, by pydantic's names: `gt`, `ge`, `lt`, `le`, `min_length`, `max_length`."""
     names = ("gt", "ge", "lt", "le", "min_length", "max_length")
     single = [
         part for item in metadata for part in (item if isinstance(item, annotated_types.GroupedMetadata) else [item])

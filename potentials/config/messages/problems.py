@@ -1,4 +1,4 @@
-"""Convert pydantic's errors to readable problems: where, what was expected, what was found, what may be meant."""
+"""Conversion of pydantic's errors to readable problems: place, expected and found value, suggestion."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from potentials.config.yaml.yaml_types import INTEGER, NUMBER, PATTERNS
 from potentials.errors import Problem
 
 Finding = tuple[Path, str]
-_UNKNOWN = object()  # stands for a value that a validator made, so that the document does not hold it
+_UNKNOWN = object()  # stands for a value created by a validator, which the document does not contain
 _MOST_SUGGESTIONS = 3
 _MOST_IN_LINE = 3
 _RENAMED = {"average": "ema", "averaging": "ema"}
-"""Keys by which users may know another one, too different in spelling to be found as similar."""
+"""Keys by other names that users may know, too different in spelling to be found as similar."""
 MOST_PROBLEMS = 100
-"""Maximum number of problems that are reported at once."""
+"""Maximum number of problems reported at once."""
 _BOOLEANS = {"true": ("yes", "y", "on", "true", "1"), "false": ("no", "n", "off", "false", "0")}
 
 
 def problems_from(error: ValidationError, model: type[BaseModel], document: Entry) -> list[Problem]:
-    """The problems of a document that `model` rejected, each once, with its place; at most `MOST_PROBLEMS` + 1.
+    """Return the problems of a document that `model` rejected, each once, with its place; at most `MOST_PROBLEMS` + 1.
 
     Args:
         error: what pydantic raised on `document.plain()`.
@@ -43,7 +43,7 @@ def problems_from(error: ValidationError, model: type[BaseModel], document: Entr
 
 
 def in_one_line(error: ValidationError) -> str:
-    """The first problems of values without line numbers, such as the header of a model file."""
+    """Join the first problems of values without line numbers, such as the header of a model file."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     texts = [
         ": ".join(part for part in (dotted(details["loc"]), details["msg"].removeprefix("Value error, ")) if part)
@@ -55,7 +55,7 @@ def in_one_line(error: ValidationError) -> str:
 
 @dataclass(frozen=True)
 class _Spot:
-    """A location of pydantic's: the path in the document, the value expected there, and the value found."""
+    """A location of pydantic: the path in the document, the value expected there, and the value found."""
 
     path: Path
     expected: Expectation
@@ -77,14 +77,14 @@ def _findings(error: ValidationError, root: Expectation, value: Any, path: Path)
 
 
 def _walk(spot: _Spot) -> _Spot:
-    """Follow `rest` through schema and value as far as it names keys, indices and the tags of tagged unions."""
+    """Follow `rest` through schema and value as far as it consists of keys, indices and tags of tagged unions."""
     while spot.rest:
         part, rest = spot.rest[0], spot.rest[1:]
         expected = spot.expected.without_null
         section = _section(expected, spot.value)
         if part in expected.tags:
             spot = _Spot(spot.path, Expectation(expected.tags[str(part)]), spot.value, rest)
-        elif expected.is_union or (part == "[key]" and section is None):  # a key of a mapping, not a key named so
+        elif expected.is_union or (part == "[key]" and section is None):  # a key of a mapping, not a key of that name
             break
         elif section is not None:
             field = section.model_fields.get(str(part))
@@ -112,7 +112,7 @@ def _item(value: Any, part: str | int) -> Any:
 
 
 def _union_findings(spot: _Spot) -> Iterator[Finding]:
-    """One finding for a value that fits no branch; if its type fits only one branch, the findings of that branch."""
+    """Yield one finding for a value that fits no branch, or the findings of the only branch that fits its type."""
     fitting = [branch for branch in spot.expected.branches if branch.kind is type(spot.value)]
     if len(fitting) == 1:
         try:
@@ -173,7 +173,7 @@ def _expected_but_got(expected: Expectation, value: Any) -> str:
 
 
 def _hint(expected: Expectation, value: Any) -> str:
-    """What to write instead, if it can be guessed."""
+    """Return what to write instead, if it can be guessed."""
     kinds = {branch.type for branch in expected.branches}
     if isinstance(value, bool | int | float) and str in kinds and not kinds & {int, float, bool}:
         return "; text needs quotes here"

@@ -15,20 +15,20 @@ _LONGEST_TEXT = 300
 
 @dataclass(frozen=True)
 class InWords:
-    """Metadata of `Annotated[...]`: the name of such a value in messages, `an element symbol` and `element symbols`."""
+    """Metadata of `Annotated[...]`: names of such values in messages, as `an element symbol` and `element symbols`."""
 
     one: str
     many: str
 
 
 def quote(text: str) -> str:
-    """Text in double quotes, shortened if it is long."""
+    """Return text in double quotes, shortened if it is long."""
     shown = text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 3] + "..."
     return json.dumps(shown, ensure_ascii=False)
 
 
 def shortened(text: str) -> str:
-    """Text of any origin as one line of limited length that every terminal can print."""
+    """Return any text as one printable line of limited length."""
     line = " ".join(text.split())
     shown = line if len(line) <= _LONGEST_TEXT else line[: _LONGEST_TEXT - 3] + "..."
     return "".join(
@@ -37,14 +37,14 @@ def shortened(text: str) -> str:
 
 
 def one_of(choices: Sequence[str]) -> str:
-    """`a`, `a or b`, `a, b or c`."""
+    """Join choices as `a`, `a or b`, `a, b or c`."""
     if len(choices) < 2:
         return "".join(choices)
     return f"{', '.join(choices[:-1])} or {choices[-1]}"
 
 
 def describe_value(value: Any) -> str:
-    """A value in the terms of YAML: text, integer, number, true/false, list, mapping, nothing."""
+    """Describe a value in the terms of YAML: text, integer, number, true/false, list, mapping, nothing."""
     match value:
         case None:
             return "nothing (null)"
@@ -65,7 +65,7 @@ def describe_value(value: Any) -> str:
 
 
 def listed(noun: str, names: Iterable[str], at_most: int = 30) -> str:
-    """`key "a"`, `keys "a", "b"`; beyond `at_most` names, the number of the rest."""
+    """List names as `key "a"` or `keys "a", "b"`; beyond `at_most` names, with the number of the rest."""
     names = list(names)
     shown = ", ".join(quote(name) for name in names[:at_most])
     rest = f" and {len(names) - at_most} more" if len(names) > at_most else ""
@@ -73,14 +73,14 @@ def listed(noun: str, names: Iterable[str], at_most: int = 30) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word closest to `word`, ignoring case and treating `-` as `_`; None if none is close."""
+    """Return the known word closest to `word`, ignoring case and treating `-` as `_`; None if none is close."""
     by_form = {_form(name): name for name in known}
     close = difflib.get_close_matches(_form(word), by_form, n=1)
     return by_form[close[0]] if close else None
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """`; did you mean "x"?` if a known word is close, otherwise empty."""
+    """Return `; did you mean "x"?` if a known word is close, otherwise empty text."""
     close = nearest(word, known)
     return f"; did you mean {quote(close)}?" if close is not None else ""
 

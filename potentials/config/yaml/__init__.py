@@ -1,1 +1,1 @@
-"""YAML of a configuration: the reader that keeps line numbers, the document it gives, and overrides put into it."""
+"""YAML of a configuration: a reader that keeps line numbers, the resulting document, and overrides."""

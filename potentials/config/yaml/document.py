@@ -28,7 +28,7 @@ class Entry:
     place: Place
 
     def plain(self) -> Any:
-        """The value without places, as plain Python objects."""
+        """Return the value without places, as plain Python objects."""
         if isinstance(self.value, dict):
             return {key: entry.plain() for key, entry in self.value.items()}
         if isinstance(self.value, list):
@@ -36,7 +36,7 @@ class Entry:
         return self.value
 
     def nearest_place(self, path: Path) -> Place:
-        """The place of the value at `path`, or of the nearest section above if it was not written."""
+        """Return the place of the value at `path`, or of the nearest section above if it is not in the file."""
         entry = self
         for part in path:
             if isinstance(entry.value, dict) and part in entry.value:
@@ -49,11 +49,11 @@ class Entry:
 
 
 def problem_at(place: Place, path: Path, message: str) -> Problem:
-    """The problem `message` of the value at `path`, which is at `place`."""
+    """Return the problem `message` of the value at `path`, which is at `place`."""
     return Problem(message, file=place.file, line=place.line, key=dotted(path) or None)
 
 
 def dotted(path: Sequence[str | int]) -> str:
-    """`("data", "train", 0)` as `data.train[0]`."""
+    """Format `("data", "train", 0)` as `data.train[0]`."""
     parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
     return "".join(parts).removeprefix(".")

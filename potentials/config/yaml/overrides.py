@@ -1,4 +1,4 @@
-"""Apply overrides of the command line, `train.max_epochs=10`, to a configuration before validation."""
+"""Overrides of the command line, `train.max_epochs=10`, applied to a configuration before validation."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def _parse(override: str, place: Place) -> tuple[Path, Entry, list[Problem]]:
 
 
 def _below(path: Path, problem: Problem) -> Problem:
-    """The same problem with its full key."""
+    """Return the same problem with its full key."""
     inner = "" if problem.key is None else problem.key if problem.key.startswith("[") else f".{problem.key}"
     return replace(problem, key=dotted(path) + inner)
 
 
 def _put(entry: Entry, path: Path, value: Entry, place: Place, done: int = 0) -> Entry:
-    """A copy of `entry` with `value` at `path[done:]`."""
+    """Return a copy of `entry` with `value` at `path[done:]`."""
     if done == len(path):
         return value
     if entry.value is None:

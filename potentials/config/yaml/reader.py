@@ -31,7 +31,7 @@ _MAX_NUMBER = 300  # characters; reading longer integers is slow
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes the node tree; `_Reader` makes values with their places."""
+    """Composer of the node tree; `_Reader` converts it to values with places."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - replaces SafeLoader's table of YAML 1.1
 
@@ -67,7 +67,7 @@ def read_document(text: str, file: str, lines: bool = True) -> tuple[Entry, list
         leave the rest readable.
 
     Raises:
-        ConfigError: the text is not YAML at all, is empty, or is nested or aliased beyond reason.
+        ConfigError: the text is not YAML, is empty, or is nested or aliased too deeply.
     """
     if len(text) > MAX_CHARACTERS:
         raise ConfigError([Problem(f"more than {MAX_CHARACTERS} characters; is this a configuration?", file=file)])
@@ -101,7 +101,7 @@ def _compose(text: str, file: str, lines: bool) -> yaml.Node | None:
 
 
 def _unclosed(error: yaml.MarkedYAMLError) -> str | None:
-    """The message for a bracket or quote that is not closed, which PyYAML notices only at the end of the text."""
+    """Return the message for an unclosed bracket or quote, which PyYAML detects only at the end of the text."""
     problem, context = error.problem or "", error.context or ""
     if "stream end" not in problem and "end of stream" not in problem:
         return None
@@ -128,7 +128,7 @@ def _syntax_message(error: yaml.MarkedYAMLError, character: str) -> str:
 
 
 class _Reader:
-    """Converts nodes to entries and collects problems."""
+    """Converter of nodes to entries, which collects problems."""
 
     def __init__(self, file: str, lines: bool) -> None:
         self.file = file
@@ -162,8 +162,8 @@ class _Reader:
         return values + 1, levels + 1
 
     def entry(self, node: yaml.Node, place: Place, path: Path) -> Entry:
-        """The value of `node`, whose key is at `place`."""
-        if id(node) not in self._values:  # an alias is read, and reported, once
+        """Return the value of `node`, whose key is at `place`."""
+        if id(node) not in self._values:  # an alias is read and reported once
             self._values[id(node)] = self._value(node, place, path)
         return Entry(self._values[id(node)], place)
 
@@ -227,7 +227,7 @@ class _Reader:
         return None
 
     def _merged(self, node: yaml.Node, place: Place, path: Path) -> dict[str, Entry]:
-        """The entries of `<<: *anchor` or `<<: [*first, *second]`; of equal keys the first counts."""
+        """Return the entries of `<<: *anchor` or `<<: [*first, *second]`; of equal keys the first is used."""
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
         result: dict[str, Entry] = {}
         for source in sources:
@@ -253,7 +253,7 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
 
 
 def _unprintable(text: str) -> str | None:
-    """The first control character or lone surrogate of `text`, as `U+0007`."""
+    """Return the first control character or lone surrogate of `text`, as `U+0007`."""
     for character in text:
         if unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\n\r":
             return f"U+{ord(character):04X}"

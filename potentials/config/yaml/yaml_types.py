@@ -1,6 +1,6 @@
 """YAML scalars that are numbers, booleans or null: the core schema of YAML 1.2.
 
-Only `true` and `false` (also `True`, `TRUE`, ...) are booleans: `NO`, `Y`, `on` and `yes` are text, since two of them
+Only `true` and `false` (also `True`, `TRUE`, ...) are booleans: `NO`, `Y`, `on` and `yes` are text, since `No` and `Y`
 are elements. `1e-3` is a number. Dates, `01:30:00` and `1_000` are text, `010` is ten.
 """
 
@@ -33,7 +33,7 @@ def add_resolvers(processor: type[yaml.SafeLoader] | type[yaml.SafeDumper]) -> N
 
 
 def read_scalar(tag: str, text: str) -> str | int | float | bool | None:
-    """The value of a scalar whose tag is that of text or one of `PATTERNS`.
+    """Return the value of a scalar whose tag is that of text or one of `PATTERNS`.
 
     Raises:
         ValueError: the text does not fit the tag.

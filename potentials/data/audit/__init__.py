@@ -1,7 +1,7 @@
-"""Looking for quiet faults of data: labels that cannot be right, frames that are twice there, parts that leak.
+"""Search for silent errors in the data: impossible labels, duplicate frames, leaks between training and test sets.
 
-Each file looks at one subject and yields an `AuditFinding` for what it finds. Nothing here needs a model, so all of it
-is quick; `potentials.setup.audit.audit` puts it together and adds what only a fitted model can tell.
+Each file covers one subject and yields an `AuditFinding` for each finding. No check here needs a model, so all are
+fast; `potentials.setup.audit.audit` combines them and adds the checks that need a fitted model.
 """
 
 from potentials.data.audit.finding import AuditFinding, Severity

@@ -1,4 +1,4 @@
-"""Checks of the data before any training: elements, contacts, leaks, cutoff."""
+"""Checks of the data before training: elements, close contacts, leaks, cutoff."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from potentials.data.read import Frame
 from potentials.errors import DataError
 
 SMALLEST_CUTOFF = 0.1
-"""A; less than the distance of any two atoms."""
+"""A; shorter than any interatomic distance."""
 LARGEST_CUTOFF = 15.0
-"""A; beyond it a message-passing model sees and costs more than any interaction it can learn."""
+"""A; beyond it the cost of a message-passing model grows without a gain in accuracy."""
 MANY_NEIGHBORS = 400
 SHORTEST_DISTANCE = 0.4
 """A; shorter than any bond."""
 LARGEST_RESIDUAL = 30.0
 """eV per atom; no cohesive energy comes near, so E0 and energies that differ more are of different levels or units."""
 CONTACT_FRACTION = 0.5
-"""Of the sum of covalent radii."""
+"""Fraction of the sum of covalent radii."""
 
 
 def check_cutoff(cutoff: float) -> None:
-    """Make sure that the cutoff makes sense, before neighbours are counted.
+    """Check that the cutoff is in a reasonable range.
 
     Raises:
         DataError: it is smaller than `SMALLEST_CUTOFF`, or larger than `LARGEST_CUTOFF`.
@@ -40,21 +40,21 @@ def check_cutoff(cutoff: float) -> None:
         raise DataError(f"the cutoff is {cutoff:g} A; expected at least {SMALLEST_CUTOFF:g} A, 4 to 6 A is usual")
     if cutoff > LARGEST_CUTOFF:
         raise DataError(
-            f"model.cutoff = {cutoff:g} A is larger than sense: neighbours grow with its third power; 4 to 6 A is "
-            f"usual, and {LARGEST_CUTOFF:g} A the most that is accepted"
+            f"model.cutoff = {cutoff:g} A is unreasonably large: the number of neighbors grows with its third power; "
+            f"4 to 6 A is usual, the maximum is {LARGEST_CUTOFF:g} A"
         )
 
 
 def check_neighbors(statistics: Statistics, cutoff: float, findings: Findings) -> None:
-    """Warn where atoms of the training frames have very many neighbors, or none."""
+    """Warn about very many neighbors, and about atoms without neighbors."""
     if statistics.average_neighbors > MANY_NEIGHBORS:
         findings.warn(
-            f"an atom has {statistics.average_neighbors:.0f} neighbours on average within model.cutoff = {cutoff:g} A; "
-            "a smaller cutoff is many times faster (or is data.length_unit wrong?)"
+            f"an atom has {statistics.average_neighbors:.0f} neighbors on average within model.cutoff = {cutoff:g} A; "
+            "a smaller cutoff is many times faster; check data.length_unit"
         )
     if statistics.lonely_atoms:
         findings.warn(
-            f"{statistics.lonely_atoms} of {statistics.num_atoms} atoms of the training frames have no neighbour "
+            f"{statistics.lonely_atoms} of {statistics.num_atoms} atoms of the training frames have no neighbor "
             f"within model.cutoff = {cutoff:g} A"
         )
 
@@ -98,7 +98,7 @@ def check_group_weights(data: DataConfig, known: Sequence[str]) -> None:
 
 
 def find_contacts(frames: Sequence[LabelledFrame]) -> list[tuple[Frame, float]]:
-    """Frames with atoms closer than 0.4 A, or than half the sum of their radii; and the shortest distance, A."""
+    """Return frames with atoms closer than 0.4 A or half the sum of covalent radii, with their shortest distance, A."""
     close = []
     for labelled in frames:
         atoms = labelled.frame.atoms

@@ -1,4 +1,4 @@
-"""What parts hold: elements, compositions, labels, isolated atoms, cells; and whether they cut trajectories apart."""
+"""Coverage of the splits: elements, compositions, labels, isolated atoms, cells, and trajectories cut by a split."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from potentials.data.infer import composition_matrix, indistinguishable
 from potentials.data.label import LabelledFrame
 
 _CORRELATED = 0.3
-"""Successive frames are correlated if they are so much closer to each other than frames ten steps apart. (Not those of
-the whole file: these may be of another phase.)"""
+"""Successive frames are correlated if their distance is below this fraction of that of frames ten steps apart. (Frames
+of the whole file are no reference: they may be of another phase.)"""
 _LATER = 10
 _CUT_SHARE = 0.1
-"""Of the frames of a part, from which on it is worth a word."""
+"""Fraction of the frames of a set above which cut trajectories are reported."""
 _FEW_STEPS = 10
 
 
 def coverage_findings(
     parts: Mapping[str, Sequence[LabelledFrame]], isolated: Sequence[LabelledFrame], cutoff: float
 ) -> Iterator[AuditFinding]:
-    """Everything this file looks for.
+    """Yield all findings of this file.
 
     Args:
-        parts: by name, the training frames first.
-        isolated: frames of isolated atoms, of any part.
-        cutoff: A, that the model will have.
+        parts: frames by set, the training set first.
+        isolated: frames of isolated atoms, of any set.
+        cutoff: of the model, A.
     """
     yield from _elements(parts)
     yield from _compositions(parts)
@@ -56,9 +56,9 @@ def _elements(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFin
             yield AuditFinding(
                 "unseen-element",
                 "error",
-                f"the {part} frames hold {', '.join(symbols)}, which the {first} frames lack",
-                "a model cannot learn an element it never sees",
-                "train on it, or remove these frames",
+                f"the {part} frames contain {', '.join(symbols)}, which the {first} frames lack",
+                "a model cannot learn elements that are not in the training set",
+                "add training frames with these elements, or remove these frames",
                 tuple(frame.frame for frame in strange),
             )
 
@@ -75,8 +75,8 @@ def _compositions(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[Audi
                 "warning",
                 f"{len(strange)} of {len(frames)} {part} frames have compositions that the {first} frames lack: "
                 f"{', '.join(formulas[:6])}{', ...' if len(formulas) > 6 else ''}",
-                "errors on them are errors of extrapolation, and mix with those on known compositions in one figure",
-                "test on them apart, as a test set with a name of its own, if that is what is wanted",
+                "predictions for them are extrapolations; the test errors average over known and unknown compositions",
+                "put them into a separate test set if both errors are of interest",
                 tuple(frame.frame for frame in strange),
             )
 
@@ -94,13 +94,13 @@ def _missing_labels(part: str, frames: Sequence[LabelledFrame]) -> Iterator[Audi
     }
     possible = {"energy": len(frames), "forces": len(frames), "stress": int(periodic.sum())}
     for name, lacks in missing.items():
-        if 0 < lacks.sum() < possible[name]:  # where all lack it, it was never meant to be there
+        if 0 < lacks.sum() < possible[name]:  # a label that all frames lack is not expected
             yield AuditFinding(
                 "missing-labels",
                 "warning",
                 f"{part}: {lacks.sum()} of {len(frames)} frames have no {name}",
-                "they are left out of that part of the loss, so such structures count less than their number says",
-                "nothing, if it is known; otherwise look whether the label has another name there",
+                "they do not contribute to that term of the loss, so such structures have less weight than others",
+                "nothing if this is intended; otherwise check whether the label has another name in these frames",
                 tuple(frame.frame for frame, lack in zip(frames, lacks, strict=True) if lack),
                 {"share": float(lacks.mean())},
             )
@@ -120,10 +120,10 @@ def _small_cells(part: str, frames: Sequence[LabelledFrame], cutoff: float) -> I
             "small-cell",
             "note",
             f"{part}: {len(small)} cells are thinner ({least:.3g} A) than the cutoff ({cutoff:g} A), so that atoms "
-            "are their own neighbours",
-            "neighbours that always move together teach less than as many independent ones, and a long-range part of "
-            "the energy may be learned as a short-range one",
-            "nothing, for perfect crystals; for anything disordered, add larger cells",
+            "are neighbors of their own images",
+            "an atom and its images always move together, so these frames contain less information than larger cells, "
+            "and a long-range part of the energy may be learned as short-range",
+            "nothing for perfect crystals; for disordered structures, add larger cells",
             tuple(small),
             {"least_A": least},
         )
@@ -138,19 +138,19 @@ def _isolated(part: str, frames: Sequence[LabelledFrame], isolated: Sequence[Lab
         return
     occurring, counts = composition_matrix(labelled, elements)
     ambiguity = indistinguishable(occurring, np.unique(counts, axis=0))
-    vague = f", and {ambiguity}, so not even least squares can tell these apart" if ambiguity else ""
+    vague = f", and {ambiguity}, so a least-squares fit cannot determine their energies either" if ambiguity else ""
     yield AuditFinding(
         "isolated-atoms",
         "note",
         f"there is no isolated atom of {', '.join(missing)}{vague}",
-        "without their energies those of dissociation, and of other compositions, are not fixed",
-        "compute each element's atom at the level of the data, and name the file in data.isolated_atoms, if such "
-        "energies matter",
+        "without reference energies, dissociation energies and energies of other compositions are undetermined",
+        "if such energies matter, compute each element's atom at the level of theory of the data and name the file in "
+        "data.isolated_atoms",
     )
 
 
 def cut_trajectories(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
-    """Frames that follow, in their file, on correlated frames of another part."""
+    """Yield frames that are adjacent, in their file, to correlated frames of another set."""
     owned = [(part, frame) for part, frames in parts.items() for frame in frames]
     first = next(iter(parts))
     cut: dict[str, list[LabelledFrame]] = {}
@@ -174,10 +174,10 @@ def cut_trajectories(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[A
             yield AuditFinding(
                 "cut-trajectory",
                 "warning",
-                f"{len(frames)} of {len(parts[part])} {part} frames stand beside {first} frames in a trajectory whose "
+                f"{len(frames)} of {len(parts[part])} {part} frames are next to {first} frames in a trajectory whose "
                 "successive frames are correlated",
-                "they are almost known, so errors on them are smaller than on a new trajectory",
-                "divide the trajectory in blocks (potentials data split --by block), or test on another one",
+                "they are nearly duplicates, so errors on them are smaller than on a new trajectory",
+                "split the trajectory into blocks (potentials data split --by block), or test on another trajectory",
                 tuple(frame.frame for frame in frames),
                 {"share": len(frames) / len(parts[part])},
             )

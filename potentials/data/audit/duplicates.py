@@ -1,4 +1,4 @@
-"""Frames that are there twice: within a part, across parts, and with labels that contradict each other."""
+"""Duplicate frames: within a set, across sets, and with contradicting labels."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from potentials.data.label import LabelledFrame
 from potentials.data.read import Located
 
 _ENERGY_DIFFERENCE = 1e-3
-"""eV an atom; more is another calculation of the same structure."""
+"""eV/atom; a larger difference means another calculation of the same structure."""
 _FEW = 0.05
-"""Of the frames of a part: so few that are nearly the same as others do no harm."""
+"""Fraction of the frames of a set; fewer near-duplicates are harmless."""
 
 
 def duplicate_findings(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
-    """Everything this file looks for, in all parts together; training comes first among them."""
+    """Yield all findings of this file, for all sets together; the training set comes first."""
     frames = [(part, frame) for part, of_part in parts.items() for frame in of_part]
     pairs = _pairs(comparable([frame.frame for _, frame in frames]))
     yield from _contradictions(frames, pairs)
@@ -52,9 +52,9 @@ def _contradictions(frames: _Owned, pairs: _Pairs) -> Iterator[AuditFinding]:
         yield AuditFinding(
             "contradicting-duplicates",
             "error",
-            f"the same structures with energies that differ by up to {1e3 * largest:.4g} meV/atom",
-            "one structure has one energy; two levels of theory, two units or an unconverged calculation are mixed",
-            "find out which of them belongs to the rest, and remove the other",
+            f"identical structures have energies that differ by up to {1e3 * largest:.4g} meV/atom",
+            "a structure has one energy; the data mix levels of theory or units, or contain an unconverged calculation",
+            "find out which frames agree with the rest of the data, and remove the others",
             tuple(frame.frame for frame in wrong.values()),
             {"largest_eV_per_atom": largest},
         )
@@ -67,9 +67,9 @@ def _within(part: str, frames: _Owned, pairs: _Pairs) -> Iterator[AuditFinding]:
         yield AuditFinding(
             "duplicates",
             "warning",
-            f"{part}: {len(repeated)} frames repeat others (the same up to rotation, reflection and order of the "
+            f"{part}: {len(repeated)} frames repeat others (identical up to rotation, reflection and order of the "
             "atoms)",
-            "they count twice in the loss, and when parts are drawn at random they leak from one to the other",
+            "they count twice in the loss, and a random split puts copies into both training and test sets",
             "keep one of each",
             tuple(frames[k][1].frame for k in repeated),
         )
@@ -80,8 +80,8 @@ def _within(part: str, frames: _Owned, pairs: _Pairs) -> Iterator[AuditFinding]:
             "near-duplicates",
             "warning" if len(near) > _FEW * count else "note",
             f"{part}: {len(near)} frames differ from others by no more than {NEAR:g} A in each coordinate",
-            "they teach nothing new, and when parts are drawn at random they leak from one to the other",
-            "take fewer frames of a trajectory, or divide it in blocks (potentials data split --by block)",
+            "they add no information, and a random split puts similar frames into both training and test sets",
+            "take fewer frames of a trajectory, or split it into blocks (potentials data split --by block)",
             tuple(frames[k][1].frame for k in near),
         )
 
@@ -98,7 +98,7 @@ def _across(part: str, earlier: str, frames: _Owned, pairs: _Pairs) -> Iterator[
 
 
 def exact_leaks(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
-    """Frames that are in an earlier part to the letter; quick for any number of them."""
+    """Yield frames that are identical to a frame of an earlier set; fast for any number of frames."""
     hashes = {part: [_hash(frame) for frame in frames] for part, frames in parts.items()}
     names = list(parts)
     for position, part in enumerate(names):
@@ -115,14 +115,14 @@ def _hash(labelled: LabelledFrame) -> np.uint64:
 
 
 def leak_finding(part: str, earlier: str, found: Sequence[Located], equal: int, count: int) -> AuditFinding:
-    """What is said of frames of a part that are, to the letter (`equal` of them) or nearly, in an earlier one too."""
+    """Describe frames that also occur in an earlier set, identically (`equal` of them) or nearly."""
     return AuditFinding(
         "leak",
         "error" if equal or len(found) > _FEW * count else "note",
-        f"{len(found)} of {count} {part} frames are {earlier} frames too: {equal} the same, {len(found) - equal} "
+        f"{len(found)} of {count} {part} frames are also {earlier} frames: {equal} identical, {len(found) - equal} "
         f"within {NEAR:g} A in each coordinate",
-        f"errors on frames that are in the {earlier} data too say nothing about new structures",
-        "remove them from one of both",
+        f"errors on frames that are also in the {earlier} data do not measure accuracy on new structures",
+        "remove them from one of the two sets",
         tuple(found),
         {"same": float(equal), "share": len(found) / count},
     )

@@ -1,4 +1,4 @@
-"""What kind of energies these are: total, of atomisation, per atom; and whether reference energies belong to them."""
+"""The kind of energies: total, atomization, per atom; and whether the reference energies belong to them."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from potentials.data.label import LabelledFrame
 from potentials.errors import DataError
 
 COHESIVE = (-15.0, 1.0)
-"""eV an atom: from the strongest cohesion (tungsten: -8.9) with room to spare, to atoms that hardly bind."""
+"""eV/atom: from below the strongest cohesion (tungsten: -8.9) to nearly unbound atoms."""
 _VARIED = 0.2
-"""Standard deviation of the numbers of atoms over their mean, from which on sizes say something."""
+"""Standard deviation of the numbers of atoms over their mean, above which sizes differ enough for this check."""
 
 
 def energy_kind(frames: Sequence[LabelledFrame]) -> str:
-    """What the energies look like, in words."""
+    """Describe the kind of the energies in words."""
     energies, atoms = _energies(frames)
     if not len(energies):
         return "no energies"
     mean = float((energies / atoms).mean())
     kind = "total energies"
     if COHESIVE[0] <= mean <= COHESIVE[1]:
-        kind = "cohesive or atomisation energies, or those of a model with valence electrons only"
+        kind = "cohesive or atomization energies, or energies of a model with valence electrons only"
     elif COHESIVE[1] < mean <= -COHESIVE[0]:
-        kind = "energies of the wrong sign, or relative to something else"
+        kind = "energies of the wrong sign, or relative to another reference"
     return f"{mean:.4g} eV/atom on average: {kind}"
 
 
 def energy_kind_findings(
     part: str, frames: Sequence[LabelledFrame], isolated: Sequence[LabelledFrame]
 ) -> Iterator[AuditFinding]:
-    """Energies per atom where sizes differ, and isolated atoms of another level or kind."""
+    """Yield energies per atom, where sizes differ, and isolated atoms of another level of theory or kind."""
     yield from _per_atom(part, frames)
     yield from _foreign_atoms(part, frames, isolated)
 
@@ -57,16 +57,16 @@ def _per_atom(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFindi
         yield AuditFinding(
             "energy-per-atom",
             "error",
-            f"{part}: energies hardly depend on the number of atoms (as its power {exponent:.2f}): they look like "
+            f"{part}: energies hardly depend on the number of atoms N (they scale as N^{exponent:.2f}) and look like "
             "energies per atom",
-            "they are taken for the energies of whole frames, which forces are the gradient of",
+            "they are read as energies of whole frames, whose negative gradients are the forces",
             "multiply them by the number of atoms",
             figures={"exponent": exponent},
         )
 
 
 def _are_per_atom(frames: Sequence[LabelledFrame]) -> bool:
-    """Whether sums of a constant for each atom describe the energies much worse than means of such constants do."""
+    """Return whether a sum of constants per atom describes the energies much worse than a mean of such constants."""
     labelled = [frame for frame in frames if np.isfinite(frame.energy)]
     elements = sorted({symbol for frame in labelled for symbol in frame.frame.atoms.get_chemical_symbols()})
     _, counts = composition_matrix(labelled, elements)
@@ -81,7 +81,7 @@ def _are_per_atom(frames: Sequence[LabelledFrame]) -> bool:
 def _foreign_atoms(
     part: str, frames: Sequence[LabelledFrame], isolated: Sequence[LabelledFrame]
 ) -> Iterator[AuditFinding]:
-    """Cohesive energies far from any that exist, by the isolated atoms' energies."""
+    """Yield unphysical cohesive energies relative to the isolated atoms."""
     try:
         known = isolated_atom_energies(isolated, Findings())
     except DataError as error:
@@ -89,8 +89,8 @@ def _foreign_atoms(
             "contradicting-isolated-atoms",
             "error",
             f"{part}: {error}",
-            "reference energies of two levels of theory fit none of the frames",
-            "keep the atoms of the frames' own level",
+            "reference energies of two levels of theory cannot both be consistent with the frames",
+            "keep the isolated atoms computed at the level of theory of the frames",
             tuple(frame.frame for frame in isolated),
         )
         return
@@ -108,16 +108,16 @@ def _foreign_atoms(
     mean = float(np.mean(binding))
     if not COHESIVE[0] <= mean <= COHESIVE[1]:
         energies, atoms = _energies(frames)
-        hint = "energies and isolated atoms are of different levels of theory or units"
+        hint = "energies and isolated atoms have different levels of theory or units"
         if COHESIVE[0] <= float((energies / atoms).mean()) <= COHESIVE[1]:
-            hint = "the energies look like cohesive or atomisation energies, from which atoms were subtracted already"
+            hint = "the energies are cohesive or atomization energies, from which atoms were subtracted already"
         yield AuditFinding(
             "foreign-isolated-atoms",
             "error",
-            f"{part}: with the energies of the isolated atoms, an atom is bound by {-mean:.4g} eV on average, which "
-            "none is",
-            "reference energies of another kind leave the model a huge energy to explain, and dissociation is wrong",
-            f"it looks as if {hint}; give isolated atoms of the same calculation, or none",
+            f"{part}: the energies of the isolated atoms give a mean cohesive energy of {-mean:.4g} eV per atom, "
+            "which is unphysical",
+            "with inconsistent reference energies the model must fit a large offset, and dissociation is wrong",
+            f"probable cause: {hint}; give isolated atoms of the same calculation, or none",
             tuple(frame.frame for frame in isolated),
             {"binding_eV_per_atom": -mean},
         )

@@ -1,4 +1,4 @@
-"""What an audit says of the data: one observation, why it matters, and what to do."""
+"""A finding of an audit: what was observed, why it matters, and what to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 from potentials.data.read import Located, frame_list
 
 Severity = Literal["error", "warning", "note"]
-"""An `error` spoils what is trained; a `warning` may do so, or hides errors; a `note` is good to know."""
+"""An `error` degrades the trained model; a `warning` may do so, or hides errors; a `note` is information."""
 
 
 @dataclass(frozen=True)
@@ -16,26 +16,26 @@ class AuditFinding:
     """One observation."""
 
     check: str
-    """What was looked for, such as `net-force`; the same in every release."""
+    """Name of the check, such as `net-force`; stable across releases."""
     severity: Severity
     what: str
-    """A sentence without its full stop."""
+    """A sentence without its final period."""
     why: str
     """Why it matters."""
     remedy: str
     """What to do."""
     frames: tuple[Located, ...] = ()
-    """The frames it is about; none where it is about all."""
+    """The frames concerned; empty where all are."""
     figures: dict[str, float] = field(default_factory=dict)
-    """Numbers behind it, by name with unit, such as `largest_eV_per_A`."""
+    """Numbers that support it, by name with unit, such as `largest_eV_per_A`."""
 
     def text(self) -> str:
-        """For people: several lines."""
+        """Return several lines of text for people."""
         frames = f"\n    in {frame_list(self.frames)}" if self.frames else ""
         return f"{self.severity} [{self.check}] {self.what}{frames}\n    {self.why}.\n    {self.remedy}."
 
     def to_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """Return a dictionary for scripts."""
         return {
             "check": self.check,
             "severity": self.severity,

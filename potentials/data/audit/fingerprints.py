@@ -1,4 +1,4 @@
-"""Structures that are nearly the same, found by their fingerprints (`data/geometry/fingerprint.py`)."""
+"""Near-duplicate structures, found by their fingerprints (`data/geometry/fingerprint.py`)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from potentials.data.geometry import fingerprint
 from potentials.data.read import Frame
 
 NEAR = 0.01
-"""A; two structures are nearly the same if they differ no more than one does when all its coordinates move so much."""
+"""A; near-duplicates differ no more than by displacements of this size in all coordinates."""
 _SAME = 1e-3
-"""Of that difference: only rounding is left."""
+"""Fraction of that difference; below it only rounding is left."""
 _TRIED = 4
 _MOST_PAIRS = 1_000_000
 _ROUNDING = 1e-6
-"""Of a fingerprint; crystals of one atom a cell do not change when it moves."""
+"""Lower bound of that difference, relative to a fingerprint: crystals of one atom per cell are invariant."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,18 @@ class Alike:
     """Structures of one composition and periodicity, comparable with each other."""
 
     members: NDArray[np.int64]
-    """Which of the frames."""
+    """Numbers of the frames."""
     fingerprints: NDArray[np.float64]
     """[members, F]."""
     near: float
-    """Difference of fingerprints below which two are nearly the same."""
+    """Difference of fingerprints below which two structures are near-duplicates."""
 
     structures: Sequence[Atoms]
 
     def pairs(self) -> list[tuple[int, int, bool]]:
-        """Members that are nearly the same: two numbers of frames, and whether they are the same to rounding.
+        """Return pairs of near-duplicates: two numbers of frames, and whether they are identical to rounding.
 
-        Where very many are, the nearest one of each alone, which says as much and does not grow with their square.
+        Where there are very many, only the nearest neighbor of each is returned, so that the number grows linearly.
         """
         tree = cKDTree(self.fingerprints)
         if tree.count_neighbors(tree, self.near) - len(self.members) <= _MOST_PAIRS:
@@ -58,7 +58,7 @@ class Alike:
         return [(int(self.members[first[k]]), int(self.members[second[k]]), bool(same[k])) for k in chosen]
 
     def _far_atoms_agree(self, first: int, second: int) -> bool:
-        """Fingerprints end at 5 A: compare all distances, of structures that are not periodic."""
+        """Compare all distances of structures that are not periodic, since fingerprints end at 5 A."""
         one, two = self.structures[first], self.structures[second]
         if one.pbc.any():
             return True
@@ -66,7 +66,7 @@ class Alike:
 
 
 def comparable(frames: Sequence[Frame], seed: int = 0) -> list[Alike]:
-    """Fingerprints of all frames, in groups of equal composition and periodicity; what is alone is left out."""
+    """Compute fingerprints of all frames, grouped by composition and periodicity; groups of one frame are left out."""
     groups: dict[tuple, list[int]] = {}
     for number, frame in enumerate(frames):
         key = (frame.atoms.get_chemical_formula(), tuple(frame.atoms.pbc))
@@ -82,9 +82,9 @@ def comparable(frames: Sequence[Frame], seed: int = 0) -> list[Alike]:
 
 
 def _near(structures: Sequence[Atoms], prints: NDArray[np.float64], random: np.random.Generator) -> float:
-    """Half of the smallest difference that moving all coordinates by `NEAR` made to a few of the structures.
+    """Return half the smallest change of the fingerprints of a few structures when all coordinates move by `NEAR`.
 
-    Half, because means over atoms may come out alike by chance.
+    Half, because means over atoms may coincide by chance.
     """
     differences = []
     for number in np.linspace(0, len(structures) - 1, min(_TRIED, len(structures))).astype(int):

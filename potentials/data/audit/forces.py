@@ -1,4 +1,4 @@
-"""Forces that cannot be right: outliers, zeros that stand for missing values, sums and torques that do not vanish."""
+"""Forces that cannot be right: outliers, zeros in place of missing values, nonzero net forces and torques."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from potentials.data.geometry import neighbor_vectors
 from potentials.data.label import LabelledFrame
 
 OUTLIER_FACTOR = 10.0
-"""A frame's largest force is an outlier if it is so many times the usual one, at least."""
+"""Least ratio of an outlier, the largest force of a frame, to the usual largest force."""
 _OUTLIER_SIGMAS = 8.0
-"""And so many standard deviations (of the logarithm, by the median absolute deviation) away from it."""
+"""Least distance of an outlier from the median in standard deviations (of the logarithm, from the median absolute
+deviation)."""
 _NOISE = 0.1
-"""eV/A; forces of perfect crystals are smaller, and no measure of what is usual."""
+"""eV/A; forces of perfect crystals are smaller, and are left out of the usual force."""
 _FEW = 0.05
-"""Of the frames; more are not outliers but another kind of structures."""
+"""Fraction of the frames; more are not outliers but another kind of structures."""
 NET_FORCE_SHARE = 0.05
-"""Of what forces of that size would add up to if they were independent."""
+"""Fraction of the sum that independent forces of the same size would have."""
 _SMALLEST_NET_FORCE = 0.05
-"""eV/A an atom, root mean square; below it a sum is the noise of a calculation that did not converge further."""
+"""eV/A per atom, root mean square; a smaller net force is numerical noise of the calculation."""
 _SYMMETRIC = 1e-3
-"""A; how far the neighbours' weighted positions may be from those of a site where symmetry forbids forces."""
+"""A; largest distance from the neighbors' weighted mean position at a site where symmetry forbids forces."""
 
 
 def force_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
-    """Everything this file looks for."""
+    """Yield all findings of this file."""
     known = [frame for frame in frames if np.isfinite(frame.forces).any() and len(frame.forces) > 1]
     if known:
         yield from _outliers(part, known)
@@ -40,7 +41,7 @@ def force_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[Audit
 
 
 def largest_forces(frames: Sequence[LabelledFrame]) -> NDArray[np.float64]:
-    """The largest |F| of each frame, eV/A; components that are not known count as zero."""
+    """Return the largest |F| of each frame in eV/A, [frames]; NaN components count as zero."""
     return np.array([np.linalg.norm(np.nan_to_num(frame.forces), axis=1).max() for frame in frames])
 
 
@@ -60,8 +61,8 @@ def _outliers(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFindi
             f"{part}: forces up to {largest.max():.4g} eV/A, where the largest of a frame is usually "
             f"{np.exp(centre):.3g} eV/A",
             "squared errors of a few such atoms outweigh all others",
-            "look at these frames: a calculation that did not converge, a wrong unit, atoms that collide; leave them "
-            "out, or compute them again",
+            "check these frames for unconverged calculations, wrong units and colliding atoms; remove or recompute "
+            "them",
             tuple(frame.frame for frame in found),
             {"largest_eV_per_A": float(largest.max()), "usual_eV_per_A": float(np.exp(centre))},
         )
@@ -73,15 +74,15 @@ def _zeros(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]
         yield AuditFinding(
             "zero-forces",
             "error",
-            f"{part}: all forces are exactly zero, though nothing in the structure makes them vanish",
-            "zeros that stand for missing forces teach the model that every such structure is at rest",
-            "leave the forces of these frames out of the file",
+            f"{part}: all forces are exactly zero, although they do not vanish by symmetry",
+            "with zeros in place of missing forces, the model learns that every such structure is in equilibrium",
+            "remove the forces of these frames from the file",
             tuple(frame.frame for frame in found),
         )
 
 
 def _forces_vanish_by_symmetry(frame: LabelledFrame, cutoff: float = 6.0) -> bool:
-    """Whether the neighbours of every atom are spread so evenly that no sum of central forces is left."""
+    """Return whether the neighbors of every atom are so symmetric that any central forces cancel."""
     atoms = frame.frame.atoms
     (sender, receiver), vectors = neighbor_vectors(atoms, cutoff)
     distances = np.linalg.norm(vectors, axis=1)
@@ -95,7 +96,7 @@ def _forces_vanish_by_symmetry(frame: LabelledFrame, cutoff: float = 6.0) -> boo
 
 
 def _net_forces(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
-    """|sum_i F_i| against sqrt(sum_i |F_i|^2)."""
+    """Compare |sum_i F_i| with sqrt(sum_i |F_i|^2)."""
     net = np.array([np.linalg.norm(frame.forces.sum(axis=0)) for frame in frames])
     size = np.array([np.linalg.norm(frame.forces) for frame in frames])
     atoms = np.array([len(frame.forces) for frame in frames])
@@ -106,8 +107,8 @@ def _net_forces(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFin
             "warning",
             f"{part}: the forces of {wrong.sum()} frames do not add up to zero; the largest sum is "
             f"{net[wrong].max():.3g} eV/A",
-            "forces of an energy that depends on relative positions only always do, so no model can learn these",
-            "look for an external field or constraint, a grid too coarse, forces of another frame or in another order "
+            "forces of an energy that depends only on relative positions add up to zero, so no model can learn these",
+            "check for an external field or constraint, too coarse a grid, or forces of another frame or another order "
             "of the atoms",
             tuple(frame.frame for frame, bad in zip(frames, wrong, strict=True) if bad),
             {"largest_eV_per_A": float(net[wrong].max())},
@@ -115,7 +116,7 @@ def _net_forces(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFin
 
 
 def _torques(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
-    """|sum_i (r_i - r) x F_i| against sqrt(sum_i |r_i - r|^2 |F_i|^2), of structures that are not periodic."""
+    """Compare |sum_i (r_i - r) x F_i| with sqrt(sum_i |r_i - r|^2 |F_i|^2) for structures that are not periodic."""
     found, largest = [], 0.0
     for frame in frames:
         if frame.frame.atoms.pbc.any():
@@ -132,9 +133,9 @@ def _torques(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFindin
             "net-torque",
             "warning",
             f"{part}: the torques of {len(found)} frames do not add up to zero; the largest sum is {largest:.3g} eV",
-            "a molecule alone in space feels none, so no model that is invariant under rotations can learn these",
-            "look for forces in another orientation than the positions, an external field, or a periodic structure "
-            "whose periodicity was lost",
+            "the torques of an isolated molecule add up to zero, so no rotation-invariant model can learn these",
+            "check for forces and positions in different orientations, an external field, or a periodic structure that "
+            "lost its periodicity",
             tuple(found),
             {"largest_eV": largest},
         )

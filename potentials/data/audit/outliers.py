@@ -1,4 +1,4 @@
-"""Single energies far from what the composition and the structure of their frames let expect."""
+"""Energies far from those expected from composition and structure."""
 
 from __future__ import annotations
 
@@ -15,32 +15,31 @@ from potentials.data.infer import composition_matrix
 from potentials.data.label import LabelledFrame
 
 _SIGMAS = 10.0
-"""Standard deviations (by the median absolute deviation) that an energy may be off."""
+"""Least deviation of an outlier, in standard deviations (from the median absolute deviation)."""
 _LOOKED_AT = (4.0, 6.0, 10.0)
-"""The same, of energies by composition alone, from which on the structure is looked at."""
+"""The same for the fit of compositions alone; frames beyond it are compared by structure."""
 _SMALLEST = 0.02
-"""eV an atom."""
+"""eV/atom."""
 _FEW = 0.05
-"""Of the frames; more are not outliers but another kind of structures."""
+"""Fraction of the frames; more are not outliers but another kind of structures."""
 _ABSURD = 20.0
-"""eV an atom; no structure has an energy so far from others of its elements."""
+"""eV/atom; a larger deviation from structures of the same elements is unphysical."""
 _LARGE_FORCES = 85.0
-"""Percentile of the largest forces of frames; beyond it a structure may well have a high energy."""
+"""Percentile of the largest forces of frames; beyond it a high energy may be correct."""
 _DECAYS = (2.0, 4.0, 8.0, 16.0)
-"""Of the exponentials of distances, in units of the sum of covalent radii, that describe structures: attraction and
-repulsion of pairs."""
+"""Decay constants of the exponentials of distance, in units of the sum of covalent radii, that describe structures:
+attraction and repulsion of pairs."""
 _CUTOFF = 4.5
 _MOST_COMPARED = 300
 _ITERATIONS = 60
 
 
 def energy_outlier_findings(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
-    """Frames whose energy is off, by regression over the frames of all parts together.
+    """Yield frames with outlying energies, by regression over the frames of all sets together.
 
-    First the energies per atom are fitted by the shares of the elements with the smallest sum of absolute residuals,
-    which single wrong energies do not pull at. What is far off is then predicted from all other frames by the shares
-    of the elements and the distances of neighbors; structures unlike all others get a margin that grows with the
-    leverage of this regression.
+    First, energies per atom are fitted to element fractions by least absolute residuals, which is robust against
+    single wrong energies. Each frame far off this fit is then predicted from all other frames by element fractions and
+    neighbor distances; structures unlike all others get a margin that grows with the leverage of this regression.
     """
     owned = [
         (part, frame)
@@ -54,7 +53,7 @@ def energy_outlier_findings(parts: Mapping[str, Sequence[LabelledFrame]]) -> Ite
     elements = sorted({symbol for frame in frames for symbol in frame.frame.atoms.get_chemical_symbols()})
     _, counts = composition_matrix(frames, elements)
     sizes = counts.sum(axis=1)
-    if len(frames) < 3 * counts.shape[1] + 5:  # too few to tell what is usual
+    if len(frames) < 3 * counts.shape[1] + 5:  # too few to define the usual deviation
         return
     shares, energies = counts / sizes[:, None], np.array([frame.energy for frame in frames]) / sizes
     residuals = energies - shares @ least_absolute(shares, energies)
@@ -69,7 +68,7 @@ def energy_outlier_findings(parts: Mapping[str, Sequence[LabelledFrame]]) -> Ite
 
 
 def _few_far(residuals: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Those worth a closer look; none where they are too many at any limit."""
+    """Return the frames to examine; none where there are too many at any limit."""
     sigma = 1.4826 * float(np.median(np.abs(residuals)))
     for sigmas in _LOOKED_AT:
         far = np.flatnonzero(np.abs(residuals) > max(sigmas * sigma, _SMALLEST))
@@ -79,7 +78,7 @@ def _few_far(residuals: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def least_absolute(matrix: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
-    """x that minimizes sum_i |matrix x - target|_i, by iteratively reweighted least squares.
+    """Minimize sum_i |matrix x - target|_i over x by iteratively reweighted least squares.
 
     Args:
         matrix: [n, p].
@@ -104,7 +103,7 @@ def _unexplained(
     energies: NDArray[np.float64],
     far: NDArray[np.int64],
 ) -> dict[int, float]:
-    """Which of the frames `far` their structure does not explain, and by how many eV an atom they are off."""
+    """Return which of the frames `far` are not explained by their structure, and by how many eV/atom they are off."""
     others = np.setdiff1d(np.arange(len(frames)), far)
     others = others[np.unique(np.linspace(0, len(others) - 1, _MOST_COMPARED).astype(int))]
     usual, forces = largest_forces([frames[k] for k in others]), largest_forces([frames[k] for k in far])
@@ -142,11 +141,11 @@ def _finding(part: str, frames: Sequence[LabelledFrame], largest: float) -> Audi
     return AuditFinding(
         "energy-outlier",
         "warning",
-        f"{part}: the energies of {len(frames)} frames are off by up to {size} from what composition and distances of "
-        "the other frames let expect",
-        "single wrong energies pull at everything that is learned from them, reference energies included",
-        "look at these frames: another electronic state, a calculation that did not converge, an energy of another "
-        "frame; or a structure unlike all others, which is no fault",
+        f"{part}: the energies of {len(frames)} frames deviate by up to {size} from those expected from composition "
+        "and distances in the other frames",
+        "single wrong energies distort the whole fit, reference energies included",
+        "check these frames for another electronic state, an unconverged calculation or an energy of another frame; "
+        "energies of structures unlike all others may be correct",
         tuple(frame.frame for frame in frames),
         {"largest_eV_per_atom": largest},
     )

@@ -1,4 +1,4 @@
-"""The quick part of an audit: all that needs no model, in whole or in brief."""
+"""The checks of an audit that need no model, complete or for a subset of the frames."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from potentials.data.label import LabelledFrame
 from potentials.data.read import frame_list
 
 _MOST_ATOMS = 100_000
-"""Of each part, that are looked at before training: seconds, where all may take minutes."""
+"""Number of atoms of each set that is checked before training, which takes seconds; all may take minutes."""
 _NOT_IN_BRIEF = ("near-duplicates",)
 
 Parts = Mapping[str, Sequence[LabelledFrame]]
-"""Frames by the name of their part, the training frames first."""
+"""Frames by set, the training set first."""
 
 
 def quick_findings(parts: Parts, isolated: Sequence[LabelledFrame], cutoff: float) -> Iterator[AuditFinding]:
-    """Everything that needs no model.
+    """Yield all findings that need no model.
 
     Args:
         parts: the frames.
-        isolated: frames of isolated atoms, of any part.
-        cutoff: A, that the model will have.
+        isolated: frames of isolated atoms, of any set.
+        cutoff: of the model, A.
     """
     for part, frames in parts.items():
         yield from energy_kind_findings(part, frames, isolated)
@@ -41,17 +41,17 @@ def quick_findings(parts: Parts, isolated: Sequence[LabelledFrame], cutoff: floa
 
 
 def brief_audit(parts: Parts, findings: Findings, leaks: Iterator[AuditFinding] | None = None) -> None:
-    """What is worth a warning before training, besides what `prepare` checks anyway.
+    """Add warnings of data errors before training, beyond the checks of `prepare`.
 
     Args:
-        parts: the frames, or some of them.
+        parts: the frames, or a sample of them.
         findings: receives the warnings.
-        leaks: frames that are in an earlier part to the letter, where `parts` are not all frames.
+        leaks: frames that are identical to a frame of an earlier set, where `parts` are a sample.
     """
     looked_at = {part: _first(frames) for part, frames in parts.items()}
     cut = [f"{len(looked_at[part])} of the {part}" for part in parts if len(looked_at[part]) < len(parts[part])]
     if cut:
-        findings.note(f"looked for faults in {', '.join(cut)} frames only; `potentials data audit` looks at all")
+        findings.note(f"checked for data errors in {', '.join(cut)} frames only; `potentials data audit` checks all")
         leaks = exact_leaks(parts) if leaks is None else leaks
     quick = [
         found

@@ -1,4 +1,4 @@
-"""Structures that cannot be meant: atoms on top of each other, or all too far apart for bonds."""
+"""Implausible structures: atoms on top of each other, or all too far apart for bonds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NOBLE = (2, 10, 18, 36, 54, 86)
 
 
 def contact_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
-    """Atoms closer than 0.4 A, or than half the sum of their covalent radii."""
+    """Yield frames with atoms closer than 0.4 A, or than half the sum of their covalent radii."""
     close = find_contacts(frames)
     if close:
         least = min(distance for _, distance in close)
@@ -30,15 +30,15 @@ def contact_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[Aud
             "close-atoms",
             "error",
             f"{part}: {len(close)} frames have atoms on top of each other, the closest {least:.3g} A apart",
-            "few programs compute such structures correctly, and a model bends all it knows to their huge forces",
-            "look for a wrong length unit, a lost periodicity or cell, or atoms that are there twice",
+            "few programs compute such structures correctly, and their huge forces distort the model",
+            "check for a wrong length unit, a missing cell or periodicity, or duplicate atoms",
             tuple(frame for frame, _ in close),
             {"shortest_A": least},
         )
 
 
 def spacing_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
-    """Whether nearest neighbors are as far apart as they look where lengths in Bohr are taken for A."""
+    """Yield a finding if nearest-neighbor distances suggest that lengths in Bohr were read as A."""
     places = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _SAMPLED)).astype(int))
     ratios = [ratio for k in places if (ratio := _spacing(frames[k])) is not None]
     if ratios and _FAR < np.median(ratios) < _FARTHEST:
@@ -47,14 +47,14 @@ def spacing_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[Aud
             "warning",
             f"{part}: nearest neighbors are {np.median(ratios):.3g} times the sum of their covalent radii apart, where "
             "0.9 to 1.2 is usual",
-            "lengths in Bohr that are taken for A are 1.89 times too large, and a cutoff sees fewer neighbors",
-            "if the files are in Bohr, declare data.length_unit: Bohr (and the units of energies and forces)",
+            "lengths in Bohr that are read as A are 1.89 times too large, and the cutoff includes fewer neighbors",
+            "if the files are in Bohr, set data.length_unit: Bohr (and the units of energies and forces)",
             figures={"ratio": float(np.median(ratios))},
         )
 
 
 def _spacing(frame: LabelledFrame) -> float | None:
-    """Median distance of the nearest neighbor, in units of the sum of covalent radii; None where it says nothing."""
+    """Return the median nearest-neighbor distance over the sum of covalent radii; None where it is not meaningful."""
     atoms = frame.frame.atoms
     if len(atoms) > _MOST_ATOMS or np.isin(atoms.numbers, _NOBLE).any():
         return None

@@ -1,4 +1,4 @@
-"""Energies against forces along trajectories: from frame to frame the energy changes by the work of the forces."""
+"""Consistency of energies and forces along trajectories: energy changes equal the work of the forces."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from potentials.data.audit.units import explain_ratio
 from potentials.data.label import LabelledFrame
 
 LONGEST_STEP = 0.1
-"""A; atoms that move farther between two frames leave the range where the trapezoid rule holds."""
+"""A; for larger displacements between two frames the trapezoid rule does not hold."""
 _FEWEST_STEPS = 8
 _CORRELATED = 0.8
 _RATIO_TOLERANCE = 0.1
-"""How far the ratio of energy change and work may be from one."""
+"""Largest deviation of the ratio of energy change and work from one."""
 _NOISE = 1e-3
-"""eV; less work than that is that of energies converged no further."""
+"""eV; less work is within the noise of the energies."""
 _SMALLEST_SHARE = 0.1
-"""Of the curvature; displacements to and fro do no work, whose energies are equal by symmetry."""
+"""Fraction of the curvature; less work is done by oscillations between points of equal energy."""
 _OUTLIER_SIGMAS = 10.0
 
 
@@ -36,13 +36,13 @@ class Steps:
     energy_changes: NDArray[np.float64]
     """E_2 - E_1, eV."""
     work: NDArray[np.float64]
-    """-(F_1 + F_2) / 2 . (x_2 - x_1), eV: what the energy changes by if the forces are its."""
+    """-(F_1 + F_2) / 2 . (x_2 - x_1), eV: the energy change if the forces are its negative gradient."""
     curvature: NDArray[np.float64]
-    """|(F_2 - F_1) . (x_2 - x_1)| / 2, eV: the size of what the mean of both forces averages out."""
+    """|(F_2 - F_1) . (x_2 - x_1)| / 2, eV: the part that cancels in the mean of both forces."""
 
 
 def displacement(first: LabelledFrame, second: LabelledFrame) -> NDArray[np.float64] | None:
-    """x_2 - x_1 [N, 3] in A by the nearest images; None where atoms, cell or periodicity are not the same."""
+    """Return x_2 - x_1 [N, 3] in A by minimum image; None where atoms, cell or periodicity differ."""
     one, two = first.frame.atoms, second.frame.atoms
     same = len(one) == len(two) and np.array_equal(one.numbers, two.numbers) and np.array_equal(one.pbc, two.pbc)
     if not same or (one.pbc.any() and not np.allclose(one.cell.array, two.cell.array, atol=1e-6)):
@@ -52,7 +52,7 @@ def displacement(first: LabelledFrame, second: LabelledFrame) -> NDArray[np.floa
 
 
 def steps(frames: Sequence[LabelledFrame]) -> Steps:
-    """The steps of all trajectories among the frames."""
+    """Return the steps of all trajectories among the frames."""
     labelled = [frame for frame in frames if np.isfinite(frame.energy) and np.isfinite(frame.forces).all()]
     labelled.sort(key=lambda frame: (frame.frame.file, frame.frame.index))
     found = []
@@ -74,9 +74,9 @@ def steps(frames: Sequence[LabelledFrame]) -> Steps:
 
 
 def robust_slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
-    """Slope of y = k x and the correlation of both, without the points that lie far off.
+    """Fit y = k x without outliers; return the slope k and the correlation of x and y.
 
-    Points beyond five standard deviations (by the median absolute deviation) are left out, until none is.
+    Points beyond five standard deviations (from the median absolute deviation) are removed until none is left.
     """
     kept = np.ones(len(x), dtype=bool)
     slope = 0.0
@@ -96,7 +96,7 @@ def _rms(values: NDArray[np.float64]) -> float:
 
 
 def trajectory_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
-    """Whether energies change by the work of the forces: in the mean, and in each step."""
+    """Compare energy changes with the work of the forces: on average, and in each step."""
     found = steps(frames)
     if len(found.work) < _FEWEST_STEPS:
         return
@@ -106,8 +106,8 @@ def trajectory_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[
         yield AuditFinding(
             "energy-force-ratio",
             "error",
-            f"{part}: from frame to frame the energies change by {slope:.4g} times the work of the forces, not by it",
-            "energies and forces that contradict each other cannot both be learned",
+            f"{part}: from frame to frame the energies change by {slope:.4g} times the work of the forces, expected 1",
+            "inconsistent energies and forces cannot both be learned",
             explain_ratio(slope, atoms),
             figures={"ratio": slope, "correlation": correlation, "steps": float(len(found.work))},
         )
@@ -115,20 +115,20 @@ def trajectory_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[
         yield AuditFinding(
             "energy-force-mismatch",
             "error",
-            f"{part}: from frame to frame the changes of the energies have little to do with the work of the forces "
+            f"{part}: from frame to frame the energy changes hardly correlate with the work of the forces "
             f"(correlation {correlation:.2f} over {len(found.work)} steps)",
-            "energies and forces that contradict each other cannot both be learned",
-            "look whether both are of the same calculation and order of atoms, and whether energies hold something "
-            "that forces do not (entropy, dispersion)",
+            "inconsistent energies and forces cannot both be learned",
+            "check that energies and forces are of the same calculation and atom order, and that the energies contain "
+            "no term that is missing in the forces (entropy, dispersion)",
             figures={"correlation": correlation, "steps": float(len(found.work))},
         )
     yield from _odd_steps(part, found, slope)
 
 
 def _odd_steps(part: str, found: Steps, slope: float) -> Iterator[AuditFinding]:
-    """Frames before and after which the energy jumps."""
+    """Yield pairs of frames between which the energy jumps."""
     residuals = found.energy_changes - slope * found.work
-    # The trapezoid rule errs with the cube of the step: larger work, larger error.
+    # The error of the trapezoid rule grows with the cube of the step: larger work, larger error.
     size = np.abs(found.energy_changes) + found.curvature
     expected = 1.4826 * np.median(np.abs(residuals)) + 0.02 * size + 1e-4
     odd = np.abs(residuals) > _OUTLIER_SIGMAS * expected
@@ -140,8 +140,8 @@ def _odd_steps(part: str, found: Steps, slope: float) -> Iterator[AuditFinding]:
         "error",
         f"{part}: between {odd.sum()} pairs of successive frames the energy changes by up to "
         f"{np.abs(residuals[odd]).max():.3g} eV more than the forces can explain",
-        "such frames were computed in another way than their neighbours, or did not converge",
-        "compute one frame of each pair again, and look for what changed: settings, another electronic state",
+        "such frames were computed differently from their neighbors, or did not converge",
+        "recompute one frame of each pair, and check for changed settings or another electronic state",
         tuple(frame.frame for frame in frames.values()),
         {"largest_eV": float(np.abs(residuals[odd]).max())},
     )

@@ -1,4 +1,4 @@
-"""What a wrong ratio of energies and forces, or of stresses, says about their units."""
+"""Units inferred from a wrong ratio of energies to forces, or of stresses."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from potentials.units import (
 )
 
 _TOLERANCE = 0.15
-"""Of a ratio, relatively, to take it for that of two units."""
+"""Relative tolerance within which a ratio is that of two units."""
 _STRESS_TOLERANCE = 0.4
-"""Models know stresses less well; no two units of stress are so close."""
+"""Models predict stresses less accurately; no two units of stress are so close."""
 _USUAL = ("eV", "eV/A")
 
 
 def explain_ratio(ratio: float, atoms: float) -> str:
-    """What may stand behind energies that change by `ratio` times the work of the forces.
+    """Explain why energies may change by `ratio` times the work of the forces.
 
     Args:
-        ratio: energy changes over work, both as if they were in eV.
+        ratio: energy changes over work, both read as eV.
         atoms: mean number of atoms of a frame.
     """
     explanations = []
     if ratio < 0:
-        explanations.append("the forces have the wrong sign: they are the gradient of the energy")
+        explanations.append("the forces have the wrong sign: they are the gradient of the energy, not its negative")
     size = abs(ratio)
     if _alike(size * atoms, 1) and atoms > 1.5:
         explanations.append("the energies are per atom: multiply them by the number of atoms")
     pairs = _unit_pairs(size)
     if pairs and not _alike(size, 1):
         explanations.append(
-            f"the units are not what they seem: {' or '.join(pairs[:3])}; declare them (data.energy.unit, "
+            f"the units differ from the declared ones: {' or '.join(pairs[:3])}; declare them (data.energy.unit, "
             "data.forces.unit)"
         )
     if not explanations:
-        return "look for the units of both, and whether energies are total energies of the frames"
-    return f"it looks as if {'; or '.join(explanations)}"
+        return "check the units of both, and whether energies are total energies of the frames"
+    return f"probable cause: {'; or '.join(explanations)}"
 
 
 def _unit_pairs(ratio: float) -> list[str]:
-    """Pairs of units with that ratio, those where one of them is the usual one first."""
+    """Return pairs of units with that ratio, those with a usual unit first."""
     found = []
     for energy, energy_factor in ENERGY_IN_EV.items():
         for force, force_factor in FORCE_IN_EV_PER_ANGSTROM.items():
@@ -52,7 +52,7 @@ def _unit_pairs(ratio: float) -> list[str]:
 
 
 def explain_stress(ratio: float, is_virial: bool = False) -> str:
-    """Unit and sign of stresses (or virials) that are `ratio` times those in eV/A^3 (or eV) with ASE's sign."""
+    """Return unit and sign of stresses (or virials) that are `ratio` times those in eV/A^3 (or eV) with ASE's sign."""
     sign = "compression-positive" if ratio < 0 else "tension-positive"
     known = ENERGY_IN_EV if is_virial else STRESS_IN_EV_PER_CUBIC_ANGSTROM
     units = [unit for unit, factor in known.items() if _alike(abs(ratio) * factor, 1, _STRESS_TOLERANCE)]

@@ -1,4 +1,4 @@
-"""Batches: how much goes into one, and which frames form it in each epoch and process."""
+"""Batches: their size limits, and the frames of each batch, epoch and process."""
 
 from potentials.data.batch.batch_limits import (
     LIMIT_KEYS,

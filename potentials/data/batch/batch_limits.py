@@ -1,4 +1,4 @@
-"""How much goes into a batch: so many frames, or frames of so many atoms or edges together."""
+"""Size limits of batches: a number of frames, or of atoms or edges in total."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from potentials.data.graph import AtomicGraph, GraphBatch, collate
 from potentials.errors import DataError
 
 EVALUATION_BATCH_FACTOR = 4
-"""Evaluation keeps no graph for the derivative with respect to the weights, so its batches may be larger."""
+"""Ratio of limits; evaluation keeps no graph for gradients of the weights, so its batches may be larger."""
 
 Quantity = Literal["frames", "atoms", "edges"]
 
 
 @runtime_checkable
 class CountedAtoms(Protocol):
-    """Graphs that are read when they are needed, whose numbers of atoms are known without reading them."""
+    """Graphs that are read on access and whose numbers of atoms are known in advance."""
 
     @property
     def num_atoms(self) -> NDArray[np.int64]:
@@ -32,7 +32,7 @@ class CountedAtoms(Protocol):
 
 @dataclass(frozen=True)
 class BatchLimit:
-    """The most that a batch may hold."""
+    """Maximum size of a batch, in frames, atoms or edges."""
 
     quantity: Quantity
     most: int
@@ -41,10 +41,10 @@ class BatchLimit:
         return f"{self.most} {self.quantity}"
 
     def sizes(self, graphs: Sequence[AtomicGraph]) -> NDArray[np.int64]:
-        """What each graph takes of the limit.
+        """Return the size of each graph in the unit of the limit, [graphs].
 
         Raises:
-            DataError: edges of graphs that are built when they are needed, which nobody has counted.
+            DataError: the limit is in edges, and the graphs are built on access, so that their edges are not counted.
         """
         if self.quantity == "frames":
             return np.ones(len(graphs), dtype=np.int64)
@@ -59,23 +59,23 @@ class BatchLimit:
         return np.array(counts, dtype=np.int64)
 
     def check(self, graphs: Sequence[AtomicGraph], name: Callable[[int], str]) -> None:
-        """Make sure that every graph fits into a batch.
+        """Check that every graph fits into a batch.
 
         Args:
             graphs: to be put into batches.
-            name: file and frame of a graph, by its place in the sequence.
+            name: returns file and frame of a graph, by its position in the sequence.
 
         Raises:
-            DataError: one does not.
+            DataError: a graph is larger than the limit.
         """
         sizes = self.sizes(graphs)
         too_large = np.flatnonzero(sizes > self.most)
         if len(too_large):
             largest = int(too_large[np.argmax(sizes[too_large])])
-            others = f"; {len(too_large)} frames are too large, and this is the largest" if len(too_large) > 1 else ""
+            others = f"; {len(too_large)} frames are too large, this is the largest" if len(too_large) > 1 else ""
             raise DataError(
-                f"{name(largest)}: {sizes[largest]} {self.quantity} are more than a batch may hold, {self}{others}; "
-                f"raise {LIMIT_KEYS[self.quantity]}, or leave such frames out"
+                f"{name(largest)}: {sizes[largest]} {self.quantity} exceed the batch limit of {self}{others}; "
+                f"raise {LIMIT_KEYS[self.quantity]}, or remove such frames"
             )
 
 
@@ -87,7 +87,7 @@ LIMIT_KEYS: dict[Quantity, str] = {
 
 
 def training_limit(config: DataConfig) -> BatchLimit:
-    """The limit of training batches, in each process."""
+    """Return the limit of training batches, for each process."""
     if config.max_atoms_per_batch is not None:
         return BatchLimit("atoms", config.max_atoms_per_batch)
     if config.max_edges_per_batch is not None:
@@ -98,7 +98,7 @@ def training_limit(config: DataConfig) -> BatchLimit:
 
 
 def evaluation_limit(config: DataConfig) -> BatchLimit:
-    """The limit of batches in validation and test."""
+    """Return the limit of validation and test batches."""
     if config.evaluation_batch_size is not None:
         return BatchLimit("frames", config.evaluation_batch_size)
     limit = training_limit(config)
@@ -106,9 +106,16 @@ def evaluation_limit(config: DataConfig) -> BatchLimit:
 
 
 def consecutive(sizes: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Where batches of frames in the given order begin, each as long as may be, and the number of frames at the end.
+    """Divide frames, in the given order, into batches that are as long as possible.
 
-    A frame larger than `most` is a batch of its own.
+    A frame larger than `most` forms a batch of its own.
+
+    Args:
+        sizes: [number of frames].
+        most: maximum size of a batch.
+
+    Returns:
+        [number of batches + 1], the start of each batch, and the number of frames.
     """
     totals = np.cumsum(sizes)
     starts = [0]
@@ -120,7 +127,7 @@ def consecutive(sizes: NDArray[np.int64], most: int) -> NDArray[np.int64]:
 
 
 def batches(graphs: Sequence[AtomicGraph], limit: BatchLimit) -> Iterator[GraphBatch]:
-    """The graphs in batches within a limit, in order."""
+    """Yield the graphs in batches within a limit, in order."""
     starts = consecutive(limit.sizes(graphs), limit.most).tolist()
     for start, end in itertools.pairwise(starts):
         yield collate([graphs[index] for index in range(start, end)])

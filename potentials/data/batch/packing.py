@@ -1,4 +1,4 @@
-"""Frames of different sizes packed into batches that hold no more than a budget, anew in each epoch."""
+"""Packing of frames of different sizes into batches within a budget, reshuffled in each epoch."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 Integers = NDArray[np.int64]
 
 _STEP = 1.025
-"""Ratio of neighbouring size classes, where they are not one apart."""
+"""Ratio of adjacent size classes, except for the small ones, which differ by one."""
 _EXCHANGES = 32
-"""Frames that each batch offers for an exchange in an epoch, about."""
+"""Approximate number of frames that each batch offers for exchange in an epoch."""
 _DIGIT = 9
 _MOST_UNITS = 1 << (2 * _DIGIT)
 _CHUNK = 1 << 16
@@ -31,7 +31,7 @@ class Batches:
         return len(self.starts) - 1
 
     def take(self, numbers: Integers) -> Batches:
-        """The batches of these numbers, in this order."""
+        """Return the batches of these numbers, in this order."""
         counts = np.diff(self.starts)[numbers]
         starts = np.concatenate([[0], np.cumsum(counts)])
         source = np.repeat(self.starts[numbers] - starts[:-1], counts) + np.arange(starts[-1])
@@ -39,34 +39,34 @@ class Batches:
 
 
 class Packing:
-    """Frames in a fixed number of batches, in each epoch with other companions.
+    """Frames packed into a fixed number of batches, shuffled between batches in each epoch.
 
-    Let s_i be the size of frame i (its atoms or edges, at least 1) and B the budget. Once, the frames are packed: in an
-    order drawn with the seed, each goes to the batch with the least room that still takes it, or opens a new one (best
-    fit). There it counts with c_i >= s_i, its size rounded up to the next of the size classes
+    Let s_i be the size of frame i (its atoms or edges, at least 1) and B the budget. The frames are packed once: in an
+    order drawn with the seed, each goes to the batch with the least sufficient room, or opens a new one (best fit).
+    Its size is counted as c_i >= s_i, s_i rounded up to the next of the size classes
 
         1, 2, ..., 40, 41, 42, ..., g, max(g + 1, floor(1.025 g)), ..., B
 
-    so that the sum of c_i over a batch is at most B. This gives K batches and, in each, places of certain classes. K
-    does not change any more: the number of steps in an epoch depends on sizes, budget and seed only.
+    so that the sum of c_i over a batch is at most B. This gives K batches with slots of certain classes. K is constant:
+    the number of steps in an epoch depends on sizes, budget and seed only.
 
     In each epoch
 
-    1. the frames of each class are permuted at random over all places of their class. No batch exceeds B, as every
-       frame counts with at most the c of its place;
+    1. the frames of each class are permuted at random over all slots of their class. No batch exceeds B, since every
+       frame counts with at most the c of its slot;
     2. batches, paired at random, exchange a random frame of one for a random frame of the other if both stay within B
-       with the true sizes; 32 times. This is a Markov chain whose steps are as likely as their reverse, so that it
-       favours no arrangement. It mixes data sets so small, or of sizes so different, that a class has few frames;
+       with the true sizes; 32 times. This is a Markov chain with symmetric transition probabilities, so that all
+       arrangements are equally likely. It mixes data sets with few frames per class, small or of very different sizes;
     3. the batches are put in random order.
 
-    All three are drawn from the generator given for the epoch and begin with the same packing, so that an epoch's
-    batches do not depend on earlier epochs.
+    All three use the generator given for the epoch and start from the same packing, so that an epoch's batches do not
+    depend on earlier epochs.
 
     Packing takes O(N log N) time, about two microseconds per frame, and an epoch O(N log N) within NumPy.
 
     Args:
         sizes: [N], none larger than the budget.
-        budget: the most that a batch may hold.
+        budget: maximum size of a batch.
         seed: of the packing.
     """
 
@@ -89,7 +89,7 @@ class Packing:
         return len(self._starts) - 1
 
     def draw(self, generator: np.random.Generator) -> Batches:
-        """The batches of an epoch, in their order."""
+        """Return the batches of an epoch, in order."""
         frames = np.empty_like(self._frames)
         shuffled = np.lexsort((generator.random(len(frames)), self._classes))
         frames[self._places] = self._frames[shuffled]
@@ -114,7 +114,7 @@ class Packing:
 
 
 def size_classes(budget: int) -> Integers:
-    """The sizes that sizes are rounded up to, ascending; the last is the budget."""
+    """Return the size classes, ascending; the last is the budget."""
     levels = [1]
     while levels[-1] < budget:
         levels.append(min(budget, max(levels[-1] + 1, int(_STEP * levels[-1]))))
@@ -122,15 +122,18 @@ def size_classes(budget: int) -> Integers:
 
 
 def best_fit(sizes: Integers, budget: int) -> Integers:
-    """Number of the batch that each frame goes to, in the given order: the fullest that still has room, or a new one.
+    """Assign each frame, in the given order, to the fullest batch with sufficient room, or to a new one.
 
-    Batches with the same room left form a stack, and two floors of bits say which stacks are not empty, so that the
+    Batches with the same room left form a stack. Two levels of bit sets mark the stacks that are not empty, so that the
     least sufficient room is found with a few operations on machine words. Rooms are counted in units of which a batch
-    holds at most 2^18: budgets up to that are kept exactly, larger ones with sizes rounded up to the unit.
+    contains at most 2^18: budgets up to that are exact; for larger ones, sizes are rounded up to the unit.
 
     Args:
         sizes: [N], from 1 to `budget`.
-        budget: the most that a batch may hold.
+        budget: maximum size of a batch.
+
+    Returns:
+        [N], the number of the batch of each frame.
     """
     unit = -(-budget // (_MOST_UNITS - 1))
     capacity = budget // unit

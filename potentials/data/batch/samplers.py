@@ -1,4 +1,4 @@
-"""Which frames form a batch: of training, in an order that depends on seed and epoch only, and of evaluation."""
+"""Samplers of training batches, in an order that depends on seed and epoch only, and of evaluation batches."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from potentials.errors import DataError
 class TrainingBatches(Sampler[list[int]]):
     """The batches that one of W processes trains on, in an order that depends on (seed, epoch) only.
 
-    All processes have the same number of batches, and every epoch has the same number. An epoch can be begun at a later
-    batch, so that a run that stopped there goes on as if it had not.
+    All processes have the same number of batches, and every epoch has the same number. An epoch can start at a later
+    batch, so that a run that was interrupted there continues identically.
 
-    Lightning calls `set_epoch` of a batch sampler's `sampler` before each epoch, also after a run was continued. The
-    trainer has to be told with `use_distributed_sampler=False` that the batches are dealt out already.
+    Lightning calls `set_epoch` of a batch sampler's `sampler` before each epoch, also in a continued run. The trainer
+    needs `use_distributed_sampler=False`, since the batches are already distributed over the processes.
 
     Args:
-        seed: with the epoch's number, all that decides.
+        seed: seed of the random order, together with the number of the epoch.
         processes: W.
-        rank: which of them this is.
+        rank: number of this process, from 0.
     """
 
     def __init__(self, seed: int, processes: int = 1, rank: int = 0) -> None:
@@ -39,49 +39,49 @@ class TrainingBatches(Sampler[list[int]]):
 
     @property
     def sampler(self) -> TrainingBatches:
-        """Where Lightning sets the epoch."""
+        """The object on which Lightning sets the epoch."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the batches of this epoch from the next iteration on. What was skipped in another one comes again."""
+        """Draw the batches of this epoch from the next iteration on; a skip set in another epoch is dropped."""
         if epoch != self.epoch:
             self._skipped = 0
         self.epoch = epoch
 
     def skip(self, batches: int) -> None:
-        """Leave out the first batches of the present epoch, which were trained on before a run was continued.
+        """Leave out the first batches of the current epoch, which were trained on before the run was continued.
 
-        The length stays that of a whole epoch, and other epochs are whole.
+        The length remains that of a whole epoch, and other epochs are complete.
 
         Raises:
-            ValueError: there are not so many batches.
+            ValueError: the epoch has fewer batches.
         """
         if not 0 <= batches <= len(self):
-            raise ValueError(f"expected a number from 0 to {len(self)} of batches to skip, got {batches}")
+            raise ValueError(f"expected 0 to {len(self)} batches to skip, got {batches}")
         self._skipped = batches
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Places of the frames of each batch in the list of training frames."""
+        """Yield, for each batch, the positions of its frames in the list of training frames."""
         drawn = self._draw(np.random.Generator(np.random.PCG64([self.seed, self.epoch])))
         return _lists(drawn, self._skipped)
 
     @abstractmethod
     def __len__(self) -> int:
-        """Batches of an epoch for each process."""
+        """Return the number of batches of an epoch for each process."""
 
     @abstractmethod
     def _draw(self, generator: np.random.Generator) -> Batches:
-        """This process' batches of an epoch."""
+        """Return this process's batches of an epoch."""
 
 
 class CountedBatches(TrainingBatches):
-    """Batches of B frames: a permutation of the frames, dealt out to W processes in turn; the last may be smaller.
+    """Batches of B frames: a random permutation, distributed over W processes in turn; the last may be smaller.
 
-    A step of W processes with batches of B frames sees the frames that one process with batches of W B sees. Where the
+    A step of W processes with batches of B frames uses the same frames as one process with batches of W B. If the
     number of frames is not a multiple of W, the first frames of the permutation are repeated at its end.
 
     Args:
-        frames: how many there are.
+        frames: number of frames.
         batch_size: B.
         seed, processes, rank: see `TrainingBatches`.
     """
@@ -103,15 +103,15 @@ class CountedBatches(TrainingBatches):
 
 
 class PackedBatches(TrainingBatches):
-    """Batches of no more than so many atoms or edges (see `Packing`), dealt out to W processes in turn.
+    """Batches within a number of atoms or edges (see `Packing`), distributed over W processes in turn.
 
-    Step k of W processes sees the frames of batches k W, ..., k W + W - 1 of one process, so that each process keeps
-    the budget. Where the number of batches is not a multiple of W, the first batches of the epoch are repeated at its
-    end. Every batch is nearly full, so that no process waits long for another.
+    Step k of W processes uses the frames of batches k W, ..., k W + W - 1 of one process, so that each process stays
+    within the budget. If the number of batches is not a multiple of W, the first batches of the epoch are repeated at
+    its end. All batches are nearly full, so that processes wait little for each other.
 
     Args:
-        sizes: [number of frames], what each takes of the budget.
-        budget: the most that a batch may hold.
+        sizes: [number of frames], size of each frame.
+        budget: maximum size of a batch.
         seed, processes, rank: see `TrainingBatches`.
     """
 
@@ -130,7 +130,7 @@ class PackedBatches(TrainingBatches):
 def training_batches(
     graphs: Sequence[AtomicGraph], limit: BatchLimit, seed: int, processes: int = 1, rank: int = 0
 ) -> TrainingBatches:
-    """The training batches within a limit."""
+    """Return the training batches within a limit."""
     if limit.quantity == "frames":
         return CountedBatches(len(graphs), limit.most, seed, processes, rank)
     return PackedBatches(limit.sizes(graphs), limit.most, seed, processes, rank)
@@ -146,7 +146,7 @@ class EvaluationBatches(Sampler[list[int]]):
     def __init__(self, graphs: Sequence[AtomicGraph], limit: BatchLimit, processes: int = 1, rank: int = 0) -> None:
         if len(graphs) < processes:
             raise DataError(
-                f"{len(graphs)} frames of validation cannot be shared out among {processes} processes; use fewer "
+                f"{len(graphs)} validation frames cannot be distributed over {processes} processes; use fewer "
                 "devices or more validation frames"
             )
         share = np.arange(rank, len(graphs), processes)
@@ -160,6 +160,6 @@ class EvaluationBatches(Sampler[list[int]]):
 
 
 def _lists(drawn: Batches, first: int) -> Iterator[list[int]]:
-    """The batches from the first on, as the lists that a loader wants; made one by one."""
+    """Yield the batches from the first on, as lists for a data loader."""
     for start, end in zip(drawn.starts[first:-1].tolist(), drawn.starts[first + 1 :].tolist(), strict=True):
         yield drawn.frames[start:end].tolist()

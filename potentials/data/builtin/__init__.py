@@ -1,5 +1,5 @@
-"""The data sets shipped with the package, each an extended XYZ file with a card that says how it was computed, and a
-potential trained on one of them.
+"""The data sets shipped with the package, each an extended XYZ file with a card on how it was computed, and a potential
+trained on one of them.
 
 `scripts/make_builtin_data.py` generates the files; configurations name them `builtin:ethanol`,
 `builtin:ethanol-distorted` and `builtin:copper`.
@@ -20,7 +20,7 @@ BUILTIN_MODELS: tuple[str, ...] = ("ethanol",)
 
 
 def builtin_path(name: str) -> Path:
-    """The file of the built-in data set `name` (without the prefix `builtin:`), readable by `ase.io.read`.
+    """Return the path of the built-in data set `name` (without the prefix `builtin:`), readable by `ase.io.read`.
 
     Raises:
         DataError: there is no data set of that name.
@@ -29,7 +29,7 @@ def builtin_path(name: str) -> Path:
 
 
 def builtin_card(name: str) -> str:
-    """The card of the built-in data set `name` (Markdown): level of theory, protocol, counts, ranges, licence.
+    """Return the card of the built-in data set `name` (Markdown): level of theory, protocol, counts, ranges, license.
 
     Raises:
         DataError: there is no data set of that name.
@@ -38,14 +38,14 @@ def builtin_card(name: str) -> str:
 
 
 def builtin_model_path(name: str) -> Path:
-    """The model file of the built-in potential `name` (without the prefix `builtin:`).
+    """Return the path of the model file of the built-in potential `name` (without the prefix `builtin:`).
 
     Raises:
         ModelFileError: there is no potential of that name.
     """
     if name not in BUILTIN_MODELS:
         known = ", ".join(f"{BUILTIN_PREFIX}{model}" for model in BUILTIN_MODELS)
-        raise ModelFileError(f'no built-in potential "{name}"; there is {known}{_suggestion(name, BUILTIN_MODELS)}')
+        raise ModelFileError(f'no built-in potential "{name}"; available: {known}{_suggestion(name, BUILTIN_MODELS)}')
     return Path(str(resources.files(__name__) / f"{name}.potential"))
 
 
@@ -57,5 +57,5 @@ def _suggestion(name: str, known: tuple[str, ...]) -> str:
 def _shipped_file(name: str, suffix: str) -> Path:
     if name not in BUILTIN_NAMES:
         suggestion = _suggestion(name, BUILTIN_NAMES)
-        raise DataError(f'no built-in data set "{name}" (there are: {", ".join(BUILTIN_NAMES)}){suggestion}')
+        raise DataError(f'no built-in data set "{name}" (available: {", ".join(BUILTIN_NAMES)}){suggestion}')
     return Path(str(resources.files(__name__) / f"{name}.{suffix}"))

@@ -1,1 +1,1 @@
-"""Writing frames to other formats, one after the other, with nothing lost on the way."""
+"""Lossless conversion of frames to other formats, one frame at a time."""

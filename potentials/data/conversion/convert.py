@@ -1,4 +1,4 @@
-"""Converting files of frames: read one after the other, written aside, and put in place when everything is there."""
+"""Conversion of files of frames: frames are read one by one, written to a temporary folder, and moved when complete."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _WRITING_ERRORS = (OSError, RuntimeError, lmdb.Error, sqlite3.Error)
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was written."""
+    """The files written and their contents."""
 
     files: list[Path]
     frames: int
@@ -50,26 +50,30 @@ def convert(
     overwrite: bool = False,
     report: Callable[[int], None] = lambda frames: None,
 ) -> Conversion:
-    """Write the frames of `sources`, in their order, to `target` in the format of its name.
+    """Write the frames of `sources`, in order, to `target` in the format given by its suffix.
 
-    Calculator results, info and arrays stay what they are; no key, unit or number is changed. A file appears when it is
-    complete and on the disk.
+    Calculator results, info and arrays are preserved; keys, units and numbers are not changed. A file appears when it
+    is complete and on disk.
 
     Args:
-        sources: what `read_frames` takes.
+        sources: as for `read_frames`.
         target: the file to write.
-        shards: in how many files; successive frames each, as equal in number as possible, called NAME-00000.ext and on.
-        overwrite: whether files that are there may be replaced.
-        report: told the number of frames that are written.
+        shards: number of files, NAME-00000.ext and so on; each contains successive frames, as equal in number as
+            possible.
+        overwrite: whether existing files may be replaced.
+        report: called with the number of frames written so far.
+
+    Returns:
+        The files, and the numbers of frames, atoms and bytes.
 
     Raises:
-        DataError: a frame cannot be read, the format cannot hold it, or files are in the way or cannot be written.
+        DataError: a frame cannot be read or represented in the format, or a file exists or cannot be written.
     """
     files = _targets(target, shards, overwrite)
     total = count_frames(list(sources)) if shards > 1 else 0
     if shards > 1 and total < shards:
-        raise DataError(f"there are {total} frames for {shards} shards; ask for fewer")
-    # The last one takes what is left, also where the number is not known.
+        raise DataError(f"{total} frames are too few for {shards} shards; choose fewer shards")
+    # The last file takes all remaining frames; their number is not known when there is one file only.
     lasts = [total * (number + 1) // shards - 1 for number in range(shards - 1)]
     try:
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
@@ -86,7 +90,7 @@ def convert(
 
 
 def _targets(target: Path, shards: int, overwrite: bool) -> list[Path]:
-    """The files to write, after making sure that they can be."""
+    """Return the files to write, after checking that they can be written."""
     if target.suffix not in WRITERS:
         raise DataError(f"{target}: expected a name that ends in {', '.join(WRITERS)}")
     if shards < 1:
@@ -96,12 +100,12 @@ def _targets(target: Path, shards: int, overwrite: bool) -> list[Path]:
         check_output(file)
     there = [file for file in files if file.exists()]
     if there and not overwrite:
-        raise DataError(f"{there[0]} is there already; choose another name, or --overwrite")
+        raise DataError(f"{there[0]} exists; choose another name, or use --overwrite")
     pattern = re.compile(rf"{re.escape(target.stem)}-\d{{5,}}{re.escape(target.suffix)}")
     strangers = sorted({file for file in target.parent.iterdir() if pattern.fullmatch(file.name)} - set(files))
     if shards > 1 and strangers:
         raise DataError(
-            f"{strangers[0]} is a shard of another division, which would be taken for one of these {shards}; remove it"
+            f"{strangers[0]} is a shard of another conversion and would be read together with these {shards}; remove it"
         )
     return files
 

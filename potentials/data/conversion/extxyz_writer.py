@@ -1,4 +1,4 @@
-"""Writing extended XYZ by ASE, each frame read back at once, as the format has no room for some values."""
+"""Extended XYZ written with ASE; each frame is read back at once, since the format cannot represent some values."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from potentials.data.read import Frame
 from potentials.data.write import frame_text, is_same
 
 _TOLERANCE = 1e-8
-"""ASE writes numbers of atoms with eight decimals."""
+"""ASE writes numbers per atom with eight decimals."""
 
 
 class ExtxyzWriter(FrameWriter):
-    """Writes `.extxyz` and `.xyz`; numbers of atoms are rounded to 1e-8, as ASE does."""
+    """Writer of `.extxyz` and `.xyz`; numbers per atom are rounded to 1e-8, as in ASE."""
 
     format = "extended XYZ"
 
@@ -48,7 +48,7 @@ class ExtxyzWriter(FrameWriter):
         self.file.close()
 
     def _check(self, frame: Frame, read: Atoms) -> None:
-        """Make sure that a frame comes back; a label may come back in another place, where it is found too.
+        """Check that a frame is read back unchanged; a label may be read back from another place where it is found too.
 
         Raises:
             DataError: something is lost or changed.

@@ -1,4 +1,4 @@
-"""The datasets of our HDF5 files while they are written: one for each calculator result, entry of info and array."""
+"""The datasets of an HDF5 file during writing: one for each calculator result, entry of info and array."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KINDS = "biufcU"
 
 
 def as_array(value: Any) -> NDArray:
-    """Numbers, truth values or text as an array.
+    """Convert numbers, booleans or text to an array.
 
     Raises:
         ValueError: anything else, such as a dictionary, None, or rows of different lengths.
@@ -41,10 +41,10 @@ class Column:
 
     Args:
         file: to write to.
-        place, name: of the values.
+        place, name: where the values belong, and their name.
         sample: a value, for its type and shape.
         per_atom: whether the first dimension of values is that of the atoms.
-        rows: frames or atoms that were written before the first value came.
+        rows: number of frames or atoms written before the first value.
     """
 
     def __init__(self, file: h5py.File, place: Place, name: str, sample: NDArray, *, per_atom: bool, rows: int) -> None:
@@ -54,26 +54,26 @@ class Column:
         self.dtype = self._stored_dtype(sample.dtype)
         self.file = file
         self.pending: dict[int, NDArray] = {}
-        """Values of the current block by number of the frame in it."""
+        """Values of the current block by the frame's number within the block."""
         self.missing = rows > 0
         self.dataset = self._create(self.path, rows)
 
     def add(self, frame: int, value: NDArray) -> None:
-        """Keep the value of a frame of the current block.
+        """Store the value of a frame of the current block.
 
         Raises:
-            ValueError: it does not fit those before.
+            ValueError: its type or shape differs from that of earlier frames.
         """
         shape = value.shape[1:] if self.per_atom else value.shape
         if shape != self.shape:
-            raise ValueError(f"shape {shape}, but {self.shape} in the frames before")
+            raise ValueError(f"shape {shape}, but {self.shape} in earlier frames")
         dtype = self._stored_dtype(value.dtype)
         if dtype != self.dtype:
             self._widen(dtype, value)
         self.pending[frame] = value
 
     def write(self, num_atoms: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Append the block; `num_atoms` are those of its frames. Returns which of them have a value."""
+        """Append the block, with `num_atoms` [frames] of its frames; return which of them have a value, [frames]."""
         present = np.zeros(len(num_atoms), dtype=bool)
         present[list(self.pending)] = True
         self.missing |= not present.all()
@@ -117,10 +117,10 @@ class Column:
         return dataset
 
     def _widen(self, dtype: np.dtype, value: NDArray) -> None:
-        """Make the dataset hold values of `dtype` too, if both are numbers and nothing is lost.
+        """Convert the dataset so that it can contain values of `dtype` too, without loss.
 
         Raises:
-            ValueError: they are not, or something would be.
+            ValueError: not both are numeric, or values would lose digits.
         """
         if not {self.dtype.kind, dtype.kind} <= set("iuf"):
             raise ValueError(f"values of different types in different frames ({_name(self.dtype)}, {_name(dtype)})")
@@ -129,7 +129,7 @@ class Column:
         if wide.kind == "f":
             for numbers in (value, *self.pending.values(), *stored):
                 if numbers.dtype.kind in "iu" and (np.abs(numbers) > _LARGEST_EXACT_INTEGER).any():
-                    raise ValueError("whole numbers beyond 2^53 in some frames and fractions in others")
+                    raise ValueError("integers beyond 2^53 in some frames and fractions in others")
         if wide == self.dtype:
             return
         old, self.dtype = self.dataset, wide

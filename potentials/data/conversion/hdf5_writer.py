@@ -1,4 +1,4 @@
-"""Writing our HDF5 layout in blocks of frames, with memory that does not grow with their number."""
+"""Writing HDF5 files in blocks of frames; memory does not grow with the number of frames."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from potentials.data.stores import hdf5_layout as layout
 
 _BLOCK = 1000
 _ROWS = 4096
-"""Of a chunk of the datasets that every file has."""
+"""Chunk size of the datasets that every file has."""
 
 
 class Hdf5Writer(FrameWriter):
-    """Writes `.h5`; docs/large-data.md describes the layout.
+    """Writer of `.h5`; docs/large-data.md describes the layout.
 
-    A key holds values of one type and shape in all frames; whole numbers beside fractions become fractions.
+    A key has values of one type and shape in all frames; integers mixed with floats become floats.
     """
 
     format = "HDF5"
@@ -45,7 +45,7 @@ class Hdf5Writer(FrameWriter):
         self.block: list[Atoms] = []
         self.constraints: dict[int, str] = {}
         self.present: dict[tuple[Place, str], bytearray] = {}
-        """Which frames have a value, one byte each, as far as they are written."""
+        """Which frames have a value, one byte each, for the frames written so far."""
 
     def add(self, frame: Frame) -> None:
         """See `FrameWriter`."""
@@ -88,7 +88,7 @@ class Hdf5Writer(FrameWriter):
         column = self.columns.get((place, name))
         if column is None:
             if "/" in name or name == ".":
-                raise ValueError("names of datasets have no slash")
+                raise ValueError("names of datasets cannot contain a slash")
             per_atom = place == "arrays" or (place == "results" and _is_per_atom(name, value, num_atoms))
             frames, atoms = len(self.file[layout.CELL]), len(self.file[layout.NUMBERS])
             column = Column(self.file, place, name, value, per_atom=per_atom, rows=atoms if per_atom else frames)
@@ -126,12 +126,12 @@ def _values(atoms: Atoms) -> list[tuple[Place, str, Any]]:
 
 
 def _is_per_atom(name: str, value: NDArray, num_atoms: int) -> bool:
-    """Whether a calculator result belongs to the atoms; of names that ASE does not know, the shape tells."""
+    """Return whether a calculator result is per atom; if ASE does not define its name, the shape decides."""
     if name in per_atom_properties or name in per_config_properties:
         return name in per_atom_properties
     return value.shape[:1] == (num_atoms,)
 
 
 def _as_list(value: Any) -> Any:
-    """NumPy's objects in the dictionaries of constraints."""
+    """Convert NumPy objects in the dictionaries of constraints."""
     return value.tolist()

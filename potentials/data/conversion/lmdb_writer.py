@@ -1,4 +1,4 @@
-"""Writing `.aselmdb` as ase-db-backends does, many rows at once and without its lock file."""
+"""Writing `.aselmdb` as ase-db-backends does, many rows per transaction and without its lock file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SPARE_BYTES = 2**24
 
 
 class LmdbWriter(FrameWriter):
-    """Writes an LMDB database of ASE; rows are numbered from 1."""
+    """Writer of ASE's LMDB database; rows are numbered from 1."""
 
     format = "ASE's LMDB database"
 
@@ -39,7 +39,7 @@ class LmdbWriter(FrameWriter):
     def add(self, frame: Frame) -> None:
         """See `FrameWriter`."""
         pairs, data = row_values(self, frame, _in_columns, "biufcU")
-        # Without its calculator, which ASE would ask for every result it may have.
+        # Without its calculator, from which ASE would request every possible result.
         row = AtomsRow(frame.atoms.copy())
         columns = {key: row[key] for key in row}
         if frame.atoms.calc is not None:
@@ -67,7 +67,7 @@ class LmdbWriter(FrameWriter):
         self.environment.close()
 
     def _write_rows(self) -> None:
-        # A row takes whole pages at worst, which doubles it, and pages that were written anew stay for a while.
+        # A row takes whole pages, at worst twice its size, and rewritten pages remain allocated for a while.
         used = (self.environment.info()["last_pgno"] + 1) * self.environment.stat()["psize"]
         self.environment.set_mapsize(used + 4 * self.waiting_bytes + _SPARE_BYTES)
         with self.environment.begin(write=True) as transaction:
@@ -81,6 +81,6 @@ class LmdbWriter(FrameWriter):
 def _in_columns(place: Place, key: str, value: Any) -> bool:
     if place == "arrays":
         return key in ROW_ARRAYS
-    # JSON has one kind of fractions: NumPy's float64 are read as Python's, which are the same.
+    # JSON has one type of floats: NumPy's float64 are read as Python's, which are identical.
     is_plain = isinstance(value, float) or not isinstance(value, np.generic)
     return key in all_properties and value is not None and is_plain

@@ -1,4 +1,4 @@
-"""What rows of ASE's databases hold of a frame, beside the columns that ASE fills itself."""
+"""Entries of a frame in rows of ASE's databases, apart from the columns that ASE fills itself."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from potentials.data.stores.entries import ARRAYS_ENTRY, RESULTS_ENTRY, ROW_ARRA
 def row_values(
     writer: FrameWriter, frame: Frame, in_columns: Callable[[Place, str, Any], bool], array_kinds: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Key-value pairs and data of a row.
+    """Return the key-value pairs and the data of a row.
 
-    Numbers and text of info that ASE's databases can search become key-value pairs. The rest of info is data, and so
-    are, each under an entry of ours, calculator results and arrays that no column gives back to the bit.
+    Numbers and text of info that ASE's databases can search become key-value pairs. The rest of info is stored as data.
+    So are, under two entries of ours, calculator results and arrays that no column restores exactly.
 
     Args:
-        writer: whose format this is.
+        writer: of the format.
         frame: to write.
-        in_columns: whether a calculator result or array has a column that gives it back to the bit.
-        array_kinds: kinds of NumPy arrays that data can hold.
+        in_columns: whether a column restores a calculator result or array exactly.
+        array_kinds: kinds of NumPy arrays that data can contain.
 
     Raises:
-        DataError: a value that data cannot hold.
+        DataError: data cannot contain a value.
     """
     pairs: dict[str, Any] = {}
     data: dict[str, Any] = {}
@@ -56,7 +56,7 @@ def _is_searchable(key: str, value: Any) -> bool:
     if key in ROW_ARRAYS or not isinstance(value, bool | int | float | str):
         return False
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # a key that is a chemical formula too
+        warnings.simplefilter("error")  # a key that is also a chemical formula
         try:
             check({key: value})
         except (ValueError, UserWarning):
@@ -66,9 +66,9 @@ def _is_searchable(key: str, value: Any) -> bool:
 
 
 def _holdable(writer: FrameWriter, frame: Frame, place: Place, key: Any, value: Any, array_kinds: str) -> Any:
-    """The value with NumPy's scalars as Python's; what cannot be written is refused."""
+    """Convert NumPy scalars to Python numbers; raise for a value that cannot be written."""
     if not isinstance(key, str) or _is_whole(key):
-        raise writer.refusal(frame, place, key, "keys must be text that is no number")
+        raise writer.refusal(frame, place, key, "keys must be text that is not a number")
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, np.ndarray):

@@ -1,4 +1,4 @@
-"""Writing ASE's SQLite database (`.db`) by ASE."""
+"""Writing ASE's SQLite database (`.db`) with ASE."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _OF_FRAMES = {"stress": (6,), "dipole": (3,)}
 
 
 class SqliteWriter(FrameWriter):
-    """Writes a SQLite database of ASE.
+    """Writer of ASE's SQLite database.
 
-    Its columns hold float64 of certain shapes; what is of another type or shape is kept among the data of the row.
+    Its columns contain float64 of certain shapes; values of other types or shapes are stored in the data of the row.
     """
 
     format = "ASE's SQLite database"
@@ -65,7 +65,7 @@ class SqliteWriter(FrameWriter):
 
 
 def _column_value(place: Place, key: str, value: Any, num_atoms: int) -> Any:
-    """The value in the type of its column; None where there is no column that it fits into."""
+    """Return the value in the type of its column; None where no column fits."""
     if place == "results" and key in _SCALARS:
         is_number = isinstance(value, int | float | np.number) and bool(np.isfinite(value))
         return float(value) if is_number else None

@@ -1,4 +1,4 @@
-"""What all writers of frames have in common."""
+"""The common interface of all writers of frames."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ _PLACES: dict[Place, str] = {"results": "calculator results", "info": "info", "a
 
 
 class FrameWriter(ABC):
-    """Writes a new file, frame by frame; the file is complete when it is closed.
+    """Writer of a new file, frame by frame; the file is complete when it is closed.
 
-    Frames keep their calculator results, info and arrays; what the format cannot hold is an error.
+    Calculator results, info and arrays are preserved; a value that the format cannot represent is an error.
     """
 
     format: str
-    """As messages call it."""
+    """Name of the format in messages."""
 
     @abstractmethod
     def __init__(self, path: Path) -> None:
-        """Make the file, which is not there yet."""
+        """Create the file, which must not exist."""
 
     @abstractmethod
     def add(self, frame: Frame) -> None:
         """Write a frame.
 
         Raises:
-            DataError: the format cannot hold something of it.
+            DataError: the format cannot represent a value of the frame.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Write what is left and close the file."""
+        """Write the remaining frames and close the file."""
 
     @abstractmethod
     def discard(self) -> None:
-        """Close the file, which nobody wants any more."""
+        """Close the file without completing it."""
 
     def refusal(self, frame: Frame, place: Place | None, key: Any, reason: Any) -> DataError:
-        """The error that says what of a frame the format cannot hold."""
+        """Return the error for a value of a frame that the format cannot represent."""
         what = "it" if place is None else f'"{key}" of the {_PLACES[place]}'
-        return DataError(f"{frame}: {self.format} cannot hold {what}: {reason}")
+        return DataError(f"{frame}: {self.format} cannot represent {what}: {reason}")

@@ -1,6 +1,6 @@
-"""The geometry of one structure: reduced cells, neighbor lists, edges, and limits of what is a structure at all.
+"""Geometry of one structure: reduced cells, neighbor lists, edges, and checks of plausibility.
 
-Nothing here knows about files, labels or batches, so that molecular dynamics needs no other room of `data`.
+It does not depend on files, labels or batches, so that molecular dynamics needs no other package of `data`.
 """
 
 from potentials.data.geometry.fingerprint import fingerprint

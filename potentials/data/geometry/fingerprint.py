@@ -1,4 +1,4 @@
-"""Fingerprints of structures that rotations, reflections, translations and the order of the atoms do not change."""
+"""Fingerprints of structures, invariant under rotations, reflections, translations and permutations of the atoms."""
 
 from __future__ import annotations
 

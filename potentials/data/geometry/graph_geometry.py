@@ -1,4 +1,4 @@
-"""What a potential needs of one structure: positions, cell, species and edges, without labels."""
+"""Inputs of a potential for one structure: positions, cell, species and edges, without labels."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from potentials.errors import UnknownElementError
 class GraphGeometry:
     """The geometry of a structure of N atoms and E edges; floating point fields are float64.
 
-    The fields are those of the same names of `AtomicGraph`, which adds labels and goes into batches. A calculator needs
-    neither, nor the seconds that it takes to import torch_geometric.
+    The fields are those of the same names of `AtomicGraph`, which adds labels and can be batched. A calculator needs
+    neither, and avoids the seconds for importing torch_geometric.
     """
 
     positions: Tensor
@@ -46,28 +46,28 @@ class GraphGeometry:
     """[W, 2] int64, the two edges of each pair."""
 
     def tensors(self) -> dict[str, Tensor]:
-        """The fields by name."""
+        """Return the fields by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def apply(self, function: Callable[[Tensor], Tensor]) -> GraphGeometry:
-        """The geometry with a function applied to each field."""
+        """Return a geometry with a function applied to each field."""
         return GraphGeometry(**{name: function(tensor) for name, tensor in self.tensors().items()})
 
     def to(self, device: torch.device | str) -> GraphGeometry:
-        """The geometry on a device."""
+        """Return the geometry on a device."""
         return self.apply(lambda tensor: tensor.to(device))
 
     def clone(self) -> GraphGeometry:
-        """A copy of all fields."""
+        """Return a copy of all fields."""
         return self.apply(torch.clone)
 
 
 def build_geometry(atoms: Atoms, elements: Sequence[str], cutoff: float) -> GraphGeometry:
-    """The geometry of a structure.
+    """Build the geometry of a structure: neighbor list, degrees and edge pairs.
 
     Args:
         atoms: the structure, in A.
-        elements: the symbols the model knows, ordered by atomic number.
+        elements: chemical symbols of the model, ordered by atomic number.
         cutoff: A.
 
     Raises:
@@ -101,6 +101,6 @@ def _species(atoms: Atoms, elements: Sequence[str]) -> Tensor:
     if unknown:
         raise UnknownElementError(
             f"the structure {atoms.get_chemical_formula()} contains {', '.join(unknown)}; "
-            f"the model knows {', '.join(elements)}"
+            f"the model supports {', '.join(elements)}"
         )
     return torch.tensor([index[symbol] for symbol in symbols], dtype=torch.int64)

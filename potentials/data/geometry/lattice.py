@@ -1,4 +1,4 @@
-"""Short vectors of a lattice: another cell of the same lattice, in which a search of neighbors costs least."""
+"""Reduced cells: short vectors of the same lattice, for which the neighbor search is cheapest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 LARGEST_DEFECT = 2.0
 """Product of the lengths of the cell vectors over the volume that they span. It is at most 2 for reduced cells of three
-vectors; cells with less are used as they are."""
+vectors; cells with a smaller value are not reduced."""
 _SHORTER = 1.0 - 1e-9
 _AROUND = [np.array(step) for step in itertools.product((-1, 0, 1), repeat=2)]
 _MOST_STEPS = 1000
@@ -18,14 +18,14 @@ _MOST_STEPS = 1000
 def reduced_cell(
     cell: NDArray[np.float64], periodic: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Cell vectors as short as they can be that span the same lattice, where those given are very skewed.
+    """Reduce strongly skewed cell vectors to the shortest ones that span the same lattice.
 
     The vectors v are replaced by U v with an integer matrix U of determinant +-1, until none becomes shorter by adding
     integer multiples of the others (Minkowski reduction; Semaev, Lecture Notes in Computer Science 2146, 181 (2001)).
 
     Args:
-        cell: [3, 3], one cell vector a row, A.
-        periodic: [3]; the other vectors stay.
+        cell: [3, 3], one cell vector per row, A.
+        periodic: [3] booleans; vectors along other directions are not changed.
 
     Returns:
         U cell [3, 3], and U [3, 3]: cell shifts S of the reduced cell are S U of the given one. U is the identity where
@@ -50,7 +50,7 @@ def _defect(vectors: NDArray[np.float64]) -> float:
 
 
 def _reduce(vectors: NDArray[np.float64]) -> NDArray[np.int64]:
-    """U [n, n] for n = 2 or 3 vectors."""
+    """Compute U [n, n] for n = 2 or 3 vectors."""
     change = np.eye(len(vectors), dtype=np.int64)
     for _ in range(_MOST_STEPS):
         # From the original vectors each time, so that rounding does not accumulate.
@@ -58,7 +58,7 @@ def _reduce(vectors: NDArray[np.float64]) -> NDArray[np.int64]:
         now = change @ vectors
         for longest in range(len(vectors) - 1, 0, -1):
             others = now[:longest]
-            # Round the projection; of two others, it may be a corner beside the nearest one.
+            # Round the projection; with two other vectors, the nearest lattice point may be an adjacent corner.
             nearest = np.rint(np.linalg.lstsq(others.T, now[longest], rcond=None)[0]).astype(np.int64)
             steps = [nearest + around for around in _AROUND] if longest == 2 else [nearest]
             lengths = [float(np.linalg.norm(now[longest] - step @ others)) for step in steps]

@@ -1,4 +1,4 @@
-"""Which atoms lie within the cutoff of which, periodic images included."""
+"""Neighbor lists: pairs of atoms within the cutoff, with periodic images."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from potentials.data.geometry.plausibility import check_density, check_geometry,
 from potentials.errors import DataError
 
 _LARGEST_GRID = 50_000
-"""Boxes of vesin's cell list. Beyond 100 000 it makes fewer in each direction, none in a short one, and crashes."""
+"""Boxes of vesin's cell list. Beyond 100 000 it reduces their number in each direction, to zero in a short one, and
+crashes."""
 _MOST_VISITS = 2e7
-"""Of boxes from boxes, a second's work."""
+"""Visits of boxes from boxes; about one second."""
 
 
 def neighbor_list(
     positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike, cutoff: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """All ordered pairs of atoms closer than the cutoff, by vesin's cell list.
+    """Find all ordered pairs of atoms closer than the cutoff, with vesin's cell list.
 
     An edge from `sender` to `receiver` with the integer cell shift S has the vector
 
         r = positions[receiver] - positions[sender] + S @ cell,   |r| < cutoff,
 
-    and no atom is its own neighbour with S = 0. Positions are taken as they are (atoms may lie outside the cell), cells
-    may be skewed (the search is made in the reduced cell of the lattice), left-handed or smaller than the cutoff, and
-    directions that are not periodic may have any cell
-    vector, zero included; their shifts are zero.
+    and no atom is its own neighbor with S = 0. Positions are not wrapped (atoms may lie outside the cell). Cells may be
+    skewed (the search uses the reduced cell of the lattice), left-handed or smaller than the cutoff. Directions that
+    are not periodic may have any cell vector, zero included; their shifts are zero.
 
     Args:
         positions: [N, 3], A.
-        cell: [3, 3], one cell vector a row, A.
+        cell: [3, 3], one cell vector per row, A.
         pbc: three booleans, one for each cell vector.
         cutoff: A.
 
@@ -42,7 +42,7 @@ def neighbor_list(
         sorted by receiver, then sender, then shift.
 
     Raises:
-        DataError: a position or cell is not finite or absurdly large, the periodic cell vectors are linearly dependent,
+        DataError: a position or cell is not finite or too large, the periodic cell vectors are linearly dependent,
             or the atoms are too dense.
     """
     positions = np.ascontiguousarray(positions, dtype=np.float64).reshape(-1, 3)
@@ -52,8 +52,8 @@ def neighbor_list(
     if len(positions) == 0:
         return np.zeros((2, 0), dtype=np.int64), np.zeros((0, 3), dtype=np.int64)
 
-    # vesin measures wrapped atoms, so its last digit may differ from the formula above: ask for a little more, then
-    # apply the definition itself.
+    # vesin uses wrapped positions, so that distances may differ from the formula above by rounding: search with a
+    # slightly larger cutoff, then apply the definition.
     wide = cutoff * (1.0 + 1e-9)
     reduced, change = reduced_cell(cell, periodic)
     box, points = _box(positions, reduced, periodic, wide)
@@ -64,7 +64,7 @@ def neighbor_list(
     shifts = shifts.astype(np.int64) @ change
     vectors = positions[receiver] - positions[sender] + shifts @ cell
     inside = np.einsum("ij,ij->i", vectors, vectors) < cutoff**2
-    # A wider search finds images along directions that are not periodic.
+    # A larger cutoff finds images along directions that are not periodic.
     inside &= (shifts[:, ~periodic] == 0).all(axis=1)
     if not inside.all():
         sender, receiver, shifts = sender[inside], receiver[inside], shifts[inside]
@@ -93,8 +93,9 @@ def neighbor_vectors(atoms: Atoms, cutoff: float) -> tuple[NDArray[np.int64], ND
 def _box(
     positions: NDArray[np.float64], cell: NDArray[np.float64], periodic: NDArray[np.bool_], cutoff: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A box that is periodic in all directions, in those that are not so large that no image is near, and the atoms in
-    it: where directions differ, vesin takes long for atoms far from each other, and crashes for some."""
+    """Return a box that is periodic in all directions, and the positions in it. Along directions that are not periodic
+    it is so large that no image is within the cutoff: with mixed periodicity vesin is slow for distant atoms, and
+    crashes for some."""
     if periodic.all():
         return cell, positions
     across = np.linalg.svd(cell)[2][int(periodic.sum()) :]
@@ -105,10 +106,10 @@ def _box(
 
 
 def _search_cutoff(box: NDArray[np.float64], cutoff: float) -> float:
-    """The cutoff, or a larger one where the box is so long and thin that vesin's boxes would run out (see above).
+    """Return the cutoff, or a larger one where the box is so long and thin that vesin's number of boxes is too large.
 
     Raises:
-        DataError: so long and so thin that the search would take minutes.
+        DataError: the box is so long and thin that the search would take minutes.
     """
     lengths = heights(box, np.ones(3, dtype=bool))
     while True:
@@ -121,14 +122,14 @@ def _search_cutoff(box: NDArray[np.float64], cutoff: float) -> float:
     if min(total, _LARGEST_GRID) * around.prod() > _MOST_VISITS:
         listing = ", ".join(f"{length:.3g}" for length in lengths)
         raise DataError(
-            "the structure is too long and too thin for a search of neighbours: its cell, or the space that its atoms "
-            f"take, is {listing} A wide; is the unit of length right?"
+            "the structure is too long and thin for the neighbor search: its cell, or the space that its atoms "
+            f"occupy, is {listing} A wide; check the unit of length"
         )
     return cutoff
 
 
 def edge_pairs(edge_index: NDArray[np.int64], cell_shifts: NDArray[np.int64]) -> tuple[NDArray, NDArray]:
-    """Which edges are each other's reverse: sender and receiver exchanged, shift negated.
+    """Find the reverse of each edge: sender and receiver exchanged, shift negated.
 
     Args:
         edge_index: [2, E], sorted as `neighbor_list` does.
@@ -139,10 +140,10 @@ def edge_pairs(edge_index: NDArray[np.int64], cell_shifts: NDArray[np.int64]) ->
         first; pairs are in the order of their first edges.
 
     Raises:
-        ValueError: an edge has no reverse.
+        ValueError: an edge has no reverse, or the edges are not sorted.
     """
     sender, receiver = edge_index
-    # Reversed and sorted again the list is the same list, so sorting tells which edge each reversed one is.
+    # The list of reversed edges, sorted again, is the same list, so sorting matches each edge with its reverse.
     order = _edge_order(receiver, sender, -cell_shifts)
     if not (np.array_equal(edge_index[::-1, order], edge_index) and np.array_equal(-cell_shifts[order], cell_shifts)):
         raise ValueError("every edge must come with its reverse, and edges must be sorted")
@@ -157,6 +158,6 @@ def edge_pairs(edge_index: NDArray[np.int64], cell_shifts: NDArray[np.int64]) ->
 
 def _edge_order(sender: NDArray, receiver: NDArray, shifts: NDArray) -> NDArray:
     if len(sender) and not shifts.any():
-        # One key in place of five; no pair of atoms comes twice without a shift.
+        # One key in place of five; without shifts no pair of atoms occurs twice.
         return np.argsort(receiver * (sender.max() + 1) + sender)
     return np.lexsort((shifts[:, 2], shifts[:, 1], shifts[:, 0], sender, receiver))

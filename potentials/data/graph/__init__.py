@@ -1,6 +1,6 @@
-"""Graphs: structures with labels as tensors, several of them as one batch, and batches of rotated structures.
+"""Graphs: structures with labels as tensors, batches of graphs, and batches of rotated structures.
 
-`AtomicGraph` is what models are trained on; nothing that works with it knows about files or ASE.
+Models are trained on `AtomicGraph`; code that uses it is independent of files and of ASE.
 """
 
 from potentials.data.graph.atomic_graph import (

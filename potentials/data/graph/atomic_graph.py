@@ -1,4 +1,4 @@
-"""The graph of one structure, and how several are put into a batch."""
+"""The graph of one structure, and batches of graphs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from potentials.data.label import LabelledFrame
 from potentials.errors import DataError, UnknownElementError
 
 GraphBatch: TypeAlias = Batch
-"""Several `AtomicGraph` as one: the same fields, and `batch` [N] (the graph of each atom), `ptr`, `num_graphs`."""
+"""Several `AtomicGraph` in one: the same fields, and `batch` [N] (the graph of each atom), `ptr`, `num_graphs`."""
 
 
 class AtomicGraph(Data):
@@ -29,22 +29,22 @@ class AtomicGraph(Data):
     | pbc | [1, 3] | bool |
     | species | [N] | int64, index into the model's elements |
     | edge_index | [2, E] | int64, (sender, receiver), sorted by receiver |
-    | cell_shifts | [E, 3] | whole numbers S: r = x[receiver] - x[sender] + S @ cell |
+    | cell_shifts | [E, 3] | integers S: r = x[receiver] - x[sender] + S @ cell |
     | receiver_degree, sender_degree | [N] | int64, edges that end, start at an atom |
     | sender_order | [E] | int64, the permutation that sorts the edges by sender |
     | edge_pair | [E] | int64, the pair of an edge: an edge and its reverse, W = E / 2 of them |
     | pair_edges | [W, 2] | int64, the two edges of each pair |
     | energy, forces, stress | [1], [N, 3], [1, 3, 3] | labels in eV, eV/A, eV/A^3 |
-    | energy_weight, forces_weight, stress_weight | [1] | of the property times that of the frame |
-    | group, frame_index | [1] | int64, number of the group's name, position in the list of frames |
+    | energy_weight, forces_weight, stress_weight | [1] | weight of the label times that of the frame |
+    | group, frame_index | [1] | int64, index of the group's name, position in the list of frames |
     """
 
     def __cat_dim__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
-        """Edges are listed along the last dimension of `edge_index`; everything else grows along the first."""
+        """Concatenate `edge_index` along its last dimension, other fields along the first."""
         return 1 if key == "edge_index" else 0
 
     def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
-        """Atoms and edges are renumbered in a batch; nothing else is."""
+        """Offset the indices of atoms and edges in a batch; other fields are not changed."""
         if key == "edge_index":
             return self.num_nodes
         if key in ("sender_order", "pair_edges"):
@@ -55,11 +55,11 @@ class AtomicGraph(Data):
 
 
 def build_graph(atoms: Atoms, elements: Sequence[str], cutoff: float) -> AtomicGraph:
-    """The graph of an unlabelled structure: labels NaN, weights 1.
+    """Build the graph of an unlabeled structure: labels NaN, weights 1.
 
     Args:
         atoms: the structure, in A.
-        elements: the symbols the model knows, ordered by atomic number.
+        elements: chemical symbols of the model, ordered by atomic number.
         cutoff: A.
 
     Raises:
@@ -82,10 +82,16 @@ def build_graph(atoms: Atoms, elements: Sequence[str], cutoff: float) -> AtomicG
 def build_labelled_graph(
     labelled: LabelledFrame, elements: Sequence[str], cutoff: float, group: int = 0, frame_index: int = 0
 ) -> AtomicGraph:
-    """The graph of a labelled frame; `group` and `frame_index` are kept as they are given.
+    """Build the graph of a labeled frame.
+
+    Args:
+        labelled: the frame, with positions in A and labels in eV, eV/A and eV/A^3.
+        elements: chemical symbols of the model, ordered by atomic number.
+        cutoff: A.
+        group, frame_index: stored in the fields of the same names.
 
     Raises:
-        UnknownElementError, DataError: as `build_graph`, naming file and frame.
+        UnknownElementError, DataError: as in `build_graph`; the message names file and frame.
     """
     try:
         return _assemble(
@@ -108,12 +114,21 @@ def build_labelled_graph(
 
 
 def group_names(frames: Sequence[LabelledFrame]) -> list[str]:
-    """The names of the groups that occur, in alphabetical order."""
+    """Return the names of the groups that occur, in alphabetical order."""
     return sorted({labelled.group for labelled in frames})
 
 
 def collate(graphs: Sequence[AtomicGraph]) -> GraphBatch:
-    """Put graphs into one batch; atoms and edges are renumbered, the sorting of the edges is kept."""
+    """Combine graphs into one batch.
+
+    Indices of atoms and edges are offset; edges remain sorted by receiver.
+
+    Args:
+        graphs: at least one, with N_g atoms and E_g edges each.
+
+    Returns:
+        A graph of sum_g N_g atoms and sum_g E_g edges, with `batch` [N], the graph of each atom.
+    """
     return Batch.from_data_list(list(graphs))
 
 

@@ -72,7 +72,7 @@ class GraphsInMemory(Graphs):
 def graphs_from_frames(
     frames: Sequence[LabelledFrame], elements: Sequence[str], cutoff: float, groups: Sequence[str] | None = None
 ) -> GraphsInMemory:
-    """Graphs of labelled frames, `frame_index` counting from 0, `group` an index into `groups`.
+    """Build graphs of labeled frames; `frame_index` counts from 0, `group` is an index into `groups`.
 
     Without `groups` these are the group names of the frames in alphabetical order (`group_names(frames)`).
     """

@@ -1,4 +1,4 @@
-"""Rotations and reflections of graphs with their labels, drawn at random."""
+"""Random rotations and reflections of graphs with their labels."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from potentials.data.graph.atomic_graph import GraphBatch
 
 
 def random_rotations(count: int, generator: np.random.Generator) -> Tensor:
-    """Matrices [count, 3, 3] drawn uniformly from O(3): rotations, every other one on average with a reflection.
+    """Draw matrices [count, 3, 3] uniformly from O(3): half of them, on average, contain a reflection.
 
-    The Q of Q R = A with a positive diagonal of R, for A of normally distributed numbers (Mezzadri, Notices of the
-    AMS 54, 592 (2007)). Float64.
+    Each is the Q of Q R = A with a positive diagonal of R, for A of normally distributed numbers (Mezzadri, Notices of
+    the AMS 54, 592 (2007)). Float64.
     """
     q, r = np.linalg.qr(generator.normal(size=(count, 3, 3)))
     return torch.from_numpy(q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None, :])
 
 
 def frame_rotations(seed: int, epoch: int, frames: Sequence[int]) -> Tensor:
-    """A random rotation or reflection [B, 3, 3] for each frame, by its number.
+    """Draw a random rotation or reflection [B, 3, 3] for each frame, by its number.
 
-    It depends on (seed, epoch, frame) only: not on batches, processes, or what was drawn before.
+    It depends on (seed, epoch, frame) only, not on batches, processes or earlier draws.
     """
-    # From 1, as numpy takes [seed, epoch] and [seed, epoch, 0] for the same; the former shuffles the frames.
+    # From 1, since NumPy treats [seed, epoch] and [seed, epoch, 0] as equal; the former shuffles the frames.
     streams = [np.random.Generator(np.random.PCG64([seed, epoch, 1 + frame])) for frame in frames]
     return torch.cat([random_rotations(1, stream) for stream in streams])
 
 
 def rotated(batch: GraphBatch, rotations: Tensor) -> GraphBatch:
-    """The batch with frame b turned by the orthogonal matrix Q_b of `rotations` [B, 3, 3].
+    """Return the batch with frame b rotated by the orthogonal matrix Q_b of `rotations` [B, 3, 3].
 
-    Positions, cell vectors and forces become Q x, stresses Q S Q^T; the neighbours stay. A force or stress of which a
-    component is missing is missing as a whole afterwards. The batch itself is not changed.
+    Positions, cell vectors and forces become Q x, stresses Q S Q^T; the edges do not change. A force or stress with
+    a NaN component becomes NaN as a whole. The batch itself is not changed.
     """
     of_atom = rotations[batch.batch]
     turned = copy.copy(batch)

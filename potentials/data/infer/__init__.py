@@ -1,4 +1,4 @@
-"""Inferring from the training frames what a configuration leaves open: reference energies, scale, shift, neighbors."""
+"""Quantities inferred from the training frames: reference energies, scale, shift, average number of neighbors."""
 
 from potentials.data.infer.inference import Inferred, infer
 from potentials.data.infer.reference_energies import (

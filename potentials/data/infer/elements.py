@@ -39,10 +39,10 @@ def find_elements(model: FamilyConfig, splits: Splits, findings: Findings) -> li
 
 
 def check_elements(elements: Sequence[str], train: Sequence[LabelledFrame]) -> None:
-    """Make sure that the training frames hold no element outside the `elements` given for the model.
+    """Check that the training frames contain only elements given in `elements`.
 
     Raises:
-        DataError: they do; the message names symbols and frames.
+        DataError: they contain others; the message names symbols and frames.
     """
     unknown = _unknown_elements(elements, train)
     if unknown:
@@ -50,21 +50,21 @@ def check_elements(elements: Sequence[str], train: Sequence[LabelledFrame]) -> N
 
 
 def check_elements_of_split(elements: Sequence[str], split: str, frames: Sequence[LabelledFrame]) -> None:
-    """Make sure that validation or test frames hold no element that the training frames lack.
+    """Check that validation or test frames contain only elements that occur in the training frames.
 
     Raises:
-        DataError: they do; the message names symbols and frames.
+        DataError: they contain others; the message names symbols and frames.
     """
     unknown = _unknown_elements(elements, frames)
     if unknown:
         raise DataError(
             f"the {split} frames contain elements that the training frames lack: {_unknown_list(unknown)}; "
-            "a model cannot learn an element it never sees: train on it or remove these frames"
+            "a model cannot learn elements that are not in the training set: add training frames or remove these frames"
         )
 
 
 def _unknown_elements(elements: Sequence[str], frames: Sequence[LabelledFrame]) -> dict[str, str]:
-    """Symbols that are not among `elements`, by atomic number, and the frames that they are in, in words."""
+    """Return symbols that are not in `elements`, by atomic number, each with a list of the frames that contain it."""
     split = as_split(frames)
     having = {symbol: split.where(split.has_element(symbol)) for symbol in split.elements() - set(elements)}
     unknown = {symbol: frame_list(of_symbol.locations(), count=len(of_symbol)) for symbol, of_symbol in having.items()}

@@ -1,4 +1,4 @@
-"""The energy of each isolated atom (E0): given, computed, or fitted to the compositions by least squares."""
+"""Reference energies E0 of isolated atoms: given, computed, or fitted to the compositions by least squares."""
 
 from __future__ import annotations
 
@@ -24,16 +24,19 @@ def find_reference_energies(
     findings: Findings,
     population: int | None = None,
 ) -> dict[str, float]:
-    """The reference energy of each element in eV, in the order of `elements`.
+    """Determine the reference energy of each element in eV, in the order of `elements`.
 
     Args:
-        source: the energies themselves, or where to take them from. `auto` takes the isolated atoms where every element
-            of the training frames has one, and least squares otherwise.
-        elements: the symbols the model knows; may be more than occur in the training frames.
+        source: the energies, or how to determine them. `auto` uses isolated atoms if there is one for every element of
+            the training frames, and least squares otherwise.
+        elements: chemical symbols of the model; may contain more than occur in the training frames.
         train: the training frames, without the isolated atoms; or a sample with every element that occurs.
         isolated_atoms: the single-atom frames.
-        findings: receives the reason of the choice, and a warning where least squares cannot tell elements apart.
-        population: how many training frames there are, where `train` is a sample of them.
+        findings: receives the reason of the choice, and a warning where least squares cannot distinguish elements.
+        population: number of training frames, if `train` is a sample of them.
+
+    Returns:
+        Energies in eV by symbol.
 
     Raises:
         DataError: an element is missing from the given energies or the isolated atoms, or isolated atoms of one element
@@ -42,7 +45,7 @@ def find_reference_energies(
     if isinstance(source, Mapping):
         return _given(source, elements)
     if source == "zero":
-        findings.note("data.reference_energies = 0 for every element, as asked")
+        findings.note("data.reference_energies = 0 for every element, as configured")
         return dict.fromkeys(elements, 0.0)
     of_atoms = isolated_atom_energies(isolated_atoms, findings)
     in_train = {symbol for labelled in train for symbol in set(labelled.frame.atoms.get_chemical_symbols())}
@@ -51,11 +54,11 @@ def find_reference_energies(
         if missing:
             raise DataError(
                 f"data.reference_energies: no isolated atom with an energy for {', '.join(missing)}"
-                + (f" (there are: {', '.join(of_atoms)})" if of_atoms else " nor for any other element")
+                + (f" (available: {', '.join(of_atoms)})" if of_atoms else " nor for any other element")
                 + "; add single-atom frames (data.isolated_atoms), give the energies, or choose least-squares"
             )
     elif source == "least-squares" or not in_train <= set(of_atoms):
-        reason = "as asked" if source == "least-squares" else _why_not_isolated(in_train, of_atoms)
+        reason = "as configured" if source == "least-squares" else _why_not_isolated(in_train, of_atoms)
         return least_squares(elements, train, reason, findings, population)
     files = ", ".join(sorted({labelled.frame.file for labelled in isolated_atoms}))
     energies = {symbol: of_atoms.get(symbol, 0.0) for symbol in elements}
@@ -65,7 +68,7 @@ def find_reference_energies(
 
 
 def isolated_atom_energies(frames: Sequence[LabelledFrame], findings: Findings) -> dict[str, float]:
-    """Energies of the isolated atoms by symbol; several of one element must agree within 1 meV.
+    """Return the energies of the isolated atoms in eV by symbol; frames of one element must agree within 1 meV.
 
     Raises:
         DataError: they do not agree.
@@ -73,7 +76,7 @@ def isolated_atom_energies(frames: Sequence[LabelledFrame], findings: Findings) 
     energies: dict[str, float] = {}
     without = [labelled.frame for labelled in frames if np.isnan(labelled.energy)]
     if without:
-        findings.warn(f"{frame_list(without)}: an isolated atom without energy tells nothing")
+        findings.warn(f"{frame_list(without)}: isolated atoms without an energy label are ignored")
     for labelled in frames:
         symbol = labelled.frame.atoms.get_chemical_symbols()[0]
         if np.isnan(labelled.energy):
@@ -81,7 +84,7 @@ def isolated_atom_energies(frames: Sequence[LabelledFrame], findings: Findings) 
         if abs(energies.setdefault(symbol, labelled.energy) - labelled.energy) > 1e-3:
             raise DataError(
                 f"{labelled.frame}: isolated {symbol} has {labelled.energy:.6f} eV, another frame of isolated {symbol} "
-                f"has {energies[symbol]:.6f} eV; keep the one in the right state"
+                f"has {energies[symbol]:.6f} eV; keep the one in the right electronic state"
             )
     return energies
 
@@ -95,9 +98,19 @@ def least_squares(
 ) -> dict[str, float]:
     """Fit E0 to the energies of the training frames.
 
-    Minimises  sum_f w_f ((E_f - sum_z n_fz E0_z) / N_f)^2  over E0, n_fz being the number of atoms of element z among
-    the N_f of frame f and w_f the weight of its energy. Where the compositions do not fix E0 the solution of smallest
-    norm is taken, and a warning says which elements cannot be told apart.
+    Minimizes  sum_f w_f ((E_f - sum_z n_fz E0_z) / N_f)^2  over E0, where n_fz is the number of atoms of element z in
+    frame f, N_f its number of atoms and w_f the weight of its energy. If the compositions do not determine E0, the
+    solution of smallest norm is used, and a warning names the elements that cannot be distinguished.
+
+    Args:
+        elements: chemical symbols of the model.
+        train: the training frames, energies in eV, or a sample of them.
+        reason: why this method is used, for the note.
+        findings: receives a note with the energies, and warnings.
+        population: number of training frames, if `train` is a sample of them.
+
+    Returns:
+        Energies in eV by symbol; 0 for elements that do not occur.
     """
     energies = dict.fromkeys(elements, 0.0)
     labelled = [frame for frame in train if np.isfinite(frame.energy) and frame.weight * frame.energy_weight > 0]
@@ -123,8 +136,8 @@ def least_squares(
     ambiguity = indistinguishable(occurring, np.unique(counts, axis=0))
     if ambiguity:
         findings.warn(
-            f"reference energies by least squares: {ambiguity} in the training frames, so only the sum over a frame is "
-            "fixed; energies of other compositions will be wrong by construction. Give reference energies or isolated "
+            f"reference energies by least squares: {ambiguity} in the training frames, so only their sum over a frame "
+            "is determined, and energies of other compositions will be wrong. Give reference energies or isolated "
             "atoms if such frames matter"
         )
     _warn_never_seen([symbol for symbol in elements if symbol not in occurring], findings)
@@ -132,7 +145,7 @@ def least_squares(
 
 
 def _coefficient_errors(matrix: NDArray[np.float64], residuals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standard errors of least-squares coefficients: s^2 (A^T A)^+ has their squares on its diagonal."""
+    """Compute standard errors of least-squares coefficients, the roots of the diagonal of s^2 (A^T A)^+."""
     freedom = max(1, len(matrix) - np.linalg.matrix_rank(matrix, rtol=1e-10))
     variance = (residuals**2).sum() / freedom
     return np.sqrt(variance * np.diag(np.linalg.pinv(matrix.T @ matrix, rtol=1e-10, hermitian=True)))
@@ -141,7 +154,7 @@ def _coefficient_errors(matrix: NDArray[np.float64], residuals: NDArray[np.float
 def composition_matrix(
     frames: Sequence[LabelledFrame], elements: Sequence[str]
 ) -> tuple[list[str], NDArray[np.float64]]:
-    """The elements that occur in the frames, and how many atoms of each every frame has, [frames, elements]."""
+    """Return the elements that occur in the frames, and the number of atoms of each, [frames, elements]."""
     numbers = [atomic_numbers[symbol] for symbol in elements]
     counts = np.array(
         [np.bincount(frame.frame.atoms.numbers, minlength=len(chemical_symbols))[numbers] for frame in frames],
@@ -152,9 +165,9 @@ def composition_matrix(
 
 
 def indistinguishable(elements: Sequence[str], counts: NDArray[np.float64]) -> str:
-    """Which elements a set of compositions cannot tell apart, in words; empty when it can tell them all.
+    """Describe which elements a set of compositions cannot distinguish; empty if all can be distinguished.
 
-    The elements in question are those with a share in the null space of `counts` [compositions, elements], found by
+    These are the elements with a component in the null space of `counts` [compositions, elements], found by
     singular value decomposition.
     """
     _, singular, rows = np.linalg.svd(counts / np.linalg.norm(counts, axis=0), full_matrices=True)
@@ -175,7 +188,7 @@ def indistinguishable(elements: Sequence[str], counts: NDArray[np.float64]) -> s
 
 
 def _fixed_ratios(counts: NDArray[np.float64], columns: Sequence[int]) -> list[list[int]]:
-    """Groups of columns of `counts` that are proportional to each other."""
+    """Find groups of columns of `counts` that are proportional to each other."""
     groups: list[list[int]] = []
     for column in columns:
         direction = counts[:, column] / np.linalg.norm(counts[:, column])

@@ -35,7 +35,7 @@ def resolve(
     if statistics.num_edges == 0:
         raise DataError(
             f"no atom of the {statistics.num_frames} training frames has a neighbor within "
-            f"model.cutoff = {model.cutoff:g} A; is the length unit right (data.length_unit)?"
+            f"model.cutoff = {model.cutoff:g} A; check the unit of length (data.length_unit)"
         )
     frames = f"{statistics.num_frames} training frames"
     errors = statistics.standard_errors

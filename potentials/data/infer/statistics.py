@@ -1,4 +1,4 @@
-"""What the training frames say about the scale of things, gathered in one pass."""
+"""Statistics of the training frames that set scales of the model, gathered in one pass."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from potentials.data.graph import AtomicGraph
 
 @dataclass(frozen=True)
 class StandardErrors:
-    """Of means over a sample of frames, for those over all; NaN where there is nothing to take a mean of."""
+    """Standard errors of means over a sample of frames, as estimates for all frames; NaN without data."""
 
     frames: int
-    """Of which the sample was drawn."""
+    """Number of frames from which the sample was drawn."""
     average_neighbors: float
     forces_rms: float
     """eV/A."""
@@ -34,17 +34,17 @@ class Statistics:
     average_neighbors: float
     """Mean number of edges of the atoms that have at least one; NaN without edges."""
     lonely_atoms: int
-    """Atoms without any edge."""
+    """Number of atoms without edges."""
     forces_rms: float
     """Root mean square of all force components, eV/A."""
     forces_rms_per_element: dict[str, float]
-    """The same, for the atoms of one element."""
+    """The same for the atoms of one element."""
     residual_mean: float
     """Mean over frames of (energy - sum of reference energies) / number of atoms, eV."""
     residual_std: float
     """Standard deviation of the same, eV."""
     standard_errors: StandardErrors | None = None
-    """Where the frames are a sample of the training frames."""
+    """Given where the frames are a sample of the training frames."""
 
 
 def gather_statistics(
@@ -53,13 +53,16 @@ def gather_statistics(
     reference_energies: Mapping[str, float],
     population: int | None = None,
 ) -> Statistics:
-    """Run over the graphs of the training frames once. Labels that are NaN or have the weight zero do not count.
+    """Gather statistics in one pass over the graphs of the training frames; NaN labels and zero weights do not count.
 
     Args:
-        graphs: of the training frames, or of a sample of them drawn at random.
-        elements: the symbols that `graph.species` indexes.
+        graphs: of the training frames, or of a random sample of them.
+        elements: chemical symbols that `graph.species` indexes.
         reference_energies: eV, by symbol.
-        population: how many training frames there are, where the graphs are a sample.
+        population: number of training frames, if the graphs are a sample.
+
+    Returns:
+        The statistics, with standard errors if the graphs are a sample.
     """
     e0 = np.array([reference_energies[symbol] for symbol in elements])
     num_atoms = num_edges = lonely = 0
@@ -103,7 +106,7 @@ def gather_statistics(
 def _standard_errors(
     rows: NDArray[np.float64], residuals: NDArray[np.float64], population: int
 ) -> StandardErrors | None:
-    """From edges, atoms with edges, squares and number of force components of each frame; None if all are there."""
+    """Compute them from edges, connected atoms, squares and number of force components per frame; None if complete."""
     if len(rows) >= population:
         return None
     edges, with_edges, squares, components = rows.T
@@ -117,7 +120,7 @@ def _standard_errors(
 
 
 def ratio_error(numerators: NDArray[np.float64], denominators: NDArray[np.float64], population: int) -> float:
-    """The standard error of sum(numerators) / sum(denominators), drawn without replacement from a population.
+    """Estimate the standard error of sum(numerators) / sum(denominators) for a sample without replacement.
 
     s = sqrt(1 - n / N) sqrt(n / (n - 1) sum_i (y_i - R x_i)^2) / sum_i x_i  (Cochran, Sampling Techniques, 6.3).
     """

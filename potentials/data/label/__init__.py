@@ -1,6 +1,6 @@
-"""Labelling frames: energies, forces and stresses in eV, A and ASE's sign, weights, groups, and isolated atoms.
+"""Labels of frames: energies, forces and stresses in eV, A and ASE's sign, weights, groups, and isolated atoms.
 
-The configuration says under which keys labels stand and in which units; a `LabelledFrame` is what comes of it.
+The configuration gives keys and units of the labels; a `LabelledFrame` contains the converted labels.
 """
 
 from potentials.data.label.frame_digest import atoms_digest, data_digest, digest_keys, frame_digest

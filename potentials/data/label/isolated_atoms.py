@@ -1,4 +1,4 @@
-"""Frames that hold one isolated atom: they give reference energies and are not trained on."""
+"""Frames of one isolated atom, which give reference energies and are not trained on."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ _GROUP_NAMES = {"isolated", "isolatedatom", "isolatedatoms"}
 
 
 def is_isolated_atom(labelled: LabelledFrame) -> bool:
-    """Whether a frame is a single atom that is not periodic, or whose group is called `isolated_atom` or the like."""
+    """Return whether a frame is an isolated atom: one atom, not periodic or in a group such as `isolated_atom`."""
     return holds_isolated_atom(labelled.frame.atoms, labelled.group)
 
 
 def holds_isolated_atom(atoms: Atoms, group: str = "") -> bool:
-    """The same of a structure whose labels have not been read."""
+    """Return whether a structure, whose labels have not been read, is an isolated atom."""
     return is_isolated(len(atoms), bool(atoms.pbc.any()), (group, str(atoms.info.get("config_type", ""))))
 
 
 def is_isolated(num_atoms: int, periodic: bool, names: Iterable[str]) -> bool:
-    """The same of a structure that is called `names` and periodic in any direction or not."""
+    """Return whether a structure is an isolated atom, given its size, periodicity in any direction, and group names."""
     if num_atoms != 1:
         return False
     return not periodic or any(_normalized(name) in _GROUP_NAMES for name in names)
 
 
 def isolated_atoms_use(part: str) -> str:
-    """What is done with those among the files of a part, in words."""
-    return "they give reference energies only" if part == "training" else "they are left out"
+    """Describe how isolated atoms in the files of a set are used."""
+    return "they are used for reference energies only" if part == "training" else "they are left out"
 
 
 def separate_isolated_atoms(frames: Sequence[LabelledFrame]) -> tuple[list[LabelledFrame], list[LabelledFrame]]:
-    """The frames to learn from, and the isolated atoms among them."""
+    """Split frames into those for training and isolated atoms, in this order."""
     isolated = [labelled for labelled in frames if is_isolated_atom(labelled)]
     rest = [labelled for labelled in frames if not is_isolated_atom(labelled)]
     return rest, isolated

@@ -1,4 +1,4 @@
-"""Finding a label in a frame by its key, and turning what stands there into numbers of the right shape and unit."""
+"""Labels found in a frame by key and converted to arrays of the right shape and unit."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from potentials.units import ENERGY_IN_EV, FORCE_IN_EV_PER_ANGSTROM, STRESS_IN_E
 
 ASE_ORDER = "xx yy zz yz xz xy"
 LARGEST_LABEL = 1e15
-"""In any unit: of larger numbers, squares and sums lose their meaning."""
+"""In any unit: squares and sums of larger numbers lose precision."""
 _MOST_KEYS = 30
-"""That a message lists."""
+"""Number of keys listed in a message."""
 _AXIS = {"x": 0, "y": 1, "z": 2}
 _STRUCTURE_ARRAYS = ("numbers", "positions")
 _AS_WRITTEN = {".traj", ".db", ".json", *STORE_SUFFIXES}
-"""Files that keep a calculator's results as somebody wrote them."""
+"""Formats that store calculator results as they were written."""
 _FORMATS_OF_ASE = {".xyz", ".extxyz"} | _AS_WRITTEN
 
 
 def find_value(atoms: Atoms, key: str) -> Any | None:
-    """The value under `key`: a result of the calculator, an entry of `atoms.info` or an array."""
+    """Return the value under `key`: a calculator result, an entry of `atoms.info` or an array; None if missing."""
     for place in _places(atoms).values():
         if place.get(key) is not None:
             return place[key]
@@ -41,10 +41,10 @@ def find_value(atoms: Atoms, key: str) -> Any | None:
 
 
 def find_values(frames: Sequence[Frame], key: str, config_key: str, required: bool) -> list[Any | None]:
-    """The value under `key` in each frame, None where it is missing.
+    """Return the value under `key` in each frame, None where it is missing.
 
     Raises:
-        DataError: no frame has it although it is `required`; the message lists the keys there are.
+        DataError: no frame has it although it is `required`; the message lists the existing keys.
     """
     values = [find_value(frame.atoms, key) for frame in frames]
     if required and all(value is None for value in values):
@@ -53,7 +53,7 @@ def find_values(frames: Sequence[Frame], key: str, config_key: str, required: bo
 
 
 def read_energies(frames: Sequence[Frame], label: EnergyLabel, required: bool) -> NDArray[np.float64]:
-    """Energies in eV, [frames]; NaN where missing."""
+    """Read energies in eV, [frames]; NaN where missing."""
     values = find_values(frames, label.key, "data.energy", required)
     parsed = _parse_all(frames, values, f'energy "{label.key}"', lambda value, frame: _scalar(value))
     factor = ENERGY_IN_EV[label.unit]
@@ -61,7 +61,7 @@ def read_energies(frames: Sequence[Frame], label: EnergyLabel, required: bool) -
 
 
 def read_forces(frames: Sequence[Frame], label: ForcesLabel, required: bool) -> list[NDArray[np.float64]]:
-    """Forces in eV/A, [N, 3] each; NaN where missing."""
+    """Read forces in eV/A, [N, 3] each; NaN where missing."""
     values = find_values(frames, label.key, "data.forces", required)
     parsed = _parse_all(frames, values, f'forces "{label.key}"', _forces)
     factor = FORCE_IN_EV_PER_ANGSTROM[label.unit]
@@ -74,13 +74,18 @@ def read_forces(frames: Sequence[Frame], label: ForcesLabel, required: bool) -> 
 def read_stresses(
     frames: Sequence[Frame], label: StressLabel | VirialLabel, required: bool, findings: Findings
 ) -> list[NDArray[np.float64]]:
-    """Stresses in eV/A^3 with ASE's sign, [3, 3] each; NaN where missing and where a frame is not periodic in 3D."""
+    """Read stresses in eV/A^3 with ASE's sign, [3, 3] each; NaN where missing and in frames not periodic in 3D.
+
+    Raises:
+        DataError: no frame has the key although it is `required`, no frame is periodic in three directions, or a value
+            has the wrong shape or is out of range.
+    """
     name = "virial" if isinstance(label, VirialLabel) else "stress"
     periodic = [bool(frame.atoms.pbc.all()) for frame in frames]
     if required and not any(periodic):
         raise DataError(
-            f"data.{name} asks for a {name}, but none of the {len(frames)} frames is periodic in three directions, and "
-            f"molecules, wires and slabs have none; remove data.{name}"
+            f"data.{name} is set, but none of the {len(frames)} frames is periodic in three directions; the {name} of "
+            f"molecules, wires and slabs is not defined; remove data.{name}"
         )
     values = find_values(frames, label.key, f"data.{name}", required)
     ignored = [
@@ -103,10 +108,10 @@ def read_stresses(
 def warn_converted(
     frames: Sequence[Frame], label: EnergyLabel | ForcesLabel | StressLabel, name: str, findings: Findings
 ) -> None:
-    """Warn where a unit or sign is declared for numbers that ASE has converted on reading.
+    """Warn where a unit or sign is declared for values that ASE converted when reading.
 
-    ASE's readers of the outputs of programs (VASP and others) give eV, eV/A and eV/A^3 with ASE's sign already; only
-    ASE's own formats pass on whatever was written into them.
+    ASE's readers of program outputs (VASP and others) return eV, eV/A and eV/A^3 with ASE's sign already; only ASE's
+    own formats return values as they were written.
     """
     if label == type(label)(key=label.key):
         return
@@ -126,7 +131,7 @@ def warn_converted(
 
 
 def _stress_factor(atoms: Atoms, label: StressLabel | VirialLabel) -> float:
-    """What a stress or virial in its own unit and sign is multiplied with."""
+    """Return the factor that converts a stress or virial from its own unit and sign."""
     sign = 1.0 if label.sign == "tension-positive" else -1.0
     if isinstance(label, VirialLabel):
         return sign * ENERGY_IN_EV[label.unit] / atoms.cell.volume
@@ -134,10 +139,10 @@ def _stress_factor(atoms: Atoms, label: StressLabel | VirialLabel) -> float:
 
 
 def stress_matrix(value: Any, order: str) -> NDArray[np.float64]:
-    """A 3x3 matrix from a 3x3 matrix, nine numbers (row by row) or six in the given order.
+    """Return a 3x3 matrix from a 3x3 matrix, nine numbers (row by row) or six in the given order.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: the value has another shape.
     """
     numbers = _numbers(value)
     if numbers.shape in ((3, 3), (9,)):
@@ -152,7 +157,7 @@ def stress_matrix(value: Any, order: str) -> NDArray[np.float64]:
 
 
 def _places(atoms: Atoms) -> dict[str, Mapping[str, Any]]:
-    """Where labels may stand, in the order in which they are looked for."""
+    """Return the places of labels, in the order in which they are searched."""
     arrays = {key: value for key, value in atoms.arrays.items() if key not in _STRUCTURE_ARRAYS}
     results = {} if atoms.calc is None else atoms.calc.results
     return {"calculator results": results, "info": atoms.info, "arrays": arrays}
@@ -173,7 +178,7 @@ def _missing_key(frames: Sequence[Frame], key: str, config_key: str) -> str:
     return (
         f'{config_key}: no frame of {", ".join(files[:5])}{", ..." if len(files) > 5 else ""} has "{key}"'
         + (f'; did you mean "{folded[nearest[0]]}"?' if nearest else ".")
-        + f" There is {listing or 'no label at all'}. Name the key, or set {config_key} to null to do without."
+        + f" Available: {listing or 'no labels'}. Give an existing key, or set {config_key} to null to omit the label."
     )
 
 
@@ -188,9 +193,9 @@ def _parse_all(
     what: str,
     parse: Callable[[Any, Frame], NDArray[np.float64]],
 ) -> list[NDArray[np.float64] | None]:
-    """Parse every value that is there; complain about shape or type at once, about absurd numbers of all frames.
+    """Parse all values; raise for a wrong shape or type at once, for out-of-range numbers after all frames.
 
-    NaN stands for a number that is not known, and stays.
+    NaN marks unknown numbers and is preserved.
     """
     parsed: list[NDArray[np.float64] | None] = []
     infinite: list[Frame] = []
@@ -210,7 +215,7 @@ def _parse_all(
         parsed.append(numbers)
     if infinite:
         raise DataError(
-            f"the {what} is infinite in {frame_list(infinite)}; correct them, or write NaN for what is not known"
+            f"the {what} is infinite in {frame_list(infinite)}; correct them, or write NaN for unknown values"
         )
     if too_large:
         raise DataError(
@@ -235,7 +240,7 @@ def _scalar(value: Any) -> NDArray[np.float64]:
 def _forces(value: Any, frame: Frame) -> NDArray[np.float64]:
     numbers = _numbers(value)
     if numbers.shape != (len(frame.atoms), 3):
-        raise ValueError(f"expected shape ({len(frame.atoms)}, 3), one row an atom, got {numbers.shape}")
+        raise ValueError(f"expected shape ({len(frame.atoms)}, 3), one row per atom, got {numbers.shape}")
     return numbers
 
 
@@ -244,8 +249,8 @@ def _is_result(atoms: Atoms, key: str) -> bool:
 
 
 def _order(frame: Frame, label: StressLabel | VirialLabel) -> str:
-    """Six numbers that ASE's reader made (of nine in extxyz, of a program's output) are in ASE's order; others, as in
-    `.traj` and `.db`, which keep what was written into them, are as declared."""
+    """Return the order of six numbers: ASE's where ASE's reader made them (of nine in extxyz, of a program's output),
+    the declared one otherwise, as in `.traj` and `.db`, which store them as written."""
     by_reader = _is_result(frame.atoms, label.key) and not set(Path(frame.file).suffixes) & _AS_WRITTEN
     return ASE_ORDER if by_reader else label.order
 
@@ -257,7 +262,7 @@ def _warn_order(
     name: str,
     findings: Findings,
 ) -> None:
-    """Warn where six numbers among a calculator's results are not taken in ASE's order, in which ASE writes them."""
+    """Warn where six numbers in calculator results are not read in ASE's order, in which ASE writes them."""
     if label.order == ASE_ORDER:
         return
     unusual = [
@@ -271,8 +276,8 @@ def _warn_order(
     if unusual:
         findings.warn(
             f'data.{name}.order: the six numbers of "{label.key}" in {frame_list(unusual)} are calculator results, '
-            f'which ASE writes as "{ASE_ORDER}"; they are taken as "{label.order}", as declared. Remove the order '
-            "unless whoever wrote these files kept another one"
+            f'which ASE writes as "{ASE_ORDER}"; they are read as "{label.order}", as declared. Remove the order '
+            "unless the program that wrote these files uses another one"
         )
 
 

@@ -1,4 +1,4 @@
-"""Energies, forces and stresses of frames, in eV, A and ASE's sign, with their weights and groups."""
+"""Energies, forces and stresses of frames in eV, A and ASE's sign, with weights and groups."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DEFAULT_GROUP = "default"
 
 @dataclass(frozen=True, eq=False)
 class LabelledFrame:
-    """A frame with what is known about it; what is not known is NaN."""
+    """A frame with its labels; unknown values are NaN."""
 
     frame: Frame
     """Positions and cell in A."""
@@ -47,28 +47,32 @@ class LabelledFrame:
 
     @property
     def has_label(self) -> bool:
-        """Whether anything is known about the frame."""
+        """Whether the frame has a label that is not NaN."""
         return bool(np.isfinite(self.energy) or np.isfinite(self.forces).any() or np.isfinite(self.stress).any())
 
 
 def label_frames(
     frames: Sequence[Frame], config: DataConfig, *, required: bool = True, findings: Findings | None = None
 ) -> list[LabelledFrame]:
-    """Find the labels the configuration names and convert them to eV, A, eV/A^3 and ASE's sign.
+    """Read the labels named in the configuration and convert them to eV, A, eV/A^3 and ASE's sign.
 
-    A key is looked for among the calculator's results, then in `atoms.info` and `atoms.arrays`. Nothing else is tried
-    in its place. A frame that lacks a key gets NaN. A NaN in the file stands for a label, or a component of one, that
-    is not known; nothing is trained on or measured there.
+    A key is searched in the calculator's results, then in `atoms.info` and `atoms.arrays`; there is no fallback to
+    other keys. A frame that lacks a key gets NaN. A NaN in the file marks a label, or a component of one, as unknown;
+    it does not enter the loss or the errors.
 
     Args:
         frames: as read, in the configured length unit.
         config: the `data` section.
-        required: a key that no frame has is an error. False for test sets, which may hold less than the training set.
-        findings: receives notes on what is missing or ignored.
+        required: raise if no frame has a configured key. False for test sets, which may have fewer labels than the
+            training set.
+        findings: receives notes on missing and ignored labels.
+
+    Returns:
+        One labeled frame for each frame, in order.
 
     Raises:
-        DataError: a key no frame has, a label of the wrong shape, not a number, infinite or absurdly large, a stress
-            asked of frames none of which is periodic, a bad weight, or a periodic structure without a cell.
+        DataError: no frame has a key; a label has the wrong shape, is not a number, infinite or too large; a stress is
+            configured but no frame is periodic; a weight is invalid; or a periodic structure has no cell.
     """
     findings = Findings() if findings is None else findings
     frames = [_in_angstrom(frame, LENGTH_IN_ANGSTROM[config.length_unit]) for frame in frames]
@@ -138,10 +142,10 @@ def note_partly_missing(
     """Note how many components of forces and stresses are NaN in frames where others are known.
 
     Args:
-        frames: of which the labels are.
+        frames: frames of the labels.
         forces: [N, 3] each.
         stresses: [3, 3] each.
-        findings: receives a note for forces and one for stresses.
+        findings: receives one note for forces and one for stresses.
     """
     for name, labels in (("forces", forces), ("stress", stresses)):
         missing = [np.isnan(label) for label in labels]
@@ -155,7 +159,7 @@ def note_partly_missing(
 
 
 def _groups(frames: Sequence[Frame], config: DataConfig, required: bool) -> list[str]:
-    # The default key is a habit of the field that many files do not follow; a key someone chose must be there.
+    # The default key is a convention that many files do not follow; a key set by the user must exist.
     chosen = config.group_key != DataConfig.model_fields["group_key"].default
     values = find_values(frames, config.group_key, "data.group_key", required and chosen)
     return [DEFAULT_GROUP if value is None else str(value) for value in values]

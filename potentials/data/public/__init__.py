@@ -1,5 +1,5 @@
-"""Public data sets: where they come from, how they are downloaded, checked and converted to extxyz in eV and A.
+"""Public data sets: their sources, download, checksums and conversion to extxyz in eV and A.
 
-`catalogue.py` lists them; `fetch.py` does what `potentials data fetch` asks for; one file each for the download, the
-checksums, the reading of archives and the formats.
+`catalogue.py` lists them; `fetch.py` implements `potentials data fetch`; downloads, checksums, archives and formats
+have one file each.
 """

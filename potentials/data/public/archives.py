@@ -11,11 +11,11 @@ from potentials.errors import DataError
 
 
 def read_members(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the wanted files of a tar archive, compressed or not, in its order.
+    """Yield names and contents of the wanted files of a tar archive, compressed or not, in order.
 
     Raises:
-        DataError: the archive is damaged; one of its members would lie outside of the folder it is unpacked in (an
-            absolute name, or `..`); a wanted member is a link or a device.
+        DataError: the archive is damaged; a member has an absolute name or one with `..`; a wanted member is a link or
+            a device.
     """
     try:
         with tarfile.open(archive, "r|*") as members:
@@ -25,7 +25,7 @@ def read_members(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple
                     continue
                 content = members.extractfile(member) if member.isreg() else None
                 if content is None:
-                    raise DataError(f"{archive}: expected {name} to be a plain file; it is a link or a device")
+                    raise DataError(f"{archive}: {name} is a link or a device, expected a regular file")
                 yield name, content.read()
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise DataError(f"cannot read the archive {archive}: {error}") from error
@@ -34,5 +34,5 @@ def read_members(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple
 def _checked_name(archive: Path, name: str) -> str:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts:
-        raise DataError(f'{archive}: the member "{name}" points out of the archive; nothing of it is used')
+        raise DataError(f'{archive}: the member "{name}" points outside of the archive; the archive is not used')
     return str(path)

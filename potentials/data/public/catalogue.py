@@ -1,4 +1,4 @@
-"""The public data sets: where their files lie, what these must be, their licences, and what to cite."""
+"""The public data sets: URLs and checksums of their files, licenses, and references to cite."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ class PublicFile:
     url: str
     checksum: Checksum
     size: int | None = None
-    """Bytes; None where it is not known before the download."""
+    """Size in bytes; None where it is not known before the download."""
 
 
 @dataclass(frozen=True)
 class PublicDataSet:
-    """A data set, and how its files become frames."""
+    """A data set, and the conversion of its files to frames."""
 
     name: str
     summary: str
     files: tuple[PublicFile, ...]
     convert: Callable[[Mapping[str, Path]], Converted]
-    """Takes the files by name."""
+    """Converts the files, given by name."""
     source: str
     licence: str
     citations: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    """What to know before training on it."""
+    """Remarks for training on it."""
 
 
 def data_set_names() -> tuple[str, ...]:
-    """All names, in the order of the catalogue."""
+    """Return all names, in the order of the catalogue."""
     return tuple(_CATALOGUE)
 
 
 def public_data_set(name: str) -> PublicDataSet:
-    """The data set of a name.
+    """Return the data set of a name.
 
     Raises:
-        DataError: there is none; says which name is close.
+        DataError: there is none; the message suggests a similar name.
     """
     if name in _CATALOGUE:
         return _CATALOGUE[name]
     nearest = difflib.get_close_matches(name.lower(), _CATALOGUE, n=1, cutoff=0.5)
     suggestion = f'; did you mean "{nearest[0]}"?' if nearest else ""
-    raise DataError(f'no public data set "{name}"{suggestion} `potentials data fetch --list` shows all')
+    raise DataError(f'no public data set "{name}" (`potentials data fetch --list` shows all){suggestion}')
 
 
 _BOTNET_COMMIT = "29e6d467317e4b5967b7ea5cbee54de953fa0d45"
@@ -83,9 +83,9 @@ def _botnet_file(name: str, checksum: Checksum, size: int | None = None) -> Publ
     return PublicFile(name, url, checksum, size)
 
 
-# The archive as a whole: each molecule of it is a data set, and the download is kept for the others. Its SHA-256 was
+# The archive as a whole: each molecule is a data set, and the download is kept for the others. Its SHA-256 was
 # not computed for this catalogue: projects that use the archive state it, or its first twelve digits (load-atoms), or
-# the MD5 cb1a927628d96f2e966025da4fb63d18, and agree.
+# the MD5 cb1a927628d96f2e966025da4fb63d18; they agree.
 _RMD17_ARCHIVE = PublicFile(
     "rmd17.tar.bz2",
     "https://figshare.com/ndownloader/files/23950376",
@@ -122,9 +122,9 @@ def _rmd17(molecule: str) -> PublicDataSet:
         ),
         notes=(
             "Converted from kcal/mol and kcal/mol/A. rmd17_index is a frame's number in the archive.",
-            "Neighbours in time are correlated: the authors ask not to train on more than 1000 frames.",
+            "Successive frames are correlated: the authors advise against training on more than 1000 frames.",
             "There are no isolated atoms, and one composition only.",
-            "The archive's checksum is what other projects that use it state; it was not computed for this catalogue.",
+            "The archive's checksum is the one stated by other projects; it was not computed for this catalogue.",
         ),
     )
 
@@ -155,7 +155,7 @@ def _mlearn_file(element: str, name: str, checksum: Checksum, size: int | None =
 
 _ORDER_UNKNOWN = "The order of its shear components is not stated and has not been checked for this element."
 
-# Where a checksum is git's, the file itself was too large to be looked at for this catalogue; the commit fixes it.
+# Where a checksum is git's, the file was too large to be inspected for this catalogue; the commit determines it.
 _CATALOGUE = {
     data_set.name: data_set
     for data_set in (
@@ -203,7 +203,7 @@ _CATALOGUE = {
                 Checksum("sha256", "737ea6159c9dd27ebee7fb8ffae22f15e20466884927771248ca4f5b2cd3f093"),
                 311_848,
             ),
-            "The order is xx yy zz xy yz xz in Elastic frames (their energies agree with it); unchecked in others.",
+            "The order is xx yy zz xy yz xz in Elastic frames (consistent with their energies); unchecked in others.",
         ),
         _mlearn(
             "Li",
@@ -235,7 +235,7 @@ _CATALOGUE = {
                 Checksum("sha256", "68169e2927c2115daa2f504805fcb9548ee65daf2dd015428807ba92f8e13bb8"),
                 250_629,
             ),
-            "The order is xx yy zz xy xz yz in Elastic frames (their energies agree with it); unchecked in others.",
+            "The order is xx yy zz xy xz yz in Elastic frames (consistent with their energies); unchecked in others.",
         ),
         _mlearn(
             "Ni",
@@ -262,7 +262,7 @@ _CATALOGUE = {
                 Checksum("sha256", "d452b30a89f23bff76f7cc529b7b6c2d159ea81ccd5a4599fb1a18207654fa91"),
                 309_803,
             ),
-            "The order is xx yy zz xy yz xz in Elastic frames (their energies agree with it); others end in xz yz.",
+            "The order is xx yy zz xy yz xz in Elastic frames (consistent with their energies); others end in xz yz.",
         ),
     )
 }

@@ -1,4 +1,4 @@
-"""Checksums of files as their sources state them."""
+"""Checksums of files as stated by their sources."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Checksum:
-    """What a file's digest has to be.
+    """The expected digest of a file.
 
-    `sha256` is that of the content. `git-sha1` is the name that git gives to the content, SHA-1 of "blob SIZE", a zero
-    byte and the content (`git hash-object FILE` prints it): a commit fixes it for each of its files, seen or unseen.
+    `sha256` is that of the content. `git-sha1` is git's name of the content, the SHA-1 of "blob SIZE", a zero byte and
+    the content (printed by `git hash-object FILE`); a commit determines it for each of its files.
     """
 
     algorithm: Literal["sha256", "git-sha1"]
@@ -23,7 +23,7 @@ class Checksum:
     """In hexadecimal digits."""
 
     def of(self, path: Path) -> str:
-        """Digest of a file, by this algorithm."""
+        """Compute the digest of a file with this algorithm."""
         if self.algorithm == "sha256":
             state = hashlib.sha256()
         else:
@@ -34,7 +34,7 @@ class Checksum:
         return state.hexdigest()
 
     def fits(self, path: Path) -> bool:
-        """Whether a file is the one meant."""
+        """Return whether a file has the expected digest."""
         return self.of(path) == self.digest
 
     def __str__(self) -> str:

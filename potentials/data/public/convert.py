@@ -1,4 +1,4 @@
-"""Published formats as `ase.Atoms` in eV and eV/A: each function yields the names and frames of files to write."""
+"""Conversion of published formats to `ase.Atoms` in eV and eV/A, as names and frames of files to write."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from potentials.errors import DataError
 from potentials.units import ENERGY_IN_EV, FORCE_IN_EV_PER_ANGSTROM
 
 Converted = Iterator[tuple[str, list[Atoms]]]
-"""Name of a file to write, without its ending, and its frames."""
+"""Name of a file to write, without its suffix, and its frames."""
 
 RMD17_SPLITS = range(1, 6)
 
 
 def convert_botnet(files: Mapping[str, Path]) -> Converted:
-    """Every `*.xyz` of the archive under its own name; they are extended XYZ in eV and eV/A already.
+    """Yield the frames of every `*.xyz` of the archive under its own name; they are extended XYZ in eV and eV/A.
 
     Raises:
-        DataError: the archive is damaged or holds no such file.
+        DataError: the archive is damaged or contains no such file.
     """
     (archive,) = files.values()
     empty = True
@@ -41,24 +41,24 @@ def convert_botnet(files: Mapping[str, Path]) -> Converted:
             raise DataError(f"{archive}: {name} is not extended XYZ: {error}") from error
         yield PurePosixPath(name).stem, frames
     if empty:
-        raise DataError(f"{archive} holds no *.xyz")
+        raise DataError(f"{archive} contains no *.xyz")
 
 
 def _is_xyz(name: str) -> bool:
-    # Archives made on macOS hold a "._" file beside each file.
+    # Archives made on macOS contain a "._" file for each file.
     path = PurePosixPath(name)
     return path.suffix == ".xyz" and not path.name.startswith(".")
 
 
 def convert_rmd17(molecule: str, files: Mapping[str, Path]) -> Converted:
-    """The five published splits of a molecule of rMD17, as `train_01` and `test_01` to `train_05` and `test_05`.
+    """Yield the five published splits of a molecule of rMD17, `train_01` and `test_01` to `train_05` and `test_05`.
 
-    `rmd17/npz_data/rmd17_MOLECULE.npz` holds `nuclear_charges` [N], `coords` [frames, N, 3] in A, `energies` [frames]
-    in kcal/mol and `forces` [frames, N, 3] in kcal/mol/A; `rmd17/splits/index_train_01.csv` and so on one frame number
-    a line.
+    `rmd17/npz_data/rmd17_MOLECULE.npz` contains `nuclear_charges` [N], `coords` [frames, N, 3] in A, `energies`
+    [frames] in kcal/mol and `forces` [frames, N, 3] in kcal/mol/A; `rmd17/splits/index_train_01.csv` and so on contain
+    one frame number per line.
 
     Raises:
-        DataError: the archive is damaged, or one of these is missing or of another form.
+        DataError: the archive is damaged, or a member is missing or has another format.
     """
     (archive,) = files.values()
     arrays = f"rmd17/npz_data/rmd17_{molecule}.npz"
@@ -85,24 +85,24 @@ def convert_rmd17(molecule: str, files: Mapping[str, Path]) -> Converted:
 
 
 def _all_members(archive: Path, names: set[str]) -> dict[str, bytes]:
-    """Contents by name; reading ends when all are there, which spares the rest of an archive of a gigabyte."""
+    """Return contents by name; reading stops after the last one, to avoid reading the rest of a large archive."""
     contents: dict[str, bytes] = {}
     for name, content in read_members(archive, names.__contains__):
         contents[name] = content
         if len(contents) == len(names):
             return contents
-    raise DataError(f"{archive} does not hold {', '.join(sorted(names - contents.keys()))}")
+    raise DataError(f"{archive} does not contain {', '.join(sorted(names - contents.keys()))}")
 
 
 def convert_mlearn(files: Mapping[str, Path]) -> Converted:
-    """`train` and `test` of an element of mlearn.
+    """Yield `train` and `test` of an element of mlearn.
 
-    `training.json` and `test.json` are lists of frames: `structure` (pymatgen's form: `lattice.matrix` and `sites` with
-    Cartesian `xyz`, A), `outputs` with `energy` (eV), `forces` (eV/A) and `virial_stress` (six numbers, kbar), `group`
-    and `description`. The stress is kept as it is, for its order is not the same in all frames.
+    `training.json` and `test.json` are lists of frames: `structure` (pymatgen's format: `lattice.matrix` and `sites`
+    with Cartesian `xyz`, A), `outputs` with `energy` (eV), `forces` (eV/A) and `virial_stress` (six numbers, kbar),
+    `group` and `description`. The stress is not converted, because its order differs between frames.
 
     Raises:
-        DataError: a file is not of this form.
+        DataError: a file has another format.
     """
     for source, name in (("training.json", "train"), ("test.json", "test")):
         path = files[source]

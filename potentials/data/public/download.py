@@ -1,4 +1,4 @@
-"""Downloads that continue where they were cut off."""
+"""Downloads that resume after an interruption."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from urllib.request import Request, urlopen
 from potentials.errors import DataError
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes there are, and those there will be (None where the server does not say)."""
+"""Called with the number of bytes so far and the total (None where the server does not state it)."""
 
 _CHUNK = 1 << 18
 _TIMEOUT = 60.0  # seconds without a byte
 
 
 class DownloadError(DataError):
-    """A download that the other side refused or did not finish."""
+    """A download that the server refused or did not complete."""
 
 
 def download(url: str, path: Path, progress: Progress) -> None:
-    """Download to a file; what the file holds already is taken for the beginning, and only the rest is asked for.
+    """Download to a file; existing content is kept as the beginning, and only the rest is requested.
 
-    A server that ignores the request for the rest (it answers 200 and not 206) starts the file anew. What has come
-    before a failure stays in the file.
+    If the server ignores the range request (status 200 instead of 206), the file is rewritten from the start. After a
+    failure, the bytes received so far remain in the file.
 
     Args:
         url: http or https.
-        path: its folder exists.
-        progress: called after each piece.
+        path: the file; its folder must exist.
+        progress: called after each chunk.
 
     Raises:
-        DownloadError: the server cannot be reached, refuses or breaks off.
+        DownloadError: the server cannot be reached, refuses the request or closes the connection.
         DataError: the file cannot be written.
     """
     with _writing(path):
@@ -70,18 +70,20 @@ def _receive(response: HTTPResponse, path: Path, have: int, progress: Progress) 
             done += len(piece)
             progress(done, total)
     if total is not None and done < total:
-        raise DownloadError(f"{response.url} broke off after {done} of {total} bytes; the same command continues")
+        raise DownloadError(
+            f"{response.url}: connection closed after {done} of {total} bytes; run the same command to resume"
+        )
 
 
 def _begin(response: HTTPResponse, have: int) -> int:
-    """Where in the file the answer belongs."""
+    """Return the position in the file where the response starts."""
     if response.status == HTTPStatus.OK:
         return 0
     part = response.headers.get("Content-Range", "")
     if response.status == HTTPStatus.PARTIAL_CONTENT and part.startswith(f"bytes {have}-"):
         return have
     raise DownloadError(
-        f'{response.url}: expected the bytes from {have} on, got an answer {response.status} with the range "{part}"'
+        f'{response.url}: expected bytes from {have} on, got status {response.status} with range "{part}"'
     )
 
 
@@ -90,7 +92,7 @@ def _pieces(response: HTTPResponse) -> Iterator[bytes]:
         try:
             piece = response.read(_CHUNK)
         except (OSError, HTTPException) as error:
-            raise DownloadError(f"{response.url} broke off ({error}); the same command continues") from error
+            raise DownloadError(f"{response.url}: connection lost ({error}); run the same command to resume") from error
         if not piece:
             return
         yield piece

@@ -1,4 +1,4 @@
-"""A public data set on disk: found in the cache or downloaded, checked, converted and written as extxyz."""
+"""Public data sets written to disk: taken from the cache or downloaded, checked, converted to extxyz."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from potentials.data.write import write_structures
 from potentials.errors import DataError
 
 Report = Callable[[PublicFile, int, int | None], None]
-"""Called with the file, the bytes of it there are, and those there will be (None where that is not known)."""
+"""Called with the file, the number of bytes so far, and the total (None where it is not known)."""
 
-OTHER_WAY = "a file obtained in another way can be given with --archive"
+OTHER_WAY = "a file downloaded by other means can be given with --archive"
 CARD = "README.md"
 
 
 @dataclass(frozen=True)
 class WrittenFile:
-    """A file made of a data set."""
+    """A written file and its number of frames."""
 
     path: Path
     frames: int
@@ -37,21 +37,24 @@ def fetch(
     overwrite: bool = False,
     report: Report = lambda file, done, total: None,
 ) -> list[WrittenFile]:
-    """Write the data set to a folder: `*.extxyz` in eV and eV/A, and a card that says where they come from.
+    """Write the data set to a folder: `*.extxyz` in eV and eV/A, and a card with source, license and references.
 
-    Each file appears under its name when it is complete.
+    A file appears under its name only when it is complete.
 
     Args:
         data_set: from the catalogue.
-        folder: made if need be.
-        given: files of the data set that are on this machine already, recognised by their checksums; the others are
-            taken from the cache, or downloaded into it.
-        overwrite: write into a folder that holds something.
-        report: called as bytes come.
+        folder: created if it does not exist.
+        given: local files of the data set, identified by their checksums; the others are taken from the cache, or
+            downloaded into it.
+        overwrite: whether to write into a folder that is not empty.
+        report: called during downloads.
+
+    Returns:
+        The written files, without the card.
 
     Raises:
-        DataError: the folder is not empty or cannot be written; a file given is none of the data set's; a download
-            fails or is not what the catalogue expects; a file is not of its format.
+        DataError: the folder is not empty or cannot be written; a given file does not belong to the data set; a
+            download fails or has another checksum than in the catalogue; a file has another format.
     """
     _check_output(folder, overwrite)
     sources = _recognise(data_set, given)
@@ -71,13 +74,13 @@ def fetch(
 
 
 def obtain(file: PublicFile, report: Report = lambda file, done, total: None) -> Path:
-    """Path of a file of the catalogue in the cache, downloaded if it is not there; what it holds is checked each time.
+    """Return the path of a file of the catalogue in the cache; download it if it is missing, and verify its checksum.
 
-    It is downloaded beside its place and renamed when it is the right one. Of several processes that want it, one
+    It is downloaded under a temporary name and renamed after verification. Of several concurrent processes, one
     downloads and the others wait.
 
     Raises:
-        DataError: the download failed, or brought another file than expected, which is deleted.
+        DataError: the download failed, or its checksum differs, in which case it is deleted.
     """
     folder = cache_path("data")
     path = folder / f"{file.checksum.digest[:12]}-{file.name}"
@@ -96,16 +99,16 @@ def obtain(file: PublicFile, report: Report = lambda file, done, total: None) ->
         raise DataError(f"{error}; {OTHER_WAY}") from error
     except OSError as error:
         reason = error.strerror or error
-        raise DataError(f"cannot use the cache {folder}: {reason}; {CACHE_VARIABLE} names another one") from error
+        raise DataError(f"cannot use the cache {folder}: {reason}; set {CACHE_VARIABLE} to another folder") from error
     raise DataError(
-        f"{file.url} is not the file it was: expected {file.checksum}, found {found}; nothing of it is kept. "
-        f"A damaged download may be better the next time; {OTHER_WAY}"
+        f"{file.url}: wrong checksum: expected {file.checksum}, found {found}; the download was deleted. "
+        f"Try again if it may have been damaged; {OTHER_WAY}"
     )
 
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """One process at a time; the lock ends with the process, whatever ends that."""
+    """Allow one process at a time; the lock is released when the process ends for any reason."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -114,13 +117,13 @@ def _alone(lock: Path) -> Iterator[None]:
 def _check_output(folder: Path, overwrite: bool) -> None:
     try:
         if not overwrite and folder.exists() and any(folder.iterdir()):
-            raise DataError(f"{folder} is not empty; --force writes into it, --output names another folder")
+            raise DataError(f"{folder} is not empty; use --force to write into it, or --output for another folder")
     except OSError as error:
         raise DataError(f"{folder} cannot be written to: {error.strerror or error}") from error
 
 
 def _recognise(data_set: PublicDataSet, given: Sequence[Path]) -> dict[str, Path]:
-    """The files given, by their names in the catalogue."""
+    """Return the given files by their names in the catalogue."""
     recognised: dict[str, Path] = {}
     for path in given:
         if not path.is_file():
@@ -132,7 +135,7 @@ def _recognise(data_set: PublicDataSet, given: Sequence[Path]) -> dict[str, Path
         names = [file.name for file in data_set.files if found[file] == file.checksum.digest]
         if not names:
             lines = [f"{file.name}: expected {file.checksum}, found {found[file]}" for file in data_set.files]
-            raise DataError("\n  ".join([f"{path} is no file of {data_set.name}:", *lines]))
+            raise DataError("\n  ".join([f"{path} is not a file of {data_set.name}:", *lines]))
         recognised[names[0]] = path
     return recognised
 
@@ -140,7 +143,7 @@ def _recognise(data_set: PublicDataSet, given: Sequence[Path]) -> dict[str, Path
 def _card(data_set: PublicDataSet, written: Sequence[WrittenFile]) -> str:
     lines = [f"# {data_set.name}", "", data_set.summary, "", f"Source: {data_set.source}", ""]
     lines += [f"- {file.url} ({file.checksum})" for file in data_set.files]
-    lines += ["", f"Licence: {data_set.licence}", "", "To cite:", ""]
+    lines += ["", f"License: {data_set.licence}", "", "To cite:", ""]
     lines += [f"- {citation}" for citation in data_set.citations]
     lines += ["", "Written by `potentials data fetch`; energies in eV, forces in eV/A.", ""]
     lines += [f"- {note}" for note in data_set.notes]

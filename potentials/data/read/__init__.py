@@ -1,6 +1,6 @@
-"""Reading structures: anything ASE reads, lists, globs, slices, built-in sets; all at once or one after the other.
+"""Reading structures: ASE formats, lists, globs, slices, built-in sets; all at once or one by one.
 
-A `Frame` is an `ase.Atoms` and where it comes from. Nothing here knows what a label is.
+A `Frame` is an `ase.Atoms` with its file and frame number. Labels are read elsewhere.
 """
 
 from potentials.data.read.frames import (

@@ -1,7 +1,7 @@
-"""Whether an extxyz file is laid out as it says, before ASE reads it.
+"""Check of the layout of extxyz files, before ASE reads them.
 
-ASE believes the file: a number of atoms or columns that somebody mistyped is a loop of that length, a blank line
-between frames ends the reading without a word, and rows with more columns than `Properties` declares shift the labels.
+ASE does not check it: a mistyped number of atoms or columns is used as the length of a loop, a blank line between
+frames silently ends the reading, and rows with more columns than `Properties` declares shift the labels.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _PLAIN_PROPERTIES = re.compile(
     r"""(?:(?!Properties)[^"'{}\[\]\\]|"(?:(?!Properties)[^"\\])*")*\bProperties=([^\s"'{}\[\]\\=]+)(?:\s(?!.*Properties).*)?""",
     re.DOTALL,
 )
-"""A comment line with one `Properties` and nothing odd before it, which needs no full parsing."""
+"""A comment line with one `Properties` after regular entries, which needs no full parsing."""
 
 
 def check_extxyz(name: str, path: str, last: int | None) -> None:
-    """Follow the frames of a file as ASE does, line by line and without keeping any.
+    """Read the frames of a file as ASE does, line by line, and check their layout.
 
     Args:
-        name: of the file, for messages.
-        path: of the file, which may be compressed.
-        last: number of the last frame that will be read; None for all.
+        name: name of the file in messages.
+        path: path of the file, which may be compressed.
+        last: number of the last frame to be read; None for all.
 
     Raises:
         DataError: the row of an atom has more or fewer columns than `Properties` declares (`silent_elsewhere`: labels
@@ -45,7 +45,7 @@ def _follow(name: str, lines: Iterator[str], last: int | None) -> None:
         try:
             count = int(line)
         except ValueError:
-            return  # ASE says it
+            return  # ASE raises the error
         if count < 0:
             raise DataError(f"{name}, frame {number}: expected a number of atoms, got {count}")
         declared = _declared_columns(name, number, next(lines, ""))
@@ -65,11 +65,11 @@ def _follow(name: str, lines: Iterator[str], last: int | None) -> None:
         number += 1
     if last is None and any(rest.strip() for rest in lines):
         where = f"has a blank line after frame {number - 1}" if number else "begins with a blank line"
-        raise DataError(f"{name} {where}, where reading stops; remove the line")
+        raise DataError(f"{name} {where}, where ASE stops reading; remove the line")
 
 
 def _declared_columns(name: str, number: int, comment: str) -> tuple[str, int] | None:
-    """`Properties` of a comment line and how many columns it declares; None without any, and where ASE complains."""
+    """Return `Properties` of a comment line and its number of columns; None where missing or invalid for ASE."""
     if "Properties" not in comment:
         return None
     plain = _PLAIN_PROPERTIES.fullmatch(comment)
@@ -80,7 +80,7 @@ def _declared_columns(name: str, number: int, comment: str) -> tuple[str, int] |
         return None
     if total > MAX_COLUMNS:
         raise DataError(
-            f"{name}, frame {number}: Properties announces {_shortened(total)} columns; at most {MAX_COLUMNS} are read"
+            f"{name}, frame {number}: Properties declares {_shortened(total)} columns; at most {MAX_COLUMNS} are read"
         )
     return text, total
 

@@ -1,4 +1,4 @@
-"""Structures as they come from files: anything ASE reads, lists, globs, slices and built-in sets."""
+"""Structures read from files: ASE formats, lists, globs, slices and built-in sets."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _SLICE = re.compile(r"-?\d+|-?\d*:-?\d*(:-?\d*)?")
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One structure and where it comes from."""
+    """One structure and its origin."""
 
     atoms: Atoms
     file: str
@@ -54,15 +54,18 @@ class Frame:
 
 
 def read_frames(files: Files) -> list[Frame]:
-    """Read structures, in the order in which the files are given.
+    """Read structures, in the order of the files.
 
     Args:
         files: a path, a glob (its files in alphabetical order), `path@slice` in ASE's syntax (`a.xyz@:100`,
             `a.xyz@-1`, `a.db@natoms<10`), `builtin:NAME`, or a list of these.
 
+    Returns:
+        Frames with their file and frame number.
+
     Raises:
         DataError: a file is missing, empty or unreadable, a glob matches nothing, a slice gives no frame, or a frame
-            is named twice.
+            is listed twice.
     """
     frames: list[Frame] = []
     seen: set[tuple[str, int]] = set()
@@ -70,33 +73,33 @@ def read_frames(files: Files) -> list[Frame]:
         for name, path, selection in expand_files(entry):
             for frame in read_file(name, path, selection):
                 if (path, frame.index) in seen:
-                    raise DataError(f'{frame} is named twice (the second time by "{entry}"); name each frame once')
+                    raise DataError(f'{frame} is listed twice (the second time by "{entry}"); list each frame once')
                 seen.add((path, frame.index))
                 frames.append(frame)
     if not frames:
-        raise DataError("no file is named: the list is empty")
+        raise DataError("the list of files is empty")
     return frames
 
 
 class Located(Protocol):
-    """What stands for a frame where only its place matters."""
+    """A frame, or its file and number only."""
 
     @property
     def file(self) -> str:
-        """The name of its file."""
+        """Name of the file."""
 
     @property
     def index(self) -> int:
-        """Its number in the file."""
+        """Number of the frame in the file."""
 
 
 def frame_list(frames: Sequence[Located], limit: int = 10, count: int | None = None) -> str:
-    """The frames in words, the first few by number: "4 frames (a.xyz: 1, 7; b.xyz: 0, ...)".
+    """Describe frames by number: "4 frames (a.xyz: 1, 7; b.xyz: 0, ...)".
 
     Args:
-        frames: to tell of, or the first `limit` of them.
-        limit: how many are named.
-        count: how many there are, where not all are given.
+        frames: all of them, or the first `limit`.
+        limit: how many are listed.
+        count: total number, if not all are given.
     """
     count = len(frames) if count is None else count
     numbers: dict[str, list[str]] = {}
@@ -107,7 +110,7 @@ def frame_list(frames: Sequence[Located], limit: int = 10, count: int | None = N
 
 
 def expand_files(entry: str) -> list[tuple[str, str, str | None]]:
-    """The files one entry stands for: name for messages, path, and what follows the `@`."""
+    """Return the files of one entry: name for messages, path, and the selection after the `@`."""
     location, selection = _split_selection(entry)
     if location.startswith(BUILTIN_PREFIX):
         return [(location, str(builtin_path(location.removeprefix(BUILTIN_PREFIX))), selection)]
@@ -123,7 +126,7 @@ def expand_files(entry: str) -> list[tuple[str, str, str | None]]:
 
 
 def files_of(files: Files) -> list[str]:
-    """The paths of the files that `read_frames` would read.
+    """Return the paths of the files that `read_frames` would read.
 
     Raises:
         DataError: a file is missing, or a glob matches nothing.
@@ -139,7 +142,7 @@ def _split_selection(entry: str) -> tuple[str, str | None]:
     is_database = Path(location).suffix in (".db", ".aselmdb") or "://" in location
     if not selection or not (is_database or _SLICE.fullmatch(selection)):
         raise DataError(
-            f'"{entry}": cannot make sense of "@{selection}"; expected a frame number or a slice such as "@:100"'
+            f'"{entry}": invalid selection "@{selection}"; expected a frame number or a slice such as "@:100"'
         )
     return location, selection
 
@@ -161,17 +164,17 @@ def _missing(location: str) -> str:
 
 
 def read_file(name: str, path: str, selection: str | None) -> list[Frame]:
-    """The selected frames of one file, numbered as in the file."""
+    """Read the selected frames of one file, numbered as in the file."""
     index = selected(name, path, selection)
     if is_store(path) and isinstance(index, slice):
         return _read_store(name, open_store(path), index, selection)
-    if isinstance(index, str):  # a selection of a database, in its own language
+    if isinstance(index, str):  # a database query
         images = _read(name, path, index)
         frames = [Frame(atoms, name, number) for number, atoms in enumerate(images)]
     elif counts_from_start(index):
         images = _read(name, path, index)
         frames = [Frame(atoms, name, (index.start or 0) + k * (index.step or 1)) for k, atoms in enumerate(images)]
-    else:  # counted from the end: the whole file is needed to know the numbers
+    else:  # negative indices: the number of frames is not known before reading
         images = _read(name, path, slice(None))
         frames = [Frame(images[number], name, number) for number in range(len(images))[index]]
     if not frames:
@@ -180,7 +183,7 @@ def read_file(name: str, path: str, selection: str | None) -> list[Frame]:
 
 
 def selected(name: str, path: str, selection: str | None) -> slice | str:
-    """The frames that follow the `@`, as a slice or in the language of ASE's databases.
+    """Return the selection after the `@`, as a slice or as a query of ASE's databases.
 
     Raises:
         DataError: the file is empty.
@@ -192,7 +195,7 @@ def selected(name: str, path: str, selection: str | None) -> slice | str:
 
 
 def counts_from_start(index: slice) -> bool:
-    """Whether a slice can be taken while frames are read, before their number is known."""
+    """Return whether a slice can be applied during reading, before the number of frames is known."""
     return (index.start or 0) >= 0 and (index.stop is None or index.stop >= 0) and (index.step or 1) > 0
 
 
@@ -205,10 +208,10 @@ def _read_store(name: str, store: FrameStore, index: slice, selection: str | Non
 
 
 def no_frame(name: str, selection: str | None, total: int) -> DataError:
-    """The error for a file or slice without frames."""
+    """Return the error for a file or slice without frames."""
     if selection is None:
         return DataError(f"{name} contains no structure")
-    return DataError(f'"{name}@{selection}" gives no frame: the file has {total}')
+    return DataError(f'"{name}@{selection}" selects no frame: the file has {total}')
 
 
 def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
@@ -230,19 +233,19 @@ def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
 
 
 def check_structures(name: str, images: Sequence[Atoms]) -> None:
-    """Make sure that all structures have atoms, and these an element.
+    """Check that all structures have atoms, and all atoms an element.
 
     Raises:
-        DataError: one has not; the message gives its place among the images.
+        DataError: a structure does not; the message gives its number among the images.
     """
     for number, atoms in enumerate(images):
         if len(atoms) == 0 or (atoms.numbers == 0).any():
-            what = "no atoms" if len(atoms) == 0 else "atoms of no element (X)"
+            what = "no atoms" if len(atoms) == 0 else "atoms without an element (X)"
             raise DataError(f"{name}: structure {number} of those read has {what}")
 
 
 def file_source(path: str, file_format: IOFormat) -> str | io.StringIO:
-    """Compressed text is unpacked at once: ASE's readers seek, and each step back in a compressed file starts over."""
+    """Unpack compressed text at once: ASE's readers seek, and each step back in a compressed file starts over."""
     if file_format.isbinary or not file_format.acceptsfd or get_compression(path)[1] is None:
         return path
     with open_with_compression(path, "r") as lines:
@@ -250,7 +253,7 @@ def file_source(path: str, file_format: IOFormat) -> str | io.StringIO:
 
 
 def _read_database(name: str, path: str, index: slice | str) -> list[Atoms]:
-    """Rows of an ASE database with their key-value pairs and data in `atoms.info`, which ASE's own reader drops."""
+    """Read rows of an ASE database; key-value pairs and data go to `atoms.info`, while ASE drops them."""
     with reading_errors(name), connect_database(path) as database:
         if isinstance(index, str):
             rows = list(database.select(index))
@@ -261,19 +264,19 @@ def _read_database(name: str, path: str, index: slice | str) -> list[Atoms]:
 
 
 def connect_database(path: str) -> Database:
-    """An ASE database, opened for reading.
+    """Open an ASE database for reading.
 
     Raises:
         DataError: it is an `.aselmdb`, and ase-db-backends is not installed.
     """
     if Path(path).suffix != ".aselmdb":
         return ase.db.connect(path)
-    release_handles()  # LMDB opens a file once in a process only
+    release_handles()  # LMDB can open a file only once in a process
     try:
         return ase.db.connect(path, readonly=True)
     except ImportError as error:
         raise DataError(
-            f"{path}: choosing frames by their properties needs ase-db-backends (pip install 'potentials[databases]'); "
+            f"{path}: selecting frames by a query needs ase-db-backends (pip install 'potentials[databases]'); "
             'frame numbers and slices such as "@:100" do not'
         ) from error
 

@@ -1,4 +1,4 @@
-"""Structures whose positions and cells are not in A, and which unit those of a potential's training data had."""
+"""Conversion of positions and cells to A, and the units of a potential's training data."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from potentials.units import LENGTH_IN_ANGSTROM, LengthUnit
 
 
 def atoms_in_angstrom(atoms: Atoms, unit: str) -> Atoms:
-    """The structure with positions and cell in A; labels, `info` and other arrays stay as they are.
+    """Convert positions and cell to A; labels, `info` and other arrays are not changed.
 
     Args:
         atoms: positions and cell in `unit`.
         unit: `A`, `Bohr` or `nm`.
 
     Raises:
-        DataError: there is no such unit.
+        DataError: the unit is not known.
     """
     if unit not in LENGTH_IN_ANGSTROM:
         known = get_args(LengthUnit)
-        raise DataError(f'"{unit}" is no unit of length{suggestion(unit, known)}; there are {", ".join(known)}')
+        raise DataError(f'unknown unit of length "{unit}"; known units: {", ".join(known)}{suggestion(unit, known)}')
     factor = LENGTH_IN_ANGSTROM[unit]
     if factor == 1.0:
         return atoms
@@ -36,10 +36,13 @@ def atoms_in_angstrom(atoms: Atoms, unit: str) -> Atoms:
 
 
 def training_units(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Units of what a potential was trained on, by `positions`, `energy`, `forces`, `stress` and `virial`.
+    """Return the units of a potential's training data, by `positions`, `energy`, `forces`, `stress` and `virial`.
 
     Args:
-        metadata: of a model file, in which anything may stand; empty where it says nothing.
+        metadata: of a model file, with arbitrary contents.
+
+    Returns:
+        Unit by quantity; empty where the metadata do not state it.
     """
     config = metadata.get("config")
     data = config.get("data") if isinstance(config, Mapping) else None

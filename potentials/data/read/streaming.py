@@ -1,4 +1,4 @@
-"""Frames of files one after the other, with memory that does not grow with their number."""
+"""Frames read one by one, with memory that does not grow with their number."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from potentials.data.stores import is_store, open_store
 from potentials.errors import DataError
 
 _FRAMES_AT_ONCE = 200
-"""That ASE parses of a text, and rows that a database hands over."""
+"""Number of frames that ASE parses in one text, and of rows fetched from a database at once."""
 
 
 def iter_frames(files: Files) -> Iterator[Frame]:
-    """The frames that `read_frames` gives, read when they are asked for.
+    """Yield the frames that `read_frames` returns, read on demand.
 
-    Slices counted from the end (`a.xyz@-100:`) and selections of databases are read whole.
+    Files with negative slices (`a.xyz@-100:`) and database queries are read as a whole.
 
     Raises:
-        DataError: as `read_frames`, when the frame or file is reached.
+        DataError: as in `read_frames`, when the frame or file is reached.
     """
     entries = [part for entry in ([files] if isinstance(files, str) else files) for part in expand_files(entry)]
     often = {path for path, count in Counter(path for _, path, _ in entries).items() if count > 1}
@@ -51,7 +51,7 @@ def iter_frames(files: Files) -> Iterator[Frame]:
             empty = False
             if path in often:
                 if (path, frame.index) in seen:
-                    raise DataError(f"{frame} is named twice; name each frame once")
+                    raise DataError(f"{frame} is listed twice; list each frame once")
                 seen.add((path, frame.index))
             yield frame
         if empty:
@@ -59,7 +59,7 @@ def iter_frames(files: Files) -> Iterator[Frame]:
 
 
 def count_frames(files: Files) -> int:
-    """The number of frames that `iter_frames` gives; texts are counted without being parsed."""
+    """Count the frames that `iter_frames` yields; text files are counted without parsing."""
     entries = [part for entry in ([files] if isinstance(files, str) else files) for part in expand_files(entry)]
     return sum(_count(*entry) for entry in entries)
 
@@ -100,7 +100,7 @@ def _format(name: str, path: str) -> str:
 
 
 def _images(name: str, path: str, stop: int | None) -> Iterator[Atoms]:
-    """The structures of a file, of which those up to `stop` are wanted; each way of reading holds a few at a time."""
+    """Yield the structures of a file, a few in memory at a time; those up to `stop` are needed."""
     file_format = _format(name, path)
     if file_format == "extxyz":
         check_extxyz(name, path, stop)
@@ -124,7 +124,7 @@ def _images(name: str, path: str, stop: int | None) -> Iterator[Atoms]:
 
 
 def _rows(name: str, path: str) -> Iterator[Atoms]:
-    """Rows in the order of their numbers, some at a time: ASE would fetch all at once."""
+    """Yield rows in the order of their numbers, in groups: ASE would fetch all at once."""
     with reading_errors(name):
         database = connect_database(path)
     with database:
@@ -139,7 +139,7 @@ def _rows(name: str, path: str) -> Iterator[Atoms]:
 
 
 def _pieces(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
-    """Extended XYZ in texts of some whole frames each, and how many; what is no frame is left to ASE to complain of."""
+    """Yield extended XYZ in texts of several complete frames, with their number; ASE reports malformed frames."""
     piece: list[str] = []
     count = 0
     line = next(lines, "")

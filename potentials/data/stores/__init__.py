@@ -1,7 +1,7 @@
-"""Stores: files of many frames that are read one frame at a time, from any process, without being held in memory.
+"""Stores: files of many frames with random access from any process, which are not loaded into memory.
 
-`.aselmdb` is ASE's database in LMDB; `.h5` and `.hdf5` hold flat arrays in a layout of ours (docs/large-data.md).
-Nothing here knows about labels, configurations or graphs.
+`.aselmdb` is ASE's database in LMDB; `.h5` and `.hdf5` contain flat arrays in the layout of docs/large-data.md.
+Stores are independent of labels, configurations and graphs.
 """
 
 from potentials.data.stores.opening import STORE_SUFFIXES, is_store, open_store

@@ -1,4 +1,4 @@
-"""Names in our HDF5 files; docs/large-data.md describes the layout for those who read it by other means."""
+"""Names of datasets in HDF5 files; docs/large-data.md describes the layout for other readers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ FORMAT: Final = "potentials frames"
 VERSION: Final = 1
 
 OFFSETS: Final = "offsets"
-"""[F + 1]; the atoms of frame i are the rows offsets[i] to offsets[i + 1] of all datasets with a row an atom."""
+"""[F + 1]; the atoms of frame i are rows offsets[i] to offsets[i + 1] of all datasets with a row per atom."""
 NUMBERS: Final = "numbers"
 POSITIONS: Final = "positions"
 CELL: Final = "cell"
@@ -16,8 +16,8 @@ PBC: Final = "pbc"
 CONSTRAINTS: Final = "constraints"
 """[F] JSON; only where a frame has constraints."""
 PRESENT: Final = "present"
-"""Group with [F] booleans for the datasets that some frame lacks, under the same names."""
+"""Group of [F] booleans, under the same names, for the datasets that some frames lack."""
 
 PLACES: Final = ("results", "info", "arrays")
 PER: Final = "per"
-"""Attribute of each dataset of a place: `atom` or `frame`, what a row of it belongs to."""
+"""Attribute of each dataset: `atom` or `frame`, the unit of its rows."""

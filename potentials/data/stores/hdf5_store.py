@@ -1,4 +1,4 @@
-"""Frames in HDF5: flat arrays with a row for each frame or each atom."""
+"""Frames in HDF5: flat arrays with a row per frame or per atom."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from potentials.errors import DataError
 
 _READING_ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, IndexError)
 _BLOCK = 1000
-"""Frames that are read at once where many are wanted in order."""
+"""Number of frames read at once in sequential access."""
 
 
 class _Column(NamedTuple):
@@ -28,14 +28,14 @@ class _Column(NamedTuple):
     is_text: bool
     values: h5py.Dataset
     present: h5py.Dataset | None
-    """None where every frame has the value."""
+    """None if every frame has the value."""
 
 
 class _OpenFile:
-    """An open file and its datasets, which take longer to find than to read from."""
+    """An open file and its datasets, whose lookup takes longer than reading from them."""
 
     def __init__(self, path: str) -> None:
-        # Locking fails on some file systems that are read-only or on the network, and nobody writes here.
+        # Locking fails on some read-only and network file systems, and is not needed for files that are only read.
         self.file = h5py.File(path, "r", locking=False)
         self.numbers, self.positions = self.file[layout.NUMBERS], self.file[layout.POSITIONS]
         self.cell, self.pbc = self.file[layout.CELL], self.file[layout.PBC]
@@ -58,7 +58,7 @@ class _OpenFile:
 
 
 class Hdf5Store(FrameStore):
-    """A file as `potentials data convert` writes it; docs/large-data.md says what stands where."""
+    """A file written by `potentials data convert`; docs/large-data.md describes its layout."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -78,16 +78,16 @@ class Hdf5Store(FrameStore):
 
     @cached_property
     def num_atoms(self) -> NDArray[np.int64]:
-        """[frames]."""
+        """[frames], the number of atoms of each frame."""
         return np.diff(self._offsets)
 
     def record(self, index: int) -> FrameRecord:
-        """Frame `index`; see `FrameStore`."""
+        """Return frame `index`; see `FrameStore`."""
         self._checked(index)
         return next(self._block(index, index + 1))
 
     def records(self, start: int, stop: int) -> Iterator[FrameRecord]:
-        """The records of frames `start` to `stop` - 1; many are read at once."""
+        """Yield the records of frames `start` to `stop` - 1; many are read at once."""
         for first in range(start, stop, _BLOCK):
             yield from self._block(first, min(first + _BLOCK, stop))
 
@@ -130,25 +130,25 @@ class Hdf5Store(FrameStore):
     def _open(self) -> _OpenFile:
         self.check_unchanged()
         if not h5py.is_hdf5(self.path):
-            raise DataError(f"{self.path} is not an HDF5 file, or its beginning is damaged")
+            raise DataError(f"{self.path} is not an HDF5 file, or its header is damaged")
         with h5py.File(self.path, "r", locking=False) as file:
             found, version = file.attrs.get("format"), file.attrs.get("version")
         if found != layout.FORMAT:
             raise DataError(
                 f'{self.path} is an HDF5 file of another layout: its attribute "format" is {found!r}, expected '
-                f"{layout.FORMAT!r}; docs/large-data.md describes it, `potentials data convert` writes it"
+                f"{layout.FORMAT!r}; see docs/large-data.md, and write it with `potentials data convert`"
             )
         if version != layout.VERSION:
             raise DataError(
-                f"{self.path} has version {version} of the layout; this version of potentials reads {layout.VERSION}"
+                f"{self.path} has layout version {version}; this version of potentials reads {layout.VERSION}"
             )
         return _OpenFile(self.path)
 
     def _check_lengths(self, opened: _OpenFile) -> None:
-        """Make sure that every dataset has the rows that the offsets tell of.
+        """Check that every dataset has the number of rows given by the offsets.
 
         Raises:
-            DataError: one has more or fewer.
+            DataError: a dataset has more or fewer rows.
         """
         if len(self._offsets) == 0 or self._offsets[0] != 0 or (np.diff(self._offsets) < 0).any():
             raise DataError(f"{self.path}: {layout.OFFSETS} must start with 0 and not decrease")
@@ -160,12 +160,12 @@ class Hdf5Store(FrameStore):
             if len(dataset) != rows[per_atom]:
                 what = "atom" if per_atom else "frame"
                 raise DataError(
-                    f"{self.path}: {dataset.name} has {len(dataset)} rows, expected {rows[per_atom]}, one a {what}"
+                    f"{self.path}: {dataset.name} has {len(dataset)} rows, expected {rows[per_atom]}, one per {what}"
                 )
 
 
 def _plain(value: Any, is_text: bool) -> Any:
-    """Python's numbers and text in place of NumPy scalars and bytes."""
+    """Convert NumPy scalars and bytes to Python numbers and text."""
     if is_text:
         if isinstance(value, bytes):
             return value.decode()

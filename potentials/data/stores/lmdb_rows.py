@@ -1,4 +1,4 @@
-"""Rows of ASE's LMDB database: compressed JSON, and what of it belongs to a frame."""
+"""Rows of ASE's LMDB database: compressed JSON converted to frame records."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from potentials.data.stores.store import FrameRecord
 
 
 def decode_value(stored: bytes) -> Any:
-    """Any entry of the file, as ASE decodes it."""
+    """Decode any entry of the file, as ASE does."""
     return decode(zlib.decompress(stored).decode())
 
 
 def decode_row(stored: bytes) -> dict[str, Any]:
-    """The dictionary of a row: what ASE's own `decode` gives, in less time."""
+    """Decode a row to a dictionary; equal to ASE's `decode`, but faster."""
     text = zlib.decompress(stored)
     try:
         row = orjson.loads(text)
-    except orjson.JSONDecodeError:  # NaN and infinite numbers, which Python's JSON knows
+    except orjson.JSONDecodeError:  # NaN and infinite numbers, which Python's JSON accepts
         return decode(text.decode())
     return fix_int_keys_in_dicts(_with_arrays(row))
 
 
 def row_record(row: dict[str, Any]) -> FrameRecord:
-    """What a decoded row says about its frame, in the places where `AtomsRow.toatoms` puts it."""
+    """Convert a decoded row to a record, with entries in the places where `AtomsRow.toatoms` puts them."""
     results = {name: row[name] for name in all_properties if row.get(name) is not None}
     entries = {**row.get("key_value_pairs", {}), **row.get("data", {})}
     info, others, arrays = separate_entries(entries)
@@ -51,7 +51,7 @@ def row_record(row: dict[str, Any]) -> FrameRecord:
 
 
 def _with_arrays(value: Any) -> Any:
-    """Arrays and other objects from the dictionaries that stand for them."""
+    """Replace the dictionaries that encode arrays and other objects by these."""
     if isinstance(value, dict):
         if "__ndarray__" in value:
             return create_ndarray(*value["__ndarray__"])

@@ -18,14 +18,14 @@ from potentials.errors import DataError
 
 _DECODING_ERRORS = (zlib.error, ValueError, KeyError, TypeError, AttributeError, IndexError)
 _MAPPED_AROUND = 2**16
-"""Bytes that Linux maps around a page that is touched, where they are in memory already."""
+"""Bytes that Linux maps around a touched page, if they are in memory already."""
 
 
 class LmdbStore(FrameStore):
-    """A file of ase-db-backends: keys are row numbers from 1, values rows as compressed JSON, frames in their order.
+    """A file of ase-db-backends: keys are row numbers from 1, values are rows as compressed JSON, in frame order.
 
-    The file is mapped into memory; the map is given back now and then, so that what was read once does not count as
-    memory of the process for ever.
+    The file is mapped into memory; the map is released from time to time, so that pages read earlier do not count as
+    memory of the process.
     """
 
     def __init__(self, path: str) -> None:
@@ -43,11 +43,11 @@ class LmdbStore(FrameStore):
 
     @cached_property
     def num_atoms(self) -> NDArray[np.int64]:
-        """[frames]; the file does not list them, so all rows are read once."""
+        """[frames]; the file does not store them, so all rows are read once."""
         return np.fromiter((len(record.numbers) for record in self.records(0, len(self))), np.int64, len(self))
 
     def record(self, index: int) -> FrameRecord:
-        """The row of frame `index`; see `FrameStore`."""
+        """Return the row of frame `index`; see `FrameStore`."""
         row_id = int(self._ids[self._checked(index)])
         try:
             with self._environment().begin() as transaction:
@@ -68,7 +68,7 @@ class LmdbStore(FrameStore):
     def _open(self) -> lmdb.Environment:
         self.check_unchanged()
         try:
-            # Reading ahead fetches what a shuffled order does not ask for.
+            # Readahead would fetch pages that a shuffled order does not need.
             environment = lmdb.open(
                 os.fsencode(self.path),
                 subdir=False,
@@ -79,16 +79,14 @@ class LmdbStore(FrameStore):
                 max_dbs=0,
             )
         except lmdb.InvalidError as error:
-            raise DataError(f"{self.path} is not an LMDB file, or its beginning is damaged") from error
+            raise DataError(f"{self.path} is not an LMDB file, or its header is damaged") from error
         except lmdb.Error as error:
-            raise DataError(f"{self.path} cannot be opened; LMDB says: {error}") from error
-        # Pages beyond the end of a mapped file do not give an error but end the process.
+            raise DataError(f"{self.path} cannot be opened; error of LMDB: {error}") from error
+        # Accessing pages beyond the end of a mapped file ends the process without an error.
         expected = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
         if self.size < expected:
             environment.close()
-            raise DataError(
-                f"{self.path} is cut off: it has {self.size} bytes, its header tells of {expected}; copy it again"
-            )
+            raise DataError(f"{self.path} is truncated: it has {self.size} bytes, expected {expected}; copy it again")
         return environment
 
     def _reserved(self, transaction: lmdb.Transaction, key: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""Which store a file is, by its name."""
+"""Stores selected by file name."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ STORE_SUFFIXES = tuple(_STORES)
 
 
 def is_store(path: str | Path) -> bool:
-    """Whether the name of a file is that of a store."""
+    """Return whether a file name is that of a store."""
     return Path(path).suffix in _STORES
 
 
 def open_store(path: str | Path) -> FrameStore:
-    """The store in a file.
+    """Open the store in a file.
 
     Raises:
-        DataError: the file is not what its name says, damaged, or written by something else.
+        DataError: the file is damaged, has another format than its name suggests, or was written by another program.
     """
     return _STORES[Path(path).suffix](str(path))

@@ -1,4 +1,4 @@
-"""What all stores have in common: random access to frames, without anything being held open in a copy."""
+"""The common interface of stores: random access to frames without loading the file into memory."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from potentials.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class FrameRecord:
-    """What a file holds about a frame; quicker to read than `ase.Atoms`."""
+    """The contents of a file for one frame; faster to read than `ase.Atoms`."""
 
     numbers: NDArray[np.int64]
     """[N], atomic numbers."""
     positions: NDArray[np.float64]
     """[N, 3], in the unit of the file."""
     cell: NDArray[np.float64]
-    """[3, 3], one cell vector a row."""
+    """[3, 3], one cell vector per row."""
     pbc: NDArray[np.bool_]
-    """[3]."""
+    """[3] booleans."""
     results: Mapping[str, Any] = field(default_factory=dict)
-    """Of the calculator."""
+    """Calculator results."""
     info: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, NDArray] = field(default_factory=dict)
-    """[N, ...] each, without numbers and positions."""
+    """[N, ...] each, without atomic numbers and positions."""
     constraints: Sequence[Mapping[str, Any]] = ()
-    """As `todict` of ASE's constraints gives them."""
+    """As returned by `todict` of ASE's constraints."""
     calculator: str = SinglePointCalculator.name
 
     def to_atoms(self) -> Atoms:
-        """The structure, with a `SinglePointCalculator` where there are results."""
+        """Return the structure, with a `SinglePointCalculator` if there are results."""
         atoms = Atoms(self.numbers, self.positions, cell=self.cell, pbc=self.pbc)
         for name, array in self.arrays.items():
             atoms.set_array(name, array)
@@ -57,13 +57,13 @@ class FrameRecord:
 
 
 class FrameStore(ABC):
-    """A file of many frames, numbered from 0, of which each is read by itself.
+    """A file of many frames, numbered from 0, with random access.
 
-    The file is opened in each process when a frame is asked for, for reading only and without a lock file. A store may
-    be pickled or taken along by a fork.
+    The file is opened in each process on first access, read-only and without a lock file. A store can be pickled and
+    survives a fork.
 
     Args:
-        path: of the file.
+        path: path of the file.
     """
 
     def __init__(self, path: str) -> None:
@@ -77,11 +77,11 @@ class FrameStore(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """The number of frames."""
+        """Return the number of frames."""
 
     @abstractmethod
     def record(self, index: int) -> FrameRecord:
-        """What there is about frame `index`.
+        """Return the contents of the file for frame `index`.
 
         Raises:
             DataError: the frame cannot be read, or the file has changed since it was first opened.
@@ -94,15 +94,15 @@ class FrameStore(ABC):
         """[frames], the number of atoms of each frame."""
 
     def records(self, start: int, stop: int) -> Iterator[FrameRecord]:
-        """The records of frames `start` to `stop` - 1, one after the other."""
+        """Yield the records of frames `start` to `stop` - 1."""
         for index in range(start, stop):
             yield self.record(index)
 
     def read(self, index: int) -> Atoms:
-        """Frame `index` with its calculator results, info and arrays.
+        """Return frame `index` with its calculator results, info and arrays.
 
         Raises:
-            DataError, IndexError: as `record`; also where the record is no possible structure.
+            DataError, IndexError: as in `record`; also if the record is not a valid structure.
         """
         record = self.record(index)
         try:
@@ -111,11 +111,11 @@ class FrameStore(ABC):
             raise self.damaged(index, error) from error
 
     def damaged(self, index: int, error: Exception) -> DataError:
-        """The error that says which frame cannot be made sense of."""
+        """Return the error for a frame that cannot be decoded."""
         return DataError(f"{self.path}, frame {index} cannot be read: {type(error).__name__}: {error}")
 
     def check_unchanged(self) -> None:
-        """Make sure that the file is still the one whose frames were counted.
+        """Check that the file has not changed since its frames were counted.
 
         Raises:
             DataError: it was replaced, written to, or removed.
@@ -123,11 +123,11 @@ class FrameStore(ABC):
         try:
             state = Path(self.path).stat()
         except OSError as error:
-            raise DataError(f"{self.path} cannot be read any more: {error.strerror}") from error
+            raise DataError(f"{self.path} can no longer be read: {error.strerror}") from error
         if (state.st_size, state.st_mtime_ns) != (self.size, self.modified):
-            raise DataError(f"{self.path} has changed while it was in use; start again when it is complete")
+            raise DataError(f"{self.path} changed while in use; run again when the file is complete")
 
     def _checked(self, index: int) -> int:
         if not 0 <= index < len(self):
-            raise IndexError(f"{self.path} has {len(self)} frames, there is no frame {index}")
+            raise IndexError(f"{self.path} has {len(self)} frames; there is no frame {index}")
         return index

@@ -1,4 +1,4 @@
-"""Writing structures as extended XYZ, with everything that the format can hold and a warning of what it cannot."""
+"""Writing structures as extended XYZ, with warnings about entries that the format cannot represent."""
 
 from potentials.data.write.extxyz_output import Loss, frame_text, is_same
 from potentials.data.write.structure_output import StructureOutput, check_structure_output, write_structures

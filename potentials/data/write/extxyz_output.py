@@ -1,8 +1,8 @@
-"""Extended XYZ of a frame that reads back with the same entries; what the format cannot hold is left out and named.
+"""Extended XYZ of a frame that reads back with the same entries; entries that cannot be represented are reported.
 
-ASE's writer checks nothing: a text with a line break, an array [N, 3, 3] or a key `Lattice` make a file that cannot be
-read, and some entries are left out or come back as others. The format of a value is ASE's where that comes back, and
-else ASE's own way of writing JSON into it (`_JSON ...`), which holds any text.
+ASE's writer does not check its output: text with a line break, an array [N, 3, 3] or a key `Lattice` give a file that
+cannot be read, and some entries are left out or changed. A value is written in ASE's format if it is read back
+unchanged, and otherwise as ASE writes JSON (`_JSON ...`), which can contain any text.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Place = Literal["results", "info", "arrays", "constraints"]
 _PLAIN_NAME = re.compile(r"[A-Za-z_][\w.+/-]*", re.ASCII)
 _PLAIN_TEXT = re.compile(r"[A-Za-z_][\w.+/:-]*", re.ASCII)
 _WORDS = {"t", "f", "true", "false", "nan", "inf", "infinity"}
-"""Texts, in lower case, that are read as something else."""
+"""Words, in lower case, that are read as other types."""
 _OF_THE_FORMAT = {"lattice", "properties", "pbc"}
 _COLUMNS_OF_THE_FORMAT = {"pos", "positions", "species", "symbols", "Z", "numbers", "move_mask"}
 _STRUCTURE = ("numbers", "positions")
@@ -53,7 +53,7 @@ _MISSING = object()
 
 @dataclass(frozen=True)
 class Loss:
-    """Something of a frame that does not come back as it was."""
+    """An entry of a frame that is not read back unchanged."""
 
     place: Place
     key: str
@@ -65,10 +65,10 @@ class Loss:
 
 
 def frame_text(atoms: Atoms) -> tuple[str, list[Loss]]:
-    """A frame as extended XYZ, and what of it the format does not give back.
+    """Format a frame as extended XYZ, and list the entries that are not read back unchanged.
 
-    Numbers of atoms are rounded to 1e-8, as ASE does. Results of the calculator come back as such; arrays of more than
-    two dimensions come back with two.
+    Numbers per atom are rounded to 1e-8, as in ASE. Calculator results are read back as such; arrays of more than two
+    dimensions are read back with two.
 
     Args:
         atoms: the frame, with or without a calculator.
@@ -81,7 +81,7 @@ def frame_text(atoms: Atoms) -> tuple[str, list[Loss]]:
     frame.set_constraint([one for one in atoms.constraints if isinstance(one, FixAtoms | FixCartesian)])
     for constraint in atoms.constraints:
         if not isinstance(constraint, FixAtoms | FixCartesian):
-            losses.append(Loss("constraints", type(constraint).__name__, "the format has no place for it"))
+            losses.append(Loss("constraints", type(constraint).__name__, "not supported by the format"))
     results = {} if atoms.calc is None else atoms.calc.results
     entries: list[tuple[Place, str, Any]] = []
     for key, value in results.items():
@@ -90,7 +90,7 @@ def frame_text(atoms: Atoms) -> tuple[str, list[Loss]]:
         if key in per_config_properties or key in per_atom_properties:
             entries.append(("results", key, value))
         else:
-            losses.append(Loss("results", str(key), "the format has no place for it"))
+            losses.append(Loss("results", str(key), "not supported by the format"))
     entries += [("info", key, value) for key, value in atoms.info.items()]
     entries += [("arrays", key, value) for key, value in atoms.arrays.items() if key not in _STRUCTURE]
     columns = dict(_STRUCTURE_COLUMNS)
@@ -107,9 +107,9 @@ def frame_text(atoms: Atoms) -> tuple[str, list[Loss]]:
 
 
 def _add_column(frame: Atoms, columns: dict[str, str], place: Place, key: Any, value: Any) -> Loss | None:
-    """Enter an array of atoms; `columns` are the names of all columns so far, and whose they are."""
+    """Add an array of atoms; `columns` are the names of all columns so far, with the array they belong to."""
     if not isinstance(key, str) or not _PLAIN_NAME.fullmatch(key) or key in _COLUMNS_OF_THE_FORMAT:
-        return Loss(place, str(key), "its name cannot be that of a column")
+        return Loss(place, str(key), "its name is not a valid column name")
     array, reason = _column(np.asarray(value), len(frame))
     if array is not None and key in all_properties and array.dtype.kind != "f":
         array, reason = (
@@ -121,7 +121,7 @@ def _add_column(frame: Atoms, columns: dict[str, str], place: Place, key: Any, v
         return Loss(place, key, reason)
     width = 1 if array.ndim == 1 else array.shape[1]
     name = PROPERTY_NAME_MAP.get(key, key)
-    # In a frame, `charge` and `charges` are one name, and the columns of `a` are called a0, a1, ...
+    # In a frame, `charge` and `charges` are the same name, and the columns of `a` are called a0, a1, ...
     taken = [f"{key}{number}" for number in range(width)] if width > 1 else [key]
     owner = next((columns[one] for one in [f"/{name}", *taken] if one in columns), None)
     if owner is not None:
@@ -135,15 +135,15 @@ def _add_column(frame: Atoms, columns: dict[str, str], place: Place, key: Any, v
 
 
 def _column(array: np.ndarray, num_atoms: int) -> tuple[np.ndarray | None, str]:
-    """An array as columns hold it; None and why, where they cannot. A reason beside an array says what differs."""
+    """Convert an array to columns, or return None and the reason; a reason beside an array says what differs."""
     if array.shape[:1] != (num_atoms,):
-        return None, f"its shape {list(array.shape)} is not one value or row for each of {num_atoms} atoms"
+        return None, f"its shape {list(array.shape)} is not one value or row per atom, for {num_atoms} atoms"
     if array.size == 0:
-        return None, f"its shape {list(array.shape)} leaves nothing to write"
+        return None, f"its shape {list(array.shape)} is empty"
     if array.dtype.kind in "OSU":
         texts = [one.decode(errors="replace") if isinstance(one, bytes) else one for one in array.ravel()]
         if not all(isinstance(text, str) and _is_one_word(text) for text in texts):
-            return None, "columns hold texts without spaces only, and none that is empty"
+            return None, "columns can contain only text without spaces that is not empty"
         array = np.array(texts).reshape(array.shape)
     elif array.dtype.kind in "iu":
         if max(abs(int(array.max())), abs(int(array.min()))) >= _INTEGERS:
@@ -155,7 +155,7 @@ def _column(array: np.ndarray, num_atoms: int) -> tuple[np.ndarray | None, str]:
     elif array.dtype.kind == "f":
         array = array.astype(np.float64)
     elif array.dtype.kind != "b":
-        return None, f"columns cannot hold values of type {array.dtype}"
+        return None, f"columns cannot contain values of type {array.dtype}"
     if array.ndim == 1:
         return array, ""
     flat = array.reshape(num_atoms, -1)
@@ -169,19 +169,19 @@ def _is_one_word(text: str) -> bool:
 
 
 def _add_entry(info: dict[str, Any], place: Place, key: Any, value: Any) -> Loss | None:
-    """Enter a value of the whole frame."""
+    """Add a value of the whole frame."""
     if not isinstance(key, str):
         return Loss(place, str(key), "its key is not text")
     if key.lower() in _OF_THE_FORMAT:
-        return Loss(place, key, "its key has a meaning of its own in the format")
+        return Loss(place, key, "its key is reserved by the format")
     if key in info:  # a result of that name
         return Loss(place, key, "a result has the same name")
     if key in per_config_properties and not _is_numeric(value):
-        return Loss(place, key, "it would be read as a result, which must be a number or numbers")
+        return Loss(place, key, "it would be read as a result, which must be numeric")
     if key == "stress":
         value = _full_stress(value)
         if value is None:
-            return Loss(place, key, "a stress has six numbers or 3 x 3")
+            return Loss(place, key, "a stress must have six numbers or 3 x 3")
     if _is_surely_kept(key, value):
         info[key] = value
         return None
@@ -190,7 +190,7 @@ def _add_entry(info: dict[str, Any], place: Place, key: Any, value: Any) -> Loss
         if found.keys() == {key} and is_same(found[key], value):
             info[key] = written
             return None
-    return Loss(place, key, f"the format has no way to write this value of type {type(value).__name__}")
+    return Loss(place, key, f"the format cannot represent this value of type {type(value).__name__}")
 
 
 def _is_numeric(value: Any) -> bool:
@@ -211,7 +211,7 @@ def _full_stress(value: Any) -> np.ndarray | None:
 
 
 def _is_surely_kept(key: str, value: Any) -> bool:
-    """Most entries; reading the others back takes time."""
+    """Return whether an entry is certainly read back unchanged, as most are; the check of the others takes time."""
     if key in SPECIAL_3_3_KEYS or key.lower() == "uid" or not _PLAIN_NAME.fullmatch(key):
         return False
     if isinstance(value, str):
@@ -222,27 +222,27 @@ def _is_surely_kept(key: str, value: Any) -> bool:
 def _ways_to_write(value: Any) -> list[Any]:
     ways = [] if isinstance(value, str) and not value.isprintable() else [value]
     with suppress(TypeError, ValueError, RecursionError):  # not a value of JSON
-        # Backslashes escape what follows them, in the format as in JSON.
+        # A backslash escapes the next character, in the format as in JSON.
         ways.append("_JSON " + json.dumps(value, default=_plain).replace("\\", "\\\\"))
     return ways
 
 
 def _plain(value: Any) -> Any:
-    """NumPy's arrays and scalars as JSON has them."""
+    """Convert NumPy arrays and scalars to JSON types."""
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufU":
         return value.tolist()
     raise TypeError(type(value).__name__)
 
 
 def _read_back(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """What is read of an entry; empty where it cannot be written or read."""
+    """Return what is read back of an entry; empty if it cannot be written or read."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that an entry is skipped, which is found here
+            warnings.simplefilter("ignore")  # about skipped entries, which are detected here
             text = key_val_dict_to_str(entry)
         if re.search(r"[\r\n]", text):
             return {}
-        # An empty value, for example, takes what follows for its own.
+        # An empty value, for example, takes the next entry as its own.
         found = key_val_str_to_dict(f"{_BESIDE[0]}=1 {text} {_BESIDE[1]}=1")
     except (AttributeError, IndexError, OverflowError, RecursionError, TypeError, ValueError):
         return {}
@@ -250,7 +250,7 @@ def _read_back(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_same(read: Any, written: Any) -> bool:
-    """Whether a value has come back; lists, tuples and arrays of numbers are the same, numbers to 14 digits."""
+    """Return whether a value was read back unchanged: sequences equal arrays, numbers agree to 14 digits."""
     if isinstance(written, Mapping) or isinstance(read, Mapping):
         if not (isinstance(written, Mapping) and isinstance(read, Mapping)) or read.keys() != written.keys():
             return False

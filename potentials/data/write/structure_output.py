@@ -1,4 +1,4 @@
-"""Writing structures to a file that a command was asked to make."""
+"""Writing structures to the output file of a command."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ logger = logging.getLogger("potentials.output")
 
 
 def check_structure_output(path: Path, inputs: Iterable[Frame], *others: Path) -> None:
-    """Make sure that extxyz can be written to `path` without harm to what is read.
+    """Check that extxyz can be written to `path` without overwriting inputs.
 
     Args:
         path: the file to write.
-        inputs: what it is made of.
-        others: further files that are read.
+        inputs: frames that the output is made from.
+        others: further input files.
 
     Raises:
         DataError: its name does not end in `.extxyz` or `.xyz`, or it cannot be written (see `check_output`).
@@ -34,10 +34,10 @@ def check_structure_output(path: Path, inputs: Iterable[Frame], *others: Path) -
 
 
 class StructureOutput:
-    """Writes structures as extended XYZ that reads back with the same entries, and warns of what it cannot hold.
+    """Writer of structures as extended XYZ that reads back with the same entries; warns of those it cannot represent.
 
     Args:
-        path: as warnings call the file.
+        path: name of the file in warnings.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,26 +45,30 @@ class StructureOutput:
         self._warned: set[tuple[str, str]] = set()
 
     def write(self, file: TextIO, atoms: Atoms) -> None:
-        """Write a frame; each kind of entry that the format does not give back is warned of once."""
+        """Write a frame; warn once for each kind of entry that is not read back unchanged."""
         text, losses = frame_text(atoms)
         file.write(text)
         new = [loss for loss in losses if (loss.place, loss.key) not in self._warned]
         if new:
             self._warned.update((loss.place, loss.key) for loss in new)
             logger.warning(
-                "%s: extended XYZ cannot hold %s as in the structure; these entries are left out or changed",
+                "%s: extended XYZ cannot represent %s as in the structure; these entries are left out or changed",
                 self.path,
                 ", ".join(map(str, new)),
             )
 
     def append(self, atoms: Atoms) -> None:
-        """Write a frame at the end of the file."""
+        """Append a frame to the file."""
         with self.path.open("a", encoding="utf-8") as file:
             self.write(file, atoms)
 
 
 def write_structures(path: Path, structures: Iterable[Atoms]) -> int:
-    """Write extxyz as the structures come; the file appears when all are written. Returns their number."""
+    """Write structures as extxyz and return their number; the file appears when all are written.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     partial = path.with_name(f".{path.name}.partial")
     output = StructureOutput(path)
     number = 0

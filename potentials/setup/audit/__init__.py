@@ -1,5 +1,5 @@
-"""The audit of a data set: silent errors, found before anything is trained.
+"""The audit of a data set: silent errors, found before training.
 
-`audit` gathers the findings, those of `potentials/data/audit/` that need no model and those of `consistency`, which
-asks a small linear model (`probe`) whether energies, forces and stresses belong together; `page` shows them.
+`audit` collects the findings: those of `potentials/data/audit/`, which need no model, and those of `consistency`, which
+uses a small linear model (`probe`) to test whether energies, forces and stresses agree; `page` shows them.
 """

@@ -1,4 +1,4 @@
-"""The audit of a data set: what is quietly wrong with it, before anything is trained."""
+"""The audit of a data set: silent errors, found before training."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ from potentials.setup.survey import Candidate, ase_stress, survey
 _SEVERITIES = ("error", "warning", "note")
 DEFAULT_CUTOFF = 5.0
 TRAINING = "training"
-"""Name of the first part."""
+"""Name of the first set."""
 
 
 @dataclass(frozen=True)
 class AuditedData:
-    """Labeled frames by part, the training frames first, and what is known beside them."""
+    """Labeled frames by set, the training set first, with isolated atoms and settings."""
 
     parts: Mapping[str, Sequence[LabelledFrame]]
     isolated: list[LabelledFrame]
     cutoff: float
     """A."""
     undeclared: tuple[str, ...] = ()
-    """Entries that look like stresses or virials and are not read."""
+    """Entries that look like stresses or virials and are not used."""
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found."""
+    """Findings of an audit, with facts about the data."""
 
     facts: dict[str, str]
-    """About each part, in words."""
+    """Description of each set."""
     findings: list[AuditFinding]
-    """The worst first."""
+    """In order of severity."""
     data: AuditedData
 
     def count(self, severity: str) -> int:
-        """How many findings of a severity there are."""
+        """Return the number of findings of a severity."""
         return sum(finding.severity == severity for finding in self.findings)
 
     def counts(self) -> str:
-        """How many findings there are, by severity: `1 error, 2 warnings, 0 notes`."""
+        """Return the numbers of findings by severity: `1 error, 2 warnings, 0 notes`."""
         counted = {severity: self.count(severity) for severity in ("error", "warning", "note")}
         return ", ".join(f"{count} {severity}{'' if count == 1 else 's'}" for severity, count in counted.items())
 
@@ -66,7 +66,7 @@ class Audit:
         return self.count("error") + self.count("warning") == 0
 
     def to_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """Return a dictionary for scripts."""
         return {
             "passed": self.passed,
             "facts": self.facts,
@@ -75,11 +75,11 @@ class Audit:
 
 
 def data_of_files(files: Files, others: Mapping[str, Files], labels: DataConfig, cutoff: float) -> AuditedData:
-    """Files as they are, each a part.
+    """Read files, each given as a complete set.
 
     Args:
-        files: what is trained on.
-        others: further parts by name, such as `validation` and `test`.
+        files: the training files.
+        others: further sets by name, such as `validation` and `test`.
         labels: keys and units; see `labels_of_files`.
         cutoff: A.
 
@@ -101,10 +101,10 @@ def data_of_files(files: Files, others: Mapping[str, Files], labels: DataConfig,
 
 
 def labels_of_files(files: Files, energy: str | None = None, forces: str | None = None) -> DataConfig:
-    """Where the labels stand: under the keys that are given, else those that `init` would take; in eV and A.
+    """Determine the keys of the labels: those given, or those that `init` would choose; units are eV and A.
 
     Raises:
-        DataError: the files hold neither energies nor forces, and no key says where they are.
+        DataError: the files contain neither energies nor forces, and no keys are given.
     """
     found = survey(read_frames(files), labels_required=energy is None and forces is None)
     energy, forces = energy or _key(found.energy), forces or _key(found.forces)
@@ -118,7 +118,7 @@ def labels_of_files(files: Files, energy: str | None = None, forces: str | None 
 
 
 def data_of_run(config: RunConfig) -> AuditedData:
-    """The parts of a run, as its configuration divides and reads them."""
+    """Read the sets of a run, as split by its configuration."""
     in_memory = config.data.model_copy(update={"loading": "memory"})
     parts = read_splits(config.model_copy(update={"data": in_memory}), Findings())
     undeclared = _undeclared([frame.frame for frame in parts.train], config.data)
@@ -126,7 +126,12 @@ def data_of_run(config: RunConfig) -> AuditedData:
 
 
 def audit(data: AuditedData, say: Callable[[str], None] = lambda text: None) -> Audit:
-    """Look for everything."""
+    """Run all checks.
+
+    Args:
+        data: the labeled frames.
+        say: called with a line of progress.
+    """
     findings = [*quick_findings(data.parts, data.isolated, data.cutoff)]
     for part, frames in data.parts.items():
         say(f"fitting a small model to the {part} frames, to compare energies, forces and stresses")
@@ -135,7 +140,7 @@ def audit(data: AuditedData, say: Callable[[str], None] = lambda text: None) -> 
 
 
 def _usable(frames: Sequence[LabelledFrame], findings: Sequence[AuditFinding]) -> list[LabelledFrame]:
-    """Those without an error of their own, which would spoil what a model says of the others, and not named yet."""
+    """Return frames without other findings, which would distort the fitted model."""
     wrong = {
         id(frame)
         for finding in findings
@@ -166,12 +171,12 @@ def _not_compared(part: str, is_missing: bool) -> AuditFinding:
         "note",
         f"{part}: energies, forces and stresses were not compared: {reason}",
         "wrong units, signs and mixed levels of theory would not have been noticed",
-        "check these by hand",
+        "check them by other means",
     )
 
 
 def _sorted(findings: Sequence[AuditFinding]) -> list[AuditFinding]:
-    """The worst first; where trajectories and the fitted model say the same of a part, the former alone."""
+    """Sort by severity; of equal findings from trajectories and the fitted model, keep those from trajectories."""
     kept: list[AuditFinding] = []
     seen = set()
     for finding in findings:
@@ -187,7 +192,7 @@ def _key(candidates: Sequence[Candidate]) -> str | None:
 
 
 def _undeclared(frames: Sequence[Frame], labels: DataConfig) -> tuple[str, ...]:
-    """Stresses or virials among the entries, if none is read."""
+    """Return stresses or virials among the entries, if none is used."""
     if labels.stress is not None or labels.virial is not None:
         return ()
     periodic = [frame for frame in frames if frame.atoms.pbc.all() and not holds_isolated_atom(frame.atoms)]

@@ -1,4 +1,4 @@
-"""What a model fitted to the data says of them: mixed levels of theory, units of energies and of stresses."""
+"""Comparison of the data with a fitted model: mixed levels of theory, units of energies and of stresses."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ from potentials.data.read.frames import Frame
 from potentials.setup.audit.probe import Probe
 
 USABLE_ERROR = 0.3
-"""Of the size of forces; a model worse than that judges nothing."""
+"""Relative force error above which the model is not used."""
 _CORRELATED = 0.8
 _RATIO_TOLERANCE = 0.25
 _FEWEST = 10
-"""Frames of one composition and group, to tell what is usual."""
+"""Least number of frames of one composition and group for a median."""
 _FEWEST_OF_CLASS = 3
 _SMALLEST_VARIATION = 1e-3
-"""eV an atom; energies that vary less, by the forces, say nothing."""
+"""eV/atom; less variation, as predicted from the forces, is not significant."""
 _APART = 3.0
-"""Two clouds of structures are apart if from one to the other it is so much farther than from frame to frame."""
+"""Least ratio of the distance of two separate clusters of structures to that of nearest frames in one."""
 _GAP_SIGMAS = 3.0
-"""Two levels of theory are apart by a gap of so many standard deviations of either."""
+"""Least gap between two levels of theory, in standard deviations of either cluster."""
 _SMALLEST_SHARE = 0.05
 _SMALLEST_GAP = 0.003
-"""eV an atom."""
+"""eV/atom."""
 _OUTLIER_SIGMAS = 12.0
 _SMALLEST_OUTLIER = 0.01
-"""eV an atom."""
+"""eV/atom."""
 _STRESS_CORRELATED = 0.7
 _ORDERS: tuple[SixOrder, ...] = ("xx yy zz yz xz xy", "xx yy zz xy yz xz", "xx yy zz xy xz yz")
 _STRESS_TOLERANCE = 0.4
 _DOUBT_SIGMAS = 5.0
-"""Of a slope, that may be chance: the models are no exact description of the data either."""
+"""Deviation of a slope from one that may be due to errors of the model."""
 _LARGEST_DOUBT = 0.9
-"""Of a slope; with more, labels without any unit in common (slope 0) could not be told from sound ones."""
+"""Uncertainty of a slope, above which correct labels cannot be distinguished from unrelated ones (slope 0)."""
 _PRECISE = 0.3
 """Uncertainty of predictions, in units of their variation, below which they must correlate with the labels."""
 
 
 def energy_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
-    """Whether energies are those that the forces are derivatives of, up to a constant of each composition and group."""
+    """Compare energies with those predicted from the forces, up to a constant per composition and group."""
     labelled = np.array([np.isfinite(frame.energy) for frame in probe.frames])
     if labelled.sum() < _FEWEST or probe.force_error > USABLE_ERROR:
         return
@@ -70,7 +70,7 @@ def energy_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
             "error",
             f"{part}: energy differences are {slope:.3g} times those predicted from the forces (by a model "
             "fitted to forces only)",
-            "energies and forces that contradict each other cannot both be learned",
+            "inconsistent energies and forces cannot both be learned",
             explain_ratio(slope, float(atoms[judged].mean())),
             figures={"ratio": slope, "correlation": correlation},
         )
@@ -80,7 +80,7 @@ def energy_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
             "error",
             f"{part}: energies hardly correlate with those predicted from the forces (correlation "
             f"{correlation:.2f}; model fitted to forces only)",
-            "energies and forces that contradict each other cannot both be learned",
+            "inconsistent energies and forces cannot both be learned",
             "check that both belong to the same calculation and the same frame",
             figures={"correlation": correlation},
         )
@@ -90,16 +90,16 @@ def energy_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
 
 @dataclass(frozen=True)
 class Doubt:
-    """How uncertain what a probe predicts is, where it is compared with labels."""
+    """Uncertainty of a probe's predictions in the comparison with labels."""
 
     slope: float
-    """Deviation from one of a slope of sound labels over predictions that is possible."""
+    """Possible deviation of the slope from one for correct labels."""
     share: float
     """Standard deviation of the predictions, in units of their variation."""
 
 
 def slope_doubt(predicted: NDArray[np.float64], deviations: NDArray[np.float64]) -> Doubt:
-    """The uncertainty of y = k x for labels y that are right and predictions x = y + d with the covariance D D^T.
+    """Estimate the uncertainty of k in y = k x, for correct labels y and predictions x = y + d with covariance D D^T.
 
     k - 1 = -x.d / x.x, with the standard deviation |D^T x| / x.x.
 
@@ -121,13 +121,13 @@ def _too_few(part: str, what: str, frames: int, doubt: Doubt) -> AuditFinding:
         f"{part}: {what} were not compared: {frames} frames are too few; the prediction of the small "
         f"model is uncertain by {100 * doubt.share:.0f} % of the variation",
         "wrong units, signs and mixed levels of theory would not have been noticed",
-        "check these by hand, or audit again with more frames",
+        "check them by other means, or repeat the audit with more frames",
         figures={"frames": float(frames), "uncertainty": doubt.share},
     )
 
 
 def _centred_deviations(probe: Probe) -> NDArray[np.float64]:
-    """As `_centred`, with means in place of medians."""
+    """Compute deviations as in `_centred`, with means in place of medians."""
     deviations = probe.energy_deviations.copy()
     for members in _classes(probe).values():
         deviations[members] -= deviations[members].mean(axis=0)
@@ -135,7 +135,7 @@ def _centred_deviations(probe: Probe) -> NDArray[np.float64]:
 
 
 def _classes(probe: Probe) -> dict[tuple[str, str], NDArray[np.int64]]:
-    """Frames by composition and group, those with an energy."""
+    """Group the frames with an energy by composition and group."""
     found: dict[tuple[str, str], list[int]] = {}
     for number, frame in enumerate(probe.frames):
         if np.isfinite(frame.energy):
@@ -144,13 +144,13 @@ def _classes(probe: Probe) -> dict[tuple[str, str], NDArray[np.int64]]:
 
 
 def _judged(probe: Probe) -> NDArray[np.int64]:
-    """Frames of classes with enough others: the median of one or two is themselves."""
+    """Return the frames of classes with enough others: the median of one or two frames is not independent of them."""
     members = [own for own in _classes(probe).values() if len(own) >= _FEWEST_OF_CLASS]
     return np.concatenate(members) if members else np.array([], dtype=np.int64)
 
 
 def _centred(probe: Probe, labelled: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Energies as labeled and as the forces say, without their medians in each class."""
+    """Return energies, labeled and predicted from the forces, relative to their medians in each class, eV."""
     energies = np.array([frame.energy for frame in probe.frames])
     predicted = probe.energies_by_forces.copy()
     for members in _classes(probe).values():
@@ -162,7 +162,7 @@ def _centred(probe: Probe, labelled: NDArray[np.bool_]) -> tuple[NDArray[np.floa
 
 
 def _odd_energies(part: str, probe: Probe, residuals: NDArray[np.float64]) -> Iterator[AuditFinding]:
-    """Frames that are off: a second cloud of them, or single ones. Residuals in eV an atom."""
+    """Yield deviating frames: a second cluster, or single ones. Residuals are in eV/atom."""
     second: list[Frame] = []
     single: list[Frame] = []
     basins = True
@@ -194,15 +194,15 @@ def _odd_energies(part: str, probe: Probe, residuals: NDArray[np.float64]) -> It
             f"{part}: the energies of {len(single)} frames are off by up to {1e3 * largest:.3g} meV/atom from "
             "the prediction of the forces of all frames",
             "single wrong energies bias the fit",
-            "check these frames: another electronic state, an unconverged calculation, the energy of another "
-            "frame; or a structure unlike all others, which is not an error",
+            "check these frames for another electronic state, an unconverged calculation or the energy of another "
+            "frame; energies of structures unlike all others may be correct",
             tuple(single),
             {"largest_eV_per_atom": largest},
         )
 
 
 def _are_apart(frames: Sequence[Frame], chosen: NDArray[np.bool_]) -> bool:
-    """Whether the chosen frames are other structures than the rest, such as those of another isomer or phase."""
+    """Return whether the chosen frames differ from the rest in structure, as do isomers or phases."""
     prints = np.array([fingerprint(frame.atoms) for frame in frames])
     across = cdist(prints[chosen], prints[~chosen]).min(axis=1)
     own = cdist(prints[~chosen], prints[~chosen])
@@ -237,7 +237,7 @@ def _mixed_levels(part: str, frames: Sequence[Frame], gap: float, basins: bool) 
 
 
 def level_gap(values: NDArray[np.float64]) -> float | None:
-    """Where numbers fall into two clouds with a gap between them wider than either; None if they do not."""
+    """Return the gap between two clusters of numbers if it is wider than either; None otherwise."""
     ordered = np.sort(values)
     fewest = max(3, int(np.ceil(_SMALLEST_SHARE * len(ordered))))
     inner = np.arange(fewest, len(ordered) - fewest + 1)
@@ -252,7 +252,7 @@ def level_gap(values: NDArray[np.float64]) -> float | None:
 
 
 def stress_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
-    """Whether the stresses that are read have the unit and sign that was declared."""
+    """Compare the stresses with those of the model to check their unit and sign."""
     pairs = [
         (frame, s) for frame, s in zip(probe.frames, probe.stresses, strict=True) if np.isfinite(frame.stress).all()
     ]
@@ -269,7 +269,7 @@ def stress_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
             "stress-unit",
             "error",
             f"{part}: the stresses are {slope:.3g} times those of a model fitted to energies and forces",
-            "a stress with the wrong unit or sign makes training on stress wrong, and affects forces",
+            "a wrong unit or sign of the stress corrupts training, including forces",
             f"most likely {explain_stress(slope)}; compare with energies of strained cells",
             figures={"ratio": slope, "correlation": correlation},
         )
@@ -286,7 +286,7 @@ def stress_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
 
 
 def undeclared_stress(part: str, key: str, probe: Probe | None) -> AuditFinding:
-    """A stress or virial in the frames that nothing declares: what it looks like, if there is a model to tell."""
+    """Describe an undeclared stress or virial: its likely unit and sign, if there is a model to compare with."""
     frames = []
     if probe is not None:
         known = zip(probe.frames, probe.stresses, strict=True)
@@ -296,19 +296,19 @@ def undeclared_stress(part: str, key: str, probe: Probe | None) -> AuditFinding:
         "warning",
         f'{part}: the frames have an entry "{key}" that is not declared: its unit, sign and order are unknown',
         "stress labels improve elastic properties, but a wrong unit or sign spoils training silently",
-        f"{_guesses(key, frames, probe)}; declare it in data.stress or data.virial once you know",
+        f"{_guesses(key, frames, probe)}; declare it in data.stress or data.virial once it is known",
         figures={"frames": float(len(frames))},
     )
 
 
 def _is_stress(frame: LabelledFrame, key: str) -> bool:
-    """Whether six or nine numbers stand there."""
+    """Return whether the entry has six or nine numbers."""
     value = np.asarray(find_value(frame.frame.atoms, key))
     return np.issubdtype(value.dtype, np.number) and value.size in (6, 9) and bool(np.isfinite(value).all())
 
 
 def _guesses(key: str, frames: Sequence[tuple[LabelledFrame, NDArray]], probe: Probe | None) -> str:
-    """What the numbers look like, in words: unit and sign of all, the order of six numbers in each group."""
+    """Describe the likely unit and sign of all values, and the order of six numbers in each group."""
     if probe is None or probe.force_error > USABLE_ERROR or len(frames) < 3:
         return "ask the authors of the data"
     sizes = {np.asarray(find_value(frame.frame.atoms, key)).size for frame, _ in frames}
@@ -338,7 +338,7 @@ def _guesses(key: str, frames: Sequence[tuple[LabelledFrame, NDArray]], probe: P
 
 
 def _order(predicted: NDArray[np.float64], matrices: Mapping[str, NDArray[np.float64]], sign: float) -> str:
-    """The order in which what stands beside the diagonals agrees best."""
+    """Return the order in which the off-diagonal components agree best."""
     beside = np.triu(np.ones((3, 3), dtype=bool), 1)
     agreement = {
         order: sign * _correlation(predicted[:, beside].ravel(), matrix[:, beside].ravel())
@@ -354,5 +354,5 @@ def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
 
 
 def _compare(values: NDArray[np.float64], predicted: NDArray[np.float64]) -> tuple[float, float]:
-    """Slope of the values over the predicted ones, and their correlation over all components."""
+    """Return the slope of the values over the predictions, and their correlation, over all components."""
     return robust_slope(predicted.ravel(), values.ravel())

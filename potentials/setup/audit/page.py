@@ -1,4 +1,4 @@
-"""The page of an audit: findings with their frames, and plots of what the labels look like."""
+"""The page of an audit: findings with their frames, and plots of the labels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CAPTION = "Dots are frames; those of a finding are red."
 
 
 def audit_page(audit: Audit) -> str:
-    """A self-contained page."""
+    """Return a self-contained HTML page."""
     sections = [Section("Findings", parts=_findings(audit.findings))]
     sections += [
         Section(f"Labels: {name}", parts=[Row(_plots(frames, audit.findings))])
@@ -31,7 +31,7 @@ def audit_page(audit: Audit) -> str:
 
 
 def _findings(findings: Sequence[AuditFinding]) -> list[Part]:
-    """A row for each finding, and the frames of those that name any."""
+    """Return a row for each finding, and lists of their frames."""
     if not findings:
         return [Paragraph("Nothing was found.")]
     table = Table(
@@ -53,7 +53,7 @@ def _findings(findings: Sequence[AuditFinding]) -> list[Part]:
 
 
 def _frames(finding: AuditFinding) -> str:
-    """The numbers of the frames, a line for each file."""
+    """List the numbers of the frames, a line for each file."""
     by_file: dict[str, list[str]] = {}
     for frame in finding.frames:
         by_file.setdefault(frame.file, []).append(str(frame.index))
@@ -68,7 +68,7 @@ def _sentence(text: str) -> str:
 
 
 def _plots(frames: Sequence[LabelledFrame], findings: Sequence[AuditFinding]) -> list[Plot]:
-    """Energies and largest forces in the order of the frames, and how large forces are."""
+    """Plot energies and largest forces in the order of the frames, and the distribution of force components."""
     named = {
         (frame.file, frame.index) for finding in findings for frame in finding.frames if finding.severity != "note"
     }

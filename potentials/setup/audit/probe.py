@@ -1,4 +1,4 @@
-"""A small linear model fitted to data in order to question them: do energies, forces and stresses belong together?"""
+"""A small linear model fitted to data to test whether energies, forces and stresses are consistent."""
 
 from __future__ import annotations
 
@@ -33,43 +33,46 @@ _BASES = (
 )
 _MOST_COEFFICIENTS = 1500
 _MOST_ATOMS = 10_000
-"""Of the frames that are fitted."""
+"""Largest number of fitted frames."""
 _MOST_SAMPLED = 16
-"""Frames that say how uncertain stresses are."""
+"""Number of frames from which the uncertainty of stresses is estimated."""
 _HELD_OUT = 4
-"""Every fourth frame chooses the ridge parameter."""
+"""Every fourth frame is used to choose the ridge parameter."""
 _RIDGES = np.logspace(-14, -2, 13)
 _ENERGIES_COUNT = 10.0
-"""Weight of energies per atom against forces, (eV/atom)^2 to (eV/A)^2, where both are fitted: large, because it is
-energies of strained cells that fix stresses, where symmetry leaves no forces."""
+"""Weight of energies per atom against forces, (eV/atom)^2 to (eV/A)^2, where both are fitted: large, because energies
+of strained cells determine stresses where forces vanish by symmetry."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What the model says of the frames it was asked about; rows in their order."""
+    """Predictions of the model for the given frames, in order."""
 
     frames: list[LabelledFrame]
     energies_by_forces: NDArray[np.float64]
-    """Energies, eV, up to a constant for each composition, of the model that was fitted to forces alone."""
+    """Energies, eV, up to a constant for each composition, of the model fitted to forces only."""
     stresses: NDArray[np.float64]
-    """[frames, 3, 3] eV/A^3 of the model that was fitted to energies and forces; NaN where a frame is not periodic."""
+    """[frames, 3, 3] eV/A^3 of the model fitted to energies and forces; NaN where a frame is not periodic."""
     force_error: float
-    """Its root-mean-square error of forces on frames that it was not fitted to, in units of their size."""
+    """Its root-mean-square force error on frames not used in the fit, relative to the RMS force."""
     energy_deviations: NDArray[np.float64]
     """D [frames, K] eV: D D^T is the covariance of the uncertainty of `energies_by_forces`."""
     sampled: NDArray[np.int64]
-    """Some of the frames with a stress."""
+    """Numbers of some of the frames with a stress."""
     stress_deviations: NDArray[np.float64]
     """D [9 sampled, K] eV/A^3, the same of their stresses."""
 
 
 def probe(frames: Sequence[LabelledFrame], cutoff: float, seed: int = 0) -> Probe | None:
-    """Fit linear ACE to a choice of the frames and let it judge these; None where there are too few with forces.
+    """Fit linear ACE to some of the frames and predict all of them.
 
     Args:
         frames: labeled; those without forces are left out.
         cutoff: A.
-        seed: of the choice, where there are many frames.
+        seed: of the choice of frames, if there are many.
+
+    Returns:
+        The predictions; None if too few frames have forces.
     """
     chosen = _choose(frames, seed)
     if len(chosen) < 2 * _HELD_OUT:
@@ -104,8 +107,8 @@ def probe(frames: Sequence[LabelledFrame], cutoff: float, seed: int = 0) -> Prob
 
 
 def _choose(frames: Sequence[LabelledFrame], seed: int) -> list[LabelledFrame]:
-    """Frames with usual forces, all or so many at random that fitting them takes seconds."""
-    # Weights of the loss are no matter here.
+    """Choose frames with usual forces: all, or a random sample that can be fitted in seconds."""
+    # Weights of the loss do not matter here.
     usable = [
         replace(frame, weight=1.0, energy_weight=1.0, forces_weight=1.0, stress_weight=1.0)
         for frame in frames
@@ -122,14 +125,14 @@ def _choose(frames: Sequence[LabelledFrame], seed: int) -> list[LabelledFrame]:
 
 
 def _mean_energies(frames: Sequence[LabelledFrame]) -> dict[str, float]:
-    """Reference energies by least squares over the compositions, eV."""
+    """Fit reference energies to the compositions by least squares, eV."""
     labelled = [frame for frame in frames if np.isfinite(frame.energy)]
     elements = sorted({symbol for frame in frames for symbol in frame.frame.atoms.get_chemical_symbols()})
     return least_squares(elements, labelled, "", Findings())
 
 
 def _small_potential(elements: Sequence[str], cutoff: float, energies: dict[str, float]) -> Potential | None:
-    """Of the richest basis that has not too many coefficients."""
+    """Build a potential with the largest basis below the limit of coefficients."""
     for basis in _BASES:
         settings = {
             "name": "ace",
@@ -141,7 +144,7 @@ def _small_potential(elements: Sequence[str], cutoff: float, energies: dict[str,
         }
         try:
             potential = Potential(family_config(settings), energies, "float64").eval().requires_grad_(False)
-        except PotentialsError:  # far too many
+        except PotentialsError:  # far too many coefficients
             continue
         coefficients = cast(LinearModel, potential.model).coefficients
         if coefficients.numel() <= _MOST_COEFFICIENTS:
@@ -157,29 +160,29 @@ def _equations(potential: Potential, graphs: Sequence[AtomicGraph], label: str) 
 
 @dataclass(frozen=True)
 class _Best:
-    """The solution whose forces are best on other frames."""
+    """The solution with the smallest force error on frames not used in the fit."""
 
     coefficients: NDArray[np.float64]
     error: float
-    """Of these forces, in units of their size."""
+    """Force error, relative to the RMS force."""
     solutions: RidgeSolutions
     number: int
-    """Which of the solutions it is."""
+    """Index of the solution."""
     variance: float
-    """Of what the rows that were fitted leave unexplained, by the error on other frames."""
+    """Variance left unexplained by the fitted rows, from the error on other frames."""
 
     def deviations(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.solutions.deviations(self.number, rows, self.variance)
 
 
 def _best(equations: Equations, test: Equations, components: int) -> _Best:
-    """The solution with the best ridge parameter, of equations with so many force components."""
+    """Choose the ridge parameter; the equations have `components` force components."""
     solutions = solve_ridge(equations, _RIDGES)
     losses = test.loss(solutions.coefficients)
     best = int(np.argmin(losses))
     size = float(test.loss(np.zeros(test.columns)))
     error = float(np.sqrt(losses[best] / size)) if size > 0 else np.inf
-    # The losses are means over components, and so are those that the rows add up to.
+    # The losses are means over components; the rows add up to the same means.
     return _Best(solutions.coefficients[:, best], error, solutions, best, float(losses[best]) / max(components, 1))
 
 
@@ -196,7 +199,7 @@ def _with_stress(graphs: Sequence[AtomicGraph]) -> NDArray[np.int64]:
 
 
 def _stress_rows(potential: Potential, graphs: Sequence[AtomicGraph]) -> NDArray[np.float64]:
-    """What each coefficient adds to the stresses, [9 graphs, columns]."""
+    """Compute the contribution of each coefficient to the stresses, [9 graphs, columns]."""
     columns = cast(LinearModel, potential.model).coefficients.numel()
     found = [np.zeros((0, columns))]
     for graph in graphs:
@@ -208,7 +211,7 @@ def _stress_rows(potential: Potential, graphs: Sequence[AtomicGraph]) -> NDArray
 def _stresses(
     potential: Potential, coefficients: NDArray[np.float64], graphs: Sequence[AtomicGraph]
 ) -> NDArray[np.float64]:
-    """[frames, 3, 3] eV/A^3, NaN where a frame is not periodic in three directions."""
+    """Compute stresses [frames, 3, 3] in eV/A^3, NaN where a frame is not periodic in three directions."""
     model = cast(LinearModel, potential.model)
     model.coefficients.copy_(torch.from_numpy(coefficients).view_as(model.coefficients))
     stresses = []

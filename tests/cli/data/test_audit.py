@@ -16,7 +16,7 @@ def test_faults_are_an_exit_code(potentials, methanol_file, tmp_path):
     assert result.exit_code == 1
     assert "error [force-outlier] training: forces up to" in result.output
     assert "wrong.xyz: 4" in result.output
-    assert "30 of 30 test frames are training frames too" in result.output
+    assert "30 of 30 test frames are also training frames" in result.output
     assert page.read_text().count('class="drawing"') == 6
 
 

@@ -18,7 +18,10 @@ def test_from_extxyz_to_shards_and_back(potentials, methanol_file, tmp_path):
 
 def test_wrong_requests(potentials, methanol_file, tmp_path):
     (tmp_path / "there.h5").touch()
-    for target, message in (("there.h5", "is there already"), ("a.cif", "expected a name that ends in .extxyz")):
+    for target, message in (
+        ("there.h5", "exists; choose another name"),
+        ("a.cif", "expected a name that ends in .extxyz"),
+    ):
         result = potentials("data", "convert", methanol_file, tmp_path / target)
         assert result.exit_code == 2
         assert message in result.output

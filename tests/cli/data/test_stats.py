@@ -16,4 +16,4 @@ def test_figures(potentials, methanol_file, aluminium_file):
 def test_wrong_requests(potentials, methanol_file):
     result = potentials("data", "stats", methanol_file, "--cutoff", 50)
     assert result.exit_code == 2
-    assert "larger than sense" in result.output
+    assert "unreasonably large" in result.output

@@ -91,7 +91,7 @@ def test_ctrl_c_and_the_same_command_again(potentials, model, monkeypatch):
     [
         (["missing.potential", "crystal.xyz"], "missing.potential"),
         (["morse.potential", "missing.xyz"], "missing.xyz"),
-        (["morse.potential", "crystal.xyz", "--index", "7"], "gives no frame"),
+        (["morse.potential", "crystal.xyz", "--index", "7"], "selects no frame"),
         (["morse.potential", "morse.potential"], "cannot read morse.potential"),
         (["morse.potential", "gold.xyz"], "contains Au"),
         (["morse.potential", "molecule.xyz", "--ensemble", "npt"], "periodic in three directions"),
@@ -150,7 +150,7 @@ def test_the_log_replaces_no_other_file(potentials, model):
     for options in ([], ["--overwrite"]):
         result = potentials("md", model, "crystal.xyz", "--steps", 2, *options)
         assert result.exit_code == 2
-        assert "md.csv would replace a file that `potentials md` has not written" in result.stderr
+        assert "md.csv would replace a file that was not written by `potentials md`" in result.stderr
     assert Path("md.csv").read_text() == "my,own,table\n1,2,3\n"
     assert not Path("md.traj").exists()
 

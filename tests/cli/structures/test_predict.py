@@ -52,7 +52,9 @@ def test_a_failure_leaves_the_file_of_an_earlier_call(potentials, model):
     assert potentials("predict", model, "mixed.xyz").exit_code == 0
     result = potentials("predict", model, "gold.xyz", "--batch-size", 1)
     assert result.exit_code == 2
-    assert "gold.xyz, frame 1: the structure Au contains Au; the model knows O, Cu" in result.stderr.replace("\n", " ")
+    assert "gold.xyz, frame 1: the structure Au contains Au; the model supports O, Cu" in result.stderr.replace(
+        "\n", " "
+    )
     assert len(ase.io.read("predicted.extxyz", index=":")) == 2
 
 
@@ -90,7 +92,7 @@ def test_odd_entries_come_back_or_are_warned_of(potentials, model, command):
         assert written.info[key] == atoms.info[key]
     assert np.isfinite(written.get_potential_energy())
     assert np.array_equal(written.arrays["bec"], np.arange(36.0).reshape(4, 9))
-    assert 'warning: out.xyz: extended XYZ cannot hold info "complex"' in result.stderr
+    assert 'warning: out.xyz: extended XYZ cannot represent info "complex"' in result.stderr
     assert 'array "bec" (its shape [4, 3, 3] becomes 9 columns)' in result.stderr
 
 

@@ -24,7 +24,7 @@ Labelled = Callable[..., LabelledFrame]
 
 def test_cutoff() -> None:
     check_cutoff(15.0)
-    with pytest.raises(DataError, match=r"model\.cutoff = 15\.5 A is larger than sense"):
+    with pytest.raises(DataError, match=r"model\.cutoff = 15\.5 A is unreasonably large"):
         check_cutoff(15.5)
     for cutoff in (0.0, -1.0, 1e-30, float("nan")):
         with pytest.raises(DataError, match=r"expected at least 0\.1 A"):
@@ -42,8 +42,8 @@ def test_neighbors() -> None:
     check_neighbors(STATISTICS, 5.0, findings)
     assert findings.warnings == []
     check_neighbors(replace(STATISTICS, average_neighbors=500.0, lonely_atoms=3), 12.0, findings)
-    assert findings.warnings[0].startswith("an atom has 500 neighbours on average within model.cutoff = 12 A")
-    assert findings.warnings[1].startswith("3 of 10 atoms of the training frames have no neighbour within")
+    assert findings.warnings[0].startswith("an atom has 500 neighbors on average within model.cutoff = 12 A")
+    assert findings.warnings[1].startswith("3 of 10 atoms of the training frames have no neighbor within")
 
 
 @pytest.mark.parametrize(

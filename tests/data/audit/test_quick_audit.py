@@ -32,9 +32,9 @@ def test_leaks_whether_all_is_looked_at_or_not(most: int, labelled: Labelled, mo
     assert findings.warnings == []
     brief_audit({"training": train, "validation": validation}, findings)
     (warning,) = findings.warnings
-    assert warning.startswith("1 of 6 validation frames are training frames too: 1 the same")
+    assert warning.startswith("1 of 6 validation frames are also training frames: 1 identical")
     assert "in 1 frame (v.xyz: 5)" in warning
-    said = [note for note in findings.notes if "looked for faults in 10 of the training frames only" in note]
+    said = [note for note in findings.notes if "checked for data errors in 10 of the training frames only" in note]
     assert len(said) == (2 if most == 30 else 0)
 
 

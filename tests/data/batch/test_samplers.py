@@ -124,7 +124,7 @@ def test_evaluation_is_shared_without_repetition() -> None:
         assert frames == [list(range(rank, 9, 4)) for rank in range(4)]
         assert [len(share) for share in shares] == [len(list(share)) for share in shares]
     assert list(EvaluationBatches(graphs, BatchLimit("atoms", 4))) == [[0, 1], [2, 3], [4], [5], [6], [7], [8]]
-    with pytest.raises(DataError, match="9 frames of validation cannot be shared out among 10 processes"):
+    with pytest.raises(DataError, match="9 validation frames cannot be distributed over 10 processes"):
         EvaluationBatches(graphs, limit, 10, 0)
 
 

@@ -112,11 +112,11 @@ def test_extxyz_keeps_texts_of_every_kind(tmp_path: Path) -> None:
 def test_what_extxyz_cannot_hold(tmp_path: Path) -> None:
     for number, (change, message) in enumerate(
         (
-            (lambda atoms: atoms.info.update(Lattice="9"), '"Lattice" of the info: its key has a meaning'),
-            (lambda atoms: atoms.info.update(complex=1j), '"complex" of the info: the format has no way to write'),
+            (lambda atoms: atoms.info.update(Lattice="9"), '"Lattice" of the info: its key is reserved'),
+            (lambda atoms: atoms.info.update(complex=1j), '"complex" of the info: the format cannot represent'),
             (
                 lambda atoms: atoms.calc.results.update(other=1.0),
-                '"other" of the calculator results: the format',
+                '"other" of the calculator results: not supported by the format',
             ),
             (lambda atoms: atoms.set_array("bec", np.ones((1, 3, 3))), '"bec" of the arrays: its shape'),
         )
@@ -129,14 +129,14 @@ def test_what_extxyz_cannot_hold(tmp_path: Path) -> None:
         for index, atoms in enumerate(frames):
             writer.add(Frame(atoms, "here", index))
         writer.close()
-        with pytest.raises(DataError, match=rf"{number}\.aselmdb, frame 1: extended XYZ cannot hold {message}"):
+        with pytest.raises(DataError, match=rf"{number}\.aselmdb, frame 1: extended XYZ cannot represent {message}"):
             convert([str(path)], target)
         assert not target.exists()
 
 
 @pytest.mark.parametrize(
     ("suffix", "message"),
-    [(".h5", 'HDF5 cannot hold "nested" of the info: a value of type dict'), (".db", None), (".aselmdb", None)],
+    [(".h5", 'HDF5 cannot represent "nested" of the info: a value of type dict'), (".db", None), (".aselmdb", None)],
 )
 def test_nested_values(suffix: str, message: str | None, tmp_path: Path) -> None:
     ase.io.write(tmp_path / "a.xyz", Atoms("He", info={"nested": {"a": [1, 2.5], "b": {"c": "x"}}}), format="extxyz")
@@ -153,7 +153,7 @@ def test_nested_values(suffix: str, message: str | None, tmp_path: Path) -> None
 def test_all_or_nothing(suffix: str, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / f"target{suffix}"
     target.write_text("before")
-    with pytest.raises(DataError, match="is there already; choose another name, or --overwrite"):
+    with pytest.raises(DataError, match="exists; choose another name, or use --overwrite"):
         convert([source], target)
     real = conversion.iter_frames
 
@@ -179,9 +179,9 @@ def test_shards_hold_the_frames_in_order(suffix: str, source: str, tmp_path: Pat
     together = frames_of(tmp_path / f"part-*{suffix}")
     for read, atoms in zip(together, ase.io.read(source, ":"), strict=True):
         np.testing.assert_array_equal(read.positions, atoms.positions)
-    with pytest.raises(DataError, match=rf"part-00002{suffix} is a shard of another division"):
+    with pytest.raises(DataError, match=rf"part-00002{suffix} is a shard of another conversion"):
         convert([source], tmp_path / f"part{suffix}", shards=2, overwrite=True)
-    with pytest.raises(DataError, match="there are 30 frames for 31 shards"):
+    with pytest.raises(DataError, match="30 frames are too few for 31 shards"):
         convert([source], tmp_path / f"other{suffix}", shards=31)
 
 

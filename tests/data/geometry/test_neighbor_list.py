@@ -205,17 +205,19 @@ def brute_force_along(positions: NDArray, cell: NDArray, pbc: NDArray, cutoff: f
 def test_atoms_far_away_or_too_dense_are_refused() -> None:
     cube, periodic = np.eye(3) * 4.0, np.ones(3, dtype=bool)
     for distance in (1.1e6, 1e20, 1e155, 1e308):
-        with pytest.raises(DataError, match=r"atom 1 is at \[0.0, .*\] A; more than 1e\+06 A make no structure"):
+        with pytest.raises(
+            DataError, match=r"atom 1 is at \[0.0, .*\] A; coordinates beyond 1e\+06 A are not accepted"
+        ):
             neighbor_list([[0, 0, 0], [0, distance, 0]], cube, [False] * 3, 5.0)
-        with pytest.raises(DataError, match=r"the cell is .*; more than 1e\+06 A make no structure"):
+        with pytest.raises(DataError, match=r"the cell is .*; lengths beyond 1e\+06 A are not accepted"):
             neighbor_list([[0, 0, 0]], np.diag([4, distance, 4]), periodic, 5.0)
-    with pytest.raises(DataError, match=r"too close together: a cube with edges of 5 A would hold 1e\+06 of them"):
+    with pytest.raises(DataError, match=r"too close together: a cube with edges of 5 A would contain 1e\+06 of them"):
         neighbor_list([[0, 0, 0]], np.eye(3) * 0.05, periodic, 5.0)
-    with pytest.raises(DataError, match=r"too close together: a cube with edges of 5 A would hold 3e\+03 of them"):
+    with pytest.raises(DataError, match=r"too close together: a cube with edges of 5 A would contain 3e\+03 of them"):
         neighbor_list(np.zeros((3000, 3)), np.zeros((3, 3)), [False] * 3, 5.0)
     with pytest.raises(DataError, match="has no extent there"):
         neighbor_list([[0, 0, 0]], np.diag([4.0, 4.0, 1e-3]), periodic, 5.0)
-    with pytest.raises(DataError, match=r"too long and too thin .* is 1e\+06, 0.05, 1e\+06 A wide"):
+    with pytest.raises(DataError, match=r"too long and thin .* is 1e\+06, 0.05, 1e\+06 A wide"):
         neighbor_list([[0, 0, 0]], np.diag([1e6, 0.05, 1e6]), periodic, 5.0)
 
 

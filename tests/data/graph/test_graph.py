@@ -159,7 +159,7 @@ def test_labels_and_weights_are_carried(labelled: Callable[..., LabelledFrame]) 
 
 
 def test_unknown_element_names_what_is_known() -> None:
-    with pytest.raises(UnknownElementError, match="C2H6O contains O; the model knows H, C"):
+    with pytest.raises(UnknownElementError, match="C2H6O contains O; the model supports H, C"):
         build_graph(molecule("CH3CH2OH"), ["H", "C"], 3.0)
 
 

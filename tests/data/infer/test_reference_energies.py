@@ -44,7 +44,7 @@ def test_least_squares_finds_known_energies(frames: list[LabelledFrame]) -> None
     assert list(energies) == ELEMENTS
     assert energies == pytest.approx(E0, abs=1e-8)
     assert findings.warnings == []
-    assert "least squares over the energies of 5 training frames; as asked" in findings.notes[0]
+    assert "least squares over the energies of 5 training frames; as configured" in findings.notes[0]
 
 
 def test_least_squares_minimises_the_weighted_error_per_atom(labelled: Labelled) -> None:
@@ -71,7 +71,7 @@ def test_one_composition_cannot_tell_its_elements_apart(labelled: Labelled) -> N
     frames = [labelled(Atoms("C5H8O2"), i, energy=total("C5H8O2") + shift) for i, shift in enumerate((-1, 0, 1))]
     energies, findings = find("auto", frames, [])
     assert "H, C and O occur in the fixed ratio 8:5:2 in the training frames" in findings.warnings[0]
-    assert "wrong by construction" in findings.warnings[0]
+    assert "energies of other compositions will be wrong" in findings.warnings[0]
     # The smallest vector with the right sum is along the composition (8, 5, 2).
     expected = total("C5H8O2") / (8**2 + 5**2 + 2**2) * np.array([8, 5, 2])
     np.testing.assert_allclose(list(energies.values()), expected, rtol=1e-10)
@@ -114,7 +114,7 @@ def test_auto_needs_an_isolated_atom_of_every_element(
 
 def test_isolated_atoms_when_asked_for(frames: list[LabelledFrame], atoms_alone: list[LabelledFrame]) -> None:
     assert find("isolated-atoms", frames, atoms_alone)[0] == E0
-    with pytest.raises(DataError, match=r"no isolated atom with an energy for C, O \(there are: H\)"):
+    with pytest.raises(DataError, match=r"no isolated atom with an energy for C, O \(available: H\)"):
         find("isolated-atoms", frames, atoms_alone[:1])
     with pytest.raises(DataError, match="for H, C, O nor for any other element; add single-atom frames"):
         find("isolated-atoms", frames, [])

@@ -336,7 +336,9 @@ def test_absurd_labels_name_the_frames() -> None:
 
 
 def test_stress_asked_of_molecules() -> None:
-    with pytest.raises(DataError, match="none of the 2 frames is periodic in three directions, and molecules"):
+    with pytest.raises(
+        DataError, match="none of the 2 frames is periodic in three directions; the stress of molecules"
+    ):
         label([water(0), water(1)], stress="stress")
     with pytest.raises(DataError, match=r"remove data\.virial"):
         label([water(0), water(1)], virial={"sign": "tension-positive"})

@@ -55,7 +55,7 @@ def test_botnet(tmp_path):
 
 @pytest.mark.parametrize(
     ("members", "message"),
-    [({"f/README.md": b""}, r"holds no \*\.xyz"), ({"f/a.xyz": b"3\nthree\n"}, "f/a.xyz is not extended XYZ")],
+    [({"f/README.md": b""}, r"contains no \*\.xyz"), ({"f/a.xyz": b"3\nthree\n"}, "f/a.xyz is not extended XYZ")],
 )
 def test_botnet_of_another_form(tmp_path, members, message):
     files = {"archive": write_tar(tmp_path / "a.tar.gz", members)}
@@ -85,7 +85,7 @@ def test_rmd17_of_another_form(tmp_path):
     members = rmd17_members("ethanol")
     files = {"rmd17.tar.bz2": tmp_path / "a.tar.bz2"}
     write_tar(tmp_path / "a.tar.bz2", members, "w:bz2")
-    with pytest.raises(DataError, match=r"does not hold rmd17/npz_data/rmd17_uracil\.npz$"):
+    with pytest.raises(DataError, match=r"does not contain rmd17/npz_data/rmd17_uracil\.npz$"):
         list(convert_rmd17("uracil", files))
     for name, content in (("splits/index_test_02.csv", b"99\n"), ("npz_data/rmd17_ethanol.npz", b"PK")):
         write_tar(tmp_path / "a.tar.bz2", members | {f"rmd17/{name}": content}, "w:bz2")

@@ -83,7 +83,7 @@ def test_a_damaged_cache_is_downloaded_again(data_set, server, cache, tmp_path):
 
 def test_a_download_that_broke_off_is_continued(data_set, server, cache, tmp_path):
     server.breaks_off_after = 100
-    with pytest.raises(DataError, match="broke off after 100 of"):
+    with pytest.raises(DataError, match="closed after 100 of"):
         fetch(data_set, tmp_path / "one")
     assert not (tmp_path / "one").exists()
     assert [name.rpartition(".")[2] for name in names(cache)] == ["partial"]
@@ -121,7 +121,9 @@ def test_a_file_given_is_not_downloaded(data_set, server, cache, archive, tmp_pa
 def test_another_file_given(data_set, server, cache, tmp_path):
     (tmp_path / "other.tar.gz").write_bytes(b"other")
     found = hashlib.sha256(b"other").hexdigest()
-    with pytest.raises(DataError, match=f"other.tar.gz is no file of small:\n  a.tar.gz: expected .*, found {found}"):
+    with pytest.raises(
+        DataError, match=f"other.tar.gz is not a file of small:\n  a.tar.gz: expected .*, found {found}"
+    ):
         fetch(data_set, tmp_path / "one", [tmp_path / "other.tar.gz"])
     with pytest.raises(DataError, match=r"no file .*missing"):
         fetch(data_set, tmp_path / "one", [tmp_path / "missing"])
@@ -132,7 +134,7 @@ def test_a_folder_that_holds_something_is_left_alone(data_set, server, cache, ar
     folder = tmp_path / "one"
     folder.mkdir()
     (folder / "train.extxyz").write_text("mine")
-    with pytest.raises(DataError, match=r"one is not empty; --force"):
+    with pytest.raises(DataError, match=r"one is not empty; use --force"):
         fetch(data_set, folder, [archive])
     assert (folder / "train.extxyz").read_text() == "mine"
     fetch(data_set, folder, [archive], overwrite=True)
@@ -146,6 +148,6 @@ def test_places_that_cannot_be_written(data_set, server, archive, tmp_path, monk
     with pytest.raises(DataError, match=r"cannot write to .*plain/one: Not a directory"):
         fetch(data_set, tmp_path / "plain" / "one", [archive])
     monkeypatch.setenv("POTENTIALS_CACHE", str(tmp_path / "plain"))
-    with pytest.raises(DataError, match=r"cannot use the cache .*POTENTIALS_CACHE names another one"):
+    with pytest.raises(DataError, match=r"cannot use the cache .*POTENTIALS_CACHE to another folder"):
         fetch(data_set, tmp_path / "one")
     assert server.requests == []

@@ -41,7 +41,9 @@ def test_conversion_keeps_what_is_no_length() -> None:
     assert converted.info == {"a": 1}
     assert converted.calc.results["energy"] == -1.0
     assert atoms.positions[1, 2] == 1.4
-    with pytest.raises(DataError, match=r'"bohr" is no unit of length; did you mean .*Bohr.*there are A, Bohr, nm'):
+    with pytest.raises(
+        DataError, match=r'unknown unit of length "bohr"; known units: A, Bohr, nm; did you mean "Bohr"'
+    ):
         atoms_in_angstrom(atoms, "bohr")
 
 

@@ -127,7 +127,7 @@ def test_other_parts_may_be_in_memory(
     )
     assert isinstance(prepared.train, SplitInFiles)
     assert isinstance(prepared.validation, SplitInMemory)
-    assert any("2 of 2 validation frames are training frames too" in warning for warning in prepared.warnings)
+    assert any("2 of 2 validation frames are also training frames" in warning for warning in prepared.warnings)
 
 
 def test_workers_get_what_the_main_process_has(
@@ -264,7 +264,7 @@ def test_what_is_wrong_with_a_frame_is_said_when_it_is_read(
             'no frame is in the group "evn".*default, even, odd.*did you mean "even"',
         ),
         ({"train": ["{path}", "{path}@3"]}, r'a.h5, frame 3 is named twice \(the second time by ".*a.h5@3"\)'),
-        ({"train": "{path}@99:"}, 'a.h5@99:" gives no frame: the file has 17'),
+        ({"train": "{path}@99:"}, 'a.h5@99:" selects no frame: the file has 17'),
         ({"train": "{path}@5:9"}, "the training data are empty: no labelled frame is left"),
         ({"validation": "{path}@5:8"}, "the validation data are empty"),
         ({"train": "{path}@:5", "validation": "{path}@9:10"}, None),

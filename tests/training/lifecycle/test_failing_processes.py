@@ -169,5 +169,5 @@ def test_too_few_validation_frames_are_said_before_processes_start(tmp_path):
     with running(tmp_path, data__validation=1) as process:
         messages = ended(tmp_path, process)
     assert process.returncode == 1
-    assert messages.count("error: 1 frames of validation cannot be shared out among 2 processes") == 1
+    assert messages.count("error: 1 validation frames cannot be distributed over 2 processes") == 1
     assert len(processes(tmp_path)) == 1
