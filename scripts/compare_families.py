@@ -115,7 +115,7 @@ def compare(family: str, file: Path, seconds: float, folder: Path) -> Row:
     result = train(config, progress=False)
     status = RunFolder(config.run).status()
     test, frames = next(iter(prepared.tests.items()))
-    errors = next(part.errors for part in result.table.parts if part.part == test) if result.table else None
+    errors = next(split.errors for split in result.table.splits if split.split == test) if result.table else None
     if errors is None or errors.forces is None or errors.energy_per_atom is None:
         raise SystemExit(f"{file}: stopped early ({result.reason}), or no test energies and forces")
     start = frames[0].frame.atoms

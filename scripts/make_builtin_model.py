@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from potentials.evaluation.error_table import UNITS, ErrorTable, PartErrors
+from potentials.evaluation.error_table import UNITS, ErrorTable, SplitErrors
 from potentials.potential import model_file
 
 ROOT = Path(__file__).parent.parent
@@ -96,9 +96,9 @@ def history(first: int | None, epochs: int) -> str:
 
 def by_group(table: ErrorTable) -> ErrorTable:
     """Add a row for each group of training frames, whose errors differ by orders of magnitude."""
-    train, *others = table.parts
+    train, *others = table.splits
     lines = [
-        PartErrors(f"train, {name}", errors.energy.count if errors.energy else 0, 0, errors)
+        SplitErrors(f"train, {name}", errors.energy.count if errors.energy else 0, 0, errors)
         for name, errors in train.groups.items()
     ]
     return ErrorTable([*lines, *others])

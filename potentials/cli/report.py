@@ -18,8 +18,8 @@ from potentials.cli.terminal.label_options import (
     StressKey,
     StressUnitName,
     note_labels,
-    part_name,
     read_and_tell,
+    split_name,
 )
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def report(
         config = label_config(header["metadata"], **changes)
         note_labels(config)
         for files in data:
-            name = part_name(files)
+            name = split_name(files)
             given[files if name in given else name] = read_and_tell(files, config, keys)
     elif any(value is not None for value in changes.values()):
         raise DataError(

@@ -21,8 +21,8 @@ from potentials.cli.terminal.label_options import (
     StressKey,
     StressUnitName,
     note_labels,
-    part_name,
     read_and_tell,
+    split_name,
 )
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def test(
     evaluated = []
     for files in data:
         frames = read_and_tell(files, config, keys)
-        evaluated.append((evaluate(potential, frames, batch_size=batch_size, part=part_name(files)), frames))
+        evaluated.append((evaluate(potential, frames, batch_size=batch_size, split=split_name(files)), frames))
     table = ErrorTable([evaluation.errors for evaluation, _ in evaluated])
     if output is not None:
         _write_json(output, table)
@@ -90,11 +90,11 @@ def test(
 
 
 def _print_details(table: ErrorTable) -> None:
-    for part in table.parts:
-        if len(part.groups) > 1:
-            console.output.print(f"\n{part.part}, by group\n{table.group_text(part)}", soft_wrap=True)
-        if len(part.elements) > 1:
-            console.output.print(f"\n{part.part}, by element\n{table.element_text(part)}", soft_wrap=True)
+    for split in table.splits:
+        if len(split.groups) > 1:
+            console.output.print(f"\n{split.split}, by group\n{table.group_text(split)}", soft_wrap=True)
+        if len(split.elements) > 1:
+            console.output.print(f"\n{split.split}, by element\n{table.element_text(split)}", soft_wrap=True)
 
 
 def _write_json(file: Path, table: ErrorTable) -> None:

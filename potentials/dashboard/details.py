@@ -38,7 +38,7 @@ def details(watch: RunWatch) -> dict[str, Any]:
 
 
 def error_rows(text: bytes | None) -> list[dict[str, Any]]:
-    """The error tables of `errors.json` in meV, meV/A and meV/A^3: a row for each part, its elements and groups.
+    """The error tables of `errors.json` in meV, meV/A and meV/A^3: a row for each split, its elements and groups.
 
     What is of another form is left out.
     """
@@ -46,20 +46,20 @@ def error_rows(text: bytes | None) -> list[dict[str, Any]]:
         found = json.loads(text) if text else None
     except (ValueError, RecursionError):
         return []
-    parts = found.get("parts") if isinstance(found, dict) else None
+    splits = found.get("splits") if isinstance(found, dict) else None
     rows: list[dict[str, Any]] = []
-    for part in parts if isinstance(parts, list) else []:
-        if not isinstance(part, dict):
+    for split in splits if isinstance(splits, list) else []:
+        if not isinstance(split, dict):
             continue
-        name = readable(str(part.get("part", "")))
+        name = readable(str(split.get("split", "")))
         rows.append(
-            {"part": name, "kind": "part", "name": "", "frames": _finite(part.get("frames"))}
-            | _errors(part.get("errors"))
+            {"split": name, "kind": "split", "name": "", "frames": _finite(split.get("frames"))}
+            | _errors(split.get("errors"))
         )
-        for symbol, error in _items(part.get("elements")):
-            rows.append({"part": name, "kind": "element", "name": symbol, "frames": None} | _errors({"forces": error}))
-        for group, errors in _items(part.get("groups")):
-            rows.append({"part": name, "kind": "group", "name": group, "frames": None} | _errors(errors))
+        for symbol, error in _items(split.get("elements")):
+            rows.append({"split": name, "kind": "element", "name": symbol, "frames": None} | _errors({"forces": error}))
+        for group, errors in _items(split.get("groups")):
+            rows.append({"split": name, "kind": "group", "name": group, "frames": None} | _errors(errors))
     return rows[:_MOST_ROWS]
 
 

@@ -14,10 +14,10 @@ _COLUMNS = (("energy", "energy_per_atom"), ("forces", "forces"), ("stress", "str
 
 
 @dataclass(frozen=True)
-class PartErrors:
+class SplitErrors:
     """Errors on one set of frames, such as the validation set or a test set."""
 
-    part: str
+    split: str
     frames: int
     atoms: int
     errors: PropertyErrors
@@ -35,7 +35,7 @@ class PartErrors:
 class ErrorTable:
     """Errors of one potential on several sets of frames."""
 
-    parts: list[PartErrors]
+    splits: list[SplitErrors]
 
     def text(self, width: int | None = None) -> str:
         """Format one line per set with MAE and RMSE of each labeled property, in `UNITS`.
@@ -45,33 +45,33 @@ class ErrorTable:
         Args:
             width: maximum number of columns; if exceeded, there is one line per set and property.
         """
-        rows = [(_name(part), str(part.frames), part.errors) for part in self.parts]
-        turned = [_rotation_text(part.part, part.rotation) for part in self.parts if part.rotation is not None]
+        rows = [(_name(split), str(split.frames), split.errors) for split in self.splits]
+        turned = [_rotation_text(split.split, split.rotation) for split in self.splits if split.rotation is not None]
         table = _text("split", "frames", rows)
         if width is not None and max(map(len, table.splitlines())) > width:
             table = _tall_text(rows)
         return "\n".join([table, *turned])
 
-    def group_text(self, part: PartErrors) -> str:
+    def group_text(self, split: SplitErrors) -> str:
         """Format one line per configuration group of a set."""
-        return _text("group", None, [(name, "", errors) for name, errors in part.groups.items()])
+        return _text("group", None, [(name, "", errors) for name, errors in split.groups.items()])
 
-    def element_text(self, part: PartErrors) -> str:
+    def element_text(self, split: SplitErrors) -> str:
         """Format one line per element of a set, with the errors of the forces on its atoms."""
-        rows = [[symbol, milli(error.mae), milli(error.rmse)] for symbol, error in part.elements.items()]
+        rows = [[symbol, milli(error.mae), milli(error.rmse)] for symbol, error in split.elements.items()]
         return align([["element", "forces MAE", "RMSE"], *rows])
 
     def to_json(self) -> dict[str, Any]:
         """Return all errors in eV, eV/atom, eV/A and eV/A^3; null without labels."""
         return {
             "units": {"energy": "eV", "energy_per_atom": "eV", "forces": "eV/A", "stress": "eV/A^3"},
-            "parts": [asdict(part) for part in self.parts],
+            "splits": [asdict(split) for split in self.splits],
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ErrorTable:
         """Restore a table from the result of `to_json`."""
-        return cls([_part_from_json(part) for part in data["parts"]])
+        return cls([_split_from_json(split) for split in data["splits"]])
 
 
 def align(rows: Sequence[Sequence[str]]) -> str:
@@ -86,8 +86,8 @@ def align(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _name(part: PartErrors) -> str:
-    return part.part if part.sample_of is None else f"{part.part} (sample of {part.sample_of})"
+def _name(split: SplitErrors) -> str:
+    return split.split if split.sample_of is None else f"{split.split} (sample of {split.sample_of})"
 
 
 def _text(head: str, count: str | None, rows: Sequence[tuple[str, str, PropertyErrors]]) -> str:
@@ -117,9 +117,9 @@ def _cells(error: Error | None) -> tuple[str, str]:
     return ("-", "-") if error is None else (milli(error.mae), milli(error.rmse))
 
 
-def _rotation_text(part: str, error: RotationError) -> str:
+def _rotation_text(split: str, error: RotationError) -> str:
     return (
-        f"{part}: rotating and mirroring the frames changes energies by {milli(error.energy_per_atom)} meV/atom, "
+        f"{split}: rotating and mirroring the frames changes energies by {milli(error.energy_per_atom)} meV/atom, "
         f"forces by {milli(error.forces)} meV/A (RMS; {error.frames} frames in {ORIENTATIONS} orientations each)"
     )
 
@@ -131,9 +131,9 @@ def milli(value: float) -> str:
     return f"{scaled:.{decimals}f}"
 
 
-def _part_from_json(data: dict[str, Any]) -> PartErrors:
-    return PartErrors(
-        part=data["part"],
+def _split_from_json(data: dict[str, Any]) -> SplitErrors:
+    return SplitErrors(
+        split=data["split"],
         frames=data["frames"],
         atoms=data["atoms"],
         errors=PropertyErrors.from_dict(data["errors"]),

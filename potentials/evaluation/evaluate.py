@@ -23,14 +23,14 @@ from potentials.potential import Potential
 from potentials.potential.finite_results import check_finite
 
 PARITY_COLUMNS = (
-    *("part", "file", "frame", "atoms", "property", "unit", "atom", "element", "component", "label", "prediction"),
+    *("split", "file", "frame", "atoms", "property", "unit", "atom", "element", "component", "label", "prediction"),
 )
 _COMPONENTS = {"xx": (0, 0), "yy": (1, 1), "zz": (2, 2), "yz": (1, 2), "xz": (0, 2), "xy": (0, 1)}
 _OF_TRAINING = ("energy", "forces", "stress", "virial", "length_unit", "group_key")
 
 
 def evaluate(
-    potential: Potential, frames: Sequence[LabelledFrame], *, batch_size: int = 16, part: str = "test"
+    potential: Potential, frames: Sequence[LabelledFrame], *, batch_size: int = 16, split: str = "test"
 ) -> Evaluation:
     """Compute errors of a potential on labeled frames: of all frames, per element and per configuration group.
 
@@ -40,7 +40,7 @@ def evaluate(
         potential: evaluated on its current device, in evaluation mode.
         frames: with labels in eV, eV/A and eV/A^3, such as returned by `label_frames`.
         batch_size: frames per batch; it does not affect the result.
-        part: name of these frames in tables.
+        split: name of these frames in tables.
 
     Returns:
         The errors, and labels with predictions.
@@ -51,11 +51,11 @@ def evaluate(
         SimulationError: the prediction for a frame is not finite, for example because atoms coincide.
     """
     if not any(frame.has_label for frame in frames):
-        raise DataError(f"{part}: none of the {len(frames)} frames has an energy, forces or a stress to compare with")
+        raise DataError(f"{split}: none of the {len(frames)} frames has an energy, forces or a stress to compare with")
     groups = group_names(frames)
     graphs = graphs_from_frames(frames, potential.elements, potential.cutoff, groups)
     limit = BatchLimit("frames", batch_size)
-    found = evaluate_graphs(potential.eval(), graphs, limit=limit, part=part, groups=groups)
+    found = evaluate_graphs(potential.eval(), graphs, limit=limit, split=split, groups=groups)
     _check_finite(potential, graphs, frames, found.parity)
     return found
 
@@ -159,7 +159,7 @@ def _rows(evaluation: Evaluation, frames: Sequence[LabelledFrame]) -> Iterator[l
     starts = np.concatenate([[0], np.cumsum(parity.atoms)])
     for number, labelled in enumerate(frames):
         symbols = labelled.frame.atoms.get_chemical_symbols()
-        head = [evaluation.errors.part, labelled.frame.file, labelled.frame.index, len(symbols)]
+        head = [evaluation.errors.split, labelled.frame.file, labelled.frame.index, len(symbols)]
         for cells in _frame_rows(parity, number, slice(starts[number], starts[number + 1]), symbols):
             if not np.isnan(cells[-2]):
                 yield [*head, *cells]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from potentials.data.batch import BatchLimit, batches
 from potentials.data.graph import GraphBatch, Graphs
-from potentials.evaluation.error_table import PartErrors
+from potentials.evaluation.error_table import SplitErrors
 from potentials.evaluation.metrics import ErrorSums
 from potentials.evaluation.symmetry import rotation_error
 from potentials.potential import Potential, Prediction
@@ -48,7 +48,7 @@ class Parity:
 class Evaluation:
     """Results of an evaluation."""
 
-    errors: PartErrors
+    errors: SplitErrors
     parity: Parity
 
 
@@ -57,7 +57,7 @@ def evaluate_graphs(
     graphs: Graphs,
     *,
     limit: BatchLimit,
-    part: str,
+    split: str,
     groups: Sequence[str],
     rotations: bool = True,
 ) -> Evaluation:
@@ -70,7 +70,7 @@ def evaluate_graphs(
         potential: in evaluation mode.
         graphs: with labels, built for the potential's elements and cutoff.
         limit: size of a batch; it affects the result only by rounding.
-        part: name of the graphs in tables.
+        split: name of the graphs in tables.
         groups: the names that `graph.group` indexes.
         rotations: whether to measure the error under rotations, where it is not zero.
     """
@@ -84,8 +84,8 @@ def evaluate_graphs(
         sums.update(prediction, moved)
         collected.append(_parity(moved, prediction))
     exact = potential.config.exactly_symmetric
-    errors = PartErrors(
-        part=part,
+    errors = SplitErrors(
+        split=split,
         frames=len(graphs),
         atoms=sum(int(parity.atoms.sum()) for parity in collected),
         errors=sums.errors(),
@@ -110,14 +110,14 @@ def _parity(batch: GraphBatch, prediction: Prediction) -> Parity:
     )
 
 
-def _joined(parts: Sequence[Parity]) -> Parity:
+def _joined(splits: Sequence[Parity]) -> Parity:
     def both(name: str) -> tuple[Array, Array]:
-        pairs = [getattr(part, name) for part in parts]
+        pairs = [getattr(split, name) for split in splits]
         return np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
 
     return Parity(
-        atoms=np.concatenate([part.atoms for part in parts]),
-        species=np.concatenate([part.species for part in parts]),
+        atoms=np.concatenate([split.atoms for split in splits]),
+        species=np.concatenate([split.species for split in splits]),
         energy=both("energy"),
         forces=both("forces"),
         stress=both("stress"),

@@ -70,4 +70,4 @@ def _predictions(potential: Potential, batch: GraphBatch, rotations: Tensor) -> 
 
 
 def _root_mean(squares: Sequence[Tensor]) -> float:
-    return float(torch.cat([part.flatten() for part in squares]).mean().sqrt())
+    return float(torch.cat([split.flatten() for split in squares]).mean().sqrt())

@@ -15,8 +15,8 @@ _DECADES = 4
 """That a logarithmic axis spans at most."""
 
 
-def part_colors(names: Sequence[str]) -> dict[str, str]:
-    """A color for each part, the same in all plots."""
+def split_colors(names: Sequence[str]) -> dict[str, str]:
+    """A color for each split, the same in all plots."""
     return {name: palette.SERIES[place % len(palette.SERIES)] for place, name in enumerate(names)}
 
 

@@ -74,27 +74,27 @@ def gather(
         ModelFileError: the model cannot be loaded.
     """
     potential = model_file.load(origin.model_file, device) if potential is None else potential
-    parts, remarks, reason = _parts_of_run(origin, potential)
+    splits, remarks, reason = _splits_of_run(origin, potential)
     if given:
-        training = {TRAIN: parts[TRAIN]} if TRAIN in parts else {}
-        parts = {**training, **given}
+        training = {TRAIN: splits[TRAIN]} if TRAIN in splits else {}
+        splits = {**training, **given}
         remarks = [*remarks, *([reason] if not training and origin.run else [])]
-    return Subject(potential, origin.model_file, parts, origin.run, budget, seed, reason, remarks)
+    return Subject(potential, origin.model_file, splits, origin.run, budget, seed, reason, remarks)
 
 
-def _parts_of_run(origin: Origin, potential: Potential) -> tuple[dict[str, Sequence[LabelledFrame]], list[str], str]:
-    """The parts of the run, what is to be said of them, and why there are none, where there are none."""
+def _splits_of_run(origin: Origin, potential: Potential) -> tuple[dict[str, Sequence[LabelledFrame]], list[str], str]:
+    """The splits of the run, what is to be said of them, and why there are none, where there are none."""
     ask = f"potentials report {origin.model_file} DATA compares the potential with labeled structures"
     if origin.run is None:
         return {}, [], f"the model is not in the folder of its run (resolved.yaml), and no data were given; {ask}"
     try:
         config = load_config(origin.run.resolved)
-        parts = read_splits(config, Findings())
+        splits = read_splits(config, Findings())
     except PotentialsError as error:
         return {}, [], f"the data of the run cannot be read ({error}); {ask}"
     return (
-        {TRAIN: parts.train, "validation": parts.validation, **parts.tests},
-        _changes(config, potential, parts.train),
+        {TRAIN: splits.train, "validation": splits.validation, **splits.tests},
+        _changes(config, potential, splits.train),
         "",
     )
 

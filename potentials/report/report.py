@@ -191,7 +191,7 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
     potential = subject.potential
     elements = potential.elements
     shown = ", ".join(elements[:12]) + (f" and {len(elements) - 12} more" if len(elements) > 12 else "")
-    frames = ", ".join(f"{name} {len(frames):,}" for name, frames in subject.parts.items())
+    frames = ", ".join(f"{name} {len(frames):,}" for name, frames in subject.splits.items())
     return [
         ("family", potential.config.name),
         ("elements", shown),

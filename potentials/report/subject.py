@@ -9,7 +9,7 @@ from pathlib import Path
 
 from potentials.data.label import LabelledFrame
 from potentials.potential import Potential
-from potentials.report.predictions.evaluated import Evaluated, evaluate_parts
+from potentials.report.predictions.evaluated import Evaluated, evaluate_splits
 from potentials.training.lifecycle.run_folder import RunFolder
 
 
@@ -20,7 +20,7 @@ class Subject:
     potential: Potential
     """In evaluation mode, not compiled."""
     model_file: Path
-    parts: Mapping[str, Sequence[LabelledFrame]]
+    splits: Mapping[str, Sequence[LabelledFrame]]
     """`train`, `validation` and the names of test sets; or the data that were given (with `train`, where that can be
     read); may be empty."""
     run: RunFolder | None
@@ -29,11 +29,11 @@ class Subject:
     """Seconds that a section which simulates may take."""
     seed: int = 1
     no_data: str = "no data were given: potentials report MODEL DATA"
-    """Why there are no parts, where there are none, and what to do about it."""
+    """Why there are no splits, where there are none, and what to do about it."""
     remarks: Sequence[str] = ()
     """What a reader has to know about the data."""
 
     @cached_property
     def evaluated(self) -> Evaluated:
-        """The potential's predictions for the parts, made once for all sections."""
-        return evaluate_parts(self.potential, self.parts, self.seed, 2 * self.budget)
+        """The potential's predictions for the splits, made once for all sections."""
+        return evaluate_splits(self.potential, self.splits, self.seed, 2 * self.budget)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from potentials.config import load_config
-from potentials.evaluation.error_table import ErrorTable, PartErrors
+from potentials.evaluation.error_table import ErrorTable, SplitErrors
 from potentials.potential import Potential
 from potentials.studies.cells import Cell, Plan
 
@@ -34,15 +34,15 @@ def finished_cell(plan: Plan, cell: Cell) -> CellResult | None:
     if status.state != "finished" or not folder.errors.is_file():
         return None
     table = ErrorTable.from_json(json.loads(folder.errors.read_text(encoding="utf-8")))
-    test = next(part for part in table.parts if part.part not in _PARTS)
-    train = next(part for part in table.parts if part.part == "train")
+    test = next(split for split in table.splits if split.split not in _PARTS)
+    train = next(split for split in table.splits if split.split == "train")
     return CellResult(cell, _figures(test), _figures(train), status.elapsed)
 
 
-def _figures(part: PartErrors) -> dict[str, float]:
+def _figures(split: SplitErrors) -> dict[str, float]:
     figures: dict[str, float] = {}
     for name in _PROPERTIES:
-        error = getattr(part.errors, name)
+        error = getattr(split.errors, name)
         if error is not None:
             figures |= {f"{name}_rmse": error.rmse, f"{name}_mae": error.mae}
     return figures

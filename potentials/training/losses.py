@@ -60,7 +60,7 @@ def property_weights(config: LossConfig) -> Tensor:
     return torch.tensor(weights, dtype=torch.float64)
 
 
-def loss_parts(sums: Tensor, counts: Tensor, weights: Tensor) -> Tensor:
+def loss_terms(sums: Tensor, counts: Tensor, weights: Tensor) -> Tensor:
     """What energy, forces and stress contribute to the loss [3]: weight * sum / count; zero without any label.
 
     Counts may be fractions: one of several processes divides by its share of the labels of all.
@@ -70,7 +70,7 @@ def loss_parts(sums: Tensor, counts: Tensor, weights: Tensor) -> Tensor:
 
 def combine(sums: Tensor, counts: Tensor, weights: Tensor) -> Tensor:
     """The loss: the sum of its parts."""
-    return loss_parts(sums, counts, weights).sum()
+    return loss_terms(sums, counts, weights).sum()
 
 
 def _energy_sum(predicted: Tensor, batch: GraphBatch, config: EnergyLoss) -> tuple[Tensor, Tensor]:

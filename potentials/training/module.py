@@ -20,7 +20,7 @@ from potentials.evaluation.metrics import ErrorSums
 from potentials.files import write_whole
 from potentials.potential import Potential, model_file
 from potentials.training.averaging import ExponentialMovingAverage
-from potentials.training.losses import combine, loss_parts, loss_sums, property_weights, weighed_labels
+from potentials.training.losses import combine, loss_sums, loss_terms, property_weights, weighed_labels
 from potentials.training.memory_errors import BatchRecord
 from potentials.training.optimizers import LearningRate, Patience, build_optimizer
 from potentials.training.stages import Stage, stages
@@ -154,7 +154,7 @@ class TrainingModule(LightningModule):
         sums, counts = self._loss_sums(batch)
         if self.trainer.world_size > 1:
             counts = self._add_up(counts) / self.trainer.world_size
-        parts = loss_parts(sums, counts, self.stage_weights[self.stage])
+        parts = loss_terms(sums, counts, self.stage_weights[self.stage])
         loss = parts.sum()
         self._step_loss, self._step_parts = loss.detach(), parts.detach()
         self.epochs_trained = self.current_epoch + (batch_index + 1) / self.trainer.num_training_batches
@@ -212,7 +212,7 @@ class TrainingModule(LightningModule):
             epoch=self.epochs_trained,
             step=self.global_step,
             learning_rate=self.learning_rate.at(max(self.global_step - 1, 0)),
-            loss_parts=dict(zip(PROPERTIES, parts, strict=True)),
+            loss_terms=dict(zip(PROPERTIES, parts, strict=True)),
             gradient_norm=norm,
             frames=round(frames_sum),
         )

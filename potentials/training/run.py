@@ -54,7 +54,7 @@ class TrainingResult:
     best: Path
     """The model file."""
     table: ErrorTable | None
-    """Errors of the best model on all parts of the data; `None` when the run was interrupted."""
+    """Errors of the best model on all splits of the data; `None` when the run was interrupted."""
     reason: Reason
     """Why training stopped."""
     was_finished: bool = False
@@ -284,10 +284,10 @@ def _evaluate_best(
 ) -> RunResults:
     best = model_file.load(folder.best, device)
     train = data.train_graphs.sample(prepared.config.seed)
-    parts = {"train": train, "validation": data.validation_graphs, **data.test_graphs}
+    splits = {"train": train, "validation": data.validation_graphs, **data.test_graphs}
     evaluations = {
-        part: evaluate_graphs(best, graphs, limit=data.evaluation_limit, part=part, groups=data.groups)
-        for part, graphs in parts.items()
+        split: evaluate_graphs(best, graphs, limit=data.evaluation_limit, split=split, groups=data.groups)
+        for split, graphs in splits.items()
     }
     errors = [evaluation.errors for evaluation in evaluations.values()]
     if len(train) < len(data.train_graphs):

@@ -59,7 +59,7 @@ def runs(tmp_path: Path) -> Path:
         (run / "metrics.csv").write_text(
             METRICS + "".join(metrics_row(row, 90 / number / row, True) for row in range(1, 300, 10))
         )
-    errors = {"parts": [{"part": "test", "frames": 7, "errors": {"forces": {"mae": 0.1, "rmse": 0.123}}}]}
+    errors = {"splits": [{"split": "test", "frames": 7, "errors": {"forces": {"mae": 0.1, "rmse": 0.123}}}]}
     (folder / "sweep" / "run-1" / "errors.json").write_text(json.dumps(errors))
     (folder / "sweep" / "run-1" / "report.html").write_text(
         "<p id=told></p><script>told.textContent = 'script ran'</script>"
@@ -254,7 +254,7 @@ def test_names_are_text_wherever_they_stand(serve: Serve, open_page: OpenPage, t
         (run / "log.txt").write_text(f"2026-01-01 00:00:00  warning: {EVIL} {EVIL.replace(' ', '')}, frame 3\n")
         (run / f"{EVIL}.txt").write_text("")
         (run / "errors.json").write_text(
-            json.dumps({"parts": [{"part": EVIL, "errors": {}, "elements": {EVIL: {"mae": 1}}}]})
+            json.dumps({"splits": [{"split": EVIL, "errors": {}, "elements": {EVIL: {"mae": 1}}}]})
         )
     page = open_page(serve(folder))
     assert_drawn(page, "#chart-validation .drawing")

@@ -36,7 +36,7 @@ def test_a_row_for_each_file_in_milli_units(potentials, model):
     assert "energy meV/atom, forces meV/A" in result.stdout
     assert "labels: energy = energy in eV, forces = forces in eV/A" in result.stderr
     data = json.loads(Path("errors.json").read_text())
-    assert data["parts"][1]["errors"]["energy_per_atom"]["mae"] == pytest.approx(0.012, abs=1e-7)
+    assert data["splits"][1]["errors"]["energy_per_atom"]["mae"] == pytest.approx(0.012, abs=1e-7)
     assert len(Path("parity.csv").read_text().splitlines()) == 1 + 2 * (1 + 12)
 
 

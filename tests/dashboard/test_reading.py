@@ -223,7 +223,7 @@ BROKEN = {
     "metrics.csv": [b"", b"\x00" * 99, b"step", b"step,best\n1", b"step,epoch\nx,y\n", b"best,step\n,,,,\n\n,\n"],
     "steps.csv": [b"", b"step,epoch,time_s\n1,nan,inf\n2,-inf,1e999\n", b"step\n" + b"9" * 200_000],
     "log.txt": [b"", b"\xff\n" * 99, b"x" * 2_000_000, b"2026-01-01 00:00:00  warning: \n"],
-    "errors.json": [b"", b"[]", b'{"parts": 3}', b'{"parts": [3, {"errors": []}]}'],
+    "errors.json": [b"", b"[]", b'{"splits": 3}', b'{"splits": [3, {"errors": []}]}'],
 }
 
 
@@ -240,9 +240,9 @@ def test_broken_files_do_not_take_the_rest_along(tmp_path, name, contents):
 def test_error_tables_are_in_milli_units():
     text = json.dumps(
         {
-            "parts": [
+            "splits": [
                 {
-                    "part": "test",
+                    "split": "test",
                     "frames": 3,
                     "errors": {
                         "forces": {"mae": 0.01, "rmse": 0.02},
@@ -261,6 +261,8 @@ def test_error_tables_are_in_milli_units():
     assert (group["name"], group["forces_mae"], group["energy_mae"]) == ("hot", 1000, None)
 
 
-@pytest.mark.parametrize("text", [None, *BROKEN["errors.json"], b"{", b'{"parts": [{"part": "\\ud800", "errors": 1}]}'])
+@pytest.mark.parametrize(
+    "text", [None, *BROKEN["errors.json"], b"{", b'{"splits": [{"split": "\\ud800", "errors": 1}]}']
+)
 def test_other_error_tables_are_left_out(text):
     json.dumps(error_rows(text)).encode()

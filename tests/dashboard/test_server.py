@@ -70,7 +70,7 @@ def test_without_runs_the_list_is_empty(tmp_path):
 def test_everything_of_one_run(tmp_path):
     log = "2026-01-01 00:00:00  warning: odd: a.xyz, frame 3 (38.1)\n"
     run = write_run(tmp_path / "water", log=log)
-    (run / "errors.json").write_text(json.dumps({"parts": [{"part": "test", "errors": {"forces": {"mae": 0.5}}}]}))
+    (run / "errors.json").write_text(json.dumps({"splits": [{"split": "test", "errors": {"forces": {"mae": 0.5}}}]}))
     client = client_of(tmp_path)
     found = client.get(f"/api/run/{key_of(client, 'water')}").json()
     assert found["summary"]["state"] == "finished"

@@ -68,9 +68,9 @@ def check(error, differences) -> None:
 def test_errors_are_those_put_in(shifted, batch_size):
     file, frames, errors = shifted
     labelled = read_labelled(file, label_config({}, stress="stress"), ["stress"])
-    evaluation = evaluate(morse_potential(), labelled, batch_size=batch_size, part="labelled")
+    evaluation = evaluate(morse_potential(), labelled, batch_size=batch_size, split="labelled")
     found = evaluation.errors
-    assert (found.part, found.frames, found.atoms) == ("labelled", 3, 9)
+    assert (found.split, found.frames, found.atoms) == ("labelled", 3, 9)
     check(found.errors.energy, [error["energy"] for error in errors])
     check(found.errors.energy_per_atom, [e["energy"] / len(a) for e, a in zip(errors, frames, strict=True)])
     check(found.errors.forces, [error["forces"] for error in errors])

@@ -6,18 +6,18 @@ from toy_family import toy_potential
 
 from potentials.data.graph import build_graph
 from potentials.report.predictions.comparison import ENERGY, FORCES, STRESS, compare, errors
-from potentials.report.predictions.evaluated import MOST_ATOMS, evaluate_parts, sampled_places
+from potentials.report.predictions.evaluated import MOST_ATOMS, evaluate_splits, sampled_places
 
 
 def evaluated(frames, elements=("Cu",)):
     potential = toy_potential(list(elements))
-    return potential.eval(), evaluate_parts(potential.eval(), {"test": frames}, 1, 60.0)
+    return potential.eval(), evaluate_splits(potential.eval(), {"test": frames}, 1, 60.0)
 
 
 def test_labels_and_predictions_belong_together(make_frame):
     frames = [make_frame("Cu4", 1), make_frame("Cu2", 2, forces=False), make_frame("Cu3", 3, energy=False)]
     potential, found = evaluated(frames)
-    (part,) = found.parts
+    (part,) = found.splits
     forces = compare(part, FORCES)
     place = np.flatnonzero((forces.frame == 2) & (forces.atom == 1) & (forces.component == 2))
     assert len(place) == 1
@@ -37,16 +37,16 @@ def test_labels_and_predictions_belong_together(make_frame):
 def test_stresses_are_in_gpa(make_frame):
     frames = [make_frame("Cu4", 1, stress=True, pbc=True)]
     potential, found = evaluated(frames)
-    stress = compare(found.parts[0], STRESS)
+    stress = compare(found.splits[0], STRESS)
     predicted = potential(build_graph(frames[0].frame.atoms, ["Cu"], potential.cutoff), stress=True).stress[0].numpy()
     assert stress.label == pytest.approx(frames[0].stress.reshape(-1) / GPa)
     assert stress.prediction == pytest.approx(predicted.reshape(-1) / GPa)
-    assert stress.names(found.parts[0], np.array([5])) == ["frames.xyz, frame 1, yz"]
+    assert stress.names(found.splits[0], np.array([5])) == ["frames.xyz, frame 1, yz"]
 
 
 def test_statistics_are_those_of_a_loop_and_of_the_error_table(make_frame):
     _, found = evaluated([make_frame("Cu4", seed, stress=True, pbc=True) for seed in range(9)])
-    (part,) = found.parts
+    (part,) = found.splits
     table = part.evaluation.errors.errors
     for which, of_table, factor in (
         (ENERGY, table.energy_per_atom, 1),
@@ -74,7 +74,7 @@ def test_predictions_that_are_not_finite_are_counted_and_left_out(make_frame):
     potential = toy_potential(["Cu"]).eval()
     with torch.no_grad():
         potential.model.bias.fill_(torch.nan)
-    (part,) = evaluate_parts(potential, {"test": frames}, 1, 60.0).parts
+    (part,) = evaluate_splits(potential, {"test": frames}, 1, 60.0).parts
     assert errors(compare(part, ENERGY)) is None
     assert errors(compare(part, FORCES)).not_finite == 0
 
@@ -82,7 +82,7 @@ def test_predictions_that_are_not_finite_are_counted_and_left_out(make_frame):
 def test_frames_without_labels_or_with_unknown_elements_are_told_of(make_frame):
     frames = [make_frame("Cu4", 1), make_frame("CuAu", 2), make_frame("Cu2", 3, energy=False, forces=False)]
     _, found = evaluated(frames)
-    assert found.parts[0].frames == [frames[0]]
+    assert found.splits[0].frames == [frames[0]]
     without, unknown = found.remarks
     assert "1 of 3 frames have no labels" in without
     assert "1 of 2 frames" in unknown
@@ -105,5 +105,5 @@ def test_samples_are_random_within_the_limit_and_the_same_again():
 def test_of_a_large_part_a_sample_is_evaluated(make_frame, monkeypatch):
     monkeypatch.setattr("potentials.report.predictions.evaluated.MOST_ATOMS", 40)
     _, found = evaluated([make_frame("Cu4", seed) for seed in range(25)])
-    (part,) = found.parts
+    (part,) = found.splits
     assert (len(part.frames), part.total, part.is_sample, part.count) == (10, 25, True, "10 of 25")

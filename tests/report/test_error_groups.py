@@ -10,14 +10,14 @@ from potentials.report.predictions.error_groups import (
     frame_energy_errors,
     frame_force_errors,
 )
-from potentials.report.predictions.evaluated import evaluate_parts
+from potentials.report.predictions.evaluated import evaluate_splits
 
 
 @pytest.fixture
 def part(make_frame):
     frames = [make_frame("Cu5Au3", seed) for seed in range(20)]
     frames += [make_frame("Cu2", 30, forces=False), make_frame("Au2", 31, energy=False)]
-    return evaluate_parts(toy_potential(["Cu", "Au"]).eval(), {"test": frames}, 1, 60.0).parts[0]
+    return evaluate_splits(toy_potential(["Cu", "Au"]).eval(), {"test": frames}, 1, 60.0).splits[0]
 
 
 def pairs(part):

@@ -20,8 +20,8 @@ def test_the_parts_of_a_run_are_those_it_was_trained_on(toy_folder):
     subject = gather(Origin.of(toy_folder))
     splits = json.loads((toy_folder / "splits.json").read_text())
     recorded = {"train": splits["train"], "validation": splits["validation"], **splits["tests"]}
-    assert list(subject.parts) == ["train", "validation", "test"]
-    for name, frames in subject.parts.items():
+    assert list(subject.splits) == ["train", "validation", "test"]
+    for name, frames in subject.splits.items():
         assert [frame.frame.index for frame in frames] == recorded[name]["builtin:copper"]
     assert (list(subject.remarks), subject.no_data) == ([], "")
     assert subject.run.path == toy_folder
@@ -38,7 +38,7 @@ def test_a_folder_and_its_model_file_are_the_same(toy_folder, tmp_path):
 def test_a_model_alone_has_no_data(toy_folder, tmp_path):
     shutil.copy(toy_folder / "best.potential", tmp_path)
     subject = gather(Origin.of(tmp_path / "best.potential"))
-    assert subject.parts == {}
+    assert subject.splits == {}
     assert "no data were given" in parity(subject).missing
     assert "potentials report" in parity(subject).missing
 
@@ -55,7 +55,7 @@ def test_data_that_are_gone_are_told_of(own_data):
     folder, file = own_data
     file.unlink()
     subject = gather(Origin.of(folder))
-    assert subject.parts == {}
+    assert subject.splits == {}
     assert "the data of the run cannot be read" in subject.no_data
     assert "copper.xyz" in parity(subject).missing
 
@@ -80,10 +80,10 @@ def test_a_damaged_configuration_is_told_of(own_data):
 def test_given_data_stand_beside_the_training_frames(own_data, make_frame):
     folder, file = own_data
     given = {"other.xyz": [make_frame("Cu4")]}
-    assert list(gather(Origin.of(folder), given=given).parts) == ["train", "other.xyz"]
+    assert list(gather(Origin.of(folder), given=given).splits) == ["train", "other.xyz"]
     file.unlink()
     subject = gather(Origin.of(folder), given=given)
-    assert list(subject.parts) == ["other.xyz"]
+    assert list(subject.splits) == ["other.xyz"]
     assert "cannot be read" in subject.remarks[0]
 
 
@@ -93,9 +93,9 @@ def test_frames_that_stay_in_their_files(tmp_path, monkeypatch):
     convert(["builtin:copper@1:40"], tmp_path / "copper.aselmdb")
     lazy = toy_run(tmp_path, data__train=str(tmp_path / "copper.aselmdb"), data__loading="lazy", train__max_epochs=1)
     subject = gather(Origin.of(quietly(lazy).folder))
-    assert isinstance(subject.parts["train"], SplitInFiles)
+    assert isinstance(subject.splits["train"], SplitInFiles)
     assert list(subject.remarks) == []
-    train, _, test = subject.evaluated.parts
+    train, _, test = subject.evaluated.splits
     assert (train.count, test.count) == ("10 of 28", "5")
     skip = set(SECTIONS) - {"parity", "errors", "worst", "provenance"}
     page = make_page(subject, skip=skip)

@@ -85,7 +85,7 @@ def test_nothing_but_stresses_has_no_worst_frame(subject_of, make_frame):
 def test_the_judgment_goes_by_the_spread_of_the_labels(subject_of, make_frame):
     frames = [make_frame("Cu4", seed) for seed in range(6)]
     exact = subject_of({"test": frames})
-    predicted = exact.evaluated.parts[0].evaluation.parity
+    predicted = exact.evaluated.splits[0].evaluation.parity
     for spread, kind in ((0.05, "good"), (0.2, "look"), (0.5, "bad")):
         noise = np.random.default_rng(1).normal(scale=spread, size=(24, 3)) * predicted.forces[1].std()
         labels = (predicted.forces[1] + noise).reshape(6, 4, 3)
@@ -117,15 +117,15 @@ def test_the_worst_frames_are_ordered_by_force_error(subject_of, make_frame):
     frames = [make_frame("Cu4", seed) for seed in range(15)]
     frames.append(make_frame("Cu4", 40, forces=False))
     subject = subject_of({"train": frames[:5], "test": frames[5:]})
-    found = worst_frames(subject.evaluated.parts)
+    found = worst_frames(subject.evaluated.splits)
     assert len(found) == 10
     every = []
-    for part in subject.evaluated.parts:
+    for part in subject.evaluated.splits:
         label, prediction = (values.reshape(-1, 4, 3) for values in part.evaluation.parity.forces)
         every += [value for value in np.sqrt(np.mean((label - prediction) ** 2, axis=(1, 2))) if not np.isnan(value)]
     assert [one.force_error for one in found] == pytest.approx(sorted(every, reverse=True)[:10])
     html = text_of(worst.section(subject))
-    first = found[0].part.frames[found[0].place].frame
+    first = found[0].split.frames[found[0].place].frame
     assert f"{first.file}" in html
     assert f"frames.xyz, frame {first.index}" in html
 

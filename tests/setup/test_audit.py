@@ -24,7 +24,7 @@ from potentials.setup.audit.page import audit_page
 
 def audited(folder: Path, frames: Frames, **others: Frames) -> Audit:
     file = planted.write(folder / "train.xyz", frames)
-    parts = {name: planted.write(folder / f"{name}.xyz", of_part) for name, of_part in others.items()}
+    parts = {name: planted.write(folder / f"{name}.xyz", of_split) for name, of_split in others.items()}
     return audit(data_of_files(file, parts, labels_of_files(file), 5.0))
 
 

@@ -118,10 +118,10 @@ def test_exact_families_refuse_rotations(tmp_path, model):
 def test_the_table_of_errors_says_what_rotations_change(tmp_path):
     """Of a family that is symmetric approximately; the figures themselves are test_symmetry's."""
     result = train(toy_run(tmp_path, model__anisotropy=0.3, train__max_epochs=1), progress=False)
-    parts = json.loads((result.folder / "errors.json").read_text())["parts"]
+    parts = json.loads((result.folder / "errors.json").read_text())["splits"]
     assert [part["rotation"]["frames"] for part in parts] == [28, 6, 5]
     assert all(part["rotation"]["forces"] > 1e-3 for part in parts)
     assert "test: rotating and mirroring the frames changes energies by" in (result.folder / "log.txt").read_text()
     exact = train(toy_run(tmp_path, "exact", train__max_epochs=1), progress=False)
-    assert all(part.rotation is None for part in exact.table.parts)
+    assert all(part.rotation is None for part in exact.table.splits)
     assert "mirroring" not in (exact.folder / "log.txt").read_text()

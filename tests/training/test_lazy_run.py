@@ -58,8 +58,8 @@ def test_the_table_says_what_is_a_sample(store: Path, tmp_path: Path, monkeypatc
     monkeypatch.setattr(sampling, "SAMPLED_FRAMES", 10)
     result = quietly(run(tmp_path, store, "lazy"))
     assert result.table is not None
-    part = result.table.parts[0]
-    assert (part.part, part.frames, part.sample_of) == ("train", 10, 28)
+    part = result.table.splits[0]
+    assert (part.split, part.frames, part.sample_of) == ("train", 10, 28)
     assert "train (sample of 28)" in result.table.text()
     again = quietly(run(tmp_path, store, "lazy"))
     assert again.was_finished

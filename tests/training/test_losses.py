@@ -15,7 +15,7 @@ from potentials.data.graph import GraphBatch, collate, graphs_from_frames
 from potentials.data.label import LabelledFrame
 from potentials.data.read import Frame
 from potentials.potential import Prediction
-from potentials.training.losses import combine, loss_parts, loss_sums, property_weights
+from potentials.training.losses import combine, loss_sums, loss_terms, property_weights
 
 NAN = math.nan
 
@@ -184,7 +184,7 @@ def test_mean_over_processes_is_the_loss_of_the_whole_batch(processes, function)
     sums, counts = zip(*(sums_of(frames[rank::processes]) for rank in range(processes)), strict=True)
     shared = torch.stack(counts).sum(0) / processes
     assert shared.tolist() == [1 / processes] * 3
-    mean = torch.stack([loss_parts(own, shared, weights) for own in sums]).mean(0)
+    mean = torch.stack([loss_terms(own, shared, weights) for own in sums]).mean(0)
     error = {
         "mse": lambda e: e**2,
         "mae": abs,

@@ -41,9 +41,9 @@ def test_a_run_leaves_everything_in_its_folder(finished):
         *("status.json", "previous.ckpt"),
     }
     assert status(finished)["state"] == "finished"
-    parts = [part.part for part in finished.table.parts]
+    parts = [part.split for part in finished.table.splits]
     assert parts == ["train", "validation", "test"]
-    assert [part.frames for part in finished.table.parts] == [28, 6, 5]
+    assert [part.frames for part in finished.table.splits] == [28, 6, 5]
     log = (folder / "log.txt").read_text()
     for text in ("note: model.elements = Cu", "epoch 4/4", finished.table.text().splitlines()[1], "best.potential"):
         assert text in log
@@ -71,7 +71,7 @@ def test_the_errors_are_those_of_the_model_file(finished):
         predicted = potential(build_graph(labelled.frame.atoms, potential.elements, potential.cutoff))
         energies.append((predicted.energy.item() - labelled.energy) / len(labelled.frame.atoms))
         forces.append((predicted.forces.numpy() - labelled.forces).ravel())
-    errors = finished.table.parts[2].errors
+    errors = finished.table.splits[2].errors
     assert errors.energy_per_atom.mae == pytest.approx(np.abs(energies).mean(), rel=1e-5)
     assert errors.forces.rmse == pytest.approx(np.sqrt((np.concatenate(forces) ** 2).mean()), rel=1e-5)
 

@@ -66,8 +66,8 @@ def data_audit(
     if as_json:
         console.output.print(json.dumps(found.to_json(), indent=1), soft_wrap=True)
     else:
-        for part, facts in found.facts.items():
-            console.output.print(f"{part}: {facts}", soft_wrap=True)
+        for split, facts in found.facts.items():
+            console.output.print(f"{split}: {facts}", soft_wrap=True)
         for finding in found.findings:
             console.output.print(finding.text(), style=_STYLES[finding.severity], soft_wrap=True)
         console.output.print(found.counts())
@@ -100,5 +100,5 @@ def _data(
         return data_of_run(load_config(Path(files[0])))
     check_cutoff(DEFAULT_CUTOFF if cutoff is None else cutoff)
     labels = labels_of_files(files, energy_key, forces_key)
-    parts = {name: of_part for name, of_part in others.items() if of_part}
-    return data_of_files(files, parts, labels, DEFAULT_CUTOFF if cutoff is None else cutoff)
+    splits = {name: of_split for name, of_split in others.items() if of_split}
+    return data_of_files(files, splits, labels, DEFAULT_CUTOFF if cutoff is None else cutoff)

@@ -52,17 +52,17 @@ def data_split(
     shares = {name: share for name, share in (("validation", validation), ("test", test)) if share != 0}
     if not shares:
         raise DataError("both fractions are 0, so there is nothing to split; give --validation or --test")
-    parts = divide_frames(frames, shares, by.value, seed, blocks=blocks, group_key=group_key)
+    splits = divide_frames(frames, shares, by.value, seed, blocks=blocks, group_key=group_key)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"the folder {output} cannot be created: {error.strerror}") from error
-    paths = {name: output / f"{name}.extxyz" for name in parts}
+    paths = {name: output / f"{name}.extxyz" for name in splits}
     for path in paths.values():
         check_structure_output(path, read)
         if path.exists() and not overwrite:
             raise DataError(f"{path} exists; choose another folder, or use --overwrite")
-    for name, members in parts.items():
+    for name, members in splits.items():
         chosen = [frames[k] for k in members] + (isolated if name == TRAIN else [])
         write_structures(paths[name], (frame.atoms for frame in chosen))
         atoms = f" and {len(isolated)} isolated atoms" if isolated and name == TRAIN else ""

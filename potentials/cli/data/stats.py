@@ -30,7 +30,7 @@ def data_stats(
 
     check_cutoff(cutoff)
     data = data_of_files(files, {}, labels_of_files(files), cutoff)
-    found = data_statistics(data.parts[TRAINING], cutoff)
+    found = data_statistics(data.splits[TRAINING], cutoff)
     if as_json:
         isolated = [atom.frame.atoms.get_chemical_symbols()[0] for atom in data.isolated]
         console.output.print(json.dumps({"isolated_atoms": isolated, **found.to_json()}, indent=1), soft_wrap=True)

@@ -51,6 +51,6 @@ def read_and_tell(files: str, config: DataConfig, asked: Mapping[str, str | None
     return frames
 
 
-def part_name(files: str) -> str:
+def split_name(files: str) -> str:
     """Return the name of the structures of an argument in tables: the name of the file."""
     return files if files.startswith("builtin:") else Path(files).name

@@ -40,10 +40,10 @@ const details = (() => {
     if (!rows.length) return [make("h3", {}, "Errors"), make("p", { class: "missing" }, "errors.json is written when the run ends.")];
     const columns = ERRORS.filter(([, , column]) => rows.some((row) => row[column] !== null));
     const heads = [["Part", ""], ["Frames", ""], ...columns];
-    const label = (row) => (row.kind === "part" ? row.part : row.kind === "group" ? row.name : `on ${row.name}`);
+    const label = (row) => (row.kind === "split" ? row.split : row.kind === "group" ? row.name : `on ${row.name}`);
     return [make("h3", {}, "Errors of the best model"), make("div", { class: "scroll", tabindex: "0" }, make("table", { id: "errors" },
       make("thead", {}, make("tr", {}, ...heads.map(([text, unit]) => make("th", { scope: "col" }, text, unit ? make("span", { class: "unit" }, ` ${unit}`) : null)))),
-      make("tbody", {}, ...rows.map((row) => make("tr", { class: row.kind === "part" ? null : "below" }, make("td", {}, label(row)), make("td", {}, row.frames === null ? "" : String(row.frames)),
+      make("tbody", {}, ...rows.map((row) => make("tr", { class: row.kind === "split" ? null : "below" }, make("td", {}, label(row)), make("td", {}, row.frames === null ? "" : String(row.frames)),
         ...columns.map(([, , column]) => make("td", {}, row[column] === null ? "" : formats.number(row[column]))))))))];
   }
 

@@ -23,57 +23,57 @@ _FEW_STEPS = 10
 
 
 def coverage_findings(
-    parts: Mapping[str, Sequence[LabelledFrame]], isolated: Sequence[LabelledFrame], cutoff: float
+    splits: Mapping[str, Sequence[LabelledFrame]], isolated: Sequence[LabelledFrame], cutoff: float
 ) -> Iterator[AuditFinding]:
     """Yield all findings of this file.
 
     Args:
-        parts: frames by set, the training set first.
+        splits: frames by set, the training set first.
         isolated: frames of isolated atoms, of any set.
         cutoff: of the model, A.
     """
-    yield from _elements(parts)
-    yield from _compositions(parts)
-    for part, frames in parts.items():
-        yield from _missing_labels(part, frames)
-        yield from _small_cells(part, frames, cutoff)
-    first, frames = next(iter(parts.items()))
+    yield from _elements(splits)
+    yield from _compositions(splits)
+    for split, frames in splits.items():
+        yield from _missing_labels(split, frames)
+        yield from _small_cells(split, frames, cutoff)
+    first, frames = next(iter(splits.items()))
     yield from _isolated(first, frames, isolated)
-    yield from cut_trajectories(parts)
+    yield from cut_trajectories(splits)
 
 
 def _symbols(frame: LabelledFrame) -> set[str]:
     return set(frame.frame.atoms.get_chemical_symbols())
 
 
-def _elements(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
-    (first, trained), *others = parts.items()
+def _elements(splits: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
+    (first, trained), *others = splits.items()
     known = {symbol for frame in trained for symbol in _symbols(frame)}
-    for part, frames in others:
+    for split, frames in others:
         strange = [frame for frame in frames if _symbols(frame) - known]
         if strange:
             symbols = sorted({symbol for frame in strange for symbol in _symbols(frame)} - known)
             yield AuditFinding(
                 "unseen-element",
                 "error",
-                f"the {part} frames contain {', '.join(symbols)}, which the {first} frames lack",
+                f"the {split} frames contain {', '.join(symbols)}, which the {first} frames lack",
                 "a model cannot learn elements that are not in the training set",
                 "add training frames with these elements, or remove these frames",
                 tuple(frame.frame for frame in strange),
             )
 
 
-def _compositions(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
-    (first, trained), *others = parts.items()
+def _compositions(splits: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
+    (first, trained), *others = splits.items()
     known = {_ratio(frame) for frame in trained}
-    for part, frames in others:
+    for split, frames in others:
         strange = [frame for frame in frames if _ratio(frame) not in known]
         if strange and len(strange) < len(frames):
             formulas = sorted({frame.frame.atoms.get_chemical_formula(empirical=True) for frame in strange})
             yield AuditFinding(
                 "unseen-composition",
                 "warning",
-                f"{len(strange)} of {len(frames)} {part} frames have compositions that the {first} frames lack: "
+                f"{len(strange)} of {len(frames)} {split} frames have compositions that the {first} frames lack: "
                 f"{', '.join(formulas[:6])}{', ...' if len(formulas) > 6 else ''}",
                 "predictions for them are extrapolations; the test errors average over known and unknown compositions",
                 "put them into a separate test set if both errors are of interest",
@@ -85,7 +85,7 @@ def _ratio(frame: LabelledFrame) -> str:
     return frame.frame.atoms.get_chemical_formula(empirical=True)
 
 
-def _missing_labels(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def _missing_labels(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
     periodic = np.array([bool(frame.frame.atoms.pbc.all()) for frame in frames], dtype=bool)
     missing = {
         "energy": np.array([np.isnan(frame.energy) for frame in frames], dtype=bool),
@@ -98,7 +98,7 @@ def _missing_labels(part: str, frames: Sequence[LabelledFrame]) -> Iterator[Audi
             yield AuditFinding(
                 "missing-labels",
                 "warning",
-                f"{part}: {lacks.sum()} of {len(frames)} frames have no {name}",
+                f"{split}: {lacks.sum()} of {len(frames)} frames have no {name}",
                 "they do not contribute to that term of the loss, so such structures have less weight than others",
                 "nothing if this is intended; otherwise check whether the label has another name in these frames",
                 tuple(frame.frame for frame, lack in zip(frames, lacks, strict=True) if lack),
@@ -106,7 +106,7 @@ def _missing_labels(part: str, frames: Sequence[LabelledFrame]) -> Iterator[Audi
             )
 
 
-def _small_cells(part: str, frames: Sequence[LabelledFrame], cutoff: float) -> Iterator[AuditFinding]:
+def _small_cells(split: str, frames: Sequence[LabelledFrame], cutoff: float) -> Iterator[AuditFinding]:
     small, least = [], np.inf
     for frame in frames:
         atoms = frame.frame.atoms
@@ -119,7 +119,7 @@ def _small_cells(part: str, frames: Sequence[LabelledFrame], cutoff: float) -> I
         yield AuditFinding(
             "small-cell",
             "note",
-            f"{part}: {len(small)} cells are thinner ({least:.3g} A) than the cutoff ({cutoff:g} A), so that atoms "
+            f"{split}: {len(small)} cells are thinner ({least:.3g} A) than the cutoff ({cutoff:g} A), so that atoms "
             "are neighbors of their own images",
             "an atom and its images always move together, so these frames contain less information than larger cells, "
             "and a long-range part of the energy may be learned as short-range",
@@ -129,7 +129,7 @@ def _small_cells(part: str, frames: Sequence[LabelledFrame], cutoff: float) -> I
         )
 
 
-def _isolated(part: str, frames: Sequence[LabelledFrame], isolated: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def _isolated(split: str, frames: Sequence[LabelledFrame], isolated: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
     elements = sorted({symbol for frame in frames for symbol in _symbols(frame)})
     there = {symbol for frame in isolated if np.isfinite(frame.energy) for symbol in _symbols(frame)}
     missing = [symbol for symbol in elements if symbol not in there]
@@ -149,10 +149,10 @@ def _isolated(part: str, frames: Sequence[LabelledFrame], isolated: Sequence[Lab
     )
 
 
-def cut_trajectories(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
+def cut_trajectories(splits: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
     """Yield frames that are adjacent, in their file, to correlated frames of another set."""
-    owned = [(part, frame) for part, frames in parts.items() for frame in frames]
-    first = next(iter(parts))
+    owned = [(split, frame) for split, frames in splits.items() for frame in frames]
+    first = next(iter(splits))
     cut: dict[str, list[LabelledFrame]] = {}
     for group in comparable([frame.frame for _, frame in owned]):
         places = [(owned[k][1].frame.file, owned[k][1].frame.index) for k in group.members]
@@ -165,21 +165,21 @@ def cut_trajectories(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[A
             continue
         for k in np.flatnonzero(adjacent):
             one, two = owned[group.members[order[k]]], owned[group.members[order[k + 1]]]
-            for (part, frame), (other, _) in ((one, two), (two, one)):
-                if part != first and other == first:
-                    cut.setdefault(part, []).append(frame)
-    for part, found in cut.items():
+            for (split, frame), (other, _) in ((one, two), (two, one)):
+                if split != first and other == first:
+                    cut.setdefault(split, []).append(frame)
+    for split, found in cut.items():
         frames = list({id(frame): frame for frame in found}.values())
-        if len(frames) > _CUT_SHARE * len(parts[part]):
+        if len(frames) > _CUT_SHARE * len(splits[split]):
             yield AuditFinding(
                 "cut-trajectory",
                 "warning",
-                f"{len(frames)} of {len(parts[part])} {part} frames are next to {first} frames in a trajectory whose "
-                "successive frames are correlated",
+                f"{len(frames)} of {len(splits[split])} {split} frames are next to {first} frames in a trajectory "
+                "whose successive frames are correlated",
                 "they are nearly duplicates, so errors on them are smaller than on a new trajectory",
                 "split the trajectory into blocks (potentials data split --by block), or test on another trajectory",
                 tuple(frame.frame for frame in frames),
-                {"share": len(frames) / len(parts[part])},
+                {"share": len(frames) / len(splits[split])},
             )
 
 

@@ -18,17 +18,17 @@ _FEW = 0.05
 """Fraction of the frames of a set; fewer near-duplicates are harmless."""
 
 
-def duplicate_findings(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
+def duplicate_findings(splits: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
     """Yield all findings of this file, for all sets together; the training set comes first."""
-    frames = [(part, frame) for part, of_part in parts.items() for frame in of_part]
+    frames = [(split, frame) for split, of_split in splits.items() for frame in of_split]
     pairs = _pairs(comparable([frame.frame for _, frame in frames]))
     yield from _contradictions(frames, pairs)
-    names = list(parts)
-    for part in names:
-        yield from _within(part, frames, pairs)
-    for position, part in enumerate(names):
+    names = list(splits)
+    for split in names:
+        yield from _within(split, frames, pairs)
+    for position, split in enumerate(names):
         for earlier in names[:position]:
-            yield from _across(part, earlier, frames, pairs)
+            yield from _across(split, earlier, frames, pairs)
 
 
 _Owned = Sequence[tuple[str, LabelledFrame]]
@@ -60,14 +60,14 @@ def _contradictions(frames: _Owned, pairs: _Pairs) -> Iterator[AuditFinding]:
         )
 
 
-def _within(part: str, frames: _Owned, pairs: _Pairs) -> Iterator[AuditFinding]:
-    inside = [(a, b, same) for a, b, same in pairs if frames[a][0] == frames[b][0] == part]
+def _within(split: str, frames: _Owned, pairs: _Pairs) -> Iterator[AuditFinding]:
+    inside = [(a, b, same) for a, b, same in pairs if frames[a][0] == frames[b][0] == split]
     repeated = sorted({max(a, b) for a, b, same in inside if same})
     if repeated:
         yield AuditFinding(
             "duplicates",
             "warning",
-            f"{part}: {len(repeated)} frames repeat others (identical up to rotation, reflection and order of the "
+            f"{split}: {len(repeated)} frames repeat others (identical up to rotation, reflection and order of the "
             "atoms)",
             "they count twice in the loss, and a random split puts copies into both training and test sets",
             "keep one of each",
@@ -75,38 +75,38 @@ def _within(part: str, frames: _Owned, pairs: _Pairs) -> Iterator[AuditFinding]:
         )
     near = sorted({max(a, b) for a, b, same in inside if not same} - set(repeated))
     if near:
-        count = sum(1 for owner, _ in frames if owner == part)
+        count = sum(1 for owner, _ in frames if owner == split)
         yield AuditFinding(
             "near-duplicates",
             "warning" if len(near) > _FEW * count else "note",
-            f"{part}: {len(near)} frames differ from others by no more than {NEAR:g} A in each coordinate",
+            f"{split}: {len(near)} frames differ from others by no more than {NEAR:g} A in each coordinate",
             "they add no information, and a random split puts similar frames into both training and test sets",
             "take fewer frames of a trajectory, or split it into blocks (potentials data split --by block)",
             tuple(frames[k][1].frame for k in near),
         )
 
 
-def _across(part: str, earlier: str, frames: _Owned, pairs: _Pairs) -> Iterator[AuditFinding]:
+def _across(split: str, earlier: str, frames: _Owned, pairs: _Pairs) -> Iterator[AuditFinding]:
     found: dict[int, bool] = {}
     for a, b, same in pairs:
         for mine, other in ((a, b), (b, a)):
-            if frames[mine][0] == part and frames[other][0] == earlier:
+            if frames[mine][0] == split and frames[other][0] == earlier:
                 found[mine] = found.get(mine, False) or same
     if found:
-        count = sum(1 for owner, _ in frames if owner == part)
-        yield leak_finding(part, earlier, [frames[k][1].frame for k in sorted(found)], sum(found.values()), count)
+        count = sum(1 for owner, _ in frames if owner == split)
+        yield leak_finding(split, earlier, [frames[k][1].frame for k in sorted(found)], sum(found.values()), count)
 
 
-def exact_leaks(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
+def exact_leaks(splits: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
     """Yield frames that are identical to a frame of an earlier set; fast for any number of frames."""
-    hashes = {part: [_hash(frame) for frame in frames] for part, frames in parts.items()}
-    names = list(parts)
-    for position, part in enumerate(names):
+    hashes = {split: [_hash(frame) for frame in frames] for split, frames in splits.items()}
+    names = list(splits)
+    for position, split in enumerate(names):
         for earlier in names[:position]:
             known = set(hashes[earlier])
-            same = [frame for frame, its in zip(parts[part], hashes[part], strict=True) if its in known]
+            same = [frame for frame, its in zip(splits[split], hashes[split], strict=True) if its in known]
             if same:
-                yield leak_finding(part, earlier, [frame.frame for frame in same], len(same), len(parts[part]))
+                yield leak_finding(split, earlier, [frame.frame for frame in same], len(same), len(splits[split]))
 
 
 def _hash(labelled: LabelledFrame) -> np.uint64:
@@ -114,12 +114,12 @@ def _hash(labelled: LabelledFrame) -> np.uint64:
     return structure_hash(atoms.numbers, atoms.positions, atoms.cell.array, np.asarray(atoms.pbc))
 
 
-def leak_finding(part: str, earlier: str, found: Sequence[Located], equal: int, count: int) -> AuditFinding:
+def leak_finding(split: str, earlier: str, found: Sequence[Located], equal: int, count: int) -> AuditFinding:
     """Describe frames that also occur in an earlier set, identically (`equal` of them) or nearly."""
     return AuditFinding(
         "leak",
         "error" if equal or len(found) > _FEW * count else "note",
-        f"{len(found)} of {count} {part} frames are also {earlier} frames: {equal} identical, {len(found) - equal} "
+        f"{len(found)} of {count} {split} frames are also {earlier} frames: {equal} identical, {len(found) - equal} "
         f"within {NEAR:g} A in each coordinate",
         f"errors on frames that are also in the {earlier} data do not measure accuracy on new structures",
         "remove them from one of the two sets",

@@ -34,11 +34,11 @@ def energy_kind(frames: Sequence[LabelledFrame]) -> str:
 
 
 def energy_kind_findings(
-    part: str, frames: Sequence[LabelledFrame], isolated: Sequence[LabelledFrame]
+    split: str, frames: Sequence[LabelledFrame], isolated: Sequence[LabelledFrame]
 ) -> Iterator[AuditFinding]:
     """Yield energies per atom, where sizes differ, and isolated atoms of another level of theory or kind."""
-    yield from _per_atom(part, frames)
-    yield from _foreign_atoms(part, frames, isolated)
+    yield from _per_atom(split, frames)
+    yield from _foreign_atoms(split, frames, isolated)
 
 
 def _energies(frames: Sequence[LabelledFrame]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -47,7 +47,7 @@ def _energies(frames: Sequence[LabelledFrame]) -> tuple[NDArray[np.float64], NDA
     return np.array([frame.energy for frame in labelled]), sizes
 
 
-def _per_atom(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def _per_atom(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
     energies, atoms = _energies(frames)
     if len(energies) < 5 or atoms.std() < _VARIED * atoms.mean() or not energies.all():
         return
@@ -57,7 +57,7 @@ def _per_atom(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFindi
         yield AuditFinding(
             "energy-per-atom",
             "error",
-            f"{part}: energies hardly depend on the number of atoms N (they scale as N^{exponent:.2f}) and look like "
+            f"{split}: energies hardly depend on the number of atoms N (they scale as N^{exponent:.2f}) and look like "
             "energies per atom",
             "they are read as energies of whole frames, whose negative gradients are the forces",
             "multiply them by the number of atoms",
@@ -79,7 +79,7 @@ def _are_per_atom(frames: Sequence[LabelledFrame]) -> bool:
 
 
 def _foreign_atoms(
-    part: str, frames: Sequence[LabelledFrame], isolated: Sequence[LabelledFrame]
+    split: str, frames: Sequence[LabelledFrame], isolated: Sequence[LabelledFrame]
 ) -> Iterator[AuditFinding]:
     """Yield unphysical cohesive energies relative to the isolated atoms."""
     try:
@@ -88,7 +88,7 @@ def _foreign_atoms(
         yield AuditFinding(
             "contradicting-isolated-atoms",
             "error",
-            f"{part}: {error}",
+            f"{split}: {error}",
             "reference energies of two levels of theory cannot both be consistent with the frames",
             "keep the isolated atoms computed at the level of theory of the frames",
             tuple(frame.frame for frame in isolated),
@@ -114,7 +114,7 @@ def _foreign_atoms(
         yield AuditFinding(
             "foreign-isolated-atoms",
             "error",
-            f"{part}: the energies of the isolated atoms give a mean cohesive energy of {-mean:.4g} eV per atom, "
+            f"{split}: the energies of the isolated atoms give a mean cohesive energy of {-mean:.4g} eV per atom, "
             "which is unphysical",
             "with inconsistent reference energies the model must fit a large offset, and dissociation is wrong",
             f"probable cause: {hint}; give isolated atoms of the same calculation, or none",

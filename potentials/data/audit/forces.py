@@ -28,16 +28,16 @@ _SYMMETRIC = 1e-3
 """A; largest distance from the neighbors' weighted mean position at a site where symmetry forbids forces."""
 
 
-def force_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def force_findings(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
     """Yield all findings of this file."""
     known = [frame for frame in frames if np.isfinite(frame.forces).any() and len(frame.forces) > 1]
     if known:
-        yield from _outliers(part, known)
+        yield from _outliers(split, known)
     labelled = [frame for frame in known if np.isfinite(frame.forces).all()]
     if labelled:
-        yield from _zeros(part, labelled)
-        yield from _net_forces(part, labelled)
-        yield from _torques(part, labelled)
+        yield from _zeros(split, labelled)
+        yield from _net_forces(split, labelled)
+        yield from _torques(split, labelled)
 
 
 def largest_forces(frames: Sequence[LabelledFrame]) -> NDArray[np.float64]:
@@ -45,7 +45,7 @@ def largest_forces(frames: Sequence[LabelledFrame]) -> NDArray[np.float64]:
     return np.array([np.linalg.norm(np.nan_to_num(frame.forces), axis=1).max() for frame in frames])
 
 
-def _outliers(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def _outliers(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
     largest = largest_forces(frames)
     logarithms = np.log(largest[largest > 0])
     if len(logarithms) < 5:
@@ -58,7 +58,7 @@ def _outliers(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFindi
         yield AuditFinding(
             "force-outlier",
             "error",
-            f"{part}: forces up to {largest.max():.4g} eV/A, where the largest of a frame is usually "
+            f"{split}: forces up to {largest.max():.4g} eV/A, where the largest of a frame is usually "
             f"{np.exp(centre):.3g} eV/A",
             "squared errors of a few such atoms outweigh all others",
             "check these frames for unconverged calculations, wrong units and colliding atoms; remove or recompute "
@@ -68,13 +68,13 @@ def _outliers(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFindi
         )
 
 
-def _zeros(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def _zeros(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
     found = [frame for frame in frames if not frame.forces.any() and not _forces_vanish_by_symmetry(frame)]
     if found:
         yield AuditFinding(
             "zero-forces",
             "error",
-            f"{part}: all forces are exactly zero, although they do not vanish by symmetry",
+            f"{split}: all forces are exactly zero, although they do not vanish by symmetry",
             "with zeros in place of missing forces, the model learns that every such structure is in equilibrium",
             "remove the forces of these frames from the file",
             tuple(frame.frame for frame in found),
@@ -95,7 +95,7 @@ def _forces_vanish_by_symmetry(frame: LabelledFrame, cutoff: float = 6.0) -> boo
     return True
 
 
-def _net_forces(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def _net_forces(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
     """Compare |sum_i F_i| with sqrt(sum_i |F_i|^2)."""
     net = np.array([np.linalg.norm(frame.forces.sum(axis=0)) for frame in frames])
     size = np.array([np.linalg.norm(frame.forces) for frame in frames])
@@ -105,7 +105,7 @@ def _net_forces(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFin
         yield AuditFinding(
             "net-force",
             "warning",
-            f"{part}: the forces of {wrong.sum()} frames do not add up to zero; the largest sum is "
+            f"{split}: the forces of {wrong.sum()} frames do not add up to zero; the largest sum is "
             f"{net[wrong].max():.3g} eV/A",
             "forces of an energy that depends only on relative positions add up to zero, so no model can learn these",
             "check for an external field or constraint, too coarse a grid, or forces of another frame or another order "
@@ -115,7 +115,7 @@ def _net_forces(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFin
         )
 
 
-def _torques(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def _torques(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
     """Compare |sum_i (r_i - r) x F_i| with sqrt(sum_i |r_i - r|^2 |F_i|^2) for structures that are not periodic."""
     found, largest = [], 0.0
     for frame in frames:
@@ -132,7 +132,7 @@ def _torques(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFindin
         yield AuditFinding(
             "net-torque",
             "warning",
-            f"{part}: the torques of {len(found)} frames do not add up to zero; the largest sum is {largest:.3g} eV",
+            f"{split}: the torques of {len(found)} frames do not add up to zero; the largest sum is {largest:.3g} eV",
             "the torques of an isolated molecule add up to zero, so no rotation-invariant model can learn these",
             "check for forces and positions in different orientations, an external field, or a periodic structure that "
             "lost its periodicity",

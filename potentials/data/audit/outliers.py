@@ -34,7 +34,7 @@ _MOST_COMPARED = 300
 _ITERATIONS = 60
 
 
-def energy_outlier_findings(parts: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
+def energy_outlier_findings(splits: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
     """Yield frames with outlying energies, by regression over the frames of all sets together.
 
     First, energies per atom are fitted to element fractions by least absolute residuals, which is robust against
@@ -42,8 +42,8 @@ def energy_outlier_findings(parts: Mapping[str, Sequence[LabelledFrame]]) -> Ite
     neighbor distances; structures unlike all others get a margin that grows with the leverage of this regression.
     """
     owned = [
-        (part, frame)
-        for part, frames in parts.items()
+        (split, frame)
+        for split, frames in splits.items()
         for frame in frames
         if np.isfinite(frame.energy) and frame.weight * frame.energy_weight > 0
     ]
@@ -61,10 +61,10 @@ def energy_outlier_findings(parts: Mapping[str, Sequence[LabelledFrame]]) -> Ite
     if not len(far):
         return
     off = _unexplained(frames, shares, energies, far)
-    for part in parts:
-        of_part = [k for k in off if owned[k][0] == part]
-        if of_part:
-            yield _finding(part, [frames[k] for k in of_part], max(off[k] for k in of_part))
+    for split in splits:
+        of_split = [k for k in off if owned[k][0] == split]
+        if of_split:
+            yield _finding(split, [frames[k] for k in of_split], max(off[k] for k in of_split))
 
 
 def _few_far(residuals: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -136,12 +136,12 @@ def _neighbors(frame: LabelledFrame) -> NDArray[np.float64]:
     return (functions * ((1 - (r / _CUTOFF) ** 2) ** 2)[:, None]).sum(axis=0) / len(atoms)
 
 
-def _finding(part: str, frames: Sequence[LabelledFrame], largest: float) -> AuditFinding:
+def _finding(split: str, frames: Sequence[LabelledFrame], largest: float) -> AuditFinding:
     size = f"{largest:.4g} eV/atom" if largest >= 1 else f"{1e3 * largest:.3g} meV/atom"
     return AuditFinding(
         "energy-outlier",
         "warning",
-        f"{part}: the energies of {len(frames)} frames deviate by up to {size} from those expected from composition "
+        f"{split}: the energies of {len(frames)} frames deviate by up to {size} from those expected from composition "
         "and distances in the other frames",
         "single wrong energies distort the whole fit, reference energies included",
         "check these frames for another electronic state, an unconverged calculation or an energy of another frame; "

@@ -26,33 +26,33 @@ Parts = Mapping[str, Sequence[LabelledFrame]]
 """Frames by set, the training set first."""
 
 
-def quick_findings(parts: Parts, isolated: Sequence[LabelledFrame], cutoff: float) -> Iterator[AuditFinding]:
+def quick_findings(splits: Parts, isolated: Sequence[LabelledFrame], cutoff: float) -> Iterator[AuditFinding]:
     """Yield all findings that need no model.
 
     Args:
-        parts: the frames.
+        splits: the frames.
         isolated: frames of isolated atoms, of any set.
         cutoff: of the model, A.
     """
-    for part, frames in parts.items():
-        yield from energy_kind_findings(part, frames, isolated)
-    yield from _of_frames(parts)
-    yield from coverage_findings(parts, isolated, cutoff)
+    for split, frames in splits.items():
+        yield from energy_kind_findings(split, frames, isolated)
+    yield from _of_frames(splits)
+    yield from coverage_findings(splits, isolated, cutoff)
 
 
-def brief_audit(parts: Parts, findings: Findings, leaks: Iterator[AuditFinding] | None = None) -> None:
+def brief_audit(splits: Parts, findings: Findings, leaks: Iterator[AuditFinding] | None = None) -> None:
     """Add warnings of data errors before training, beyond the checks of `prepare`.
 
     Args:
-        parts: the frames, or a sample of them.
+        splits: the frames, or a sample of them.
         findings: receives the warnings.
-        leaks: frames that are identical to a frame of an earlier set, where `parts` are a sample.
+        leaks: frames that are identical to a frame of an earlier set, where `splits` are a sample.
     """
-    looked_at = {part: _first(frames) for part, frames in parts.items()}
-    cut = [f"{len(looked_at[part])} of the {part}" for part in parts if len(looked_at[part]) < len(parts[part])]
+    looked_at = {split: _first(frames) for split, frames in splits.items()}
+    cut = [f"{len(looked_at[split])} of the {split}" for split in splits if len(looked_at[split]) < len(splits[split])]
     if cut:
         findings.note(f"checked for data errors in {', '.join(cut)} frames only; `potentials data audit` checks all")
-        leaks = exact_leaks(parts) if leaks is None else leaks
+        leaks = exact_leaks(splits) if leaks is None else leaks
     quick = [
         found
         for found in _of_frames(looked_at)
@@ -69,11 +69,11 @@ def _first(frames: Sequence[LabelledFrame]) -> Sequence[LabelledFrame]:
     return frames[: max(1, int(np.searchsorted(atoms, _MOST_ATOMS, side="right")))]
 
 
-def _of_frames(parts: Parts) -> Iterator[AuditFinding]:
-    for part, frames in parts.items():
-        yield from contact_findings(part, frames)
-        yield from spacing_findings(part, frames)
-        yield from force_findings(part, frames)
-        yield from trajectory_findings(part, frames)
-    yield from energy_outlier_findings(parts)
-    yield from duplicate_findings(parts)
+def _of_frames(splits: Parts) -> Iterator[AuditFinding]:
+    for split, frames in splits.items():
+        yield from contact_findings(split, frames)
+        yield from spacing_findings(split, frames)
+        yield from force_findings(split, frames)
+        yield from trajectory_findings(split, frames)
+    yield from energy_outlier_findings(splits)
+    yield from duplicate_findings(splits)

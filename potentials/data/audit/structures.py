@@ -21,7 +21,7 @@ _NOBLE = (2, 10, 18, 36, 54, 86)
 """Their crystals and liquids have no bonds."""
 
 
-def contact_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def contact_findings(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
     """Yield frames with atoms closer than 0.4 A, or than half the sum of their covalent radii."""
     close = find_contacts(frames)
     if close:
@@ -29,7 +29,7 @@ def contact_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[Aud
         yield AuditFinding(
             "close-atoms",
             "error",
-            f"{part}: {len(close)} frames have atoms on top of each other, the closest {least:.3g} A apart",
+            f"{split}: {len(close)} frames have atoms on top of each other, the closest {least:.3g} A apart",
             "few programs compute such structures correctly, and their huge forces distort the model",
             "check for a wrong length unit, a missing cell or periodicity, or duplicate atoms",
             tuple(frame for frame, _ in close),
@@ -37,7 +37,7 @@ def contact_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[Aud
         )
 
 
-def spacing_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def spacing_findings(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
     """Yield a finding if nearest-neighbor distances suggest that lengths in Bohr were read as A."""
     places = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _SAMPLED)).astype(int))
     ratios = [ratio for k in places if (ratio := _spacing(frames[k])) is not None]
@@ -45,8 +45,8 @@ def spacing_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[Aud
         yield AuditFinding(
             "length-unit",
             "warning",
-            f"{part}: nearest neighbors are {np.median(ratios):.3g} times the sum of their covalent radii apart, where "
-            "0.9 to 1.2 is usual",
+            f"{split}: nearest neighbors are {np.median(ratios):.3g} times the sum of their covalent radii apart, "
+            "where 0.9 to 1.2 is usual",
             "lengths in Bohr that are read as A are 1.89 times too large, and the cutoff includes fewer neighbors",
             "if the files are in Bohr, set data.length_unit: Bohr (and the units of energies and forces)",
             figures={"ratio": float(np.median(ratios))},

@@ -95,7 +95,7 @@ def _rms(values: NDArray[np.float64]) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
-def trajectory_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def trajectory_findings(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
     """Compare energy changes with the work of the forces: on average, and in each step."""
     found = steps(frames)
     if len(found.work) < _FEWEST_STEPS:
@@ -106,7 +106,7 @@ def trajectory_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[
         yield AuditFinding(
             "energy-force-ratio",
             "error",
-            f"{part}: from frame to frame the energies change by {slope:.4g} times the work of the forces, expected 1",
+            f"{split}: from frame to frame the energies change by {slope:.4g} times the work of the forces, expected 1",
             "inconsistent energies and forces cannot both be learned",
             explain_ratio(slope, atoms),
             figures={"ratio": slope, "correlation": correlation, "steps": float(len(found.work))},
@@ -115,17 +115,17 @@ def trajectory_findings(part: str, frames: Sequence[LabelledFrame]) -> Iterator[
         yield AuditFinding(
             "energy-force-mismatch",
             "error",
-            f"{part}: from frame to frame the energy changes hardly correlate with the work of the forces "
+            f"{split}: from frame to frame the energy changes hardly correlate with the work of the forces "
             f"(correlation {correlation:.2f} over {len(found.work)} steps)",
             "inconsistent energies and forces cannot both be learned",
             "check that energies and forces are of the same calculation and atom order, and that the energies contain "
             "no term that is missing in the forces (entropy, dispersion)",
             figures={"correlation": correlation, "steps": float(len(found.work))},
         )
-    yield from _odd_steps(part, found, slope)
+    yield from _odd_steps(split, found, slope)
 
 
-def _odd_steps(part: str, found: Steps, slope: float) -> Iterator[AuditFinding]:
+def _odd_steps(split: str, found: Steps, slope: float) -> Iterator[AuditFinding]:
     """Yield pairs of frames between which the energy jumps."""
     residuals = found.energy_changes - slope * found.work
     # The error of the trapezoid rule grows with the cube of the step: larger work, larger error.
@@ -138,7 +138,7 @@ def _odd_steps(part: str, found: Steps, slope: float) -> Iterator[AuditFinding]:
     yield AuditFinding(
         "energy-jump",
         "error",
-        f"{part}: between {odd.sum()} pairs of successive frames the energy changes by up to "
+        f"{split}: between {odd.sum()} pairs of successive frames the energy changes by up to "
         f"{np.abs(residuals[odd]).max():.3g} eV more than the forces can explain",
         "such frames were computed differently from their neighbors, or did not converge",
         "recompute one frame of each pair, and check for changed settings or another electronic state",

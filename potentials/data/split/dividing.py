@@ -1,4 +1,4 @@
-"""Dividing frames into parts that do not leak: by blocks of trajectories, groups, compositions, or distance."""
+"""Dividing frames into splits that do not leak: by blocks of trajectories, groups, compositions, or distance."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def divide_frames(
     blocks: int = 10,
     group_key: str = "config_type",
 ) -> dict[str, list[int]]:
-    """The numbers of the frames of each part, ascending; what no share asks for goes to `train`.
+    """The numbers of the frames of each split, ascending; what no share asks for goes to `train`.
 
     - `random`: each frame for itself. Only for frames that are independent of each other.
     - `block`: each file is cut into so many stretches of successive frames, and these are shared out whole.
     - `group`, `composition`: all frames of one value of `group_key`, or of one chemical formula, stay together, so that
-      the other parts hold what the training frames lack.
+      the other splits hold what the training frames lack.
     - `farthest-point`: the training frames are those most unlike each other (each is the one farthest from all before,
       by fingerprints that rotations do not change); the rest is shared out at random.
 
     Args:
         frames: without isolated atoms.
-        shares: of the frames, by part, such as `{"validation": 0.1, "test": 0.1}`.
+        shares: of the frames, by split, such as `{"validation": 0.1, "test": 0.1}`.
         way: how.
         seed: of what is drawn.
         blocks: of each file, for `block`.
@@ -47,7 +47,7 @@ def divide_frames(
     """
     _check_shares(shares)
     random = np.random.Generator(np.random.PCG64(seed))
-    wanted = {part: max(1, round(share * len(frames))) for part, share in shares.items()}
+    wanted = {split: max(1, round(share * len(frames))) for split, share in shares.items()}
     if sum(wanted.values()) >= len(frames):
         raise DataError(f"nothing is left to train on: {wanted} of {len(frames)} frames would be set aside")
     if way == "random":
@@ -63,9 +63,9 @@ def divide_frames(
 
 
 def _check_shares(shares: Mapping[str, float]) -> None:
-    wrong = [f"{part}: {share:g}" for part, share in shares.items() if not 0 < share < 1]
+    wrong = [f"{split}: {share:g}" for split, share in shares.items() if not 0 < share < 1]
     if wrong or sum(shares.values()) >= 1:
-        given = ", ".join(wrong or (f"{part}: {share:g}" for part, share in shares.items()))
+        given = ", ".join(wrong or (f"{split}: {share:g}" for split, share in shares.items()))
         raise DataError(f"shares must lie between 0 and 1 and leave something to train on, got {given}")
 
 
@@ -74,10 +74,10 @@ def _cut(order: NDArray[np.int64], wanted: Mapping[str, int]) -> dict[str, NDArr
     return dict(zip(wanted, np.split(order, ends)[:-1], strict=True))
 
 
-def _named(parts: Mapping[str, NDArray[np.int64]], count: int) -> dict[str, list[int]]:
-    taken = np.concatenate([np.asarray(part, dtype=np.int64) for part in parts.values()])
+def _named(splits: Mapping[str, NDArray[np.int64]], count: int) -> dict[str, list[int]]:
+    taken = np.concatenate([np.asarray(split, dtype=np.int64) for split in splits.values()])
     rest = np.setdiff1d(np.arange(count), taken)
-    return {TRAIN: rest.tolist(), **{name: sorted(int(k) for k in part) for name, part in parts.items()}}
+    return {TRAIN: rest.tolist(), **{name: sorted(int(k) for k in split) for name, split in splits.items()}}
 
 
 def _blocks(frames: Sequence[Frame], blocks: int) -> list[Hashable]:
@@ -108,26 +108,26 @@ def _groups(frames: Sequence[Frame], key: str) -> list[Hashable]:
 def _whole_classes(
     classes: Sequence[Hashable], wanted: Mapping[str, int], way: Way, random: np.random.Generator
 ) -> dict[str, NDArray[np.int64]]:
-    """Classes in random order, each part taking one more while that brings it nearer to what it should have."""
+    """Classes in random order, each split taking one more while that brings it nearer to what it should have."""
     members: dict[Hashable, list[int]] = {}
     for number, name in enumerate(classes):
         members.setdefault(name, []).append(number)
     waiting = [list(members.values())[k] for k in random.permutation(len(members))]
-    parts: dict[str, list[int]] = {part: [] for part in wanted}
-    for part, count in wanted.items():
+    splits: dict[str, list[int]] = {split: [] for split in wanted}
+    for split, count in wanted.items():
         for candidate in list(waiting):
-            have = len(parts[part])
+            have = len(splits[split])
             nearer = abs(have - count) - abs(have + len(candidate) - count)
             if (nearer > 0 or (nearer == 0 and not have)) and len(waiting) > 1:
-                parts[part] += candidate
+                splits[split] += candidate
                 waiting.remove(candidate)
-        if not parts[part]:
+        if not splits[split]:
             sizes = sorted(len(candidate) for candidate in members.values())
             raise DataError(
-                f"{part}: {count} frames are wanted, but what is kept together ({way}) comes in {len(sizes)} pieces of "
-                f"{sizes[0]} to {sizes[-1]} frames; choose another share or way, or more blocks"
+                f"{split}: {count} frames are wanted, but what is kept together ({way}) comes in {len(sizes)} pieces "
+                f"of {sizes[0]} to {sizes[-1]} frames; choose another share or way, or more blocks"
             )
-    return {part: np.array(chosen) for part, chosen in parts.items()}
+    return {split: np.array(chosen) for split, chosen in splits.items()}
 
 
 def _beside_farthest(

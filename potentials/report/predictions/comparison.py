@@ -8,7 +8,7 @@ import numpy as np
 from ase import units
 from numpy.typing import NDArray
 
-from potentials.report.predictions.evaluated import EvaluatedPart
+from potentials.report.predictions.evaluated import EvaluatedSplit
 
 Array = NDArray[np.float64]
 COMPONENTS = ("x", "y", "z")
@@ -43,7 +43,7 @@ class Comparison:
     prediction: Array
     """[n]; may hold numbers that are not finite."""
     frame: NDArray[np.int64]
-    """[n], the place of the frame among those of the part."""
+    """[n], the place of the frame among those of the split."""
     atom: NDArray[np.int64]
     """[n], the number of the atom in its frame; -1 for what belongs to the frame."""
     component: NDArray[np.int64]
@@ -54,12 +54,12 @@ class Comparison:
         """[n], prediction - label."""
         return self.prediction - self.label
 
-    def names(self, part: EvaluatedPart, places: NDArray[np.int64]) -> list[str]:
+    def names(self, split: EvaluatedSplit, places: NDArray[np.int64]) -> list[str]:
         """What each of some numbers is: file and frame, atom, component."""
-        return [self._name(part, int(place)) for place in places]
+        return [self._name(split, int(place)) for place in places]
 
-    def _name(self, part: EvaluatedPart, place: int) -> str:
-        frame = part.frames[self.frame[place]].frame
+    def _name(self, split: EvaluatedSplit, place: int) -> str:
+        frame = split.frames[self.frame[place]].frame
         name = f"{short_file(frame.file)}, frame {frame.index}"
         if self.atom[place] >= 0:
             symbol = frame.atoms.symbols[int(self.atom[place])]
@@ -99,12 +99,12 @@ class Errors:
         return self.rmse / self.label_size if self.label_size > 0 else float("nan")
 
 
-def compare(part: EvaluatedPart, which: Property) -> Comparison | None:
-    """The numbers of a part that have a label; `None` if there are none.
+def compare(split: EvaluatedSplit, which: Property) -> Comparison | None:
+    """The numbers of a split that have a label; `None` if there are none.
 
     Energies are those above the isolated atoms', per atom: what is left has the size of bonds.
     """
-    columns = {ENERGY: _energies, FORCES: _forces, STRESS: _stresses}[which](part)
+    columns = {ENERGY: _energies, FORCES: _forces, STRESS: _stresses}[which](split)
     label, prediction, frame, atom, component = columns
     known = np.isfinite(label)
     if not known.any():
@@ -139,29 +139,29 @@ def short_file(file: str) -> str:
 Columns = tuple[Array, Array, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 
-def _energies(part: EvaluatedPart) -> Columns:
-    parity = part.evaluation.parity
-    alone = isolated_energies(part)
+def _energies(split: EvaluatedSplit) -> Columns:
+    parity = split.evaluation.parity
+    alone = isolated_energies(split)
     label, prediction = ((energy - alone) / parity.atoms for energy in parity.energy)
-    frame = np.arange(len(part.frames))
+    frame = np.arange(len(split.frames))
     nothing = np.full(len(frame), -1)
     return label, prediction, frame, nothing, nothing
 
 
-def _forces(part: EvaluatedPart) -> Columns:
-    label, prediction = (forces.reshape(-1) for forces in part.evaluation.parity.forces)
-    frame_of_atom = part.frame_of_atom
-    number = np.arange(len(frame_of_atom)) - part.starts[frame_of_atom]
+def _forces(split: EvaluatedSplit) -> Columns:
+    label, prediction = (forces.reshape(-1) for forces in split.evaluation.parity.forces)
+    frame_of_atom = split.frame_of_atom
+    number = np.arange(len(frame_of_atom)) - split.starts[frame_of_atom]
     return label, prediction, np.repeat(frame_of_atom, 3), np.repeat(number, 3), np.tile(np.arange(3), len(number))
 
 
-def _stresses(part: EvaluatedPart) -> Columns:
-    label, prediction = (stress.reshape(-1) / units.GPa for stress in part.evaluation.parity.stress)
-    frames, components = len(part.frames), len(STRESS_COMPONENTS)
+def _stresses(split: EvaluatedSplit) -> Columns:
+    label, prediction = (stress.reshape(-1) / units.GPa for stress in split.evaluation.parity.stress)
+    frames, components = len(split.frames), len(STRESS_COMPONENTS)
     frame = np.repeat(np.arange(frames), components)
     return label, prediction, frame, np.full(len(frame), -1), np.tile(np.arange(components), frames)
 
 
-def isolated_energies(part: EvaluatedPart) -> Array:
+def isolated_energies(split: EvaluatedSplit) -> Array:
     """[frames], the energy of each frame's atoms alone, eV."""
-    return np.add.reduceat(part.reference_energies[part.evaluation.parity.species], part.starts[:-1])
+    return np.add.reduceat(split.reference_energies[split.evaluation.parity.species], split.starts[:-1])

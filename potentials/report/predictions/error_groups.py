@@ -14,7 +14,7 @@ from scipy.spatial.distance import cdist
 from potentials.data.audit.fingerprints import NEAR
 from potentials.data.geometry import fingerprint
 from potentials.report.predictions.comparison import Array
-from potentials.report.predictions.evaluated import EvaluatedPart
+from potentials.report.predictions.evaluated import EvaluatedSplit
 
 SHARES = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 1)
 """Of the atoms, ordered by the size of the force on them: where the bins begin and end."""
@@ -42,9 +42,9 @@ class ForceBin:
         return self.error / self.force if self.force > 0 else float("nan")
 
 
-def force_bins(part: EvaluatedPart) -> list[ForceBin]:
+def force_bins(split: EvaluatedSplit) -> list[ForceBin]:
     """Errors of the forces by the size of the label, in bins of equally many atoms, the largest percent apart."""
-    label, prediction = part.evaluation.parity.forces
+    label, prediction = split.evaluation.parity.forces
     known = np.isfinite(label).all(axis=1) & np.isfinite(prediction).all(axis=1)
     size = np.linalg.norm(label[known], axis=1)
     error = np.linalg.norm(prediction[known] - label[known], axis=1)
@@ -74,13 +74,13 @@ class ElementError:
     """Root mean square of the labels, eV/A."""
 
 
-def element_errors(part: EvaluatedPart) -> list[ElementError]:
+def element_errors(split: EvaluatedSplit) -> list[ElementError]:
     """Errors of the forces on the atoms of each element that has labels."""
-    label, prediction = part.evaluation.parity.forces
+    label, prediction = split.evaluation.parity.forces
     known = np.isfinite(label).all(axis=1) & np.isfinite(prediction).all(axis=1)
     found = []
-    for number, symbol in enumerate(part.elements):
-        of_element = known & (part.evaluation.parity.species == number)
+    for number, symbol in enumerate(split.elements):
+        of_element = known & (split.evaluation.parity.species == number)
         if of_element.any():
             error = prediction[of_element] - label[of_element]
             rmse, size = (float(np.sqrt(np.square(values).mean())) for values in (error, label[of_element]))
@@ -88,23 +88,23 @@ def element_errors(part: EvaluatedPart) -> list[ElementError]:
     return found
 
 
-def frame_force_errors(part: EvaluatedPart) -> Array:
+def frame_force_errors(split: EvaluatedSplit) -> Array:
     """[frames], the RMSE of each frame's force components, eV/A; NaN where it has no forces."""
-    label, prediction = part.evaluation.parity.forces
+    label, prediction = split.evaluation.parity.forces
     square = np.square(prediction - label)
     known = np.isfinite(label)
-    frame = part.frame_of_atom
-    sums, counts = np.zeros(len(part.frames)), np.zeros(len(part.frames))
+    frame = split.frame_of_atom
+    sums, counts = np.zeros(len(split.frames)), np.zeros(len(split.frames))
     np.add.at(sums, frame, np.where(known, square, 0.0).sum(axis=1))
     np.add.at(counts, frame, known.sum(axis=1))
     with np.errstate(invalid="ignore"):
         return np.where(counts > 0, np.sqrt(sums / np.maximum(counts, 1)), np.nan)
 
 
-def frame_energy_errors(part: EvaluatedPart) -> Array:
+def frame_energy_errors(split: EvaluatedSplit) -> Array:
     """[frames], prediction - label of the energy, eV/atom; NaN where there is no label."""
-    label, prediction = part.evaluation.parity.energy
-    return (prediction - label) / part.evaluation.parity.atoms
+    label, prediction = split.evaluation.parity.energy
+    return (prediction - label) / split.evaluation.parity.atoms
 
 
 class NearestTraining:

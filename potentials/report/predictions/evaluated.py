@@ -17,10 +17,10 @@ from potentials.evaluation.labelled_predictions import Evaluation, evaluate_grap
 from potentials.potential import Potential
 
 TRAIN = "train"
-"""Name of the part that the potential was trained on."""
+"""Name of the split that the potential was trained on."""
 MOST_FRAMES = 3000
 MOST_ATOMS = 20_000
-"""Of a part, that are evaluated; of larger parts a sample is."""
+"""Of a split, that are evaluated; of larger splits a sample is."""
 _FEWEST_ATOMS = 1000
 _ATOMS_AT_ONCE = 800
 _TIMED_ATOMS = 500
@@ -29,13 +29,13 @@ _SAMPLE = 3
 
 
 @dataclass(frozen=True, eq=False)
-class EvaluatedPart:
-    """The frames of a part that were evaluated, and what came of it."""
+class EvaluatedSplit:
+    """The frames of a split that were evaluated, and what came of it."""
 
     name: str
     frames: Sequence[LabelledFrame]
     total: int
-    """Frames with labels that the part has; more than `frames` where these are a sample."""
+    """Frames with labels that the split has; more than `frames` where these are a sample."""
     evaluation: Evaluation
     elements: Sequence[str]
     """Of the potential, which `evaluation.parity.species` numbers."""
@@ -44,7 +44,7 @@ class EvaluatedPart:
 
     @property
     def is_sample(self) -> bool:
-        """Whether the part has more frames."""
+        """Whether the split has more frames."""
         return len(self.frames) < self.total
 
     @property
@@ -65,39 +65,39 @@ class EvaluatedPart:
 
 @dataclass(frozen=True, eq=False)
 class Evaluated:
-    """All parts that could be evaluated, and what could not."""
+    """All splits that could be evaluated, and what could not."""
 
-    parts: Sequence[EvaluatedPart]
+    splits: Sequence[EvaluatedSplit]
     remarks: Sequence[str]
 
     @property
-    def unseen(self) -> Sequence[EvaluatedPart]:
-        """The parts that the potential was not fitted to: all but the training frames."""
-        return [part for part in self.parts if part.name != TRAIN]
+    def unseen(self) -> Sequence[EvaluatedSplit]:
+        """The splits that the potential was not fitted to: all but the training frames."""
+        return [split for split in self.splits if split.name != TRAIN]
 
 
-def evaluate_parts(
-    potential: Potential, parts: Mapping[str, Sequence[LabelledFrame]], seed: int, seconds: float
+def evaluate_splits(
+    potential: Potential, splits: Mapping[str, Sequence[LabelledFrame]], seed: int, seconds: float
 ) -> Evaluated:
     """Predict energies, forces and stresses where there are labels.
 
     Frames without labels, and with elements that the potential does not know, are left out, and a remark says so.
-    Of parts of more than `MOST_FRAMES` frames or `MOST_ATOMS` atoms a random sample is evaluated; of fewer atoms where
+    Of splits of more than `MOST_FRAMES` frames or `MOST_ATOMS` atoms a random sample is evaluated; of fewer atoms where
     the potential is slow.
 
     Args:
         potential: in evaluation mode, used on the device where it is.
-        parts: labeled frames by name.
+        splits: labeled frames by name.
         seed: of the samples.
         seconds: about how long it may take altogether.
     """
     usable, remarks = {}, []
-    for name, frames in parts.items():
+    for name, frames in splits.items():
         chosen, total, said = _usable(potential, name, frames, seed)
         remarks += said
         if chosen:
             usable[name] = chosen, total
-    found: list[EvaluatedPart] = []
+    found: list[EvaluatedSplit] = []
     if usable:
         first, _ = next(iter(usable.values()))
         most = _affordable_atoms(potential, first, seconds / len(usable))
@@ -107,17 +107,17 @@ def evaluate_parts(
     return Evaluated(found, remarks)
 
 
-def _evaluated(potential: Potential, name: str, frames: Sequence[LabelledFrame], total: int) -> EvaluatedPart:
+def _evaluated(potential: Potential, name: str, frames: Sequence[LabelledFrame], total: int) -> EvaluatedSplit:
     groups = group_names(frames)
     graphs = graphs_from_frames(frames, potential.elements, potential.cutoff, groups)
     limit = BatchLimit("atoms", _ATOMS_AT_ONCE)
-    evaluation = evaluate_graphs(potential, graphs, limit=limit, part=name, groups=groups, rotations=False)
+    evaluation = evaluate_graphs(potential, graphs, limit=limit, split=name, groups=groups, rotations=False)
     energies = potential.reference_energies.cpu().numpy()
-    return EvaluatedPart(name, frames, total, evaluation, potential.elements, energies)
+    return EvaluatedSplit(name, frames, total, evaluation, potential.elements, energies)
 
 
 def _affordable_atoms(potential: Potential, frames: Sequence[LabelledFrame], seconds: float) -> int:
-    """How many atoms of a part can be evaluated in so many seconds, in coarse steps; at most `MOST_ATOMS`.
+    """How many atoms of a split can be evaluated in so many seconds, in coarse steps; at most `MOST_ATOMS`.
 
     In coarse steps, so that two reports of one machine look at the same sample.
     """

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from potentials.evaluation.metrics import Error
 from potentials.pages import Html, Mark, Paragraph, Part, Plot, Row, Section, Table
-from potentials.report.charts import lowest_shown, make_logarithmic, part_colors, short
+from potentials.report.charts import lowest_shown, make_logarithmic, short, split_colors
 from potentials.report.judging import mark, number
 from potentials.report.predictions.comparison import short_file
 from potentials.report.predictions.error_groups import (
@@ -22,7 +22,7 @@ from potentials.report.predictions.error_groups import (
     frame_energy_errors,
     frame_force_errors,
 )
-from potentials.report.predictions.evaluated import TRAIN, EvaluatedPart, atom_counts, sampled_places
+from potentials.report.predictions.evaluated import TRAIN, EvaluatedSplit, atom_counts, sampled_places
 from potentials.report.sections.parity import why_nothing
 from potentials.report.subject import Subject
 
@@ -46,14 +46,14 @@ _FEWEST_FRAMES = 3
 
 
 def section(subject: Subject) -> Section:
-    """Tables and plots of errors by part, element, group, force and distance."""
-    parts = subject.evaluated.parts
-    if not parts:
+    """Tables and plots of errors by split, element, group, force and distance."""
+    splits = subject.evaluated.splits
+    if not splits:
         return Section(TITLE, GOOD, missing=why_nothing(subject))
-    shown: list[Part] = [_by_part(parts)]
-    shown += _headed("By element", _by_element(parts))
-    shown += _headed("By group", _by_group(parts))
-    shown += _headed("By the size of the force", _by_force(parts))
+    shown: list[Part] = [_by_split(splits)]
+    shown += _headed("By element", _by_element(splits))
+    shown += _headed("By group", _by_group(splits))
+    shown += _headed("By the size of the force", _by_force(splits))
     shown += _headed("By the distance from the training frames", _by_distance(subject))
     return Section(TITLE, GOOD, shown)
 
@@ -62,17 +62,17 @@ def _headed(title: str, parts: Sequence[Part]) -> list[Part]:
     return [Html(f"<h3>{title}</h3>"), *parts]
 
 
-def _by_part(parts: Sequence[EvaluatedPart]) -> Table:
-    train = next((part for part in parts if part.name == TRAIN), None)
+def _by_split(splits: Sequence[EvaluatedSplit]) -> Table:
+    train = next((split for split in splits if split.name == TRAIN), None)
     rows = []
-    for part in parts:
-        energy, forces, stress = _property_cells(part.evaluation.errors.errors)
-        rows.append([part.name, part.count, energy, forces, stress, _against_training(part, train)])
+    for split in splits:
+        energy, forces, stress = _property_cells(split.evaluation.errors.errors)
+        rows.append([split.name, split.count, energy, forces, stress, _against_training(split, train)])
     caption = (
         "RMSE. Against training: RMSE of the forces (without forces: of the energies) divided by that of the training "
         "frames."
     )
-    return Table(["part", "frames", *_HEADS, "against training"], rows, caption)
+    return Table(["split", "frames", *_HEADS, "against training"], rows, caption)
 
 
 _HEADS = ("energy (meV/atom)", "forces (meV/A)", "stress (GPa)")
@@ -89,19 +89,19 @@ def _property_cells(errors: object) -> tuple[str, str, str]:
     return energy, forces, stress
 
 
-def _against_training(part: EvaluatedPart, train: EvaluatedPart | None) -> str | Mark:
-    if train is None or part is train:
+def _against_training(split: EvaluatedSplit, train: EvaluatedSplit | None) -> str | Mark:
+    if train is None or split is train:
         return "-"
     for name in ("forces", "energy_per_atom"):
-        here, there = (getattr(one.evaluation.errors.errors, name) for one in (part, train))
+        here, there = (getattr(one.evaluation.errors.errors, name) for one in (split, train))
         if here is not None and there is not None and there.rmse > 0:
             ratio = here.rmse / there.rmse
             return mark(ratio, _OVERFITTED, _BADLY_OVERFITTED, f"{ratio:.2f} times")
     return "-"
 
 
-def _by_element(parts: Sequence[EvaluatedPart]) -> list[Part]:
-    found = {part.name: element_errors(part) for part in parts}
+def _by_element(splits: Sequence[EvaluatedSplit]) -> list[Part]:
+    found = {split.name: element_errors(split) for split in splits}
     rows = [
         [
             error.symbol,
@@ -116,14 +116,14 @@ def _by_element(parts: Sequence[EvaluatedPart]) -> list[Part]:
     ]
     if not rows:
         return [Paragraph("No frame has forces.")]
-    order = {symbol: place for place, symbol in enumerate(parts[0].elements)}
+    order = {symbol: place for place, symbol in enumerate(splits[0].elements)}
     rows.sort(key=lambda row: order[row[0]])
-    heads = ["element", "part", "atoms", "force MAE (meV/A)", "RMSE (meV/A)", "RMSE / RMS force"]
+    heads = ["element", "split", "atoms", "force MAE (meV/A)", "RMSE (meV/A)", "RMSE / RMS force"]
     return [Table(heads, rows, "Errors of the force components on the atoms of each element.", text_columns=(1,))]
 
 
-def _by_group(parts: Sequence[EvaluatedPart]) -> list[Part]:
-    names = sorted({name for part in parts for name in part.evaluation.errors.groups})
+def _by_group(splits: Sequence[EvaluatedSplit]) -> list[Part]:
+    names = sorted({name for split in splits for name in split.evaluation.errors.groups})
     if len(names) < 2:
         return [
             Paragraph(
@@ -133,26 +133,26 @@ def _by_group(parts: Sequence[EvaluatedPart]) -> list[Part]:
         ]
     rows = []
     for name in names:
-        for part in parts:
-            if name in part.evaluation.errors.groups:
-                count = sum(frame.group == name for frame in part.frames)
-                rows.append([name, part.name, str(count), *_property_cells(part.evaluation.errors.groups[name])])
+        for split in splits:
+            if name in split.evaluation.errors.groups:
+                count = sum(frame.group == name for frame in split.frames)
+                rows.append([name, split.name, str(count), *_property_cells(split.evaluation.errors.groups[name])])
     table = Table(
-        ["group", "part", "frames", *_HEADS],
+        ["group", "split", "frames", *_HEADS],
         rows,
         "RMSE on the frames of each group.",
         filterable=len(rows) > 12,
         text_columns=(1,),
     )
-    plot = _group_plot(names, parts)
+    plot = _group_plot(names, splits)
     return [table] if plot is None else [plot, table]
 
 
-def _group_plot(names: Sequence[str], parts: Sequence[EvaluatedPart]) -> Plot | None:
+def _group_plot(names: Sequence[str], splits: Sequence[EvaluatedSplit]) -> Plot | None:
     figure = Figure()
-    colors = part_colors([part.name for part in parts])
-    for part in parts:
-        groups = part.evaluation.errors.groups
+    colors = split_colors([split.name for split in splits])
+    for split in splits:
+        groups = split.evaluation.errors.groups
         values = {name: groups[name].forces for name in names if name in groups}
         known = {name: 1e3 * error.rmse for name, error in values.items() if error is not None}
         if known:
@@ -160,8 +160,8 @@ def _group_plot(names: Sequence[str], parts: Sequence[EvaluatedPart]) -> Plot | 
                 x=list(known.values()),
                 y=list(known),
                 mode="markers",
-                marker={"size": 9, "color": colors[part.name]},
-                name=part.name,
+                marker={"size": 9, "color": colors[split.name]},
+                name=split.name,
                 hovertemplate="%{y}: %{x:.4g} meV/A<extra>%{fullData.name}</extra>",
             )
     if not figure.data or len(names) > _MOST_GROUPS_DRAWN:
@@ -173,12 +173,12 @@ def _group_plot(names: Sequence[str], parts: Sequence[EvaluatedPart]) -> Plot | 
     return Plot(figure, "", 120 + 26 * len(names), "force error of each group")
 
 
-def _by_force(parts: Sequence[EvaluatedPart]) -> list[Part]:
-    bins = {part.name: found for part in parts if len(found := _with_force(force_bins(part))) > 1}
+def _by_force(splits: Sequence[EvaluatedSplit]) -> list[Part]:
+    bins = {split.name: found for split in splits if len(found := _with_force(force_bins(split))) > 1}
     if not bins:
         return [Paragraph("There are too few forces.")]
     absolute, relative = Figure(), Figure()
-    colors = part_colors([part.name for part in parts])
+    colors = split_colors([split.name for split in splits])
     for name, found in bins.items():
         curve = {
             "x": [one.force for one in found],
@@ -215,7 +215,7 @@ def _with_force(bins: Sequence[ForceBin]) -> list[ForceBin]:
 
 
 def _by_distance(subject: Subject) -> list[Part]:
-    train = subject.parts.get(TRAIN)
+    train = subject.splits.get(TRAIN)
     if not train:
         return [Paragraph("The training frames are not available, so distances from them are unknown.")]
     others = subject.evaluated.unseen
@@ -225,10 +225,10 @@ def _by_distance(subject: Subject) -> list[Part]:
     chosen = [train[int(place)].frame.atoms for place in _sample(train, _TRAIN_ATOMS, subject.seed)]
     chosen = [atoms for atoms in chosen if elements.issuperset(atoms.get_chemical_symbols())]
     nearest = NearestTraining(chosen, subject.potential.elements, subject.seed)
-    found = {part.name: _distances_and_errors(part, nearest, subject.seed) for part in others}
+    found = {split.name: _distances_and_errors(split, nearest, subject.seed) for split in others}
     if not any(len(distance) for distance, *_ in found.values()):
         return [Paragraph("These frames have neither forces nor energies, or their atoms have no neighbors.")]
-    colors = part_colors([part.name for part in subject.evaluated.parts])
+    colors = split_colors([split.name for split in subject.evaluated.splits])
     return [_distance_plot(found, colors, len(chosen), len(train))]
 
 
@@ -236,14 +236,14 @@ Found = tuple[np.ndarray, np.ndarray, list[str], str]
 """Distances (A), errors, names of the frames, and the unit of the errors."""
 
 
-def _distances_and_errors(part: EvaluatedPart, nearest: NearestTraining, seed: int) -> Found:
-    places = _sample(part.frames, _OTHER_ATOMS, seed)
-    error, unit = 1e3 * frame_force_errors(part), "force RMSE of the frame (meV/A)"
+def _distances_and_errors(split: EvaluatedSplit, nearest: NearestTraining, seed: int) -> Found:
+    places = _sample(split.frames, _OTHER_ATOMS, seed)
+    error, unit = 1e3 * frame_force_errors(split), "force RMSE of the frame (meV/A)"
     if not np.isfinite(error).any():
-        error, unit = 1e3 * np.abs(frame_energy_errors(part)), "energy error of the frame (meV/atom)"
-    distance = nearest.distances([part.frames[int(place)].frame.atoms for place in places])
+        error, unit = 1e3 * np.abs(frame_energy_errors(split)), "energy error of the frame (meV/atom)"
+    distance = nearest.distances([split.frames[int(place)].frame.atoms for place in places])
     known = np.isfinite(distance) & np.isfinite(error[places])
-    frames = [part.frames[int(place)].frame for place in places[known]]
+    frames = [split.frames[int(place)].frame for place in places[known]]
     names = [f"{short_file(frame.file)}, frame {frame.index}" for frame in frames]
     return distance[known], error[places[known]], names, unit
 

@@ -8,7 +8,7 @@ import numpy as np
 from plotly.graph_objects import Figure
 
 from potentials.pages import Gallery, Html, Mark, Paragraph, Part, Plot, Row, Section, Table, palette
-from potentials.report.charts import make_logarithmic, part_colors, short
+from potentials.report.charts import make_logarithmic, short, split_colors
 from potentials.report.judging import number
 from potentials.report.predictions.comparison import (
     ENERGY,
@@ -21,7 +21,7 @@ from potentials.report.predictions.comparison import (
     compare,
     errors,
 )
-from potentials.report.predictions.evaluated import TRAIN, EvaluatedPart
+from potentials.report.predictions.evaluated import TRAIN, EvaluatedSplit
 from potentials.report.predictions.thinning import density, thinned_points
 from potentials.report.subject import Subject
 
@@ -43,36 +43,38 @@ _SHOWN = 99.5
 
 
 def section(subject: Subject) -> Section:
-    """Plots and a table for energies, forces and stresses of each part."""
+    """Plots and a table for energies, forces and stresses of each split."""
     evaluated = subject.evaluated
-    if not evaluated.parts:
+    if not evaluated.splits:
         return Section(TITLE, GOOD, missing=why_nothing(subject))
     parts: list[Part] = [Paragraph(f"Note: {text}.") for text in (*subject.remarks, *evaluated.remarks)]
-    parts.append(_table(evaluated.parts))
-    colors = part_colors([part.name for part in evaluated.parts])
+    parts.append(_table(evaluated.splits))
+    colors = split_colors([split.name for split in evaluated.splits])
     for which in PROPERTIES:
         found = {
-            part.name: (part, compared) for part in evaluated.parts if (compared := compare(part, which)) is not None
+            split.name: (split, compared)
+            for split in evaluated.splits
+            if (compared := compare(split, which)) is not None
         }
         parts.append(Html(f"<h3>{which.name[0].upper()}{which.name[1:]}</h3>"))
         if found:
             parts.append(_plots(which, found, colors, subject.seed))
         else:
-            parts.append(Paragraph(_no_labels(which, evaluated.parts)))
+            parts.append(Paragraph(_no_labels(which, evaluated.splits)))
     return Section(TITLE, GOOD, parts)
 
 
 def why_nothing(subject: Subject) -> str:
     """Why there is nothing to compare with."""
-    if not subject.parts:
+    if not subject.splits:
         return f"{subject.no_data[0].upper()}{subject.no_data[1:]}."
     return "; ".join(subject.evaluated.remarks) + "."
 
 
-def _no_labels(which: Property, parts: Sequence[EvaluatedPart]) -> str:
+def _no_labels(which: Property, parts: Sequence[EvaluatedSplit]) -> str:
     what = {ENERGY: "energy", FORCES: "forces", STRESS: "stress"}[which]
-    told = f"No frame of {', '.join(part.name for part in parts)} has a label of the {what}."
-    if which is STRESS and not any(frame.frame.atoms.pbc.all() for part in parts for frame in part.frames):
+    told = f"No frame of {', '.join(split.name for split in parts)} has a label of the {what}."
+    if which is STRESS and not any(frame.frame.atoms.pbc.all() for split in parts for frame in split.frames):
         return f"{told} Only structures that are periodic in three directions have a stress."
     return told
 
@@ -83,7 +85,7 @@ def _place(name: str) -> tuple[bool, bool]:
 
 
 def _plots(
-    which: Property, found: dict[str, tuple[EvaluatedPart, Comparison]], colors: Mapping[str, str], seed: int
+    which: Property, found: dict[str, tuple[EvaluatedSplit, Comparison]], colors: Mapping[str, str], seed: int
 ) -> Row:
     order = sorted(found, key=_place)
     plots = {name: _parity_plot(*found[name], seed) for name in order}
@@ -95,7 +97,7 @@ def _plots(
     return Row([Gallery(plots), Gallery(scales)])
 
 
-def _parity_plot(part: EvaluatedPart, compared: Comparison, seed: int) -> Plot:
+def _parity_plot(split: EvaluatedSplit, compared: Comparison, seed: int) -> Plot:
     finite = np.flatnonzero(np.isfinite(compared.prediction))
     shown = finite[thinned_points(compared.label[finite], compared.residual[finite], MOST_POINTS, seed)]
     which = compared.of
@@ -115,7 +117,7 @@ def _parity_plot(part: EvaluatedPart, compared: Comparison, seed: int) -> Plot:
             y=short(compared.prediction[shown]),
             mode="markers",
             marker={"size": 5, "color": np.log10(crowd).astype(np.float32), "colorscale": palette.DENSITY},
-            text=compared.names(part, shown),
+            text=compared.names(split, shown),
             hovertemplate=f"%{{text}}<br>label %{{x:.5g}} {which.unit}<br>predicted %{{y:.5g}}<extra></extra>",
         )
         figure.update_layout(xaxis_range=ends, yaxis_range=ends)
@@ -124,14 +126,14 @@ def _parity_plot(part: EvaluatedPart, compared: Comparison, seed: int) -> Plot:
         showlegend=False, xaxis_title=f"label{zero} ({which.unit})", yaxis_title=f"prediction{zero} ({which.unit})"
     )
     return Plot(
-        figure, _points_shown(part, compared, len(shown)), 400, f"{part.name}: {which.name}, prediction against label"
+        figure, _points_shown(split, compared, len(shown)), 400, f"{split.name}: {which.name}, prediction against label"
     )
 
 
-def _points_shown(part: EvaluatedPart, compared: Comparison, shown: int) -> str:
+def _points_shown(split: EvaluatedSplit, compared: Comparison, shown: int) -> str:
     count = len(compared.label)
-    text = f"{part.name}, {part.count} frames"
-    if part.is_sample:
+    text = f"{split.name}, {split.count} frames"
+    if split.is_sample:
         text += " (a random sample)"
     if shown < count:
         return (
@@ -172,15 +174,15 @@ def _histogram(which: Property, found: dict[str, Comparison], colors: Mapping[st
     return Plot(figure, caption, 400, f"histogram of the errors of {which.name}")
 
 
-def _table(parts: Sequence[EvaluatedPart]) -> Table:
+def _table(parts: Sequence[EvaluatedSplit]) -> Table:
     rows: list[list[str | Mark]] = []
     for which in PROPERTIES:
-        for part in sorted(parts, key=lambda part: _place(part.name)):
-            compared = compare(part, which)
+        for split in sorted(parts, key=lambda split: _place(split.name)):
+            compared = compare(split, which)
             if compared is not None:
-                rows.append([f"{part.name}: {which.name}", part.count, *_cells(part, compared)])
+                rows.append([f"{split.name}: {which.name}", split.count, *_cells(split, compared)])
     return Table(
-        ["part", "frames", "numbers", "MAE", "RMSE", "unit", "RMSE / spread", "R2", "largest error", "where"],
+        ["split", "frames", "numbers", "MAE", "RMSE", "unit", "RMSE / spread", "R2", "largest error", "where"],
         rows,
         "Spread: standard deviation of the labels. R2: fraction of their variance explained by the predictions. Forces "
         "and stresses are compared component by component, energies per atom. The training set is not judged.",
@@ -188,27 +190,27 @@ def _table(parts: Sequence[EvaluatedPart]) -> Table:
     )
 
 
-def _cells(part: EvaluatedPart, compared: Comparison) -> list[str | Mark]:
+def _cells(split: EvaluatedSplit, compared: Comparison) -> list[str | Mark]:
     found = errors(compared)
     which = compared.of
     count = f"{len(compared.label):,}"
     if found is None:
         return [count, "-", "-", which.error_unit, Mark("bad", "no prediction is finite"), "-", "-", "-"]
     mae, rmse, largest = (number(which.error_factor * value) for value in (found.mae, found.rmse, found.largest))
-    where = compared.names(part, np.array([found.largest_place]))[0]
-    return [count, mae, rmse, which.error_unit, _judgment(part, which, found), _r2(found), largest, where]
+    where = compared.names(split, np.array([found.largest_place]))[0]
+    return [count, mae, rmse, which.error_unit, _judgment(split, which, found), _r2(found), largest, where]
 
 
 def _r2(found: Errors) -> str:
     return "-" if np.isnan(found.r2) else f"{found.r2:.4f}"
 
 
-def _judgment(part: EvaluatedPart, which: Property, found: Errors) -> Mark:
+def _judgment(split: EvaluatedSplit, which: Property, found: Errors) -> Mark:
     share = found.rmse / found.label_spread if found.label_spread > 0 else None
     text = "all labels equal" if share is None else f"{100 * share:.1f} %"
     if found.not_finite:
         return Mark("bad", f"{found.not_finite:,} predictions are not finite")
-    if part.name == TRAIN:
+    if split.name == TRAIN:
         return Mark("none", text)
     if found.rmse <= SMALL[which] or (share is not None and share <= GOOD_SHARE):
         return Mark("good", text)

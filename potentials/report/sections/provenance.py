@@ -92,7 +92,7 @@ def _run_rows(subject: Subject) -> list[list[str]]:
         elapsed = format_duration(timedelta(seconds=round(status.elapsed)))
         rows.append(["state of the run", f"{status.state} ({status.reason})" if status.reason else status.state])
         rows.append(["training", f"{number(status.epoch, 4)} epochs in {elapsed}"])
-    for name, frames in subject.parts.items():
+    for name, frames in subject.splits.items():
         rows.append([f"frames, {name}", f"{len(frames):,}"])
     return rows
 

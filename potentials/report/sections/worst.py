@@ -13,7 +13,7 @@ from potentials.pages import Arrows, Paragraph, Part, Section, StructureFrame, S
 from potentials.report.judging import number
 from potentials.report.predictions.comparison import Array, short_file
 from potentials.report.predictions.error_groups import frame_energy_errors, frame_force_errors
-from potentials.report.predictions.evaluated import EvaluatedPart
+from potentials.report.predictions.evaluated import EvaluatedSplit
 from potentials.report.sections.parity import why_nothing
 from potentials.report.subject import Subject
 
@@ -34,22 +34,22 @@ _LONGEST, _USUAL = 3.0, 1.6
 class Worst:
     """A frame, by the size of its error."""
 
-    part: EvaluatedPart
+    split: EvaluatedSplit
     place: int
-    """Among the frames of the part."""
+    """Among the frames of the split."""
     force_error: float
     """RMSE of the force components, eV/A; NaN without forces."""
     energy_error: float
     """eV/atom, prediction - label; NaN without energy."""
 
 
-def worst_frames(parts: Sequence[EvaluatedPart], count: int = SHOWN) -> list[Worst]:
-    """The frames with the largest force errors of all parts; where no frame has forces, the largest energy errors."""
+def worst_frames(splits: Sequence[EvaluatedSplit], count: int = SHOWN) -> list[Worst]:
+    """The frames with the largest force errors of all splits; where no frame has forces, the largest energy errors."""
     found = []
-    for part in parts:
-        forces, energies = frame_force_errors(part), frame_energy_errors(part)
+    for split in splits:
+        forces, energies = frame_force_errors(split), frame_energy_errors(split)
         found += [
-            Worst(part, place, float(force), float(energy))
+            Worst(split, place, float(force), float(energy))
             for place, (force, energy) in enumerate(zip(forces, energies, strict=True))
         ]
     with_forces = any(not np.isnan(one.force_error) for one in found)
@@ -63,10 +63,10 @@ def worst_frames(parts: Sequence[EvaluatedPart], count: int = SHOWN) -> list[Wor
 
 def section(subject: Subject) -> Section:
     """The structures with arrows, and a table."""
-    parts = subject.evaluated.parts
-    if not parts:
+    splits = subject.evaluated.splits
+    if not splits:
         return Section(TITLE, GOOD, missing=why_nothing(subject))
-    worst = worst_frames(parts)
+    worst = worst_frames(splits)
     if not worst:
         reason = "No frame has forces or an energy to compare with."
         return Section(TITLE, GOOD, missing=reason)
@@ -90,9 +90,9 @@ def _legend(has_forces: bool) -> str:
 
 
 def _view(number_shown: int, worst: Worst) -> StructureFrame:
-    frame = worst.part.frames[worst.place].frame
-    atoms_slice = slice(worst.part.starts[worst.place], worst.part.starts[worst.place + 1])
-    label, prediction = (forces[atoms_slice] for forces in worst.part.evaluation.parity.forces)
+    frame = worst.split.frames[worst.place].frame
+    atoms_slice = slice(worst.split.starts[worst.place], worst.split.starts[worst.place + 1])
+    label, prediction = (forces[atoms_slice] for forces in worst.split.evaluation.parity.forces)
     atoms = Atoms(frame.atoms.numbers, frame.atoms.positions, cell=frame.atoms.cell, pbc=frame.atoms.pbc)
     caption = f"{_name(worst)}: {_errors(worst)}."
     known = np.asarray(np.isfinite(label).all(axis=1) & np.isfinite(prediction).all(axis=1))
@@ -135,9 +135,9 @@ def _notes(label: Array, prediction: Array, error: Array, known: np.ndarray) -> 
 
 
 def _name(worst: Worst) -> str:
-    frame = worst.part.frames[worst.place]
-    group = f", group {frame.group}" if len(worst.part.evaluation.errors.groups) > 1 else ""
-    return f"{short_file(frame.frame.file)}, frame {frame.frame.index} ({worst.part.name}{group})"
+    frame = worst.split.frames[worst.place]
+    group = f", group {frame.group}" if len(worst.split.evaluation.errors.groups) > 1 else ""
+    return f"{short_file(frame.frame.file)}, frame {frame.frame.index} ({worst.split.name}{group})"
 
 
 def _errors(worst: Worst) -> str:
@@ -152,13 +152,13 @@ def _errors(worst: Worst) -> str:
 def _table(worst: Sequence[Worst]) -> Table:
     rows = []
     for place, one in enumerate(worst, 1):
-        frame = one.part.frames[one.place]
+        frame = one.split.frames[one.place]
         rows.append(
             [
                 str(place),
                 frame.frame.file,
                 str(frame.frame.index),
-                one.part.name,
+                one.split.name,
                 frame.group,
                 frame.frame.atoms.get_chemical_formula(),
                 "-" if np.isnan(one.force_error) else number(1e3 * one.force_error),

@@ -14,7 +14,7 @@ from potentials.data.label import LabelledFrame
 from potentials.report.subject import Subject
 
 MOST_FRAMES = 500
-"""Of a part, evenly spaced, that are looked at; so much suffices, and frames may have to be read from their files."""
+"""Of a split, evenly spaced, that are looked at; so much suffices, and frames may have to be read from their files."""
 _NEARLY = 0.005
 """eV/atom: among frames that are this close to the lowest one the smallest is taken."""
 _TEMPERATURE = re.compile(r"(?<![\d.])(\d{2,4}) ?K(?![a-zA-Z])")
@@ -56,9 +56,9 @@ class Kind:
 
 def known(subject: Subject) -> Known:
     """The training frames where they are at hand, else all frames of the report; maybe none."""
-    if "train" in subject.parts:
-        return Known(_spaced(subject.parts["train"]), "the training data")
-    return Known([frame for part in subject.parts.values() for frame in _spaced(part)], "the data given")
+    if "train" in subject.splits:
+        return Known(_spaced(subject.splits["train"]), "the training data")
+    return Known([frame for split in subject.splits.values() for frame in _spaced(split)], "the data given")
 
 
 def kinds(subject: Subject) -> list[Kind]:
@@ -76,10 +76,10 @@ def kinds(subject: Subject) -> list[Kind]:
 
 
 def _to_simulate(subject: Subject) -> Sequence[LabelledFrame]:
-    given = {name: part for name, part in subject.parts.items() if name != "train"}
-    if "validation" in given or not given:  # the parts of a run
+    given = {name: split for name, split in subject.splits.items() if name != "train"}
+    if "validation" in given or not given:  # the splits of a run
         return known(subject).frames
-    return [frame for part in given.values() for frame in _spaced(part)]
+    return [frame for split in given.values() for frame in _spaced(split)]
 
 
 def bare(atoms: Atoms) -> Atoms:
@@ -101,8 +101,8 @@ def enlarged(atoms: Atoms, height: float, most_atoms: int) -> Atoms:
 
 
 def named_temperature(subject: Subject) -> int | None:
-    """The highest temperature in K that names of parts, files and groups speak of, such as `300K`."""
-    names = set(subject.parts)
+    """The highest temperature in K that names of splits, files and groups speak of, such as `300K`."""
+    names = set(subject.splits)
     for frame in known(subject).frames:
         names |= {frame.group, frame.frame.file.rpartition("/")[2]}
     found = [int(text) for name in names for text in _TEMPERATURE.findall(name.replace("_", " "))]

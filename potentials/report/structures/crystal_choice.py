@@ -52,7 +52,7 @@ def why_none(subject: Subject, reasons: list[str]) -> str:
     """The reason in a sentence or two, and what to do."""
     if reasons:
         return f"No crystal was found among the data. {'; '.join(reasons)}. {_ADVICE}"
-    if not subject.parts:
+    if not subject.splits:
         return f"There is no structure to start from: {subject.no_data}."
     return f"The data contain no structure that is periodic in three directions, so there is no crystal. {_ADVICE}"
 

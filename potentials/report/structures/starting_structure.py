@@ -20,7 +20,7 @@ def starting_structure(subject: Subject) -> tuple[Atoms | None, str]:
     found = kinds(subject)
     if found:
         return enlarged(found[0].calmest, _HEIGHT, _MOST_ATOMS), ""
-    if any(len(part) for part in subject.parts.values()):
+    if any(len(split) for split in subject.splits.values()):
         return None, (
             "The available frames are isolated atoms, or contain elements unknown to the potential, so "
             "nothing can be simulated. Give a file with structures: potentials report MODEL structures.xyz."

@@ -33,7 +33,7 @@ TRAINING = "training"
 class AuditedData:
     """Labeled frames by set, the training set first, with isolated atoms and settings."""
 
-    parts: Mapping[str, Sequence[LabelledFrame]]
+    splits: Mapping[str, Sequence[LabelledFrame]]
     isolated: list[LabelledFrame]
     cutoff: float
     """A."""
@@ -86,18 +86,18 @@ def data_of_files(files: Files, others: Mapping[str, Files], labels: DataConfig,
     Raises:
         DataError: a file is missing or unreadable, or a label cannot be read.
     """
-    parts: dict[str, list[LabelledFrame]] = {}
+    splits: dict[str, list[LabelledFrame]] = {}
     isolated: list[LabelledFrame] = []
     found: tuple[str, ...] = ()
-    for name, of_part in {TRAINING: files, **others}.items():
-        frames = read_frames(of_part)
+    for name, of_split in {TRAINING: files, **others}.items():
+        frames = read_frames(of_split)
         labelled, atoms = separate_isolated_atoms(label_frames(frames, labels, required=False))
         if not labelled:
             raise DataError(f"the {name} files contain only isolated atoms; remove them")
-        parts[name] = labelled
+        splits[name] = labelled
         isolated += atoms
         found = found or _undeclared(frames, labels)
-    return AuditedData(parts, isolated, cutoff, found)
+    return AuditedData(splits, isolated, cutoff, found)
 
 
 def labels_of_files(files: Files, energy: str | None = None, forces: str | None = None) -> DataConfig:
@@ -120,9 +120,9 @@ def labels_of_files(files: Files, energy: str | None = None, forces: str | None 
 def data_of_run(config: RunConfig) -> AuditedData:
     """Read the sets of a run, as split by its configuration."""
     in_memory = config.data.model_copy(update={"loading": "memory"})
-    parts = read_splits(config.model_copy(update={"data": in_memory}), Findings())
-    undeclared = _undeclared([frame.frame for frame in parts.train], config.data)
-    return AuditedData(dict(named_splits(parts)), parts.isolated_atoms, config.model.cutoff, undeclared)
+    splits = read_splits(config.model_copy(update={"data": in_memory}), Findings())
+    undeclared = _undeclared([frame.frame for frame in splits.train], config.data)
+    return AuditedData(dict(named_splits(splits)), splits.isolated_atoms, config.model.cutoff, undeclared)
 
 
 def audit(data: AuditedData, say: Callable[[str], None] = lambda text: None) -> Audit:
@@ -132,10 +132,10 @@ def audit(data: AuditedData, say: Callable[[str], None] = lambda text: None) -> 
         data: the labeled frames.
         say: called with a line of progress.
     """
-    findings = [*quick_findings(data.parts, data.isolated, data.cutoff)]
-    for part, frames in data.parts.items():
-        say(f"fitting a small model to the {part} frames, to compare energies, forces and stresses")
-        findings += _by_probe(part, _usable(frames, findings), data)
+    findings = [*quick_findings(data.splits, data.isolated, data.cutoff)]
+    for split, frames in data.splits.items():
+        say(f"fitting a small model to the {split} frames, to compare energies, forces and stresses")
+        findings += _by_probe(split, _usable(frames, findings), data)
     return Audit(_facts(data), _sorted(findings), data)
 
 
@@ -150,26 +150,26 @@ def _usable(frames: Sequence[LabelledFrame], findings: Sequence[AuditFinding]) -
     return [frame for frame in frames if id(frame.frame) not in wrong]
 
 
-def _by_probe(part: str, frames: Sequence[LabelledFrame], data: AuditedData) -> Iterator[AuditFinding]:
+def _by_probe(split: str, frames: Sequence[LabelledFrame], data: AuditedData) -> Iterator[AuditFinding]:
     judge = probe(frames, min(data.cutoff, DEFAULT_CUTOFF))
     if judge is None or judge.force_error > USABLE_ERROR:
-        yield _not_compared(part, judge is None)
+        yield _not_compared(split, judge is None)
     if judge is not None:
-        yield from energy_findings(part, judge)
-        yield from stress_findings(part, judge)
+        yield from energy_findings(split, judge)
+        yield from stress_findings(split, judge)
     for key in data.undeclared:
         if any(find_value(frame.frame.atoms, key) is not None for frame in frames):
-            yield undeclared_stress(part, key, judge)
+            yield undeclared_stress(split, key, judge)
 
 
-def _not_compared(part: str, is_missing: bool) -> AuditFinding:
+def _not_compared(split: str, is_missing: bool) -> AuditFinding:
     reason = "too few frames have forces, or there are too many elements for a small model"
     if not is_missing:
         reason = "the small model used for the comparison does not describe the forces"
     return AuditFinding(
         "not-compared",
         "note",
-        f"{part}: energies, forces and stresses were not compared: {reason}",
+        f"{split}: energies, forces and stresses were not compared: {reason}",
         "wrong units, signs and mixed levels of theory would not have been noticed",
         "check them by other means",
     )
@@ -202,7 +202,7 @@ def _undeclared(frames: Sequence[Frame], labels: DataConfig) -> tuple[str, ...]:
 
 
 def _facts(data: AuditedData) -> dict[str, str]:
-    return {part: _facts_of(frames) for part, frames in data.parts.items()}
+    return {split: _facts_of(frames) for split, frames in data.splits.items()}
 
 
 def _facts_of(frames: Sequence[LabelledFrame]) -> str:

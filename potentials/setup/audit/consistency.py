@@ -49,7 +49,7 @@ _PRECISE = 0.3
 """Uncertainty of predictions, in units of their variation, below which they must correlate with the labels."""
 
 
-def energy_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
+def energy_findings(split: str, probe: Probe) -> Iterator[AuditFinding]:
     """Compare energies with those predicted from the forces, up to a constant per composition and group."""
     labelled = np.array([np.isfinite(frame.energy) for frame in probe.frames])
     if labelled.sum() < _FEWEST or probe.force_error > USABLE_ERROR:
@@ -62,13 +62,13 @@ def energy_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
     slope, correlation = robust_slope(predicted[judged], energies[judged])
     doubt = slope_doubt(predicted[judged], _centred_deviations(probe)[judged])
     if doubt.slope > _LARGEST_DOUBT:
-        yield _too_few(part, "energies and forces", len(judged), doubt)
+        yield _too_few(split, "energies and forces", len(judged), doubt)
         return
     if abs(correlation) > _CORRELATED and abs(slope - 1) > max(_RATIO_TOLERANCE, doubt.slope):
         yield AuditFinding(
             "energy-force-ratio",
             "error",
-            f"{part}: energy differences are {slope:.3g} times those predicted from the forces (by a model "
+            f"{split}: energy differences are {slope:.3g} times those predicted from the forces (by a model "
             "fitted to forces only)",
             "inconsistent energies and forces cannot both be learned",
             explain_ratio(slope, float(atoms[judged].mean())),
@@ -78,14 +78,14 @@ def energy_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
         yield AuditFinding(
             "energy-force-mismatch",
             "error",
-            f"{part}: energies hardly correlate with those predicted from the forces (correlation "
+            f"{split}: energies hardly correlate with those predicted from the forces (correlation "
             f"{correlation:.2f}; model fitted to forces only)",
             "inconsistent energies and forces cannot both be learned",
             "check that both belong to the same calculation and the same frame",
             figures={"correlation": correlation},
         )
         return
-    yield from _odd_energies(part, probe, (energies - slope * predicted) / atoms)
+    yield from _odd_energies(split, probe, (energies - slope * predicted) / atoms)
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,11 @@ def slope_doubt(predicted: NDArray[np.float64], deviations: NDArray[np.float64])
     )
 
 
-def _too_few(part: str, what: str, frames: int, doubt: Doubt) -> AuditFinding:
+def _too_few(split: str, what: str, frames: int, doubt: Doubt) -> AuditFinding:
     return AuditFinding(
         "not-compared",
         "note",
-        f"{part}: {what} were not compared: {frames} frames are too few; the prediction of the small "
+        f"{split}: {what} were not compared: {frames} frames are too few; the prediction of the small "
         f"model is uncertain by {100 * doubt.share:.0f} % of the variation",
         "wrong units, signs and mixed levels of theory would not have been noticed",
         "check them by other means, or repeat the audit with more frames",
@@ -161,7 +161,7 @@ def _centred(probe: Probe, labelled: NDArray[np.bool_]) -> tuple[NDArray[np.floa
     return np.where(labelled, energies, 0.0), predicted
 
 
-def _odd_energies(part: str, probe: Probe, residuals: NDArray[np.float64]) -> Iterator[AuditFinding]:
+def _odd_energies(split: str, probe: Probe, residuals: NDArray[np.float64]) -> Iterator[AuditFinding]:
     """Yield deviating frames: a second cluster, or single ones. Residuals are in eV/atom."""
     second: list[Frame] = []
     single: list[Frame] = []
@@ -171,9 +171,9 @@ def _odd_energies(part: str, probe: Probe, residuals: NDArray[np.float64]) -> It
         if len(members) < _FEWEST:
             continue
         values = residuals[members]
-        split = level_gap(values)
-        if split is not None:
-            low, high = values < split, values > split
+        boundary = level_gap(values)
+        if boundary is not None:
+            low, high = values < boundary, values > boundary
             fewer = low if low.sum() <= high.sum() else high
             gap = max(gap, abs(float(np.median(values[low]) - np.median(values[high]))))
             frames = [probe.frames[k].frame for k in members]
@@ -186,12 +186,12 @@ def _odd_energies(part: str, probe: Probe, residuals: NDArray[np.float64]) -> It
         single += [probe.frames[k].frame for k in members[odd]]
         largest = max([largest, *off[odd].tolist()])
     if second:
-        yield _mixed_levels(part, second, gap, basins)
+        yield _mixed_levels(split, second, gap, basins)
     if single:
         yield AuditFinding(
             "energy-outlier",
             "warning",
-            f"{part}: the energies of {len(single)} frames are off by up to {1e3 * largest:.3g} meV/atom from "
+            f"{split}: the energies of {len(single)} frames are off by up to {1e3 * largest:.3g} meV/atom from "
             "the prediction of the forces of all frames",
             "single wrong energies bias the fit",
             "check these frames for another electronic state, an unconverged calculation or the energy of another "
@@ -210,12 +210,12 @@ def _are_apart(frames: Sequence[Frame], chosen: NDArray[np.bool_]) -> bool:
     return float(np.median(across)) > _APART * float(np.median(own.min(axis=1)))
 
 
-def _mixed_levels(part: str, frames: Sequence[Frame], gap: float, basins: bool) -> AuditFinding:
+def _mixed_levels(split: str, frames: Sequence[Frame], gap: float, basins: bool) -> AuditFinding:
     if basins:
         return AuditFinding(
             "mixed-levels",
             "note",
-            f"{part}: energies of the same composition form two clusters, {1e3 * gap:.4g} meV/atom apart, and "
+            f"{split}: energies of the same composition form two clusters, {1e3 * gap:.4g} meV/atom apart, and "
             "so do the structures: separate isomers or phases, or two levels of theory",
             "the data cannot decide which",
             "check that both were computed in the same way; a configuration group for each (data.group_key) "
@@ -226,7 +226,7 @@ def _mixed_levels(part: str, frames: Sequence[Frame], gap: float, basins: bool) 
     return AuditFinding(
         "mixed-levels",
         "error",
-        f"{part}: energies of the same composition form two clusters, {1e3 * gap:.4g} meV/atom apart, "
+        f"{split}: energies of the same composition form two clusters, {1e3 * gap:.4g} meV/atom apart, "
         "which the forces do not explain",
         "a model can learn one level of theory only; the difference between two acts as noise",
         "find out what differs for the frames listed here (functional, basis, dispersion, smearing, "
@@ -251,7 +251,7 @@ def level_gap(values: NDArray[np.float64]) -> float | None:
     return float((ordered[cut - 1] + ordered[cut]) / 2)
 
 
-def stress_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
+def stress_findings(split: str, probe: Probe) -> Iterator[AuditFinding]:
     """Compare the stresses with those of the model to check their unit and sign."""
     pairs = [
         (frame, s) for frame, s in zip(probe.frames, probe.stresses, strict=True) if np.isfinite(frame.stress).all()
@@ -262,13 +262,13 @@ def stress_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
     slope, correlation = _compare(np.array([frame.stress for frame, _ in pairs]), np.array([s for _, s in pairs]))
     doubt = slope_doubt(probe.stresses[probe.sampled].ravel(), probe.stress_deviations)
     if doubt.slope > _LARGEST_DOUBT:
-        yield _too_few(part, "stresses", len(pairs), doubt)
+        yield _too_few(split, "stresses", len(pairs), doubt)
         return
     if abs(correlation) > _STRESS_CORRELATED and abs(slope - 1) > max(_STRESS_TOLERANCE, doubt.slope):
         yield AuditFinding(
             "stress-unit",
             "error",
-            f"{part}: the stresses are {slope:.3g} times those of a model fitted to energies and forces",
+            f"{split}: the stresses are {slope:.3g} times those of a model fitted to energies and forces",
             "a wrong unit or sign of the stress corrupts training, including forces",
             f"most likely {explain_stress(slope)}; compare with energies of strained cells",
             figures={"ratio": slope, "correlation": correlation},
@@ -277,7 +277,7 @@ def stress_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
         yield AuditFinding(
             "stress-mismatch",
             "warning",
-            f"{part}: the stresses hardly correlate with those of a model fitted to energies and forces (correlation "
+            f"{split}: the stresses hardly correlate with those of a model fitted to energies and forces (correlation "
             f"{correlation:.2f})",
             "a stress in other axes, with another order of components or of another frame cannot be learned",
             "check data.stress: the order of the six components, and the conversion",
@@ -285,7 +285,7 @@ def stress_findings(part: str, probe: Probe) -> Iterator[AuditFinding]:
         )
 
 
-def undeclared_stress(part: str, key: str, probe: Probe | None) -> AuditFinding:
+def undeclared_stress(split: str, key: str, probe: Probe | None) -> AuditFinding:
     """Describe an undeclared stress or virial: its likely unit and sign, if there is a model to compare with."""
     frames = []
     if probe is not None:
@@ -294,7 +294,7 @@ def undeclared_stress(part: str, key: str, probe: Probe | None) -> AuditFinding:
     return AuditFinding(
         "undeclared-stress",
         "warning",
-        f'{part}: the frames have an entry "{key}" that is not declared: its unit, sign and order are unknown',
+        f'{split}: the frames have an entry "{key}" that is not declared: its unit, sign and order are unknown',
         "stress labels improve elastic properties, but a wrong unit or sign spoils training silently",
         f"{_guesses(key, frames, probe)}; declare it in data.stress or data.virial once it is known",
         figures={"frames": float(len(frames))},

@@ -24,7 +24,7 @@ def audit_page(audit: Audit) -> str:
     sections = [Section("Findings", parts=_findings(audit.findings))]
     sections += [
         Section(f"Labels: {name}", parts=[Row(_plots(frames, audit.findings))])
-        for name, frames in audit.data.parts.items()
+        for name, frames in audit.data.splits.items()
     ]
     footer = "Energies are relative to the median of their composition."
     return Page(f"Audit: {audit.counts()}", sections=sections, facts=list(audit.facts.items()), footer=footer).html()

@@ -133,7 +133,7 @@ def _validation_errors(potential: Potential, data: GraphDataModule) -> PropertyE
         potential.eval(),
         data.validation_graphs,
         limit=data.evaluation_limit,
-        part="validation",
+        split="validation",
         groups=data.groups,
     )
     return found.errors.errors
@@ -142,8 +142,8 @@ def _validation_errors(potential: Potential, data: GraphDataModule) -> PropertyE
 class _Progress:
     """Says how far the equations are, every ten seconds."""
 
-    def __init__(self, say: Callable[[str], None], part: str, total: int) -> None:
-        self.say, self.part, self.total = say, part, total
+    def __init__(self, say: Callable[[str], None], split: str, total: int) -> None:
+        self.say, self.split, self.total = say, split, total
         self.done, self.start = 0, time.monotonic()
         self.said = self.start
 
@@ -153,4 +153,4 @@ class _Progress:
         if now - self.said > _SECONDS_BETWEEN_LINES:
             self.said = now
             left = (now - self.start) / self.done * (self.total - self.done)
-            self.say(f"equations of {self.done} of {self.total} {self.part} frames  {left:.0f} s left")
+            self.say(f"equations of {self.done} of {self.total} {self.split} frames  {left:.0f} s left")

@@ -79,7 +79,7 @@ def steps_row(
         "time_s": round(seconds, 3),
         "learning_rate": figures.learning_rate,
         "loss": figures.loss,
-        **{f"loss_{name}": value for name, value in figures.loss_parts.items()},
+        **{f"loss_{name}": value for name, value in figures.loss_terms.items()},
         "gradient_norm": figures.gradient_norm,
         "frames_per_s": round(frames_per_second, 2),
         "cpu_percent": None if use is None else round(use.cpu_percent, 1),

@@ -59,9 +59,9 @@ class RunMLflowLogger(MLFlowLogger):
             client.log_metric(run, name, value)
         client.log_artifact(run, str(results.errors))
         client.log_artifact(run, str(results.best))
-        for part, evaluation in results.evaluations.items():
-            if part != "train":
-                client.log_figure(run, parity_picture(evaluation), f"parity/{part}.png")
+        for split, evaluation in results.evaluations.items():
+            if split != "train":
+                client.log_figure(run, parity_picture(evaluation), f"parity/{split}.png")
 
     @rank_zero_only
     def close(self, *, failed: bool) -> None:

@@ -115,7 +115,7 @@ class ProgressDisplay(Callback):
             max_epochs=self.max_epochs,
             batch=batch_idx + 1,
             batches=batches,
-            loss_parts=module.recent_parts.mean(),
+            loss_terms=module.recent_parts.mean(),
             learning_rate=module.learning_rate.at(max(module.global_step - 1, 0)),
             frames_per_second=self._pace.rate(module.frames_trained * trainer.world_size),
             seconds_left=self._seconds_left(trainer.current_epoch + (batch_idx + 1) / batches),

@@ -23,7 +23,7 @@ class Moment:
     batch: int
     """Of the present epoch, done."""
     batches: int
-    loss_parts: Mapping[str, float]
+    loss_terms: Mapping[str, float]
     """By property; means since the last validation, empty before the first step."""
     learning_rate: float
     frames_per_second: float
@@ -35,7 +35,7 @@ class Moment:
     @property
     def loss(self) -> float:
         """The sum of its parts."""
-        return sum(self.loss_parts.values())
+        return sum(self.loss_terms.values())
 
 
 def progress_lines(moment: Moment, width: int) -> list[str]:
@@ -102,8 +102,8 @@ def _training(moment: Moment, width: int) -> str:
 
 
 def _loss(moment: Moment, *, parts: bool) -> str:
-    known = [f"{name} {value:.3g}" for name, value in moment.loss_parts.items() if value]
-    if not moment.loss_parts:
+    known = [f"{name} {value:.3g}" for name, value in moment.loss_terms.items() if value]
+    if not moment.loss_terms:
         return "loss -"
     # With a single part there is nothing to take apart.
     return f"loss {moment.loss:.3g}" + (f" ({', '.join(known)})" if parts and len(known) > 1 else "")

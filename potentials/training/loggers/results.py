@@ -24,19 +24,19 @@ class RunResults:
     errors: Path
     """The same as JSON."""
     evaluations: Mapping[str, Evaluation]
-    """Of the best model, by part of the data."""
+    """Of the best model, by split of the data."""
     frames: Mapping[str, Sequence[LabelledFrame]]
-    """The frames of these parts, in the order of the evaluations."""
+    """The frames of these splits, in the order of the evaluations."""
 
     def figures(self) -> dict[str, float]:
-        """The errors of all parts, in milli-units, as `results/test/forces_rmse_meV_per_A`."""
+        """The errors of all splits, in milli-units, as `results/test/forces_rmse_meV_per_A`."""
         found: dict[str, float] = {}
-        for part in self.table.parts:
+        for split in self.table.splits:
             for name, unit in (("energy_per_atom", "meV"), ("forces", "meV_per_A"), ("stress", "meV_per_A3")):
-                error = getattr(part.errors, name)
+                error = getattr(split.errors, name)
                 if error is not None:
-                    found[f"results/{part.part}/{name}_mae_{unit}"] = 1e3 * error.mae
-                    found[f"results/{part.part}/{name}_rmse_{unit}"] = 1e3 * error.rmse
+                    found[f"results/{split.split}/{name}_mae_{unit}"] = 1e3 * error.mae
+                    found[f"results/{split.split}/{name}_rmse_{unit}"] = 1e3 * error.rmse
         return found
 
 

@@ -48,14 +48,14 @@ class RunTensorBoardLogger(TensorBoardLogger):
 
     @rank_zero_only
     def log_results(self, results: RunResults) -> None:
-        """The errors as text, and parity pictures of each part but the training frames."""
+        """The errors as text, and parity pictures of each split but the training frames."""
         writer = self.experiment
         writer.add_text("errors", "\n".join(f"    {line}" for line in results.table.text().splitlines()))
         for name, value in results.figures().items():
             writer.add_scalar(name, value)
-        for part, evaluation in results.evaluations.items():
-            if part != "train":
-                writer.add_figure(f"results/{part}/parity", parity_picture(evaluation))
+        for split, evaluation in results.evaluations.items():
+            if split != "train":
+                writer.add_figure(f"results/{split}/parity", parity_picture(evaluation))
 
     @rank_zero_only
     def close(self, *, failed: bool) -> None:

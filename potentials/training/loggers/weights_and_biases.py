@@ -57,18 +57,18 @@ class RunWandbLogger(WandbLogger):
 
     @rank_zero_only
     def log_results(self, results: RunResults) -> None:
-        """The errors, as figures of the summary and as a table; parity and the worst structures of each part but the
+        """The errors, as figures of the summary and as a table; parity and the worst structures of each split but the
         training frames; and the best model as an artifact, with the error table beside it."""
         run = self.experiment
         run.summary.update(results.figures())
         panels: dict[str, Any] = {"results/errors": _error_table(results.table)}
-        for part, evaluation in results.evaluations.items():
-            if part == "train":
+        for split, evaluation in results.evaluations.items():
+            if split == "train":
                 continue
-            panels[f"results/{part}/parity"] = wandb.Image(parity_picture(evaluation))
-            worst = _worst_structures(evaluation, results.frames[part])
+            panels[f"results/{split}/parity"] = wandb.Image(parity_picture(evaluation))
+            worst = _worst_structures(evaluation, results.frames[split])
             if worst:
-                panels[f"results/{part}/worst structures"] = worst
+                panels[f"results/{split}/worst structures"] = worst
         # Where this start has only evaluated, the row of the latest step is in the files of an earlier one.
         run.log(panels, step=self._latest + (self._latest == self.last_step))
         header = read_header(results.best)
@@ -195,14 +195,14 @@ def _logged_in() -> bool:
 
 
 def _error_table(table: ErrorTable) -> wandb.Table:
-    columns = ["part", "frames"]
+    columns = ["split", "frames"]
     names = (("energy_per_atom", "energy", "meV/atom"), ("forces", "forces", "meV/A"), ("stress", "stress", "meV/A^3"))
     columns += [f"{title} {kind} ({unit})" for _, title, unit in names for kind in ("MAE", "RMSE")]
     rows: list[list[Any]] = []
-    for part in table.parts:
-        row: list[Any] = [part.part, part.frames]
+    for split in table.splits:
+        row: list[Any] = [split.split, split.frames]
         for name, _, _ in names:
-            error = getattr(part.errors, name)
+            error = getattr(split.errors, name)
             row += [None, None] if error is None else [1e3 * error.mae, 1e3 * error.rmse]
         rows.append(row)
     return wandb.Table(columns=columns, data=rows)

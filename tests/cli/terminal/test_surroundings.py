@@ -73,7 +73,7 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr.decode()
         assert rb"M\udce4rz" in done.stdout
     assert len(ase.io.read(folder / f"p{UNDECODABLE}.xyz", ":")) == 2
-    assert json.loads((folder / f"{UNDECODABLE}.json").read_text())["parts"][0]["part"].startswith(UNDECODABLE)
+    assert json.loads((folder / f"{UNDECODABLE}.json").read_text())["splits"][0]["split"].startswith(UNDECODABLE)
     missing = run(folder, "predict", model, f"no{UNDECODABLE}.xyz")
     assert missing.returncode == 2
     assert b"Traceback" not in missing.stderr

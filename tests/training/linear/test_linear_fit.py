@@ -134,8 +134,8 @@ def test_a_teacher_is_found_again(tmp_path: Path) -> None:
         ),
         progress=False,
     )
-    test = result.table.parts[-1]
-    assert test.part == "test"
+    test = result.table.splits[-1]
+    assert test.split == "test"
     spread = np.std([atoms.get_forces() for atoms in frames if len(atoms) == 4])
     assert spread > 1e-2
     # The labels have eight decimals.
@@ -148,7 +148,7 @@ def test_a_whole_run(tmp_path: Path) -> None:
     result = train(ace_run(tmp_path, train__max_epochs=7), progress=False)
     assert not result.interrupted
     assert result.reason == "fitted"
-    validation = {part.part: part for part in result.table.parts}["validation"].errors
+    validation = {part.split: part for part in result.table.splits}["validation"].errors
     header = read_header(result.best)
     assert header["metadata"]["validation_errors"]["forces"]["rmse"] == pytest.approx(validation.forces.rmse, rel=1e-9)
     assert 0 < header["metadata"]["regularization"] <= 1

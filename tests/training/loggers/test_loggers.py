@@ -200,9 +200,9 @@ def test_wandb_holds_the_whole_run_without_a_network(tmp_path, monkeypatch, caps
     for row in table(result, "metrics.csv"):
         logged = rows[int(row["step"])]
         assert logged["validation/forces_rmse_meV_per_A"] == pytest.approx(float(row["forces_rmse_meV_per_A"]))
-    errors = json.loads((result.folder / "errors.json").read_text())["parts"]
+    errors = json.loads((result.folder / "errors.json").read_text())["splits"]
     for part in errors:
-        found = held.summary[f"results/{part['part']}/forces_rmse_meV_per_A"]
+        found = held.summary[f"results/{part['split']}/forces_rmse_meV_per_A"]
         assert found == pytest.approx(1e3 * part["errors"]["forces"]["rmse"])
     assert held.artifacts["model/run-potential"] == ["best.potential", "errors.json"]
     media = {path.name.split("_")[0] for path in log.parent.glob("files/media/**/*") if path.is_file()}

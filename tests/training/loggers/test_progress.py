@@ -111,7 +111,7 @@ def test_a_wide_terminal_shows_everything():
 
 
 def test_before_the_first_validation_there_are_two_lines():
-    early = replace(moment(), validation=None, best=None, loss_parts={"energy": 0.0, "forces": 2.0, "stress": 0.0})
+    early = replace(moment(), validation=None, best=None, loss_terms={"energy": 0.0, "forces": 2.0, "stress": 0.0})
     assert progress_lines(early, 60)[1:] == ["loss 2  learning rate 0.01"]
 
 
@@ -122,7 +122,7 @@ def test_one_line_holds_everything_of_a_moment():
 
 
 def test_before_the_first_step_there_is_no_loss():
-    assert "loss -" in moment_line(replace(moment(), loss_parts={}))
+    assert "loss -" in moment_line(replace(moment(), loss_terms={}))
 
 
 def in_a_terminal(folder: Path, width: int) -> str:
