@@ -100,7 +100,7 @@ def test_it_is_one_json_document_whose_references_lead_somewhere(schema):
 def test_descriptions_come_from_docstrings_on_one_line(schema):
     assert schema["properties"]["run"]["description"].startswith("Name of the run, whose folder is `runs/NAME`")
     assert schema["$defs"]["PairsConfig"]["properties"]["channels"]["description"] == "Number of channels."
-    assert schema["$defs"]["TrainConfig"]["description"] == "How the model is trained."
+    assert schema["$defs"]["TrainConfig"]["description"] == "Settings of the training."
     assert not re.findall(r'"description": "[^"]*\\n', json.dumps(schema))
 
 
