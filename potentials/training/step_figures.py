@@ -18,7 +18,7 @@ class StepFigures:
     step: int
     """Its number, from one."""
     learning_rate: float
-    loss_parts: dict[str, float]
+    loss_terms: dict[str, float]
     """What each property contributed to the loss of the step's batch."""
     gradient_norm: float
     """Of the whole gradient, before it was limited."""
@@ -28,7 +28,7 @@ class StepFigures:
     @property
     def loss(self) -> float:
         """Of the step's batch."""
-        return sum(self.loss_parts.values())
+        return sum(self.loss_terms.values())
 
 
 class RecentParts:

@@ -74,7 +74,7 @@ def test_predictions_that_are_not_finite_are_counted_and_left_out(make_frame):
     potential = toy_potential(["Cu"]).eval()
     with torch.no_grad():
         potential.model.bias.fill_(torch.nan)
-    (part,) = evaluate_splits(potential, {"test": frames}, 1, 60.0).parts
+    (part,) = evaluate_splits(potential, {"test": frames}, 1, 60.0).splits
     assert errors(compare(part, ENERGY)) is None
     assert errors(compare(part, FORCES)).not_finite == 0
 
@@ -87,7 +87,7 @@ def test_frames_without_labels_or_with_unknown_elements_are_told_of(make_frame):
     assert "1 of 3 frames have no labels" in without
     assert "1 of 2 frames" in unknown
     assert "(Au; it knows Cu)" in unknown
-    assert evaluated(frames[1:])[1].parts == []
+    assert evaluated(frames[1:])[1].splits == []
 
 
 def test_samples_are_random_within_the_limit_and_the_same_again():
