@@ -138,6 +138,7 @@ def _published(name: str, folder: Path) -> dict[str, Path]:
     return {public_data_set(name).files[0].name: write_tar(folder / "archive", members, mode)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
 def test_a_benchmark_runs_a_step_on_converted_files(file, tmp_path):
     name = _data_set(file)

@@ -37,6 +37,7 @@ def test_waiting_is_bounded() -> None:
     assert spin_count(done.stderr) == SPIN_COUNT
 
 
+@pytest.mark.slow
 def test_the_user_decides() -> None:
     code = "import potentials, torch; from potentials.openmp import waiting; print(waiting())"
     done = run(code, GOMP_SPINCOUNT="4321")
@@ -45,6 +46,7 @@ def test_the_user_decides() -> None:
     assert (spin_count(done.stderr), done.stdout) == ("0", "OMP_WAIT_POLICY=passive\n")
 
 
+@pytest.mark.slow
 def test_too_late_is_said() -> None:
     done = run("import torch, potentials; from potentials.openmp import waiting; print(waiting())")
     assert spin_count(done.stderr) != SPIN_COUNT

@@ -3,6 +3,7 @@ import sys
 
 import pytest
 import yaml
+from slow_cases import slow_but
 
 import potentials.models  # noqa: F401  (enters the families)
 from potentials.config import load_config, parse_config
@@ -98,7 +99,7 @@ def test_silicon_virials_are_not_taken_without_a_declaration(potentials, shared_
     assert potentials("check", config, *TINY).exit_code == 0
 
 
-@pytest.mark.parametrize("name", ["ethanol", "copper"])
+@pytest.mark.parametrize("name", slow_but(["ethanol", "copper"], "copper"))
 def test_builtin_data(potentials, name, tmp_path):
     config = tmp_path / "config.yaml"
     assert potentials("init", f"builtin:{name}", "-o", config).exit_code == 0

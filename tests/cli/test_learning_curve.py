@@ -42,6 +42,7 @@ def test_a_study_from_beginning_to_end(potentials, study_file):
     assert "left" not in result.output
 
 
+@pytest.mark.slow
 def test_a_failed_cell_is_an_exit_code(potentials, study_file):
     folder = study_file.parent / "study" / "schnet"
     folder.mkdir(parents=True)

@@ -46,6 +46,7 @@ def test_it_goes_where_it_is_told_and_without_sections(potentials, run_folder, t
     assert 'id="the-worst-frames"' not in text
 
 
+@pytest.mark.slow
 def test_given_data_are_named_after_their_files(potentials, run_folder, aluminium_file, tmp_path):
     page = tmp_path / "page.html"
     # The potential knows copper only: the frames are told of, and nothing else fails.
@@ -57,6 +58,7 @@ def test_given_data_are_named_after_their_files(potentials, run_folder, aluminiu
     assert "note: labels: energy = energy in eV" in result.stderr
 
 
+@pytest.mark.slow
 def test_units_of_given_data_are_converted(potentials, run_folder, tmp_path):
     pages = {}
     for unit in ("eV", "Ha"):

@@ -92,6 +92,7 @@ def test_dimers_repel_each_other_at_short_distance(potential: Potential, calcula
             assert found.min() > -12, pair
 
 
+@pytest.mark.slow
 def test_atoms_pushed_together_repel_each_other(potential: Potential, rotamers: list[Atoms]) -> None:
     lowest = energies(potential, rotamers).min()
     for atoms in rotamers:

@@ -29,6 +29,7 @@ def total_energies(potential: Potential, atoms: Atoms, timestep: float, steps: i
     return np.array(totals)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("build", [ethanol, crystal])
 def test_energy_error_scales_as_the_square_of_the_time_step(

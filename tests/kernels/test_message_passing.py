@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from slow_cases import slow_but
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
@@ -143,7 +144,7 @@ def check(found: dict[str, Tensor], expected: dict[str, NDArray], tolerance: flo
 
 
 @pytest.mark.usefixtures("kernels")
-@pytest.mark.parametrize("table_name", ["random", *TABLES])
+@pytest.mark.parametrize("table_name", slow_but(["random", *TABLES], *SMALL))
 def test_values(table_name: str) -> None:
     table = table_of(table_name)
     values = inputs(table)
@@ -297,6 +298,7 @@ def test_derivatives_of_some_gradients(wanted: str) -> None:
     assert gradgradcheck(some, arguments, fast_mode=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table_name", ["degree 3", pytest.param("degree 3, parity", marks=pytest.mark.long)])
 def test_derivatives_of_large_tables(table_name: str) -> None:
     table = table_of(table_name)
@@ -340,6 +342,7 @@ def test_derivatives_with_few_edges(edges: str) -> None:
     assert all(g is None or torch.isfinite(g).all() for g in second)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("kernels")
 def test_float32() -> None:
     table = coupled(3, parity=True)
@@ -350,7 +353,7 @@ def test_float32() -> None:
     check(tangents(table, single), brute_force_tangents(table, single, "hYw"), 2e-6)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", slow_but([torch.float32, torch.float64], "torch.float64"))
 def test_results_do_not_depend_on_the_number_of_threads(dtype: torch.dtype, threads: Callable[[int], None]) -> None:
     table = coupled(2, parity=True)
     values = inputs(table, dtype=dtype, channels=40)

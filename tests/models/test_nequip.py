@@ -77,6 +77,7 @@ def test_the_first_layer_has_no_self_connection() -> None:
     assert not any(c.self_connection is not None for c in without.model.convolutions)
 
 
+@pytest.mark.slow
 def test_degree_zero_sees_distances_only() -> None:
     """A rotation about a bond changes no distance between atoms that see each other, but the angles between bonds."""
     # 1 and 2 are neighbours of 0 but not of each other, at an angle that changes by keeping both distances.

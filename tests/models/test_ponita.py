@@ -114,6 +114,7 @@ def test_grid(size: int) -> None:
     np.testing.assert_allclose(grid.T @ grid / size, np.eye(3) / 3, atol=0.04)
 
 
+@pytest.mark.slow
 def test_more_orientations_rotate_better() -> None:
     """The error under rotations shrinks with the grid, and is rounding without orientations."""
     rotations = Rotation.random(8, random_state=0)

@@ -68,7 +68,7 @@ def test_an_error_amid_the_search_leaves_no_half_of_a_neighbor_list(monkeypatch:
 
 
 def test_nothing_was_calculated_yet() -> None:
-    with pytest.raises(SimulationError, match="got none"):
+    with pytest.raises(SimulationError, match="expected a structure; none was given"):
         PotentialCalculator(morse_potential()).calculate()
 
 

@@ -12,6 +12,7 @@ from ase import Atoms, units
 from ase.build import bulk, molecule
 from ase.md.verlet import VelocityVerlet
 from families.cases import with_random_matrices
+from slow_cases import slow_but
 
 from potentials import Potential
 from potentials.config import families, family_config
@@ -151,7 +152,7 @@ def test_results_outlive_the_next_call() -> None:
     assert compiled.workspace.size <= 1.2 * size
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", slow_but(FAMILIES, "mace"))
 def test_energy_is_conserved_as_with_the_networks(family: str) -> None:
     """The same trajectory: total energies differ by what the forces differ."""
     totals = []

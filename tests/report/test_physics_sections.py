@@ -92,6 +92,7 @@ def test_atoms_that_fall_into_each_other_are_marked() -> None:
     assert "bad" in kinds_of_marks(made)
 
 
+@pytest.mark.slow
 def test_of_many_elements_some_are_shown() -> None:
     from potentials.config.families import families
     from potentials.potential import Potential
@@ -136,11 +137,13 @@ def test_without_phonopy_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     assert "pip install 'potentials[phonons]'" in made.missing
 
 
+@pytest.mark.slow
 def test_energy_is_conserved_as_expected_of_the_integrator() -> None:
     made = dynamics.section(subject(PARTS["crystal"], budget=12.0))
     assert kinds_of_marks(made) == ["good"] * 3
 
 
+@pytest.mark.slow
 def test_a_stable_simulation_and_one_that_falls_apart() -> None:
     made = stability.section(subject(PARTS["crystal"], budget=10.0))
     assert "stayed whole" in cells(made)

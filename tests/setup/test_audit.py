@@ -87,7 +87,7 @@ FAULTS: dict[str, tuple[Frames, str, list[int], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", slow_but(FAULTS, "outlier", "kcal", "levels"))
+@pytest.mark.parametrize("fault", slow_but(FAULTS, "levels"))
 def test_a_planted_fault_is_found(fault: str, tmp_path: Path) -> None:
     frames, check, where, said = FAULTS[fault]
     found = audited(tmp_path, frames)
@@ -182,6 +182,7 @@ def test_notes_on_cells_and_atoms(tmp_path: Path) -> None:
     assert "fixed ratio" in note.what
 
 
+@pytest.mark.slow
 def test_the_parts_of_a_run(tmp_path: Path) -> None:
     frames = planted.ethanol()
     file = planted.write(tmp_path / "all.xyz", [*frames[:60], planted.turned(frames[3]), *frames[100:]])
@@ -239,6 +240,7 @@ def test_each_missing_label_is_told_and_absent_ones_are_not(tmp_path: Path) -> N
     assert "not-compared" in {finding.check for finding in found.findings}
 
 
+@pytest.mark.slow
 def test_isolated_atoms_in_boxes_and_parts_without_structures(tmp_path: Path) -> None:
     boxed = [planted.labelled(atoms) for atoms in planted.ethanol()[100:]]
     for atoms in boxed:
@@ -249,6 +251,7 @@ def test_isolated_atoms_in_boxes_and_parts_without_structures(tmp_path: Path) ->
         audited(tmp_path, planted.ethanol()[:40], test=planted.ethanol()[100:])
 
 
+@pytest.mark.slow
 def test_isolated_atoms_that_contradict_each_other_are_a_finding(tmp_path: Path) -> None:
     other = planted.shifted_energy(1.0)(planted.ethanol()[100])
     found = audited(tmp_path, [*planted.ethanol(), other])

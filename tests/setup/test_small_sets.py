@@ -38,6 +38,7 @@ def audited(folder: Path, frames: list[Atoms]) -> Audit:
     return audit(data_of_files(file, {}, labels_of_files(file), 5.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "seed", "strain"), [(24, 2, 0.04), (24, 3, 0.04), (24, 5, 0.04), (30, 0, 0.04), (24, 0, 0.0)]
 )
@@ -49,6 +50,7 @@ def test_sound_data_are_not_called_faulty(count: int, seed: int, strain: float, 
     assert all("too few;" in note for note in notes)
 
 
+@pytest.mark.slow
 def test_stresses_of_the_wrong_sign_are_found_in_a_small_set(tmp_path: Path) -> None:
     """Strained cells fix the stresses even where forces alone do not fix the energies."""
     found = audited(tmp_path, planted.all_scaled(alloys(30, 1), "stress", -1))

@@ -10,6 +10,7 @@ from ase import Atoms
 from families.cases import COMMON, REFERENCE_ENERGIES, cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from slow_cases import slow_but
 
 from potentials.config.train import Precision
 from potentials.errors import DataError, SimulationError
@@ -83,7 +84,7 @@ def results(calculator: PotentialCalculator, atoms: Atoms) -> tuple[float, np.nd
     # The reference computes mixed potentials as float32 ones.
     [("float32", "cpu"), ("mixed", "cpu"), ("float64", "cpu"), ("float32", "reference"), ("float64", "reference")],
 )
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", slow_but(FAMILIES, "mace", "painn"))
 def test_any_structure(family: str, precision: Precision, kernels_used: str, compiled: bool) -> None:
     @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
     @given(structures(precision))

@@ -120,6 +120,7 @@ def test_energy_drift_of_a_known_line() -> None:
     assert energy_drift(records[:1]) is None
 
 
+@pytest.mark.slow
 def test_langevin_has_the_temperature_asked_for(tmp_path: Path) -> None:
     result = run(
         crystal(),
@@ -156,6 +157,7 @@ def test_temperature_ramp_heats(tmp_path: Path) -> None:
     assert np.mean(temperatures[-20:]) == pytest.approx(545, rel=0.2)
 
 
+@pytest.mark.slow
 def test_npt_goes_to_the_pressure_asked_for(tmp_path: Path) -> None:
     """From a crystal under tension; the bulk modulus of the Morse crystal is about 120 GPa."""
     start = crystal()

@@ -44,6 +44,7 @@ def _never(*arguments: Any, **options: Any) -> TrainingResult:
     raise AssertionError("trained again")
 
 
+@pytest.mark.slow
 def test_an_interrupted_queue_goes_on(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = plan(study_file)
     train, calls = queue.train, []
@@ -65,6 +66,7 @@ def test_an_interrupted_queue_goes_on(study_file: Path, monkeypatch: pytest.Monk
     assert len(calls) == 3 + 4
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_is_passed_over_and_tried_again(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = plan(study_file)
     train, broken = queue.train, made.folder(Cell("wide", 8, 1)).path
@@ -84,6 +86,7 @@ def test_a_cell_that_fails_is_passed_over_and_tried_again(study_file: Path, monk
     assert len(work(made, lambda text: None).finished) == 6
 
 
+@pytest.mark.slow
 def test_cells_of_other_processes_are_left_to_them(study_file: Path) -> None:
     made = plan(study_file)
     cell = Cell("schnet", 8, 1)
@@ -141,6 +144,7 @@ def test_a_process_that_fails_is_told(study_file: Path) -> None:
         launch(study_file, made.study.folder, 1, None, lambda text: None)
 
 
+@pytest.mark.slow
 def test_another_description_does_not_take_over_the_cells(study_file: Path) -> None:
     work(plan(study_file), lambda text: None)
     text = study_file.read_text()

@@ -9,6 +9,7 @@ import ase.io
 import pytest
 import torch
 from safetensors.torch import load_file
+from slow_cases import slow_but
 from toy_family import toy_run
 
 from potentials.cache import CACHE_VARIABLE
@@ -42,7 +43,7 @@ def quietly(config: RunConfig) -> TrainingResult:
     return train(config, progress=False)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", slow_but([0, 2], "0"))
 def test_the_same_bits_as_in_memory(workers: int, store: Path, tmp_path: Path) -> None:
     lazy = quietly(run(tmp_path, store, "lazy", data__workers=workers))
     memory = quietly(run(tmp_path, store, "memory", data__loading="memory"))
@@ -99,7 +100,7 @@ def test_statistics_of_a_sample_do_not_stop_a_run(store: Path, tmp_path: Path, m
     assert json.loads((continued.folder / "status.json").read_text())["epoch"] == 2
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", slow_but([0, 2], "0"))
 def test_a_bad_frame_ends_training_with_its_name(workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "SAMPLED_FRAMES", 2)
     monkeypatch.setattr(sampling, "_RARE", 1)

@@ -21,6 +21,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from potentials.data.batch import CountedBatches
 from potentials.data.read import read_frames
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).with_name("several_devices.py")
 SEED = 3
 FRAMES = 13

@@ -8,6 +8,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
 from families.cases import Case, cases
+from slow_cases import slow_but
 
 import potentials
 from potentials.errors import DataError, PotentialsError, UnknownElementError
@@ -28,7 +29,7 @@ def _missing(page: str) -> list[str]:
     return re.findall(r'<p class="missing">(.*?)</p>', page)
 
 
-@pytest.mark.parametrize("case", cases(), ids=str)
+@pytest.mark.parametrize("case", slow_but(cases(), "mace residual", "schnet bessel"))
 def test_every_family_gives_a_page(case: Case) -> None:
     page = _page(case.potential(), molecule("H2O"))
     assert len(page.encode()) < LARGEST

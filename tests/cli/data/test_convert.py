@@ -28,6 +28,7 @@ def test_wrong_requests(potentials, methanol_file, tmp_path):
     assert (tmp_path / "there.h5").stat().st_size == 0
 
 
+@pytest.mark.slow
 def test_stores_are_data_like_any_other(potentials, methanol_file, tmp_path):
     for name in ("a.h5", "a.aselmdb"):
         potentials("data", "convert", methanol_file, tmp_path / name)

@@ -14,6 +14,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from read_loaders import batches_of
+from slow_cases import slow_but
 
 from potentials.config.run import RunConfig
 from potentials.data.module import GraphDataModule
@@ -65,7 +66,7 @@ def assert_same_batches(ours: Any, theirs: Any) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".aselmdb"])
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", slow_but([0, 2], "0"))
 def test_the_same_batches_to_the_bit(
     suffix: str, workers: int, frames: list[Atoms], write_store: WriteStore, lazy_config: LazyConfig
 ) -> None:

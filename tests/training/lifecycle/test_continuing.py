@@ -67,7 +67,7 @@ def uninterrupted(tmp_path_factory) -> TrainingResult:
     return quietly(toy_run(tmp_path_factory.mktemp("uninterrupted"), **NOISE))
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", slow_but([0, 1], "0"))
 def test_two_plus_two_epochs_are_four(uninterrupted, tmp_path, monkeypatch, workers):
     config = toy_run(tmp_path, **NOISE, data__workers=workers)
     with monkeypatch.context() as patch:
@@ -119,6 +119,7 @@ def test_continuing_around_the_change_of_stage(tmp_path, monkeypatch, epoch):
     same_end(whole, quietly(toy_run(tmp_path, **SECOND_STAGE)))
 
 
+@pytest.mark.slow
 def test_plateau_lowers_the_rate_and_goes_on_after_a_break(tmp_path, monkeypatch):
     plateau = {"train__schedule": "{name: plateau, factor: 0.5, patience: 1}", "train__optimizer__learning_rate": 0.5}
     options = {**plateau, "train__max_epochs": 6}
@@ -166,6 +167,7 @@ def test_an_interruption_leaves_the_best_model_alone(tmp_path, monkeypatch):
     assert read_header(first.best)["metadata"]["epoch"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("validate_every", [1, 3])
 def test_interruptions_where_not_every_epoch_is_validated(tmp_path, monkeypatch, validate_every):
     options = {**NOISE, "train__validate_every": validate_every, "train__max_epochs": 5}
@@ -233,6 +235,7 @@ def test_a_signal_in_the_last_step(uninterrupted, tmp_path, monkeypatch):
     same_end(uninterrupted, quietly(toy_run(tmp_path, **NOISE)))
 
 
+@pytest.mark.slow
 def test_a_signal_while_workers_are_ended(uninterrupted, tmp_path, monkeypatch):
     """An exception there would leave them behind, and loaders that nobody closes."""
     config = toy_run(tmp_path, **NOISE, data__workers=1)
@@ -280,6 +283,7 @@ def test_the_best_model_of_a_run_whose_time_was_over_is_not_lost_when_it_has_mor
     assert now["validation_loss"] <= best["validation_loss"]
 
 
+@pytest.mark.slow
 def test_random_states_of_python_and_numpy_are_continued_too(tmp_path, monkeypatch):
     import random
 
@@ -314,6 +318,7 @@ def test_another_number_of_processes_does_not_continue_within_an_epoch(tmp_path,
         quietly(config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_batches_within_a_budget_are_taken_up_where_they_were_left(tmp_path, monkeypatch, workers):
     options = {**NOISE, "data__batch_size": "null", "data__max_atoms_per_batch": 150, "data__workers": workers}
@@ -348,6 +353,7 @@ def test_a_signal_while_foreign_code_does_not_return(number, code):
     assert process.wait(timeout=20) == code
 
 
+@pytest.mark.slow
 def test_a_signal_to_a_worker_process_is_not_answered_by_the_main_one(tmp_path, monkeypatch):
     """Workers are forked with the handlers; ending them must not look like a signal to the run."""
     original = TrainingModule.on_train_epoch_start
@@ -367,6 +373,7 @@ def test_a_signal_to_a_worker_process_is_not_answered_by_the_main_one(tmp_path, 
     assert len(signalled) == 2
 
 
+@pytest.mark.slow
 def test_a_signal_that_ends_a_worker_too_is_an_interruption(uninterrupted, tmp_path, monkeypatch):
     """As in the moment between its start and when it leaves signals to the main process."""
     original = TrainingModule.on_train_epoch_start

@@ -112,6 +112,7 @@ def no_tracebacks(folder: Path) -> None:
     assert "Traceback" not in (folder / "messages.txt").read_text()
 
 
+@pytest.mark.slow
 def test_a_few_kills(tmp_path):
     whole, began, ended = uninterrupted(tmp_path / "whole", "float64", 12)
     other, done = killed(tmp_path / "killed", "float64", 12, 4, began + 0.5 * (ended - began), seed=5)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from run_comparison import same
+from slow_cases import slow_but
 from toy_family import toy_run
 
 from potentials.config import dump_config
@@ -81,6 +82,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     assert status["epoch"] >= 1
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_stops_at_once(tmp_path):
     process = start(tmp_path, 600.0)
     wait_for(tmp_path / "steps", process)
@@ -91,7 +93,7 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
     assert process.wait(timeout=30) == -signal.SIGINT
 
 
-@pytest.mark.parametrize("anisotropy", [0.0, 0.3])
+@pytest.mark.parametrize("anisotropy", slow_but([0.0, 0.3], "0.0"))
 def test_two_processes_do_what_one_does(tmp_path, anisotropy):
     """Gradients, losses and errors of two processes with two frames each are those of one with four.
 
@@ -122,6 +124,7 @@ def test_two_processes_do_what_one_does(tmp_path, anisotropy):
             assert float(a[name]) == pytest.approx(float(b[name]), rel=1e-9), name
 
 
+@pytest.mark.slow
 def test_two_processes_are_interrupted_together_and_continue_to_the_same_bits(tmp_path):
     """The signal reaches one of them only, within an epoch; random numbers are those of each process."""
     options = {

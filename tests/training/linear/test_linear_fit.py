@@ -173,6 +173,7 @@ def test_equal_runs_have_equal_bits(tmp_path: Path) -> None:
     assert torch.equal(first, second)
 
 
+@pytest.mark.slow
 def test_the_ridge_that_validates_best_is_taken(tmp_path: Path) -> None:
     losses = {}
     for ridge in ("auto", 1e-12, 1e-2):

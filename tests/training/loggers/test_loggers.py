@@ -258,6 +258,7 @@ def test_mlflow_keeps_one_run_when_a_run_is_continued(tmp_path, monkeypatch):
     assert {file.path for file in client.list_artifacts(run.info.run_id)} >= {"best.potential", "errors.json", "parity"}
 
 
+@pytest.mark.slow
 def test_a_run_outlives_mlflow(tmp_path, monkeypatch):
     import mlflow
 
@@ -279,6 +280,7 @@ def test_a_run_outlives_mlflow(tmp_path, monkeypatch):
     assert log.count("warning: logging.mlflow: the server has gone; logging to MLflow stopped") == len(calls) == 1
 
 
+@pytest.mark.slow
 def test_a_report_joins_the_run_that_it_is_of(tmp_path, monkeypatch):
     import mlflow
 
@@ -300,6 +302,7 @@ def test_a_report_joins_the_run_that_it_is_of(tmp_path, monkeypatch):
     assert run.info.status == "FINISHED"
 
 
+@pytest.mark.slow
 def test_a_start_that_only_evaluates_gives_no_step_twice(tmp_path, monkeypatch):
     config = offline(tmp_path, monkeypatch)
     with monkeypatch.context() as patch:
