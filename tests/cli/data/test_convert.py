@@ -1,3 +1,4 @@
+import pytest
 from ase.io import read
 
 from potentials.data.read import read_frames
