@@ -71,7 +71,7 @@ TRUE_WARNINGS = {
 RUNNABLE = {file.stem: file for file in sorted(set(CONFIGS) - set(BENCHMARKS))}
 
 
-@pytest.mark.parametrize("name", slow_but(RUNNABLE, "quickstart", "copper"))
+@pytest.mark.parametrize("name", slow_but(RUNNABLE, "quickstart"))
 def test_runs_a_step(name, tmp_path):
     file = RUNNABLE[name]
     config = load_config(file, ["data.batch_size=1"])

@@ -25,6 +25,7 @@ def study_file(tmp_path):
     return file
 
 
+@pytest.mark.slow
 def test_a_study_from_beginning_to_end(potentials, study_file):
     result = potentials("learning-curve", study_file, "--report")
     assert result.exit_code == 0, result.output

@@ -131,6 +131,7 @@ def test_training_ends_with_the_report(potentials, tmp_path, monkeypatch):
     assert again.stdout == result.stdout
 
 
+@pytest.mark.slow
 def test_the_builtin_potential_has_a_report_in_the_current_folder(potentials, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = potentials("report", MODEL, "builtin:ethanol@:4", "--skip", "learning", "--skip", "worst")

@@ -107,6 +107,7 @@ def test_atoms_pushed_together_repel_each_other(potential: Potential, rotamers: 
                 assert r > SHORT * radii or crowded(near, still, moved) or inner > outer, f"{pair} at {r:.2f} A"
 
 
+@pytest.mark.slow
 def test_two_atoms_of_hydrogen_on_top_of_each_other(potential: Potential, rotamers: list[Atoms]) -> None:
     """The hole of the first such potential was 9000 eV deep: H-H at 0.18 A."""
     close = pushed(rotamers[0], 4, 5, np.array([0.18]))

@@ -8,6 +8,7 @@ import torch
 from families.cases import Case, cases
 from families.evaluation import predict
 from families.structures import ELEMENTS, ethanol
+from slow_cases import slow_but
 
 from potentials.data.batch.batch_limits import BatchLimit
 from potentials.data.graph import AtomicGraph, build_graph
@@ -23,7 +24,9 @@ def graphs_of(cutoff: float) -> list[AtomicGraph]:
     return [build_graph(atoms, ELEMENTS, cutoff) for atoms in (ethanol(), rattled_cluster(ELEMENTS, 1.0))]
 
 
-@pytest.mark.parametrize("case", [case for case in cases() if str(case) != str(GRID)], ids=str)
+@pytest.mark.parametrize(
+    "case", slow_but([case for case in cases() if str(case) != str(GRID)], "mace invariant", "schnet bessel")
+)
 def test_exact_families(case: Case) -> None:
     potential = case.potential()
     assert potential.config.exactly_symmetric

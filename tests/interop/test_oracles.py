@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
+from slow_cases import slow_but
 
 from potentials.data.graph import build_graph, collate
 from potentials.errors import ConversionError
@@ -60,7 +61,10 @@ def test_there_are_fixtures_of_both_peers():
 
 
 @pytest.mark.usefixtures("kernels")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    slow_but(NAMES, "mace-residual-L0-correlation1", "mace-first-L1-correlation3", "nequip-l1-parity", "nequip-l2"),
+)
 def test_converted_weights_reproduce_the_peer(name):
     oracle = Oracle(name)
     potential = oracle.potential().eval()
@@ -146,6 +150,7 @@ def test_coupling_tensors_of_other_irreps_are_refused():
         oracle.potential()
 
 
+@pytest.mark.slow
 def test_the_sign_of_a_coupling_is_followed():
     """Releases of e3nn differ in the sign of 3j tensors of odd sum: flipping one and its weights changes nothing."""
     oracle = Oracle("nequip-l1-parity-layers6")

@@ -127,6 +127,7 @@ def test_no_atoms_no_gradient() -> None:
     assert not gradient.any()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("name", ["one matrix", "by species"])
 def test_operators_are_well_formed(name: str) -> None:

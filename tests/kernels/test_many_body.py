@@ -281,6 +281,7 @@ def test_results_do_not_depend_on_the_number_of_threads(dtype: torch.dtype, thre
         assert all(torch.equal(other[name], expected) for other in found[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("requires_grad", [False, True])
 def test_operators_are_well_formed(requires_grad: bool) -> None:

@@ -353,6 +353,7 @@ def test_float32() -> None:
     check(tangents(table, single), brute_force_tangents(table, single, "hYw"), 2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", slow_but([torch.float32, torch.float64], "torch.float64"))
 def test_results_do_not_depend_on_the_number_of_threads(dtype: torch.dtype, threads: Callable[[int], None]) -> None:
     table = coupled(2, parity=True)

@@ -19,6 +19,7 @@ from kernels.test_message_passing import (
     table_of,
     tangents,
 )
+from slow_cases import slow_but
 from torch.autograd import gradgradcheck
 
 import potentials.models  # noqa: F401  (enters the families)
@@ -50,7 +51,11 @@ def check_all(table: MessageTable, edges: str, channels: int, dtype: torch.dtype
 
 
 @pytest.mark.parametrize(
-    "table_name", [*SMALL, *(pytest.param(name, marks=pytest.mark.long) for name in TABLES if name not in SMALL)]
+    "table_name",
+    [
+        *slow_but(SMALL, *SMALL[:2]),
+        *(pytest.param(name, marks=pytest.mark.long) for name in TABLES if name not in SMALL),
+    ],
 )
 def test_values(table_name: str) -> None:
     check_all(table_of(table_name), "edges", 2)

@@ -14,6 +14,7 @@ from potentials.data.graph import build_graph
 from potentials.potential import Potential, edge_topology, edge_vectors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", sorted(families()))
 def test_forward_mode_and_forward_over_reverse(family: str) -> None:
     torch.manual_seed(0)

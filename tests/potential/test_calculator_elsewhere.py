@@ -163,7 +163,7 @@ def test_other_default_types(dtype: torch.dtype) -> None:
     assert same(found, expected)
 
 
-@pytest.mark.parametrize("case", FAMILIES.values(), ids=str)
+@pytest.mark.parametrize("case", slow_but(FAMILIES.values(), "mace invariant", "schnet bessel"))
 @pytest.mark.parametrize("compiled", [True, False])
 def test_surroundings_do_not_matter(case: Case, compiled: bool) -> None:
     """Inference mode, autocast and a default device of the caller change nothing, and nothing is left of them."""

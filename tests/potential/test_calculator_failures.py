@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.build import bulk, fcc111
 from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.fd import calculate_numerical_stress
-from families.cases import Case, cases
+from families.cases import Case, case_parameters
 from morse_family import morse_potential
 
 from potentials.data.geometry import edge_pairs
@@ -72,7 +72,7 @@ def test_nothing_was_calculated_yet() -> None:
         PotentialCalculator(morse_potential()).calculate()
 
 
-@pytest.mark.parametrize("case", cases(), ids=str)
+@pytest.mark.parametrize("case", case_parameters())
 @pytest.mark.parametrize("compiled", [True, False])
 def test_coinciding_atoms_are_named(case: Case, compiled: bool) -> None:
     """For every family: either numbers, or an error that says which atoms; and the calculator goes on."""

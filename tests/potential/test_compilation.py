@@ -43,7 +43,7 @@ def water(seed: int) -> Atoms:
     return atoms
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", slow_but(FAMILIES, "mace", "schnet"))
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("mixed", 1e-5), ("float64", 1e-8)])
 def test_forces_are_those_of_the_networks(family: str, precision: str, tolerance: float, kernels: str) -> None:
     """On other structures than those it was checked with."""
@@ -60,6 +60,7 @@ def test_forces_are_those_of_the_networks(family: str, precision: str, tolerance
         torch.testing.assert_close(found.node_energies, expected.node_energies, rtol=0, atol=3 * tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", sorted(WITHOUT_RADIAL_NETWORKS))
 def test_families_without_radial_networks_stay_as_they_are(family: str) -> None:
     original = potential(family, "float64")

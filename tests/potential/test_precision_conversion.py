@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from ase import Atoms
-from families.cases import Case, cases
+from families.cases import Case, case_parameters, cases
 
 from potentials import Potential, load
 from potentials.data.graph import build_graph
@@ -34,7 +34,7 @@ def results(potential: Potential) -> list[torch.Tensor]:
     return [prediction.energy, prediction.forces.double(), prediction.stress.double()]
 
 
-@pytest.mark.parametrize("case", cases(), ids=str)
+@pytest.mark.parametrize("case", case_parameters())
 @pytest.mark.parametrize("how", TO_DOUBLE)
 def test_to_double(case: Case, how: str) -> None:
     """As exact as a potential that was made in float64 of the same weights: constants are not rounded to float32."""
@@ -48,7 +48,7 @@ def test_to_double(case: Case, how: str) -> None:
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-11 * float(expected.abs().max()))
 
 
-@pytest.mark.parametrize("case", cases(), ids=str)
+@pytest.mark.parametrize("case", case_parameters())
 def test_to_single(case: Case) -> None:
     exact, converted = case.potential("float64"), case.potential("float64").float()
     assert converted.precision == "float32"

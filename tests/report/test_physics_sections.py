@@ -12,6 +12,7 @@ from ase.build import bulk, fcc111, molecule
 from morse_family import R0, morse_potential
 from morse_pairs import fcc_bulk_modulus, fcc_lattice_constant
 from report_subjects import cells, kinds_of_marks, labelled, subject, tables
+from slow_cases import slow_but
 
 from potentials.data.label import LabelledFrame
 from potentials.data.read import Frame
@@ -56,7 +57,7 @@ PARTS = {
 }
 
 
-@pytest.mark.parametrize("data", PARTS)
+@pytest.mark.parametrize("data", slow_but(PARTS, "one frame", "nothing"))
 @pytest.mark.parametrize("name", SECTIONS)
 def test_every_section_says_something_of_all_data(name: str, data: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # A process that imports torch takes seconds; tests/setup/test_speed.py has one.

@@ -9,6 +9,7 @@ from ase import Atoms
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
 from ase.io.trajectory import Trajectory
 from families.cases import with_random_matrices
+from slow_cases import slow_but
 
 import potentials.models  # noqa: F401  (registers the families)
 from potentials import Potential
@@ -39,7 +40,7 @@ def water() -> Atoms:
     return atoms
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", slow_but(FAMILIES, "mace"))
 def test_forces_and_stress_are_derivatives_of_the_energy(family: str) -> None:
     atoms = water()
     atoms.calc = calculator(family)
@@ -51,7 +52,7 @@ def test_forces_and_stress_are_derivatives_of_the_energy(family: str) -> None:
     np.testing.assert_allclose(stress, numerical, atol=1e-6 * np.abs(stress).max())
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", slow_but(FAMILIES, "mace"))
 def test_moving_and_wrapping_changes_nothing(family: str) -> None:
     """A calculator with a history against one without, to the bit; wrapped against unwrapped, to rounding."""
     atoms = water()
@@ -71,7 +72,7 @@ def test_moving_and_wrapping_changes_nothing(family: str) -> None:
     np.testing.assert_allclose(atoms.get_forces(), forces, atol=1e-11)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", slow_but(FAMILIES, "mace"))
 def test_continued_is_uninterrupted_to_the_bit(family: str, tmp_path: Path) -> None:
     for name, lengths in (("whole", [16]), ("parts", [7, 16])):
         for length in lengths:

@@ -51,6 +51,7 @@ def test_rotations_turn_by_the_right_hand() -> None:
     np.testing.assert_allclose(rotation_about(1, np.pi / 2) @ [0, 0, 1], [1, 0, 0], atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mace residual", "e3x pseudotensors", "schnet gaussian"])
 def test_turning_changes_nothing_but_rounding(name: str) -> None:
     (case,) = (case for case in cases() if str(case) == name)

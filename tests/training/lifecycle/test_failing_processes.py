@@ -106,6 +106,7 @@ def wait_for_epoch(folder: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", slow_but([0, 1], "0"))
 def test_an_error_in_one_process_ends_all_with_its_message(tmp_path, rank):
     with running(tmp_path, f"if rank == {rank}: raise DataError('file.xyz, frame 3: bad')") as process:

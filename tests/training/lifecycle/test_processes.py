@@ -66,6 +66,7 @@ def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     process = start(tmp_path, 0.05, train__max_epochs=10000)
     wait_for(tmp_path / "run" / "last.ckpt", process)

@@ -12,6 +12,7 @@ import ase.io
 import pytest
 import torch
 from run_comparison import interrupt_at_the_end_of, quietly, rows, same_end
+from slow_cases import slow_but
 from toy_family import toy_run
 
 import potentials
@@ -60,6 +61,7 @@ def other_contents(file: Path) -> None:
     torch.save({"epoch": 3}, file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [truncate, flip, empty, overwrite])
 def test_a_damaged_checkpoint_is_told_of_and_the_one_before_is_used(uninterrupted, interrupted, damage):
     damage(interrupted / "last.ckpt")
@@ -132,7 +134,7 @@ def test_data_that_are_gone_and_come_back(tmp_path, monkeypatch):
     assert quietly(config).reason == "max_epochs"
 
 
-@pytest.mark.parametrize("room", [0, 4096, 8192, 16384])
+@pytest.mark.parametrize("room", slow_but([0, 4096, 8192, 16384], "4096"))
 def test_a_full_disk(uninterrupted, small_disk, room, monkeypatch):
     """Filled after the second epoch up to some room, so that another file is the first that does not fit each time."""
     original = TrainingModule.on_train_epoch_start
