@@ -11,6 +11,7 @@ from fuzz import configurations
 from fuzz.configurations import Example
 
 
+@pytest.mark.slow
 @settings(max_examples=400, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(configurations.examples())
 def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, example: Example) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from families.cases import Case, cases
+from families.cases import Case, case_parameters
 from families.evaluation import Result, assert_close, predict
 from families.structures import STRUCTURES
 
@@ -31,7 +31,7 @@ def results(potential: Potential, kernels: Kernels) -> tuple[Result, list[torch.
     return found, [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, gradients, strict=True)]
 
 
-@pytest.mark.parametrize("case", cases(), ids=str)
+@pytest.mark.parametrize("case", case_parameters())
 def test_kernels_agree(case: Case) -> None:
     potential = case.potential()
     (expected, expected_gradients), (found, gradients) = results(potential, "reference"), results(potential, "cpu")

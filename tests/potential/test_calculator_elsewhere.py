@@ -198,7 +198,7 @@ def test_loaded_in_inference_mode() -> None:
     )
 
 
-@pytest.mark.parametrize("case", FAMILIES.values(), ids=str)
+@pytest.mark.parametrize("case", slow_but(FAMILIES.values(), "mace invariant"))
 def test_precision(case: Case) -> None:
     """A calculator in another precision is as good as a potential made in it; the one handed over stays."""
     atoms = Atoms("HOC", [[0, 0, 0], [0, 0, 1.1], [0, 1.2, 0.1]])

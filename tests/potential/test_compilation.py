@@ -132,6 +132,7 @@ def test_training_and_saving_are_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_results_outlive_the_next_call() -> None:
     """Large enough for memory to be used again."""
     compiled = potential(channels=64).compile_for_md()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from ase import Atoms
-from families.cases import Case, cases
+from families.cases import Case, case_parameters, cases
 from families.evaluation import Result, predict
 from families.structures import STRUCTURES, ethanol
 from ordinary_user import folder_of_root, ordinary_user
@@ -26,7 +26,7 @@ Header = dict[str, Any]
 Tensors = dict[str, torch.Tensor]
 
 
-@pytest.fixture(params=cases(), ids=str)
+@pytest.fixture(params=case_parameters())
 def case(request: pytest.FixtureRequest) -> Case:
     return request.param
 

@@ -46,6 +46,7 @@ def test_a_finished_run_has_a_report_and_says_where(tmp_path, made, capsys):
     assert len(made) == 2
 
 
+@pytest.mark.slow
 def test_a_second_start_makes_it_only_if_it_is_not_there(tmp_path, made):
     first = train(tmp_path)
     before = first.report.stat().st_mtime_ns
@@ -56,6 +57,7 @@ def test_a_second_start_makes_it_only_if_it_is_not_there(tmp_path, made):
     assert len(made) == 4
 
 
+@pytest.mark.slow
 def test_a_run_that_is_trained_further_gets_a_new_one(tmp_path, made):
     first = train(tmp_path).report.stat().st_mtime_ns
     again = train(tmp_path, train__max_epochs=2)

@@ -12,7 +12,6 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from setup import planted
 from setup.planted import Frames
-from slow_cases import slow_but
 
 import potentials.models  # noqa: F401  (enters the families)
 from potentials.config import parse_config
@@ -87,7 +86,8 @@ FAULTS: dict[str, tuple[Frames, str, list[int], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", slow_but(FAULTS, "levels"))
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_found(fault: str, tmp_path: Path) -> None:
     frames, check, where, said = FAULTS[fault]
     found = audited(tmp_path, frames)

@@ -64,6 +64,7 @@ def test_nve_is_velocity_verlet_with_the_forces_of_the_oracle(tmp_path: Path) ->
     np.testing.assert_allclose(frames[-1].get_momenta(), atoms.get_momenta(), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_nve_deviation_falls_with_the_square_of_the_time_step(tmp_path: Path) -> None:
     largest = []
     for timestep in (4.0, 2.0, 1.0):

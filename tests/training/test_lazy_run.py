@@ -115,6 +115,7 @@ def test_a_bad_frame_ends_training_with_its_name(workers: int, tmp_path: Path, m
     assert "Traceback" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_closed_form_fits_read_lazily_too(store: Path, tmp_path: Path) -> None:
     model = {"name": "ace", "cutoff": 3.5, "correlation": 2, "polynomial_degree": 4}
     tables = [

@@ -115,6 +115,7 @@ def test_the_rule_may_be_changed_when_a_run_is_continued(tmp_path):
     assert result.reason == "max_epochs"
 
 
+@pytest.mark.slow
 def test_a_spike_is_told_of_once_an_epoch_with_its_frames(tmp_path):
     data = with_enormous_forces(tmp_path, [3, 30], forces=1e4)
     result = quietly(toy_run(tmp_path, data__train=data, **OPTIONS, train__max_epochs=20))
@@ -124,6 +125,7 @@ def test_a_spike_is_told_of_once_an_epoch_with_its_frames(tmp_path):
         assert "copper.xyz, frame 3 (" in line or "copper.xyz, frame 30 (" in line
 
 
+@pytest.mark.slow
 def test_losses_that_are_merely_uneven_are_no_spikes(tmp_path):
     result = quietly(toy_run(tmp_path, train__max_epochs=20))
     assert "times the typical" not in (result.folder / "log.txt").read_text()

@@ -72,6 +72,7 @@ def test_frames_meet_others_in_each_epoch(name: str, count: int) -> None:
     assert shared < 2 * by_chance + 0.05
 
 
+@pytest.mark.slow
 def test_equal_frames_meet_as_often_as_in_random_batches() -> None:
     """Of 12 frames in batches of 4, a frame meets each other one in 3 of 11 epochs."""
     packing = Packing(np.full(12, 5), 20, 1)

@@ -110,7 +110,7 @@ def test_a_run_that_is_extended_goes_on(tmp_path):
     same_end(longer, quietly(toy_run(tmp_path, "run", train__max_epochs=4, **constant)))
 
 
-@pytest.mark.parametrize("epoch", [1, 2, 3])
+@pytest.mark.parametrize("epoch", slow_but([1, 2, 3], "2"))
 def test_continuing_around_the_change_of_stage(tmp_path, monkeypatch, epoch):
     whole = quietly(toy_run(tmp_path, "whole", **SECOND_STAGE))
     with monkeypatch.context() as patch:
@@ -178,6 +178,7 @@ def test_interruptions_where_not_every_epoch_is_validated(tmp_path, monkeypatch,
     same_end(whole, quietly(toy_run(tmp_path, **options)))
 
 
+@pytest.mark.slow
 def test_interruption_within_the_last_epoch(uninterrupted, tmp_path, monkeypatch):
     """Lightning does not announce an epoch that is continued, and the last one has to end with a validation."""
     options = {**NOISE, "train__validate_every": 3}
@@ -187,6 +188,7 @@ def test_interruption_within_the_last_epoch(uninterrupted, tmp_path, monkeypatch
     same_end(whole, quietly(toy_run(tmp_path, **options)))
 
 
+@pytest.mark.slow
 def test_checkpoints_within_a_long_epoch(uninterrupted, tmp_path, monkeypatch):
     """Killed without a word in step 12, of which the interval of no time at all has made a checkpoint."""
     config = toy_run(tmp_path, **NOISE, train__checkpoint_interval="0.000001s")
@@ -211,6 +213,7 @@ def test_a_signal_before_training_begins(tmp_path, monkeypatch):
     assert quietly(toy_run(tmp_path)).reason == "max_epochs"
 
 
+@pytest.mark.slow
 def test_a_signal_while_the_best_model_is_evaluated(uninterrupted, tmp_path, monkeypatch):
     def signalled(*_):
         os.kill(os.getpid(), signal.SIGUSR1)
@@ -224,6 +227,7 @@ def test_a_signal_while_the_best_model_is_evaluated(uninterrupted, tmp_path, mon
     same_end(uninterrupted, quietly(toy_run(tmp_path, **NOISE)))
 
 
+@pytest.mark.slow
 def test_a_signal_in_the_last_step(uninterrupted, tmp_path, monkeypatch):
     """Nothing is left to train, but the best model would still have to be evaluated."""
     with monkeypatch.context() as patch:

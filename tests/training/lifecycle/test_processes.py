@@ -94,6 +94,7 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
     assert process.wait(timeout=30) == -signal.SIGINT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("anisotropy", slow_but([0.0, 0.3], "0.0"))
 def test_two_processes_do_what_one_does(tmp_path, anisotropy):
     """Gradients, losses and errors of two processes with two frames each are those of one with four.

@@ -167,6 +167,7 @@ def test_a_whole_run(tmp_path: Path) -> None:
     assert "is finished" in (result.folder / "log.txt").read_text()
 
 
+@pytest.mark.slow
 def test_equal_runs_have_equal_bits(tmp_path: Path) -> None:
     one, other = (train(ace_run(tmp_path / name), progress=False) for name in ("one", "other"))
     first, second = (potentials.load(result.best).model.coefficients for result in (one, other))

@@ -145,6 +145,7 @@ def test_parts_add_up_to_the_loss_and_its_mean_is_that_of_the_epoch(tmp_path):
     assert means == pytest.approx([sum(losses[:7]) / 7, sum(losses[7:]) / 7], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_continued_run_has_the_same_steps_and_gives_none_of_them_twice(tmp_path, monkeypatch):
     options = {"logging__every_steps": 2, "train__max_epochs": 4, "train__checkpoint_interval": "1h"}
     whole = train(toy_run(tmp_path / "whole", **options), progress=False)
