@@ -259,7 +259,7 @@ def test_isolated_atoms_that_contradict_each_other_are_a_finding(tmp_path: Path)
 
 
 def test_far_fragments_are_not_the_same(tmp_path: Path) -> None:
-    """Fingerprints end at 5 A; two waters 7 and 9 A apart differ all the same."""
+    """Descriptors end at 5 A; two waters 7 and 9 A apart differ all the same."""
     frames = []
     for distance in (7.0, 9.0, 11.0):
         pair = molecule("H2O") + molecule("H2O")

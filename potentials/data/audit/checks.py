@@ -52,9 +52,9 @@ def check_neighbors(statistics: Statistics, cutoff: float, findings: Findings) -
             f"an atom has {statistics.average_neighbors:.0f} neighbors on average within model.cutoff = {cutoff:g} A; "
             "a smaller cutoff is many times faster; check data.length_unit"
         )
-    if statistics.lonely_atoms:
+    if statistics.atoms_without_neighbors:
         findings.warn(
-            f"{statistics.lonely_atoms} of {statistics.num_atoms} atoms of the training frames have no neighbor "
+            f"{statistics.atoms_without_neighbors} of {statistics.num_atoms} atoms of the training frames have no neighbor "
             f"within model.cutoff = {cutoff:g} A"
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from potentials.data.audit.finding import AuditFinding
-from potentials.data.audit.fingerprints import comparable
+from potentials.data.audit.near_duplicates import comparable
 from potentials.data.geometry import heights, reduced_cell
 from potentials.data.infer import composition_matrix, indistinguishable
 from potentials.data.label import LabelledFrame
@@ -157,10 +157,10 @@ def cut_trajectories(splits: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[
     for group in comparable([frame.frame for _, frame in owned]):
         places = [(owned[k][1].frame.file, owned[k][1].frame.index) for k in group.members]
         order = sorted(range(len(places)), key=places.__getitem__)
-        prints = group.fingerprints[order]
-        steps = np.linalg.norm(np.diff(prints, axis=0), axis=1)
+        descriptors = group.descriptors[order]
+        steps = np.linalg.norm(np.diff(descriptors, axis=0), axis=1)
         adjacent = np.array([_follow(places[a], places[b]) for a, b in itertools.pairwise(order)])
-        later = np.linalg.norm(prints[_LATER:] - prints[:-_LATER], axis=1)
+        later = np.linalg.norm(descriptors[_LATER:] - descriptors[:-_LATER], axis=1)
         if adjacent.sum() < _FEW_STEPS or np.median(steps[adjacent]) > _CORRELATED * np.median(later):
             continue
         for k in np.flatnonzero(adjacent):

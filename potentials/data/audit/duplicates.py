@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from potentials.data.audit.finding import AuditFinding
-from potentials.data.audit.fingerprints import NEAR, Alike, comparable
+from potentials.data.audit.near_duplicates import NEAR, Alike, comparable
 from potentials.data.geometry import structure_hash
 from potentials.data.label import LabelledFrame
 from potentials.data.read import Located

@@ -3,7 +3,7 @@
 It does not depend on files, labels or batches, so that molecular dynamics needs no other package of `data`.
 """
 
-from potentials.data.geometry.fingerprint import fingerprint
+from potentials.data.geometry.descriptor import structure_descriptor
 from potentials.data.geometry.graph_geometry import GraphGeometry, build_geometry
 from potentials.data.geometry.lattice import reduced_cell
 from potentials.data.geometry.neighbor_list import edge_pairs, neighbor_list, neighbor_vectors
@@ -16,10 +16,10 @@ __all__ = [
     "check_density",
     "check_geometry",
     "edge_pairs",
-    "fingerprint",
     "heights",
     "neighbor_list",
     "neighbor_vectors",
     "reduced_cell",
+    "structure_descriptor",
     "structure_hash",
 ]

@@ -33,7 +33,7 @@ class Statistics:
     num_edges: int
     average_neighbors: float
     """Mean number of edges of the atoms that have at least one; NaN without edges."""
-    lonely_atoms: int
+    atoms_without_neighbors: int
     """Number of atoms without edges."""
     forces_rms: float
     """Root mean square of all force components, eV/A."""
@@ -92,7 +92,7 @@ def gather_statistics(
         num_atoms=num_atoms,
         num_edges=num_edges,
         average_neighbors=num_edges / (num_atoms - lonely) if num_edges else float("nan"),
-        lonely_atoms=lonely,
+        atoms_without_neighbors=lonely,
         forces_rms=_root_mean(square_sums.sum(), components.sum()),
         forces_rms_per_element={
             symbol: _root_mean(square_sums[i], components[i]) for i, symbol in enumerate(elements) if components[i]

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.data.geometry import fingerprint
+from potentials.data.geometry import structure_descriptor
 from potentials.data.read import Frame
 from potentials.errors import DataError
 
@@ -32,7 +32,7 @@ def divide_frames(
     - `group`, `composition`: all frames of one value of `group_key`, or of one chemical formula, stay together, so that
       the other splits hold what the training frames lack.
     - `farthest-point`: the training frames are those most unlike each other (each is the one farthest from all before,
-      by fingerprints that rotations do not change); the rest is shared out at random.
+      by descriptors that rotations do not change); the rest is shared out at random.
 
     Args:
         frames: without isolated atoms.
@@ -134,8 +134,8 @@ def _beside_farthest(
     frames: Sequence[Frame], wanted: Mapping[str, int], random: np.random.Generator
 ) -> dict[str, NDArray[np.int64]]:
     elements = np.unique(np.concatenate([frame.atoms.numbers for frame in frames]))
-    prints = np.array([fingerprint(frame.atoms, elements) for frame in frames])
-    chosen = farthest_points(prints, len(frames) - sum(wanted.values()))
+    descriptors = np.array([structure_descriptor(frame.atoms, elements) for frame in frames])
+    chosen = farthest_points(descriptors, len(frames) - sum(wanted.values()))
     rest = np.setdiff1d(np.arange(len(frames)), chosen)
     return _cut(random.permutation(rest), wanted)
 

@@ -11,8 +11,8 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from potentials.data.audit.fingerprints import NEAR
-from potentials.data.geometry import fingerprint
+from potentials.data.audit.near_duplicates import NEAR
+from potentials.data.geometry import structure_descriptor
 from potentials.report.predictions.comparison import Array
 from potentials.report.predictions.evaluated import EvaluatedSplit
 
@@ -108,9 +108,9 @@ def frame_energy_errors(split: EvaluatedSplit) -> Array:
 
 
 class NearestTraining:
-    """Distances of structures from the nearest training frame, by their fingerprints.
+    """Distances of structures from the nearest training frame, by their descriptors.
 
-    Fingerprints (`data/audit/fingerprints.py`) say how many neighbors of each element the atoms have at each distance.
+    Descriptors (`data/geometry/descriptor.py`) count the neighbors of each element at each distance.
     The unit of the distance is an A of random displacement: 0.05 A means that a structure differs from the nearest
     training frame as much as one does whose coordinates are moved by 0.05 A, if differences grow as they do for small
     displacements.
@@ -123,17 +123,17 @@ class NearestTraining:
 
     def __init__(self, train: Sequence[Atoms], elements: Sequence[str], seed: int) -> None:
         self._elements = np.sort([atomic_numbers[symbol] for symbol in elements])
-        self._prints = self._fingerprints(train)
+        self._descriptors = self._descriptors_of(train)
         self._per_angstrom = self._calibrated(train, seed)
 
     def distances(self, structures: Sequence[Atoms]) -> Array:
-        """[structures], A; NaN where fingerprints say nothing, as of atoms without neighbors."""
+        """[structures], A; NaN where descriptors are zero, as for atoms without neighbors."""
         if self._per_angstrom <= 0:
             return np.full(len(structures), np.nan)
-        return cdist(self._fingerprints(structures), self._prints).min(axis=1) / self._per_angstrom
+        return cdist(self._descriptors_of(structures), self._descriptors).min(axis=1) / self._per_angstrom
 
-    def _fingerprints(self, structures: Sequence[Atoms]) -> NDArray[np.float64]:
-        return np.array([fingerprint(atoms, self._elements) for atoms in structures])
+    def _descriptors_of(self, structures: Sequence[Atoms]) -> NDArray[np.float64]:
+        return np.array([structure_descriptor(atoms, self._elements) for atoms in structures])
 
     def _calibrated(self, train: Sequence[Atoms], seed: int) -> float:
         """The median difference that a displacement by `NEAR` makes, divided by it."""
@@ -142,6 +142,6 @@ class NearestTraining:
         for place in np.linspace(0, len(train) - 1, min(_CALIBRATED, len(train))).astype(int):
             moved = train[place].copy()
             moved.positions = moved.positions + random.normal(scale=NEAR, size=moved.positions.shape)
-            difference = fingerprint(moved, self._elements) - self._prints[place]
+            difference = structure_descriptor(moved, self._elements) - self._descriptors[place]
             differences.append(float(np.linalg.norm(difference)))
         return float(np.median(differences)) / NEAR

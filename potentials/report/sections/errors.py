@@ -36,7 +36,7 @@ GOOD = (
 _OVERFITTED, _BADLY_OVERFITTED = 2.0, 5.0
 _MOST_GROUPS_DRAWN = 25
 _TRAIN_ATOMS, _OTHER_ATOMS = 30_000, 12_000
-"""Of the frames whose fingerprints are made."""
+"""Of the frames whose descriptors are made."""
 _ERROR_DECADES = 2.5
 """That the plot of errors against distances spans at most; smaller ones are at its lower end."""
 _NO_FORCE = 1e-3
@@ -269,7 +269,7 @@ def _distance_plot(found: Mapping[str, Found], colors: Mapping[str, str], looked
     figure.update_layout(showlegend=True)
     make_logarithmic(figure)
     caption = (
-        "Each point is a frame. The distance compares fingerprints, which count the neighbors of each "
+        "Each point is a frame. The distance compares descriptors, which count the neighbors of each "
         "element at each distance up to 5 Å. A distance of 0.05 Å corresponds to random displacements of "
         "all coordinates of a training frame by 0.05 Å (estimated from small displacements)."
     )

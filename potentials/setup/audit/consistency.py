@@ -13,7 +13,7 @@ from potentials.config.data import SixOrder
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.trajectories import robust_slope
 from potentials.data.audit.units import explain_ratio, explain_stress
-from potentials.data.geometry import fingerprint
+from potentials.data.geometry import structure_descriptor
 from potentials.data.label.label_values import find_value, stress_matrix
 from potentials.data.label.labels import LabelledFrame
 from potentials.data.read.frames import Frame
@@ -203,9 +203,9 @@ def _odd_energies(split: str, probe: Probe, residuals: NDArray[np.float64]) -> I
 
 def _are_apart(frames: Sequence[Frame], chosen: NDArray[np.bool_]) -> bool:
     """Return whether the chosen frames differ from the rest in structure, as do isomers or phases."""
-    prints = np.array([fingerprint(frame.atoms) for frame in frames])
-    across = cdist(prints[chosen], prints[~chosen]).min(axis=1)
-    own = cdist(prints[~chosen], prints[~chosen])
+    descriptors = np.array([structure_descriptor(frame.atoms) for frame in frames])
+    across = cdist(descriptors[chosen], descriptors[~chosen]).min(axis=1)
+    own = cdist(descriptors[~chosen], descriptors[~chosen])
     np.fill_diagonal(own, np.inf)
     return float(np.median(across)) > _APART * float(np.median(own.min(axis=1)))
 

@@ -32,7 +32,7 @@ def test_cutoff() -> None:
 
 
 STATISTICS = Statistics(
-    num_frames=2, num_atoms=10, num_edges=100, average_neighbors=10.0, lonely_atoms=0, forces_rms=1.0,
+    num_frames=2, num_atoms=10, num_edges=100, average_neighbors=10.0, atoms_without_neighbors=0, forces_rms=1.0,
     forces_rms_per_element={}, residual_mean=0.0, residual_std=0.0,
 )  # fmt: skip
 
@@ -41,7 +41,7 @@ def test_neighbors() -> None:
     findings = Findings()
     check_neighbors(STATISTICS, 5.0, findings)
     assert findings.warnings == []
-    check_neighbors(replace(STATISTICS, average_neighbors=500.0, lonely_atoms=3), 12.0, findings)
+    check_neighbors(replace(STATISTICS, average_neighbors=500.0, atoms_without_neighbors=3), 12.0, findings)
     assert findings.warnings[0].startswith("an atom has 500 neighbors on average within model.cutoff = 12 A")
     assert findings.warnings[1].startswith("3 of 10 atoms of the training frames have no neighbor within")
 

@@ -24,7 +24,7 @@ def test_neighbors_count_atoms_that_have_some(labelled: Labelled) -> None:
     statistics = gather([labelled(chain)], ["H", "O"], 1.5)
     assert statistics.average_neighbors == pytest.approx(4 / 3)
     assert (statistics.num_frames, statistics.num_atoms, statistics.num_edges) == (1, 4, 4)
-    assert statistics.lonely_atoms == 1
+    assert statistics.atoms_without_neighbors == 1
 
 
 def test_neighbors_are_those_of_the_crystal(labelled: Labelled) -> None:

@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.build import molecule
 from scipy.spatial.distance import cdist
 
-from potentials.data.geometry import fingerprint
+from potentials.data.geometry import structure_descriptor
 from potentials.data.read import Frame
 from potentials.data.split.dividing import divide_frames, farthest_points
 from potentials.errors import DataError
@@ -74,10 +74,10 @@ def test_farthest_points_by_hand() -> None:
 
 def test_farthest_points_spread_the_training_frames() -> None:
     given = frames(60)
-    prints = np.array([fingerprint(frame.atoms) for frame in given])
+    descriptors = np.array([structure_descriptor(frame.atoms) for frame in given])
 
     def nearest(chosen: list[int]) -> float:
-        distances = cdist(prints[chosen], prints[chosen])
+        distances = cdist(descriptors[chosen], descriptors[chosen])
         return float((distances + 1e9 * np.eye(len(chosen))).min())
 
     shares = {"test": 0.5}
@@ -101,8 +101,8 @@ def test_what_cannot_be_divided(shares: dict, way: str, options: dict, message: 
         divide_frames(frames(), shares, way, 0, **options)
 
 
-def test_fingerprints_of_several_elements_are_comparable() -> None:
+def test_descriptors_of_of_several_elements_are_comparable() -> None:
     elements = np.array([1, 6, 8])
-    water, methane = (fingerprint(molecule(name), elements) for name in ("H2O", "CH4"))
+    water, methane = (structure_descriptor(molecule(name), elements) for name in ("H2O", "CH4"))
     assert water.shape == methane.shape
-    assert fingerprint(Atoms("H"), elements).shape == water.shape
+    assert structure_descriptor(Atoms("H"), elements).shape == water.shape

@@ -1,4 +1,4 @@
-"""Near-duplicate structures, found by their fingerprints (`data/geometry/fingerprint.py`)."""
+"""Near-duplicate structures, found by their descriptors (`data/geometry/descriptor.py`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist
 
-from potentials.data.geometry import fingerprint
+from potentials.data.geometry import structure_descriptor
 from potentials.data.read import Frame
 
 NEAR = 0.01
@@ -21,7 +21,7 @@ _SAME = 1e-3
 _TRIED = 4
 _MOST_PAIRS = 1_000_000
 _ROUNDING = 1e-6
-"""Lower bound of that difference, relative to a fingerprint: crystals of one atom per cell are invariant."""
+"""Lower bound of that difference, relative to a descriptor: crystals of one atom per cell are invariant."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Alike:
 
     members: NDArray[np.int64]
     """Numbers of the frames."""
-    fingerprints: NDArray[np.float64]
+    descriptors: NDArray[np.float64]
     """[members, F]."""
     near: float
-    """Difference of fingerprints below which two structures are near-duplicates."""
+    """Difference of descriptors below which two structures are near-duplicates."""
 
     structures: Sequence[Atoms]
 
@@ -42,23 +42,23 @@ class Alike:
 
         Where there are very many, only the nearest neighbor of each is returned, so that the number grows linearly.
         """
-        tree = cKDTree(self.fingerprints)
+        tree = cKDTree(self.descriptors)
         if tree.count_neighbors(tree, self.near) - len(self.members) <= _MOST_PAIRS:
             found = tree.query_pairs(self.near, output_type="ndarray")
         else:
-            nearest = tree.query(self.fingerprints, k=2)[1]
+            nearest = tree.query(self.descriptors, k=2)[1]
             other = np.where(nearest[:, 0] == np.arange(len(nearest)), nearest[:, 1], nearest[:, 0])
             found = np.unique(np.sort(np.stack([np.arange(len(nearest)), other], axis=1), axis=1), axis=0)
         if not len(found):
             return []
         first, second = found.T
-        differences = np.linalg.norm(self.fingerprints[first] - self.fingerprints[second], axis=1)
+        differences = np.linalg.norm(self.descriptors[first] - self.descriptors[second], axis=1)
         same = differences <= _SAME * self.near + 1e-12
         chosen = [k for k in np.flatnonzero(differences <= self.near) if self._far_atoms_agree(first[k], second[k])]
         return [(int(self.members[first[k]]), int(self.members[second[k]]), bool(same[k])) for k in chosen]
 
     def _far_atoms_agree(self, first: int, second: int) -> bool:
-        """Compare all distances of structures that are not periodic, since fingerprints end at 5 A."""
+        """Compare all distances of structures that are not periodic, since descriptors end at 5 A."""
         one, two = self.structures[first], self.structures[second]
         if one.pbc.any():
             return True
@@ -66,7 +66,7 @@ class Alike:
 
 
 def comparable(frames: Sequence[Frame], seed: int = 0) -> list[Alike]:
-    """Compute fingerprints of all frames, grouped by composition and periodicity; groups of one frame are left out."""
+    """Compute descriptors of all frames, grouped by composition and periodicity; groups of one frame are left out."""
     groups: dict[tuple, list[int]] = {}
     for number, frame in enumerate(frames):
         key = (frame.atoms.get_chemical_formula(), tuple(frame.atoms.pbc))
@@ -76,13 +76,13 @@ def comparable(frames: Sequence[Frame], seed: int = 0) -> list[Alike]:
     for members in groups.values():
         if len(members) > 1:
             structures = [frames[number].atoms for number in members]
-            prints = np.array([fingerprint(atoms) for atoms in structures])
-            found.append(Alike(np.array(members), prints, _near(structures, prints, random), structures))
+            descriptors = np.array([structure_descriptor(atoms) for atoms in structures])
+            found.append(Alike(np.array(members), descriptors, _near(structures, descriptors, random), structures))
     return found
 
 
-def _near(structures: Sequence[Atoms], prints: NDArray[np.float64], random: np.random.Generator) -> float:
-    """Return half the smallest change of the fingerprints of a few structures when all coordinates move by `NEAR`.
+def _near(structures: Sequence[Atoms], descriptors: NDArray[np.float64], random: np.random.Generator) -> float:
+    """Return half the smallest change of the descriptors of a few structures when all coordinates move by `NEAR`.
 
     Half, because means over atoms may coincide by chance.
     """
@@ -90,5 +90,5 @@ def _near(structures: Sequence[Atoms], prints: NDArray[np.float64], random: np.r
     for number in np.linspace(0, len(structures) - 1, min(_TRIED, len(structures))).astype(int):
         moved = structures[number].copy()
         moved.positions = moved.positions + random.normal(scale=NEAR, size=moved.positions.shape)
-        differences.append(float(np.linalg.norm(fingerprint(moved) - prints[number])))
-    return max(min(differences) / 2, _ROUNDING * float(np.linalg.norm(prints, axis=1).max()))
+        differences.append(float(np.linalg.norm(structure_descriptor(moved) - descriptors[number])))
+    return max(min(differences) / 2, _ROUNDING * float(np.linalg.norm(descriptors, axis=1).max()))

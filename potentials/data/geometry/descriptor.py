@@ -1,4 +1,4 @@
-"""Fingerprints of structures, invariant under rotations, reflections, translations and permutations of the atoms."""
+"""Descriptors of structures, invariant under rotations, reflections, translations and permutations of the atoms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WIDTH = 0.3
 """A; of the Gaussians, and from one to the next."""
 
 
-def fingerprint(atoms: Atoms, elements: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+def structure_descriptor(atoms: Atoms, elements: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
     """Means and mean squares, over the atoms of each element, of their numbers of neighbors at each distance.
 
     For an atom i, an element s and distances d_k: g_isk = sum_j exp(-(r_ij - d_k)^2 / 2 w^2) (1 - (r_ij / c)^2)^2 over
