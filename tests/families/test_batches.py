@@ -14,7 +14,7 @@ from potentials.potential import Potential, edge_vectors
 
 
 def members() -> list[Atoms]:
-    """Of all sizes and periodicities, with lonely atoms first, last and in between."""
+    """Of all sizes and periodicities, with atoms without neighbors first, last and in between."""
     return [
         Atoms("O"),
         *(build() for build in STRUCTURES.values()),

@@ -39,9 +39,9 @@ def test_edges_without_known_reverse_are_pairs_of_their_own() -> None:
 
 def test_no_edges_and_no_atoms() -> None:
     nothing = torch.zeros(2, 0, dtype=torch.int64)
-    lonely = EdgeTopology.from_edge_index(nothing, 3)
-    assert lonely.receiver_pointer.tolist() == [0, 0, 0, 0]
-    assert (lonely.num_nodes, lonely.num_edges) == (3, 0)
+    isolated = EdgeTopology.from_edge_index(nothing, 3)
+    assert isolated.receiver_pointer.tolist() == [0, 0, 0, 0]
+    assert (isolated.num_nodes, isolated.num_edges) == (3, 0)
     assert EdgeTopology.from_edge_index(nothing, 0).num_nodes == 0
 
 

@@ -54,8 +54,8 @@ def check_neighbors(statistics: Statistics, cutoff: float, findings: Findings) -
         )
     if statistics.atoms_without_neighbors:
         findings.warn(
-            f"{statistics.atoms_without_neighbors} of {statistics.num_atoms} atoms of the training frames have no neighbor "
-            f"within model.cutoff = {cutoff:g} A"
+            f"{statistics.atoms_without_neighbors} of {statistics.num_atoms} atoms of the training frames have no "
+            f"neighbor within model.cutoff = {cutoff:g} A"
         )
 
 

@@ -65,7 +65,7 @@ def gather_statistics(
         The statistics, with standard errors if the graphs are a sample.
     """
     e0 = np.array([reference_energies[symbol] for symbol in elements])
-    num_atoms = num_edges = lonely = 0
+    num_atoms = num_edges = isolated = 0
     square_sums, components = np.zeros(len(elements)), np.zeros(len(elements))
     residuals = []
     rows = []
@@ -74,7 +74,7 @@ def gather_statistics(
         degree = graph.receiver_degree.numpy()
         num_atoms += len(species)
         num_edges += int(degree.sum())
-        lonely += int((degree == 0).sum())
+        isolated += int((degree == 0).sum())
         if float(graph.energy_weight) > 0:
             residuals.append((float(graph.energy) - e0[species].sum()) / len(species))
         of_frame = [degree.sum(), (degree > 0).sum(), 0.0, 0.0]
@@ -91,8 +91,8 @@ def gather_statistics(
         num_frames=len(graphs),
         num_atoms=num_atoms,
         num_edges=num_edges,
-        average_neighbors=num_edges / (num_atoms - lonely) if num_edges else float("nan"),
-        atoms_without_neighbors=lonely,
+        average_neighbors=num_edges / (num_atoms - isolated) if num_edges else float("nan"),
+        atoms_without_neighbors=isolated,
         forces_rms=_root_mean(square_sums.sum(), components.sum()),
         forces_rms_per_element={
             symbol: _root_mean(square_sums[i], components[i]) for i, symbol in enumerate(elements) if components[i]
