@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer with pip and venv; everything else is installed into .venv.
 #   make quickstart                      set-up, then train, test and run a small potential (under ten minutes on 2 cores)
 #   make test                            set-up with the developers' tools, then the tests
-#   make test-all                        all tests: make test, then make test-slow (an hour on 2 cores)
+#   make test-all                        all tests: make test, then make test-slow (half an hour on 2 cores)
 #   make test-clients                   tests of other programs that run potentials, which are installed into .venv-clients
 #   make check                           formatter, linter and type checker
 #   make docs                            the documentation site, in build/docs (open index.html)

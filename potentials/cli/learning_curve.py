@@ -22,14 +22,18 @@ def learning_curve(
     workers: Annotated[
         int,
         typer.Option(
-            "--workers", "-w", min=1, help="Processes on this machine, each with its own GPU if there are GPUs."
+            "--workers",
+            "-w",
+            min=1,
+            help="Number of processes on this machine (each with its own GPU if there are GPUs), or of SLURM jobs.",
         ),
     ] = 1,
     slurm: Annotated[
         list[str] | None,
         typer.Option(
             "--slurm",
-            help="Run N SLURM jobs, or pass an option to SLURM, such as partition=gpu or time=600 (minutes).",
+            help="Submit --workers jobs to SLURM, with this option for them, such as partition=gpu or time=600 "
+            "(minutes); may be repeated.",
             show_default=False,
         ),
     ] = None,

@@ -24,8 +24,7 @@ SixOrder = Literal["xx yy zz yz xz xy", "xx yy zz xy yz xz", "xx yy zz xy xz yz"
 ReferenceSource = Literal["auto", "isolated-atoms", "least-squares", "zero"]
 FileName = Annotated[str, Field(min_length=1), InWords("a file name", "file names")]
 Files = FileName | Annotated[list[FileName], Field(min_length=1)]
-"""A path, a glob, `path@slice` in ASE's syntax,
-Relative to the configuration."""
+"""A path, a glob, or `path@slice` in ASE's syntax, relative to the folder of the configuration."""
 TestFiles = Annotated[dict[str, Files], Field(min_length=1), InWords("a mapping of names to files", "mappings")]
 KeyName = Annotated[str, InWords("the name of a key of the frames", "keys of the frames")]
 

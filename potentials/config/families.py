@@ -24,7 +24,7 @@ class RadialConfig(StrictConfig):
     envelope: Literal["polynomial", "cosine", "smooth"] = "polynomial"
     """Cutoff function: `polynomial` has two continuous derivatives at the cutoff, `cosine` one, `smooth` all."""
     envelope_power: EnvelopePower = 5
-    """Power p of the polynomial envelope, which vanishes at the cutoff with two derivatives."""
+    """Power p of the polynomial envelope, which vanishes at the cutoff together with its first two derivatives."""
     distance_transform: Literal["none", "agnesi"] = "none"
     """`agnesi` applies the Agnesi transform of MACE-MP-0b, which resolves short distances better."""
 
@@ -39,7 +39,7 @@ class SteepRadialConfig(RadialConfig):
     """Radial basis as published for NequIP and Allegro, with a steeper envelope."""
 
     envelope_power: EnvelopePower = 6
-    """Power p of the polynomial envelope, which vanishes at the cutoff with two derivatives."""
+    """Power p of the polynomial envelope, which vanishes at the cutoff together with its first two derivatives."""
 
 
 class ZBLConfig(StrictConfig):

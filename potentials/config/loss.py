@@ -19,7 +19,7 @@ class EnergyLoss(StrictConfig):
     function: LossFunction = "mse"
     """Error function: squared error, absolute error, or Huber (quadratic below `huber_delta`, linear above)."""
     huber_delta: PositiveNumber = 0.01
-    """Error (eV, or eV/atom) above which the Huber loss is linear."""
+    """Error above which the Huber loss is linear, in eV/atom (in eV with `per_atom: false`)."""
     per_atom: bool = True
     """Divide the energy error by the number of atoms."""
 

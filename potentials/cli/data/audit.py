@@ -33,7 +33,7 @@ def data_audit(
         float | None, typer.Option("--cutoff", help="Cutoff of the model to be trained, in A; 5 by default.")
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print everything as JSON, including the numbers of all frames.")
+        bool, typer.Option("--json", help="Print everything as JSON, including the indices of all frames concerned.")
     ] = False,
     page: Annotated[
         Path | None, typer.Option("--html", help="Write an HTML page with plots and structures.", show_default=False)

@@ -22,7 +22,7 @@ def data_convert(
     """Write the structures of SOURCE to TARGET, with all calculator results, info and arrays.
 
     Frames are read one at a time, so files may be larger than memory. Labels and units are not changed. Numbers are
-    bitwise identical, except that extended XYZ rounds arrays of atoms to 1e-8. If the target format cannot store an
+    bitwise identical, except that extended XYZ rounds per-atom arrays to 1e-8. If the target format cannot store an
     entry, the command reports an error and writes nothing.
     """
     from potentials.data.conversion.convert import convert

@@ -25,7 +25,9 @@ class SplitBy(StrEnum):
 def data_split(
     files: Annotated[list[str], typer.Argument(help="Files, globs or builtin:NAME.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to; created if necessary.")],
-    by: Annotated[SplitBy, typer.Option("--by", help="Which frames are kept together (see above).")] = SplitBy.block,
+    by: Annotated[
+        SplitBy, typer.Option("--by", help="How frames are assigned to the three files (see above).")
+    ] = SplitBy.block,
     validation: Annotated[float, typer.Option("--validation", help="Fraction of validation frames; 0 for none.")] = 0.1,
     test: Annotated[float, typer.Option("--test", help="Fraction of test frames; 0 for none.")] = 0.1,
     blocks: Annotated[int, typer.Option("--blocks", help="With --by block: number of blocks per file.")] = 10,
@@ -37,9 +39,15 @@ def data_split(
 ) -> None:
     """Write train.extxyz, validation.extxyz and test.extxyz without leaks between them.
 
-    block: trajectories are cut into blocks of successive frames. group, composition: all frames of a group or
-    composition are in the same file. farthest-point: the training frames are the most diverse ones. random: each frame
-    is drawn independently, which leaks between the sets of a trajectory. Isolated atoms go to the training file.
+    block: trajectories are cut into blocks of successive frames.
+
+    group, composition: all frames of a group or composition are in the same file.
+
+    farthest-point: the training frames are the most diverse ones.
+
+    random: each frame is drawn independently; frames of one trajectory then leak between the sets.
+
+    Isolated atoms go to the training file.
     """
     from potentials.data.label import holds_isolated_atom
     from potentials.data.read import read_frames

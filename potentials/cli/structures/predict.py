@@ -15,9 +15,13 @@ from potentials.cli.terminal.structure_units import StructureUnit, in_angstrom
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="Model file (*.potential), or builtin:ethanol.")],
-    structure: Annotated[
-        str, typer.Argument(help="Structures: a file ASE reads, a glob, FILE@SLICE such as a.xyz@:10, or builtin:NAME.")
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model file (*.potential), or builtin:ethanol.")],
+    structures: Annotated[
+        str,
+        typer.Argument(
+            metavar="STRUCTURES",
+            help="A file ASE reads, a glob, FILE@SLICE such as a.xyz@:10, or builtin:NAME.",
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write (extended XYZ).")] = Path(
         "predicted.extxyz"
@@ -26,7 +30,7 @@ def predict(
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
     length_unit: StructureUnit = None,
 ) -> None:
-    """Compute energies, forces and (for periodic cells) stresses of STRUCTURE with MODEL, in eV and A.
+    """Compute energies, forces and (for periodic cells) stresses of STRUCTURES with MODEL, in eV and A.
 
     Existing labels of the structures are kept as reference_energy, reference_forces and reference_stress.
     """
@@ -36,7 +40,7 @@ def predict(
     from potentials.potential.devices import choose_device
     from potentials.potential.model_file import load
 
-    frames = read_frames(structure)
+    frames = read_frames(structures)
     check_structure_output(output, frames, model)
     potential = load(model, device=choose_device(device))
     frames = [

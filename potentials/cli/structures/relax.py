@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 
 def relax(
-    model: Annotated[Path, typer.Argument(help="Model file (*.potential), or builtin:ethanol.")],
-    structure: Annotated[
-        str, typer.Argument(help="Structures: a file ASE reads, a glob, FILE@SLICE such as a.xyz@:10, or builtin:NAME.")
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model file (*.potential), or builtin:ethanol.")],
+    structures: Annotated[
+        str,
+        typer.Argument(
+            metavar="STRUCTURES",
+            help="A file ASE reads, a glob, FILE@SLICE such as a.xyz@:10, or builtin:NAME.",
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write (extended XYZ).")] = Path(
         "relaxed.extxyz"
@@ -30,20 +34,20 @@ def relax(
     optimizer: Annotated[
         Literal["lbfgs", "bfgs", "fire"], typer.Option(help="Optimizer; fire is slower but more robust.")
     ] = "lbfgs",
-    fmax: Annotated[float, typer.Option(help="Converged when no force is larger, in eV/A.")] = 0.01,
+    fmax: Annotated[float, typer.Option(help="Convergence criterion: largest force, in eV/A.")] = 0.01,
     steps: Annotated[int, typer.Option(help="Maximum number of steps per structure.")] = 500,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
     skin: Annotated[float, typer.Option(help="Skin of the neighbor list, in A, added to the cutoff.")] = 0.5,
     length_unit: StructureUnit = None,
 ) -> None:
-    """Relax positions, or positions and cell (--cell), of every structure in STRUCTURE with MODEL."""
+    """Relax positions, or positions and cell (--cell), of all STRUCTURES with MODEL."""
     from potentials.data.read.frames import read_frames
     from potentials.data.write.structure_output import check_structure_output
     from potentials.potential import PotentialCalculator
     from potentials.simulation import RelaxationSettings, relax_frames
 
     settings = RelaxationSettings(optimizer=optimizer, fmax=fmax, steps=steps, cell=cell, pressure=pressure)
-    frames = read_frames(structure)
+    frames = read_frames(structures)
     check_structure_output(output, frames, model)
     calculator = PotentialCalculator(model, device=device, skin=skin)
     metadata = calculator.potential.metadata

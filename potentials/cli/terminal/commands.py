@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, ClassVar
@@ -34,7 +35,7 @@ class LazyCommands(TyperGroup):
         called = getattr(import_module(f"{self.rooms.get(name, self.package)}.{file}"), f"{self.prefix}{file}")
         if not isinstance(called, typer.Typer):
             function, called = called, typer.Typer(add_completion=False)
-            called.command(name)(function)
+            called.command(name, help=_paragraphs(function.__doc__))(function)
         return name, typer.main.get_command(called), rest
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
@@ -53,6 +54,11 @@ class LazyCommands(TyperGroup):
         except KeyboardInterrupt as problem:
             console.error("interrupted")
             raise typer.Exit(INTERRUPTED) from problem
+
+
+def _paragraphs(text: str | None) -> str:
+    """Join the lines of each paragraph; the help text would break where the lines of the source do."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(text or "").split("\n\n"))
 
 
 def list_commands(group: typer.Typer, commands: dict[str, str]) -> None:

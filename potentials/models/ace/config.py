@@ -28,7 +28,8 @@ class ACEConfig(FamilyConfig):
     """Linear ACE: all invariant products of up to `correlation` neighbor densities, up to a total degree.
 
     The energy is linear in the coefficients, which are fitted in closed form, by regularized least squares on energies,
-    forces and stress with the weights of `loss`; there are no epochs. The basis includes those of MTP and SNAP.
+    forces and stress with the weights of `loss`; there are no epochs. MTP and SNAP are special
+    cases of the atomic cluster expansion.
     """
 
     closed_form: ClassVar[bool] = True

@@ -60,8 +60,8 @@ class E3xConfig(FamilyConfig):
     """Highest degree of features and spherical harmonics; with a single layer, degrees above 0 have no effect. With 5
     or 6, the first compilation of the kernels takes minutes."""
     pseudotensors: bool = False
-    """Whether features include pseudotensors (1e, 0o, ...) besides proper tensors; they can affect the energy with four
-    or more layers, with attention with three or more."""
+    """Whether features include pseudotensors (1e, 0o, ...) besides proper tensors; they can affect the energy only
+    with at least four layers (three with attention)."""
     activation: Literal["silu", "gelu", "mish"] = "silu"
     """Activation of the scalars; every other block is multiplied by the gate activation(x) / x of the scalars."""
     attention_heads: int = Field(default=0, ge=0)

@@ -13,7 +13,7 @@ MAX_CORRELATION = 3
 
 
 class MACEConfig(FamilyConfig):
-    """MACE: messages h (x) Y(r), products of up to `correlation` of their sums on each atom, a readout per layer."""
+    """MACE: sums of messages h (x) Y(r), products of up to `correlation` sums at each atom, one readout per layer."""
 
     name: Literal["mace"]
     channels: Width = 64
@@ -33,7 +33,8 @@ class MACEConfig(FamilyConfig):
     readout_channels: Width = 16
     """Hidden channels of the last readout."""
     first_interaction: Literal["residual", "non-residual"] = "residual"
-    """`residual` adds a species-dependent linear map of the layer's input; the other form applies it to the message."""
+    """`residual` adds a species-dependent linear map of the layer's input; `non-residual` applies such a map to the
+    message instead."""
     interaction: Literal["residual", "non-residual"] = "residual"
     """Form of the layers after the first."""
     normalization: Literal["average-neighbors", "density"] = "average-neighbors"

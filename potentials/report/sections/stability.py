@@ -32,7 +32,7 @@ from potentials.report.subject import Subject
 from potentials.setup.data_statistics import shortest_distances
 from potentials.simulation.md_settings import MDSettings
 
-TITLE = "Stability in hot dynamics"
+TITLE = "Stability at high temperature"
 GOOD = (
     "nothing breaks: no bond twice as long as at the start, no atoms closer than 0.8 times the shortest distance in "
     "the data, no diverging temperature; distances are distributed as in the data, broadened by the "
