@@ -21,7 +21,7 @@ REPORT_POLICY = (
     "style-src 'unsafe-inline'; img-src data: blob:; font-src data:; worker-src blob:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
-"""Of report cards: their own scripts run, as of no site at all, and can ask for nothing."""
+"""Of reports: their own scripts run, as of no site at all, and can ask for nothing."""
 FILE_POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"
 """Of other files of runs."""
 _HEADERS = {

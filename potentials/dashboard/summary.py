@@ -34,7 +34,7 @@ class Readings:
     updated: float | None
     """When a file changed last, seconds since 1970."""
     report: bool
-    """Whether there is a report card."""
+    """Whether there is a report."""
 
 
 @dataclass

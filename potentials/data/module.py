@@ -85,8 +85,8 @@ class GraphDataModule(lightning.LightningDataModule):
         before, now = state_dict["processes"], _processes()[0]
         if self._batches_done and before != now:
             raise DataError(
-                f"the run was interrupted within an epoch of {before} processes, and there are {now} now; continue it "
-                "with as many (train.devices, train.nodes) until that epoch is over"
+                f"the run was interrupted within an epoch that used {before} processes, but {now} are used now; "
+                f"continue with {before} processes (train.devices, train.nodes) until this epoch is complete"
             )
 
     def val_dataloader(self) -> DataLoader[AtomicGraph]:

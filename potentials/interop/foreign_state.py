@@ -113,7 +113,8 @@ def check_hyperparameters(
     for name, value in given.items():
         if name in fixed:
             if fixed[name] and value not in fixed[name]:
-                problems.append(f"{name}: can convert {' or '.join(map(repr, fixed[name]))}, got {value!r}")
+                expected = " or ".join(map(repr, fixed[name]))
+                problems.append(f"{name}: expected {expected}, got {value!r}; other values are not supported")
         elif name not in used:
             problems.append(f"{name}: unknown hyperparameter")
     if problems:

@@ -85,7 +85,7 @@ def _config(given: Mapping[str, Any], state: ForeignState) -> MACEConfig:
     forms = []
     for name in (given["interaction_cls_first"], given["interaction_cls"]):
         if name not in INTERACTIONS:
-            raise ConversionError(f"hyperparameters of {PEER}: can convert {', '.join(INTERACTIONS)}, got {name}")
+            raise ConversionError(f"hyperparameters of {PEER}: expected one of {', '.join(INTERACTIONS)}, got {name}")
         forms.append(INTERACTIONS[name])
     (first, first_normalization), (other, normalization) = forms
     if first_normalization != normalization and given["num_interactions"] > 1:
@@ -131,7 +131,7 @@ def _natural_irreps(text: str) -> tuple[int, int]:
     channels, degree = int(parts[0][0]) if parts else 0, len(parts) - 1
     if "+".join(f"{channels}x{n}{'eo'[n % 2]}" for n in range(degree + 1)) != str(text).replace(" ", ""):
         raise ConversionError(
-            f"hyperparameters of {PEER}: can convert irreps of equal channels and natural parity such as "
+            f"hyperparameters of {PEER}: expected irreps with equal channels and natural parity, such as "
             f"64x0e+64x1o+64x2e, got {text}"
         )
     return channels, degree

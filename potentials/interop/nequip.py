@@ -100,11 +100,11 @@ def _config(given: Mapping[str, Any], elements: list[str], scales: dict[str, flo
     widths.add(given.get("type_embed_num_features") or min(widths))
     if len(widths) > 1:
         raise ConversionError(
-            f"hyperparameters of {PEER}: can convert equal num_features for all degrees and the type embedding, got "
+            f"hyperparameters of {PEER}: expected equal num_features for all degrees and the type embedding, got "
             f"num_features={features}, type_embed_num_features={given.get('type_embed_num_features')}"
         )
     if isinstance(given["avg_num_neighbors"], Mapping):
-        raise ConversionError(f"hyperparameters of {PEER}: can convert one avg_num_neighbors, not one per type")
+        raise ConversionError(f"hyperparameters of {PEER}: expected a single avg_num_neighbors, got one per type")
     section = {
         "name": "nequip",
         "cutoff": float(given["r_max"]),

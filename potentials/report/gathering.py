@@ -84,7 +84,7 @@ def gather(
 
 def _splits_of_run(origin: Origin, potential: Potential) -> tuple[dict[str, Sequence[LabelledFrame]], list[str], str]:
     """The splits of the run, what is to be said of them, and why there are none, where there are none."""
-    ask = f"potentials report {origin.model_file} DATA compares the potential with labeled structures"
+    ask = f"to compare the potential with labeled structures, run: potentials report {origin.model_file} DATA"
     if origin.run is None:
         return {}, [], f"the model is not in the folder of its run (resolved.yaml), and no data were given; {ask}"
     try:
@@ -106,6 +106,6 @@ def _changes(config: RunConfig, potential: Potential, train: Split) -> list[str]
         return []
     files = config.data.train if isinstance(config.data.train, str) else ", ".join(config.data.train)
     return [
-        f"the training data ({files}) differ from those of the training: they have changed since, or the "
-        "model file belongs to another run"
+        f"the training data ({files}) are not those used in training: they have changed since then, or the model file "
+        "belongs to another run"
     ]

@@ -11,6 +11,8 @@ from potentials.report.subject import Subject
 
 TITLE = "Summary"
 _ORDER = ("bad", "look", "good")
+_SHOWN = {"good": "good", "look": "check", "bad": "bad"}
+"""Kinds of marks, as the page names them."""
 _NAMELESS = ("", "judgment")
 """Heads of columns that say nothing beside the mark itself."""
 
@@ -29,10 +31,10 @@ def judgments(section: Section) -> list[Judgment]:
 
 
 def summary(subject: Subject, sections: Sequence[Section]) -> Section:
-    """A row for each section: how much it judges, the worst of it, and what good looks like."""
+    """A row for each section: how much it judges, the worst value, and what is expected."""
     rows = [_row(section) for section in sections if section.missing is not None or judgments(section)]
     table = Table(
-        ["section", "judged", "the worst of it", "", "good looks like"],
+        ["section", "judged", "worst value", "", "expected"],
         rows,
         "Only values with a stated limit are judged; each section begins with its limits. Marks show "
         "where to look, not whether the potential suits your purpose.",
@@ -45,12 +47,12 @@ def summary(subject: Subject, sections: Sequence[Section]) -> Section:
 
 def _row(section: Section) -> list[str | Mark]:
     if section.missing is not None:
-        return [section.title, "-", section.missing, Mark("none", "not there"), ""]
+        return [section.title, "-", section.missing, Mark("none", "not available"), ""]
     found = judgments(section)
     counts: Counter[str] = Counter(one.mark.kind for one in found)
     worst = min(found, key=lambda one: _ORDER.index(one.mark.kind))
-    judged = ", ".join(f"{counts[kind]} {kind}" for kind in reversed(_ORDER) if counts[kind])
-    return [section.title, judged, worst.what, Mark(worst.mark.kind, worst.mark.kind), section.good]
+    judged = ", ".join(f"{counts[kind]} {_SHOWN[kind]}" for kind in reversed(_ORDER) if counts[kind])
+    return [section.title, judged, worst.what, Mark(worst.mark.kind, _SHOWN[worst.mark.kind]), section.good]
 
 
 def _tables(parts: Sequence[Part]) -> Iterator[Table]:

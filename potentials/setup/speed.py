@@ -74,10 +74,10 @@ def peak_memories(model_file: Path, structures: Sequence[Atoms], device: str, li
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=True)
         except subprocess.TimeoutExpired as error:
-            raise SimulationError(f"memory: not measured: time limit ({limit:.0f} s) reached") from error
+            raise SimulationError(f"Memory was not measured: time limit ({limit:.0f} s) reached") from error
         except subprocess.CalledProcessError as error:
             last = (error.stderr or "").strip().splitlines()[-1:] or [f"code {error.returncode}"]
-            raise SimulationError(f"memory: not measured: the process failed: {last[0]}") from error
+            raise SimulationError(f"Memory was not measured: the process failed: {last[0]}") from error
     return [int(value) for value in json.loads(done.stdout.splitlines()[-1])]
 
 

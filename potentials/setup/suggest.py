@@ -151,7 +151,9 @@ def _split_settings(found: Survey) -> list[_Setting]:
     held_out = "random split with the seed; a separate file is better"
     settings = [_Setting("validation", "0.1", f"{max(1, round(0.1 * found.num_frames))} frames, {held_out}")]
     if found.num_frames >= 100:
-        settings.append(_Setting("test", "0.1", "never used in training; replace it by frames relevant to you"))
+        settings.append(
+            _Setting("test", "0.1", "never used in training; better: a file with frames typical of your application")
+        )
     return settings
 
 
@@ -178,7 +180,7 @@ def _stress_lines(found: Survey) -> list[str]:
     size = "; too large for eV/A^3" if label == "stress" and best.rms > IMPLAUSIBLE_STRESS else ""
     return [
         f'  # "{best.key}" looks like a {label} (in {best.frames} frames; {best.rms:.3g} RMS{size}).',
-        "  # The file does not define its unit, sign and order; wrong ones spoil training silently. Find out,",
+        "  # The file does not define its unit, sign and order; wrong ones silently corrupt training. Find out,",
         "  # fill in, and uncomment this and the weight in `loss`:",
         f"  # {label}:",
         f"  #   key: {_quote(best.key)}",
@@ -206,14 +208,14 @@ def _model_settings(family: str, found: Survey) -> list[_Setting]:
             _Setting("channels", str(channels), f"for {found.num_frames} frames; more is slower and needs more data"),
             _Setting("feature_degree", "1", "0 is faster and less accurate, 2 slower"),
             _Setting("edge_degree", "3"),
-            _Setting("correlation", "3", "neighbors in a product; 3 gives four-body terms"),
+            _Setting("correlation", "3", "correlation order; 3 gives four-body terms"),
             _Setting("layers", "2", f"receptive field: {2 * cutoff:g} A"),
         ]
     elif family == "nequip":
         settings += [
             _Setting("channels", str(min(channels // 2, 32)), f"for {found.num_frames} frames; more is slower"),
             _Setting("degree", "2", "1 is faster and less accurate, 3 slower"),
-            _Setting("parity", "true", "features odd under reflection too"),
+            _Setting("parity", "true", "include features of both parities"),
             _Setting("layers", "4", f"receptive field: {4 * cutoff:g} A"),
         ]
     return [*settings, *_repulsion(found)]
@@ -232,7 +234,7 @@ def _repulsion(found: Survey) -> list[_Setting]:
 def _cutoff(found: Survey) -> tuple[float, str]:
     seen = f"{found.neighbors:.0f} neighbors within {SURVEY_CUTOFF:g} A on average"
     if found.neighbors > 80:
-        return 4.5, f"A; {seen}, a large number"
+        return 4.5, f"A; {seen}, which is many"
     if found.periodic and found.neighbors < 20:
         return 6.0, f"A; only {seen}"
     return 5.0, f"A; {seen}"

@@ -109,7 +109,7 @@ def check_constraint_atoms(atoms: Atoms) -> None:
         if strangers:
             raise SimulationError(
                 f"the constraint {constraint_name(constraint)} refers to atom {strangers[0]}, but the structure has "
-                f"{count} atoms, counted from 0; correct or remove the constraint"
+                f"atoms 0 to {count - 1}; correct or remove the constraint"
             )
         if isinstance(constraint, FixedMode) and constraint.mode.size != 3 * count:
             raise SimulationError(

@@ -259,12 +259,12 @@ class _Run:
 
     def _failure(self, what: str, trajectory: TrajectoryFile) -> SimulationError:
         step, timestep = trajectory.last_step, self.settings.timestep
-        last = "no frame was written" if step is None else f"the last frame is step {step}"
+        path = trajectory.path
+        last = f"No frame was written to {path}" if step is None else f"The last frame in {path} is step {step}"
         return SimulationError(
             f"step {self.step} ({self.step * timestep:g} fs): {what}. The structure has left the range of the "
-            "training data, "
-            f"or the time step of {timestep:g} fs is too long. In {trajectory.path} {last}. Train on such "
-            "structures, use a shorter time step or start from a relaxed structure"
+            f"training data, or the time step of {timestep:g} fs is too long. {last}. Train on such structures, use a "
+            "shorter time step or start from a relaxed structure"
         )
 
 

@@ -58,7 +58,7 @@ class RelaxationSettings:
         if self.pressure is not None and not math.isfinite(self.pressure):
             problems.append(f"pressure: expected a number of GPa, got {self.pressure:g}")
         if self.pressure is not None and not self.cell:
-            problems.append("pressure: applies only if the cell is relaxed too; add cell")
+            problems.append("pressure: requires relaxation of the cell; set cell")
         if problems:
             raise SimulationError("\n".join(problems))
 

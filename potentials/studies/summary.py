@@ -83,7 +83,8 @@ def in_words(summary: Summary) -> str:
             for curve, law in sorted(fitted, key=lambda pair: -pair[1].gain)
         ]
         sentences.append(
-            f"Doubling the training data divides the {what} by {_listed(gains)} (in brackets: 95 % intervals)."
+            f"Doubling the training data divides the {what} by {_listed(gains)} (in parentheses: 95 % confidence "
+            "intervals)."
         )
     sizes = sorted({size for curve in summary.curves for size in curve.points})
     for size in dict.fromkeys((*sizes[:1], *sizes[-1:])):
@@ -94,8 +95,8 @@ def in_words(summary: Summary) -> str:
     slow = _hardly_fitted(summary)
     if slow:
         sentences.append(
-            f"The training errors of {_listed(slow)} with the most frames are more than {_FITTED:g} of their test "
-            "errors: they are limited by the model or the number of steps, not by the data."
+            f"With the largest training set, the training errors of {_listed(slow)} exceed {100 * _FITTED:.0f} % of "
+            "the test errors: these models are limited by their size or the number of steps, not by the data."
         )
     if summary.missing:
         sentences.append(f"{summary.missing} runs are not finished.")

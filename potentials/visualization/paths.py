@@ -103,7 +103,7 @@ def coupling_figure(couplings: Couplings) -> go.Figure:
         corners = [heights[position][counted.path[position]] for position in range(3)]
         x, y = _curve(corners)
         color = palette.SERIES[firsts.index(counted.path[0]) % len(palette.SERIES)]
-        weights = f"{counted.weights} weights, one a channel<br>" if couplings.has_weights else ""
+        weights = f"{counted.weights} weights, one per channel<br>" if couplings.has_weights else ""
         text = f"{counted}<br>{weights}{counted.terms} nonzero couplings"
         figure.add_scatter(
             x=x,
@@ -169,7 +169,7 @@ def products_figure(products: Sequence[ManyBodyProducts]) -> go.Figure:
         legend_traceorder="normal",
         barmode="stack",
         yaxis_title="independent products",
-        xaxis_title="place and block that is made",
+        xaxis_title="layer and irreps of the product",
     )
     return figure
 

@@ -66,7 +66,7 @@ def scene_of(atoms: Atoms, centre: int | None = None) -> Scene:
         DataError: no atoms, too many, or no atom of that number.
     """
     if not len(atoms):
-        raise DataError("expected a structure with atoms in it, got one without")
+        raise DataError("the structure has no atoms")
     if len(atoms) > MOST_ATOMS:
         raise DataError(f"expected at most {MOST_ATOMS} atoms, got {len(atoms)}; cut out the region of interest")
     if centre is not None and not 0 <= centre < len(atoms):

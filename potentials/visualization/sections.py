@@ -30,7 +30,7 @@ def harmonics_section(anatomy: Anatomy) -> Section:
     if anatomy.edge_degree == 0:
         why = "This network represents directions on a grid of orientations, not by spherical harmonics."
         if anatomy.basis is not None:
-            why = "This network uses distances only, that is the constant harmonic, a sphere."
+            why = "This network uses distances only, so its only harmonic is the constant one, a sphere."
         return Section(title, missing=f"{why} There is nothing else to draw.")
     parts: list[Part] = [
         Paragraph(
@@ -256,8 +256,8 @@ def turning_section(turns: Turns, precision: str, exactly_symmetric: bool) -> Se
     )
     if turns.stages:
         said += (
-            f" The features differed from the original ones rotated by Wigner matrices by {plain(largest)} of the "
-            "largest feature."
+            f" The features differed by at most {plain(largest)} of the largest feature from the original features "
+            "multiplied by Wigner matrices."
         )
     built_in = (
         "It is built in, not learned: features of degree l are transformed by a known matrix, Wigner's D."

@@ -132,7 +132,8 @@ def _block_json(block: Block) -> dict[str, Any]:
     strength = np.sqrt(np.square(block.values).sum(axis=(0, 1)))
     strongest = np.argsort(-strength, kind="stable")[:MOST_CHANNELS]
     names = [
-        f"combination {number} ({share:.0%} of the square)" for number, share in enumerate(shares.tolist(), start=1)
+        f"combination {number} ({share:.0%} of the squared norm)"
+        for number, share in enumerate(shares.tolist(), start=1)
     ]
     names += [f"channel {channel}" for channel in strongest]
     values = np.concatenate([block.values @ vectors, block.values[:, :, strongest]], axis=2)

@@ -75,7 +75,7 @@ def row_of(page: Page, name: str):
 
 
 def choose(page: Page, *names: str) -> None:
-    page.get_by_role("button", name="Choose none").click()
+    page.get_by_role("button", name="Clear selection").click()
     for name in names:
         row_of(page, name).get_by_role("checkbox").check()
 
@@ -131,7 +131,7 @@ def test_a_choice_made_before_the_runs_are_there_is_kept(serve: Serve, open_page
     held: list[Route] = []
     page.route("**/api/runs?since=0", lambda route: held.append(route))
     page.reload()
-    page.get_by_role("button", name="Choose none").click()
+    page.get_by_role("button", name="Clear selection").click()
     expect(page.locator("#runs tbody tr")).to_have_count(0)
     for request in held:
         request.continue_()

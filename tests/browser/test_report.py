@@ -84,8 +84,8 @@ def differing(one: np.ndarray, other: np.ndarray) -> float:
 
 def test_worst_frames_turn_and_can_be_chosen(open_page: OpenPage, report: Path) -> None:
     page = open_page(report)
-    assert_drawn(page, "#the-worst-frames .drawing")
-    view = page.locator("#the-worst-frames .drawing")
+    assert_drawn(page, "#frames-with-the-largest-errors .drawing")
+    view = page.locator("#frames-with-the-largest-errors .drawing")
     page.wait_for_timeout(500)
     before = pixels(view)
     box = view.bounding_box()
@@ -97,10 +97,10 @@ def test_worst_frames_turn_and_can_be_chosen(open_page: OpenPage, report: Path) 
     page.wait_for_timeout(500)
     turned = pixels(view)
     assert differing(before, turned) > 0.01
-    caption = page.locator("#the-worst-frames .of-frame")
+    caption = page.locator("#frames-with-the-largest-errors .of-frame")
     first = caption.text_content()
     assert "force RMSE" in first
-    page.locator("#the-worst-frames").get_by_role("button", name="10", exact=True).click()
+    page.locator("#frames-with-the-largest-errors").get_by_role("button", name="10", exact=True).click()
     page.wait_for_timeout(500)
     assert caption.text_content() != first
     assert differing(turned, pixels(view)) > 0.01

@@ -43,7 +43,7 @@ def test_it_goes_where_it_is_told_and_without_sections(potentials, run_folder, t
     assert result.exit_code == 0, result.output
     text = page.read_text()
     assert 'id="learning-curves"' in text
-    assert 'id="the-worst-frames"' not in text
+    assert 'id="frames-with-the-largest-errors"' not in text
 
 
 @pytest.mark.slow

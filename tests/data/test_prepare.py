@@ -173,7 +173,7 @@ def test_loss_weights_and_labels_must_fit(write: Write, make_config: MakeConfig)
         crystal.calc = SinglePointCalculator(crystal, energy=-3.0, forces=np.ones((4, 3)), stress=np.zeros(6))
         crystals.append(crystal)
     data = {"train": write("t.xyz", crystals), "validation": 1, "stress": "stress"}
-    assert any("stress labels are read and measured but not" in w for w in prepare(make_config(data)).warnings)
+    assert any("stress labels are used for errors but not" in w for w in prepare(make_config(data)).warnings)
     loss = LossConfig(energy=EnergyLoss(), forces=ForcesLoss(), stress=StressLoss(weight=1.0))
     assert not any("stress" in warning for warning in prepare(make_config(data, loss=loss)).warnings)
 

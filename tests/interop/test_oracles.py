@@ -101,7 +101,7 @@ def test_every_parameter_is_taken_over(name):
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        ("mace-residual-L0-correlation1", {"apply_cutoff": False}, "apply_cutoff: can convert True, got False"),
+        ("mace-residual-L0-correlation1", {"apply_cutoff": False}, "apply_cutoff: expected True, got False"),
         ("mace-residual-L0-correlation1", {"width": 3}, "width: unknown hyperparameter"),
         ("mace-residual-L0-correlation1", {"interaction_cls": "Other"}, "got Other"),
         ("mace-residual-L0-correlation1", {"hidden_irreps": "4x0e+2x1o"}, "equal channels"),
@@ -110,10 +110,14 @@ def test_every_parameter_is_taken_over(name):
         ("mace-residual-L0-correlation1", {"max_ell": 1}, "do not belong to this state dict"),
         ("mace-residual-L0-correlation1", {"num_interactions": 1}, "this family does not use"),
         ("mace-residual-L0-correlation1", {"correlation": 4}, "do not fit the family mace"),
-        ("nequip-l1", {"pair_potential": {"_target_": "ZBL"}}, "pair_potential: can convert None"),
+        ("nequip-l1", {"pair_potential": {"_target_": "ZBL"}}, "pair_potential: expected None"),
         ("nequip-l1", {"num_features": [4, 5]}, "equal num_features"),
         ("nequip-l1", {"type_names": ["a", "b"]}, "expected chemical symbols, got a, b"),
-        ("nequip-l1", {"avg_num_neighbors": {"O": 1.0, "C": 2.0}}, "not one per type"),
+        (
+            "nequip-l1",
+            {"avg_num_neighbors": {"O": 1.0, "C": 2.0}},
+            "expected a single avg_num_neighbors, got one per type",
+        ),
         ("nequip-l1", {"num_layers": 1}, "expected"),
         ("nequip-l1", {"r_max": 4.5}, "_rmax_recip"),
     ],

@@ -84,9 +84,9 @@ def test_steps_are_drawn_where_they_were_recorded(toy_folder, tmp_path):
         f"step,epoch,time_s,learning_rate,loss,loss_energy,loss_forces,loss_stress\n{steps}\n"
     )
     html = learning.section(run).parts[1].html()
-    assert "training, single steps" in html
-    assert "of it forces" in html
-    assert "of it stress" not in html
+    assert "training, each step" in html
+    assert "training, forces term" in html
+    assert "training, stress term" not in html
 
 
 def test_where_there_is_no_course():

@@ -73,14 +73,16 @@ def test_sections_can_be_skipped_by_name(entries, subject):
 
 def test_the_summary_names_the_worst_of_each_section(subject):
     marks = [Mark("good", "1 %"), Mark("bad", "90 %"), Mark("none", "-")]
+    doubtful = Section("Doubtful", parts=[Table(["part", "share"], [["d", Mark("look", "20 %")]])])
     table = Table(["part", "share"], [[name, mark] for name, mark in zip("abc", marks, strict=True)])
     judged = Section("Judged", "at most 10 %.", [Row([table])])
     assert [found.what for found in judgments(judged)] == ["a: share 1 %", "b: share 90 %"]
     missing = Section("Missing", missing="no data")
-    rows = summary(subject, [judged, missing, Section("Silent")]).parts[-1].rows
+    rows = summary(subject, [judged, doubtful, missing, Section("Silent")]).parts[-1].rows
     assert rows == [
         ["Judged", "1 good, 1 bad", "b: share 90 %", Mark("bad", "bad"), "at most 10 %."],
-        ["Missing", "-", "no data", Mark("none", "not there"), ""],
+        ["Doubtful", "1 check", "d: share 20 %", Mark("look", "check"), ""],
+        ["Missing", "-", "no data", Mark("none", "not available"), ""],
     ]
 
 

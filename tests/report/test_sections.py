@@ -73,7 +73,7 @@ def test_with_labels_of_every_kind(subject_of, make_frame, labels, count, formul
     subject = subject_of(parts)
     texts = [text_of(section(subject)) for section in DATA_SECTIONS]
     assert not any("<i>" in text or "<g1>" in text for text in texts)
-    assert ("No frame of train, a &lt;i&gt; &amp; c has a label of the stress" in texts[0]) == ("stress" not in labels)
+    assert ("No frame of train, a &lt;i&gt; &amp; c is labeled with stress" in texts[0]) == ("stress" not in labels)
     assert ("No frame has forces" in texts[1]) == (labels.get("forces") is False)
 
 
@@ -134,7 +134,7 @@ def test_of_a_large_frame_the_atoms_around_the_worst_are_drawn(subject_of, make_
     monkeypatch.setattr(worst, "_MOST_ATOMS", 5)
     frame = make_frame("Cu20", pbc=True)
     html = text_of(worst.section(subject_of({"test": [frame]})))
-    assert "Of 20 atoms, the 5 nearest to the worst one are drawn" in html
+    assert "Of 20 atoms, the 5 nearest to the one with the largest error are drawn" in html
     atoms = frame.frame.atoms
     expected = np.sort(np.argsort([atoms.get_distance(7, other, mic=True) for other in range(20)])[:5])
     assert np.array_equal(around(atoms, 7, 5), expected)

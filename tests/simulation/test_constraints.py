@@ -148,7 +148,7 @@ def test_linear_molecules(tmp_path: Path) -> None:
         (ExternalForce(0, 1, 1e-5), "ExternalForce does not"),
         (FixInternals(bonds=[[None, [0, 1]]]), "FixInternals does not"),
         (Frozen(), "Frozen cannot be stored"),
-        (FixAtoms([30]), "FixAtoms refers to atom 30, but the structure has 12"),
+        (FixAtoms([30]), "FixAtoms refers to atom 30, but the structure has atoms 0 to 11"),
         (FixBondLengths([[0, 1], [2, 30]]), "FixBondLengths refers to atom 30"),
         (FixedMode(np.ones((5, 3))), "FixedMode is for 5 atoms"),
     ],

@@ -96,7 +96,9 @@ def test_bad_input() -> None:
         run(Atoms("Cu2", [[0, 0, 0], [0, 0, 2]]), cell=True)
     with pytest.raises(UnknownElementError, match=r"Au;.*O, Cu"):
         run(bulk("Au"))
-    with pytest.raises(SimulationError, match=r'(?s)optimizer: .*got "cg".*fmax: .*steps: .*pressure: applies only'):
+    with pytest.raises(
+        SimulationError, match=r'(?s)optimizer: .*got "cg".*fmax: .*steps: .*pressure: requires relaxation'
+    ):
         RelaxationSettings(optimizer="cg", fmax=0.0, steps=-1, pressure=1.0)
 
 

@@ -100,7 +100,7 @@ def test_comparisons_in_words_and_tables(plan: Plan, tmp_path: Path) -> None:
 def test_words_on_what_was_hardly_fitted(plan: Plan) -> None:
     found = [replace(r, train_errors={"forces_rmse": 0.04}) for r in results(plan)]
     words = in_words(summarize(plan, found))
-    assert "The training errors of wide with the most frames are more than 0.6 of their test errors" in words
+    assert "the training errors of wide exceed 60 % of the test errors" in words
 
 
 def test_files(plan: Plan, tmp_path: Path) -> None:

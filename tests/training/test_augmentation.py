@@ -94,9 +94,9 @@ def test_none_leaves_the_frames_as_they_are(tmp_path, monkeypatch):
     prepared = prepare(config)
     for frame, positions, _ in found["training_step"]:
         np.testing.assert_array_equal(positions, prepared.train[frame].frame.atoms.positions)
-    assert "only approximately; the table of errors says how far it is off. train.augmentation = none" in (
-        (result.folder / "log.txt").read_text().replace("\n", " ")
-    )
+    log = (result.folder / "log.txt").read_text().replace("\n", " ")
+    assert "is only approximately symmetric under rotations; the error table shows the deviation." in log
+    assert "train.augmentation = none: frames are not rotated; set it to rotations" in log
 
 
 def test_auto_goes_by_the_family(tmp_path):

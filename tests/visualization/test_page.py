@@ -91,7 +91,7 @@ def test_an_atom_that_is_not_there(atom: int) -> None:
 
 
 def test_no_atoms_or_too_many() -> None:
-    with pytest.raises(DataError, match="without"):
+    with pytest.raises(DataError, match="the structure has no atoms"):
         scene_of(Atoms())
     with pytest.raises(DataError, match="cut out"):
         scene_of(Atoms("H5001", positions=np.random.default_rng(0).normal(size=(5001, 3))))

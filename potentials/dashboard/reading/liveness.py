@@ -42,7 +42,7 @@ def life(status: dict[str, Any], modified: float, row_seconds: float | None) -> 
     if time.time() - modified <= patience:
         return Life(True)
     where = f" on {host}" if isinstance(host, str) and host else ""
-    return Life(False, f"no activity{where}: its files do not change")
+    return Life(False, f"no activity{where}: the files of the run no longer change")
 
 
 def _of_process(pid: int, started: Any) -> Life:

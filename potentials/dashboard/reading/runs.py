@@ -52,7 +52,9 @@ def find_runs(folder: Folder) -> Search:
     waiting = [Path()]
     while waiting:
         if looked >= _MOST_FOLDERS or len(found) >= _MOST_RUNS:
-            remarks.append(f"the search ended after {looked} folders and {len(found)} runs; give a subfolder")
+            remarks.append(
+                f"the search stopped after {looked} folders and {len(found)} runs; open the dashboard on a subfolder"
+            )
             break
         here = waiting.pop()
         looked += 1
@@ -69,7 +71,7 @@ def find_runs(folder: Folder) -> Search:
         if len(here.parts) < _DEEPEST:
             waiting += [here / entry.name for entry in listed if _may_hold_runs(entry)]
     if links:
-        remarks.append(f"links are not followed ({links} of them)")
+        remarks.append(f"{links} symbolic link{'s were' if links > 1 else ' was'} not followed")
     return Search(sorted(found, key=lambda run: _natural(run.name)), remarks)
 
 

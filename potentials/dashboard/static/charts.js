@@ -19,7 +19,7 @@ const charts = (() => {
     { id: "axis", name: "against", values: { step: "step", epoch: "epoch", time: "time" } },
     { id: "scale", name: "scale", values: { log: "logarithmic", linear: "linear" } },
     { id: "error", name: "errors", values: { rmse: "RMSE", mae: "MAE" } },
-    { id: "part", name: "loss of", values: { total: "everything", energy: "energy", forces: "forces", stress: "stress" } },
+    { id: "part", name: "loss term", values: { total: "total", energy: "energy", forces: "forces", stress: "stress" } },
   ];
   const chosen = Object.fromEntries(CONTROLS.map(({ id, values }) => [id, Object.keys(values)[0]]));
   let smoothing = 0.9, shown = [], asked = null;
@@ -136,7 +136,7 @@ const charts = (() => {
     }
     const none = byId("no-curves");
     none.hidden = drawn > 0;
-    none.textContent = !shown.length ? "Choose runs in the table to see their curves." : any ? "These runs have no metrics yet." : "Reading ...";
+    none.textContent = !shown.length ? "Select runs in the table to see their curves." : any ? "These runs have no metrics yet." : "Reading ...";
     byId("reading").hidden = !server.reading();
     if (!drawn) return;
     try {
@@ -176,7 +176,7 @@ const charts = (() => {
 
   function start() {
     for (const chart of CHARTS) {
-      const drawing = make("div", { class: "drawing", role: "img", "aria-label": `${chart.title} of the chosen runs` });
+      const drawing = make("div", { class: "drawing", role: "img", "aria-label": `${chart.title} of the selected runs` });
       const head = make("figcaption", {}, chart.title, make("span", { class: "kind" }), make("span", { class: "unit" }, chart.unit ? `  ${chart.unit}` : ""));
       const figure = make("figure", { class: "chart", id: `chart-${chart.id}`, hidden: true }, head, drawing);
       figures.set(chart.id, { figure, drawing });
@@ -185,7 +185,7 @@ const charts = (() => {
     const slider = make("input", { type: "range", id: "control-smoothing", min: "0", max: "0.98", step: "0.02", value: "0.9", "aria-label": "smoothing of noisy curves" });
     slider.addEventListener("input", () => { smoothing = Number(slider.value); update(); });
     byId("chart-controls").append(...CONTROLS.map(control), make("label", {}, make("span", { class: "name" }, "smoothing"), slider),
-      make("span", { class: "reading", id: "reading", role: "status", hidden: true }, "reading long files; curves are samples so far"));
+      make("span", { class: "reading", id: "reading", role: "status", hidden: true }, "reading long files; curves show a sample so far"));
     document.addEventListener("curveschange", (event) => event.detail.push(update().catch(reportError))); // no fault of the server
   }
 

@@ -37,9 +37,9 @@ const comparison = (() => {
     const { keys: found, rows, unreadable } = await server.ask(`api/differences?${keys.map((key) => `run=${key}`).join("&")}`);
     if (wanted !== asked) return;
     const same = byId("same");
-    const without = unreadable.length ? ` Without ${unreadable.map(name).join(", ")}: resolved.yaml is not readable.` : "";
+    const without = unreadable.length ? ` Not compared: ${unreadable.map(name).join(", ")} (resolved.yaml is not readable).` : "";
     same.hidden = rows.length > 0 && !without;
-    same.textContent = (rows.length ? "" : found.length > 1 ? "Their configurations are the same." : "Choose at least two runs with a configuration.") + without;
+    same.textContent = (rows.length ? "" : found.length > 1 ? "The selected runs have identical configurations." : "Select at least two runs with a readable configuration.") + without;
     byId("differences").replaceChildren(
       make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Key"), ...(rows.length ? found : []).map((key) => make("th", { scope: "col", class: "run" }, selection.swatch(key), " ", name(key))))),
       make("tbody", {}, ...rows.map(([key, values]) => make("tr", {}, make("td", { class: "left" }, make("code", {}, key)), ...values.map((value) => make("td", { class: "value" }, value === null ? formats.NONE : value))))),

@@ -23,7 +23,7 @@ const details = (() => {
       make("h2", {}, row.name),
       make("p", {}, make("span", { class: `mark ${table.MARKS[row.state]}` }, table.WORDS[row.state]),
         row.state === "silent" ? ` since ${formats.time(row.updated)}` : "", row.note ? make("span", { class: "small" }, `  ${row.note}`) : null,
-        row.report ? make("span", {}, "  ", make("a", { href: `files/${row.key}/report.html`, target: "_blank", rel: "noopener" }, "report card")) : null),
+        row.report ? make("span", {}, "  ", make("a", { href: `files/${row.key}/report.html`, target: "_blank", rel: "noopener" }, "report")) : null),
       ...row.problems.filter((problem) => problem !== row.note).map((problem) => make("p", { class: "missing" }, problem)),
       make("dl", { class: "facts" }, ...facts.map(([name, value]) => fact(name, value))),
     );
@@ -39,7 +39,7 @@ const details = (() => {
   function errors(rows) {
     if (!rows.length) return [make("h3", {}, "Errors"), make("p", { class: "missing" }, "errors.json is written when the run ends.")];
     const columns = ERRORS.filter(([, , column]) => rows.some((row) => row[column] !== null));
-    const heads = [["Part", ""], ["Frames", ""], ...columns];
+    const heads = [["Split", ""], ["Frames", ""], ...columns];
     const label = (row) => (row.kind === "split" ? row.split : row.kind === "group" ? row.name : `on ${row.name}`);
     return [make("h3", {}, "Errors of the best model"), make("div", { class: "scroll", tabindex: "0" }, make("table", { id: "errors" },
       make("thead", {}, make("tr", {}, ...heads.map(([text, unit]) => make("th", { scope: "col" }, text, unit ? make("span", { class: "unit" }, ` ${unit}`) : null)))),

@@ -61,7 +61,7 @@ const server = (() => {
   }
 
   function notHeard(error) {
-    byId("lost").textContent = `The server does not answer${lastHeard ? ` since ${formats.time(lastHeard)}` : ""} (${error.message}); trying again.`;
+    byId("lost").textContent = `No answer from the server${lastHeard ? ` since ${formats.time(lastHeard)}` : ""} (${error.message}); trying again.`;
     byId("lost").hidden = false;
   }
 

@@ -14,15 +14,15 @@ const table = (() => {
     { id: "family", head: ["Family"], value: (row) => row.family, cell: (row) => [row.family || formats.NONE], kind: "left extra" },
     { id: "state", head: ["State"], value: (row) => STATES.indexOf(row.state), cell: stateCell, kind: "left" },
     { id: "progress", head: ["Epoch"], value: progress, cell: progressCell, down: true },
-    { id: "elapsed", head: ["Used"], value: (row) => row.elapsed, cell: (row) => [formats.duration(row.elapsed)], kind: "extra", down: true },
-    { id: "left", head: ["Left"], value: (row) => row.left, cell: (row) => [formats.duration(row.left)], kind: "extra" },
+    { id: "elapsed", head: ["Time used"], value: (row) => row.elapsed, cell: (row) => [formats.duration(row.elapsed)], kind: "extra", down: true },
+    { id: "left", head: ["Time left"], value: (row) => row.left, cell: (row) => [formats.duration(row.left)], kind: "extra" },
     { id: "forces", head: ["Forces", unit("meV/Å")], value: (row) => row.best.forces, cell: (row) => best(row, "forces") },
     { id: "energy", head: ["Energy", unit("meV/atom")], value: (row) => row.best.energy, cell: (row) => best(row, "energy"), kind: "extra" },
-    { id: "rate", head: ["Rate"], value: (row) => row.learning_rate, cell: (row) => [formats.rate(row.learning_rate)], kind: "extra", down: true },
+    { id: "rate", head: ["Learning rate"], value: (row) => row.learning_rate, cell: (row) => [formats.rate(row.learning_rate)], kind: "extra", down: true },
     { id: "cpu", head: ["CPU", unit("%")], value: (row) => row.hardware.cpu_percent, cell: (row) => [formats.number(row.hardware.cpu_percent)], kind: "extra", down: true },
     { id: "memory", head: ["Memory"], value: (row) => row.hardware.memory_MB, cell: (row) => [mega(row.hardware.memory_MB)], kind: "extra", down: true },
     { id: "warnings", head: ["Warnings"], value: (row) => row.warnings, cell: warningCell, kind: "extra", down: true },
-    { id: "updated", head: ["Changed"], value: (row) => row.updated, cell: (row) => [formats.ago(server.now() - row.updated)], kind: "extra", down: true },
+    { id: "updated", head: ["Last update"], value: (row) => row.updated, cell: (row) => [formats.ago(server.now() - row.updated)], kind: "extra", down: true },
     { id: "report", head: ["Report"], value: (row) => (row.report ? 0 : 1), cell: reportCell, kind: "extra" },
   ];
   const SHOWN_AT_MOST = 1000;
@@ -62,7 +62,7 @@ const table = (() => {
       const button = make("button", { type: "button", onclick: () => sortBy(column) }, ...column.head.map((part) => (typeof part === "string" ? part : part.cloneNode(true))));
       return make("th", { scope: "col", class: column.kind, "aria-sort": sort }, button);
     });
-    byId("runs").tHead.rows[0].replaceChildren(make("th", { scope: "col", "aria-label": "Chosen" }), ...heads);
+    byId("runs").tHead.rows[0].replaceChildren(make("th", { scope: "col", "aria-label": "Selected" }), ...heads);
   }
 
   function sortBy(column) {
@@ -87,7 +87,7 @@ const table = (() => {
     const { tr, box, cells, link } = elements.get(key);
     tr.className = row.state;
     link.textContent = row.name;
-    box.setAttribute("aria-label", `Choose ${row.name}`);
+    box.setAttribute("aria-label", `Select ${row.name}`);
     COLUMNS.forEach((column, index) => {
       if (!column.cell) return;
       const fresh = make("td", {}, ...column.cell(row));
@@ -134,7 +134,7 @@ const table = (() => {
     nothing.hidden = count > 0;
     nothing.textContent = all ? "No run matches the filter."
       : `There is no run in ${folder} or its subfolders (a run is a folder with resolved.yaml or status.json). Start one with “potentials train CONFIG”; it appears here automatically. For runs elsewhere: “potentials dashboard FOLDER”.`;
-    byId("choose-shown").textContent = count > selection.MOST ? `Choose first ${selection.MOST}` : "Choose shown";
+    byId("choose-shown").textContent = count > selection.MOST ? `Select first ${selection.MOST}` : "Select shown";
     byId("remarks").replaceChildren(...server.remarks().map((remark) => make("li", {}, remark)));
   }
 

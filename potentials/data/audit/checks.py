@@ -55,7 +55,7 @@ def check_neighbors(statistics: Statistics, cutoff: float, findings: Findings) -
     if statistics.atoms_without_neighbors:
         findings.warn(
             f"{statistics.atoms_without_neighbors} of {statistics.num_atoms} atoms of the training frames have no "
-            f"neighbor within model.cutoff = {cutoff:g} A"
+            f"neighbor within model.cutoff = {cutoff:g} A; check data.length_unit, or choose a larger model.cutoff"
         )
 
 
@@ -78,7 +78,7 @@ def check_loss(config: RunConfig, findings: Findings) -> None:
     }
     for name, label in labels.items():
         if label is not None and all(getattr(loss, name).weight == 0 for loss in losses):
-            findings.warn(f"the {name} labels are read and measured but not trained on: loss.{name}.weight = 0")
+            findings.warn(f"the {name} labels are used for errors but not for training: loss.{name}.weight = 0")
 
 
 def check_group_weights(data: DataConfig, known: Sequence[str]) -> None:
@@ -92,7 +92,7 @@ def check_group_weights(data: DataConfig, known: Sequence[str]) -> None:
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             suggestion = f'; did you mean "{nearest[0]}"?' if nearest else ""
             raise DataError(
-                f'data.weights.groups: no frame is in the group "{name}" (data.group_key: {data.group_key}; there are: '
+                f'data.weights.groups: no frame is in the group "{name}" (data.group_key: {data.group_key}; groups: '
                 f"{', '.join(known)}){suggestion}"
             )
 

@@ -100,7 +100,8 @@ def _missing_labels(split: str, frames: Sequence[LabelledFrame]) -> Iterator[Aud
                 "warning",
                 f"{split}: {lacks.sum()} of {len(frames)} frames have no {name}",
                 "they do not contribute to that term of the loss, so such structures have less weight than others",
-                "nothing if this is intended; otherwise check whether the label has another name in these frames",
+                "no action is needed if this is intended; otherwise check whether the label has another name in these "
+                "frames",
                 tuple(frame.frame for frame, lack in zip(frames, lacks, strict=True) if lack),
                 {"share": float(lacks.mean())},
             )
@@ -123,7 +124,7 @@ def _small_cells(split: str, frames: Sequence[LabelledFrame], cutoff: float) -> 
             "are neighbors of their own images",
             "an atom and its images always move together, so these frames contain less information than larger cells, "
             "and a long-range part of the energy may be learned as short-range",
-            "nothing for perfect crystals; for disordered structures, add larger cells",
+            "no action is needed for perfect crystals; for disordered structures, add larger cells",
             tuple(small),
             {"least_A": least},
         )

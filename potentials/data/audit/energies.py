@@ -110,7 +110,10 @@ def _foreign_atoms(
         energies, atoms = _energies(frames)
         hint = "energies and isolated atoms have different levels of theory or units"
         if COHESIVE[0] <= float((energies / atoms).mean()) <= COHESIVE[1]:
-            hint = "the energies are cohesive or atomization energies, from which atoms were subtracted already"
+            hint = (
+                "the energies are cohesive or atomization energies, from which the energies of the atoms are already "
+                "subtracted"
+            )
         yield AuditFinding(
             "foreign-isolated-atoms",
             "error",

@@ -58,7 +58,7 @@ def _outliers(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFind
         yield AuditFinding(
             "force-outlier",
             "error",
-            f"{split}: forces up to {largest.max():.4g} eV/A, where the largest of a frame is usually "
+            f"{split}: forces up to {largest.max():.4g} eV/A, while the largest force in a frame is typically "
             f"{np.exp(centre):.3g} eV/A",
             "squared errors of a few such atoms outweigh all others",
             "check these frames for unconverged calculations, wrong units and colliding atoms; remove or recompute "

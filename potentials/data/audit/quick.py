@@ -49,9 +49,13 @@ def brief_audit(splits: Parts, findings: Findings, leaks: Iterator[AuditFinding]
         leaks: frames that are identical to a frame of an earlier set, where `splits` are a sample.
     """
     looked_at = {split: _first(frames) for split, frames in splits.items()}
-    cut = [f"{len(looked_at[split])} of the {split}" for split in splits if len(looked_at[split]) < len(splits[split])]
+    cut = [
+        f"{len(looked_at[split])} of {len(frames)} {split} frames"
+        for split, frames in splits.items()
+        if len(looked_at[split]) < len(frames)
+    ]
     if cut:
-        findings.note(f"checked for data errors in {', '.join(cut)} frames only; `potentials data audit` checks all")
+        findings.note(f"only {', '.join(cut)} were checked for data errors; `potentials data audit` checks all")
         leaks = exact_leaks(splits) if leaks is None else leaks
     quick = [
         found

@@ -105,7 +105,8 @@ def _targets(target: Path, shards: int, overwrite: bool) -> list[Path]:
     strangers = sorted({file for file in target.parent.iterdir() if pattern.fullmatch(file.name)} - set(files))
     if shards > 1 and strangers:
         raise DataError(
-            f"{strangers[0]} is a shard of another conversion and would be read together with these {shards}; remove it"
+            f"{strangers[0]} is a shard of another conversion and would be read together with these {shards} shards; "
+            "remove it or choose another name"
         )
     return files
 

@@ -120,10 +120,10 @@ def _search_cutoff(box: NDArray[np.float64], cutoff: float) -> float:
         cutoff *= 1.25
     around = 2 * np.ceil(cutoff * boxes / lengths) + 1
     if min(total, _LARGEST_GRID) * around.prod() > _MOST_VISITS:
-        listing = ", ".join(f"{length:.3g}" for length in lengths)
+        listing = " x ".join(f"{length:.3g}" for length in lengths)
         raise DataError(
             "the structure is too long and thin for the neighbor search: its cell, or the space that its atoms "
-            f"occupy, is {listing} A wide; check the unit of length"
+            f"occupy, measures {listing} A; check the unit of length"
         )
     return cutoff
 

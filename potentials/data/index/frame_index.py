@@ -150,12 +150,12 @@ class _Progress:
         self.path, self.total, self.say = path, total, say
         self.told = time.monotonic()
         if total > _MANY:
-            say(f"{path}: looking once at each of {total} frames")
+            say(f"{path}: indexing {total} frames (once)")
 
     def count(self, done: int) -> None:
         if done % 1000 == 0 and self.total > _MANY and time.monotonic() - self.told > _SECONDS_BETWEEN:
             self.told = time.monotonic()
-            self.say(f"{self.path}: {done} of {self.total} frames")
+            self.say(f"{self.path}: {done} of {self.total} frames indexed")
 
 
 _TABLES = ("element_sets", "key_sets", "group_names")

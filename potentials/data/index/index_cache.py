@@ -38,13 +38,13 @@ def cached_index(store: FrameStore, group_key: str, keys: Sequence[str], finding
     except FileNotFoundError:
         pass
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-        findings.note(f"the index of {store.path} in {kept} is damaged and is made anew")
+        findings.note(f"the index of {store.path} in {kept} is damaged and is rebuilt")
     index = gather_index(store, group_key, keys, say)
     try:
         _keep(index, kept)
-        findings.note(f"looked once at all {len(store)} frames of {store.path}; what was found is kept in {kept}")
+        findings.note(f"indexed {len(store)} frames of {store.path}; the index is stored in {kept}")
     except OSError as error:
-        findings.note(f"looked at all {len(store)} frames of {store.path}; it cannot be kept in {kept}: {error}")
+        findings.note(f"indexed {len(store)} frames of {store.path}; the index cannot be stored in {kept}: {error}")
     return index
 
 

@@ -223,9 +223,10 @@ def _why_not_isolated(in_train: set[str], of_atoms: Mapping[str, float]) -> str:
 
 def _warn_never_seen(symbols: Sequence[str], findings: Findings) -> None:
     if symbols:
+        these, them = ("this element", "it") if len(symbols) == 1 else ("these elements", "them")
         findings.warn(
-            f"the reference energy of {_words(symbols)} is set to 0 eV: no training frame with an energy contains it, "
-            "and none is given"
+            f"no reference energy for {_words(symbols)}: none is given, and no training frame with an energy contains "
+            f"{these}; 0 eV is used. Set data.reference_energies or data.isolated_atoms if you simulate {them}"
         )
 
 

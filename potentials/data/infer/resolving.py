@@ -79,12 +79,12 @@ def resolve(
 
 
 def _symmetry_note(config: RunConfig) -> str:
-    how = "frames are trained on as they are; rotations would show it the symmetry"
+    how = "frames are not rotated; set it to rotations to train on randomly rotated frames"
     if config.train.augmentation == "rotations":
-        how = "in each epoch, each training frame is rotated and mirrored at random"
+        how = "in each epoch, each training frame is randomly rotated and mirrored"
     return (
-        f"{config.model.name}, as configured, is symmetric under rotations only approximately; the table of errors "
-        f"says how far it is off. train.augmentation = {config.train.augmentation}: {how}"
+        f"{config.model.name}, as configured, is only approximately symmetric under rotations; the error table shows "
+        f"the deviation. train.augmentation = {config.train.augmentation}: {how}"
     )
 
 

@@ -124,7 +124,7 @@ def _rmd17(molecule: str) -> PublicDataSet:
             "Converted from kcal/mol and kcal/mol/A. rmd17_index is a frame's number in the archive.",
             "Successive frames are correlated: the authors advise against training on more than 1000 frames.",
             "There are no isolated atoms, and one composition only.",
-            "The archive's checksum is the one stated by other projects; it was not computed for this catalogue.",
+            "The archive's checksum is the one stated by other projects; it was not computed for this catalog.",
         ),
     )
 

@@ -52,7 +52,7 @@ def download(url: str, path: Path, progress: Progress) -> None:
             with _writing(path):
                 path.unlink()
             return download(url, path, progress)
-        raise DownloadError(f"{url}: the server answers {error.code} {error.reason}") from error
+        raise DownloadError(f"{url}: the server returned {error.code} {error.reason}") from error
     except (OSError, HTTPException) as error:
         raise DownloadError(f"cannot reach {url}: {getattr(error, 'reason', None) or error}") from error
     with response:

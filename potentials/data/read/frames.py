@@ -241,7 +241,7 @@ def check_structures(name: str, images: Sequence[Atoms]) -> None:
     for number, atoms in enumerate(images):
         if len(atoms) == 0 or (atoms.numbers == 0).any():
             what = "no atoms" if len(atoms) == 0 else "atoms without an element (X)"
-            raise DataError(f"{name}: structure {number} of those read has {what}")
+            raise DataError(f"{name}: structure {number} (counted from 0 among those selected) has {what}")
 
 
 def file_source(path: str, file_format: IOFormat) -> str | io.StringIO:

@@ -49,7 +49,11 @@ def divide_frames(
     random = np.random.Generator(np.random.PCG64(seed))
     wanted = {split: max(1, round(share * len(frames))) for split, share in shares.items()}
     if sum(wanted.values()) >= len(frames):
-        raise DataError(f"nothing is left to train on: {wanted} of {len(frames)} frames would be set aside")
+        listing = ", ".join(f"{name} {count}" for name, count in wanted.items())
+        raise DataError(
+            f"no frame is left for training: {listing} of {len(frames)} frames would be set aside; choose smaller "
+            "shares"
+        )
     if way == "random":
         return _named(_cut(random.permutation(len(frames)), wanted), len(frames))
     if way == "farthest-point":
@@ -66,7 +70,9 @@ def _check_shares(shares: Mapping[str, float]) -> None:
     wrong = [f"{split}: {share:g}" for split, share in shares.items() if not 0 < share < 1]
     if wrong or sum(shares.values()) >= 1:
         given = ", ".join(wrong or (f"{split}: {share:g}" for split, share in shares.items()))
-        raise DataError(f"shares must lie between 0 and 1 and leave something to train on, got {given}")
+        raise DataError(
+            f"each share must be between 0 and 1, and their sum below 1 so that training frames remain; got {given}"
+        )
 
 
 def _cut(order: NDArray[np.int64], wanted: Mapping[str, int]) -> dict[str, NDArray[np.int64]]:
@@ -83,7 +89,7 @@ def _named(splits: Mapping[str, NDArray[np.int64]], count: int) -> dict[str, lis
 def _blocks(frames: Sequence[Frame], blocks: int) -> list[Hashable]:
     """(file, number of the stretch) of each frame."""
     if blocks < 2:
-        raise DataError(f"blocks: expected at least 2 of each file, got {blocks}")
+        raise DataError(f"blocks: expected at least 2 per file, got {blocks}")
     of_file: dict[str, list[int]] = {}
     for number, frame in enumerate(frames):
         of_file.setdefault(frame.file, []).append(number)
@@ -100,7 +106,8 @@ def _groups(frames: Sequence[Frame], key: str) -> list[Hashable]:
     if without:
         there = sorted({name for frame in frames for name in frame.atoms.info})
         raise DataError(
-            f'{without} of {len(frames)} frames have no "{key}" to tell groups by; there are: {", ".join(there)}'
+            f'{without} of {len(frames)} frames have no entry "{key}", which defines the groups; available entries: '
+            f"{', '.join(there) or 'none'}"
         )
     return [str(frame.atoms.info[key]) for frame in frames]
 
@@ -124,8 +131,9 @@ def _whole_classes(
         if not splits[split]:
             sizes = sorted(len(candidate) for candidate in members.values())
             raise DataError(
-                f"{split}: {count} frames are wanted, but what is kept together ({way}) comes in {len(sizes)} pieces "
-                f"of {sizes[0]} to {sizes[-1]} frames; choose another share or way, or more blocks"
+                f"{split}: cannot select about {count} frames, because split by {way} the data form {len(sizes)} units "
+                f"of {sizes[0]} to {sizes[-1]} frames that are not divided; choose another share, another --by, or "
+                "more blocks"
             )
     return {split: np.array(chosen) for split, chosen in splits.items()}
 

@@ -39,15 +39,15 @@ def loads_lazily(data: DataConfig, findings: Findings) -> bool:
     if data.loading == "lazy" and not others:
         raise DataError(
             f"data.loading: lazy needs training files that are read frame by frame ({', '.join(STORE_SUFFIXES)}, with "
-            "slices at most); `potentials data convert` makes them"
+            "slices at most); convert your files with `potentials data convert`"
         )
     if data.loading == "memory" or not others:
         return False
     total = sum(len(open_store(path)) for path in others)
     if data.loading == "auto" and total <= FEW_FRAMES:
         return False
-    why = "as asked" if data.loading == "lazy" else f"there are more than {FEW_FRAMES} in files that allow it"
-    findings.note(f"data.loading = lazy: {total} frames stay in their files and are read when they are needed ({why})")
+    why = "as configured" if data.loading == "lazy" else f"more than {FEW_FRAMES} frames in files that support it"
+    findings.note(f"data.loading = lazy: {total} frames are read from their files when needed ({why})")
     return True
 
 
@@ -83,7 +83,7 @@ def read_lazily(
         findings.warn(f"{name} data: {_listing(empty)} without any label are left out")
     frames = frames.where(labelled & ~frames.isolated)
     if not len(frames):
-        raise DataError(f"the {name} data are empty: no labelled frame is left that is not an isolated atom")
+        raise DataError(f"the {name} data are empty: they contain no labeled frames other than isolated atoms")
     return frames, isolated
 
 
@@ -113,7 +113,10 @@ def _all_frames(files: Files, data: DataConfig, findings: Findings, say: Say) ->
         for name, path, choice in expand_files(entry):
             index = selected(name, path, choice)
             if isinstance(index, str):
-                raise DataError(f"{entry}: frames that stay in their files are chosen by numbers and slices only")
+                raise DataError(
+                    f"{entry}: lazily loaded files support only frame numbers and slices; set data.loading: memory to "
+                    "use a query"
+                )
             if path not in indexed:
                 store = open_store(path)
                 indexed[path] = len(sources)
@@ -128,7 +131,7 @@ def _all_frames(files: Files, data: DataConfig, findings: Findings, say: Say) ->
             again = np.intersect1d(chosen, np.concatenate(before)) if before else chosen[:0]
             if len(again):
                 raise DataError(
-                    f'{name}, frame {again[0]} is named twice (the second time by "{entry}"); name each frame once'
+                    f'{name}, frame {again[0]} is listed twice (the second time by "{entry}"); list each frame once'
                 )
             of_file.append(np.full(len(chosen), file, dtype=np.int32))
             numbers.append(chosen)

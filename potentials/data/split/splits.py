@@ -148,7 +148,7 @@ def _read_into_memory(
         findings.warn(f"{name} data: {frame_list(empty)} without any label are left out")
     usable = [number for number, frame in enumerate(labelled) if frame.has_label and not is_isolated_atom(frame)]
     if not usable:
-        raise DataError(f"the {name} data are empty: no labelled frame is left that is not an isolated atom")
+        raise DataError(f"the {name} data are empty: they contain no labeled frames other than isolated atoms")
     keys = digest_keys(data)
     digests = np.array([atoms_digest(frame.atoms, keys) for frame in read])
     return SplitInMemory(labelled, digests, data).take(usable), isolated

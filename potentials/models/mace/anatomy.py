@@ -36,7 +36,7 @@ def _anatomy(network: MACE) -> Anatomy:
     for number, (interaction, product, readout) in enumerate(parts, start=1):
         rounds.append(_messages(f"layer {number}", interaction, network.edges, config.channels))
         features += [
-            NodeFeatures(f"A, neighbors seen by layer {number}", atomic_basis, argument_of(product)),
+            NodeFeatures(f"A, atomic basis of layer {number}", atomic_basis, argument_of(product)),
             NodeFeatures(f"h, features after layer {number}", product.outputs, argument_of(readout)),
         ]
         counted.append(_counted(f"layer {number}", product))

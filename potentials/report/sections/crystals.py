@@ -19,8 +19,8 @@ from potentials.report.subject import Subject
 TITLE = "Crystals: equation of state and elastic constants"
 GOOD = (
     "the energy is a smooth curve with one minimum, within 1 % of the volume of the reference method; the bulk moduli "
-    "of curve and stresses agree within 3 %; all eigenvalues of the stiffness are positive (Born's criterion). Good "
-    "potentials are within 5 to 10 % of the elastic constants of their reference method."
+    "of curve and stresses agree within 3 %; all eigenvalues of the stiffness tensor are positive (Born's criterion). "
+    "Good potentials are within 5 to 10 % of the elastic constants of their reference method."
 )
 _CALM = 0.05
 """eV/A; frames of the data with smaller forces are drawn beside the curve."""
@@ -58,8 +58,9 @@ def _description(crystal: Crystal) -> str:
     atoms = crystal.relaxed
     lengths, angles = atoms.cell.lengths(), atoms.cell.angles()
     return (
-        f"{crystal.kind.formula}: of {len(crystal.kind.frames)} frames the one of {len(crystal.start)} atoms with the "
-        f"lowest energy, reduced to {len(atoms)} atom{'s' * (len(atoms) > 1)} and relaxed: cell "
+        f"{crystal.kind.formula}: the frame with the lowest energy of {len(crystal.kind.frames)} "
+        f"({len(crystal.start)} atom{'s' * (len(crystal.start) > 1)}), reduced to its primitive cell "
+        f"({len(atoms)} atom{'s' * (len(atoms) > 1)}) and relaxed. Cell: "
         f"{' '.join(f'{length:.3f}' for length in lengths)} A, {' '.join(f'{angle:.1f}' for angle in angles)} degrees. "
         "Computed in double precision."
     )
@@ -129,16 +130,21 @@ def _summary(crystal: Crystal, curve: EquationOfState, constants: ElasticConstan
             "bulk modulus of the stresses, GPa",
             f"{hill_bulk:.1f}",
             f"Voigt {voigt_bulk:.1f}, Reuss {reuss_bulk:.1f}",
-            mark(disagreement, _AGREE, _DISAGREE, f"Voigt's {disagreement:.1%} from the curve's"),
+            mark(disagreement, _AGREE, _DISAGREE, f"Voigt average differs by {disagreement:.1%} from the curve"),
         ],
         ["shear modulus, GPa", f"{hill_shear:.1f}", f"Voigt {voigt_shear:.1f}, Reuss {reuss_shear:.1f}", ""],
         ["Young's modulus, GPa", f"{constants.young:.1f}", f"Poisson's ratio {constants.poisson:.3f}", ""],
-        ["lowest eigenvalue of the stiffness, GPa", f"{constants.eigenvalues[0]:.1f}", "", _stability(constants)],
+        [
+            "lowest eigenvalue of the stiffness tensor, GPa",
+            f"{constants.eigenvalues[0]:.1f}",
+            "",
+            _stability(constants),
+        ],
     ]
     return Table(
-        ["property", "value", "beside it", "judgment"],
+        ["property", "value", "details", "judgment"],
         rows,
-        "Moduli of a polycrystal are Hill's means. Energies differ from the curve by up to "
+        "Bulk, shear and Young's moduli are Hill averages for a polycrystal. Energies differ from the curve by up to "
         f"{number(1e3 * curve.deviation, 2)} meV/atom.",
         text_columns=(2,),
     )
@@ -155,6 +161,6 @@ def _stiffness_table(constants: ElasticConstants) -> Table:
     return Table(
         ["C (GPa)", *_AXES],
         rows,
-        "Stiffness with the atoms relaxed, by strains of 0.5 % in the axes of the frame; components that "
-        f"are equal by symmetry differ by {number(constants.asymmetry, 2)} GPa at most.",
+        "Elastic constants with relaxed atoms, from strains of 0.5 %, in the Cartesian axes of the frame; components "
+        f"that are equal by symmetry differ by at most {number(constants.asymmetry, 2)} GPa.",
     )

@@ -84,7 +84,7 @@ def _figure(curve: DimerCurve, nearest: float | None) -> Figure:
     figure.add_trace(Scatter(y=_short(curve.energies), name="energy", line_color=palette.SERIES[0], **energy), 1, 1)
     if curve.repulsion is not None:
         zbl = {"color": palette.SERIES[4], "dash": "dash"}
-        figure.add_trace(Scatter(y=_short(curve.repulsion), name="of it ZBL", line=zbl, **energy), 1, 1)
+        figure.add_trace(Scatter(y=_short(curve.repulsion), name="ZBL contribution", line=zbl, **energy), 1, 1)
     figure.add_trace(Scatter(y=_short(curve.forces), name="force", line_color=palette.SERIES[1], **energy), 2, 1)
     for row, values in ((1, curve.energies), (2, curve.forces)):
         figure.add_hline(y=0, line_color=palette.LINE, line_width=1, row=row, col=1)
@@ -116,10 +116,11 @@ def _range(curve: DimerCurve, values: np.ndarray, nearest: float | None) -> list
 
 
 def _caption(nearest: float | None, data: Known) -> str:
-    zoom = "Energies are relative to the two atoms alone; a double click shows the whole range."
+    zoom = "Energies are relative to two isolated atoms; double-click to show the whole range."
     if nearest is None:
         return (
-            f"There is no pair of these elements within the cutoff in {data.name}: all of this is extrapolated. {zoom}"
+            f"There is no pair of these elements within the cutoff in {data.name}: the whole curve is an "
+            f"extrapolation. {zoom}"
         )
     return f"The shortest distance in {data.name} is {nearest:.3f} A. {zoom}"
 
@@ -142,7 +143,7 @@ def _table(curves: dict[str, DimerCurve], nearest: dict[str, float | None], data
         [
             "pair",
             f"shortest in {data.name.removeprefix('the ')} (A)",
-            "well (eV at A)",
+            "well depth (eV) at distance (A)",
             f"energy at {SHORTEST} A (eV)",
             "short distances",
         ],
@@ -159,5 +160,5 @@ def _judgment(curve: DimerCurve, nearest: float | None) -> Mark:
     hole = curve.hole(1.5 * radii, 0.6 * radii) if nearest is None else curve.hole(nearest, 0.7 * nearest)
     if hole is None:
         return Mark("good", "repulsive")
-    text = f"attract at {hole.distance:.2f} A, barrier {number(hole.barrier, 2)} eV"
+    text = f"attractive at {hole.distance:.2f} A, barrier {number(hole.barrier, 2)} eV"
     return Mark("bad" if hole.barrier < _LOW_BARRIER else "look", text)

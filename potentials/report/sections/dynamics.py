@@ -57,9 +57,9 @@ def section(subject: Subject) -> Section:
 
 def _caption(start: Atoms, traces: list[EnergyTrace]) -> str:
     return (
-        f"{start.get_chemical_formula()}, {traces[0].times[-1]:.3g} ps from the same structure and velocities of "
-        f"{START_TEMPERATURE:.0f} K, which become {traces[0].temperature:.0f} K on average. The potential is compiled, "
-        "in its own precision."
+        f"{start.get_chemical_formula()}: {traces[0].times[-1]:.3g} ps of NVE dynamics with each time step, from the "
+        f"same structure and velocities. Initial temperature {START_TEMPERATURE:.0f} K, mean temperature "
+        f"{traces[0].temperature:.0f} K. The potential is compiled, in its own precision."
     )
 
 
@@ -74,7 +74,7 @@ def _figure(traces: list[EnergyTrace]) -> Figure:
             name=f"{trace.timestep:g} fs",
             line={"color": color, "width": 1.3},
         )
-    figure.update_layout(xaxis_title="time (ps)", yaxis_title="total energy, change (meV/atom)")
+    figure.update_layout(xaxis_title="time (ps)", yaxis_title="change of the total energy (meV/atom)")
     return figure
 
 
@@ -92,14 +92,13 @@ def _table(traces: list[EnergyTrace]) -> Table:
     ratio = traces[1].fluctuation / traces[0].fluctuation
     away = max(ratio / 4, 4 / ratio)
     rows.append(
-        ["ratio", "", number(ratio), "", mark(away, 4 / 3, 2.0, "as expected" if away <= 4 / 3 else "4 expected")]
+        ["ratio", "", number(ratio), "", mark(away, 4 / 3, 2.0, "as expected" if away <= 4 / 3 else "expected 4")]
     )
     return Table(
         ["time step", "steps", "fluctuation (meV/atom)", "drift (meV/atom/ps)", "judgment"],
         rows,
         "Fluctuation: standard deviation from the straight line whose slope is the drift, without the "
-        "first fifth of the run. A drift smaller than two fluctuations over the run is not significant."
-        "",
+        "first fifth of the run. The drift over the run is significant only if it exceeds twice the fluctuation.",
     )
 
 
@@ -108,5 +107,5 @@ def _judged_drift(trace: EnergyTrace) -> Mark:
     if size <= _DRIFT:
         return Mark("good", "conserved")
     if size <= trace.resolution:
-        return Mark("none", "too short to tell")
+        return Mark("none", "run too short to judge")
     return mark(size, _DRIFT, _LARGE_DRIFT, "drifts")

@@ -53,7 +53,7 @@ def section(subject: Subject) -> Section:
     shown: list[Part] = [_by_split(splits)]
     shown += _headed("By element", _by_element(splits))
     shown += _headed("By group", _by_group(splits))
-    shown += _headed("By the size of the force", _by_force(splits))
+    shown += _headed("By force magnitude", _by_force(splits))
     shown += _headed("By the distance from the training frames", _by_distance(subject))
     return Section(TITLE, GOOD, shown)
 
@@ -176,7 +176,7 @@ def _group_plot(names: Sequence[str], splits: Sequence[EvaluatedSplit]) -> Plot 
 def _by_force(splits: Sequence[EvaluatedSplit]) -> list[Part]:
     bins = {split.name: found for split in splits if len(found := _with_force(force_bins(split))) > 1}
     if not bins:
-        return [Paragraph("There are too few forces.")]
+        return [Paragraph("Too few force labels for this plot.")]
     absolute, relative = Figure(), Figure()
     colors = split_colors([split.name for split in splits])
     for name, found in bins.items():
@@ -185,7 +185,9 @@ def _by_force(splits: Sequence[EvaluatedSplit]) -> list[Part]:
             "mode": "lines+markers",
             "line_color": colors[name],
             "name": name,
-            "text": [f"{one.count:,} atoms; 9 of 10 errors below {number(1e3 * one.error_90)} meV/A" for one in found],
+            "text": [
+                f"{one.count:,} atoms; 90 % of the errors below {number(1e3 * one.error_90)} meV/A" for one in found
+            ],
         }
         absolute.add_scatter(
             y=[1e3 * one.error for one in found],
@@ -201,10 +203,12 @@ def _by_force(splits: Sequence[EvaluatedSplit]) -> list[Part]:
         figure.update_layout(xaxis_title="force on the atom (eV/A)", yaxis_title=title, showlegend=True)
         make_logarithmic(figure, "xy")
     caption = (
-        "Length of the error vector. Each point is a tenth of the atoms, ordered by force magnitude; the "
-        "last point is the hundredth with the largest forces."
+        "Mean length of the error vector. Each point averages a tenth of the atoms, ordered by force magnitude; the "
+        "last point averages the 1 % with the largest forces."
     )
-    relative_caption = "The same relative to the force: large for small forces in any potential."
+    relative_caption = (
+        "The same error relative to the force magnitude; it is large for small forces with any potential."
+    )
     left = Plot(absolute, caption, 360, "force error against force")
     return [Row([left, Plot(relative, relative_caption, 360, "relative force error against force")])]
 
@@ -274,7 +278,7 @@ def _distance_plot(found: Mapping[str, Found], colors: Mapping[str, str], looked
         "all coordinates of a training frame by 0.05 Å (estimated from small displacements)."
     )
     if looked_at < trained_on:
-        caption += f" Of {trained_on:,} training frames {looked_at:,} random ones are looked at."
+        caption += f" Distances are to a random sample of {looked_at:,} of {trained_on:,} training frames."
     if said:
         caption += f" Rank correlation of error and distance (1: errors grow with it, 0: unrelated): {', '.join(said)}."
     return Plot(figure, caption, 400, "error of frames against their distance from the nearest training frame")

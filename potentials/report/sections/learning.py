@@ -141,12 +141,12 @@ def _table(metrics: Metrics) -> Table:
     if metrics.has("time_s"):
         rows.insert(1, ["training time (s)", number(metrics["time_s"][-1], 4), ""])
     if best is not None:
-        rows.append(["best model, epoch", number(metrics["epoch"][best], 4), ""])
+        rows.append(["epoch of the best model", number(metrics["epoch"][best], 4), ""])
         for name, (_, column, unit) in _ERRORS.items():
             if metrics.has(column):
                 rows.append(
                     [
-                        f"its validation RMSE, {name} ({unit.replace('<sup>3</sup>', '^3')})",
+                        f"validation RMSE of the best model, {name} ({unit.replace('<sup>3</sup>', '^3')})",
                         number(metrics[column][best]),
                         "",
                     ]
@@ -157,10 +157,12 @@ def _table(metrics: Metrics) -> Table:
 def _losses(metrics: Metrics, steps: Metrics | None, by: str) -> Plot:
     figure = Figure()
     if steps is not None and steps.has(by):
-        _add_curve(figure, steps, "loss", "training, single steps", palette.MUTED, by, width=1)
+        _add_curve(figure, steps, "loss", "training, each step", palette.MUTED, by, width=1)
         for position, name in enumerate(("energy", "forces", "stress")):
             if steps.has(f"loss_{name}") and bool((steps[f"loss_{name}"] > 0).any()):
-                _add_curve(figure, steps, f"loss_{name}", f"of it {name}", palette.SERIES[3 + position], by, width=1)
+                _add_curve(
+                    figure, steps, f"loss_{name}", f"training, {name} term", palette.SERIES[3 + position], by, width=1
+                )
                 figure.data[-1].visible = "legendonly"
     if metrics.has("training_loss"):
         _add_curve(figure, metrics, "training_loss", "training", palette.SERIES[0], by)
@@ -169,9 +171,9 @@ def _losses(metrics: Metrics, steps: Metrics | None, by: str) -> Plot:
     _mark_stages(figure, metrics, by)
     figure.update_layout(xaxis_title=_X[by], yaxis_title="loss")
     make_logarithmic(figure)
-    caption = "Loss with the weights of training. The star is the best model, which was kept."
+    caption = "Loss with the weights used in training. The star is the best model, which was kept."
     if steps is not None:
-        caption += " Click a name to show or hide a part of the training loss."
+        caption += " Click a name in the legend to show or hide a term of the training loss."
     if metrics.has("stage") and len(np.unique(metrics["stage"])) > 1:
         caption += (
             " At the dotted line a new stage started with other weights; losses before and after are not comparable."

@@ -73,7 +73,7 @@ def why_nothing(subject: Subject) -> str:
 
 def _no_labels(which: Property, parts: Sequence[EvaluatedSplit]) -> str:
     what = {ENERGY: "energy", FORCES: "forces", STRESS: "stress"}[which]
-    told = f"No frame of {', '.join(split.name for split in parts)} has a label of the {what}."
+    told = f"No frame of {', '.join(split.name for split in parts)} is labeled with {what}."
     if which is STRESS and not any(frame.frame.atoms.pbc.all() for split in parts for frame in split.frames):
         return f"{told} Only structures that are periodic in three directions have a stress."
     return told

@@ -74,8 +74,8 @@ def _crystal_parts(subject: Subject, crystal: Crystal, calculator: Calculator) -
         phonons.supercell.get_volume() / np.linalg.norm(np.cross(*_others(phonons.supercell, axis)))
         for axis in range(3)
     )
-    reach = f"The supercell is {height:.1f} A high at least; the cutoff is {subject.potential.cutoff:g} A"
-    reach += "." if height > subject.potential.cutoff else ": periodic images interact, so soft modes are uncertain."
+    reach = f"The smallest height of the supercell is {height:.1f} A; the cutoff is {subject.potential.cutoff:g} A"
+    reach += "." if height > subject.potential.cutoff else "; periodic images interact, so soft modes are uncertain."
     return [
         Plot(
             _dispersion_figure(phonons),
@@ -90,7 +90,7 @@ def _crystal_parts(subject: Subject, crystal: Crystal, calculator: Calculator) -
                 ["highest frequency (THz)", f"{phonons.frequencies.max():.2f}", ""],
                 ["lowest frequency (THz)", f"{round(phonons.lowest, 3) + 0.0:.3f}", _imaginary(phonons)],
                 [
-                    "acoustic branches at the center (THz)",
+                    "acoustic branches at Gamma (THz)",
                     number(phonons.acoustic, 2),
                     mark(
                         phonons.acoustic,
@@ -183,8 +183,8 @@ def _molecule_parts(subject: Subject, kind: Kind, calculator: Calculator) -> lis
     start = kind.calmest
     if len(start) > _MOLECULE:
         raise SimulationError(
-            f"the smallest of the frames with the lowest forces has {len(start)} atoms, more than the "
-            f"{_MOLECULE} for which vibrations are computed"
+            f"the frame with the lowest energy per atom has {len(start)} atoms; vibrations are computed for at most "
+            f"{_MOLECULE}"
         )
     relaxed = relax(calculator, start, RelaxationSettings(fmax=1e-3, steps=1000))
     vibrations = molecular_vibrations(in_float64(subject.potential), relaxed.atoms)
@@ -193,7 +193,7 @@ def _molecule_parts(subject: Subject, kind: Kind, calculator: Calculator) -> lis
     return [
         Plot(
             _spectrum(vibrations),
-            f"{kind.formula}: wavenumbers of the normal modes of the relaxed frame with the lowest forces; "
+            f"{kind.formula}: wavenumbers of the normal modes of the relaxed frame with the lowest energy per atom; "
             "all lines have the same height because the potential has no dipoles.",
             240,
             f"vibrational spectrum of {kind.formula}",
@@ -211,10 +211,10 @@ def _molecule_parts(subject: Subject, kind: Kind, calculator: Calculator) -> lis
                 [
                     "imaginary modes",
                     str(imaginary),
-                    Mark("bad", "no minimum") if imaginary else Mark("good", "a minimum"),
+                    Mark("bad", "not a minimum") if imaginary else Mark("good", "a minimum"),
                 ],
                 [
-                    "softest, hardest mode (1/cm)",
+                    "lowest, highest wavenumber (1/cm)",
                     f"{vibrations.wavenumbers[0]:.0f}, {vibrations.wavenumbers[-1]:.0f}",
                     "",
                 ],

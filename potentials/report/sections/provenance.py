@@ -26,6 +26,8 @@ from potentials.report.subject import Subject
 TITLE = "Provenance"
 GOOD = "everything needed to reproduce the potential is listed: configuration, data, versions."
 _PACKAGES = ("potentials", "torch", "lightning", "e3nn", "ase", "numpy")
+_LABELS = {"git, working folder": "git commit of the working folder"}
+"""On the page, of names that programs know from `report.json`."""
 _PATIENCE = 10.0
 """Seconds for git."""
 
@@ -36,8 +38,10 @@ def section(subject: Subject) -> Section:
     parts: list[Part] = [
         Table(["", "model"], _model_rows(subject, header), text_columns=(1,)),
         _energies(subject),
-        Table(["package", "model written on", "now"], _versions(header)),
-        Table(["", "this report"], _report_rows(), text_columns=(1,)),
+        Table(["package", "model written with", "now"], _versions(header)),
+        Table(
+            ["", "this report"], [[_LABELS.get(name, name), value] for name, value in _report_rows()], text_columns=(1,)
+        ),
         *_configuration(subject, header),
     ]
     return Section(TITLE, GOOD, parts)

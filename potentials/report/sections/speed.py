@@ -85,13 +85,13 @@ def _facts(
     nanoseconds = 86400 / of_step * timestep * 1e-6
     return [
         *machine(potential.reference_energies.device),
-        ("other load", f"{os.getloadavg()[0]:.1f} processes on average in the last minute, including this one"),
+        ("system load", f"{os.getloadavg()[0]:.1f} processes on average in the last minute, including this one"),
         ("potential", f"{potential.config.name}, {parameters} parameters, {potential.precision}"),
         ("compiled", compilation.note if compilation else "no"),
         (
             "dynamics",
-            f"{start.get_chemical_formula()}: {1e3 * of_step:.3g} ms a step, {nanoseconds:.3g} ns a day with steps of "
-            f"{timestep:g} fs",
+            f"{start.get_chemical_formula()}: {1e3 * of_step:.3g} ms per step, {nanoseconds:.3g} ns per day with a "
+            f"time step of {timestep:g} fs",
         ),
     ]
 
@@ -127,7 +127,7 @@ def _caption() -> str:
     return (
         "Energy and forces of the compiled potential, median of nine calls with moving atoms. Larger "
         "structures are repetitions of the smallest one (for molecules: separate copies). Memory: peak "
-        "size of a separate process, or memory allocated by torch on a GPU."
+        "memory of a separate process, or memory allocated by torch on a GPU."
     )
 
 
@@ -138,7 +138,7 @@ def _table(sizes: list[int], seconds: list[float], memories: list[int] | None) -
     for index, (size, value) in enumerate(zip(sizes, seconds, strict=True)):
         judged: str | Mark = ""
         if index and index == len(sizes) - 1:
-            words = f"{growth:.2g} times the first per atom"
+            words = f"{growth:.2g} times the time per atom of the smallest structure"
             judged = mark(growth, _GROWTH, _LARGE_GROWTH, words)
         memory = f"{memories[index + 1] / _MEGABYTE:.0f}" if memories else "-"
         rows.append([str(size), f"{1e3 * value:.3g}", f"{of_atom[index]:.3g}", memory, judged])

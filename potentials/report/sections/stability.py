@@ -34,7 +34,7 @@ from potentials.simulation.md_settings import MDSettings
 
 TITLE = "Stability at high temperature"
 GOOD = (
-    "nothing breaks: no bond twice as long as at the start, no atoms closer than 0.8 times the shortest distance in "
+    "no failure: no bond twice as long as at the start, no atoms closer than 0.8 times the shortest distance in "
     "the data, no diverging temperature; distances are distributed as in the data, broadened by the "
     "higher temperature only."
 )
@@ -72,8 +72,9 @@ def section(subject: Subject) -> Section:
         [
             Paragraph(
                 f"{start.get_chemical_formula()}, Langevin dynamics at {temperature:.0f} K ({why}), time step "
-                f"{timestep:g} fs, {steps} steps requested. It starts from the frame with the lowest forces; the "
-                "potential is compiled, in its own precision."
+                f"{timestep:g} fs, {steps} steps requested. It starts from the frame with the lowest energy "
+                "per atom (without energies: with the smallest forces); the potential is compiled, in its own "
+                "precision."
             ),
             _outcome(run, steps * timestep * 1e-3),
             Row([_temperature_plot(run, temperature), _structures(start, run)]),
@@ -90,18 +91,18 @@ def _temperature(subject: Subject) -> tuple[float, str]:
 
 
 def _outcome(run: HotRun, asked: float) -> Table:
-    verdict = Mark("good", "nothing broke") if run.failure is None else Mark("bad", "went wrong")
+    verdict = Mark("good", "stable") if run.failure is None else Mark("bad", "failed")
     rows: list[list[str | Mark]] = [
-        ["outcome", run.failure or "stayed whole", verdict],
+        ["outcome", run.failure or "no failure", verdict],
         ["simulated (ps)", f"{run.time:.3g} of {asked:.3g}", ""],
         ["mean temperature of the second half (K)", f"{run.temperature:.0f}", ""],
-        ["bonds watched", str(run.watched_bonds), ""],
+        ["bonds monitored", str(run.watched_bonds), ""],
     ]
     return Table(
         ["", "", "judgment"],
         rows,
-        f"Watched: bonds of molecules (broken when {STRETCH:g} times as long), atoms closer than {CLOSENESS:g} times "
-        "the shortest distance in the data, temperatures above five times the requested one.",
+        f"Failure criteria: bonds of molecules (broken when {STRETCH:g} times as long), atoms closer than "
+        f"{CLOSENESS:g} times the shortest distance in the data, temperatures above five times the requested one.",
     )
 
 

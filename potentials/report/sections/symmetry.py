@@ -38,7 +38,7 @@ def section(subject: Subject) -> Section:
     if math.isfinite(derivatives.stress_size):
         stresses = f", stresses up to {number(derivatives.stress_size)} eV/A^3"
     table = Table(
-        ["what should be zero", "unit", f"{precision}, its own", "float64", "judgment"],
+        ["deviation (ideally zero)", "unit", f"{precision} (own precision)", "float64", "judgment"],
         rows,
         "Rotations and reflections: root mean square over twelve random ones; others: maximum. Finite "
         f"differences: {derivatives.components} force components, the largest "
@@ -103,7 +103,7 @@ def _derivative_rows(errors: DerivativeErrors) -> list[list[str | Mark]]:
 
 def _judged(value: float, good: float, bad: float) -> Mark:
     kind = mark(value, good, bad).kind
-    return Mark(kind, {"good": "kept", "look": "more than rounding", "bad": "broken"}[kind])
+    return Mark(kind, {"good": "satisfied", "look": "more than rounding", "bad": "violated"}[kind])
 
 
 def _remarks(subject: Subject, own: SymmetryErrors) -> list[Paragraph]:
@@ -112,8 +112,8 @@ def _remarks(subject: Subject, own: SymmetryErrors) -> list[Paragraph]:
     share = own.rotations.forces / own.rotations.force_size if own.rotations.force_size else math.nan
     return [
         Paragraph(
-            f"The family {subject.potential.config.name} is symmetric only as far as its grid of orientations goes: "
-            f"forces turn with the structure up to {share:.2%} of their size. This should be well below the error of "
-            "the forces on test data."
+            f"The family {subject.potential.config.name} is only approximately symmetric, because of its grid of "
+            f"orientations: under rotation, forces deviate by {share:.2%} of their magnitude (RMS). This should be "
+            "well below the force error on test data."
         )
     ]

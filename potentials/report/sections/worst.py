@@ -17,11 +17,11 @@ from potentials.report.predictions.evaluated import EvaluatedSplit
 from potentials.report.sections.parity import why_nothing
 from potentials.report.subject import Subject
 
-TITLE = "The worst frames"
+TITLE = "Frames with the largest errors"
 GOOD = (
-    "the worst frames are similar to the others and not much worse; outliers have a physical reason "
-    "(a breaking bond, the edge of the training data) rather than a wrong label. Inspect them before "
-    "you keep or discard them."
+    "these frames are similar to the others and their errors not much larger; outliers have a physical reason (a "
+    "breaking bond, the edge of the training data) rather than a wrong label. Inspect them before you keep or discard "
+    "them."
 )
 SHOWN = 10
 _MOST_ATOMS = 300
@@ -73,7 +73,7 @@ def section(subject: Subject) -> Section:
     has_forces = any(not np.isnan(one.force_error) for one in worst)
     ordered = "the largest force errors" if has_forces else "the largest energy errors, as there are no forces"
     shown: list[Part] = [
-        Paragraph(f"The {len(worst)} frames of all splits with {ordered}, the worst first."),
+        Paragraph(f"The {len(worst)} frames of all splits with {ordered}, largest first."),
         StructureView([_view(number, one) for number, one in enumerate(worst, 1)], _legend(has_forces), 460),
         _table(worst),
     ]
@@ -86,7 +86,7 @@ def _legend(has_forces: bool) -> str:
         if has_forces
         else "Drag to rotate, scroll to zoom."
     )
-    return f"{turn} If only one of two arrows is visible, they agree." if has_forces else turn
+    return f"{turn} Where only one arrow is visible, the two forces agree." if has_forces else turn
 
 
 def _view(number_shown: int, worst: Worst) -> StructureFrame:
@@ -99,7 +99,7 @@ def _view(number_shown: int, worst: Worst) -> StructureFrame:
     error = np.where(known, np.linalg.norm(np.where(known[:, None], prediction - label, 0.0), axis=1), 0.0)
     if len(atoms) > _MOST_ATOMS:
         kept = around(atoms, int(error.argmax()), _MOST_ATOMS)
-        caption += f" Of {len(atoms)} atoms, the {_MOST_ATOMS} nearest to the worst one are drawn."
+        caption += f" Of {len(atoms)} atoms, the {_MOST_ATOMS} nearest to the one with the largest error are drawn."
         atoms, label, prediction, known, error = atoms[kept], label[kept], prediction[kept], known[kept], error[kept]
     if not known.any():
         return StructureFrame(str(number_shown), atoms, (), caption)
@@ -145,7 +145,7 @@ def _errors(worst: Worst) -> str:
     if not np.isnan(worst.force_error):
         said.append(f"force RMSE {number(1e3 * worst.force_error)} meV/A")
     if not np.isnan(worst.energy_error):
-        said.append(f"energy {1e3 * worst.energy_error:+.3g} meV/atom")
+        said.append(f"energy error {1e3 * worst.energy_error:+.3g} meV/atom")
     return ", ".join(said)
 
 

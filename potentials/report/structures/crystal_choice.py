@@ -51,7 +51,7 @@ def crystals(subject: Subject, calculator: Calculator) -> tuple[list[Crystal], l
 def why_none(subject: Subject, reasons: list[str]) -> str:
     """The reason in a sentence or two, and what to do."""
     if reasons:
-        return f"No crystal was found among the data. {'; '.join(reasons)}. {_ADVICE}"
+        return f"No crystal in the data could be used. {'; '.join(reasons)}. {_ADVICE}"
     if not subject.splits:
         return f"There is no structure to start from: {subject.no_data}."
     return f"The data contain no structure that is periodic in three directions, so there is no crystal. {_ADVICE}"
@@ -67,6 +67,6 @@ def _check_cost(calculator: Calculator, start: Atoms, budget: float) -> None:
     expected = _CALLS * seconds_per_call(calculator, atoms)
     if expected > budget:
         raise SimulationError(
-            f"a cell of {len(atoms)} atoms (its primitive cell) would take about {expected:.0f} s, "
-            f"{budget:.0f} s are allowed; give a file with a smaller cell"
+            f"the primitive cell of {len(atoms)} atoms would take about {expected:.0f} s, more than the {budget:.0f} s "
+            "allowed; give a file with a smaller cell"
         )

@@ -191,8 +191,8 @@ def _odd_energies(split: str, probe: Probe, residuals: NDArray[np.float64]) -> I
         yield AuditFinding(
             "energy-outlier",
             "warning",
-            f"{split}: the energies of {len(single)} frames are off by up to {1e3 * largest:.3g} meV/atom from "
-            "the prediction of the forces of all frames",
+            f"{split}: the energies of {len(single)} frames deviate by up to {1e3 * largest:.3g} meV/atom from those "
+            "predicted by a model fitted to the forces of all frames",
             "single wrong energies bias the fit",
             "check these frames for another electronic state, an unconverged calculation or the energy of another "
             "frame; energies of structures unlike all others may be correct",
@@ -216,8 +216,8 @@ def _mixed_levels(split: str, frames: Sequence[Frame], gap: float, basins: bool)
             "mixed-levels",
             "note",
             f"{split}: energies of the same composition form two clusters, {1e3 * gap:.4g} meV/atom apart, and "
-            "so do the structures: separate isomers or phases, or two levels of theory",
-            "the data cannot decide which",
+            "their structures form two clusters too: either separate isomers or phases, or two levels of theory",
+            "the two cases cannot be distinguished from the data",
             "check that both were computed in the same way; a configuration group for each (data.group_key) "
             "distinguishes them",
             tuple(frames),
@@ -295,7 +295,7 @@ def undeclared_stress(split: str, key: str, probe: Probe | None) -> AuditFinding
         "undeclared-stress",
         "warning",
         f'{split}: the frames have an entry "{key}" that is not declared: its unit, sign and order are unknown',
-        "stress labels improve elastic properties, but a wrong unit or sign spoils training silently",
+        "stress labels improve elastic properties, but a wrong unit or sign silently corrupts training",
         f"{_guesses(key, frames, probe)}; declare it in data.stress or data.virial once it is known",
         figures={"frames": float(len(frames))},
     )
@@ -345,7 +345,7 @@ def _order(predicted: NDArray[np.float64], matrices: Mapping[str, NDArray[np.flo
         for order, matrix in matrices.items()
     }
     best = max(agreement, key=agreement.__getitem__)
-    return best if agreement[best] > _STRESS_CORRELATED else "FIND-OUT"
+    return best if agreement[best] > _STRESS_CORRELATED else "FILL-IN"
 
 
 def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

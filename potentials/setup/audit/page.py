@@ -16,7 +16,7 @@ from potentials.setup.audit.audit import Audit
 _MARKS = {"error": Mark("bad", "error"), "warning": Mark("look", "warning"), "note": Mark("none", "note")}
 _SHOWN_FRAMES = 400
 _BINS = 60
-_CAPTION = "Dots are frames; those of a finding are red."
+_CAPTION = "Each dot is a frame; red: frames with an error or a warning."
 
 
 def audit_page(audit: Audit) -> str:
@@ -33,7 +33,7 @@ def audit_page(audit: Audit) -> str:
 def _findings(findings: Sequence[AuditFinding]) -> list[Part]:
     """Return a row for each finding, and lists of their frames."""
     if not findings:
-        return [Paragraph("Nothing was found.")]
+        return [Paragraph("No problems found.")]
     table = Table(
         ("severity", "check", "finding", "why it matters", "what to do"),
         [
@@ -78,7 +78,9 @@ def _plots(frames: Sequence[LabelledFrame], findings: Sequence[AuditFinding]) ->
         Plot(_dots(_largest_forces(frames), odd, "largest force, eV/A"), _CAPTION),
     ]
     forces = [np.abs(frame.forces[np.isfinite(frame.forces)]) for frame in frames if np.isfinite(frame.forces).any()]
-    return [*plots, Plot(_histogram(np.concatenate(forces)), "How large force components are.")] if forces else plots
+    if not forces:
+        return plots
+    return [*plots, Plot(_histogram(np.concatenate(forces)), "Distribution of force components (absolute values).")]
 
 
 def _dots(values: NDArray[np.float64], odd: NDArray[np.bool_], label: str) -> Figure:
@@ -96,7 +98,7 @@ def _histogram(values: NDArray[np.float64]) -> Figure:
     centers = (0.5 * (edges[1:] + edges[:-1])).astype(np.float32)
     figure = Figure(Bar(x=centers, y=counts, marker={"color": palette.SERIES[0]}))
     figure.update_layout(bargap=0)
-    return figure.update_xaxes(title="force component, eV/A").update_yaxes(title="number", type="log")
+    return figure.update_xaxes(title="absolute force component, eV/A").update_yaxes(title="number", type="log")
 
 
 def _relative_energies(frames: Sequence[LabelledFrame]) -> NDArray[np.float64]:

@@ -153,4 +153,4 @@ class _Progress:
         if now - self.said > _SECONDS_BETWEEN_LINES:
             self.said = now
             left = (now - self.start) / self.done * (self.total - self.done)
-            self.say(f"equations of {self.done} of {self.total} {self.split} frames  {left:.0f} s left")
+            self.say(f"building the equations: {self.done} of {self.total} {self.split} frames  {left:.0f} s left")

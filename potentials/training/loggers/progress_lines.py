@@ -95,7 +95,7 @@ def _how_far(moment: Moment, width: int) -> str:
 def _training(moment: Moment, width: int) -> str:
     loss, whole = (_loss(moment, parts=parts) for parts in (False, True))
     rate = f"{moment.learning_rate:.2g}"
-    long, short = f"learning rate {rate}", f"rate {rate}"
+    long, short = f"learning rate {rate}", f"lr {rate}"
     return _first_that_fits(
         ["  ".join(texts) for texts in ([whole, long], [whole, short], [loss, long], [loss])], width
     )

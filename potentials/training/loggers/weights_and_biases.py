@@ -142,7 +142,7 @@ def add_to_wandb(report: Path, section: WandbConfig, folder: Path, run_id: str, 
         return
     if run is None:
         return
-    artifact = wandb.Artifact(f"{_artifact_name(folder.name)}-report", type="report", description="The report card")
+    artifact = wandb.Artifact(f"{_artifact_name(folder.name)}-report", type="report", description="The report")
     artifact.add_file(str(report))
     run.log_artifact(artifact)
     run.finish()

@@ -190,7 +190,7 @@ const potentialsVisualize = (() => {
     function tell() {
       if (!what.value) { say("The basis functions and the envelope."); return; }
       const count = of(data.rounds[what.value - 1].curves)[path.value].length;
-      say(`The ${count} largest of the channels of this path.`);
+      say(`The ${count} channels with the largest weights of this path.`);
     }
     const line = (values, name, number) => ({
       type: "scatter", mode: "lines", x: data.distances, y: values, name,
@@ -342,7 +342,7 @@ const potentialsVisualize = (() => {
     const stage = select(controls, "features", data.stages.map(({ name }) => name), restage);
     const block = select(controls, "block", [""], all);
     const axis = select(controls, "about", data.axes, all);
-    const right = select(controls, "right", ["turned by Wigner's D", "unchanged"], all);
+    const right = select(controls, "right", ["rotated by Wigner's D", "unchanged"], all);
     const angle = slider(controls, "angle", data.angles.length - 1, (step) => `${Math.round(data.angles[step])}\u00b0`, all);
     let timer = null;
     button(controls, "Play", (field) => {
@@ -364,7 +364,7 @@ const potentialsVisualize = (() => {
     }
     function tell() {
       const relative = data.stages[stage.value].difference[turn()];
-      say(`Rotated by ${Math.round(data.angles[angle.value])}\u00b0 about ${data.axes[axis.value]}: energy ${signed(data.energy[turn()])} meV, forces differ by ${short(data.forces[turn()])} meV/A at most, these features by ${short(relative)} of the largest.`);
+      say(`Rotated by ${Math.round(data.angles[angle.value])}\u00b0 about ${data.axes[axis.value]}: energy ${signed(data.energy[turn()])} meV, forces differ by ${short(data.forces[turn()])} meV/A at most, these features by ${short(relative)} of the largest feature.`);
     }
     const signed = (value) => `${value < 0 ? "\u2212" : "+"}${short(Math.abs(value))}`;
     function positions() {

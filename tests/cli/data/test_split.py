@@ -18,9 +18,9 @@ def test_files_of_parts(potentials, methanol_file, tmp_path):
 def test_wrong_requests(potentials, methanol_file, tmp_path):
     for arguments, message in (
         (("--test", 0, "--validation", 0), "both fractions are 0"),
-        (("--by", "group"), 'have no "config_type"'),
+        (("--by", "group"), 'have no entry "config_type", which defines the groups; available entries: none'),
         (("--by", "colour"), "colour"),
-        (("--test", 0.95), "leave something to train on"),
+        (("--test", 0.95), "so that training frames remain"),
     ):
         result = potentials("data", "split", methanol_file, "-o", tmp_path / "parts", *arguments)
         assert result.exit_code == 2

@@ -54,7 +54,7 @@ def test_what_did_not_converge_is_said(potentials, model):
         (["morse.potential", "missing.xyz"], "missing.xyz"),
         (["morse.potential", "dimers.xyz", "--cell"], "dimers.xyz, frame 0: relaxing the cell requires"),
         (["morse.potential", "gold.xyz"], "gold.xyz, frame 1: the structure Au"),
-        (["morse.potential", "dimers.xyz", "--pressure", "1"], "add cell"),
+        (["morse.potential", "dimers.xyz", "--pressure", "1"], "requires relaxation of the cell"),
         (["morse.potential", "dimers.xyz", "--fmax", "0"], "positive number of eV/A"),
         (["morse.potential", "dimers.xyz", "-o", "dimers.xyz"], "is also an input"),
         (["morse.potential", "dimers.xyz", "-o", "nowhere/x.xyz"], "folder of the output"),

@@ -78,7 +78,7 @@ def test_it_is_made_once(path: str, own_cache: Path, monkeypatch: pytest.MonkeyP
         first.group_names,
     )
     (kept,) = own_cache.iterdir()
-    assert findings.notes == [f"looked once at all 33 frames of {path}; what was found is kept in {kept}"]
+    assert findings.notes == [f"indexed 33 frames of {path}; the index is stored in {kept}"]
     cached_index(open_store(path), "another_key", KEYS, findings, quiet)
     assert len(passes) == 2
     state = Path(path).stat()
@@ -94,21 +94,21 @@ def test_a_damaged_index_is_made_anew(damage: bytes | None, path: str, own_cache
     kept.write_bytes(kept.read_bytes()[:1000] if damage is None else damage)
     findings = Findings()
     assert len(cached_index(open_store(path), "config_type", KEYS, findings, quiet).num_atoms) == 33
-    assert "is damaged and is made anew" in findings.notes[0]
+    assert "is damaged and is rebuilt" in findings.notes[0]
 
 
 def test_a_cache_that_cannot_be_written(path: str, own_cache: Path) -> None:
     own_cache.parent.write_text("a file where the folder should be")
     findings = Findings()
     assert len(cached_index(open_store(path), "config_type", KEYS, findings, quiet).num_atoms) == 33
-    assert "it cannot be kept in" in findings.notes[-1]
+    assert "the index cannot be stored in" in findings.notes[-1]
 
 
 def test_long_passes_are_told_of(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frame_index, "_MANY", 10)
     said: list[str] = []
     gather_index(open_store(path), "config_type", KEYS, said.append)
-    assert said == [f"{path}: looking once at each of 33 frames"]
+    assert said == [f"{path}: indexing 33 frames (once)"]
 
 
 def test_frames_without_elements_are_refused(write_store: WriteStore) -> None:

@@ -155,6 +155,6 @@ def test_elements_beyond_the_training_frames(
     for isolated in ([], atoms_alone):
         energies, findings = find("auto", frames, isolated, elements)
         assert energies == pytest.approx({**E0, "Si": 0.0}, abs=1e-8)
-        assert "reference energy of Si is set to 0 eV" in findings.warnings[0]
+        assert "no reference energy for Si: none is given" in findings.warnings[0]
     silicon = labelled(Atoms("Si"), energy=-7000.0)
     assert find("auto", frames, [*atoms_alone, silicon], elements)[0]["Si"] == -7000.0

@@ -73,7 +73,7 @@ def test_another_range_than_asked_for_is_refused(server, url, tmp_path):
 
 
 def test_a_missing_file(server, tmp_path):
-    with pytest.raises(DownloadError, match="/nothing: the server answers 404"):
+    with pytest.raises(DownloadError, match="/nothing: the server returned 404"):
         download(server.url("nothing"), tmp_path / "file", ignore)
     assert not (tmp_path / "file").exists()
 

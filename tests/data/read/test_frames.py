@@ -125,8 +125,12 @@ def test_names_that_no_file_can_have(name: str) -> None:
         ("a.xyz", "2\n\nH 0 0 0\n", r"a\.xyz, frame 0: expected 2 atoms, but the file ends after 1"),
         ("a.foo", "hello\n", r"cannot read .*a\.foo: format not recognized by ASE"),
         ("a.traj", "hello\n", r"cannot read .*a\.traj; error of ASE: "),
-        ("a.xyz", "1\n\nX 0 0 0\n", "structure 0 of those read has atoms without an element"),
-        ("a.xyz", "0\n\n", "structure 0 of those read has no atoms"),
+        (
+            "a.xyz",
+            "1\n\nX 0 0 0\n",
+            r"structure 0 \(counted from 0 among those selected\) has atoms without an element",
+        ),
+        ("a.xyz", "0\n\n", r"structure 0 \(counted from 0 among those selected\) has no atoms"),
         ("a.xyz", "-5\n\n", "frame 0: expected a number of atoms, got -5"),
         (
             "a.xyz",

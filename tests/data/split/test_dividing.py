@@ -90,10 +90,20 @@ def test_farthest_points_spread_the_training_frames() -> None:
     ("shares", "way", "options", "message"),
     [
         ({"test": 1.2}, "random", {}, "between 0 and 1"),
-        ({"test": 0.6, "validation": 0.5}, "random", {}, "leave something to train on"),
-        ({"test": 0.1}, "block", {"blocks": 1}, "at least 2 of each file, got 1"),
-        ({"test": 0.1}, "group", {"group_key": "phase"}, '100 of 100 frames have no "phase".*there are: config_type'),
-        ({"test": 0.02}, "block", {"blocks": 2}, "test: 2 frames are wanted.*2 pieces of 50 to 50 frames"),
+        ({"test": 0.6, "validation": 0.5}, "random", {}, "their sum below 1 so that training frames remain"),
+        ({"test": 0.1}, "block", {"blocks": 1}, "at least 2 per file, got 1"),
+        (
+            {"test": 0.1},
+            "group",
+            {"group_key": "phase"},
+            '100 of 100 frames have no entry "phase".*available entries: config_type',
+        ),
+        (
+            {"test": 0.02},
+            "block",
+            {"blocks": 2},
+            "test: cannot select about 2 frames.*split by block .* 2 units of 50 to 50 frames",
+        ),
     ],
 )
 def test_what_cannot_be_divided(shares: dict, way: str, options: dict, message: str) -> None:

@@ -148,7 +148,7 @@ def test_auto_leaves_many_frames_in_their_files(
     monkeypatch.setattr(reading, "FEW_FRAMES", 16)
     prepared = prepare(config)
     assert isinstance(prepared.train, SplitInFiles)
-    assert any("17 frames stay in their files" in note for note in prepared.notes)
+    assert any("17 frames are read from their files when needed" in note for note in prepared.notes)
 
 
 def test_notes_and_warnings_tell_of_all_frames(
@@ -158,7 +158,7 @@ def test_notes_and_warnings_tell_of_all_frames(
     more = [note for note in lazy.notes if note not in memory.notes]
     assert len(more) == 2
     assert more[0].startswith("data.loading = lazy: 17 frames")
-    assert "what was found is kept in" in more[1]
+    assert "the index is stored in" in more[1]
     assert [warning for warning in lazy.warnings if "without any label" in warning] == [
         warning for warning in memory.warnings if "without any label" in warning
     ]
@@ -264,9 +264,9 @@ def test_what_is_wrong_with_a_frame_is_said_when_it_is_read(
             {"weights": {"groups": {"evn": 2}}},
             'no frame is in the group "evn".*default, even, odd.*did you mean "even"',
         ),
-        ({"train": ["{path}", "{path}@3"]}, r'a.h5, frame 3 is named twice \(the second time by ".*a.h5@3"\)'),
+        ({"train": ["{path}", "{path}@3"]}, r'a.h5, frame 3 is listed twice \(the second time by ".*a.h5@3"\)'),
         ({"train": "{path}@99:"}, 'a.h5@99:" selects no frame: the file has 17'),
-        ({"train": "{path}@5:9"}, "the training data are empty: no labelled frame is left"),
+        ({"train": "{path}@5:9"}, "the training data are empty: they contain no labeled frames"),
         ({"validation": "{path}@5:8"}, "the validation data are empty"),
         ({"train": "{path}@:5", "validation": "{path}@9:10"}, None),
     ],

@@ -318,7 +318,7 @@ def test_another_number_of_processes_does_not_continue_within_an_epoch(tmp_path,
     contents = torch.load(file, weights_only=True)
     contents["GraphDataModule"]["processes"] = 2
     torch.save(contents, file)
-    with pytest.raises(DataError, match="within an epoch of 2 processes, and there are 1 now"):
+    with pytest.raises(DataError, match="within an epoch that used 2 processes, but 1 are used now"):
         quietly(config)
 
 

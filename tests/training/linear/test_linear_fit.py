@@ -236,4 +236,6 @@ def test_progress_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     progress = linear_fit._Progress(said.append, "training", 3)
     for _ in range(3):
         progress()
-    assert [line.split("  ")[0] for line in said] == [f"equations of {n} of 3 training frames" for n in (1, 2, 3)]
+    assert [line.split("  ")[0] for line in said] == [
+        f"building the equations: {n} of 3 training frames" for n in (1, 2, 3)
+    ]
