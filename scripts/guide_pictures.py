@@ -101,18 +101,18 @@ def neighbors_picture(potential: Potential, atoms: Atoms, view: Array) -> Figure
     """Draw the molecule and the neighbors of one hydrogen atom within the cutoff."""
     figure, axes = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
     places = (atoms.positions - atoms.positions.mean(axis=0)) @ view.T
-    centre = farthest_hydrogen(atoms)
-    distances = atoms.get_distances(centre, range(len(atoms)))
+    center = farthest_hydrogen(atoms)
+    distances = atoms.get_distances(center, range(len(atoms)))
     for number, distance in enumerate(distances):
-        if number != centre:
+        if number != center:
             inside = distance < potential.cutoff
-            colour, dashes = (BLUE, "-") if inside else ("#9aa6b5", ":")
-            axes.plot(*places[[centre, number], :2].T, zorder=0, color=colour, linestyle=dashes, lw=1.2)
-            x, y = (0.4 * places[centre, :2] + 0.6 * places[number, :2]).tolist()
+            color, dashes = (BLUE, "-") if inside else ("#9aa6b5", ":")
+            axes.plot(*places[[center, number], :2].T, zorder=0, color=color, linestyle=dashes, lw=1.2)
+            x, y = (0.4 * places[center, :2] + 0.6 * places[number, :2]).tolist()
             box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-            axes.text(x, y, f"{distance:.2f}", fontsize=7, color=colour, ha="center", va="center", bbox=box)
+            axes.text(x, y, f"{distance:.2f}", fontsize=7, color=color, ha="center", va="center", bbox=box)
     draw_molecule(axes, atoms, places)
-    axes.set_title(f"Distances of H{centre} in A: solid within the cutoff of {potential.cutoff:g} A, dotted beyond")
+    axes.set_title(f"Distances of H{center} in A: solid within the cutoff of {potential.cutoff:g} A, dotted beyond")
     return figure
 
 
@@ -215,8 +215,8 @@ def draw_signals(axes: Axes, signals: Array, places: Array, scale: float) -> Non
     """Draw surfaces of all atoms viewed from above, distant triangles first."""
     points, triangles = sphere(3)
     polygons, colors, depths = [], [], []
-    for values, centre in zip(signals, places, strict=True):
-        corners = (centre + scale * np.abs(values)[:, None] * points)[triangles]
+    for values, center in zip(signals, places, strict=True):
+        corners = (center + scale * np.abs(values)[:, None] * points)[triangles]
         normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
         light = 0.65 + 0.35 * np.clip(normals @ np.array([0.3, 0.4, 0.87]), -0.5, 1)
@@ -266,11 +266,11 @@ def shares(potential: Potential, seen: Observation) -> Array:
 
 def print_numbers(potential: Potential, atoms: Atoms, seen: Observation) -> None:
     """Print the numbers quoted in the text."""
-    centre = farthest_hydrogen(atoms)
-    distances = atoms.get_distances(centre, range(len(atoms)))
+    center = farthest_hydrogen(atoms)
+    distances = atoms.get_distances(center, range(len(atoms)))
     within = int((distances < potential.cutoff).sum()) - 1
     print(f"weights: {sum(p.numel() for p in potential.parameters()):,}; edges: {seen.topology.num_edges}")
-    print(f"H{centre}: {within} neighbors; atom {distances.argmax()} is {distances.max():.2f} A away")
+    print(f"H{center}: {within} neighbors; atom {distances.argmax()} is {distances.max():.2f} A away")
     print_counts(potential)
     print_messages(potential, atoms, seen)
     print_symmetry(potential, atoms, seen)

@@ -43,7 +43,7 @@ logging: {{report: false}}
 """
 
 
-def labelled_crystals(number: int) -> list[Atoms]:
+def labeled_crystals(number: int) -> list[Atoms]:
     """Create rattled, strained crystals of copper and gold with energy, forces and stress of EMT."""
     rng = np.random.default_rng(0)
     frames = []
@@ -93,7 +93,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     data, start = options.folder / "crystals.xyz", options.folder / "start.xyz"
     if not data.exists():
-        ase.io.write(data, labelled_crystals(80), format="extxyz")
+        ase.io.write(data, labeled_crystals(80), format="extxyz")
     crystal = bulk("Cu", "fcc", a=3.8, cubic=True)
     crystal.symbols[:2] = "Au"
     ase.io.write(start, crystal, format="extxyz")

@@ -62,7 +62,7 @@ LIQUID_FRICTION = 0.005  # 1/fs
 # --- labels and files -------------------------------------------------------------------------------------------------
 
 
-def labelled(atoms: Atoms, calculator: Calculator, config_type: str, **info: Any) -> Atoms:
+def labeled(atoms: Atoms, calculator: Calculator, config_type: str, **info: Any) -> Atoms:
     """Return a copy with rounded positions and cell, and labels for exactly this structure.
 
     Labels are energy, forces and, if periodic in three directions, stress.
@@ -109,7 +109,7 @@ def ethanol_isolated_atoms() -> Iterator[Atoms]:
     """Generate the isolated atoms H, C and O, each in its ground-state multiplicity."""
     for symbol, multiplicity in MULTIPLICITIES.items():
         calculator = gfn2(accuracy=LABEL_ACCURACY, multiplicity=multiplicity)
-        yield labelled(
+        yield labeled(
             Atoms(symbol, positions=[[0.0, 0.0, 0.0]]), calculator, "isolated_atom", multiplicity=multiplicity
         )
 
@@ -135,9 +135,9 @@ def ethanol_trajectory(
     dynamics.run(ETHANOL_EQUILIBRATION)
     for index in range(ETHANOL_FRAMES_PER_TRAJECTORY):
         dynamics.run(ETHANOL_SPACING)
-        centred = atoms.copy()
-        centred.positions -= atoms.get_center_of_mass()
-        yield (index + 1) * ETHANOL_SPACING * ETHANOL_TIME_STEP, centred
+        centered = atoms.copy()
+        centered.positions -= atoms.get_center_of_mass()
+        yield (index + 1) * ETHANOL_SPACING * ETHANOL_TIME_STEP, centered
 
 
 def make_ethanol() -> list[Atoms]:
@@ -150,7 +150,7 @@ def make_ethanol() -> list[Atoms]:
             for time, atoms in ethanol_trajectory(temperature, dihedral, rng):
                 # A new calculator per frame, so that no label depends on the wave function of the previous frame.
                 calculator = gfn2(accuracy=LABEL_ACCURACY)
-                frames.append(labelled(atoms, calculator, f"{temperature}K", trajectory=trajectory, time_fs=time))
+                frames.append(labeled(atoms, calculator, f"{temperature}K", trajectory=trajectory, time_fs=time))
             trajectory += 1
     return frames
 
@@ -162,7 +162,7 @@ def make_distorted_ethanol() -> list[Atoms]:
     frames = []
     for origin, atoms in structures(gfn2):
         try:
-            frame = labelled(atoms, gfn2(accuracy=LABEL_ACCURACY), "", origin=origin)
+            frame = labeled(atoms, gfn2(accuracy=LABEL_ACCURACY), "", origin=origin)
         except CalculationFailed:
             continue
         force = float(np.linalg.norm(frame.get_forces(), axis=1).max())
@@ -253,10 +253,10 @@ COPPER_CLASSES: dict[str, Callable[[np.random.Generator], Iterator[Atoms]]] = {
 
 def make_copper() -> list[Atoms]:
     """Create the isolated atom, then every class; classes have separate random streams and do not affect each other."""
-    frames = [labelled(Atoms("Cu", positions=[[0.0, 0.0, 0.0]]), EMT(), "isolated_atom")]
+    frames = [labeled(Atoms("Cu", positions=[[0.0, 0.0, 0.0]]), EMT(), "isolated_atom")]
     for index, (config_type, structures) in enumerate(COPPER_CLASSES.items()):
         rng = np.random.default_rng((COPPER_SEED, index))
-        frames += [labelled(atoms, EMT(), config_type) for atoms in structures(rng)]
+        frames += [labeled(atoms, EMT(), config_type) for atoms in structures(rng)]
     return frames
 
 

@@ -126,7 +126,7 @@ def structures(numbers: list[int]) -> dict[str, ase.Atoms]:
     return out
 
 
-def randomise(model: torch.nn.Module, radial_scale: float) -> None:
+def randomize(model: torch.nn.Module, radial_scale: float) -> None:
     """Draw normal parameters, scaled so that messages, self-connections and all orders of the product matter."""
     generator = torch.Generator().manual_seed(SEED)
     with torch.no_grad():
@@ -288,7 +288,7 @@ def main() -> None:
     couplings: Arrays = {}
     for name, case in cases.items():
         model, hyperparameters = build(case)
-        randomise(model, 1.0 if hyperparameters.get("distance_transform") == "Agnesi" else 2.0)
+        randomize(model, 1.0 if hyperparameters.get("distance_transform") == "Agnesi" else 2.0)
         model.train()  # keeps the graph, which the check of the parameters needs; neither peer has dropout
         numbers = case.get("atomic_numbers", HCO)
         arrays: Arrays = {}

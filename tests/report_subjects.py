@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms
 from morse_family import morse_oracle, morse_potential
 
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.read import Frame
 from potentials.pages import Row, Section, Table
 from potentials.pages.content import Part
@@ -17,7 +17,7 @@ from potentials.potential import Potential
 from potentials.report.subject import Subject
 
 
-def labelled(structures: Sequence[Atoms], *, labels: bool = True, file: str = "frames.xyz") -> list[LabelledFrame]:
+def labeled(structures: Sequence[Atoms], *, labels: bool = True, file: str = "frames.xyz") -> list[LabeledFrame]:
     """Frames with the energies and forces of ASE's Morse potential, or without labels; stress is never there."""
     frames = []
     for index, atoms in enumerate(structures):
@@ -26,12 +26,12 @@ def labelled(structures: Sequence[Atoms], *, labels: bool = True, file: str = "f
             copy = atoms.copy()
             copy.calc = morse_oracle()
             energy, forces = copy.get_potential_energy(), copy.get_forces()
-        frames.append(LabelledFrame(Frame(atoms, file, index), energy, forces, np.full((3, 3), np.nan)))
+        frames.append(LabeledFrame(Frame(atoms, file, index), energy, forces, np.full((3, 3), np.nan)))
     return frames
 
 
 def subject(
-    parts: Mapping[str, Sequence[LabelledFrame]], potential: Potential | None = None, budget: float = 3.0
+    parts: Mapping[str, Sequence[LabeledFrame]], potential: Potential | None = None, budget: float = 3.0
 ) -> Subject:
     """Of a potential of Morse pairs; its file is nowhere."""
     potential = morse_potential() if potential is None else potential

@@ -20,7 +20,7 @@ from slow_cases import slow_but
 import potentials.models  # noqa: F401  (enters the families)
 from potentials.config import RunConfig, load_config
 from potentials.data.prepare import prepare
-from potentials.data.public.catalogue import data_set_names, public_data_set
+from potentials.data.public.catalog import data_set_names, public_data_set
 from potentials.data.write.structure_output import write_structures
 from potentials.setup.rehearsal import rehearse
 from potentials.studies.cells import Cell, Plan

@@ -40,11 +40,11 @@ class ToyModel(nn.Module):
         self.anisotropy = config.anisotropy
         self.coefficients = nn.Parameter(torch.linspace(-0.5, 0.5, config.functions))
         self.bias = nn.Parameter(torch.zeros(len(config.elements)))
-        self.register_buffer("centres", torch.linspace(1.0, config.cutoff, config.functions))
+        self.register_buffer("centers", torch.linspace(1.0, config.cutoff, config.functions))
 
     def forward(self, vectors: Tensor, species: Tensor, topology: Any) -> Tensor:
         distances = torch.linalg.vector_norm(vectors, dim=1)
-        basis = torch.exp(-2.0 * (distances[:, None] - self.centres) ** 2)
+        basis = torch.exp(-2.0 * (distances[:, None] - self.centers) ** 2)
         edge = torch.tanh(basis @ self.coefficients) * (1 - distances / self.cutoff).clamp(min=0) ** 3
         if self.anisotropy:
             edge = edge * (1 + self.anisotropy * (vectors[:, 2] / distances) ** 2)

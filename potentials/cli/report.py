@@ -23,7 +23,7 @@ from potentials.cli.terminal.label_options import (
 )
 
 if TYPE_CHECKING:
-    from potentials.data.label import LabelledFrame
+    from potentials.data.label import LabeledFrame
 
 
 def report(
@@ -75,7 +75,7 @@ def report(
     keys = {"energy": energy, "forces": forces, "stress": stress}
     units = {"energy_unit": energy_unit, "forces_unit": forces_unit, "stress_unit": stress_unit}
     changes = {**keys, **units, "length_unit": length_unit, "group_key": group_key}
-    given: dict[str, list[LabelledFrame]] = {}
+    given: dict[str, list[LabeledFrame]] = {}
     if data:
         header = model_file.read_header(Origin.of(model).model_file)
         config = label_config(header["metadata"], **changes)

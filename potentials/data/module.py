@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from potentials.data.batch import BatchLimit, EvaluationBatches, evaluation_limit, training_batches, training_limit
 from potentials.data.graph import AtomicGraph, Graphs, collate
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.prepare import PreparedData
 from potentials.data.split import Split
 from potentials.errors import DataError
@@ -106,7 +106,7 @@ class GraphDataModule(lightning.LightningDataModule):
         EvaluationBatches(self.validation_graphs, self.evaluation_limit, processes)
 
     def _check_limits(self) -> None:
-        def check(limit: BatchLimit, graphs: Sequence[AtomicGraph], frames: Sequence[LabelledFrame]) -> None:
+        def check(limit: BatchLimit, graphs: Sequence[AtomicGraph], frames: Sequence[LabeledFrame]) -> None:
             limit.check(graphs, lambda index: str(frames[index].frame))
 
         check(self.training_limit, self.train_graphs, self.prepared.train)

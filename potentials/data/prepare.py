@@ -1,4 +1,4 @@
-"""From a configuration to data ready for training: read, labelled, split, checked, with every `auto` resolved."""
+"""From a configuration to data ready for training: read, labeled, split, checked, with every `auto` resolved."""
 
 from __future__ import annotations
 

@@ -15,10 +15,10 @@ from potentials.config.messages.problems import in_one_line
 from potentials.data.batch.batch_limits import BatchLimit
 from potentials.data.findings import Findings
 from potentials.data.graph import AtomicGraph, collate, graphs_from_frames, group_names
-from potentials.data.label import LabelledFrame, find_values, label_frames, separate_isolated_atoms
+from potentials.data.label import LabeledFrame, find_values, label_frames, separate_isolated_atoms
 from potentials.data.read import frame_list, read_frames
 from potentials.errors import DataError, ModelFileError
-from potentials.evaluation.labelled_predictions import Array, Evaluation, Parity, evaluate_graphs
+from potentials.evaluation.labeled_predictions import Array, Evaluation, Parity, evaluate_graphs
 from potentials.potential import Potential
 from potentials.potential.finite_results import check_finite
 
@@ -30,7 +30,7 @@ _OF_TRAINING = ("energy", "forces", "stress", "virial", "length_unit", "group_ke
 
 
 def evaluate(
-    potential: Potential, frames: Sequence[LabelledFrame], *, batch_size: int = 16, split: str = "test"
+    potential: Potential, frames: Sequence[LabeledFrame], *, batch_size: int = 16, split: str = "test"
 ) -> Evaluation:
     """Compute errors of a potential on labeled frames: of all frames, per element and per configuration group.
 
@@ -61,7 +61,7 @@ def evaluate(
 
 
 def _check_finite(
-    potential: Potential, graphs: Sequence[AtomicGraph], frames: Sequence[LabelledFrame], parity: Parity
+    potential: Potential, graphs: Sequence[AtomicGraph], frames: Sequence[LabeledFrame], parity: Parity
 ) -> None:
     predicted = np.isfinite(parity.energy[1])
     for labels, values in (parity.forces, parity.stress):
@@ -114,9 +114,9 @@ def _settings_of_training(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {name: stored[name] for name in _OF_TRAINING if name in stored}
 
 
-def read_labelled(
+def read_labeled(
     files: Files, config: DataConfig, required: Sequence[str], findings: Findings | None = None
-) -> list[LabelledFrame]:
+) -> list[LabeledFrame]:
     """Read frames with the labels they have; isolated atoms are left out, as in training, unless all frames are.
 
     Args:
@@ -132,13 +132,13 @@ def read_labelled(
     frames = read_frames(files)
     for name in required:
         find_values(frames, getattr(config, name).key, name, required=True)
-    labelled, isolated = separate_isolated_atoms(label_frames(frames, config, required=False, findings=findings))
-    if isolated and labelled:
+    labeled, isolated = separate_isolated_atoms(label_frames(frames, config, required=False, findings=findings))
+    if isolated and labeled:
         findings.note(f"isolated atoms in {frame_list([atom.frame for atom in isolated])} are ignored")
-    return labelled or isolated
+    return labeled or isolated
 
 
-def write_parity(file: Path, evaluations: Sequence[tuple[Evaluation, Sequence[LabelledFrame]]]) -> None:
+def write_parity(file: Path, evaluations: Sequence[tuple[Evaluation, Sequence[LabeledFrame]]]) -> None:
     """Write labels and predictions as CSV, one number per row, without entries that have no label.
 
     Raises:
@@ -154,12 +154,12 @@ def write_parity(file: Path, evaluations: Sequence[tuple[Evaluation, Sequence[La
         raise DataError(f"{file}: cannot write: {error}") from error
 
 
-def _rows(evaluation: Evaluation, frames: Sequence[LabelledFrame]) -> Iterator[list[Any]]:
+def _rows(evaluation: Evaluation, frames: Sequence[LabeledFrame]) -> Iterator[list[Any]]:
     parity = evaluation.parity
     starts = np.concatenate([[0], np.cumsum(parity.atoms)])
-    for number, labelled in enumerate(frames):
-        symbols = labelled.frame.atoms.get_chemical_symbols()
-        head = [evaluation.errors.split, labelled.frame.file, labelled.frame.index, len(symbols)]
+    for number, labeled in enumerate(frames):
+        symbols = labeled.frame.atoms.get_chemical_symbols()
+        head = [evaluation.errors.split, labeled.frame.file, labeled.frame.index, len(symbols)]
         for cells in _frame_rows(parity, number, slice(starts[number], starts[number + 1]), symbols):
             if not np.isnan(cells[-2]):
                 yield [*head, *cells]

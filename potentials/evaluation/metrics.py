@@ -56,10 +56,10 @@ class ErrorSums:
 
     def update(self, prediction: Prediction, batch: GraphBatch) -> None:
         """Add the errors of a batch, without copying from the device."""
-        energy, labelled = masked_error(prediction.energy.detach(), batch.energy)
+        energy, labeled = masked_error(prediction.energy.detach(), batch.energy)
         atoms = batch.ptr[1:] - batch.ptr[:-1]
-        self._add("energy", batch.group, _moments(energy, labelled))
-        self._add("energy_per_atom", batch.group, _moments(energy / atoms, labelled))
+        self._add("energy", batch.group, _moments(energy, labeled))
+        self._add("energy_per_atom", batch.group, _moments(energy / atoms, labeled))
         if prediction.forces is not None:
             moments = _moments(*masked_error(prediction.forces.detach(), batch.forces))
             self._add("forces", batch.group[batch.batch], moments)
@@ -90,14 +90,14 @@ class ErrorSums:
 
 def masked_error(predicted: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
     """Return predicted minus label in float64, zero where the label is NaN; and which entries are labeled."""
-    labelled = ~torch.isnan(label)
-    difference = torch.where(labelled, predicted.to(torch.float64), 0.0) - torch.where(labelled, label, 0.0)
-    return difference, labelled
+    labeled = ~torch.isnan(label)
+    difference = torch.where(labeled, predicted.to(torch.float64), 0.0) - torch.where(labeled, label, 0.0)
+    return difference, labeled
 
 
-def _moments(error: Tensor, labelled: Tensor) -> Tensor:
+def _moments(error: Tensor, labeled: Tensor) -> Tensor:
     """Compute sums [rows, 3] of |e|, e^2 and 1 over all dimensions but the first."""
-    stacked = torch.stack([error.abs(), error.square(), labelled.to(torch.float64)], dim=-1)
+    stacked = torch.stack([error.abs(), error.square(), labeled.to(torch.float64)], dim=-1)
     return stacked.reshape(len(error), -1, 3).sum(1)
 
 

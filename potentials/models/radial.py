@@ -40,8 +40,8 @@ class GaussianBasis(nn.Module):
     def __init__(self, size: int, cutoff: float, trainable: bool) -> None:
         super().__init__()
         self.spacing = cutoff / max(size - 1, 1)
-        centres = torch.linspace(0, cutoff, size, dtype=torch.get_default_dtype(), device="cpu")
-        self.centres = nn.Parameter(centres, requires_grad=trainable)  # name used in model files
+        centers = torch.linspace(0, cutoff, size, dtype=torch.get_default_dtype(), device="cpu")
+        self.centres = nn.Parameter(centers, requires_grad=trainable)  # name used in model files
 
     def forward(self, distances: Tensor) -> ValuesAndSlopes:
         """Map distances [W, 1] in A to functions [W, size] and derivatives [W, size]."""

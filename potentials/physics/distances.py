@@ -48,7 +48,7 @@ def distance_distributions(
     uniformly distributed B, averaged over the structures with both.
     """
     edges = np.linspace(0, largest, bins + 1)
-    centres, width = (edges[1:] + edges[:-1]) / 2, edges[1]
+    centers, width = (edges[1:] + edges[:-1]) / 2, edges[1]
     periodic = all(atoms.pbc.all() for atoms in structures)
     sums: dict[str, NDArray[np.float64]] = {}
     weights: dict[str, int] = {}
@@ -59,13 +59,13 @@ def distance_distributions(
             count = np.histogram(distances, edges)[0].astype(float)
             if periodic:
                 pairs = int((symbols == first).sum()) * int((symbols == second).sum())
-                shells = 4 * np.pi * (centres**2 + width**2 / 12) * width
+                shells = 4 * np.pi * (centers**2 + width**2 / 12) * width
                 count /= pairs * shells / atoms.get_volume()
             sums[name] = sums.get(name, 0) + count
             weights[name] = weights.get(name, 0) + 1
     return {
         name: DistanceDistribution(
-            centres, total / (weights[name] if periodic else max(total.sum(), 1.0) * width), periodic
+            centers, total / (weights[name] if periodic else max(total.sum(), 1.0) * width), periodic
         )
         for name, total in sorted(sums.items())
     }

@@ -50,10 +50,10 @@ class PhononDispersion:
     @property
     def acoustic(self) -> float:
         """Largest magnitude of the three acoustic frequencies at the zone center, which should be zero, THz."""
-        centres = [index for index, at in enumerate(self.positions) if self._is_centre(float(at))]
-        return float(np.sort(np.abs(self.frequencies[centres]), axis=1)[:, :3].max()) if centres else float("nan")
+        centers = [index for index, at in enumerate(self.positions) if self._is_center(float(at))]
+        return float(np.sort(np.abs(self.frequencies[centers]), axis=1)[:, :3].max()) if centers else float("nan")
 
-    def _is_centre(self, position: float) -> bool:
+    def _is_center(self, position: float) -> bool:
         return any(name == "G" and abs(at - position) < 1e-9 for at, name in self.corners)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from potentials.config import RunConfig, load_config
 from potentials.data.findings import Findings
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.split import Split, read_splits
 from potentials.errors import ModelFileError, PotentialsError
 from potentials.potential import Potential, model_file
@@ -53,7 +53,7 @@ class Origin:
 def gather(
     origin: Origin,
     potential: Potential | None = None,
-    given: Mapping[str, Sequence[LabelledFrame]] | None = None,
+    given: Mapping[str, Sequence[LabeledFrame]] | None = None,
     *,
     device: torch.device | str = "cpu",
     budget: float = BUDGET,
@@ -82,7 +82,7 @@ def gather(
     return Subject(potential, origin.model_file, splits, origin.run, budget, seed, reason, remarks)
 
 
-def _splits_of_run(origin: Origin, potential: Potential) -> tuple[dict[str, Sequence[LabelledFrame]], list[str], str]:
+def _splits_of_run(origin: Origin, potential: Potential) -> tuple[dict[str, Sequence[LabeledFrame]], list[str], str]:
     """The splits of the run, what is to be said of them, and why there are none, where there are none."""
     ask = f"to compare the potential with labeled structures, run: potentials report {origin.model_file} DATA"
     if origin.run is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from potentials.data.builtin import BUILTIN_PREFIX
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.errors import DataError, ModelFileError, PotentialsError
 from potentials.files import write_text
 from potentials.outputs import check_outputs
@@ -70,7 +70,7 @@ SECTIONS: Mapping[str, Entry] = {
 def write_report(
     model: Path | str,
     output: Path | str | None = None,
-    data: Mapping[str, Sequence[LabelledFrame]] | None = None,
+    data: Mapping[str, Sequence[LabeledFrame]] | None = None,
     *,
     quick: bool = False,
     skip: Collection[str] = (),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.potential import Potential
 from potentials.report.predictions.evaluated import Evaluated, evaluate_splits
 from potentials.training.lifecycle.run_folder import RunFolder
@@ -20,7 +20,7 @@ class Subject:
     potential: Potential
     """In evaluation mode, not compiled."""
     model_file: Path
-    splits: Mapping[str, Sequence[LabelledFrame]]
+    splits: Mapping[str, Sequence[LabeledFrame]]
     """`train`, `validation` and the names of test sets; or the data that were given (with `train`, where that can be
     read); may be empty."""
     run: RunFolder | None

@@ -13,7 +13,7 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
 from potentials.data.geometry import neighbor_vectors
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 
 _MOST_FRAMES = 2000
 """Largest number of frames for neighbors and distances."""
@@ -76,7 +76,7 @@ class DataStatistics:
         return _without_nan(asdict(self))
 
 
-def data_statistics(frames: Sequence[LabelledFrame], cutoff: float) -> DataStatistics:
+def data_statistics(frames: Sequence[LabeledFrame], cutoff: float) -> DataStatistics:
     """Compute statistics of labeled frames.
 
     Args:
@@ -120,7 +120,7 @@ def _present(values: NDArray[np.float64]) -> Spread:
     return Spread(len(values), *(float(x) for x in (values.mean(), values.std(), values.min(), values.max())))
 
 
-def _elements(frames: Sequence[LabelledFrame], neighbors: dict[str, float]) -> dict[str, ElementStatistics]:
+def _elements(frames: Sequence[LabeledFrame], neighbors: dict[str, float]) -> dict[str, ElementStatistics]:
     found = {}
     symbols = {symbol for frame in frames for symbol in frame.frame.atoms.get_chemical_symbols()}
     for symbol in sorted(symbols, key=lambda name: atomic_numbers[name]):

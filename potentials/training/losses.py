@@ -75,10 +75,10 @@ def combine(sums: Tensor, counts: Tensor, weights: Tensor) -> Tensor:
 
 def _energy_sum(predicted: Tensor, batch: GraphBatch, config: EnergyLoss) -> tuple[Tensor, Tensor]:
     # The difference of two large numbers: in float64, and only then divided.
-    difference, labelled = masked_error(predicted, batch.energy)
+    difference, labeled = masked_error(predicted, batch.energy)
     if config.per_atom:
         difference = difference / (batch.ptr[1:] - batch.ptr[:-1])
-    return (batch.energy_weight * _error_function(difference, config)).sum(), labelled.sum(dtype=torch.float64)
+    return (batch.energy_weight * _error_function(difference, config)).sum(), labeled.sum(dtype=torch.float64)
 
 
 def _property_sum(
@@ -87,9 +87,9 @@ def _property_sum(
     if predicted is None:
         nothing = label.new_zeros(())
         return nothing, nothing
-    difference, labelled = masked_error(predicted, label)
+    difference, labeled = masked_error(predicted, label)
     errors = _error_function(difference, config).flatten(1).sum(1)
-    return (weight * errors).sum(), labelled.sum(dtype=torch.float64)
+    return (weight * errors).sum(), labeled.sum(dtype=torch.float64)
 
 
 def _error_function(difference: Tensor, config: PropertyLoss) -> Tensor:

@@ -22,7 +22,7 @@ from potentials.data.module import GraphDataModule
 from potentials.data.prepare import PreparedData, prepare
 from potentials.errors import TrainingError
 from potentials.evaluation.error_table import UNITS, ErrorTable
-from potentials.evaluation.labelled_predictions import evaluate_graphs
+from potentials.evaluation.labeled_predictions import evaluate_graphs
 from potentials.kernels.dispatch import use_kernels
 from potentials.potential import Potential, model_file
 from potentials.row_files import RowFile

@@ -14,7 +14,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from potentials.config.train import NonfiniteRule
 from potentials.data.graph import AtomicGraph, GraphBatch, collate
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.read import frame_list
 from potentials.data.write import write_structures
 from potentials.errors import TrainingError
@@ -53,7 +53,7 @@ class StepGuard:
     """
 
     def __init__(
-        self, frames: Sequence[LabelledFrame], rule: NonfiniteRule, folder: Path | None, warn: Callable[[str], None]
+        self, frames: Sequence[LabeledFrame], rule: NonfiniteRule, folder: Path | None, warn: Callable[[str], None]
     ) -> None:
         self.frames = frames
         self.rule = rule
@@ -134,12 +134,12 @@ class StepGuard:
     def _name_offenders(self, step: int, offenders: Sequence[FrameLoss]) -> str:
         if not offenders:
             return ", although no single frame of the batch has such a loss or gradient"
-        labelled = [self.frames[frame.index] for frame in offenders]
-        named = f": {frame_list([one.frame for one in labelled])}"
+        labeled = [self.frames[frame.index] for frame in offenders]
+        named = f": {frame_list([one.frame for one in labeled])}"
         if self.folder is None:
             return named
         file = self.folder / f"nonfinite-step-{step}.extxyz"
-        write_structures(file, [_structure(one, frame.loss) for one, frame in zip(labelled, offenders, strict=True)])
+        write_structures(file, [_structure(one, frame.loss) for one, frame in zip(labeled, offenders, strict=True)])
         return f"{named}, written to {file}"
 
 
@@ -165,13 +165,13 @@ def frame_losses(
     return losses
 
 
-def _structure(labelled: LabelledFrame, loss: float) -> Atoms:
+def _structure(labeled: LabeledFrame, loss: float) -> Atoms:
     """The frame with its labels in eV and A, and where it came from."""
-    atoms = labelled.frame.atoms.copy()
-    atoms.info = {"source_file": labelled.frame.file, "source_frame": labelled.frame.index, "training_loss": loss}
+    atoms = labeled.frame.atoms.copy()
+    atoms.info = {"source_file": labeled.frame.file, "source_frame": labeled.frame.index, "training_loss": loss}
     for name in set(atoms.arrays) - {"numbers", "positions"}:
         del atoms.arrays[name]
-    known = {"energy": labelled.energy, "forces": labelled.forces, "stress": labelled.stress}
+    known = {"energy": labeled.energy, "forces": labeled.forces, "stress": labeled.stress}
     results = {name: value for name, value in known.items() if bool(torch.isfinite(torch.as_tensor(value)).all())}
     atoms.calc = SinglePointCalculator(atoms, **results)
     return atoms

@@ -54,7 +54,7 @@ class Scene:
         return {"eye": np.round(eye / np.linalg.norm(eye), 4).tolist(), "up": np.round(across, 4).tolist()}
 
 
-def scene_of(atoms: Atoms, centre: int | None = None) -> Scene:
+def scene_of(atoms: Atoms, center: int | None = None) -> Scene:
     """Choose what to show.
 
     Args:
@@ -69,9 +69,9 @@ def scene_of(atoms: Atoms, centre: int | None = None) -> Scene:
         raise DataError("the structure has no atoms")
     if len(atoms) > MOST_ATOMS:
         raise DataError(f"expected at most {MOST_ATOMS} atoms, got {len(atoms)}; cut out the region of interest")
-    if centre is not None and not 0 <= centre < len(atoms):
-        raise DataError(f"--atom: expected a number from 0 to {len(atoms) - 1}, got {centre}")
-    chosen = centre
+    if center is not None and not 0 <= center < len(atoms):
+        raise DataError(f"--atom: expected a number from 0 to {len(atoms) - 1}, got {center}")
+    chosen = center
     if chosen is None:
         chosen = int(np.argmin(np.linalg.norm(atoms.positions - atoms.positions.mean(axis=0), axis=1)))
     if len(atoms) <= MOST_SHOWN:

@@ -1,4 +1,4 @@
-"""A few labelled frames, and the command line run in this process."""
+"""A few labeled frames, and the command line run in this process."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,10 +29,10 @@ def potentials() -> Potentials:
 
 @pytest.fixture(scope="session")
 def methanol_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty rattled molecules and the isolated atoms, labelled by EMT, under ASE's own keys."""
-    frames = [_labelled(molecule("CH3OH"), seed) for seed in range(30)]
+    """Thirty rattled molecules and the isolated atoms, labeled by EMT, under ASE's own keys."""
+    frames = [_labeled(molecule("CH3OH"), seed) for seed in range(30)]
     for symbol in ("H", "C", "O"):
-        frames.append(_labelled(Atoms(symbol), None))
+        frames.append(_labeled(Atoms(symbol), None))
         frames[-1].info["config_type"] = "IsolatedAtom"
     file = tmp_path_factory.mktemp("methanol") / "methanol.xyz"
     ase.io.write(file, frames)
@@ -42,13 +42,13 @@ def methanol_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def aluminium_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty-four periodic cells with energy, forces and stress under ASE's own keys."""
-    frames = [_labelled(bulk("Al", cubic=True), seed, stress=True) for seed in range(24)]
+    frames = [_labeled(bulk("Al", cubic=True), seed, stress=True) for seed in range(24)]
     file = tmp_path_factory.mktemp("aluminium") / "al.xyz"
     ase.io.write(file, frames)
     return file
 
 
-def _labelled(atoms: Atoms, seed: int | None, stress: bool = False) -> Atoms:
+def _labeled(atoms: Atoms, seed: int | None, stress: bool = False) -> Atoms:
     if seed is not None:
         atoms.positions += np.random.default_rng(seed).normal(scale=0.05, size=(len(atoms), 3))
     atoms.calc = EMT()

@@ -19,7 +19,7 @@ from potentials.config.data import DataConfig
 from potentials.config.families import FamilyConfig
 from potentials.config.run import RunConfig
 from potentials.data.conversion.convert import WRITERS
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.read import Frame
 
 WriteStore = Callable[[str, Sequence[Atoms]], str]
@@ -27,7 +27,7 @@ WriteStore = Callable[[str, Sequence[Atoms]], str]
 TRUE_E0 = {"H": -13.6, "C": -1028.0, "O": -2040.0}
 
 
-def labelled_molecule(name: str, seed: int) -> Atoms:
+def labeled_molecule(name: str, seed: int) -> Atoms:
     """A distorted molecule whose energy is the sum of `TRUE_E0` and a known 0.25 eV per atom."""
     atoms = molecule(name)
     random = np.random.default_rng(seed)
@@ -57,7 +57,7 @@ def isolated_atom(symbol: str) -> Atoms:
 @pytest.fixture
 def molecules() -> list[Atoms]:
     """Twelve frames of three molecules of H, C and O."""
-    return [labelled_molecule(("CH3CH2OH", "H2O", "CH4")[seed % 3], seed) for seed in range(12)]
+    return [labeled_molecule(("CH3CH2OH", "H2O", "CH4")[seed % 3], seed) for seed in range(12)]
 
 
 @pytest.fixture
@@ -120,12 +120,12 @@ def make_config() -> Callable[..., RunConfig]:
 
 
 @pytest.fixture
-def labelled() -> Callable[..., LabelledFrame]:
-    """A labelled frame from atoms; labels that are not given are NaN."""
+def labeled() -> Callable[..., LabeledFrame]:
+    """A labeled frame from atoms; labels that are not given are NaN."""
 
-    def make(atoms: Atoms, index: int = 0, file: str = "frames.xyz", **values: Any) -> LabelledFrame:
+    def make(atoms: Atoms, index: int = 0, file: str = "frames.xyz", **values: Any) -> LabeledFrame:
         labels = {"energy": np.nan, "forces": np.full((len(atoms), 3), np.nan), "stress": np.full((3, 3), np.nan)}
-        return LabelledFrame(frame=Frame(atoms, file, index), **{**labels, **values})
+        return LabeledFrame(frame=Frame(atoms, file, index), **{**labels, **values})
 
     return make
 

@@ -46,7 +46,7 @@ def members(frames: list[Atoms], config_type: str) -> list[Atoms]:
     return [frame for frame in frames if frame.info["config_type"] == config_type]
 
 
-def unlabelled(frame: Atoms) -> Atoms:
+def unlabeled(frame: Atoms) -> Atoms:
     return Atoms(frame.symbols, positions=frame.positions, cell=frame.cell, pbc=frame.pbc)
 
 
@@ -92,7 +92,7 @@ def test_forces_of_a_frame_add_up_to_nothing(name: str, data_sets: dict[str, lis
 
 
 @pytest.mark.parametrize("name", BUILTIN_NAMES)
-def test_card_states_theory_licence_and_counts(name: str) -> None:
+def test_card_states_theory_license_and_counts(name: str) -> None:
     card = builtin_card(name)
     theories = {"ethanol": "GFN2-xTB", "ethanol-distorted": "GFN2-xTB", "copper": "Effective medium theory"}
     assert theories[name] in card
@@ -115,7 +115,7 @@ def test_isolated_atoms_are_every_element_once(data_sets: dict[str, list[Atoms]]
 def test_copper_labels_are_emt(data_sets: dict[str, list[Atoms]]) -> None:
     for config_type in CLASSES["copper"]:
         for frame in members(data_sets["copper"], config_type)[::30]:
-            atoms = unlabelled(frame)
+            atoms = unlabeled(frame)
             atoms.calc = EMT()
             assert frame.get_potential_energy() == pytest.approx(atoms.get_potential_energy(), abs=1e-5)
             np.testing.assert_allclose(frame.get_forces(), atoms.get_forces(), atol=1e-5)
@@ -129,7 +129,7 @@ def test_copper_stress_is_the_strain_derivative_of_the_energy(data_sets: dict[st
     step = 1e-4
 
     def energy(strain: np.ndarray) -> float:
-        atoms = unlabelled(frame)
+        atoms = unlabeled(frame)
         atoms.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
         atoms.calc = EMT()
         return float(atoms.get_potential_energy())
@@ -232,7 +232,7 @@ def test_energies_of_distorted_dimers_fall_from_the_shortest_distance_to_the_bon
 def test_ethanol_labels_are_gfn2(name: str, index: int, data_sets: dict[str, list[Atoms]]) -> None:
     tblite = pytest.importorskip("tblite.ase", reason="tblite made the ethanol labels and is needed to check them")
     frame = data_sets[name][index]
-    atoms = unlabelled(frame)
+    atoms = unlabeled(frame)
     atoms.calc = tblite.TBLite(
         method="GFN2-xTB", multiplicity=frame.info.get("multiplicity", 1), accuracy=0.01, verbosity=0
     )

@@ -95,8 +95,8 @@ def test_groups_are_numbered_alike_in_all_parts(prepared: Prepare) -> None:
         (module.prepared.train, module.train_graphs),
         (module.prepared.validation, module.validation_graphs),
     ):
-        for labelled, graph in zip(part, graphs, strict=True):
-            assert module.groups[int(graph.group)] == labelled.group == ("even", "odd")[labelled.frame.index % 2]
+        for labeled, graph in zip(part, graphs, strict=True):
+            assert module.groups[int(graph.group)] == labeled.group == ("even", "odd")[labeled.frame.index % 2]
 
 
 def test_worker_processes_give_the_same_batches(prepared: Prepare) -> None:

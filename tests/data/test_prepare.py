@@ -16,7 +16,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from potentials.config.loss import EnergyLoss, ForcesLoss, LossConfig, StressLoss
 from potentials.config.run import RunConfig
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.prepare import PreparedData, prepare
 from potentials.errors import DataError
 
@@ -30,8 +30,8 @@ def train(write: Write, molecules: list[Atoms], isolated_atoms: list[Atoms]) -> 
     return write("train.xyz", molecules + isolated_atoms)
 
 
-def indices(frames: list[LabelledFrame]) -> list[int]:
-    return [labelled.frame.index for labelled in frames]
+def indices(frames: list[LabeledFrame]) -> list[int]:
+    return [labeled.frame.index for labeled in frames]
 
 
 def note(prepared: PreparedData, start: str) -> str:

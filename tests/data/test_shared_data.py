@@ -26,9 +26,9 @@ def test_acetylacetone(shared_data: Path, make_config: MakeConfig) -> None:
     assert [len(prepared.train), len(prepared.validation), len(prepared.tests["300K"])] == [450, 50, 650]
     assert prepared.config.model.elements == ["H", "C", "O"]
     assert prepared.reference_energies["H"] == -13.568422178253735
-    assert {labelled.group for labelled in prepared.train} == {"300K_MD"}
+    assert {labeled.group for labeled in prepared.train} == {"300K_MD"}
     # The box of 50 A is padding: no periodicity, and cohesive energies of a few eV per atom.
-    assert not any(labelled.frame.atoms.pbc.any() for labelled in prepared.train)
+    assert not any(labeled.frame.atoms.pbc.any() for labeled in prepared.train)
     assert -8 < prepared.config.model.shift < -3
     assert prepared.warnings == []
 
@@ -46,9 +46,9 @@ def test_silicon_with_a_declared_stress(shared_data: Path, make_config: MakeConf
     data = {"train": path, "stress": stress, "group_key": "group", "validation": 0.1}
     prepared = prepare(make_config(data))
     assert len(prepared.train) + len(prepared.validation) == 214
-    assert "Vacancy" in {labelled.group for labelled in prepared.train}
+    assert "Vacancy" in {labeled.group for labeled in prepared.train}
     (first,) = [one for one in (*prepared.train, *prepared.validation) if one.frame.index == 0]
     # -6.58094686 kbar along xx in the file is 0.658094686 GPa of tension.
     assert first.stress[0, 0] == pytest.approx(0.658094686 / 160.2176621, rel=1e-6)
     assert first.stress[1, 2] == first.stress[2, 1] == pytest.approx(0.160618898 / 160.2176621, rel=1e-6)
-    assert np.isfinite([labelled.stress for labelled in prepared.train]).all()
+    assert np.isfinite([labeled.stress for labeled in prepared.train]).all()

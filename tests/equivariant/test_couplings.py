@@ -1,4 +1,4 @@
-"""Messages against e3nn's tensor product, and their behaviour under rotations and reflections."""
+"""Messages against e3nn's tensor product, and their behavior under rotations and reflections."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_messages_are_equivariant(name: str, reflected: bool) -> None:
 
 
 def test_couplings_keep_unit_variance() -> None:
-    # The component normalisation: independent unit-variance inputs give unit variance in each component.
+    # The component normalization: independent unit-variance inputs give unit variance in each component.
     for degrees in [(0, 2, 2), (1, 1, 0), (1, 2, 3), (2, 2, 2), (3, 1, 2)]:
         coefficients = torch.from_numpy(coupling_coefficients(*degrees))
         variance = (coefficients**2).sum((0, 1))

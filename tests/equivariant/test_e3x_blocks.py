@@ -182,7 +182,7 @@ def test_what_else_is_refused() -> None:
         Dense(NATURAL, CHANNELS, CHANNELS)(features(FULL))
 
 
-def test_attention_without_neighbours_or_at_the_cutoff() -> None:
+def test_attention_without_neighbors_or_at_the_cutoff() -> None:
     """Numbers and derivatives stay finite where nothing is left to divide by."""
     attention = SelfAttention(NATURAL, 2, 3, CHANNELS)
     Y, radial, cutoff, topology = graph(torch.randn(4, 3))

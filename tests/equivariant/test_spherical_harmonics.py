@@ -30,7 +30,7 @@ def test_values_are_those_of_e3nn(degree: int) -> None:
     torch.testing.assert_close(found, e3nn(directions(), degree), rtol=0, atol=1e-12)
 
 
-def test_component_normalisation() -> None:
+def test_component_normalization() -> None:
     Y = spherical_harmonics(directions(), 6)
     for degree in range(7):
         norms = (Y[:, degree**2 : (degree + 1) ** 2] ** 2).sum(1)

@@ -1,4 +1,4 @@
-"""Errors of a potential on labelled frames against ASE's Morse potential and numpy."""
+"""Errors of a potential on labeled frames against ASE's Morse potential and numpy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from morse_family import REFERENCE_ENERGIES, morse_oracle, morse_potential
 
 from potentials.data.findings import Findings
 from potentials.errors import DataError, ModelFileError, UnknownElementError
-from potentials.evaluation.evaluate import PARITY_COLUMNS, evaluate, label_config, read_labelled, write_parity
+from potentials.evaluation.evaluate import PARITY_COLUMNS, evaluate, label_config, read_labeled, write_parity
 
 
 def structures() -> list[Atoms]:
@@ -52,7 +52,7 @@ def shifted(tmp_path):
             labels["stress"] = labels["stress"].ravel()[[0, 4, 8, 5, 2, 1]]
         atoms.calc = SinglePointCalculator(atoms, **labels)
         errors.append(error)
-    file = tmp_path / "labelled.xyz"
+    file = tmp_path / "labeled.xyz"
     ase.io.write(file, frames)
     return str(file), frames, errors
 
@@ -67,10 +67,10 @@ def check(error, differences) -> None:
 @pytest.mark.parametrize("batch_size", [1, 2, 16])
 def test_errors_are_those_put_in(shifted, batch_size):
     file, frames, errors = shifted
-    labelled = read_labelled(file, label_config({}, stress="stress"), ["stress"])
-    evaluation = evaluate(morse_potential(), labelled, batch_size=batch_size, split="labelled")
+    labeled = read_labeled(file, label_config({}, stress="stress"), ["stress"])
+    evaluation = evaluate(morse_potential(), labeled, batch_size=batch_size, split="labeled")
     found = evaluation.errors
-    assert (found.split, found.frames, found.atoms) == ("labelled", 3, 9)
+    assert (found.split, found.frames, found.atoms) == ("labeled", 3, 9)
     check(found.errors.energy, [error["energy"] for error in errors])
     check(found.errors.energy_per_atom, [e["energy"] / len(a) for e, a in zip(errors, frames, strict=True)])
     check(found.errors.forces, [error["forces"] for error in errors])
@@ -86,9 +86,9 @@ def test_errors_are_those_put_in(shifted, batch_size):
 
 def test_parity_file_holds_labels_and_predictions(shifted, tmp_path):
     file, frames, errors = shifted
-    labelled = read_labelled(file, label_config({}, stress="stress"), [])
-    evaluation = evaluate(morse_potential(), labelled)
-    write_parity(tmp_path / "parity.csv", [(evaluation, labelled)])
+    labeled = read_labeled(file, label_config({}, stress="stress"), [])
+    evaluation = evaluate(morse_potential(), labeled)
+    write_parity(tmp_path / "parity.csv", [(evaluation, labeled)])
     with (tmp_path / "parity.csv").open(newline="") as opened:
         reader = csv.DictReader(opened)
         assert tuple(reader.fieldnames) == PARITY_COLUMNS
@@ -112,7 +112,7 @@ def test_without_forces_and_stress_only_energies_are_measured(tmp_path):
     atoms.info["my_energy"] = exact(atoms)["energy"] / 27.211386024367243
     ase.io.write(tmp_path / "energies.xyz", atoms)
     config = label_config({}, energy="my_energy", energy_unit="Ha")
-    found = evaluate(morse_potential(), read_labelled(str(tmp_path / "energies.xyz"), config, ["energy"])).errors
+    found = evaluate(morse_potential(), read_labeled(str(tmp_path / "energies.xyz"), config, ["energy"])).errors
     assert found.errors.energy.mae < 1e-6
     assert found.errors.forces is None
     assert found.errors.stress is None
@@ -127,9 +127,9 @@ def test_isolated_atoms_are_left_out_unless_they_are_all_there_is(shifted, tmp_p
     ase.io.write(tmp_path / "atom.xyz", [atom])
     findings = Findings()
     config = label_config({})
-    assert len(read_labelled(str(tmp_path / "with_atom.xyz"), config, [], findings)) == 3
+    assert len(read_labeled(str(tmp_path / "with_atom.xyz"), config, [], findings)) == 3
     assert any("isolated atoms" in note for note in findings.notes)
-    assert len(read_labelled(str(tmp_path / "atom.xyz"), config, [])) == 1
+    assert len(read_labeled(str(tmp_path / "atom.xyz"), config, [])) == 1
 
 
 STORED = {
@@ -163,11 +163,11 @@ def test_errors_say_what_is_wrong(shifted):
     with pytest.raises(ModelFileError, match="label configuration"):
         label_config({"config": {"data": {"energy": 5}}})
     with pytest.raises(DataError, match="nonsense"):
-        read_labelled(file, label_config({}, energy="nonsense"), ["energy"])
+        read_labeled(file, label_config({}, energy="nonsense"), ["energy"])
     with pytest.raises(DataError, match="none of the 3 frames has an energy"):
-        evaluate(morse_potential(), read_labelled(file, label_config({}, energy="x", forces="y"), []))
+        evaluate(morse_potential(), read_labeled(file, label_config({}, energy="x", forces="y"), []))
     gold = bulk("Au")
     gold.calc = SinglePointCalculator(gold, energy=1.0)
     ase.io.write(file, gold)
     with pytest.raises(UnknownElementError, match="the model supports O, Cu"):
-        evaluate(morse_potential(), read_labelled(file, label_config({}), []))
+        evaluate(morse_potential(), read_labeled(file, label_config({}), []))

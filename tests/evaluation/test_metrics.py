@@ -11,7 +11,7 @@ from ase.build import bulk
 from toy_family import toy_potential
 
 from potentials.data.graph import collate, graphs_from_frames
-from potentials.data.label.labels import LabelledFrame
+from potentials.data.label.labels import LabeledFrame
 from potentials.data.read import Frame
 from potentials.evaluation.metrics import Error, ErrorSums, PropertyErrors
 
@@ -19,7 +19,7 @@ ELEMENTS = ["O", "Cu"]
 GROUPS = ["bulk", "empty", "rattled"]
 
 
-def frames_with_gaps() -> list[LabelledFrame]:
+def frames_with_gaps() -> list[LabeledFrame]:
     """Nine frames of one to four atoms with labels missing here and there."""
     random = np.random.default_rng(0)
     frames = []
@@ -34,7 +34,7 @@ def frames_with_gaps() -> list[LabelledFrame]:
             forces[:] = math.nan
         stress = random.normal(size=(3, 3)) if index % 3 == 0 else np.full((3, 3), math.nan)
         energy = math.nan if index == 5 else random.normal()
-        frames.append(LabelledFrame(Frame(atoms, "x", index), energy, forces, stress, group=GROUPS[2 * (index % 2)]))
+        frames.append(LabeledFrame(Frame(atoms, "x", index), energy, forces, stress, group=GROUPS[2 * (index % 2)]))
     return frames
 
 

@@ -78,7 +78,7 @@ VARIANTS: dict[str, dict[str, Variant]] = {
         ),
     },
     "allegro": {
-        # Random weights are tamed: products of three layers grow with the number of neighbours.
+        # Random weights are tamed: products of three layers grow with the number of neighbors.
         "parity": Variant(
             {
                 "channels": 3,
@@ -136,7 +136,7 @@ VARIANTS: dict[str, dict[str, Variant]] = {
                 "pseudotensors": True,
                 "attention_heads": 2,
                 "radial": {"basis": "fourier", "mapping": "none", "size": 6},
-                # Means over neighbours vary less than sums.
+                # Means over neighbors vary less than sums.
                 "scale": 15.0,
                 "shift": -3.0,
             }

@@ -37,7 +37,7 @@ def left_handed() -> Atoms:
 
 
 def tiny_cell() -> Atoms:
-    """Two atoms in a skewed cell that is smaller than the cutoff, so that atoms neighbour their own images."""
+    """Two atoms in a skewed cell that is smaller than the cutoff, so that atoms neighbor their own images."""
     cell = np.array([[2.5, 0.1, 0.0], [1.1, 2.3, 0.2], [1.3, 0.7, 2.2]])
     return Atoms("CO", positions=[[0.0, 0.0, 0.0], [1.1, 0.9, 0.7]], cell=cell, pbc=True)
 

@@ -51,7 +51,7 @@ def test_types_of_the_results(precision: Precision, dtype: torch.dtype, case: Ca
 def test_large_reference_energies_keep_every_millielectronvolt(
     precision: Precision, case: Case, potential: Potential
 ) -> None:
-    # Near 9391 eV two neighbouring float32 numbers are 1 meV apart.
+    # Near 9391 eV two neighboring float32 numbers are 1 meV apart.
     large = dict(zip("HCO", (-500.0, -2000.0, -2391.0), strict=True))
     other = with_precision(case, potential, precision)
     other.reference_energies.copy_(torch.tensor(list(large.values()), dtype=torch.float64))

@@ -56,7 +56,7 @@ def sound() -> tuple[str, ...]:
     files = []
     for periodic in (False, True):
         frames = [_frame(random, periodic) for _ in range(5)]
-        frames += [_labelled(Atoms(symbol, [[0.0, 0, 0]]), random) for symbol in ("H", "O")]
+        frames += [_labeled(Atoms(symbol, [[0.0, 0, 0]]), random) for symbol in ("H", "O")]
         frames[-1].info["config_type"] = frames[-2].info["config_type"] = "IsolatedAtom"
         text = io.StringIO()
         ase.io.write(text, frames, format="extxyz")
@@ -69,10 +69,10 @@ def _frame(random: np.random.Generator, periodic: bool) -> Atoms:
     if periodic:
         atoms.set_cell([[4.0, 0, 0], [0.3, 4.1, 0], [0, 0.2, 4.2]])
         atoms.pbc = True
-    return _labelled(atoms, random)
+    return _labeled(atoms, random)
 
 
-def _labelled(atoms: Atoms, random: np.random.Generator) -> Atoms:
+def _labeled(atoms: Atoms, random: np.random.Generator) -> Atoms:
     results = {"energy": random.normal(), "forces": random.normal(size=(len(atoms), 3))}
     if atoms.pbc.all():
         results["stress"] = random.normal(scale=0.01, size=6)

@@ -46,7 +46,7 @@ TABLES = {
 SMALL = ["random", "degree 0", "degree 1, parity", "degree 2"]
 EDGES = {
     # Number of atoms; senders and receivers; edges that share their radial weights, which to the kernels any two may.
-    # Atom 1 receives nothing, atom 3 does nothing at all; an atom neighbours its own image, one pair occurs twice.
+    # Atom 1 receives nothing, atom 3 does nothing at all; an atom neighbors its own image, one pair occurs twice.
     "edges": (5, [[2, 0, 2, 1, 1, 4, 0], [0, 0, 0, 2, 4, 4, 4]], [[0, 0], [1, 5], [2, 3], [4, 4], [6, 6]]),
     "one atom": (1, [[], []], []),
     "one atom and its images": (1, [[0, 0], [0, 0]], [[0, 1]]),

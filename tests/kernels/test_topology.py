@@ -7,7 +7,7 @@ import torch
 
 from potentials.kernels import EdgeTopology
 
-# Atom 1 receives nothing, atom 3 does nothing at all; an atom neighbours its own image, one pair occurs twice.
+# Atom 1 receives nothing, atom 3 does nothing at all; an atom neighbors its own image, one pair occurs twice.
 EDGES = torch.tensor([[2, 0, 2, 1, 1, 4, 0], [0, 0, 0, 2, 4, 4, 4]])
 
 

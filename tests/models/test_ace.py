@@ -1,4 +1,4 @@
-"""Linear ACE against sums over neighbours written out, its derivatives, and what its configuration refuses."""
+"""Linear ACE against sums over neighbors written out, its derivatives, and what its configuration refuses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ace(**options: Any) -> Potential:
     return Potential(ACEConfig(**RESOLVED, **options), REFERENCE_ENERGIES, "float64").eval().requires_grad_(False)
 
 
-def test_against_sums_over_neighbours() -> None:
+def test_against_sums_over_neighbors() -> None:
     """A, pairs and triples of it, species by species; radial functions, harmonics and 3j symbols from elsewhere."""
     potential = ace(correlation=3, polynomial_degree=6, angular_degree=2, radial={"size": 3, "envelope": "cosine"})
     coefficients = potential.model.coefficients.numpy()

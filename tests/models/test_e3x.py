@@ -78,8 +78,8 @@ def test_a_new_potential_is_flat() -> None:
     assert predict(with_random_matrices(untrained()), ethanol()).forces.any()
 
 
-def test_attention_weighs_neighbours() -> None:
-    """Weights of each atom's neighbours and head add up to one; with equal keys they are those of the cutoff."""
+def test_attention_weighs_neighbors() -> None:
+    """Weights of each atom's neighbors and head add up to one; with equal keys they are those of the cutoff."""
     built = with_random_matrices(untrained(attention_heads=2, layers=1))
     seen: list[tuple[torch.Tensor, ...]] = []
     attention = built.model.layers[0].messages

@@ -1,4 +1,4 @@
-"""MACE: sizes, normalisation, body order, and what its configuration refuses."""
+"""MACE: sizes, normalization, body order, and what its configuration refuses."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def environment() -> tuple[torch.Tensor, torch.Tensor, EdgeTopology]:
 
 
 @pytest.mark.parametrize("residual", [True, False])
-def test_density_normalisation(residual: bool) -> None:
+def test_density_normalization(residual: bool) -> None:
     """A message is divided by 1 + sum over its edges of tanh(d^2), d linear in the radial basis."""
     torch.manual_seed(0)
     torch.set_default_dtype(torch.float64)
@@ -142,7 +142,7 @@ def test_density_normalisation(residual: bool) -> None:
 
 
 def test_average_neighbors_divides_messages() -> None:
-    """One layer, correlation 1, is linear in the messages: twice the neighbours, half the interaction."""
+    """One layer, correlation 1, is linear in the messages: twice the neighbors, half the interaction."""
     atoms = Atoms("COH", positions=[[0, 0, 0], [1.2, 0, 0], [0, 1.1, 0.3]])
     alone = [Atoms(symbol) for symbol in "COH"]
     interactions = []
@@ -172,7 +172,7 @@ def test_body_order_is_correlation_plus_one(correlation: int) -> None:
 
 
 def test_layers_widen_the_view() -> None:
-    """In a chain whose atoms see next neighbours only, the end sees as far as there are layers."""
+    """In a chain whose atoms see next neighbors only, the end sees as far as there are layers."""
     for layers in (1, 2, 3):
         model = potential(layers=layers)
         chain = [[2.5 * i, 0.3 * (i % 2), 0] for i in range(5)]

@@ -80,7 +80,7 @@ def test_the_first_layer_has_no_self_connection() -> None:
 @pytest.mark.slow
 def test_degree_zero_sees_distances_only() -> None:
     """A rotation about a bond changes no distance between atoms that see each other, but the angles between bonds."""
-    # 1 and 2 are neighbours of 0 but not of each other, at an angle that changes by keeping both distances.
+    # 1 and 2 are neighbors of 0 but not of each other, at an angle that changes by keeping both distances.
     wide = Atoms("OHH", positions=[[0, 0, 0], [2.2, 0, 0], [-2.2, 0, 0]])
     bent = Atoms("OHH", positions=[[0, 0, 0], [2.2, 0, 0], [-1.1, 1.1 * 3**0.5, 0]])
     assert bent.get_distance(1, 2) > 3.5
@@ -90,7 +90,7 @@ def test_degree_zero_sees_distances_only() -> None:
 
 
 def test_layers_widen_the_view() -> None:
-    """In a chain whose atoms see next neighbours only, the end sees as far as there are layers."""
+    """In a chain whose atoms see next neighbors only, the end sees as far as there are layers."""
     before = Atoms("COHCO", positions=[[2.5 * i, 0.3 * (i % 2), 0] for i in range(5)])
     for layers in (2, 3):
         model, changes = potential(layers=layers), []
@@ -103,7 +103,7 @@ def test_layers_widen_the_view() -> None:
 
 
 def test_messages_are_divided_by_the_root_of_the_neighbors() -> None:
-    """Four times the neighbours is half of the features that are sent, in every layer."""
+    """Four times the neighbors is half of the features that are sent, in every layer."""
     first, second = potential(average_neighbors=4.0), potential(average_neighbors=16.0)
     assert abs(predict(first, ethanol()).energy - predict(second, ethanol()).energy) > 1e-3
     with torch.no_grad():

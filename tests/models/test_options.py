@@ -182,7 +182,7 @@ def test_every_option_is_tested(family: str) -> None:
 
 @pytest.mark.parametrize("family", shipped_families())
 def test_options_that_need_a_change_of_the_model_make_one(family: str) -> None:
-    """Widths and degrees change the parameters; envelopes, normalisation and scales do not."""
+    """Widths and degrees change the parameters; envelopes, normalization and scales do not."""
     start = base(family)
     shapes = parameters(potential(family, start))
     for option in {"channels", "layers", "radial_mlp", "radial.size", "radial.trainable"} & OPTIONS[family].keys():

@@ -54,8 +54,8 @@ def test_bessel_functions_are_orthonormal() -> None:
 
 
 def test_gaussian() -> None:
-    r, centres = DISTANCES.numpy(), np.array([0.0, 1.0, 2.0, 3.0, 4.0])
-    expected = np.exp(-((r - centres) ** 2) / 2)
+    r, centers = DISTANCES.numpy(), np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+    expected = np.exp(-((r - centers) ** 2) / 2)
     np.testing.assert_allclose(GaussianBasis(SIZE, CUTOFF, False)(DISTANCES)[0].detach(), expected, rtol=1e-13)
 
 

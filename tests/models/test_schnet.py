@@ -45,7 +45,7 @@ def test_against_the_published_formulas() -> None:
 
     atoms = ethanol()
     features = [weights["embedding"]["HCO".index(symbol)] for symbol in atoms.symbols]
-    centres = np.linspace(0, 3.0, 9)
+    centers = np.linspace(0, 3.0, 9)
     for layer in ("interactions.0", "interactions.1"):
         updated = []
         for i in range(len(atoms)):
@@ -54,7 +54,7 @@ def test_against_the_published_formulas() -> None:
                 r = atoms.get_distance(i, j)
                 if i == j or r >= 3.0:
                     continue
-                gaussians = np.exp(-0.5 * ((r - centres) / (centres[1] - centres[0])) ** 2)
+                gaussians = np.exp(-0.5 * ((r - centers) / (centers[1] - centers[0])) ** 2)
                 hidden = activation(dense(f"{layer}.filters.first", gaussians))
                 filters = dense(f"{layer}.filters.second", hidden) * 0.5 * (np.cos(np.pi * r / 3.0) + 1)
                 message += filters * dense(f"{layer}.sent", features[j])

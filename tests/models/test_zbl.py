@@ -84,7 +84,7 @@ def pair_envelope(r: float, end: float) -> float:
     return 1 - 28 * x**6 + 48 * x**7 - 21 * x**8
 
 
-def test_several_neighbours_add_up() -> None:
+def test_several_neighbors_add_up() -> None:
     # H between C and O, with C out of the reach of O.
     species, distances = torch.tensor([1, 0, 2]), torch.tensor([0.8, 0.8, 0.7, 0.7], dtype=torch.float64)
     topology = EdgeTopology.from_edge_index(torch.tensor([[1, 0, 2, 1], [0, 1, 1, 2]]), 3)

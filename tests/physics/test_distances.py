@@ -8,7 +8,7 @@ from ase.build import bulk, molecule
 from potentials.physics.distances import bond_lengths, bonds, distance_distributions, too_close
 
 
-def test_the_integral_of_a_radial_distribution_is_the_number_of_neighbours() -> None:
+def test_the_integral_of_a_radial_distribution_is_the_number_of_neighbors() -> None:
     crystal = bulk("Cu", a=3.6, cubic=True) * (2, 2, 2)
     (name, found), *rest = distance_distributions([crystal, bulk("Cu", a=3.6)], 5.0, bins=400).items()
     assert name == "Cu-Cu"

@@ -74,7 +74,7 @@ def test_families_without_radial_networks_stay_as_they_are(family: str) -> None:
 
 
 def test_attention_is_tabulated_too() -> None:
-    """Filters, and the encodings of distances that weigh the neighbours."""
+    """Filters, and the encodings of distances that weigh the neighbors."""
     original = potential("e3x", attention_heads=2, layers=2, scale=30.0, precision="float64")
     graph = build_graph(water(0), original.elements, original.cutoff)
     compiled = original.compile_for_md()
@@ -84,7 +84,7 @@ def test_attention_is_tabulated_too() -> None:
     torch.testing.assert_close(found.forces, expected.forces, rtol=0, atol=1e-8)
 
 
-def test_density_normalisation_is_tabulated_too() -> None:
+def test_density_normalization_is_tabulated_too() -> None:
     original = potential(normalization="density", precision="float64")
     graph = build_graph(water(0), original.elements, original.cutoff)
     expected, found = (p(graph, create_graph=False) for p in (original, original.compile_for_md()))

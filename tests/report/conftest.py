@@ -11,10 +11,10 @@ from ase import Atoms
 from run_comparison import quietly
 from toy_family import forget_toy, register_toy, toy_run
 
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.read import Frame
 
-MakeFrame = Callable[..., LabelledFrame]
+MakeFrame = Callable[..., LabeledFrame]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,13 +44,13 @@ def make_frame() -> MakeFrame:
         pbc: bool = False,
         group: str = "default",
         index: int | None = None,
-    ) -> LabelledFrame:
+    ) -> LabeledFrame:
         random = np.random.default_rng(seed)
         atoms = Atoms(formula, cell=[7.0, 7.5, 8.0], pbc=pbc)
         grid = np.stack(np.meshgrid(*3 * [np.arange(3)], indexing="ij"), axis=-1).reshape(-1, 3)[: len(atoms)]
         atoms.positions = 2.3 * grid + random.normal(scale=0.1, size=(len(atoms), 3))
         unknown = np.nan
-        return LabelledFrame(
+        return LabeledFrame(
             Frame(atoms, "somewhere/frames.xyz", seed if index is None else index),
             energy=float(random.normal(-4.0 * len(atoms))) if energy else unknown,
             forces=random.normal(size=(len(atoms), 3)) if forces else np.full((len(atoms), 3), unknown),

@@ -83,7 +83,7 @@ def test_the_distance_is_that_of_a_displacement(atoms):
     assert distances == sorted(distances)
 
 
-def test_other_compositions_and_atoms_without_neighbours_have_a_distance_or_none():
+def test_other_compositions_and_atoms_without_neighbors_have_a_distance_or_none():
     train = [rattled(molecule("H2O"), 0.05, seed) for seed in range(3)]
     nearest = NearestTraining(train, ["H", "C", "O"], 1)
     assert nearest.distances([molecule("CH4")])[0] > 0.05

@@ -11,10 +11,10 @@ from ase import Atoms
 from ase.build import bulk, fcc111, molecule
 from morse_family import R0, morse_potential
 from morse_pairs import fcc_bulk_modulus, fcc_lattice_constant
-from report_subjects import cells, kinds_of_marks, labelled, subject, tables
+from report_subjects import cells, kinds_of_marks, labeled, subject, tables
 from slow_cases import slow_but
 
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.read import Frame
 from potentials.errors import SimulationError
 from potentials.pages import Gallery, Page, Section
@@ -45,13 +45,13 @@ def clusters(count: int = 3) -> list[Atoms]:
 
 
 PARTS = {
-    "crystal": {"train": labelled(shaken_crystals())},
-    "cluster": {"train": labelled(clusters())},
-    "one frame": {"train": labelled(shaken_crystals()[:1])},
-    "slab": {"train": labelled([fcc111("Cu", (2, 2, 3), a=3.5639, vacuum=6.0)])},
-    "without labels": {"DATA": labelled(shaken_crystals(), labels=False)},
-    "lone atom": {"train": labelled([Atoms("Cu")])},
-    "unknown element": {"train": labelled([molecule("H2O")], labels=False)},
+    "crystal": {"train": labeled(shaken_crystals())},
+    "cluster": {"train": labeled(clusters())},
+    "one frame": {"train": labeled(shaken_crystals()[:1])},
+    "slab": {"train": labeled([fcc111("Cu", (2, 2, 3), a=3.5639, vacuum=6.0)])},
+    "without labels": {"DATA": labeled(shaken_crystals(), labels=False)},
+    "lone atom": {"train": labeled([Atoms("Cu")])},
+    "unknown element": {"train": labeled([molecule("H2O")], labels=False)},
     "empty part": {"train": []},
     "nothing": {},
 }
@@ -103,7 +103,7 @@ def test_of_many_elements_some_are_shown() -> None:
         {"name": "schnet", "channels": 4, "elements": elements, "average_neighbors": 5.0, "scale": 1.0, "shift": 0.0}
     )
     potential = Potential(config, dict.fromkeys(elements, 0.0)).eval()
-    frames = labelled([molecule("CH3CH2SH"), molecule("SiH4"), molecule("CH3OH")], labels=False)
+    frames = labeled([molecule("CH3CH2SH"), molecule("SiH4"), molecule("CH3OH")], labels=False)
     made = dimers.section(subject({"train": frames}, potential))
     (gallery,) = (part for part in made.parts if isinstance(part, Gallery))
     assert len(gallery.plots) == 15
@@ -183,7 +183,7 @@ def test_the_calmest_frame_is_the_lowest_and_of_equals_the_smallest() -> None:
     perfect = bulk("Cu", a=3.5639, cubic=True)
     shaken = perfect.copy()
     shaken.rattle(0.1, seed=1)
-    frames = labelled([shaken, perfect * (2, 1, 1), perfect])
+    frames = labeled([shaken, perfect * (2, 1, 1), perfect])
     (kind,) = kinds(subject({"train": frames}))
     assert kind.formula == "Cu"
     assert len(kind.calmest) == 4
@@ -192,15 +192,15 @@ def test_the_calmest_frame_is_the_lowest_and_of_equals_the_smallest() -> None:
 
 def test_without_energies_the_smallest_forces_decide() -> None:
     frames = [
-        LabelledFrame(frame.frame, float("nan"), frame.forces, frame.stress) for frame in labelled(clusters()[::-1])
+        LabeledFrame(frame.frame, float("nan"), frame.forces, frame.stress) for frame in labeled(clusters()[::-1])
     ]
     (kind,) = kinds(subject({"train": frames}))
     np.testing.assert_allclose(kind.calmest.positions, clusters()[0].positions)
 
 
 def test_training_data_come_first_and_are_sampled() -> None:
-    one = labelled(clusters()[:1])
-    parts = {"train": one * 1200, "test": labelled(shaken_crystals())}
+    one = labeled(clusters()[:1])
+    parts = {"train": one * 1200, "test": labeled(shaken_crystals())}
     assert len(known(subject(parts)).frames) == 500
     assert known(subject(parts)).name == "the training data"
     assert known(subject({"a": one, "b": one})).name == "the data given"
@@ -208,7 +208,7 @@ def test_training_data_come_first_and_are_sampled() -> None:
 
 
 def test_data_that_are_given_are_what_is_simulated() -> None:
-    train, given = labelled(clusters(9)), labelled(shaken_crystals())
+    train, given = labeled(clusters(9)), labeled(shaken_crystals())
     assert [kind.formula for kind in kinds(subject({"train": train, "DATA": given}))] == ["Cu"]
     # The parts of a run: what it was trained on.
     of_run = {"train": train, "validation": train[:1], "test": given}
@@ -235,5 +235,5 @@ def test_cells_are_enlarged_where_they_are_periodic() -> None:
     ],
 )
 def test_temperatures_in_names(file: str, temperature: int | None) -> None:
-    frame = LabelledFrame(Frame(molecule("O2"), file, 0), 0.0, np.zeros((2, 3)), np.zeros((3, 3)))
+    frame = LabeledFrame(Frame(molecule("O2"), file, 0), 0.0, np.zeros((2, 3)), np.zeros((3, 3)))
     assert named_temperature(subject({"train": [frame]})) == temperature

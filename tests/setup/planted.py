@@ -20,7 +20,7 @@ from potentials.data.read import read_frames
 Frames = list[Atoms]
 
 
-def labelled(atoms: Atoms, **labels: object) -> Atoms:
+def labeled(atoms: Atoms, **labels: object) -> Atoms:
     """A copy with these results instead of its own."""
     made = atoms.copy()
     made.calc = SinglePointCalculator(made, **{**atoms.calc.results, **labels})
@@ -35,12 +35,12 @@ def _builtin(name: str) -> tuple[Atoms, ...]:
 def ethanol() -> Frames:
     """100 molecules, then the three isolated atoms, which come first in the file."""
     atoms = _builtin("builtin:ethanol")
-    return [labelled(structure) for structure in (*atoms[3:103], *atoms[:3])]
+    return [labeled(structure) for structure in (*atoms[3:103], *atoms[:3])]
 
 
 def copper() -> Frames:
     """Crystals, surfaces and liquid, with stress."""
-    return [labelled(atoms) for atoms in _builtin("builtin:copper")]
+    return [labeled(atoms) for atoms in _builtin("builtin:copper")]
 
 
 @cache
@@ -61,7 +61,7 @@ def _trajectory() -> tuple[Atoms, ...]:
 
 def trajectory() -> Frames:
     """A hot crystal every 10 fs."""
-    return [labelled(atoms) for atoms in _trajectory()]
+    return [labeled(atoms) for atoms in _trajectory()]
 
 
 def change(frames: Frames, chosen: Sequence[int], how: Callable[[Atoms], Atoms]) -> Frames:
@@ -70,7 +70,7 @@ def change(frames: Frames, chosen: Sequence[int], how: Callable[[Atoms], Atoms])
 
 
 def scaled(name: str, factor: float) -> Callable[[Atoms], Atoms]:
-    return lambda atoms: labelled(atoms, **{name: factor * np.asarray(atoms.calc.results[name])})
+    return lambda atoms: labeled(atoms, **{name: factor * np.asarray(atoms.calc.results[name])})
 
 
 def all_scaled(frames: Frames, name: str, factor: float) -> Frames:
@@ -78,20 +78,20 @@ def all_scaled(frames: Frames, name: str, factor: float) -> Frames:
 
 
 def shifted_energy(difference: float) -> Callable[[Atoms], Atoms]:
-    return lambda atoms: labelled(atoms, energy=atoms.calc.results["energy"] + difference)
+    return lambda atoms: labeled(atoms, energy=atoms.calc.results["energy"] + difference)
 
 
 def pushed(atoms: Atoms) -> Atoms:
-    return labelled(atoms, forces=atoms.calc.results["forces"] + [0.0, 0.0, 0.3])
+    return labeled(atoms, forces=atoms.calc.results["forces"] + [0.0, 0.0, 0.3])
 
 
 def twisted(atoms: Atoms) -> Atoms:
     """Forces of another orientation."""
-    return labelled(atoms, forces=atoms.calc.results["forces"] @ Rotation.from_rotvec([0, 0, 1.5]).as_matrix().T)
+    return labeled(atoms, forces=atoms.calc.results["forces"] @ Rotation.from_rotvec([0, 0, 1.5]).as_matrix().T)
 
 
 def squeezed(atoms: Atoms) -> Atoms:
-    moved = labelled(atoms)
+    moved = labeled(atoms)
     moved.positions[1] = moved.positions[0] + [0.0, 0.0, 0.3]
     return moved
 

@@ -149,7 +149,7 @@ def test_energies_per_atom_of_crystals_of_several_sizes(tmp_path: Path) -> None:
 def test_what_parts_share_and_lack(tmp_path: Path) -> None:
     frames = planted.ethanol()
     test = [*frames[75:100], planted.turned(frames[3])]
-    test[0] = planted.labelled(test[0])
+    test[0] = planted.labeled(test[0])
     test[0].symbols[0] = "N"
     found = audited(tmp_path, [*frames[:75], *frames[100:]], test=test)
     assert serious(found) == {"leak": [25], "unseen-element": [0], "unseen-composition": [0]}
@@ -242,7 +242,7 @@ def test_each_missing_label_is_told_and_absent_ones_are_not(tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_isolated_atoms_in_boxes_and_parts_without_structures(tmp_path: Path) -> None:
-    boxed = [planted.labelled(atoms) for atoms in planted.ethanol()[100:]]
+    boxed = [planted.labeled(atoms) for atoms in planted.ethanol()[100:]]
     for atoms in boxed:
         atoms.info["config_type"] = "isolated_atom"
         atoms.cell, atoms.pbc = [20.0] * 3, True

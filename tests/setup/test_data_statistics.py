@@ -7,20 +7,20 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
 
-from potentials.data.label.labels import LabelledFrame
+from potentials.data.label.labels import LabeledFrame
 from potentials.data.read.frames import Frame
 from potentials.setup.data_statistics import data_statistics
 
 
-def labelled(atoms: Atoms, energy: float, forces: float | None, group: str = "default") -> LabelledFrame:
+def labeled(atoms: Atoms, energy: float, forces: float | None, group: str = "default") -> LabeledFrame:
     values = np.full((len(atoms), 3), np.nan if forces is None else forces)
     stress = -2.0 * np.eye(3) if atoms.pbc.all() else np.full((3, 3), np.nan)
-    return LabelledFrame(Frame(atoms, "a.xyz", 0), energy, values, stress, group=group)
+    return LabeledFrame(Frame(atoms, "a.xyz", 0), energy, values, stress, group=group)
 
 
 def test_by_hand() -> None:
     water, copper = molecule("H2O"), bulk("Cu", cubic=True)
-    frames = [labelled(water, -3.0, 1.0), labelled(water, -6.0, None), labelled(copper, np.nan, 2.0, "bulk")]
+    frames = [labeled(water, -3.0, 1.0), labeled(water, -6.0, None), labeled(copper, np.nan, 2.0, "bulk")]
     found = data_statistics(frames, 3.0)
     assert (found.frames, found.periodic, found.partly_periodic) == (3, 1, 0)
     assert found.compositions == {"H2O": 2, "Cu4": 1}

@@ -184,7 +184,7 @@ def test_npt_goes_to_the_pressure_asked_for(tmp_path: Path) -> None:
     ids=["nve", "langevin", "ramp", "npt"],
 )
 def test_continued_is_uninterrupted_to_the_bit(settings: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C after a step in between two frames, then the same call again; neighbours are searched at other moments."""
+    """Ctrl-C after a step in between two frames, then the same call again; neighbors are searched at other moments."""
     common = {**settings, "temperature": 700.0, "timestep": 3.0, "steps": 60, "every": 20}
     whole = run(crystal(), tmp_path / "whole.traj", skin=0.1, **common)
 

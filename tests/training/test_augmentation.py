@@ -33,8 +33,8 @@ def loss(potential: Potential, batch) -> float:
 def test_an_equivariant_potential_has_the_same_loss_on_turned_frames(family, tmp_path):
     """Bulk with a stress and surfaces without; only the forces' and stresses' errors would tell of a wrong turn."""
     config = toy_run(tmp_path, data__train="[builtin:copper@1:4, builtin:copper@200:202]")
-    labelled = label_frames(read_frames(config.data.train), config.data)
-    graphs = graphs_from_frames(labelled, ["Cu"], 4.0)
+    labeled = label_frames(read_frames(config.data.train), config.data)
+    graphs = graphs_from_frames(labeled, ["Cu"], 4.0)
     if family == "mace":
         options = {"name": "mace", "cutoff": 4.0, "elements": ["Cu"], "channels": 4, "average_neighbors": 12.0}
         torch.manual_seed(0)
@@ -77,10 +77,10 @@ def test_training_frames_are_turned_anew_in_each_epoch_and_validation_frames_nev
         np.testing.assert_array_equal(positions, prepared.validation[frame].frame.atoms.positions)
     turns: dict[int, list] = {}
     for frame, positions, forces in found["training_step"]:
-        labelled = prepared.train[frame]
-        q = np.linalg.lstsq(labelled.frame.atoms.positions, positions, rcond=None)[0].T
+        labeled = prepared.train[frame]
+        q = np.linalg.lstsq(labeled.frame.atoms.positions, positions, rcond=None)[0].T
         np.testing.assert_allclose(q @ q.T, np.eye(3), atol=1e-10)
-        np.testing.assert_allclose(forces, labelled.forces @ q.T, atol=1e-10)
+        np.testing.assert_allclose(forces, labeled.forces @ q.T, atol=1e-10)
         turns.setdefault(frame, []).append(q)
     assert len(turns) == len(prepared.train)
     for first, second in turns.values():

@@ -12,7 +12,7 @@ from toy_family import toy_potential
 
 from potentials.config import LossConfig
 from potentials.data.graph import GraphBatch, collate, graphs_from_frames
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.read import Frame
 from potentials.potential import Prediction
 from potentials.training.losses import combine, loss_sums, loss_terms, property_weights
@@ -20,9 +20,9 @@ from potentials.training.losses import combine, loss_sums, loss_terms, property_
 NAN = math.nan
 
 
-def labelled(energy=NAN, forces=NAN, stress=NAN, atoms=2, **weights) -> LabelledFrame:
+def labeled(energy=NAN, forces=NAN, stress=NAN, atoms=2, **weights) -> LabeledFrame:
     structure = Atoms("Cu" * atoms, positions=[[2.3 * i, 0, 0] for i in range(atoms)], cell=[9, 9, 9], pbc=True)
-    return LabelledFrame(
+    return LabeledFrame(
         Frame(structure, "here.xyz", 0),
         energy=energy,
         forces=np.broadcast_to(np.asarray(forces, dtype=float), (atoms, 3)).copy(),
@@ -31,7 +31,7 @@ def labelled(energy=NAN, forces=NAN, stress=NAN, atoms=2, **weights) -> Labelled
     )
 
 
-def batch_of(*frames: LabelledFrame) -> GraphBatch:
+def batch_of(*frames: LabeledFrame) -> GraphBatch:
     return collate(graphs_from_frames(frames, ["Cu"], 4.0))
 
 
@@ -62,19 +62,19 @@ ONLY_ENERGY = {"forces": {"weight": 0.0}}
     ],
 )
 def test_functions_of_the_energy_error(function, expected):
-    batch = batch_of(labelled(1.0), labelled(2.0))
+    batch = batch_of(labeled(1.0), labeled(2.0))
     energy = {"weight": 1.0, "function": function, "huber_delta": 0.1, "per_atom": False}
     assert loss(prediction([1.3, 1.99]), batch, energy=energy, **ONLY_ENERGY) == pytest.approx(expected, rel=1e-12)
 
 
 def test_energy_per_atom_is_divided_before_the_square():
-    batch = batch_of(labelled(1.0, atoms=2), labelled(2.0, atoms=3))
+    batch = batch_of(labeled(1.0, atoms=2), labeled(2.0, atoms=3))
     expected = 7.0 * ((0.4 / 2) ** 2 + (0.9 / 3) ** 2) / 2
     assert loss(prediction([1.4, 1.1]), batch, energy={"weight": 7.0}, **ONLY_ENERGY) == pytest.approx(expected)
 
 
-def test_weights_multiply_the_squares_and_do_not_normalise():
-    batch = batch_of(labelled(0.0, weight=2.0, energy_weight=3.0), labelled(0.0))
+def test_weights_multiply_the_squares_and_do_not_normalize():
+    batch = batch_of(labeled(0.0, weight=2.0, energy_weight=3.0), labeled(0.0))
     energy = {"weight": 1.0, "per_atom": False}
     assert loss(prediction([1.0, 1.0]), batch, energy=energy, **ONLY_ENERGY) == pytest.approx((6.0 + 1.0) / 2)
 
@@ -85,7 +85,7 @@ def test_missing_labels_do_not_count():
     forces[1] = NAN
     stress = np.full((3, 3), NAN)
     stress[0, 1] = 0.25
-    batch = batch_of(labelled(1.0, forces, stress, forces_weight=4.0), labelled(NAN, np.zeros((2, 3))))
+    batch = batch_of(labeled(1.0, forces, stress, forces_weight=4.0), labeled(NAN, np.zeros((2, 3))))
     predicted = prediction([1.0, 5.0], np.zeros((4, 3)), np.zeros((2, 3, 3)))
     assert loss(predicted, batch, energy={"weight": 1.0}, forces={"weight": 0.0}) == 0.0
     only_forces = {"energy": {"weight": 0.0}, "forces": {"weight": 1.0}}
@@ -95,17 +95,17 @@ def test_missing_labels_do_not_count():
 
 
 def test_property_without_any_label_contributes_nothing():
-    batch = batch_of(labelled(1.0), labelled(3.0))
+    batch = batch_of(labeled(1.0), labeled(3.0))
     predicted = prediction([1.5, 3.0], np.ones((4, 3)), np.full((2, 3, 3), NAN))
     everything = {"energy": {"weight": 1.0, "per_atom": False}, "forces": {"weight": 9.0}, "stress": {"weight": 9.0}}
     assert loss(predicted, batch, **everything) == pytest.approx(0.125)
-    nothing = batch_of(labelled(), labelled())
+    nothing = batch_of(labeled(), labeled())
     assert loss(predicted, nothing, **everything) == 0.0
 
 
 def test_sums_of_batches_add_up():
-    frames = [labelled(float(i), i * 0.1, atoms=2 + i % 2) for i in range(5)]
-    frames[2] = labelled(NAN, 0.3)
+    frames = [labeled(float(i), i * 0.1, atoms=2 + i % 2) for i in range(5)]
+    frames[2] = labeled(NAN, 0.3)
     config = LossConfig()
     weights = property_weights(config)
     torch.manual_seed(0)
@@ -125,23 +125,23 @@ def test_sums_of_batches_add_up():
 
 def test_energy_difference_is_taken_in_double_precision():
     # At -20000 eV float32 resolves 2 meV; the difference here is a tenth of that.
-    batch = batch_of(labelled(-20000.0))
+    batch = batch_of(labeled(-20000.0))
     energy = {"weight": 1.0, "function": "mae", "per_atom": False}
     assert loss(prediction([-20000.0002]), batch, energy=energy, **ONLY_ENERGY) == pytest.approx(2e-4, rel=1e-6)
 
 
 @pytest.mark.parametrize("function", ["mse", "mae", "huber"])
-def test_gradients_are_those_of_the_labelled_entries_alone(function):
+def test_gradients_are_those_of_the_labeled_entries_alone(function):
     """A batch with gaps has the gradient of the batch whose gaps were cut out; NaN does not leak through the mask."""
     potential = toy_potential(["Cu"]).train()
     term = {"weight": 1.0, "function": function}
     config = LossConfig.model_validate({"energy": term, "forces": term, "stress": term})
     weights = property_weights(config)
-    full = labelled(1.0, 0.1, 0.01)
-    molecule = labelled(NAN, NAN, NAN, atoms=3)
+    full = labeled(1.0, 0.1, 0.01)
+    molecule = labeled(NAN, NAN, NAN, atoms=3)
     molecule.frame.atoms.pbc = False  # predicts a stress of NaN
 
-    def gradients(*frames: LabelledFrame) -> list[torch.Tensor]:
+    def gradients(*frames: LabeledFrame) -> list[torch.Tensor]:
         batch = batch_of(*frames)
         value = combine(*loss_sums(potential(batch, forces=True, stress=True), batch, config), weights)
         return list(torch.autograd.grad(value, list(potential.parameters()), allow_unused=True))
@@ -157,7 +157,7 @@ def test_gradients_are_those_of_the_labelled_entries_alone(function):
 def test_gradient_without_any_label_is_zero():
     potential = toy_potential(["Cu"]).train()
     config = LossConfig()
-    batch = batch_of(labelled(), labelled())
+    batch = batch_of(labeled(), labeled())
     value = combine(*loss_sums(potential(batch), batch, config), property_weights(config))
     for gradient in torch.autograd.grad(value, list(potential.parameters()), allow_unused=True):
         assert gradient is None or torch.equal(gradient, torch.zeros_like(gradient))
@@ -166,18 +166,18 @@ def test_gradient_without_any_label_is_zero():
 @pytest.mark.parametrize("function", ["mse", "mae", "huber"])
 @pytest.mark.parametrize("processes", [2, 3, 4, 7])
 def test_mean_over_processes_is_the_loss_of_the_whole_batch(processes, function):
-    """Also where a property has fewer labelled entries than there are processes, here one energy and one stress."""
+    """Also where a property has fewer labeled entries than there are processes, here one energy and one stress."""
     forces = np.full((2, 3), NAN)
     forces[0, 1] = 0.4
     stress = np.full((3, 3), NAN)
     stress[2, 2] = 0.03
-    frames = [labelled(2.0, energy_weight=3.0), labelled(NAN, forces, forces_weight=0.5), labelled(NAN, NAN, stress)]
-    frames += [labelled() for _ in range(processes)]
+    frames = [labeled(2.0, energy_weight=3.0), labeled(NAN, forces, forces_weight=0.5), labeled(NAN, NAN, stress)]
+    frames += [labeled() for _ in range(processes)]
     term = {"weight": 2.0, "function": function, "huber_delta": 0.1}
     config = LossConfig.model_validate({"energy": term, "forces": {**term, "weight": 5.0}, "stress": term})
     weights = property_weights(config)
 
-    def sums_of(part: list[LabelledFrame]) -> tuple[torch.Tensor, torch.Tensor]:
+    def sums_of(part: list[LabeledFrame]) -> tuple[torch.Tensor, torch.Tensor]:
         zeros = prediction([0.0] * len(part), np.zeros((2 * len(part), 3)), np.zeros((len(part), 3, 3)))
         return loss_sums(zeros, batch_of(*part), config)
 

@@ -1,4 +1,4 @@
-"""Optimiser groups, and learning rates against their formulas and torch's own schedules."""
+"""Optimizer groups, and learning rates against their formulas and torch's own schedules."""
 
 from __future__ import annotations
 

@@ -67,10 +67,10 @@ def test_the_errors_are_those_of_the_model_file(finished):
     config = load_config(finished.folder / "resolved.yaml")
     prepared = prepare(config)
     energies, forces = [], []
-    for labelled in prepared.tests["test"]:
-        predicted = potential(build_graph(labelled.frame.atoms, potential.elements, potential.cutoff))
-        energies.append((predicted.energy.item() - labelled.energy) / len(labelled.frame.atoms))
-        forces.append((predicted.forces.numpy() - labelled.forces).ravel())
+    for labeled in prepared.tests["test"]:
+        predicted = potential(build_graph(labeled.frame.atoms, potential.elements, potential.cutoff))
+        energies.append((predicted.energy.item() - labeled.energy) / len(labeled.frame.atoms))
+        forces.append((predicted.forces.numpy() - labeled.forces).ravel())
     errors = finished.table.splits[2].errors
     assert errors.energy_per_atom.mae == pytest.approx(np.abs(energies).mean(), rel=1e-5)
     assert errors.forces.rmse == pytest.approx(np.sqrt((np.concatenate(forces) ** 2).mean()), rel=1e-5)

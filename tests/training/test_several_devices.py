@@ -109,7 +109,7 @@ CASES = {
     "mace-no-labels": ("mace", "energies", "loss.energy.weight=0"),
     "toy-no-edges": ("toy", "no-edges"),
     "mace-no-edges": ("mace", "no-edges"),
-    # Fewer labelled entries than processes, of energies, stresses and force components.
+    # Fewer labeled entries than processes, of energies, stresses and force components.
     "toy-one-label": ("toy", "one-label"),
     "mace-one-label": ("mace", "one-label"),
     "toy-one-label-mae": ("toy", "one-label", "loss.energy.function=mae", "loss.stress.function=huber"),

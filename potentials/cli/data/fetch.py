@@ -13,7 +13,7 @@ from potentials.cli.terminal import console
 from potentials.errors import DataError
 
 if TYPE_CHECKING:
-    from potentials.data.public.catalogue import PublicFile
+    from potentials.data.public.catalog import PublicFile
 
 
 def data_fetch(
@@ -33,11 +33,11 @@ def data_fetch(
     Downloads are verified by checksum, cached in ~/.cache/potentials (or the folder in POTENTIALS_CACHE), and resumed
     after an interruption. The command prints the source, the license and the references to cite.
     """
-    from potentials.data.public.catalogue import public_data_set
+    from potentials.data.public.catalog import public_data_set
     from potentials.data.public.fetch import fetch
 
     if show:
-        console.output.print(_catalogue())
+        console.output.print(_catalog())
         return
     if name is None:
         raise DataError("expected the name of a data set; --list shows all names")
@@ -52,7 +52,7 @@ def data_fetch(
             bars.update(tasks[file.name], completed=done, total=total)
 
         written = fetch(data_set, folder, archive or [], overwrite=force, report=report)
-    rows = [("data set", data_set.summary), ("source", data_set.source), ("license", data_set.licence)]
+    rows = [("data set", data_set.summary), ("source", data_set.source), ("license", data_set.license)]
     rows += [("to cite", citation) for citation in data_set.citations]
     rows += [("note", note) for note in data_set.notes]
     rows += [("written", f"{console.path(file.path)}, {file.frames} frames") for file in written]
@@ -64,14 +64,14 @@ def _progress() -> Progress:
     return Progress(*columns, console=console.messages, transient=True)
 
 
-def _catalogue() -> Table:
-    from potentials.data.public.catalogue import data_set_names, public_data_set
+def _catalog() -> Table:
+    from potentials.data.public.catalog import data_set_names, public_data_set
 
     rows = []
     for data_set in map(public_data_set, data_set_names()):
         sizes = [file.size for file in data_set.files if file.size is not None]
         size = console.size(sum(sizes)) if len(sizes) == len(data_set.files) else "?"
-        rows.append((data_set.name, size, data_set.licence.partition(" (")[0], data_set.summary))
+        rows.append((data_set.name, size, data_set.license.partition(" (")[0], data_set.summary))
     table = console.table("Public data sets", ("name", "download", "license", "description"), rows)
     for column in table.columns[2:]:
         column.justify = "left"

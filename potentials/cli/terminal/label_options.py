@@ -12,7 +12,7 @@ from potentials.cli.terminal import console
 
 if TYPE_CHECKING:
     from potentials.config import DataConfig
-    from potentials.data.label import LabelledFrame
+    from potentials.data.label import LabeledFrame
 
 EnergyKey = Annotated[str | None, typer.Option(help="Key of the energy; by default that of the training data.")]
 ForcesKey = Annotated[str | None, typer.Option(help="Key of the forces; by default that of the training data.")]
@@ -31,7 +31,7 @@ def note_labels(config: DataConfig) -> None:
     console.note(f"labels: {known}")
 
 
-def read_and_tell(files: str, config: DataConfig, asked: Mapping[str, str | None]) -> list[LabelledFrame]:
+def read_and_tell(files: str, config: DataConfig, asked: Mapping[str, str | None]) -> list[LabeledFrame]:
     """Read frames with their labels, and print notes and warnings.
 
     Args:
@@ -40,10 +40,10 @@ def read_and_tell(files: str, config: DataConfig, asked: Mapping[str, str | None
         asked: keys given by the user for `energy`, `forces` and `stress`; it is an error if no frame has them.
     """
     from potentials.data.findings import Findings
-    from potentials.evaluation.evaluate import read_labelled
+    from potentials.evaluation.evaluate import read_labeled
 
     findings = Findings()
-    frames = read_labelled(files, config, [name for name, key in asked.items() if key is not None], findings)
+    frames = read_labeled(files, config, [name for name, key in asked.items() if key is not None], findings)
     for text in findings.notes:
         console.note(text)
     for text in findings.warnings:

@@ -13,7 +13,7 @@ from potentials.config.run import RunConfig
 from potentials.data.findings import Findings
 from potentials.data.geometry import neighbor_vectors
 from potentials.data.infer import Statistics
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.read import Frame
 from potentials.errors import DataError
 
@@ -97,11 +97,11 @@ def check_group_weights(data: DataConfig, known: Sequence[str]) -> None:
             )
 
 
-def find_contacts(frames: Sequence[LabelledFrame]) -> list[tuple[Frame, float]]:
+def find_contacts(frames: Sequence[LabeledFrame]) -> list[tuple[Frame, float]]:
     """Return frames with atoms closer than 0.4 A or half the sum of covalent radii, with their shortest distance, A."""
     close = []
-    for labelled in frames:
-        atoms = labelled.frame.atoms
+    for labeled in frames:
+        atoms = labeled.frame.atoms
         radii = covalent_radii[atoms.numbers]
         (sender, receiver), vectors = neighbor_vectors(
             atoms, max(SHORTEST_DISTANCE, 2 * CONTACT_FRACTION * radii.max())
@@ -109,5 +109,5 @@ def find_contacts(frames: Sequence[LabelledFrame]) -> list[tuple[Frame, float]]:
         distances = np.linalg.norm(vectors, axis=1)
         allowed = np.maximum(SHORTEST_DISTANCE, CONTACT_FRACTION * (radii[sender] + radii[receiver]))
         if (distances < allowed).any():
-            close.append((labelled.frame, float(distances.min())))
+            close.append((labeled.frame, float(distances.min())))
     return close

@@ -11,7 +11,7 @@ from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.near_duplicates import comparable
 from potentials.data.geometry import heights, reduced_cell
 from potentials.data.infer import composition_matrix, indistinguishable
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 
 _CORRELATED = 0.3
 """Successive frames are correlated if their distance is below this fraction of that of frames ten steps apart. (Frames
@@ -23,7 +23,7 @@ _FEW_STEPS = 10
 
 
 def coverage_findings(
-    splits: Mapping[str, Sequence[LabelledFrame]], isolated: Sequence[LabelledFrame], cutoff: float
+    splits: Mapping[str, Sequence[LabeledFrame]], isolated: Sequence[LabeledFrame], cutoff: float
 ) -> Iterator[AuditFinding]:
     """Yield all findings of this file.
 
@@ -42,11 +42,11 @@ def coverage_findings(
     yield from cut_trajectories(splits)
 
 
-def _symbols(frame: LabelledFrame) -> set[str]:
+def _symbols(frame: LabeledFrame) -> set[str]:
     return set(frame.frame.atoms.get_chemical_symbols())
 
 
-def _elements(splits: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
+def _elements(splits: Mapping[str, Sequence[LabeledFrame]]) -> Iterator[AuditFinding]:
     (first, trained), *others = splits.items()
     known = {symbol for frame in trained for symbol in _symbols(frame)}
     for split, frames in others:
@@ -63,7 +63,7 @@ def _elements(splits: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFi
             )
 
 
-def _compositions(splits: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
+def _compositions(splits: Mapping[str, Sequence[LabeledFrame]]) -> Iterator[AuditFinding]:
     (first, trained), *others = splits.items()
     known = {_ratio(frame) for frame in trained}
     for split, frames in others:
@@ -81,11 +81,11 @@ def _compositions(splits: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[Aud
             )
 
 
-def _ratio(frame: LabelledFrame) -> str:
+def _ratio(frame: LabeledFrame) -> str:
     return frame.frame.atoms.get_chemical_formula(empirical=True)
 
 
-def _missing_labels(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def _missing_labels(split: str, frames: Sequence[LabeledFrame]) -> Iterator[AuditFinding]:
     periodic = np.array([bool(frame.frame.atoms.pbc.all()) for frame in frames], dtype=bool)
     missing = {
         "energy": np.array([np.isnan(frame.energy) for frame in frames], dtype=bool),
@@ -107,7 +107,7 @@ def _missing_labels(split: str, frames: Sequence[LabelledFrame]) -> Iterator[Aud
             )
 
 
-def _small_cells(split: str, frames: Sequence[LabelledFrame], cutoff: float) -> Iterator[AuditFinding]:
+def _small_cells(split: str, frames: Sequence[LabeledFrame], cutoff: float) -> Iterator[AuditFinding]:
     small, least = [], np.inf
     for frame in frames:
         atoms = frame.frame.atoms
@@ -130,14 +130,14 @@ def _small_cells(split: str, frames: Sequence[LabelledFrame], cutoff: float) -> 
         )
 
 
-def _isolated(split: str, frames: Sequence[LabelledFrame], isolated: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def _isolated(split: str, frames: Sequence[LabeledFrame], isolated: Sequence[LabeledFrame]) -> Iterator[AuditFinding]:
     elements = sorted({symbol for frame in frames for symbol in _symbols(frame)})
     there = {symbol for frame in isolated if np.isfinite(frame.energy) for symbol in _symbols(frame)}
     missing = [symbol for symbol in elements if symbol not in there]
-    labelled = [frame for frame in frames if np.isfinite(frame.energy)]
-    if not missing or not labelled:
+    labeled = [frame for frame in frames if np.isfinite(frame.energy)]
+    if not missing or not labeled:
         return
-    occurring, counts = composition_matrix(labelled, elements)
+    occurring, counts = composition_matrix(labeled, elements)
     ambiguity = indistinguishable(occurring, np.unique(counts, axis=0))
     vague = f", and {ambiguity}, so a least-squares fit cannot determine their energies either" if ambiguity else ""
     yield AuditFinding(
@@ -150,11 +150,11 @@ def _isolated(split: str, frames: Sequence[LabelledFrame], isolated: Sequence[La
     )
 
 
-def cut_trajectories(splits: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
+def cut_trajectories(splits: Mapping[str, Sequence[LabeledFrame]]) -> Iterator[AuditFinding]:
     """Yield frames that are adjacent, in their file, to correlated frames of another set."""
     owned = [(split, frame) for split, frames in splits.items() for frame in frames]
     first = next(iter(splits))
-    cut: dict[str, list[LabelledFrame]] = {}
+    cut: dict[str, list[LabeledFrame]] = {}
     for group in comparable([frame.frame for _, frame in owned]):
         places = [(owned[k][1].frame.file, owned[k][1].frame.index) for k in group.members]
         order = sorted(range(len(places)), key=places.__getitem__)

@@ -9,7 +9,7 @@ import numpy as np
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.near_duplicates import NEAR, Alike, comparable
 from potentials.data.geometry import structure_hash
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.read import Located
 
 _ENERGY_DIFFERENCE = 1e-3
@@ -18,7 +18,7 @@ _FEW = 0.05
 """Fraction of the frames of a set; fewer near-duplicates are harmless."""
 
 
-def duplicate_findings(splits: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
+def duplicate_findings(splits: Mapping[str, Sequence[LabeledFrame]]) -> Iterator[AuditFinding]:
     """Yield all findings of this file, for all sets together; the training set comes first."""
     frames = [(split, frame) for split, of_split in splits.items() for frame in of_split]
     pairs = _pairs(comparable([frame.frame for _, frame in frames]))
@@ -31,7 +31,7 @@ def duplicate_findings(splits: Mapping[str, Sequence[LabelledFrame]]) -> Iterato
             yield from _across(split, earlier, frames, pairs)
 
 
-_Owned = Sequence[tuple[str, LabelledFrame]]
+_Owned = Sequence[tuple[str, LabeledFrame]]
 _Pairs = Sequence[tuple[int, int, bool]]
 
 
@@ -40,7 +40,7 @@ def _pairs(groups: Sequence[Alike]) -> _Pairs:
 
 
 def _contradictions(frames: _Owned, pairs: _Pairs) -> Iterator[AuditFinding]:
-    wrong: dict[int, LabelledFrame] = {}
+    wrong: dict[int, LabeledFrame] = {}
     largest = 0.0
     for a, b, same in pairs:
         one, two = frames[a][1], frames[b][1]
@@ -97,7 +97,7 @@ def _across(split: str, earlier: str, frames: _Owned, pairs: _Pairs) -> Iterator
         yield leak_finding(split, earlier, [frames[k][1].frame for k in sorted(found)], sum(found.values()), count)
 
 
-def exact_leaks(splits: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
+def exact_leaks(splits: Mapping[str, Sequence[LabeledFrame]]) -> Iterator[AuditFinding]:
     """Yield frames that are identical to a frame of an earlier set; fast for any number of frames."""
     hashes = {split: [_hash(frame) for frame in frames] for split, frames in splits.items()}
     names = list(splits)
@@ -109,8 +109,8 @@ def exact_leaks(splits: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[Audit
                 yield leak_finding(split, earlier, [frame.frame for frame in same], len(same), len(splits[split]))
 
 
-def _hash(labelled: LabelledFrame) -> np.uint64:
-    atoms = labelled.frame.atoms
+def _hash(labeled: LabeledFrame) -> np.uint64:
+    atoms = labeled.frame.atoms
     return structure_hash(atoms.numbers, atoms.positions, atoms.cell.array, np.asarray(atoms.pbc))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.findings import Findings
 from potentials.data.infer import composition_matrix, isolated_atom_energies
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.errors import DataError
 
 COHESIVE = (-15.0, 1.0)
@@ -19,7 +19,7 @@ _VARIED = 0.2
 """Standard deviation of the numbers of atoms over their mean, above which sizes differ enough for this check."""
 
 
-def energy_kind(frames: Sequence[LabelledFrame]) -> str:
+def energy_kind(frames: Sequence[LabeledFrame]) -> str:
     """Describe the kind of the energies in words."""
     energies, atoms = _energies(frames)
     if not len(energies):
@@ -34,20 +34,20 @@ def energy_kind(frames: Sequence[LabelledFrame]) -> str:
 
 
 def energy_kind_findings(
-    split: str, frames: Sequence[LabelledFrame], isolated: Sequence[LabelledFrame]
+    split: str, frames: Sequence[LabeledFrame], isolated: Sequence[LabeledFrame]
 ) -> Iterator[AuditFinding]:
     """Yield energies per atom, where sizes differ, and isolated atoms of another level of theory or kind."""
     yield from _per_atom(split, frames)
     yield from _foreign_atoms(split, frames, isolated)
 
 
-def _energies(frames: Sequence[LabelledFrame]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    labelled = [frame for frame in frames if np.isfinite(frame.energy)]
-    sizes = np.array([len(frame.forces) for frame in labelled], dtype=float)
-    return np.array([frame.energy for frame in labelled]), sizes
+def _energies(frames: Sequence[LabeledFrame]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    labeled = [frame for frame in frames if np.isfinite(frame.energy)]
+    sizes = np.array([len(frame.forces) for frame in labeled], dtype=float)
+    return np.array([frame.energy for frame in labeled]), sizes
 
 
-def _per_atom(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def _per_atom(split: str, frames: Sequence[LabeledFrame]) -> Iterator[AuditFinding]:
     energies, atoms = _energies(frames)
     if len(energies) < 5 or atoms.std() < _VARIED * atoms.mean() or not energies.all():
         return
@@ -65,11 +65,11 @@ def _per_atom(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFind
         )
 
 
-def _are_per_atom(frames: Sequence[LabelledFrame]) -> bool:
+def _are_per_atom(frames: Sequence[LabeledFrame]) -> bool:
     """Return whether a sum of constants per atom describes the energies much worse than a mean of such constants."""
-    labelled = [frame for frame in frames if np.isfinite(frame.energy)]
-    elements = sorted({symbol for frame in labelled for symbol in frame.frame.atoms.get_chemical_symbols()})
-    _, counts = composition_matrix(labelled, elements)
+    labeled = [frame for frame in frames if np.isfinite(frame.energy)]
+    elements = sorted({symbol for frame in labeled for symbol in frame.frame.atoms.get_chemical_symbols()})
+    _, counts = composition_matrix(labeled, elements)
     energies, atoms = _energies(frames)
     residuals = []
     for matrix in (counts, counts / atoms[:, None]):
@@ -79,7 +79,7 @@ def _are_per_atom(frames: Sequence[LabelledFrame]) -> bool:
 
 
 def _foreign_atoms(
-    split: str, frames: Sequence[LabelledFrame], isolated: Sequence[LabelledFrame]
+    split: str, frames: Sequence[LabeledFrame], isolated: Sequence[LabeledFrame]
 ) -> Iterator[AuditFinding]:
     """Yield unphysical cohesive energies relative to the isolated atoms."""
     try:

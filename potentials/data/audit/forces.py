@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.geometry import neighbor_vectors
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 
 OUTLIER_FACTOR = 10.0
 """Least ratio of an outlier, the largest force of a frame, to the usual largest force."""
@@ -28,47 +28,47 @@ _SYMMETRIC = 1e-3
 """A; largest distance from the neighbors' weighted mean position at a site where symmetry forbids forces."""
 
 
-def force_findings(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def force_findings(split: str, frames: Sequence[LabeledFrame]) -> Iterator[AuditFinding]:
     """Yield all findings of this file."""
     known = [frame for frame in frames if np.isfinite(frame.forces).any() and len(frame.forces) > 1]
     if known:
         yield from _outliers(split, known)
-    labelled = [frame for frame in known if np.isfinite(frame.forces).all()]
-    if labelled:
-        yield from _zeros(split, labelled)
-        yield from _net_forces(split, labelled)
-        yield from _torques(split, labelled)
+    labeled = [frame for frame in known if np.isfinite(frame.forces).all()]
+    if labeled:
+        yield from _zeros(split, labeled)
+        yield from _net_forces(split, labeled)
+        yield from _torques(split, labeled)
 
 
-def largest_forces(frames: Sequence[LabelledFrame]) -> NDArray[np.float64]:
+def largest_forces(frames: Sequence[LabeledFrame]) -> NDArray[np.float64]:
     """Return the largest |F| of each frame in eV/A, [frames]; NaN components count as zero."""
     return np.array([np.linalg.norm(np.nan_to_num(frame.forces), axis=1).max() for frame in frames])
 
 
-def _outliers(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def _outliers(split: str, frames: Sequence[LabeledFrame]) -> Iterator[AuditFinding]:
     largest = largest_forces(frames)
     logarithms = np.log(largest[largest > 0])
     if len(logarithms) < 5:
         return
-    centre = max(float(np.median(logarithms)), float(np.log(_NOISE)))
-    sigma = 1.4826 * float(np.median(np.abs(logarithms - centre)))
-    limit = float(np.exp(centre + max(_OUTLIER_SIGMAS * sigma, np.log(OUTLIER_FACTOR))))
+    center = max(float(np.median(logarithms)), float(np.log(_NOISE)))
+    sigma = 1.4826 * float(np.median(np.abs(logarithms - center)))
+    limit = float(np.exp(center + max(_OUTLIER_SIGMAS * sigma, np.log(OUTLIER_FACTOR))))
     found = [frame for frame, force in zip(frames, largest, strict=True) if force > limit]
     if 0 < len(found) <= max(1, _FEW * len(frames)):
         yield AuditFinding(
             "force-outlier",
             "error",
             f"{split}: forces up to {largest.max():.4g} eV/A, while the largest force in a frame is typically "
-            f"{np.exp(centre):.3g} eV/A",
+            f"{np.exp(center):.3g} eV/A",
             "squared errors of a few such atoms outweigh all others",
             "check these frames for unconverged calculations, wrong units and colliding atoms; remove or recompute "
             "them",
             tuple(frame.frame for frame in found),
-            {"largest_eV_per_A": float(largest.max()), "usual_eV_per_A": float(np.exp(centre))},
+            {"largest_eV_per_A": float(largest.max()), "usual_eV_per_A": float(np.exp(center))},
         )
 
 
-def _zeros(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def _zeros(split: str, frames: Sequence[LabeledFrame]) -> Iterator[AuditFinding]:
     found = [frame for frame in frames if not frame.forces.any() and not _forces_vanish_by_symmetry(frame)]
     if found:
         yield AuditFinding(
@@ -81,7 +81,7 @@ def _zeros(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding
         )
 
 
-def _forces_vanish_by_symmetry(frame: LabelledFrame, cutoff: float = 6.0) -> bool:
+def _forces_vanish_by_symmetry(frame: LabeledFrame, cutoff: float = 6.0) -> bool:
     """Return whether the neighbors of every atom are so symmetric that any central forces cancel."""
     atoms = frame.frame.atoms
     (sender, receiver), vectors = neighbor_vectors(atoms, cutoff)
@@ -95,7 +95,7 @@ def _forces_vanish_by_symmetry(frame: LabelledFrame, cutoff: float = 6.0) -> boo
     return True
 
 
-def _net_forces(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def _net_forces(split: str, frames: Sequence[LabeledFrame]) -> Iterator[AuditFinding]:
     """Compare |sum_i F_i| with sqrt(sum_i |F_i|^2)."""
     net = np.array([np.linalg.norm(frame.forces.sum(axis=0)) for frame in frames])
     size = np.array([np.linalg.norm(frame.forces) for frame in frames])
@@ -115,7 +115,7 @@ def _net_forces(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFi
         )
 
 
-def _torques(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def _torques(split: str, frames: Sequence[LabeledFrame]) -> Iterator[AuditFinding]:
     """Compare |sum_i (r_i - r) x F_i| with sqrt(sum_i |r_i - r|^2 |F_i|^2) for structures that are not periodic."""
     found, largest = [], 0.0
     for frame in frames:

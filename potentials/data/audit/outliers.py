@@ -12,7 +12,7 @@ from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.forces import largest_forces
 from potentials.data.geometry import neighbor_vectors
 from potentials.data.infer import composition_matrix
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 
 _SIGMAS = 10.0
 """Least deviation of an outlier, in standard deviations (from the median absolute deviation)."""
@@ -34,7 +34,7 @@ _MOST_COMPARED = 300
 _ITERATIONS = 60
 
 
-def energy_outlier_findings(splits: Mapping[str, Sequence[LabelledFrame]]) -> Iterator[AuditFinding]:
+def energy_outlier_findings(splits: Mapping[str, Sequence[LabeledFrame]]) -> Iterator[AuditFinding]:
     """Yield frames with outlying energies, by regression over the frames of all sets together.
 
     First, energies per atom are fitted to element fractions by least absolute residuals, which is robust against
@@ -98,7 +98,7 @@ def least_absolute(matrix: NDArray[np.float64], target: NDArray[np.float64]) -> 
 
 
 def _unexplained(
-    frames: Sequence[LabelledFrame],
+    frames: Sequence[LabeledFrame],
     shares: NDArray[np.float64],
     energies: NDArray[np.float64],
     far: NDArray[np.int64],
@@ -126,7 +126,7 @@ def _unexplained(
     return {int(k): float(errors[k]) for k in far[wrong]}
 
 
-def _neighbors(frame: LabelledFrame) -> NDArray[np.float64]:
+def _neighbors(frame: LabeledFrame) -> NDArray[np.float64]:
     """sum_ij exp(-k (r_ij / (R_i + R_j) - 1)) (1 - (r_ij / c)^2)^2 / N for each decay k, with covalent radii R."""
     atoms = frame.frame.atoms
     (sender, receiver), vectors = neighbor_vectors(atoms, _CUTOFF)
@@ -136,7 +136,7 @@ def _neighbors(frame: LabelledFrame) -> NDArray[np.float64]:
     return (functions * ((1 - (r / _CUTOFF) ** 2) ** 2)[:, None]).sum(axis=0) / len(atoms)
 
 
-def _finding(split: str, frames: Sequence[LabelledFrame], largest: float) -> AuditFinding:
+def _finding(split: str, frames: Sequence[LabeledFrame], largest: float) -> AuditFinding:
     size = f"{largest:.4g} eV/atom" if largest >= 1 else f"{1e3 * largest:.3g} meV/atom"
     return AuditFinding(
         "energy-outlier",

@@ -15,18 +15,18 @@ from potentials.data.audit.outliers import energy_outlier_findings
 from potentials.data.audit.structures import contact_findings, spacing_findings
 from potentials.data.audit.trajectories import trajectory_findings
 from potentials.data.findings import Findings
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.read import frame_list
 
 _MOST_ATOMS = 100_000
 """Number of atoms of each set that is checked before training, which takes seconds; all may take minutes."""
 _NOT_IN_BRIEF = ("near-duplicates",)
 
-Parts = Mapping[str, Sequence[LabelledFrame]]
+Parts = Mapping[str, Sequence[LabeledFrame]]
 """Frames by set, the training set first."""
 
 
-def quick_findings(splits: Parts, isolated: Sequence[LabelledFrame], cutoff: float) -> Iterator[AuditFinding]:
+def quick_findings(splits: Parts, isolated: Sequence[LabeledFrame], cutoff: float) -> Iterator[AuditFinding]:
     """Yield all findings that need no model.
 
     Args:
@@ -68,7 +68,7 @@ def brief_audit(splits: Parts, findings: Findings, leaks: Iterator[AuditFinding]
             findings.warn(f"{found.what}{where}. {found.why[0].upper()}{found.why[1:]}: {found.remedy}")
 
 
-def _first(frames: Sequence[LabelledFrame]) -> Sequence[LabelledFrame]:
+def _first(frames: Sequence[LabeledFrame]) -> Sequence[LabeledFrame]:
     atoms = np.cumsum([len(frame.forces) for frame in frames])
     return frames[: max(1, int(np.searchsorted(atoms, _MOST_ATOMS, side="right")))]
 

@@ -10,7 +10,7 @@ from ase.data import covalent_radii
 from potentials.data.audit.checks import find_contacts
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.geometry import neighbor_vectors
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 
 _FAR = 1.6
 """Times the sum of covalent radii; nearest neighbors are 0.9 to 1.2 apart in molecules, metals and salts."""
@@ -21,7 +21,7 @@ _NOBLE = (2, 10, 18, 36, 54, 86)
 """Their crystals and liquids have no bonds."""
 
 
-def contact_findings(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def contact_findings(split: str, frames: Sequence[LabeledFrame]) -> Iterator[AuditFinding]:
     """Yield frames with atoms closer than 0.4 A, or than half the sum of their covalent radii."""
     close = find_contacts(frames)
     if close:
@@ -37,7 +37,7 @@ def contact_findings(split: str, frames: Sequence[LabelledFrame]) -> Iterator[Au
         )
 
 
-def spacing_findings(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def spacing_findings(split: str, frames: Sequence[LabeledFrame]) -> Iterator[AuditFinding]:
     """Yield a finding if nearest-neighbor distances suggest that lengths in Bohr were read as A."""
     places = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _SAMPLED)).astype(int))
     ratios = [ratio for k in places if (ratio := _spacing(frames[k])) is not None]
@@ -53,7 +53,7 @@ def spacing_findings(split: str, frames: Sequence[LabelledFrame]) -> Iterator[Au
         )
 
 
-def _spacing(frame: LabelledFrame) -> float | None:
+def _spacing(frame: LabeledFrame) -> float | None:
     """Return the median nearest-neighbor distance over the sum of covalent radii; None where it is not meaningful."""
     atoms = frame.frame.atoms
     if len(atoms) > _MOST_ATOMS or np.isin(atoms.numbers, _NOBLE).any():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.units import explain_ratio
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 
 LONGEST_STEP = 0.1
 """A; for larger displacements between two frames the trapezoid rule does not hold."""
@@ -31,8 +31,8 @@ _OUTLIER_SIGMAS = 10.0
 class Steps:
     """Pairs of successive frames of one file that are close to each other."""
 
-    first: list[LabelledFrame]
-    second: list[LabelledFrame]
+    first: list[LabeledFrame]
+    second: list[LabeledFrame]
     energy_changes: NDArray[np.float64]
     """E_2 - E_1, eV."""
     work: NDArray[np.float64]
@@ -41,7 +41,7 @@ class Steps:
     """|(F_2 - F_1) . (x_2 - x_1)| / 2, eV: the part that cancels in the mean of both forces."""
 
 
-def displacement(first: LabelledFrame, second: LabelledFrame) -> NDArray[np.float64] | None:
+def displacement(first: LabeledFrame, second: LabeledFrame) -> NDArray[np.float64] | None:
     """Return x_2 - x_1 [N, 3] in A by minimum image; None where atoms, cell or periodicity differ."""
     one, two = first.frame.atoms, second.frame.atoms
     same = len(one) == len(two) and np.array_equal(one.numbers, two.numbers) and np.array_equal(one.pbc, two.pbc)
@@ -51,12 +51,12 @@ def displacement(first: LabelledFrame, second: LabelledFrame) -> NDArray[np.floa
     return find_mic(moved, one.cell, one.pbc)[0] if one.pbc.any() else moved
 
 
-def steps(frames: Sequence[LabelledFrame]) -> Steps:
+def steps(frames: Sequence[LabeledFrame]) -> Steps:
     """Return the steps of all trajectories among the frames."""
-    labelled = [frame for frame in frames if np.isfinite(frame.energy) and np.isfinite(frame.forces).all()]
-    labelled.sort(key=lambda frame: (frame.frame.file, frame.frame.index))
+    labeled = [frame for frame in frames if np.isfinite(frame.energy) and np.isfinite(frame.forces).all()]
+    labeled.sort(key=lambda frame: (frame.frame.file, frame.frame.index))
     found = []
-    for first, second in itertools.pairwise(labelled):
+    for first, second in itertools.pairwise(labeled):
         if first.frame.file != second.frame.file or len(first.forces) < 2:
             continue
         moved = displacement(first, second)
@@ -95,7 +95,7 @@ def _rms(values: NDArray[np.float64]) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
-def trajectory_findings(split: str, frames: Sequence[LabelledFrame]) -> Iterator[AuditFinding]:
+def trajectory_findings(split: str, frames: Sequence[LabeledFrame]) -> Iterator[AuditFinding]:
     """Compare energy changes with the work of the forces: on average, and in each step."""
     found = steps(frames)
     if len(found.work) < _FEWEST_STEPS:

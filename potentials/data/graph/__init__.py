@@ -7,7 +7,7 @@ from potentials.data.graph.atomic_graph import (
     AtomicGraph,
     GraphBatch,
     build_graph,
-    build_labelled_graph,
+    build_labeled_graph,
     collate,
     group_names,
 )
@@ -20,7 +20,7 @@ __all__ = [
     "Graphs",
     "GraphsInMemory",
     "build_graph",
-    "build_labelled_graph",
+    "build_labeled_graph",
     "collate",
     "frame_rotations",
     "graphs_from_frames",

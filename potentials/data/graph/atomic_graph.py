@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch_geometric.data import Batch, Data
 
 from potentials.data.geometry import build_geometry
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.errors import DataError, UnknownElementError
 
 GraphBatch: TypeAlias = Batch
@@ -79,13 +79,13 @@ def build_graph(atoms: Atoms, elements: Sequence[str], cutoff: float) -> AtomicG
     )
 
 
-def build_labelled_graph(
-    labelled: LabelledFrame, elements: Sequence[str], cutoff: float, group: int = 0, frame_index: int = 0
+def build_labeled_graph(
+    labeled: LabeledFrame, elements: Sequence[str], cutoff: float, group: int = 0, frame_index: int = 0
 ) -> AtomicGraph:
     """Build the graph of a labeled frame.
 
     Args:
-        labelled: the frame, with positions in A and labels in eV, eV/A and eV/A^3.
+        labeled: the frame, with positions in A and labels in eV, eV/A and eV/A^3.
         elements: chemical symbols of the model, ordered by atomic number.
         cutoff: A.
         group, frame_index: stored in the fields of the same names.
@@ -95,27 +95,27 @@ def build_labelled_graph(
     """
     try:
         return _assemble(
-            labelled.frame.atoms,
+            labeled.frame.atoms,
             elements,
             cutoff,
-            energy=labelled.energy,
-            forces=labelled.forces,
-            stress=labelled.stress,
+            energy=labeled.energy,
+            forces=labeled.forces,
+            stress=labeled.stress,
             weights=(
-                labelled.weight * labelled.energy_weight,
-                labelled.weight * labelled.forces_weight,
-                labelled.weight * labelled.stress_weight,
+                labeled.weight * labeled.energy_weight,
+                labeled.weight * labeled.forces_weight,
+                labeled.weight * labeled.stress_weight,
             ),
             group=group,
             frame_index=frame_index,
         )
     except (UnknownElementError, DataError) as error:
-        raise type(error)(f"{labelled.frame}: {error}") from error
+        raise type(error)(f"{labeled.frame}: {error}") from error
 
 
-def group_names(frames: Sequence[LabelledFrame]) -> list[str]:
+def group_names(frames: Sequence[LabeledFrame]) -> list[str]:
     """Return the names of the groups that occur, in alphabetical order."""
-    return sorted({labelled.group for labelled in frames})
+    return sorted({labeled.group for labeled in frames})
 
 
 def collate(graphs: Sequence[AtomicGraph]) -> GraphBatch:

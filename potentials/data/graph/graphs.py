@@ -8,8 +8,8 @@ from typing import overload
 
 import torch
 
-from potentials.data.graph.atomic_graph import AtomicGraph, build_labelled_graph, group_names
-from potentials.data.label import LabelledFrame
+from potentials.data.graph.atomic_graph import AtomicGraph, build_labeled_graph, group_names
+from potentials.data.label import LabeledFrame
 
 
 class Graphs(Sequence[AtomicGraph], ABC):
@@ -70,7 +70,7 @@ class GraphsInMemory(Graphs):
 
 
 def graphs_from_frames(
-    frames: Sequence[LabelledFrame], elements: Sequence[str], cutoff: float, groups: Sequence[str] | None = None
+    frames: Sequence[LabeledFrame], elements: Sequence[str], cutoff: float, groups: Sequence[str] | None = None
 ) -> GraphsInMemory:
     """Build graphs of labeled frames; `frame_index` counts from 0, `group` is an index into `groups`.
 
@@ -79,7 +79,7 @@ def graphs_from_frames(
     number = {name: index for index, name in enumerate(group_names(frames) if groups is None else groups)}
     return GraphsInMemory(
         [
-            build_labelled_graph(labelled, elements, cutoff, number[labelled.group], index)
-            for index, labelled in enumerate(frames)
+            build_labeled_graph(labeled, elements, cutoff, number[labeled.group], index)
+            for index, labeled in enumerate(frames)
         ]
     )

@@ -8,7 +8,7 @@ from ase.data import atomic_numbers
 
 from potentials.config.families import FamilyConfig
 from potentials.data.findings import Findings
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.read import frame_list
 from potentials.data.split import Splits, as_split, named_splits
 from potentials.errors import DataError
@@ -38,7 +38,7 @@ def find_elements(model: FamilyConfig, splits: Splits, findings: Findings) -> li
     return elements
 
 
-def check_elements(elements: Sequence[str], train: Sequence[LabelledFrame]) -> None:
+def check_elements(elements: Sequence[str], train: Sequence[LabeledFrame]) -> None:
     """Check that the training frames contain only elements given in `elements`.
 
     Raises:
@@ -49,7 +49,7 @@ def check_elements(elements: Sequence[str], train: Sequence[LabelledFrame]) -> N
         raise DataError(f"model.elements lacks {_unknown_list(unknown)}; add what is missing, or leave it at auto")
 
 
-def check_elements_of_split(elements: Sequence[str], split: str, frames: Sequence[LabelledFrame]) -> None:
+def check_elements_of_split(elements: Sequence[str], split: str, frames: Sequence[LabeledFrame]) -> None:
     """Check that validation or test frames contain only elements that occur in the training frames.
 
     Raises:
@@ -63,7 +63,7 @@ def check_elements_of_split(elements: Sequence[str], split: str, frames: Sequenc
         )
 
 
-def _unknown_elements(elements: Sequence[str], frames: Sequence[LabelledFrame]) -> dict[str, str]:
+def _unknown_elements(elements: Sequence[str], frames: Sequence[LabeledFrame]) -> dict[str, str]:
     """Return symbols that are not in `elements`, by atomic number, each with a list of the frames that contain it."""
     split = as_split(frames)
     having = {symbol: split.where(split.has_element(symbol)) for symbol in split.elements() - set(elements)}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from potentials.config.data import ReferenceSource
 from potentials.data.findings import Findings
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.read import frame_list
 from potentials.errors import DataError
 
@@ -19,8 +19,8 @@ from potentials.errors import DataError
 def find_reference_energies(
     source: ReferenceSource | Mapping[str, float],
     elements: Sequence[str],
-    train: Sequence[LabelledFrame],
-    isolated_atoms: Sequence[LabelledFrame],
+    train: Sequence[LabeledFrame],
+    isolated_atoms: Sequence[LabeledFrame],
     findings: Findings,
     population: int | None = None,
 ) -> dict[str, float]:
@@ -48,7 +48,7 @@ def find_reference_energies(
         findings.note("data.reference_energies = 0 for every element, as configured")
         return dict.fromkeys(elements, 0.0)
     of_atoms = isolated_atom_energies(isolated_atoms, findings)
-    in_train = {symbol for labelled in train for symbol in set(labelled.frame.atoms.get_chemical_symbols())}
+    in_train = {symbol for labeled in train for symbol in set(labeled.frame.atoms.get_chemical_symbols())}
     if source == "isolated-atoms":
         missing = [symbol for symbol in elements if symbol not in of_atoms]
         if missing:
@@ -60,30 +60,30 @@ def find_reference_energies(
     elif source == "least-squares" or not in_train <= set(of_atoms):
         reason = "as configured" if source == "least-squares" else _why_not_isolated(in_train, of_atoms)
         return least_squares(elements, train, reason, findings, population)
-    files = ", ".join(sorted({labelled.frame.file for labelled in isolated_atoms}))
+    files = ", ".join(sorted({labeled.frame.file for labeled in isolated_atoms}))
     energies = {symbol: of_atoms.get(symbol, 0.0) for symbol in elements}
     findings.note(f"data.reference_energies = {_listing(energies)} (isolated atoms in {files})")
     _warn_never_seen([symbol for symbol in elements if symbol not in of_atoms], findings)
     return energies
 
 
-def isolated_atom_energies(frames: Sequence[LabelledFrame], findings: Findings) -> dict[str, float]:
+def isolated_atom_energies(frames: Sequence[LabeledFrame], findings: Findings) -> dict[str, float]:
     """Return the energies of the isolated atoms in eV by symbol; frames of one element must agree within 1 meV.
 
     Raises:
         DataError: they do not agree.
     """
     energies: dict[str, float] = {}
-    without = [labelled.frame for labelled in frames if np.isnan(labelled.energy)]
+    without = [labeled.frame for labeled in frames if np.isnan(labeled.energy)]
     if without:
         findings.warn(f"{frame_list(without)}: isolated atoms without an energy label are ignored")
-    for labelled in frames:
-        symbol = labelled.frame.atoms.get_chemical_symbols()[0]
-        if np.isnan(labelled.energy):
+    for labeled in frames:
+        symbol = labeled.frame.atoms.get_chemical_symbols()[0]
+        if np.isnan(labeled.energy):
             continue
-        if abs(energies.setdefault(symbol, labelled.energy) - labelled.energy) > 1e-3:
+        if abs(energies.setdefault(symbol, labeled.energy) - labeled.energy) > 1e-3:
             raise DataError(
-                f"{labelled.frame}: isolated {symbol} has {labelled.energy:.6f} eV, another frame of isolated {symbol} "
+                f"{labeled.frame}: isolated {symbol} has {labeled.energy:.6f} eV, another frame of isolated {symbol} "
                 f"has {energies[symbol]:.6f} eV; keep the one in the right electronic state"
             )
     return energies
@@ -91,7 +91,7 @@ def isolated_atom_energies(frames: Sequence[LabelledFrame], findings: Findings) 
 
 def least_squares(
     elements: Sequence[str],
-    train: Sequence[LabelledFrame],
+    train: Sequence[LabeledFrame],
     reason: str,
     findings: Findings,
     population: int | None = None,
@@ -113,15 +113,15 @@ def least_squares(
         Energies in eV by symbol; 0 for elements that do not occur.
     """
     energies = dict.fromkeys(elements, 0.0)
-    labelled = [frame for frame in train if np.isfinite(frame.energy) and frame.weight * frame.energy_weight > 0]
-    if not labelled:
+    labeled = [frame for frame in train if np.isfinite(frame.energy) and frame.weight * frame.energy_weight > 0]
+    if not labeled:
         findings.note("data.reference_energies = 0 for every element (the training frames have no energies)")
         return energies
-    occurring, counts = composition_matrix(labelled, elements)
+    occurring, counts = composition_matrix(labeled, elements)
     num_atoms = counts.sum(axis=1)
-    weights = np.sqrt([frame.weight * frame.energy_weight for frame in labelled]) / num_atoms
+    weights = np.sqrt([frame.weight * frame.energy_weight for frame in labeled]) / num_atoms
     matrix = counts * weights[:, None]
-    target = np.array([frame.energy for frame in labelled]) * weights
+    target = np.array([frame.energy for frame in labeled]) * weights
     solution = np.linalg.lstsq(matrix, target, rcond=1e-10)[0]
     energies.update(zip(occurring, (float(value) for value in solution), strict=True))
     sample = ""
@@ -130,7 +130,7 @@ def least_squares(
         listed = _listing(dict(zip(occurring, errors.tolist(), strict=True)))
         sample = f", a sample of {population}, standard errors {listed}"
     findings.note(
-        f"data.reference_energies = {_listing(energies)} (least squares over the energies of {len(labelled)} training "
+        f"data.reference_energies = {_listing(energies)} (least squares over the energies of {len(labeled)} training "
         f"frames{sample}; {reason})"
     )
     ambiguity = indistinguishable(occurring, np.unique(counts, axis=0))
@@ -152,7 +152,7 @@ def _coefficient_errors(matrix: NDArray[np.float64], residuals: NDArray[np.float
 
 
 def composition_matrix(
-    frames: Sequence[LabelledFrame], elements: Sequence[str]
+    frames: Sequence[LabeledFrame], elements: Sequence[str]
 ) -> tuple[list[str], NDArray[np.float64]]:
     """Return the elements that occur in the frames, and the number of atoms of each, [frames, elements]."""
     numbers = [atomic_numbers[symbol] for symbol in elements]

@@ -1,6 +1,6 @@
 """Labels of frames: energies, forces and stresses in eV, A and ASE's sign, weights, groups, and isolated atoms.
 
-The configuration gives keys and units of the labels; a `LabelledFrame` contains the converted labels.
+The configuration gives keys and units of the labels; a `LabeledFrame` contains the converted labels.
 """
 
 from potentials.data.label.frame_digest import atoms_digest, data_digest, digest_keys, frame_digest
@@ -12,12 +12,12 @@ from potentials.data.label.isolated_atoms import (
     separate_isolated_atoms,
 )
 from potentials.data.label.label_values import LARGEST_LABEL, find_value, find_values, read_stresses, stress_matrix
-from potentials.data.label.labels import DEFAULT_GROUP, LabelledFrame, label_frames, note_partly_missing
+from potentials.data.label.labels import DEFAULT_GROUP, LabeledFrame, label_frames, note_partly_missing
 
 __all__ = [
     "DEFAULT_GROUP",
     "LARGEST_LABEL",
-    "LabelledFrame",
+    "LabeledFrame",
     "atoms_digest",
     "data_digest",
     "digest_keys",

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from ase import Atoms
 
-from potentials.data.label.labels import LabelledFrame
+from potentials.data.label.labels import LabeledFrame
 
 _GROUP_NAMES = {"isolated", "isolatedatom", "isolatedatoms"}
 
 
-def is_isolated_atom(labelled: LabelledFrame) -> bool:
+def is_isolated_atom(labeled: LabeledFrame) -> bool:
     """Return whether a frame is an isolated atom: one atom, not periodic or in a group such as `isolated_atom`."""
-    return holds_isolated_atom(labelled.frame.atoms, labelled.group)
+    return holds_isolated_atom(labeled.frame.atoms, labeled.group)
 
 
 def holds_isolated_atom(atoms: Atoms, group: str = "") -> bool:
@@ -33,10 +33,10 @@ def isolated_atoms_use(part: str) -> str:
     return "they are used for reference energies only" if part == "training" else "they are left out"
 
 
-def separate_isolated_atoms(frames: Sequence[LabelledFrame]) -> tuple[list[LabelledFrame], list[LabelledFrame]]:
+def separate_isolated_atoms(frames: Sequence[LabeledFrame]) -> tuple[list[LabeledFrame], list[LabeledFrame]]:
     """Split frames into those for training and isolated atoms, in this order."""
-    isolated = [labelled for labelled in frames if is_isolated_atom(labelled)]
-    rest = [labelled for labelled in frames if not is_isolated_atom(labelled)]
+    isolated = [labeled for labeled in frames if is_isolated_atom(labeled)]
+    rest = [labeled for labeled in frames if not is_isolated_atom(labeled)]
     return rest, isolated
 
 

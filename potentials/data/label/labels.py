@@ -28,7 +28,7 @@ DEFAULT_GROUP = "default"
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledFrame:
+class LabeledFrame:
     """A frame with its labels; unknown values are NaN."""
 
     frame: Frame
@@ -53,7 +53,7 @@ class LabelledFrame:
 
 def label_frames(
     frames: Sequence[Frame], config: DataConfig, *, required: bool = True, findings: Findings | None = None
-) -> list[LabelledFrame]:
+) -> list[LabeledFrame]:
     """Read the labels named in the configuration and convert them to eV, A, eV/A^3 and ASE's sign.
 
     A key is searched in the calculator's results, then in `atoms.info` and `atoms.arrays`; there is no fallback to
@@ -98,7 +98,7 @@ def label_frames(
     groups = _groups(frames, config, required)
     of_groups = [config.weights.of_group(group) for group in groups]
     return [
-        LabelledFrame(
+        LabeledFrame(
             frame=frame,
             energy=float(energies[i]),
             forces=forces[i],

@@ -1,5 +1,5 @@
 """Public data sets: their sources, download, checksums and conversion to extxyz in eV and A.
 
-`catalogue.py` lists them; `fetch.py` implements `potentials data fetch`; downloads, checksums, archives and formats
+`catalog.py` lists them; `fetch.py` implements `potentials data fetch`; downloads, checksums, archives and formats
 have one file each.
 """

@@ -76,7 +76,7 @@ def convert_rmd17(molecule: str, files: Mapping[str, Path]) -> Converted:
         for member, name in splits.items():
             frames = []
             for index in map(int, contents[member].split()):
-                atoms = _labelled(Atoms(numbers, positions[index]), energies[index], forces[index])
+                atoms = _labeled(Atoms(numbers, positions[index]), energies[index], forces[index])
                 atoms.info["rmd17_index"] = index
                 frames.append(atoms)
             yield name, frames
@@ -125,10 +125,10 @@ def _mlearn_frame(entry: Mapping[str, Any]) -> Atoms:
     atoms.info["group"] = entry["group"]
     atoms.info["description"] = entry["description"]
     atoms.info["virial_stress"] = np.array(outputs["virial_stress"], dtype=float)
-    return _labelled(atoms, outputs["energy"], np.array(outputs["forces"], dtype=float))
+    return _labeled(atoms, outputs["energy"], np.array(outputs["forces"], dtype=float))
 
 
-def _labelled(atoms: Atoms, energy: float, forces: NDArray[np.float64]) -> Atoms:
+def _labeled(atoms: Atoms, energy: float, forces: NDArray[np.float64]) -> Atoms:
     if forces.shape != (len(atoms), 3):
         raise ValueError(f"expected forces of shape {(len(atoms), 3)}, got {forces.shape}")
     atoms.calc = SinglePointCalculator(atoms, energy=float(energy), forces=forces)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from potentials.cache import CACHE_VARIABLE, cache_path
-from potentials.data.public.catalogue import PublicDataSet, PublicFile
+from potentials.data.public.catalog import PublicDataSet, PublicFile
 from potentials.data.public.download import DownloadError, download
 from potentials.data.write import write_structures
 from potentials.errors import DataError
@@ -42,7 +42,7 @@ def fetch(
     A file appears under its name only when it is complete.
 
     Args:
-        data_set: from the catalogue.
+        data_set: from the catalog.
         folder: created if it does not exist.
         given: local files of the data set, identified by their checksums; the others are taken from the cache, or
             downloaded into it.
@@ -54,10 +54,10 @@ def fetch(
 
     Raises:
         DataError: the folder is not empty or cannot be written; a given file does not belong to the data set; a
-            download fails or has another checksum than in the catalogue; a file has another format.
+            download fails or has another checksum than in the catalog; a file has another format.
     """
     _check_output(folder, overwrite)
-    sources = _recognise(data_set, given)
+    sources = _recognize(data_set, given)
     for file in data_set.files:
         if file.name not in sources:
             sources[file.name] = obtain(file, report)
@@ -74,7 +74,7 @@ def fetch(
 
 
 def obtain(file: PublicFile, report: Report = lambda file, done, total: None) -> Path:
-    """Return the path of a file of the catalogue in the cache; download it if it is missing, and verify its checksum.
+    """Return the path of a file of the catalog in the cache; download it if it is missing, and verify its checksum.
 
     It is downloaded under a temporary name and renamed after verification. Of several concurrent processes, one
     downloads and the others wait.
@@ -122,9 +122,9 @@ def _check_output(folder: Path, overwrite: bool) -> None:
         raise DataError(f"{folder} cannot be written to: {error.strerror or error}") from error
 
 
-def _recognise(data_set: PublicDataSet, given: Sequence[Path]) -> dict[str, Path]:
-    """Return the given files by their names in the catalogue."""
-    recognised: dict[str, Path] = {}
+def _recognize(data_set: PublicDataSet, given: Sequence[Path]) -> dict[str, Path]:
+    """Return the given files by their names in the catalog."""
+    recognized: dict[str, Path] = {}
     for path in given:
         if not path.is_file():
             raise DataError(f"no file {path}")
@@ -136,14 +136,14 @@ def _recognise(data_set: PublicDataSet, given: Sequence[Path]) -> dict[str, Path
         if not names:
             lines = [f"{file.name}: expected {file.checksum}, found {found[file]}" for file in data_set.files]
             raise DataError("\n  ".join([f"{path} is not a file of {data_set.name}:", *lines]))
-        recognised[names[0]] = path
-    return recognised
+        recognized[names[0]] = path
+    return recognized
 
 
 def _card(data_set: PublicDataSet, written: Sequence[WrittenFile]) -> str:
     lines = [f"# {data_set.name}", "", data_set.summary, "", f"Source: {data_set.source}", ""]
     lines += [f"- {file.url} ({file.checksum})" for file in data_set.files]
-    lines += ["", f"License: {data_set.licence}", "", "To cite:", ""]
+    lines += ["", f"License: {data_set.license}", "", "To cite:", ""]
     lines += [f"- {citation}" for citation in data_set.citations]
     lines += ["", "Written by `potentials data fetch`; energies in eV, forces in eV/A.", ""]
     lines += [f"- {note}" for note in data_set.notes]

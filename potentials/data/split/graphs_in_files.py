@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from potentials.data.graph import AtomicGraph, Graphs, build_labelled_graph
+from potentials.data.graph import AtomicGraph, Graphs, build_labeled_graph
 from potentials.data.split.sampling import sampled_numbers
 
 if TYPE_CHECKING:
@@ -44,10 +44,8 @@ class GraphsInFiles(Graphs):
     def __getitem__(self, index: int | slice) -> AtomicGraph | GraphsInFiles:
         if isinstance(index, slice):
             return self.take(np.arange(len(self))[index])
-        labelled = self.frames[index]
-        return build_labelled_graph(
-            labelled, self.elements, self.cutoff, self._group_number[labelled.group], int(index)
-        )
+        labeled = self.frames[index]
+        return build_labeled_graph(labeled, self.elements, self.cutoff, self._group_number[labeled.group], int(index))
 
     def __iter__(self) -> Iterator[AtomicGraph]:
         return (self[index] for index in range(len(self)))

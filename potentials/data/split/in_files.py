@@ -1,4 +1,4 @@
-"""Splits whose frames stay in their files and are read and labelled when they are asked for."""
+"""Splits whose frames stay in their files and are read and labeled when they are asked for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from potentials.config.data import DataConfig
 from potentials.data.index import FrameIndex
-from potentials.data.label import DEFAULT_GROUP, LabelledFrame, data_digest, label_frames
+from potentials.data.label import DEFAULT_GROUP, LabeledFrame, data_digest, label_frames
 from potentials.data.read import Frame
 from potentials.data.split.graphs_in_files import GraphsInFiles
 from potentials.data.split.sampling import sampled_numbers
@@ -32,7 +32,7 @@ class IndexedFile:
 class SplitInFiles(Split):
     """Frames of stores, in any order; a million take some megabytes.
 
-    A frame is read and labelled each time it is asked for, in whatever process. What is wrong with it is said then, by
+    A frame is read and labeled each time it is asked for, in whatever process. What is wrong with it is said then, by
     a `DataError` that names file and frame.
 
     Args:
@@ -54,17 +54,17 @@ class SplitInFiles(Split):
         return len(self.number)
 
     @overload
-    def __getitem__(self, index: int) -> LabelledFrame: ...
+    def __getitem__(self, index: int) -> LabeledFrame: ...
 
     @overload
     def __getitem__(self, index: slice) -> SplitInFiles: ...
 
-    def __getitem__(self, index: int | slice) -> LabelledFrame | SplitInFiles:
+    def __getitem__(self, index: int | slice) -> LabeledFrame | SplitInFiles:
         if isinstance(index, slice):
             return self.take(np.arange(len(self))[index])
         return label_frames([self.raw(index)], self.config, required=False)[0]
 
-    def __iter__(self) -> Iterator[LabelledFrame]:
+    def __iter__(self) -> Iterator[LabeledFrame]:
         return (self[index] for index in range(len(self)))
 
     def raw(self, index: int) -> Frame:
@@ -160,7 +160,7 @@ class SplitInFiles(Split):
         """Graphs that are built when they are asked for, in whatever process."""
         return GraphsInFiles(self, elements, cutoff, groups)
 
-    def sample(self, seed: int) -> list[LabelledFrame]:
+    def sample(self, seed: int) -> list[LabeledFrame]:
         """At most `SAMPLED_FRAMES` frames drawn at random, which are read now."""
         return [*self.take(sampled_numbers(len(self), seed))]
 

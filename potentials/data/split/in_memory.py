@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from potentials.config.data import DataConfig
 from potentials.data.geometry import structure_hash
 from potentials.data.graph import GraphsInMemory, graphs_from_frames
-from potentials.data.label import LabelledFrame, data_digest
+from potentials.data.label import LabeledFrame, data_digest
 from potentials.data.read import Located
 from potentials.data.split.split import Split
 
 
 class SplitInMemory(Split):
-    """Labelled frames in memory.
+    """Labeled frames in memory.
 
     Args:
         frames: of the split.
@@ -27,7 +27,7 @@ class SplitInMemory(Split):
 
     def __init__(
         self,
-        frames: Sequence[LabelledFrame],
+        frames: Sequence[LabeledFrame],
         digests: NDArray[np.uint64] | None = None,
         config: DataConfig | None = None,
     ) -> None:
@@ -39,12 +39,12 @@ class SplitInMemory(Split):
         return len(self.frames)
 
     @overload
-    def __getitem__(self, index: int) -> LabelledFrame: ...
+    def __getitem__(self, index: int) -> LabeledFrame: ...
 
     @overload
     def __getitem__(self, index: slice) -> SplitInMemory: ...
 
-    def __getitem__(self, index: int | slice) -> LabelledFrame | SplitInMemory:
+    def __getitem__(self, index: int | slice) -> LabeledFrame | SplitInMemory:
         if isinstance(index, slice):
             return self.take(np.arange(len(self))[index])
         return self.frames[index]
@@ -58,19 +58,19 @@ class SplitInMemory(Split):
     @property
     def num_atoms(self) -> NDArray[np.int64]:
         """[n], atoms of each frame."""
-        return np.array([len(labelled.frame.atoms) for labelled in self.frames], dtype=np.int64)
+        return np.array([len(labeled.frame.atoms) for labeled in self.frames], dtype=np.int64)
 
     def elements(self) -> set[str]:
         """Symbols that occur in any of the frames."""
-        return {symbol for labelled in self.frames for symbol in set(labelled.frame.atoms.get_chemical_symbols())}
+        return {symbol for labeled in self.frames for symbol in set(labeled.frame.atoms.get_chemical_symbols())}
 
     def has_element(self, symbol: str) -> NDArray[np.bool_]:
         """[n], whether an element occurs in a frame."""
-        return np.array([symbol in labelled.frame.atoms.get_chemical_symbols() for labelled in self.frames], dtype=bool)
+        return np.array([symbol in labeled.frame.atoms.get_chemical_symbols() for labeled in self.frames], dtype=bool)
 
     def group_names(self) -> set[str]:
         """The groups of the frames."""
-        return {labelled.group for labelled in self.frames}
+        return {labeled.group for labeled in self.frames}
 
     def location(self, index: int) -> Located:
         """The frame itself."""
@@ -79,8 +79,8 @@ class SplitInMemory(Split):
     def numbers_by_file(self) -> dict[str, list[int]]:
         """The numbers of the frames in their files, by the name of the file."""
         files: dict[str, list[int]] = {}
-        for labelled in self.frames:
-            files.setdefault(labelled.frame.file, []).append(labelled.frame.index)
+        for labeled in self.frames:
+            files.setdefault(labeled.frame.file, []).append(labeled.frame.index)
         return files
 
     def structure_hashes(self, length_in_angstrom: float) -> NDArray[np.uint64]:
@@ -92,7 +92,7 @@ class SplitInMemory(Split):
                 atoms.cell.array / length_in_angstrom,
                 np.asarray(atoms.pbc),
             )
-            for atoms in (labelled.frame.atoms for labelled in self.frames)
+            for atoms in (labeled.frame.atoms for labeled in self.frames)
         ]
         return np.array(hashes, dtype=np.uint64)
 
@@ -110,11 +110,11 @@ class SplitInMemory(Split):
         """Graphs that are built now."""
         return graphs_from_frames(self.frames, elements, cutoff, groups)
 
-    def sample(self, seed: int) -> list[LabelledFrame]:
+    def sample(self, seed: int) -> list[LabeledFrame]:
         """All frames."""
         return self.frames
 
 
-def as_split(frames: Sequence[LabelledFrame]) -> Split:
+def as_split(frames: Sequence[LabeledFrame]) -> Split:
     """A split as it is, or one of frames in memory."""
     return frames if isinstance(frames, Split) else SplitInMemory(frames)

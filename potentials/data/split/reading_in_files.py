@@ -9,7 +9,7 @@ from potentials.config.data import DataConfig, Files
 from potentials.data.findings import Findings
 from potentials.data.index import Say, cached_index
 from potentials.data.label import (
-    LabelledFrame,
+    LabeledFrame,
     digest_keys,
     find_values,
     isolated_atoms_use,
@@ -62,7 +62,7 @@ def all_stores(files: Files) -> bool:
 
 def read_lazily(
     name: str, files: Files, data: DataConfig, findings: Findings, say: Say, required: bool = True
-) -> tuple[SplitInFiles, list[LabelledFrame]]:
+) -> tuple[SplitInFiles, list[LabeledFrame]]:
     """The usable frames of a split, left in their files, and the isolated atoms among them.
 
     Raises:
@@ -77,11 +77,11 @@ def read_lazily(
     if isolated:
         where = frame_list([atom.frame for atom in isolated])
         findings.note(f"{name} data: isolated atoms in {where}; {isolated_atoms_use(name)}")
-    labelled = _labelled(frames, data)
-    empty = frames.where(~labelled & ~frames.isolated)
+    labeled = _labeled(frames, data)
+    empty = frames.where(~labeled & ~frames.isolated)
     if len(empty):
         findings.warn(f"{name} data: {_listing(empty)} without any label are left out")
-    frames = frames.where(labelled & ~frames.isolated)
+    frames = frames.where(labeled & ~frames.isolated)
     if not len(frames):
         raise DataError(f"the {name} data are empty: they contain no labeled frames other than isolated atoms")
     return frames, isolated
@@ -138,7 +138,7 @@ def _all_frames(files: Files, data: DataConfig, findings: Findings, say: Say) ->
     return SplitInFiles(sources, np.concatenate(of_file), np.concatenate(numbers), data)
 
 
-def _labelled(frames: SplitInFiles, data: DataConfig) -> NDArray[np.bool_]:
+def _labeled(frames: SplitInFiles, data: DataConfig) -> NDArray[np.bool_]:
     """Which frames have any label."""
     found = np.zeros(len(frames), dtype=bool)
     for label in (data.energy, data.forces):
@@ -174,9 +174,9 @@ def _check_labels(split: str, frames: SplitInFiles, data: DataConfig, findings: 
         if stress is not None and not frames.periodic.any():
             read_stresses(some, stress, True, findings)
     of_some = Findings()
-    labelled = label_frames(some, data, required=False, findings=of_some)
+    labeled = label_frames(some, data, required=False, findings=of_some)
     partly = Findings()
-    note_partly_missing(some, [frame.forces for frame in labelled], [frame.stress for frame in labelled], partly)
+    note_partly_missing(some, [frame.forces for frame in labeled], [frame.stress for frame in labeled], partly)
     findings.notes += [f"{split} data, {len(some)} of {len(frames)} frames: {text}" for text in partly.notes]
     findings.warnings += [f"{split} data, {len(some)} of {len(frames)} frames: {text}" for text in of_some.warnings]
     for name, key in keys.items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 
 if TYPE_CHECKING:
     from potentials.data.split.split import Split
@@ -28,7 +28,7 @@ def sampled_numbers(count: int, seed: int) -> NDArray[np.int64]:
     return np.sort(np.random.Generator(np.random.PCG64([seed, _SAMPLE])).choice(count, SAMPLED_FRAMES, replace=False))
 
 
-def with_rare_elements(sample: Sequence[LabelledFrame], split: Split, seed: int) -> Sequence[LabelledFrame]:
+def with_rare_elements(sample: Sequence[LabeledFrame], split: Split, seed: int) -> Sequence[LabeledFrame]:
     """The sample, and more frames of elements that are too rare in all frames to be in it."""
     if len(sample) == len(split):
         return sample

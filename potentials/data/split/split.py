@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from potentials.data.graph import Graphs
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.read import Located
 
 
@@ -25,8 +25,8 @@ class FrameLocation:
         return f"{self.file}, frame {self.index}"
 
 
-class Split(Sequence[LabelledFrame], ABC):
-    """Labelled frames that lie in memory or in their files; nothing that works with a split asks where.
+class Split(Sequence[LabeledFrame], ABC):
+    """Labeled frames that lie in memory or in their files; nothing that works with a split asks where.
 
     Facts about all frames are given without reading any that stays in its file.
     """
@@ -94,5 +94,5 @@ class Split(Sequence[LabelledFrame], ABC):
         """
 
     @abstractmethod
-    def sample(self, seed: int) -> list[LabelledFrame]:
+    def sample(self, seed: int) -> list[LabeledFrame]:
         """Frames in memory: all that are there already, or a sample of those that stay in their files."""

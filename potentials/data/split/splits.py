@@ -1,4 +1,4 @@
-"""The splits of a run, read, labelled and drawn: training, validation and test frames, and isolated atoms."""
+"""The splits of a run, read, labeled and drawn: training, validation and test frames, and isolated atoms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from potentials.config.run import RunConfig
 from potentials.data.findings import Findings
 from potentials.data.index import Say
 from potentials.data.label import (
-    LabelledFrame,
+    LabeledFrame,
     atoms_digest,
     digest_keys,
     is_isolated_atom,
@@ -37,7 +37,7 @@ class Splits:
     validation: Split
     tests: dict[str, Split]
     """Named test sets; `test` when unnamed."""
-    isolated_atoms: list[LabelledFrame]
+    isolated_atoms: list[LabeledFrame]
     seed: int
     """That validation and test frames were drawn with."""
 
@@ -120,7 +120,7 @@ class _Reader:
         self.data, self.findings, self.say = data, findings, say
         self.lazily = loads_lazily(data, findings)
 
-    def split(self, name: str, files: Files, required: bool = True) -> tuple[Split, list[LabelledFrame]]:
+    def split(self, name: str, files: Files, required: bool = True) -> tuple[Split, list[LabeledFrame]]:
         """The usable frames of a split, and the isolated atoms among its files."""
         if self.lazily and all_stores(files):
             return read_lazily(name, files, self.data, self.findings, self.say, required)
@@ -129,32 +129,32 @@ class _Reader:
 
 def _read_into_memory(
     name: str, files: Files, data: DataConfig, findings: Findings, required: bool = True
-) -> tuple[Split, list[LabelledFrame]]:
+) -> tuple[Split, list[LabeledFrame]]:
     """The usable frames of a split, and the isolated atoms among its files."""
     found = Findings()
     try:
         read = read_frames(files)
-        labelled = label_frames(read, data, required=required, findings=found)
+        labeled = label_frames(read, data, required=required, findings=found)
     except DataError as error:
         raise error.within(f"{name} data") from error
     findings.notes += [f"{name} data: {note}" for note in found.notes]
     findings.warnings += [f"{name} data: {warning}" for warning in found.warnings]
-    isolated = [frame for frame in labelled if is_isolated_atom(frame)]
+    isolated = [frame for frame in labeled if is_isolated_atom(frame)]
     if isolated:
         where = frame_list([atom.frame for atom in isolated])
         findings.note(f"{name} data: isolated atoms in {where}; {isolated_atoms_use(name)}")
-    empty = [frame.frame for frame in labelled if not frame.has_label and not is_isolated_atom(frame)]
+    empty = [frame.frame for frame in labeled if not frame.has_label and not is_isolated_atom(frame)]
     if empty:
         findings.warn(f"{name} data: {frame_list(empty)} without any label are left out")
-    usable = [number for number, frame in enumerate(labelled) if frame.has_label and not is_isolated_atom(frame)]
+    usable = [number for number, frame in enumerate(labeled) if frame.has_label and not is_isolated_atom(frame)]
     if not usable:
         raise DataError(f"the {name} data are empty: they contain no labeled frames other than isolated atoms")
     keys = digest_keys(data)
     digests = np.array([atoms_digest(frame.atoms, keys) for frame in read])
-    return SplitInMemory(labelled, digests, data).take(usable), isolated
+    return SplitInMemory(labeled, digests, data).take(usable), isolated
 
 
-def _read_isolated_atoms(files: Files, data: DataConfig, findings: Findings) -> list[LabelledFrame]:
+def _read_isolated_atoms(files: Files, data: DataConfig, findings: Findings) -> list[LabeledFrame]:
     energies_only = data.model_copy(update={"forces": None, "stress": None, "virial": None})
     try:
         frames = label_frames(read_frames(files), energies_only, findings=findings)

@@ -88,10 +88,10 @@ class AttentionWeights(nn.Module):
         dots = message_gradients(self.products, self.key(x), ones, blank, self.query(x), directed, "w")[2]
         scores = dots * encoding.index_select(0, topology.edge_pair).view_as(dots)
         scores = scores.unflatten(2, (self.heads, -1)).sum(dim=(1, 3)) * self.scale
-        weights = self._normalised(scores, cutoff.index_select(0, topology.edge_pair).unsqueeze(1), directed)
+        weights = self._normalized(scores, cutoff.index_select(0, topology.edge_pair).unsqueeze(1), directed)
         return weights.repeat_interleave(x.shape[2] // self.heads, dim=1)
 
-    def _normalised(self, scores: Tensor, cutoff: Tensor, directed: EdgeTopology) -> Tensor:
+    def _normalized(self, scores: Tensor, cutoff: Tensor, directed: EdgeTopology) -> Tensor:
         """Compute the softmax of scores [E, H] with factors [E, 1] over the edges of each receiver."""
         with torch.no_grad():
             # The subtracted value cancels; it keeps the largest term of each sum near one.

@@ -41,9 +41,9 @@ const potentialsStructures = (() => {
     point(p, text) { this.text.push(text); this.x.push(p[0]); this.y.push(p[1]); return this.z.push(p[2]) - 1; }
     triangle(a, b, c) { this.i.push(a); this.j.push(b); this.k.push(c); }
 
-    sphere(centre, radius, text) {
+    sphere(center, radius, text) {
       const first = this.x.length;
-      for (const p of SPHERE.points) this.point(add(centre, scale(p, radius)), text);
+      for (const p of SPHERE.points) this.point(add(center, scale(p, radius)), text);
       for (const [a, b, c] of SPHERE.triangles) this.triangle(first + a, first + b, first + c);
     }
 
@@ -93,7 +93,7 @@ const potentialsStructures = (() => {
     const { symbols, positions, radii, colors, bonds, cell, notes, arrows } = structure;
     const meshes = Object.fromEntries(Object.keys(colors).map((symbol) => [symbol, new Mesh()]));
     const texts = symbols.map((symbol, atom) => `${symbol} ${atom}${notes[atom] ? `<br>${escaped(notes[atom])}` : ""}`);
-    positions.forEach((centre, atom) => meshes[symbols[atom]].sphere(centre, radii[atom], texts[atom]));
+    positions.forEach((center, atom) => meshes[symbols[atom]].sphere(center, radii[atom], texts[atom]));
     for (const [a, b] of bonds) {
       const middle = scale(add(positions[a], positions[b]), 0.5);
       meshes[symbols[a]].tube(positions[a], middle, BOND, BOND, texts[a]);

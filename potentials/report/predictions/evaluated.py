@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from potentials.data.batch import BatchLimit
 from potentials.data.graph import graphs_from_frames, group_names
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.split import as_split
-from potentials.evaluation.labelled_predictions import Evaluation, evaluate_graphs
+from potentials.evaluation.labeled_predictions import Evaluation, evaluate_graphs
 from potentials.potential import Potential
 
 TRAIN = "train"
@@ -33,7 +33,7 @@ class EvaluatedSplit:
     """The frames of a split that were evaluated, and what came of it."""
 
     name: str
-    frames: Sequence[LabelledFrame]
+    frames: Sequence[LabeledFrame]
     total: int
     """Frames with labels that the split has; more than `frames` where these are a sample."""
     evaluation: Evaluation
@@ -77,7 +77,7 @@ class Evaluated:
 
 
 def evaluate_splits(
-    potential: Potential, splits: Mapping[str, Sequence[LabelledFrame]], seed: int, seconds: float
+    potential: Potential, splits: Mapping[str, Sequence[LabeledFrame]], seed: int, seconds: float
 ) -> Evaluated:
     """Predict energies, forces and stresses where there are labels.
 
@@ -107,7 +107,7 @@ def evaluate_splits(
     return Evaluated(found, remarks)
 
 
-def _evaluated(potential: Potential, name: str, frames: Sequence[LabelledFrame], total: int) -> EvaluatedSplit:
+def _evaluated(potential: Potential, name: str, frames: Sequence[LabeledFrame], total: int) -> EvaluatedSplit:
     groups = group_names(frames)
     graphs = graphs_from_frames(frames, potential.elements, potential.cutoff, groups)
     limit = BatchLimit("atoms", _ATOMS_AT_ONCE)
@@ -116,7 +116,7 @@ def _evaluated(potential: Potential, name: str, frames: Sequence[LabelledFrame],
     return EvaluatedSplit(name, frames, total, evaluation, potential.elements, energies)
 
 
-def _affordable_atoms(potential: Potential, frames: Sequence[LabelledFrame], seconds: float) -> int:
+def _affordable_atoms(potential: Potential, frames: Sequence[LabeledFrame], seconds: float) -> int:
     """How many atoms of a split can be evaluated in so many seconds, in coarse steps; at most `MOST_ATOMS`.
 
     In coarse steps, so that two reports of one machine look at the same sample.
@@ -134,21 +134,21 @@ def _affordable_atoms(potential: Potential, frames: Sequence[LabelledFrame], sec
 
 
 def _usable(
-    potential: Potential, name: str, frames: Sequence[LabelledFrame], seed: int
-) -> tuple[list[LabelledFrame], int, list[str]]:
+    potential: Potential, name: str, frames: Sequence[LabeledFrame], seed: int
+) -> tuple[list[LabeledFrame], int, list[str]]:
     """Frames that can be evaluated, how many there are of the kind, and what is to be said of the rest."""
     sample = sampled_places(atom_counts(frames), seed, MOST_ATOMS)
     read = [frames[int(place)] for place in sample]
-    labelled = [frame for frame in read if frame.has_label]
+    labeled = [frame for frame in read if frame.has_label]
     known = set(potential.elements)
-    usable = [frame for frame in labelled if known.issuperset(frame.frame.atoms.get_chemical_symbols())]
+    usable = [frame for frame in labeled if known.issuperset(frame.frame.atoms.get_chemical_symbols())]
     remarks = []
-    if len(labelled) < len(read):
-        remarks.append(f"{name}: {len(read) - len(labelled)} of {len(read)} frames have no labels and are ignored")
-    if len(usable) < len(labelled):
-        symbols = {symbol for frame in labelled for symbol in frame.frame.atoms.get_chemical_symbols()}
+    if len(labeled) < len(read):
+        remarks.append(f"{name}: {len(read) - len(labeled)} of {len(read)} frames have no labels and are ignored")
+    if len(usable) < len(labeled):
+        symbols = {symbol for frame in labeled for symbol in frame.frame.atoms.get_chemical_symbols()}
         remarks.append(
-            f"{name}: {len(labelled) - len(usable)} of {len(labelled)} frames are ignored because they "
+            f"{name}: {len(labeled) - len(usable)} of {len(labeled)} frames are ignored because they "
             f"contain elements unknown to the potential ({', '.join(sorted(symbols - known))}; it knows "
             f"{', '.join(sorted(known))})"
         )
@@ -169,6 +169,6 @@ def sampled_places(num_atoms: NDArray[np.int64], seed: int, most_atoms: int) -> 
     return np.sort(order[:fitting])
 
 
-def atom_counts(frames: Sequence[LabelledFrame]) -> NDArray[np.int64]:
+def atom_counts(frames: Sequence[LabeledFrame]) -> NDArray[np.int64]:
     """[frames], without reading those that stay in their files."""
     return as_split(frames).num_atoms

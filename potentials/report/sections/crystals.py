@@ -7,7 +7,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from plotly.graph_objects import Figure, Scatter
 
-from potentials.data.label.labels import LabelledFrame
+from potentials.data.label.labels import LabeledFrame
 from potentials.errors import SimulationError
 from potentials.pages import Mark, Paragraph, Part, Plot, Section, Table, palette
 from potentials.physics.crystals import ElasticConstants, EquationOfState, elastic_constants, equation_of_state
@@ -100,13 +100,13 @@ def _curve_plot(subject: Subject, crystal: Crystal, curve: EquationOfState) -> P
     return Plot(figure, caption, label=f"energy of {crystal.kind.formula} against volume")
 
 
-def _is_calm(frame: LabelledFrame, curve: EquationOfState) -> bool:
+def _is_calm(frame: LabeledFrame, curve: EquationOfState) -> bool:
     volume = frame.frame.atoms.get_volume() / len(frame.frame.atoms)
     forces = np.linalg.norm(frame.forces, axis=1).max()
     return bool(np.isfinite(frame.energy) and forces < _CALM and curve.volumes[0] <= volume <= curve.volumes[-1])
 
 
-def _reference_points(frames: list[LabelledFrame], zero: float) -> Scatter:
+def _reference_points(frames: list[LabeledFrame], zero: float) -> Scatter:
     sizes = np.array([len(frame.frame.atoms) for frame in frames])
     return Scatter(
         x=(np.array([frame.frame.atoms.get_volume() for frame in frames]) / sizes).round(4),

@@ -139,10 +139,10 @@ def _dispersion_figure(phonons: PhononDispersion) -> Figure:
             row=1,
             col=1,
         )
-    centres, density = _density_of_states(phonons)
+    centers, density = _density_of_states(phonons)
     figure.add_scatter(
         x=density.round(4),
-        y=centres.round(4),
+        y=centers.round(4),
         mode="lines",
         fill="tozerox",
         fillcolor=palette.SHADE,

@@ -115,9 +115,9 @@ def _view(number_shown: int, worst: Worst) -> StructureFrame:
     return StructureFrame(str(number_shown), atoms, arrows, caption, _notes(label, prediction, error, known))
 
 
-def around(atoms: Atoms, centre: int, count: int) -> np.ndarray:
+def around(atoms: Atoms, center: int, count: int) -> np.ndarray:
     """Numbers, ascending, of the `count` atoms nearest to one of them, itself included, across periodic boundaries."""
-    _, distances = get_distances(atoms.positions[centre], atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    _, distances = get_distances(atoms.positions[center], atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     return np.sort(np.argsort(distances[0], kind="stable")[:count])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms
 
 from potentials.data.geometry import heights
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.report.subject import Subject
 
 MOST_FRAMES = 500
@@ -24,7 +24,7 @@ _TEMPERATURE = re.compile(r"(?<![\d.])(\d{2,4}) ?K(?![a-zA-Z])")
 class Known:
     """The frames that the potential is known to have seen, or what stands for them."""
 
-    frames: Sequence[LabelledFrame]
+    frames: Sequence[LabeledFrame]
     """At most `MOST_FRAMES`, evenly spaced."""
     name: str
     """In a sentence, such as "the training data"."""
@@ -36,7 +36,7 @@ class Kind:
 
     formula: str
     pbc: tuple[bool, bool, bool]
-    frames: Sequence[LabelledFrame]
+    frames: Sequence[LabeledFrame]
 
     @property
     def calmest(self) -> Atoms:
@@ -66,7 +66,7 @@ def kinds(subject: Subject) -> list[Kind]:
 
     They are those of the data that were given for the report, else those of the training data.
     """
-    found: dict[tuple[str, tuple[bool, bool, bool]], list[LabelledFrame]] = {}
+    found: dict[tuple[str, tuple[bool, bool, bool]], list[LabeledFrame]] = {}
     for frame in _to_simulate(subject):
         atoms = frame.frame.atoms
         if set(atoms.get_chemical_symbols()) <= set(subject.potential.elements) and not _is_lone(atoms):
@@ -75,7 +75,7 @@ def kinds(subject: Subject) -> list[Kind]:
     return [Kind(formula, pbc, frames) for (formula, pbc), frames in by_number]
 
 
-def _to_simulate(subject: Subject) -> Sequence[LabelledFrame]:
+def _to_simulate(subject: Subject) -> Sequence[LabeledFrame]:
     given = {name: split for name, split in subject.splits.items() if name != "train"}
     if "validation" in given or not given:  # the splits of a run
         return known(subject).frames
@@ -109,12 +109,12 @@ def named_temperature(subject: Subject) -> int | None:
     return max(found, default=None)
 
 
-def _spaced(frames: Sequence[LabelledFrame]) -> list[LabelledFrame]:
+def _spaced(frames: Sequence[LabeledFrame]) -> list[LabeledFrame]:
     count = min(len(frames), MOST_FRAMES)
     return [frames[index * len(frames) // count] for index in range(count)]
 
 
-def _largest_force(frame: LabelledFrame) -> float:
+def _largest_force(frame: LabeledFrame) -> float:
     largest = float(np.linalg.norm(frame.forces, axis=1).max())
     return largest if np.isfinite(largest) else np.inf
 

@@ -15,7 +15,7 @@ from potentials.data.audit.energies import energy_kind
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.quick import quick_findings
 from potentials.data.findings import Findings
-from potentials.data.label import LabelledFrame, find_value, holds_isolated_atom, label_frames, separate_isolated_atoms
+from potentials.data.label import LabeledFrame, find_value, holds_isolated_atom, label_frames, separate_isolated_atoms
 from potentials.data.read import Frame, read_frames
 from potentials.data.split import named_splits, read_splits
 from potentials.errors import DataError
@@ -33,8 +33,8 @@ TRAINING = "training"
 class AuditedData:
     """Labeled frames by set, the training set first, with isolated atoms and settings."""
 
-    splits: Mapping[str, Sequence[LabelledFrame]]
-    isolated: list[LabelledFrame]
+    splits: Mapping[str, Sequence[LabeledFrame]]
+    isolated: list[LabeledFrame]
     cutoff: float
     """A."""
     undeclared: tuple[str, ...] = ()
@@ -86,15 +86,15 @@ def data_of_files(files: Files, others: Mapping[str, Files], labels: DataConfig,
     Raises:
         DataError: a file is missing or unreadable, or a label cannot be read.
     """
-    splits: dict[str, list[LabelledFrame]] = {}
-    isolated: list[LabelledFrame] = []
+    splits: dict[str, list[LabeledFrame]] = {}
+    isolated: list[LabeledFrame] = []
     found: tuple[str, ...] = ()
     for name, of_split in {TRAINING: files, **others}.items():
         frames = read_frames(of_split)
-        labelled, atoms = separate_isolated_atoms(label_frames(frames, labels, required=False))
-        if not labelled:
+        labeled, atoms = separate_isolated_atoms(label_frames(frames, labels, required=False))
+        if not labeled:
             raise DataError(f"the {name} files contain only isolated atoms; remove them")
-        splits[name] = labelled
+        splits[name] = labeled
         isolated += atoms
         found = found or _undeclared(frames, labels)
     return AuditedData(splits, isolated, cutoff, found)
@@ -139,7 +139,7 @@ def audit(data: AuditedData, say: Callable[[str], None] = lambda text: None) -> 
     return Audit(_facts(data), _sorted(findings), data)
 
 
-def _usable(frames: Sequence[LabelledFrame], findings: Sequence[AuditFinding]) -> list[LabelledFrame]:
+def _usable(frames: Sequence[LabeledFrame], findings: Sequence[AuditFinding]) -> list[LabeledFrame]:
     """Return frames without other findings, which would distort the fitted model."""
     wrong = {
         id(frame)
@@ -150,7 +150,7 @@ def _usable(frames: Sequence[LabelledFrame], findings: Sequence[AuditFinding]) -
     return [frame for frame in frames if id(frame.frame) not in wrong]
 
 
-def _by_probe(split: str, frames: Sequence[LabelledFrame], data: AuditedData) -> Iterator[AuditFinding]:
+def _by_probe(split: str, frames: Sequence[LabeledFrame], data: AuditedData) -> Iterator[AuditFinding]:
     judge = probe(frames, min(data.cutoff, DEFAULT_CUTOFF))
     if judge is None or judge.force_error > USABLE_ERROR:
         yield _not_compared(split, judge is None)
@@ -205,7 +205,7 @@ def _facts(data: AuditedData) -> dict[str, str]:
     return {split: _facts_of(frames) for split, frames in data.splits.items()}
 
 
-def _facts_of(frames: Sequence[LabelledFrame]) -> str:
+def _facts_of(frames: Sequence[LabeledFrame]) -> str:
     sizes = [len(frame.forces) for frame in frames]
     formulas = Counter(frame.frame.atoms.get_chemical_formula(empirical=True) for frame in frames)
     names = ", ".join(f"{name} ({count})" for name, count in formulas.most_common(4))

@@ -15,7 +15,7 @@ from potentials.data.audit.trajectories import robust_slope
 from potentials.data.audit.units import explain_ratio, explain_stress
 from potentials.data.geometry import structure_descriptor
 from potentials.data.label.label_values import find_value, stress_matrix
-from potentials.data.label.labels import LabelledFrame
+from potentials.data.label.labels import LabeledFrame
 from potentials.data.read.frames import Frame
 from potentials.setup.audit.probe import Probe
 
@@ -51,16 +51,16 @@ _PRECISE = 0.3
 
 def energy_findings(split: str, probe: Probe) -> Iterator[AuditFinding]:
     """Compare energies with those predicted from the forces, up to a constant per composition and group."""
-    labelled = np.array([np.isfinite(frame.energy) for frame in probe.frames])
-    if labelled.sum() < _FEWEST or probe.force_error > USABLE_ERROR:
+    labeled = np.array([np.isfinite(frame.energy) for frame in probe.frames])
+    if labeled.sum() < _FEWEST or probe.force_error > USABLE_ERROR:
         return
-    energies, predicted = _centred(probe, labelled)
+    energies, predicted = _centered(probe, labeled)
     atoms = np.array([len(frame.forces) for frame in probe.frames])
     judged = _judged(probe)
     if len(judged) < _FEWEST or np.std(predicted[judged] / atoms[judged]) < _SMALLEST_VARIATION:
         return
     slope, correlation = robust_slope(predicted[judged], energies[judged])
-    doubt = slope_doubt(predicted[judged], _centred_deviations(probe)[judged])
+    doubt = slope_doubt(predicted[judged], _centered_deviations(probe)[judged])
     if doubt.slope > _LARGEST_DOUBT:
         yield _too_few(split, "energies and forces", len(judged), doubt)
         return
@@ -126,8 +126,8 @@ def _too_few(split: str, what: str, frames: int, doubt: Doubt) -> AuditFinding:
     )
 
 
-def _centred_deviations(probe: Probe) -> NDArray[np.float64]:
-    """Compute deviations as in `_centred`, with means in place of medians."""
+def _centered_deviations(probe: Probe) -> NDArray[np.float64]:
+    """Compute deviations as in `_centered`, with means in place of medians."""
     deviations = probe.energy_deviations.copy()
     for members in _classes(probe).values():
         deviations[members] -= deviations[members].mean(axis=0)
@@ -149,16 +149,16 @@ def _judged(probe: Probe) -> NDArray[np.int64]:
     return np.concatenate(members) if members else np.array([], dtype=np.int64)
 
 
-def _centred(probe: Probe, labelled: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _centered(probe: Probe, labeled: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return energies, labeled and predicted from the forces, relative to their medians in each class, eV."""
     energies = np.array([frame.energy for frame in probe.frames])
     predicted = probe.energies_by_forces.copy()
     for members in _classes(probe).values():
         offset = np.median(energies[members] - predicted[members])
-        centre = np.median(predicted[members])
-        predicted[members] -= centre
-        energies[members] -= offset + centre
-    return np.where(labelled, energies, 0.0), predicted
+        center = np.median(predicted[members])
+        predicted[members] -= center
+        energies[members] -= offset + center
+    return np.where(labeled, energies, 0.0), predicted
 
 
 def _odd_energies(split: str, probe: Probe, residuals: NDArray[np.float64]) -> Iterator[AuditFinding]:
@@ -301,13 +301,13 @@ def undeclared_stress(split: str, key: str, probe: Probe | None) -> AuditFinding
     )
 
 
-def _is_stress(frame: LabelledFrame, key: str) -> bool:
+def _is_stress(frame: LabeledFrame, key: str) -> bool:
     """Return whether the entry has six or nine numbers."""
     value = np.asarray(find_value(frame.frame.atoms, key))
     return np.issubdtype(value.dtype, np.number) and value.size in (6, 9) and bool(np.isfinite(value).all())
 
 
-def _guesses(key: str, frames: Sequence[tuple[LabelledFrame, NDArray]], probe: Probe | None) -> str:
+def _guesses(key: str, frames: Sequence[tuple[LabeledFrame, NDArray]], probe: Probe | None) -> str:
     """Describe the likely unit and sign of all values, and the order of six numbers in each group."""
     if probe is None or probe.force_error > USABLE_ERROR or len(frames) < 3:
         return "ask the authors of the data"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from plotly.graph_objects import Bar, Figure, Scatter
 
 from potentials.data.audit.finding import AuditFinding
-from potentials.data.label.labels import LabelledFrame
+from potentials.data.label.labels import LabeledFrame
 from potentials.pages import Details, Mark, Page, Paragraph, Part, Plot, Row, Section, Table, palette
 from potentials.setup.audit.audit import Audit
 
@@ -67,7 +67,7 @@ def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _plots(frames: Sequence[LabelledFrame], findings: Sequence[AuditFinding]) -> list[Plot]:
+def _plots(frames: Sequence[LabeledFrame], findings: Sequence[AuditFinding]) -> list[Plot]:
     """Plot energies and largest forces in the order of the frames, and the distribution of force components."""
     named = {
         (frame.file, frame.index) for finding in findings for frame in finding.frames if finding.severity != "note"
@@ -101,7 +101,7 @@ def _histogram(values: NDArray[np.float64]) -> Figure:
     return figure.update_xaxes(title="absolute force component, eV/A").update_yaxes(title="number", type="log")
 
 
-def _relative_energies(frames: Sequence[LabelledFrame]) -> NDArray[np.float64]:
+def _relative_energies(frames: Sequence[LabeledFrame]) -> NDArray[np.float64]:
     energies = np.array([frame.energy / len(frame.forces) for frame in frames])
     formulas = np.array([frame.frame.atoms.get_chemical_formula() for frame in frames])
     for formula in np.unique(formulas):
@@ -111,5 +111,5 @@ def _relative_energies(frames: Sequence[LabelledFrame]) -> NDArray[np.float64]:
     return energies
 
 
-def _largest_forces(frames: Sequence[LabelledFrame]) -> NDArray[np.float64]:
+def _largest_forces(frames: Sequence[LabeledFrame]) -> NDArray[np.float64]:
     return np.array([np.linalg.norm(frame.forces, axis=1).max() for frame in frames])

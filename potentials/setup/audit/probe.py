@@ -17,7 +17,7 @@ from potentials.data.audit.forces import OUTLIER_FACTOR, largest_forces
 from potentials.data.findings import Findings
 from potentials.data.graph import AtomicGraph, collate, graphs_from_frames
 from potentials.data.infer import least_squares
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.errors import PotentialsError
 from potentials.models.linear import LinearModel
 from potentials.potential import Potential
@@ -48,7 +48,7 @@ of strained cells determine stresses where forces vanish by symmetry."""
 class Probe:
     """Predictions of the model for the given frames, in order."""
 
-    frames: list[LabelledFrame]
+    frames: list[LabeledFrame]
     energies_by_forces: NDArray[np.float64]
     """Energies, eV, up to a constant for each composition, of the model fitted to forces only."""
     stresses: NDArray[np.float64]
@@ -63,7 +63,7 @@ class Probe:
     """D [9 sampled, K] eV/A^3, the same of their stresses."""
 
 
-def probe(frames: Sequence[LabelledFrame], cutoff: float, seed: int = 0) -> Probe | None:
+def probe(frames: Sequence[LabeledFrame], cutoff: float, seed: int = 0) -> Probe | None:
     """Fit linear ACE to some of the frames and predict all of them.
 
     Args:
@@ -106,7 +106,7 @@ def probe(frames: Sequence[LabelledFrame], cutoff: float, seed: int = 0) -> Prob
     )
 
 
-def _choose(frames: Sequence[LabelledFrame], seed: int) -> list[LabelledFrame]:
+def _choose(frames: Sequence[LabeledFrame], seed: int) -> list[LabeledFrame]:
     """Choose frames with usual forces: all, or a random sample that can be fitted in seconds."""
     # Weights of the loss do not matter here.
     usable = [
@@ -124,11 +124,11 @@ def _choose(frames: Sequence[LabelledFrame], seed: int) -> list[LabelledFrame]:
     return [usable[k] for k in sorted(order[: max(1, int(np.searchsorted(atoms, _MOST_ATOMS)))])] if usable else []
 
 
-def _mean_energies(frames: Sequence[LabelledFrame]) -> dict[str, float]:
+def _mean_energies(frames: Sequence[LabeledFrame]) -> dict[str, float]:
     """Fit reference energies to the compositions by least squares, eV."""
-    labelled = [frame for frame in frames if np.isfinite(frame.energy)]
+    labeled = [frame for frame in frames if np.isfinite(frame.energy)]
     elements = sorted({symbol for frame in frames for symbol in frame.frame.atoms.get_chemical_symbols()})
-    return least_squares(elements, labelled, "", Findings())
+    return least_squares(elements, labeled, "", Findings())
 
 
 def _small_potential(elements: Sequence[str], cutoff: float, energies: dict[str, float]) -> Potential | None:
@@ -191,11 +191,11 @@ def _components(graphs: Sequence[AtomicGraph]) -> int:
 
 
 def _with_stress(graphs: Sequence[AtomicGraph]) -> NDArray[np.int64]:
-    labelled = np.array(
+    labeled = np.array(
         [k for k, graph in enumerate(graphs) if bool(torch.isfinite(graph.stress).all())], dtype=np.int64
     )
-    places = np.linspace(0, len(labelled) - 1, min(len(labelled), _MOST_SAMPLED)).astype(int)
-    return labelled[places]
+    places = np.linspace(0, len(labeled) - 1, min(len(labeled), _MOST_SAMPLED)).astype(int)
+    return labeled[places]
 
 
 def _stress_rows(potential: Potential, graphs: Sequence[AtomicGraph]) -> NDArray[np.float64]:

@@ -65,9 +65,9 @@ def _add_frame(
 
 def _add(equations: Equations, rows: Tensor, targets: Tensor, weight: Tensor) -> None:
     """Rows [..., columns] with targets [...], both times the root of a weight; NaN targets are left out."""
-    labelled = torch.isfinite(targets)
-    if bool(labelled.any()) and float(weight) > 0:
-        equations.add((rows[labelled] * weight).numpy(), (targets[labelled] * weight).numpy())
+    labeled = torch.isfinite(targets)
+    if bool(labeled.any()) and float(weight) > 0:
+        equations.add((rows[labeled] * weight).numpy(), (targets[labeled] * weight).numpy())
 
 
 def energy_rows(potential: Potential, batch: GraphBatch) -> Tensor:

@@ -15,7 +15,7 @@ from potentials.config.run import RunConfig
 from potentials.data.graph import AtomicGraph
 from potentials.data.module import GraphDataModule
 from potentials.errors import TrainingError
-from potentials.evaluation.labelled_predictions import evaluate_graphs
+from potentials.evaluation.labeled_predictions import evaluate_graphs
 from potentials.evaluation.metrics import PropertyErrors
 from potentials.models.linear import LinearModel
 from potentials.potential import Potential, model_file

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from potentials.evaluation.labelled_predictions import Array, Evaluation
+from potentials.evaluation.labeled_predictions import Array, Evaluation
 
 
 def parity_picture(evaluation: Evaluation) -> Figure:

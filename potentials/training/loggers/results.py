@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from potentials.data.label.labels import LabelledFrame
+from potentials.data.label.labels import LabeledFrame
 from potentials.evaluation.error_table import ErrorTable
-from potentials.evaluation.labelled_predictions import Evaluation
+from potentials.evaluation.labeled_predictions import Evaluation
 from potentials.training.lifecycle.stopping import Interruption
 
 
@@ -25,7 +25,7 @@ class RunResults:
     """The same as JSON."""
     evaluations: Mapping[str, Evaluation]
     """Of the best model, by split of the data."""
-    frames: Mapping[str, Sequence[LabelledFrame]]
+    frames: Mapping[str, Sequence[LabeledFrame]]
     """The frames of these splits, in the order of the evaluations."""
 
     def figures(self) -> dict[str, float]:

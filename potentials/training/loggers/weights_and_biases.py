@@ -19,10 +19,10 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from potentials.config.logging import WandbConfig
 from potentials.config.run import RunConfig
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.errors import TrainingError
 from potentials.evaluation.error_table import ErrorTable
-from potentials.evaluation.labelled_predictions import Evaluation
+from potentials.evaluation.labeled_predictions import Evaluation
 from potentials.potential.model_file import read_header
 from potentials.training.lifecycle.journal import Journal
 from potentials.training.lifecycle.processes import is_first_process
@@ -215,8 +215,8 @@ def _worst_structures(evaluation: Evaluation, frames: Any) -> list[wandb.Molecul
     return [_molecule(frames[number], errors[number]) for number in order[:_WORST]]
 
 
-def _molecule(labelled: LabelledFrame, error: float) -> wandb.Molecule:
-    frame = labelled.frame
+def _molecule(labeled: LabeledFrame, error: float) -> wandb.Molecule:
+    frame = labeled.frame
     text = io.StringIO()
     ase.io.write(text, frame.atoms, format="proteindatabank")
     text.seek(0)

@@ -5,8 +5,8 @@ from file_server import running_file_server
 from published_files import mlearn_frames
 
 from potentials.cache import CACHE_VARIABLE
-from potentials.data.public import catalogue
-from potentials.data.public.catalogue import PublicDataSet, PublicFile, data_set_names
+from potentials.data.public import catalog
+from potentials.data.public.catalog import PublicDataSet, PublicFile, data_set_names
 from potentials.data.public.checksums import Checksum
 from potentials.data.public.convert import convert_mlearn
 from potentials.data.read import read_frames
@@ -14,7 +14,7 @@ from potentials.data.read import read_frames
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A working folder, and a server whose two files are the data set `mlearn-xx` of the catalogue."""
+    """A working folder, and a server whose two files are the data set `mlearn-xx` of the catalog."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "*")
@@ -34,7 +34,7 @@ def place(tmp_path, monkeypatch):
             ("A. [Author]",),
             ("kbar",),
         )
-        monkeypatch.setitem(catalogue._CATALOGUE, "mlearn-xx", entry)
+        monkeypatch.setitem(catalog._CATALOGUE, "mlearn-xx", entry)
         yield server
 
 

@@ -19,7 +19,7 @@ def test_wrong_requests(potentials, methanol_file, tmp_path):
     for arguments, message in (
         (("--test", 0, "--validation", 0), "both fractions are 0"),
         (("--by", "group"), 'have no entry "config_type", which defines the groups; available entries: none'),
-        (("--by", "colour"), "colour"),
+        (("--by", "color"), "color"),
         (("--test", 0.95), "so that training frames remain"),
     ):
         result = potentials("data", "split", methanol_file, "-o", tmp_path / "parts", *arguments)

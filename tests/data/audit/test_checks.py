@@ -15,11 +15,11 @@ from potentials.data.audit.checks import (
 )
 from potentials.data.findings import Findings
 from potentials.data.infer import Statistics
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.split import SplitInMemory
 from potentials.errors import DataError
 
-Labelled = Callable[..., LabelledFrame]
+Labeled = Callable[..., LabeledFrame]
 
 
 def test_cutoff() -> None:
@@ -61,27 +61,27 @@ def test_neighbors() -> None:
         (Atoms("Cu2", [[1, 1, 1], [1, 1, 1]]), True),
     ],
 )
-def test_atoms_on_top_of_each_other(atoms: Atoms, close: bool, labelled: Labelled) -> None:
-    found = find_contacts([labelled(molecule("H2O"), 0), labelled(atoms, 7)])
+def test_atoms_on_top_of_each_other(atoms: Atoms, close: bool, labeled: Labeled) -> None:
+    found = find_contacts([labeled(molecule("H2O"), 0), labeled(atoms, 7)])
     assert [frame.index for frame, _ in found] == ([7] if close else [])
     if close:
         assert found[0][1] == pytest.approx(atoms.get_all_distances(mic=True)[0, -1] if len(atoms) > 1 else 1.2)
 
 
-def test_structure_hash_sees_the_structure_only(labelled: Labelled) -> None:
+def test_structure_hash_sees_the_structure_only(labeled: Labeled) -> None:
     atoms = Atoms("HO", [[0, 0, 0], [0, 0, 1]], cell=[3, 3, 3], pbc=[True, True, False])
 
-    def hashed(labelled: LabelledFrame) -> int:
-        return int(SplitInMemory([labelled]).structure_hashes(1.0)[0])
+    def hashed(labeled: LabeledFrame) -> int:
+        return int(SplitInMemory([labeled]).structure_hashes(1.0)[0])
 
-    reference = hashed(labelled(atoms))
+    reference = hashed(labeled(atoms))
     same, moved, swapped, wider, taller, other = (atoms.copy() for _ in range(6))
     moved.positions[1, 0] += 1e-4
     swapped.numbers = [8, 1]
     wider.cell[0, 0] = 4
     taller.cell[2, 2] = 4  # not a periodic direction
     other.pbc = True
-    assert hashed(labelled(same, 4, "other.xyz", energy=1.0)) == reference
-    assert hashed(labelled(taller)) == reference
-    assert len({hashed(labelled(a)) for a in (atoms, moved, swapped, wider, other)}) == 5
+    assert hashed(labeled(same, 4, "other.xyz", energy=1.0)) == reference
+    assert hashed(labeled(taller)) == reference
+    assert len({hashed(labeled(a)) for a in (atoms, moved, swapped, wider, other)}) == 5
     assert np.array_equal(atoms.positions, same.positions)

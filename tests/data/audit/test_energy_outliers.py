@@ -15,13 +15,13 @@ from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.outliers import energy_outlier_findings, least_absolute
 from potentials.data.audit.quick import brief_audit
 from potentials.data.findings import Findings
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.read import Frame
 
 
-def labelled(frames: list[Atoms]) -> list[LabelledFrame]:
+def labeled(frames: list[Atoms]) -> list[LabeledFrame]:
     return [
-        LabelledFrame(
+        LabeledFrame(
             frame=Frame(atoms, "a.xyz", number),
             energy=atoms.calc.results["energy"],
             forces=atoms.calc.results["forces"],
@@ -31,7 +31,7 @@ def labelled(frames: list[Atoms]) -> list[LabelledFrame]:
     ]
 
 
-def found(frames: list[LabelledFrame], count: int | None = None) -> list[AuditFinding]:
+def found(frames: list[LabeledFrame], count: int | None = None) -> list[AuditFinding]:
     parts = {"training": frames[:count], "validation": [] if count is None else frames[count:]}
     return list(energy_outlier_findings(parts))
 
@@ -41,7 +41,7 @@ def found(frames: list[LabelledFrame], count: int | None = None) -> list[AuditFi
 def test_one_wrong_energy_is_named(off: float, count: int) -> None:
     """Eight atoms, so 10 eV are 1.25 eV an atom; in the part that the frame is in."""
     frames = planted.change(alloys(count, 5), [5], planted.shifted_energy(off))
-    (finding,) = found(labelled(frames), 4)
+    (finding,) = found(labeled(frames), 4)
     assert finding.what.startswith("validation: the energies of 1 frames deviate")
     assert [frame.index for frame in finding.frames] == [5]
     assert finding.figures["largest_eV_per_atom"] == pytest.approx(off / 8, abs=0.3)
@@ -57,13 +57,13 @@ def test_one_wrong_energy_is_named(off: float, count: int) -> None:
     ],
 )
 def test_sound_energies_are_not_named(sound: Callable[[], list[Atoms]]) -> None:
-    assert found(labelled(sound())) == []
+    assert found(labeled(sound())) == []
 
 
 def test_a_warning_before_training_names_file_and_frame() -> None:
     findings = Findings()
     frames = planted.change(planted.ethanol()[:100], [60], planted.shifted_energy(-3.0))
-    brief_audit({"training": labelled(frames)}, findings)
+    brief_audit({"training": labeled(frames)}, findings)
     (warning,) = findings.warnings
     assert "training: the energies of 1 frames deviate by up to" in warning
     assert "1 frame (a.xyz: 60)" in warning

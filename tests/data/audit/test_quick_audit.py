@@ -10,23 +10,23 @@ from ase.build import molecule
 from potentials.data.audit import quick
 from potentials.data.audit.quick import brief_audit
 from potentials.data.findings import Findings
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 
-Labelled = Callable[..., LabelledFrame]
+Labeled = Callable[..., LabeledFrame]
 
 
-def waters(labelled: Labelled, count: int, file: str = "t.xyz") -> list[LabelledFrame]:
-    frames = [labelled(molecule("H2O"), number, file) for number in range(count)]
+def waters(labeled: Labeled, count: int, file: str = "t.xyz") -> list[LabeledFrame]:
+    frames = [labeled(molecule("H2O"), number, file) for number in range(count)]
     for number, frame in enumerate(frames):
         frame.frame.atoms.rattle(0.05, seed=number)
     return frames
 
 
 @pytest.mark.parametrize("most", [100_000, 30])
-def test_leaks_whether_all_is_looked_at_or_not(most: int, labelled: Labelled, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leaks_whether_all_is_looked_at_or_not(most: int, labeled: Labeled, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quick, "_MOST_ATOMS", most)
-    train = waters(labelled, 20)
-    validation = [labelled(train[19].frame.atoms.copy(), 5, "v.xyz"), *waters(labelled, 25, "v.xyz")[20:]]
+    train = waters(labeled, 20)
+    validation = [labeled(train[19].frame.atoms.copy(), 5, "v.xyz"), *waters(labeled, 25, "v.xyz")[20:]]
     findings = Findings()
     brief_audit({"training": train, "validation": validation[1:]}, findings)
     assert findings.warnings == []
@@ -38,9 +38,9 @@ def test_leaks_whether_all_is_looked_at_or_not(most: int, labelled: Labelled, mo
     assert len(said) == (2 if most == 30 else 0)
 
 
-def test_repetitions(labelled: Labelled) -> None:
-    train = waters(labelled, 20)
-    train.append(labelled(train[3].frame.atoms.copy(), 20))
+def test_repetitions(labeled: Labeled) -> None:
+    train = waters(labeled, 20)
+    train.append(labeled(train[3].frame.atoms.copy(), 20))
     findings = Findings()
     brief_audit({"training": train}, findings)
     assert "training: 1 frames repeat others" in findings.warnings[0]

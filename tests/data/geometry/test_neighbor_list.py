@@ -1,4 +1,4 @@
-"""The neighbour list against brute force over all images, written here without any cell list."""
+"""The neighbor list against brute force over all images, written here without any cell list."""
 
 from __future__ import annotations
 

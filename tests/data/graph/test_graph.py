@@ -10,8 +10,8 @@ import torch
 from ase import Atoms
 from ase.build import bulk, fcc111, molecule
 
-from potentials.data.graph import AtomicGraph, build_graph, build_labelled_graph, collate, graphs_from_frames
-from potentials.data.label import LabelledFrame
+from potentials.data.graph import AtomicGraph, build_graph, build_labeled_graph, collate, graphs_from_frames
+from potentials.data.label import LabeledFrame
 from potentials.errors import DataError, UnknownElementError
 
 ELEMENTS = ["H", "C", "O", "Cu"]
@@ -71,7 +71,7 @@ def test_the_cell_is_zero_where_not_periodic() -> None:
     assert graph.cell[0, 0, 0] > 0
 
 
-def test_unlabelled_graph_has_nan_labels_and_unit_weights(graphs: list[AtomicGraph]) -> None:
+def test_unlabeled_graph_has_nan_labels_and_unit_weights(graphs: list[AtomicGraph]) -> None:
     assert torch.isnan(torch.cat([graphs[0].energy, graphs[0].forces.flatten(), graphs[0].stress.flatten()])).all()
     assert (graphs[0].energy_weight, graphs[0].forces_weight, graphs[0].stress_weight) == (1, 1, 1)
 
@@ -136,8 +136,8 @@ def test_edge_vectors_of_a_batch_stay_within_the_cutoff(graphs: list[AtomicGraph
     assert torch.equal(batch.batch[sender], batch.batch[receiver])
 
 
-def test_group_and_frame_index_are_not_renumbered(labelled: Callable[..., LabelledFrame]) -> None:
-    frames = [labelled(molecule("H2O"), group=name) for name in ("wet", "dry", "wet")]
+def test_group_and_frame_index_are_not_renumbered(labeled: Callable[..., LabeledFrame]) -> None:
+    frames = [labeled(molecule("H2O"), group=name) for name in ("wet", "dry", "wet")]
     batch = collate(graphs_from_frames(frames, ELEMENTS, 3.0))
     assert batch.group.tolist() == [1, 0, 1]  # in alphabetical order
     assert batch.frame_index.tolist() == [0, 1, 2]
@@ -145,13 +145,13 @@ def test_group_and_frame_index_are_not_renumbered(labelled: Callable[..., Labell
     assert [int(graph.group) for graph in chosen] == [0, 2, 0]
 
 
-def test_labels_and_weights_are_carried(labelled: Callable[..., LabelledFrame]) -> None:
+def test_labels_and_weights_are_carried(labeled: Callable[..., LabeledFrame]) -> None:
     forces, stress = np.arange(9.0).reshape(3, 3), np.diag([1.0, 2.0, 3.0])
-    frame = labelled(
+    frame = labeled(
         molecule("H2O"), energy=-5.0, forces=forces, stress=stress,
         weight=2.0, energy_weight=3.0, forces_weight=5.0, stress_weight=7.0,
     )  # fmt: skip
-    graph = build_labelled_graph(frame, ELEMENTS, 3.0)
+    graph = build_labeled_graph(frame, ELEMENTS, 3.0)
     assert graph.energy.tolist() == [-5.0]
     np.testing.assert_array_equal(graph.forces, forces)
     np.testing.assert_array_equal(graph.stress[0], stress)
@@ -163,11 +163,11 @@ def test_unknown_element_names_what_is_known() -> None:
         build_graph(molecule("CH3CH2OH"), ["H", "C"], 3.0)
 
 
-def test_errors_of_labelled_frames_name_file_and_frame(labelled: Callable[..., LabelledFrame]) -> None:
+def test_errors_of_labeled_frames_name_file_and_frame(labeled: Callable[..., LabeledFrame]) -> None:
     with pytest.raises(UnknownElementError, match=r"^a\.xyz, frame 7: "):
-        build_labelled_graph(labelled(molecule("H2O"), index=7, file="a.xyz"), ["H"], 3.0)
+        build_labeled_graph(labeled(molecule("H2O"), index=7, file="a.xyz"), ["H"], 3.0)
     with pytest.raises(DataError, match=r"^a\.xyz, frame 8: .*set pbc to false"):
-        build_labelled_graph(labelled(Atoms("H", pbc=True), index=8, file="a.xyz"), ["H"], 3.0)
+        build_labeled_graph(labeled(Atoms("H", pbc=True), index=8, file="a.xyz"), ["H"], 3.0)
 
 
 def test_the_graph_does_not_share_memory_with_the_atoms() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from ase import Atoms
 
-from potentials.data.label import LabelledFrame, is_isolated_atom, separate_isolated_atoms
+from potentials.data.label import LabeledFrame, is_isolated_atom, separate_isolated_atoms
 
 IN_BOX = {"cell": [20, 20, 20], "pbc": True}
 
@@ -23,16 +23,16 @@ IN_BOX = {"cell": [20, 20, 20], "pbc": True}
         (Atoms("H2", [[0, 0, 0], [0, 0, 1]]), "isolated_atom", False),
     ],
 )
-def test_recognition(atoms: Atoms, group: str, expected: bool, labelled: Callable[..., LabelledFrame]) -> None:
-    assert is_isolated_atom(labelled(atoms, group=group)) is expected
+def test_recognition(atoms: Atoms, group: str, expected: bool, labeled: Callable[..., LabeledFrame]) -> None:
+    assert is_isolated_atom(labeled(atoms, group=group)) is expected
 
 
-def test_config_type_counts_when_groups_have_another_key(labelled: Callable[..., LabelledFrame]) -> None:
-    assert is_isolated_atom(labelled(Atoms("H", info={"config_type": "Isolated_Atom"}, **IN_BOX), group="A"))
+def test_config_type_counts_when_groups_have_another_key(labeled: Callable[..., LabeledFrame]) -> None:
+    assert is_isolated_atom(labeled(Atoms("H", info={"config_type": "Isolated_Atom"}, **IN_BOX), group="A"))
 
 
-def test_separation_keeps_the_order(labelled: Callable[..., LabelledFrame]) -> None:
-    frames = [labelled(Atoms(symbols), index) for index, symbols in enumerate(["H2", "H", "O2", "O", "H3"])]
+def test_separation_keeps_the_order(labeled: Callable[..., LabeledFrame]) -> None:
+    frames = [labeled(Atoms(symbols), index) for index, symbols in enumerate(["H2", "H", "O2", "O", "H3"])]
     rest, isolated = separate_isolated_atoms(frames)
     assert [frame.frame.index for frame in rest] == [0, 2, 4]
     assert [frame.frame.index for frame in isolated] == [1, 3]

@@ -16,7 +16,7 @@ from ase.io import read, write
 from potentials.config.data import DataConfig
 from potentials.data.conversion.convert import convert
 from potentials.data.findings import Findings
-from potentials.data.label import LabelledFrame, label_frames
+from potentials.data.label import LabeledFrame, label_frames
 from potentials.data.read import Frame, read_frames
 from potentials.errors import DataError
 
@@ -48,9 +48,9 @@ def label(frames: list[Frame] | Frame, findings: Findings | None = None, require
     return label_frames(frames, config, required=required, findings=findings)
 
 
-def only(*args: Any, **kwargs: Any) -> LabelledFrame:
-    (labelled,) = label(*args, **kwargs)
-    return labelled
+def only(*args: Any, **kwargs: Any) -> LabeledFrame:
+    (labeled,) = label(*args, **kwargs)
+    return labeled
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def only(*args: Any, **kwargs: Any) -> LabelledFrame:
     ],
 )  # fmt: skip
 def test_energy_units(unit: str, factor: float) -> None:
-    labelled = only(water(energy=-2.0), energy={"key": "energy", "unit": unit})
-    assert labelled.energy == pytest.approx(-2.0 * factor, rel=1e-7)
+    labeled = only(water(energy=-2.0), energy={"key": "energy", "unit": unit})
+    assert labeled.energy == pytest.approx(-2.0 * factor, rel=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def test_energy_units(unit: str, factor: float) -> None:
 )  # fmt: skip
 def test_forces_units(unit: str, factor: float) -> None:
     forces = np.arange(9.0).reshape(3, 3)
-    labelled = only(water(forces=forces), forces={"key": "forces", "unit": unit})
-    np.testing.assert_allclose(labelled.forces, factor * forces, rtol=1e-7)
+    labeled = only(water(forces=forces), forces={"key": "forces", "unit": unit})
+    np.testing.assert_allclose(labeled.forces, factor * forces, rtol=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ def test_forces_units(unit: str, factor: float) -> None:
     ],
 )  # fmt: skip
 def test_stress_units(unit: str, factor: float) -> None:
-    labelled = only(copper(s=np.diag([1.0, 2.0, 3.0])), stress={"key": "s", "unit": unit})
-    np.testing.assert_allclose(labelled.stress, factor * np.diag([1.0, 2.0, 3.0]), rtol=1e-7)
+    labeled = only(copper(s=np.diag([1.0, 2.0, 3.0])), stress={"key": "s", "unit": unit})
+    np.testing.assert_allclose(labeled.stress, factor * np.diag([1.0, 2.0, 3.0]), rtol=1e-7)
 
 
 MATRIX = np.array([[1.0, 6.0, 5.0], [6.0, 2.0, 4.0], [5.0, 4.0, 3.0]])
@@ -118,31 +118,31 @@ def test_shapes_orders_and_signs(value: Any, order: str | None, sign: str, facto
 def test_a_raw_vasp_six_vector() -> None:
     """kbar, compression positive, xx yy zz xy yz xz, as VASP prints it: 1602.1766 kbar are 1 eV/A^3."""
     six = np.array([-10.0, 20.0, 30.0, 40.0, 50.0, 60.0])
-    labelled = only(
+    labeled = only(
         copper(virial_stress=six),
         stress={
             "key": "virial_stress", "unit": "kbar", "sign": "compression-positive", "order": "xx yy zz xy yz xz",
         },
     )  # fmt: skip
     expected = np.array([[10.0, -40.0, -60.0], [-40.0, -20.0, -50.0], [-60.0, -50.0, -30.0]]) / 1602.176621
-    np.testing.assert_allclose(labelled.stress, expected, rtol=1e-7)
+    np.testing.assert_allclose(labeled.stress, expected, rtol=1e-7)
 
 
 def test_virial_unit_and_length_unit() -> None:
     """In atomic units: a virial of 1 Ha in a cell of 8 Bohr^3."""
-    labelled = only(
+    labeled = only(
         copper(w=np.eye(3)),
         virial={"key": "w", "unit": "Ha", "sign": "compression-positive"},
         length_unit="Bohr",
     )
-    np.testing.assert_allclose(labelled.stress, -np.eye(3) * HARTREE / (8 * BOHR**3), rtol=1e-7)
+    np.testing.assert_allclose(labeled.stress, -np.eye(3) * HARTREE / (8 * BOHR**3), rtol=1e-7)
 
 
 def test_length_unit_converts_positions_and_cell() -> None:
     atoms = Atoms("H2", [[0, 0, 0], [0, 0, 1.4]], cell=[10.0, 10.0, 10.0], pbc=True)
-    labelled = only(frame(atoms, energy=-1.0), forces=None, length_unit="Bohr")
-    np.testing.assert_allclose(labelled.frame.atoms.positions[1, 2], 1.4 * BOHR, rtol=1e-8)
-    np.testing.assert_allclose(labelled.frame.atoms.cell.array, 10.0 * BOHR * np.eye(3), rtol=1e-8)
+    labeled = only(frame(atoms, energy=-1.0), forces=None, length_unit="Bohr")
+    np.testing.assert_allclose(labeled.frame.atoms.positions[1, 2], 1.4 * BOHR, rtol=1e-8)
+    np.testing.assert_allclose(labeled.frame.atoms.cell.array, 10.0 * BOHR * np.eye(3), rtol=1e-8)
     assert atoms.positions[1, 2] == 1.4  # the atoms that were read stay as they are
 
 
@@ -157,13 +157,13 @@ def test_stress_of_ase_files_is_the_stress_of_the_calculator(tmp_path: Any) -> N
         write(tmp_path / name, atoms)
         for order in ("xx yy zz yz xz xy", "xx yy zz xy yz xz")[: 2 if name == "a.xyz" else 1]:
             read_back = Frame(read(tmp_path / name), name, 0)
-            labelled = only(read_back, stress={"key": "stress", "order": order})
-            np.testing.assert_allclose(labelled.stress, expected, atol=1e-7)
+            labeled = only(read_back, stress={"key": "stress", "order": order})
+            np.testing.assert_allclose(labeled.stress, expected, atol=1e-7)
     # The same numbers times the volume, under the name GAP and MACE use, with their sign.
     atoms.info["virial"] = -atoms.get_volume() * expected
     write(tmp_path / "v.xyz", atoms)
-    labelled = only(Frame(read(tmp_path / "v.xyz"), "v.xyz", 0), virial={"sign": "compression-positive"})
-    np.testing.assert_allclose(labelled.stress, expected, atol=1e-7)
+    labeled = only(Frame(read(tmp_path / "v.xyz"), "v.xyz", 0), virial={"sign": "compression-positive"})
+    np.testing.assert_allclose(labeled.stress, expected, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", ["v.traj", "v.db", "v.json", "v.h5", "v.aselmdb"])
@@ -181,8 +181,8 @@ def test_declarations_hold_for_the_results_in_files_that_keep_them_as_written(na
         write(tmp_path / name, atoms)
     findings = Findings()
     declared = {"unit": "kbar", "sign": "compression-positive", "order": "xx yy zz xy yz xz"}
-    labelled = only(read_frames(str(tmp_path / name)), findings, stress=declared)
-    np.testing.assert_allclose(labelled.stress, stress, rtol=1e-6)
+    labeled = only(read_frames(str(tmp_path / name)), findings, stress=declared)
+    np.testing.assert_allclose(labeled.stress, stress, rtol=1e-6)
     (warning,) = findings.warnings
     assert name in warning
     assert 'are calculator results, which ASE writes as "xx yy zz yz xz xy"' in warning
@@ -190,8 +190,8 @@ def test_declarations_hold_for_the_results_in_files_that_keep_them_as_written(na
 
 def test_an_asymmetric_stress_is_symmetrised_with_a_warning() -> None:
     findings = Findings()
-    labelled = only(copper(s=[[1, 2, 0], [0, 1, 0], [0, 0, 1]]), findings, stress="s")
-    np.testing.assert_allclose(labelled.stress, [[1, 1, 0], [1, 1, 0], [0, 0, 1]])
+    labeled = only(copper(s=[[1, 2, 0], [0, 1, 0], [0, 0, 1]]), findings, stress="s")
+    np.testing.assert_allclose(labeled.stress, [[1, 1, 0], [1, 1, 0], [0, 0, 1]])
     assert "not a symmetric matrix" in findings.warnings[0]
 
 
@@ -199,18 +199,18 @@ def test_keys_are_found_in_info_arrays_and_database_rows(tmp_path: Any) -> None:
     atoms = molecule("H2O")
     atoms.info["REF_energy"] = -3.0
     atoms.new_array("REF_forces", 2 * np.ones((3, 3)))
-    labelled = only(Frame(atoms, "a.xyz", 0), energy="REF_energy", forces="REF_forces")
-    assert labelled.energy == -3.0
-    np.testing.assert_array_equal(labelled.forces, 2 * np.ones((3, 3)))
+    labeled = only(Frame(atoms, "a.xyz", 0), energy="REF_energy", forces="REF_forces")
+    assert labeled.energy == -3.0
+    np.testing.assert_array_equal(labeled.forces, 2 * np.ones((3, 3)))
 
 
 def test_keys_of_a_database_row(tmp_path: Any) -> None:
     with connect(tmp_path / "a.db") as database:
         for dft in (-4.0, -5.0, -6.0):
             database.write(molecule("H2O"), dft=dft, data={"f": np.full((3, 3), dft)})
-    labelled = label(read_frames(f"{tmp_path}/a.db@1:"), energy="dft", forces="f")
-    assert [one.energy for one in labelled] == [-5.0, -6.0]
-    np.testing.assert_array_equal(labelled[1].forces, np.full((3, 3), -6.0))
+    labeled = label(read_frames(f"{tmp_path}/a.db@1:"), energy="dft", forces="f")
+    assert [one.energy for one in labeled] == [-5.0, -6.0]
+    np.testing.assert_array_equal(labeled[1].forces, np.full((3, 3), -6.0))
 
 
 def test_free_energy_is_not_taken_for_the_energy() -> None:
@@ -239,11 +239,11 @@ def test_frames_that_lack_a_label_get_nan_and_are_counted() -> None:
     del frames[1].atoms.calc.results["forces"]
     del frames[2].atoms.calc.results["energy"]
     findings = Findings()
-    labelled = label(frames, findings)
-    assert [np.isnan(one.energy) for one in labelled] == [False, False, True]
-    assert [bool(np.isnan(one.forces).all()) for one in labelled] == [False, True, False]
-    assert [np.isnan(one.stress).all() for one in labelled] == [True] * 3
-    assert [one.has_label for one in labelled] == [True] * 3
+    labeled = label(frames, findings)
+    assert [np.isnan(one.energy) for one in labeled] == [False, False, True]
+    assert [bool(np.isnan(one.forces).all()) for one in labeled] == [False, True, False]
+    assert [np.isnan(one.stress).all() for one in labeled] == [True] * 3
+    assert [one.has_label for one in labeled] == [True] * 3
     assert findings.notes == [
         "no energy in 1 of 3 frames: 1 frame (a.xyz: 2)",
         "no forces in 1 of 3 frames: 1 frame (a.xyz: 1)",
@@ -252,14 +252,14 @@ def test_frames_that_lack_a_label_get_nan_and_are_counted() -> None:
 
 def test_what_is_not_required_may_be_missing_everywhere() -> None:
     bare = Frame(molecule("H2O"), "a.xyz", 0)
-    labelled = only(bare, required=False, stress="stress")
-    assert not labelled.has_label
+    labeled = only(bare, required=False, stress="stress")
+    assert not labeled.has_label
 
 
 def test_labels_set_to_null_are_not_read() -> None:
-    labelled = only(water(), forces=None)
-    assert labelled.energy == -1.0
-    assert np.isnan(labelled.forces).all()
+    labeled = only(water(), forces=None)
+    assert labeled.energy == -1.0
+    assert np.isnan(labeled.forces).all()
 
 
 @pytest.mark.parametrize(
@@ -307,10 +307,10 @@ def test_nan_in_a_file_is_a_label_that_is_not_known() -> None:
     frames[2].atoms.info["s"] = np.array([1.0, 2.0, 3.0, np.nan, 5.0, 6.0])
     frames[3].atoms.info["s"] = np.full(6, np.nan)
     findings = Findings()
-    labelled = label(frames, findings, stress="s")
-    assert [np.isnan(one.energy) for one in labelled] == [True, False, False, False]
-    np.testing.assert_array_equal(labelled[2].forces, [[1.0, np.nan, 2.0]])
-    np.testing.assert_array_equal(labelled[2].stress, [[1, 6, 5], [6, 2, np.nan], [5, np.nan, 3]])
+    labeled = label(frames, findings, stress="s")
+    assert [np.isnan(one.energy) for one in labeled] == [True, False, False, False]
+    np.testing.assert_array_equal(labeled[2].forces, [[1.0, np.nan, 2.0]])
+    np.testing.assert_array_equal(labeled[2].stress, [[1, 6, 5], [6, 2, np.nan], [5, np.nan, 3]])
     assert findings.notes == [
         "no energy in 1 of 4 frames: 1 frame (a.xyz: 0)",
         "no forces in 1 of 4 frames: 1 frame (a.xyz: 1)",
@@ -348,9 +348,9 @@ def test_stress_of_molecules_among_crystals_is_ignored() -> None:
     crystal, drop = copper(0, s=np.eye(3)), water(1)
     drop.atoms.info["s"] = np.eye(3)
     findings = Findings()
-    labelled = label([crystal, drop], findings, stress="s")
-    np.testing.assert_array_equal(labelled[0].stress, np.eye(3))
-    assert np.isnan(labelled[1].stress).all()
+    labeled = label([crystal, drop], findings, stress="s")
+    np.testing.assert_array_equal(labeled[0].stress, np.eye(3))
+    assert np.isnan(labeled[1].stress).all()
     assert "stress of 1 frame (a.xyz: 1) is ignored: not periodic in three directions" in findings.notes[0]
 
 
@@ -376,14 +376,14 @@ def test_groups_and_weights_multiply() -> None:
     frames = [water(0), water(1), water(2)]
     frames[0].atoms.info.update(config_type="bulk", w=2.0, we=3, wf="5", ws=7.0)
     frames[1].atoms.info.update(config_type=12)
-    labelled = label(
+    labeled = label(
         frames,
         weights={"key": "w", "energy_key": "we", "forces_key": "wf", "stress_key": "ws", "groups": {"bulk": 10.0}},
     )
-    assert [one.group for one in labelled] == ["bulk", "12", "default"]
-    first = labelled[0]
+    assert [one.group for one in labeled] == ["bulk", "12", "default"]
+    first = labeled[0]
     assert (first.weight, first.energy_weight, first.forces_weight, first.stress_weight) == (2.0, 30.0, 50.0, 70.0)
-    assert (labelled[1].weight, labelled[1].forces_weight, labelled[2].weight) == (1.0, 1.0, 1.0)
+    assert (labeled[1].weight, labeled[1].forces_weight, labeled[2].weight) == (1.0, 1.0, 1.0)
 
 
 def test_weights_of_a_group_by_property() -> None:

@@ -24,7 +24,7 @@ from potentials.data.write import write_structures
 from potentials.errors import DataError
 
 
-def labelled(convert, files, folder, config):
+def labeled(convert, files, folder, config):
     """What the `data` section reads from the files that are written, by name."""
     found = {}
     for name, frames in convert(files):
@@ -42,7 +42,7 @@ def test_botnet(tmp_path):
         "dataset_acac/README.md": b"# Acetylacetone",
     }
     files = {"archive": write_tar(tmp_path / "a.tar.gz", members)}
-    found = labelled(convert_botnet, files, tmp_path, DataConfig(train="-", forces=None))
+    found = labeled(convert_botnet, files, tmp_path, DataConfig(train="-", forces=None))
     assert list(found) == ["train_300K", "isolated_atoms"]
     assert [frame.energy for frame in found["train_300K"]] == pytest.approx([-9391.0, -9390.99, -9390.98, -9390.97])
     assert {frame.group for frame in found["train_300K"]} == {"300K_MD"}
@@ -65,7 +65,7 @@ def test_botnet_of_another_form(tmp_path, members, message):
 
 def test_rmd17(tmp_path):
     files = {"rmd17.tar.bz2": write_tar(tmp_path / "a.tar.bz2", rmd17_members("ethanol"), "w:bz2")}
-    found = labelled(partial(convert_rmd17, "ethanol"), files, tmp_path, DataConfig(train="-"))
+    found = labeled(partial(convert_rmd17, "ethanol"), files, tmp_path, DataConfig(train="-"))
     assert len(found) == 10
     arrays = rmd17_arrays()
     kilocalorie = 4184 / (units.mol / units.J)  # 4184 J/mol, in eV
@@ -98,7 +98,7 @@ def test_mlearn(tmp_path):
     files["training.json"].write_bytes(mlearn_frames("Mo", 4, 3.2))
     files["test.json"].write_bytes(mlearn_frames("Mo", 2, 3.1))
     stress = {"key": "virial_stress", "unit": "kbar", "sign": "compression-positive", "order": "xx yy zz xy yz xz"}
-    found = labelled(convert_mlearn, files, tmp_path, DataConfig(train="-", group_key="group", stress=stress))
+    found = labeled(convert_mlearn, files, tmp_path, DataConfig(train="-", group_key="group", stress=stress))
     assert list(found) == ["train", "test"]
     for name, source in (("train", "training.json"), ("test", "test.json")):
         for frame, entry in zip(found[name], json.loads(files[source].read_text()), strict=True):

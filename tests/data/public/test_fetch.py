@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from published_files import extxyz, write_tar
 
-from potentials.data.public.catalogue import PublicDataSet, PublicFile
+from potentials.data.public.catalog import PublicDataSet, PublicFile
 from potentials.data.public.checksums import Checksum
 from potentials.data.public.convert import convert_botnet
 from potentials.data.public.fetch import fetch
@@ -32,7 +32,7 @@ def data_set(server, archive):
         files=(PublicFile("a.tar.gz", server.url("a.tar.gz"), checksum, len(content)),),
         convert=convert_botnet,
         source="https://example.org",
-        licence="CC0",
+        license="CC0",
         citations=("A. Author, A title",),
         notes=("not periodic",),
     )

@@ -11,7 +11,7 @@ from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from potentials.data.audit.structures import spacing_findings
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.read import atoms_in_angstrom, training_units
 from potentials.errors import DataError
 
@@ -20,12 +20,12 @@ SOUND = [bulk("Cu"), bulk("Na"), bulk("NaCl", "rocksalt", a=5.64), molecule("H2O
 
 
 @pytest.mark.parametrize("atoms", SOUND, ids=lambda atoms: atoms.get_chemical_formula())
-def test_lengths_in_bohr_are_noticed(atoms: Atoms, labelled: Callable[..., LabelledFrame]) -> None:
-    assert list(spacing_findings("training", [labelled(atoms)] * 3)) == []
+def test_lengths_in_bohr_are_noticed(atoms: Atoms, labeled: Callable[..., LabeledFrame]) -> None:
+    assert list(spacing_findings("training", [labeled(atoms)] * 3)) == []
     in_bohr = atoms.copy()
     in_bohr.set_cell(atoms.cell / BOHR)
     in_bohr.positions /= BOHR
-    found = list(spacing_findings("training", [labelled(in_bohr)] * 3))
+    found = list(spacing_findings("training", [labeled(in_bohr)] * 3))
     if "Ar" in atoms.symbols:  # without bonds nothing is usual
         assert found == []
     else:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from potentials.data.label import LabelledFrame
+from potentials.data.label import LabeledFrame
 from potentials.data.split import SplitInMemory, Splits
 from potentials.data.split.drawing import draw_split, draw_subset
 from potentials.errors import DataError
@@ -61,8 +61,8 @@ def test_nothing_left_to_train_on(count: int, validation: float, test: float | N
         draw_split(count, 1, validation, test)
 
 
-def test_the_record_is_json_and_names_every_frame(labelled: Callable[..., LabelledFrame]) -> None:
-    a, b, c, d = (labelled(Atoms("H"), i, file) for i, file in ((3, "a"), (4, "a"), (0, "b"), (9, "c")))
+def test_the_record_is_json_and_names_every_frame(labeled: Callable[..., LabeledFrame]) -> None:
+    a, b, c, d = (labeled(Atoms("H"), i, file) for i, file in ((3, "a"), (4, "a"), (0, "b"), (9, "c")))
     train, validation, hot, cold = (SplitInMemory(frames) for frames in ([a, c], [b], [d], []))
     record = Splits(train, validation, {"hot": hot, "cold": cold}, [], 7).record()
     assert json.loads(json.dumps(record)) == {

@@ -30,7 +30,7 @@ LazyConfig = Callable[..., RunConfig]
 
 @pytest.fixture
 def frames(molecules: list[Atoms], isolated_atoms: list[Atoms]) -> list[Atoms]:
-    """Labelled molecules in two groups, a crystal with stress, isolated atoms in the middle, a frame without labels."""
+    """Labeled molecules in two groups, a crystal with stress, isolated atoms in the middle, a frame without labels."""
     for number, atoms in enumerate(molecules):
         atoms.info["config_type"] = "even" if number % 2 == 0 else "odd"
         atoms.info["weight"] = 1.0 + number

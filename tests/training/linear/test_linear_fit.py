@@ -58,7 +58,7 @@ def zero_potential(prepared: PreparedData) -> Potential:
 @pytest.mark.parametrize("zbl", [True, False])
 def test_equations_are_the_training_loss(tmp_path: Path, per_atom: bool, zbl: bool) -> None:
     """Frames of several sizes and weights, some without labels, some periodic with stress."""
-    frames = [frame for frame in _labelled_copper(12) if frame.positions.shape]
+    frames = [frame for frame in _labeled_copper(12) if frame.positions.shape]
     frames[1].info["config_weight"] = 3.0
     frames[2].calc.results.pop("stress")
     frames[3].calc.results.pop("forces")
@@ -93,7 +93,7 @@ def test_equations_are_the_training_loss(tmp_path: Path, per_atom: bool, zbl: bo
         assert float(equations.loss(coefficients.numpy().ravel())) == pytest.approx(expected, rel=1e-9)
 
 
-def _labelled_copper(count: int) -> list[Atoms]:
+def _labeled_copper(count: int) -> list[Atoms]:
     """Copper with some hydrogen, of two sizes, labels drawn at random."""
     rng = np.random.default_rng(0)
     frames = []
@@ -111,7 +111,7 @@ def _labelled_copper(count: int) -> list[Atoms]:
 def test_a_teacher_is_found_again(tmp_path: Path) -> None:
     """Labels made by a potential of the same form are fitted to rounding, energies, forces and stress of other frames
     included."""
-    frames = _labelled_copper(30)
+    frames = _labeled_copper(30)
     config = ace_run(tmp_path, "train: builtin:copper", model__elements="[H, Cu]").model
     resolved = config.model_copy(update={"average_neighbors": 12.0})
     torch.manual_seed(0)
@@ -214,7 +214,7 @@ def test_what_a_fit_cannot_do(tmp_path: Path, changes: dict[str, Any], message: 
 
 
 def test_validation_frames_without_weight(tmp_path: Path) -> None:
-    frames = _labelled_copper(8)
+    frames = _labeled_copper(8)
     for weight, name in ((1.0, "train"), (0.0, "validation")):
         for atoms in frames:
             atoms.info["config_weight"] = weight

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from potentials.data.public.catalogue import data_set_names, public_data_set
+from potentials.data.public.catalog import data_set_names, public_data_set
 from potentials.errors import DataError
 
 
@@ -10,7 +10,7 @@ from potentials.errors import DataError
 def test_each_entry_is_complete(name):
     entry = public_data_set(name)
     assert entry.name == name
-    assert entry.licence
+    assert entry.license
     assert entry.citations
     assert len({file.name for file in entry.files}) == len(entry.files)
     for file in entry.files:

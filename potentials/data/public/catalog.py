@@ -34,14 +34,14 @@ class PublicDataSet:
     convert: Callable[[Mapping[str, Path]], Converted]
     """Converts the files, given by name."""
     source: str
-    licence: str
+    license: str
     citations: tuple[str, ...]
     notes: tuple[str, ...] = ()
     """Remarks for training on it."""
 
 
 def data_set_names() -> tuple[str, ...]:
-    """Return all names, in the order of the catalogue."""
+    """Return all names, in the order of the catalog."""
     return tuple(_CATALOGUE)
 
 
@@ -72,7 +72,7 @@ def _botnet(name: str, archive: PublicFile, summary: str, citations: tuple[str, 
         files=(archive,),
         convert=convert_botnet,
         source="https://github.com/davkovacs/BOTNet-datasets",
-        licence="MIT (D. P. Kovács, 2022)",
+        license="MIT (D. P. Kovács, 2022)",
         citations=(_BOTNET_PAPER, *citations),
         notes=("The box of 50 A in the frames is padding: they are not periodic.",),
     )
@@ -84,7 +84,7 @@ def _botnet_file(name: str, checksum: Checksum, size: int | None = None) -> Publ
 
 
 # The archive as a whole: each molecule is a data set, and the download is kept for the others. Its SHA-256 was
-# not computed for this catalogue: projects that use the archive state it, or its first twelve digits (load-atoms), or
+# not computed for this catalog: projects that use the archive state it, or its first twelve digits (load-atoms), or
 # the MD5 cb1a927628d96f2e966025da4fb63d18; they agree.
 _RMD17_ARCHIVE = PublicFile(
     "rmd17.tar.bz2",
@@ -113,7 +113,7 @@ def _rmd17(molecule: str) -> PublicDataSet:
         files=(_RMD17_ARCHIVE,),
         convert=partial(convert_rmd17, molecule),
         source="https://doi.org/10.6084/m9.figshare.12672038.v3",
-        licence="CC0",
+        license="CC0",
         citations=(
             "A. S. Christensen, O. A. von Lilienfeld, On the role of gradients for machine learning of molecular "
             "energies and forces, Mach. Learn.: Sci. Technol. 1, 045018 (2020), doi:10.1088/2632-2153/abba6f",
@@ -139,7 +139,7 @@ def _mlearn(element: str, training: PublicFile, test: PublicFile, stress: str) -
         files=(training, test),
         convert=convert_mlearn,
         source="https://github.com/materialsvirtuallab/mlearn",
-        licence="BSD-3-Clause (Materials Virtual Lab, 2019)",
+        license="BSD-3-Clause (Materials Virtual Lab, 2019)",
         citations=(
             "Y. Zuo et al., Performance and Cost Assessment of Machine Learning Interatomic Potentials, J. Phys. Chem. "
             "A 124, 731 (2020), doi:10.1021/acs.jpca.9b08723",
@@ -155,7 +155,7 @@ def _mlearn_file(element: str, name: str, checksum: Checksum, size: int | None =
 
 _ORDER_UNKNOWN = "The order of its shear components is not stated and has not been checked for this element."
 
-# Where a checksum is git's, the file was too large to be inspected for this catalogue; the commit determines it.
+# Where a checksum is git's, the file was too large to be inspected for this catalog; the commit determines it.
 _CATALOGUE = {
     data_set.name: data_set
     for data_set in (

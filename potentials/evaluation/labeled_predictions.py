@@ -37,10 +37,10 @@ class Parity:
     def forces_rmse_by_frame(self) -> Array:
         """Return the force RMSE of each frame over its labeled components, [B] eV/A; NaN without labels."""
         squared = np.square(self.forces[1] - self.forces[0])
-        labelled = np.isfinite(squared)
+        labeled = np.isfinite(squared)
         frame = np.repeat(np.arange(len(self.atoms)), self.atoms)
-        sums = np.bincount(frame, np.where(labelled, squared, 0.0).sum(axis=1), len(self.atoms))
-        counts = np.bincount(frame, labelled.sum(axis=1), len(self.atoms))
+        sums = np.bincount(frame, np.where(labeled, squared, 0.0).sum(axis=1), len(self.atoms))
+        counts = np.bincount(frame, labeled.sum(axis=1), len(self.atoms))
         return np.sqrt(np.divide(sums, counts, out=np.full(len(self.atoms), np.nan), where=counts > 0))
 
 
