@@ -94,7 +94,7 @@ def test_data_of_such_names(suffix: str, tmp_path: Path) -> None:
     convert(["builtin:ethanol@3:6"], file)
     assert len(read_frames(str(file))) == 3
     release_handles()
-    assert len(data_of_files(str(file), {}, labels_of_files(str(file)), 4.0).parts["training"]) == 3
+    assert len(data_of_files(str(file), {}, labels_of_files(str(file)), 4.0).splits["training"]) == 3
 
 
 def test_files_of_such_names_have_another(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_another_file_than_expected_is_not_kept(data_set, server, cache, tmp_pat
 
 def test_a_server_that_does_not_have_it(data_set, server, cache, tmp_path):
     server.files.clear()
-    with pytest.raises(DataError, match=r"answers 404.*--archive"):
+    with pytest.raises(DataError, match=r"the server returned 404.*--archive"):
         fetch(data_set, tmp_path / "one")
     assert names(cache) == []
 
