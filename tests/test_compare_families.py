@@ -71,5 +71,6 @@ def test_a_family(repository, tmp_path):
 
 @pytest.mark.slow
 def test_wrong_requests_say_what_is_possible(repository):
-    assert "unknown morse; families with a configuration: ace, allegro, " in run(repository, "--families", "morse").stderr
+    unknown = run(repository, "--families", "morse").stderr
+    assert "unknown morse; families with a configuration: ace, allegro, " in unknown
     assert "expected a positive number, got -1" in run(repository, "--minutes", "-1").stderr
