@@ -3,7 +3,7 @@
     python scripts/mutation_testing.py build/mutants --mutants 100 --seed 0
 
 draws mutants of the files in `GROUPS`, evenly from each group, applies one at a time to a copy of the repository, and
-runs the tests there until one fails: those of the group, then those of `make test`, then those of `make test-all`.
+runs the tests there until one fails: those of the group, then the others of `make test` and `make test-all`.
 A mutant that survives all tests is a gap in the tests or has no observable effect. Results are written to
 `results.csv`, and an interrupted run can be continued. mutmut and Cosmic Ray are not used, because they do not draw a
 seeded sample, and rewrite functions in ways that are incompatible with the cache of compiled kernels and
@@ -156,14 +156,18 @@ def fails(copy: Path, arguments: list[str]) -> bool:
 
 
 def noticed_by(mutant: Mutant, copy: Path, workers: str, everything: bool) -> str:
-    """Return the first tests that detect a mutant: those of its group, `make test`, `make test-all`, or none."""
+    """Return the first tests that detect a mutant: fast or slow ones of its group, `make test`, `make test-all`, none."""
     target = copy / mutant.path
     original = target.read_text(encoding="utf-8")
     target.write_text(mutant.text, encoding="utf-8")
-    parallel = ["-n", workers]
-    suites = {"group": [*GROUPS[mutant.group][1], *parallel], "make test": parallel}
+    parallel, slow = ["-n", workers, "--ignore", "tests/clients"], ["-m", "slow and not long"]
+    group = [*GROUPS[mutant.group][1], *parallel]
+    suites = {"group": group}
     if everything:
-        suites["make test-all"] = ["-m", "slow", *parallel]
+        suites["group, slow"] = [*group, *slow]
+    suites["make test"] = parallel
+    if everything:
+        suites["make test-all"] = [*parallel, *slow]
     try:
         return next((name for name, arguments in suites.items() if fails(copy, arguments)), "none")
     finally:
