@@ -156,7 +156,7 @@ def fails(copy: Path, arguments: list[str]) -> bool:
 
 
 def noticed_by(mutant: Mutant, copy: Path, workers: str, everything: bool) -> str:
-    """Return the first tests that detect a mutant: fast or slow ones of its group, `make test`, `make test-all`, none."""
+    """Return which tests detect a mutant first: those of its group, of `make test`, of `make test-all`, or none."""
     target = copy / mutant.path
     original = target.read_text(encoding="utf-8")
     target.write_text(mutant.text, encoding="utf-8")
