@@ -1,4 +1,4 @@
-"""The sections of the page: a few plain sentences, the equation, the picture."""
+"""Sections of the page: a short explanation, the equation, and the drawing."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from potentials.visualization.turning import Turns
 from potentials.visualization.widget import Equation, Widget
 
 _LONGEST_FORCE = 1.2
-"""A in the picture."""
+"""Longest arrow of a force, A in the drawing."""
 
 
 def harmonics_section(anatomy: Anatomy) -> Section:
-    """Shapes of the spherical harmonics that the network uses."""
+    """Show the spherical harmonics that the network uses."""
     title = "Spherical harmonics"
     if anatomy.edge_degree == 0:
         why = "This network represents directions on a grid of orientations, not by spherical harmonics."
@@ -56,7 +56,7 @@ def harmonics_section(anatomy: Anatomy) -> Section:
 
 
 def radial_section(potential: Potential, anatomy: Anatomy, observation: Observation) -> Section:
-    """The basis and the learned weights against the distance."""
+    """Show the radial basis and the learned weights as functions of distance."""
     title = "Radial functions"
     if anatomy.basis is None:
         return Section(
@@ -92,7 +92,7 @@ def radial_section(potential: Potential, anatomy: Anatomy, observation: Observat
 
 
 def paths_section(anatomy: Anatomy) -> Section:
-    """Which products of tensors there are, and how many."""
+    """List the tensor products of the network and the number of paths."""
     title = "Tensor-product paths"
     couplings = [found for found in couplings_of(anatomy) if found.paths]
     if not couplings and not anatomy.many_body:
@@ -166,7 +166,7 @@ def _many_body(anatomy: Anatomy) -> list[Part]:
 
 
 def messages_section(anatomy: Anatomy, observation: Observation, scene: Scene) -> Section:
-    """How much each neighbor tells an atom."""
+    """Show the norms of the messages from each neighbor."""
     title = "Messages of the neighbors"
     if not observation.topology.num_edges:
         return Section(
@@ -193,7 +193,7 @@ def messages_section(anatomy: Anatomy, observation: Observation, scene: Scene) -
 
 
 def _what_features_are(anatomy: Anatomy) -> list[Part]:
-    """A few sentences and the equation, for tensors or for functions on a grid of orientations."""
+    """Explain features, with their equation, for tensors or for functions on a grid of orientations."""
     knows = "The features of an atom describe its environment. "
     if any(place.grid is not None for place in anatomy.features):
         return [
@@ -224,7 +224,7 @@ def _what_features_are(anatomy: Anatomy) -> list[Part]:
 
 
 def features_section(anatomy: Anatomy, observation: Observation, scene: Scene) -> Section:
-    """The features of the atoms as signals on the sphere."""
+    """Show the features of the atoms as signals on the sphere."""
     parts: list[Part] = [
         *_what_features_are(anatomy),
         *([Paragraph(anatomy.remark)] if anatomy.remark else []),
@@ -241,7 +241,7 @@ def features_section(anatomy: Anatomy, observation: Observation, scene: Scene) -
 
 
 def turning_section(turns: Turns, precision: str, exactly_symmetric: bool) -> Section:
-    """Molecule and features turning together."""
+    """Compare features after a rotation of the structure with rotated features."""
     energy = max(abs(change) for change in turns.energy)
     forces = max(turns.forces)
     largest = turns.largest_feature_difference()
@@ -303,7 +303,7 @@ def _turning_figure(turns: Turns) -> go.Figure:
 
 
 def energies_section(potential: Potential, atoms: Atoms, observation: Observation, scene: Scene) -> Section:
-    """What comes out: energies of the atoms, forces as their slopes."""
+    """Show atomic energies, and forces as negative gradients."""
     symbols = atoms.get_chemical_symbols()
     isolated = potential.reference_energies.numpy()[observation.graph.species.numpy()]
     energies = (observation.node_energies - isolated)[scene.shown]
