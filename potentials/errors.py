@@ -53,7 +53,7 @@ class DataError(PotentialsError):
     """Structures or labels that cannot be read or trained on."""
 
     silent_elsewhere = False
-    """Whether other programs read the file without an error, and wrongly: `potentials data audit` reports that."""
+    """Whether other programs read the file incorrectly without an error; `potentials data audit` reports this."""
 
     def within(self, data: str) -> DataError:
         """Return the same error with the name of the data set it was found in."""

@@ -86,7 +86,7 @@ def summarize(run: Run, read: Readings) -> Summary:
     else:
         status = read.status
     summary.family = flat.get("model.name", "")[:40]
-    summary.max_epochs = _whole(status.get("max_epochs")) or configuration.whole_number(flat, "train.max_epochs")
+    summary.max_epochs = _whole(status.get("max_epochs")) or configuration.positive_integer(flat, "train.max_epochs")
     _add_figures(summary, status, read.metrics, read.steps)
     _add_state(summary, status, read)
     if summary.state == "running":

@@ -63,7 +63,7 @@ def seconds(duration: str | None) -> float | None:
     return total
 
 
-def whole_number(config: Mapping[str, str], key: str) -> int | None:
+def positive_integer(config: Mapping[str, str], key: str) -> int | None:
     """Return a value that is a positive integer, otherwise `None`."""
     text = config.get(key, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 12 and int(text) > 0 else None

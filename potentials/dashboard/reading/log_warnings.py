@@ -51,7 +51,7 @@ class LogWarnings:
     _read: int = 0
 
     def update(self, file: BinaryIO) -> None:
-        """Read appended lines, or all lines if the file was replaced. The log is not locked; training processes lock it."""
+        """Read appended lines, or all lines if the file was replaced. The log is not locked, because runs lock it."""
         found = os.fstat(file.fileno())
         version = FileVersion(found.st_ino, found.st_size, found.st_mtime_ns)
         if version.inode != self._inode or version.size < self._read:

@@ -84,7 +84,7 @@ class ThinnedCurves:
         self.rows += len(values)
 
     def points(self, column: int, axis: int, first: int = 0) -> tuple[Numbers, Numbers]:
-        """Return positions on an axis and values of a curve from bucket `first` on, in row order; missing values are NaN."""
+        """Return positions on an axis and values of a curve from bucket `first` on, in row order, NaN if missing."""
         low, high = self._low[first:], self._high[first:]
         ends = (low, high) if self.size > 1 else (low,)
         order = np.argsort(np.stack([end.rows[:, column] for end in ends], axis=1), axis=1, kind="stable")
