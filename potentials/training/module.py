@@ -325,7 +325,7 @@ class TrainingModule(LightningModule):
         if math.isfinite(loss) and math.isfinite(gradient):
             guard.skipped = 0
             if guard.is_spike(loss, self.current_epoch):
-                guard.tell_spike(loss, step, self._frame_losses())
+                guard.warn_of_spike(loss, step, self._frame_losses())
             return True
         what = f"the loss became {loss}" if not math.isfinite(loss) else f"the gradient norm became {gradient}"
         guard.handle_nonfinite(f"{what} in epoch {self.current_epoch + 1},", step, self._frame_losses(), self._kept())

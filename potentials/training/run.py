@@ -127,7 +127,7 @@ def _train(
     if not folder.has_checkpoint and is_first_process:
         folder.forget()
         status = Status()
-    known_best = _best_after_the_time_was_over(folder, status)
+    known_best = _best_at_time_limit(folder, status)
     status = status.begun(prepared.digest, prepared.config.train.max_epochs)
     if is_first_process:
         folder.write_config(prepared.config)
@@ -142,7 +142,7 @@ def _train(
     return _train_and_evaluate(prepared, folder, journal, status, stop, known_best)
 
 
-def _best_after_the_time_was_over(folder: RunFolder, status: Status) -> Best | None:
+def _best_at_time_limit(folder: RunFolder, status: Status) -> Best | None:
     """Return the best model if the validation at the time limit found it; the last checkpoint is older."""
     if status.reason != "max_time" or not folder.best.is_file():
         return None
@@ -230,7 +230,7 @@ def _fit(
                     raise
                 raise out_of_memory(error, module.batch_record, module.config.data) from error
     finally:
-        stop.fit_is_over()
+        stop.fit_ended()
 
 
 def _conclude(
@@ -276,7 +276,7 @@ def _reason(module: TrainingModule, stop: StopRequests) -> Reason:
         return "max_epochs"
     if module.stopped_early:
         return "early_stopping"
-    return "max_time" if stop.time_is_over and not stop.interrupted else "interrupted"
+    return "max_time" if stop.time_limit_reached and not stop.interrupted else "interrupted"
 
 
 def _evaluate_best(

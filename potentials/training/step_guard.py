@@ -98,7 +98,7 @@ class StepGuard:
         self._log_usual += (logarithm - self._log_usual) / min(self._steps, SPIKE_MEMORY)
         return False
 
-    def tell_spike(self, loss: float, step: int, losses: Sequence[FrameLoss]) -> None:
+    def warn_of_spike(self, loss: float, step: int, losses: Sequence[FrameLoss]) -> None:
         """Warn of a spike and list the frames with the largest losses."""
         worst = sorted(losses, key=lambda frame: frame.loss, reverse=True)[:_NAMED]
         named = ", ".join(f"{self.frames[frame.index].frame} ({frame.loss:.3g})" for frame in worst)

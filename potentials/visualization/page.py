@@ -9,6 +9,7 @@ from ase import Atoms
 from potentials.pages import Page
 from potentials.potential import Potential
 from potentials.visualization.observation import anatomy_of, observe
+from potentials.visualization.rotation import rotation_changes
 from potentials.visualization.scene import scene_of
 from potentials.visualization.sections import (
     energies_section,
@@ -17,10 +18,9 @@ from potentials.visualization.sections import (
     messages_section,
     paths_section,
     radial_section,
-    turning_section,
+    rotation_section,
 )
 from potentials.visualization.signals import sphere_json
-from potentials.visualization.turning import turn
 from potentials.visualization.widget import SharedData, visualize_script
 
 
@@ -44,7 +44,7 @@ def visualization_page(
     anatomy = anatomy_of(potential)
     scene = scene_of(atoms, atom)
     observation = observe(potential, atoms)
-    turns = turn(potential, observation, list(anatomy.features), atoms, scene.shown)
+    changes = rotation_changes(potential, observation, list(anatomy.features), atoms, scene.shown)
     config = potential.config
     highest = max([anatomy.edge_degree, *(place.layout.degree for place in anatomy.features)])
     sections = [
@@ -53,7 +53,7 @@ def visualization_page(
         paths_section(anatomy),
         messages_section(anatomy, observation, scene),
         features_section(anatomy, observation, scene),
-        turning_section(turns, potential.precision, config.exactly_symmetric),
+        rotation_section(changes, potential.precision, config.exactly_symmetric),
         energies_section(potential, atoms, observation, scene),
     ]
     shared = SharedData({"sphere": sphere_json(highest), "structure": scene.json()})

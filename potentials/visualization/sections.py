@@ -15,9 +15,9 @@ from potentials.visualization.numbers import plain
 from potentials.visualization.observation import Observation
 from potentials.visualization.paths import Couplings, coupling_figure, couplings_of, products_figure
 from potentials.visualization.radial import radial_json
+from potentials.visualization.rotation import RotationChanges
 from potentials.visualization.scene import Scene
 from potentials.visualization.signals import features_json
-from potentials.visualization.turning import Turns
 from potentials.visualization.widget import Equation, Widget
 
 _LONGEST_FORCE = 1.2
@@ -240,21 +240,21 @@ def features_section(anatomy: Anatomy, observation: Observation, scene: Scene) -
     return Section("Features on the atoms", parts=parts)
 
 
-def turning_section(turns: Turns, precision: str, exactly_symmetric: bool) -> Section:
+def rotation_section(changes: RotationChanges, precision: str, exactly_symmetric: bool) -> Section:
     """Compare features after a rotation of the structure with rotated features."""
-    energy = max(abs(change) for change in turns.energy)
-    forces = max(turns.forces)
-    largest = turns.largest_feature_difference()
+    energy = max(abs(change) for change in changes.energy)
+    forces = max(changes.forces)
+    largest = changes.largest_feature_difference()
     good = (
         f"both halves of the picture are the same at every angle; differences are rounding errors of {precision}."
         if exactly_symmetric
         else "differences are small compared with the errors of the potential; this family is approximately symmetric."
     )
     said = (
-        f"Over {len(turns.energy)} rotations the energy changed by at most {plain(energy)} meV, and the "
+        f"Over {len(changes.energy)} rotations the energy changed by at most {plain(energy)} meV, and the "
         f"forces (apart from rotating with the structure) by at most {plain(forces)} meV/A."
     )
-    if turns.stages:
+    if changes.stages:
         said += (
             f" The features differed by at most {plain(largest)} of the largest feature from the original features "
             "multiplied by Wigner matrices."
@@ -271,15 +271,15 @@ def turning_section(turns: Turns, precision: str, exactly_symmetric: bool) -> Se
         ),
         Equation(
             "Equivariance under a rotation R",
-            "E(R x) = E(x),   F(R x) = R F(x)" + (",   h_{l}(R x) = D^{l}(R) h_{l}(x)" if turns.stages else ""),
+            "E(R x) = E(x),   F(R x) = R F(x)" + (",   h_{l}(R x) = D^{l}(R) h_{l}(x)" if changes.stages else ""),
         ),
         Paragraph(said),
     ]
-    if turns.stages:
+    if changes.stages:
         parts.append(
             Widget(
-                "turning",
-                turns.json(),
+                "rotation",
+                changes.json(),
                 "Left: features of the rotated structure, computed by the network at each angle. Right: features "
                 "of the original structure, multiplied by D, or unchanged for comparison.",
                 {"computed": 400, "expected": 400},
@@ -287,17 +287,17 @@ def turning_section(turns: Turns, precision: str, exactly_symmetric: bool) -> Se
             )
         )
     else:
-        parts.append(Plot(_turning_figure(turns), "Differences after rotation.", label="Differences by angle"))
+        parts.append(Plot(_rotation_figure(changes), "Differences after rotation.", label="Differences by angle"))
     return Section("Equivariance", good, parts)
 
 
-def _turning_figure(turns: Turns) -> go.Figure:
+def _rotation_figure(changes: RotationChanges) -> go.Figure:
     figure = go.Figure()
-    steps = len(turns.angles)
+    steps = len(changes.angles)
     for axis in range(3):
         part = slice(axis * steps, (axis + 1) * steps)
         name = f"rotated about {'xyz'[axis]}"
-        figure.add_scatter(x=turns.angles, y=turns.forces[part], name=name, line={"color": palette.SERIES[axis]})
+        figure.add_scatter(x=changes.angles, y=changes.forces[part], name=name, line={"color": palette.SERIES[axis]})
     figure.update_layout(xaxis_title="angle (degrees)", yaxis_title="largest change of a force component (meV/A)")
     return figure
 

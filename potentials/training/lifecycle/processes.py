@@ -19,8 +19,8 @@ from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from potentials.errors import PotentialsError, TrainingError
 
 _STARTED_BY = "POTENTIALS_STARTED_BY"
-_A_MOMENT = 2.0
-_LAST_WORDS = 10.0
+_HEAD_START = 2.0
+_WAIT_SECONDS = 10.0
 """Seconds to wait for the first process to end this one, or for another process to report its error."""
 
 
@@ -66,7 +66,7 @@ def ending_together(trainer: Trainer) -> Iterator[None]:
         done = True
     except PotentialsError:
         if trainer.global_rank:
-            time.sleep(_A_MOMENT)
+            time.sleep(_HEAD_START)
         raise
     except RuntimeError as error:
         if not _is_lost_connection(error):
@@ -108,7 +108,7 @@ def _is_lost_connection(error: RuntimeError) -> bool:
 
 def _what_ended(started: Sequence[subprocess.Popen[bytes]]) -> str:
     """Wait until one of the started processes has ended, and describe it."""
-    deadline = time.monotonic() + _LAST_WORDS
+    deadline = time.monotonic() + _WAIT_SECONDS
     while started and time.monotonic() < deadline:
         for number, process in enumerate(started, start=2):
             code = process.poll()

@@ -51,7 +51,7 @@ class StopRequests(Callback):
         self.checkpoint_interval = checkpoint_interval
         self.signal: signal.Signals | None = None
         """The signal that requested the end."""
-        self.time_is_over = False
+        self.time_limit_reached = False
         self.checkpoint_is_due = False
         """Whether to write a checkpoint after this step."""
         self._interrupted_anywhere = False
@@ -91,7 +91,7 @@ class StopRequests(Callback):
         """Delay signals to the end of a step from now on, because an exception would be lost in forked workers."""
         self._training = True
 
-    def fit_is_over(self) -> None:
+    def fit_ended(self) -> None:
         """Raise `Interruption` at signals from now on: workers have ended, and no step needs to be finished."""
         self._training = False
 
@@ -142,22 +142,22 @@ class StopRequests(Callback):
 
     @property
     def _stopping(self) -> bool:
-        return self._interrupted_anywhere or self.time_is_over
+        return self._interrupted_anywhere or self.time_limit_reached
 
     def _agree(self, trainer: Trainer, due: bool) -> bool:
         """Share signals and due checkpoints among all processes; return whether any process has a checkpoint due."""
-        self.time_is_over = self.max_time is not None and self.elapsed > self.max_time.total_seconds()
+        self.time_limit_reached = self.max_time is not None and self.elapsed > self.max_time.total_seconds()
         self._interrupted_anywhere = self.interrupted
         if trainer.world_size == 1:
             return due
         # A signal may arrive during this call; decisions use the values that all processes share.
-        mine = [float(self.signal or 0), float(self.time_is_over), float(due)]
-        told = torch.tensor(mine, device=trainer.strategy.root_device)
-        number, over, due_anywhere = torch.as_tensor(trainer.strategy.reduce(told, reduce_op="max")).tolist()
+        mine = [float(self.signal or 0), float(self.time_limit_reached), float(due)]
+        state = torch.tensor(mine, device=trainer.strategy.root_device)
+        number, reached, due_anywhere = torch.as_tensor(trainer.strategy.reduce(state, reduce_op="max")).tolist()
         self._interrupted_anywhere = number > 0
         if self._interrupted_anywhere:
             self.signal = signal.Signals(int(number))
-        self.time_is_over = over > 0
+        self.time_limit_reached = reached > 0
         return due_anywhere > 0
 
     def _take_over(self) -> None:

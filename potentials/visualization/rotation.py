@@ -21,7 +21,7 @@ STEPS = 24
 """Number of angles of a full rotation; a third of it for structures of more than `MANY` atoms."""
 MANY = 100
 AXES = ("x", "y", "z")
-MOST_TURNED = 20
+MOST_ROTATED = 20
 """Largest number of atoms whose features are stored at every angle."""
 
 Array = NDArray[np.float64]
@@ -36,7 +36,7 @@ def rotation_about(axis: int, angle: float) -> Array:
     return matrix
 
 
-def turned(atoms: Atoms, rotation: Array) -> Atoms:
+def rotated(atoms: Atoms, rotation: Array) -> Atoms:
     """Rotate a structure about the origin, including its cell."""
     return Atoms(
         numbers=atoms.numbers, positions=atoms.positions @ rotation.T, cell=atoms.cell.array @ rotation.T, pbc=atoms.pbc
@@ -62,7 +62,7 @@ class Stage:
 
 
 @dataclass
-class Turns:
+class RotationChanges:
     """Changes of predictions and features under rotations of a structure.
 
     Args:
@@ -84,7 +84,7 @@ class Turns:
         return max((max(stage.difference) for stage in self.stages), default=0.0)
 
     def json(self) -> dict[str, Any]:
-        """Return data for `visualize.js`: the values [axes][angles][atoms, 2l + 1] of each block, computed and expected."""
+        """Return data for `visualize.js`: values [axes][angles][atoms, 2l + 1] of each block, computed and expected."""
         stages = []
         for stage in self.stages:
             blocks = []
@@ -109,9 +109,9 @@ class Turns:
         }
 
 
-def turn(
+def rotation_changes(
     potential: Potential, first: Observation, places: list[NodeFeatures], atoms: Atoms, shown: NDArray[np.int64]
-) -> Turns:
+) -> RotationChanges:
     """Rotate a structure about each axis, and evaluate the potential at each angle.
 
     Args:
@@ -123,7 +123,7 @@ def turn(
     """
     steps = STEPS if len(atoms) <= MANY else STEPS // 3
     angles = [360.0 * step / steps for step in range(steps)]
-    kept = shown[:MOST_TURNED]
+    kept = shown[:MOST_ROTATED]
     tensors = [place for place in places if place.grid is None]
     stages = [Stage(place) for place in tensors]
     before = [first.features(place)[kept] for place in tensors]
@@ -133,16 +133,16 @@ def turn(
     for stage in stages:
         stage.computed = [[] for _ in stage.place.layout]
         stage.expected = [[] for _ in stage.place.layout]
-    turns = Turns(angles, stages, [], [], list(range(len(kept))))
+    changes = RotationChanges(angles, stages, [], [], list(range(len(kept))))
     for axis in range(3):
         for angle in angles:
             rotation = rotation_about(axis, np.radians(angle))
-            after = observe(potential, turned(atoms, rotation))
-            turns.energy.append(1e3 * (after.energy - first.energy))
-            turns.forces.append(1e3 * float(np.abs(after.forces - first.forces @ rotation.T).max()))
+            after = observe(potential, rotated(atoms, rotation))
+            changes.energy.append(1e3 * (after.energy - first.energy))
+            changes.forces.append(1e3 * float(np.abs(after.forces - first.forces @ rotation.T).max()))
             for stage, values, vectors in zip(stages, before, combined, strict=True):
                 _compare(stage, values, vectors, after.features(stage.place)[kept], rotation)
-    return turns
+    return changes
 
 
 def _compare(stage: Stage, before: Array, vectors: list[Array], computed: Array, rotation: Array) -> None:
