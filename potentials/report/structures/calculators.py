@@ -24,5 +24,5 @@ def in_float64(potential: Potential) -> Potential:
 
 
 def exact_calculator(potential: Potential) -> PotentialCalculator:
-    """Return a calculator in double precision with the uncompiled networks."""
+    """Return a calculator in double precision without compilation."""
     return PotentialCalculator(in_float64(potential), compiled=False)

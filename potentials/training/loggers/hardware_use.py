@@ -21,7 +21,7 @@ class HardwareUse:
     memory: float
     """Resident memory, MB (powers of ten)."""
     gpu_memory: float | None
-    """Peak memory allocated on the GPU, MB; `None` without a GPU."""
+    """Peak memory reserved on the GPU, MB; `None` without a GPU."""
 
 
 class HardwareWatch:
