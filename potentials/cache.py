@@ -1,4 +1,4 @@
-"""Where the program keeps what it can make or fetch again: compiled kernels and downloaded data."""
+"""Folder for data that can be computed or downloaded again: compiled kernels and downloaded data sets."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ CACHE_VARIABLE = "POTENTIALS_CACHE"
 
 
 def cache_path(room: str) -> Path:
-    """The folder `room` of the cache, whether it exists or not.
+    """Return the folder `room` of the cache; it may not exist yet.
 
-    The cache is the folder of the environment variable POTENTIALS_CACHE, or else `potentials` in the user's cache. A
-    user without a home folder that can be written to, as in many containers, has a temporary folder of their own.
+    The cache is the folder named by the environment variable POTENTIALS_CACHE, or else `potentials` in the user's cache
+    folder. Without a writable home folder, as in many containers, a temporary folder of the user is used.
     """
     given = os.environ.get(CACHE_VARIABLE)
     if given:
@@ -35,7 +35,7 @@ def cache_path(room: str) -> Path:
 
 
 def usable_home() -> Path | None:
-    """The user's home folder; None where there is none, or nothing can be written to it."""
+    """Return the user's home folder, or None if there is none or it is not writable."""
     try:
         home = Path.home()
     except RuntimeError:  # neither HOME nor an entry in the list of users
@@ -51,9 +51,9 @@ def usable_home() -> Path | None:
 
 @cache
 def temporary_home() -> Path:
-    """A temporary folder of this user, the same for all processes, that nobody else can write to.
+    """Return a temporary folder of this user, the same for all processes, that no other user can write to.
 
-    Compiled code is loaded from it, so a folder that somebody else has made is not used.
+    Compiled code is loaded from it, so a folder created by another user is rejected.
     """
     folder = Path(tempfile.gettempdir()) / f"potentials-{os.getuid()}"
     try:
@@ -61,13 +61,13 @@ def temporary_home() -> Path:
         found = folder.lstat()
         if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022:
             return folder
-    except OSError:  # a file, say
+    except OSError:  # for example a file of that name
         pass
     return Path(tempfile.mkdtemp(prefix="potentials-"))
 
 
 def kept(path: Path) -> bytes | None:
-    """What `keep` wrote to a file of the cache; None if there is none, or if it is not what was written."""
+    """Return the contents that `keep` wrote to a cache file; None if the file is missing or damaged."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -77,9 +77,9 @@ def kept(path: Path) -> bytes | None:
 
 
 def keep(path: Path, value: bytes) -> None:
-    """Write a file of the cache, aside and renamed, so that processes that start together never read half of it.
+    """Write a cache file atomically, so that processes that start together never read a partial file.
 
-    Where nothing can be written nothing is kept, and it is logged.
+    If the cache is not writable, nothing is stored and the failure is logged.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,4 +1,4 @@
-"""Durations as text. Apart from the schema that reads them: the command line prints durations without it."""
+"""Formatting of durations. Separate from the schema that parses them, so that the command line need not import it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from datetime import timedelta
 
 
 def format_duration(value: timedelta) -> str:
-    """The inverse of `config.base.parse_duration`, exact to the microsecond: `timedelta(minutes=90)` is `1h 30m`."""
+    """Format a duration: `timedelta(minutes=90)` is `1h 30m`.
+
+    The inverse of `config.base.parse_duration`, exact to the microsecond.
+    """
     hours, seconds = divmod(value.seconds, 3600)
     minutes, seconds = divmod(seconds, 60)
     decimals = f".{value.microseconds:06d}".rstrip("0").rstrip(".")

@@ -9,16 +9,16 @@ from potentials.interrupts import raise_received
 
 
 class PotentialsError(Exception):
-    """Base of every error this package raises on purpose; the command line prints it without a traceback."""
+    """Base class of all errors this package raises; the command line prints the message without a traceback."""
 
     def __init__(self, message: str = "") -> None:
-        # An error that a library raised because of an interrupt is not the user's: raise the interrupt instead.
+        # An error that a library raised because of an interrupt is not a user error: raise the interrupt instead.
         raise_received()
         super().__init__(_without_traceback(message, type(self)))
 
 
 def _without_traceback(message: str, error: type[Exception]) -> str:
-    """The message alone: an error of a data loader's worker process is wrapped in the traceback of that process."""
+    """Return the message alone: an error in a data loader's worker process carries the traceback of that process."""
     if "in DataLoader worker process" not in message.partition("\n")[0]:
         return message
     return message.rpartition(f"\n{error.__module__}.{error.__qualname__}: ")[2].rstrip("\n")
@@ -42,7 +42,7 @@ class Problem:
 
 
 class ConfigError(PotentialsError):
-    """A configuration that cannot be used; carries all its problems at once."""
+    """A configuration that cannot be used; holds all its problems."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -53,10 +53,10 @@ class DataError(PotentialsError):
     """Structures or labels that cannot be read or trained on."""
 
     silent_elsewhere = False
-    """Whether other programs read the file without an error, and wrongly: `potentials data audit` reports that."""
+    """Whether other programs read the file incorrectly without an error; `potentials data audit` reports this."""
 
     def within(self, data: str) -> DataError:
-        """The same error, with the name of the data it was found in."""
+        """Return the same error with the name of the data set it was found in."""
         error = DataError(f"{data}: {self}")
         error.silent_elsewhere = self.silent_elsewhere
         return error

@@ -9,9 +9,9 @@ ENDING_SIGNALS = (Signals.SIGINT, Signals.SIGTERM, Signals.SIGUSR1)
 BAD_INPUT = 2
 INTERRUPTED = 130
 REQUEUE = 75
-"""EX_TEMPFAIL of sysexits.h: a temporary failure, try again later."""
+"""EX_TEMPFAIL of sysexits.h: a temporary failure that can be retried later."""
 
 
 def interruption_code(cause: Signals | None) -> int:
-    """The exit code of a command that a signal interrupted and that can be continued: REQUEUE, except for Ctrl-C."""
+    """Return the exit code of an interrupted command that can be continued: REQUEUE, or INTERRUPTED after Ctrl-C."""
     return INTERRUPTED if cause in (None, Signals.SIGINT) else REQUEUE

@@ -1,4 +1,4 @@
-"""Writing files that are there whole or not at all."""
+"""Atomic writing of files: a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from pathlib import Path
 from typing import TypeAlias
 
 Contents: TypeAlias = bytes | memoryview | Iterable[bytes]
-"""Of a file: at once, or piece by piece."""
+"""Contents of a file, complete or in pieces."""
 
 
 def write_whole(path: Path, contents: Contents) -> None:
-    """Write a file that appears whole or not at all, also when the process is killed or the machine loses power.
+    """Write a file atomically, also if the process is killed or the machine loses power.
 
     Raises:
-        OSError: it cannot be written; what was there before is as it was.
+        OSError: the file cannot be written; an existing file is left unchanged.
     """
     put_in_place(write_aside(path, contents), path)
 
 
 def write_text(path: Path, text: str) -> None:
-    """`write_whole` for text, in UTF-8; bytes of file names that are no text are written as escapes."""
+    """Write text atomically (`write_whole`) in UTF-8; bytes of file names that are not valid text are escaped."""
     write_whole(path, text.encode(errors="backslashreplace"))
 
 
 def write_shared(path: Path, contents: bytes) -> None:
-    """Write a file that several processes may write at once: whole, by whoever comes last.
+    """Write a file atomically that several processes may write at the same time; the last one wins.
 
-    Each writes aside under a name of its own. It is not made sure that the file reaches the disk, for it can be made
-    again, and only its user can read it.
+    Each process writes to a temporary file with its own name. The file is not flushed to the disk, because it can be
+    computed again, and only its user can read it.
 
     Raises:
-        OSError: it cannot be written; what was there before is as it was.
+        OSError: the file cannot be written; an existing file is left unchanged.
     """
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as aside:
         partial = Path(aside.name)
@@ -49,10 +49,10 @@ def write_shared(path: Path, contents: bytes) -> None:
 
 @contextmanager
 def utf8_name(path: Path) -> Iterator[str]:
-    """A name of an existing file that is UTF-8, for libraries that take no other: its own, or that of an open file.
+    """Yield a UTF-8 name of an existing file, for libraries that require one: its own or that of an open descriptor.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
     """
     try:
         os.fspath(path).encode()
@@ -64,16 +64,16 @@ def utf8_name(path: Path) -> Iterator[str]:
 
 
 def write_aside(path: Path, contents: Contents) -> Path:
-    """Write, to the disk itself, a file beside `path`, which `put_in_place` renames; it is removed if that fails.
+    """Write a file beside `path` and flush it to the disk; it is removed if that fails. `put_in_place` renames it.
 
-    It has the permissions that any new file of this user has, which those of `tempfile` do not, and always the same
-    name, so that what killed processes leave does not add up.
+    It has the permissions of any new file of this user, unlike files of `tempfile`, and always the same name, so that
+    leftovers of killed processes do not accumulate.
 
     Returns:
         The file beside `path`.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
@@ -88,10 +88,10 @@ def write_aside(path: Path, contents: Contents) -> Path:
 
 
 def put_in_place(partial: Path, path: Path) -> None:
-    """Give what `write_aside` wrote its name, and make sure that this has reached the disk.
+    """Rename a file written by `write_aside` to `path` and flush the folder to the disk.
 
     Raises:
-        OSError: it cannot be renamed; it is removed then.
+        OSError: the file cannot be renamed; it is removed in that case.
     """
     try:
         partial.replace(path)
@@ -102,7 +102,7 @@ def put_in_place(partial: Path, path: Path) -> None:
 
 
 def synchronize(path: Path) -> None:
-    """Wait until a file, or what a folder lists, is on the disk."""
+    """Flush a file or a folder listing to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,9 +1,9 @@
-"""Interrupts that win over what libraries make of them.
+"""Interrupts that take precedence over errors of libraries.
 
-A handler of a signal raises an exception wherever the program is, and that may be within a library that handles any
-exception of its own code: safetensors turns it into an error of the file, others drop it. Handlers therefore remember
-what they raise. Until the interrupt is dealt with, an error of this package that is about to be raised becomes the
-interrupt, as does whatever leaves the block that deals with it.
+A signal handler raises an exception at an arbitrary place in the program, which may be inside a library that handles
+all exceptions of its own code: safetensors converts it to a file error, other libraries ignore it. Handlers therefore
+record the interrupt they raise. Until the interrupt is handled, an error of this package that is about to be raised is
+replaced by the interrupt, and so is any exception that leaves the `with` block that handles it.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ _received: BaseException | None = None
 
 
 def remembered(interrupt: BaseException) -> BaseException:
-    """Note that a handler is about to raise this interrupt, and give it back."""
+    """Record an interrupt that a handler is about to raise, and return it."""
     global _received
     _received = interrupt
     return interrupt
 
 
 def raise_received() -> None:
-    """Raise the interrupt that has been received and not dealt with, if there is one; in the main thread only."""
+    """Raise the recorded interrupt that has not been handled, if there is one; in the main thread only."""
     if _received is not None and threading.current_thread() is threading.main_thread():
         raise _received
 
 
 @contextmanager
 def winning_interrupts() -> Iterator[None]:
-    """An interrupt remembered in here leaves the block, whatever else does; then it is dealt with and forgotten."""
+    """Raise an interrupt recorded within the context when the context ends, in place of any other exception."""
     global _received
     before, _received = _received, None
     try:
@@ -45,9 +45,9 @@ def winning_interrupts() -> Iterator[None]:
 
 @contextmanager
 def remembering_ctrl_c() -> Iterator[None]:
-    """Within it, Ctrl-C raises `KeyboardInterrupt` as ever, and wins (see above).
+    """Raise `KeyboardInterrupt` on Ctrl-C as usual, and record it (see above).
 
-    In the main thread only, and where nobody else handles the signal.
+    Has an effect only in the main thread and if no other handler is installed for the signal.
     """
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

@@ -1,13 +1,13 @@
-"""PyTorch's OpenMP library: how long its threads wait for work at full speed before they sleep, and what a fork does.
+"""Settings of PyTorch's OpenMP library: how long idle threads spin before they sleep, and its state after a fork.
 
-GCC's library, which PyTorch brings on Linux, lets a thread wait some 300 000 rounds, milliseconds. Where other
-processes want the processors, a thread that waits keeps the one from running that it waits for: a step of 64 atoms that
-takes 8 ms alone takes hundreds. Our bound is longer than most of what a step does between two kernels, so that a quiet
-machine loses little; to sleep at once costs a third of such a step there.
+With GCC's library, which PyTorch ships on Linux, an idle thread spins for some 300 000 rounds, which takes
+milliseconds. When other processes use the same cores, a spinning thread delays the thread it waits for: a step of 64
+atoms that takes 8 ms alone takes hundreds of ms. Our limit is longer than most gaps between two kernels of a step, so
+that little is lost on an idle machine, where sleeping at once would make such a step a third slower.
 
-The library reads its settings once, when it is loaded, so they are made when this package is imported, before PyTorch.
+The library reads its settings once, when it is loaded. They are set when this package is imported, before PyTorch.
 
-A forked process has none of the threads that its parent had, and the library waits for them for ever.
+A forked process has none of its parent's threads, and the library would wait for them forever.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import os
 import sys
 
 VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
-"""The user's own settings; any of them is left alone."""
+"""Settings of the user; if any of them is set, nothing is changed."""
 SPIN_COUNT = "7000"
-"""Rounds of waiting at full speed, a tenth of a millisecond; then threads sleep, and are woken for the next kernel."""
+"""Rounds of spinning, a tenth of a millisecond; then threads sleep until the next kernel."""
 
 _state = {"waiting": "the OpenMP library's own"}
 
 
 def bound_waiting() -> None:
-    """Have threads wait a short time only, unless the user has set one of `VARIABLES`, or PyTorch is there already."""
+    """Limit the spinning of idle threads, unless one of `VARIABLES` is set or PyTorch is already loaded."""
     given = [f"{name}={os.environ[name]}" for name in VARIABLES if name in os.environ]
     if given:
         _state["waiting"] = " ".join(given)
@@ -36,14 +36,14 @@ def bound_waiting() -> None:
 
 
 def release_environment() -> None:
-    """Take our setting out of the environment, once PyTorch is loaded: it is not meant for other programs that are
-    started from this process."""
+    """Remove our setting from the environment once PyTorch is loaded, so that programs started from this process do not
+    inherit it."""
     if _state["waiting"].endswith(", ours") and os.environ.get("GOMP_SPINCOUNT") == SPIN_COUNT:
         del os.environ["GOMP_SPINCOUNT"]
 
 
 def waiting() -> str:
-    """How long threads wait, in words."""
+    """Describe how long idle threads spin."""
     return _state["waiting"]
 
 

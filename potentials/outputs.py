@@ -17,7 +17,7 @@ def check_output(path: Path, inputs: Iterable[str | Path] = ()) -> None:
         inputs: files that are read. Links and other names of the same file are recognized; other names are ignored.
 
     Raises:
-        DataError: its folder does not exist or cannot be written to, it is a folder, or it is one of the inputs.
+        DataError: the folder does not exist or is not writable, `path` is a folder, or it is one of the inputs.
     """
     try:
         _check_place(path)

@@ -1,4 +1,4 @@
-"""CSV files to which a run adds rows, and from which those that no longer count are dropped when it is continued."""
+"""CSV files to which a run appends rows. Rows after the last checkpoint are removed when the run is continued."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Row = Mapping[str, float | int | None]
 
 
 class RowFile:
-    """A CSV file of rows that each have a `step`.
+    """A CSV file whose rows each have a `step`.
 
     Args:
-        path: made with the first row.
-        columns: names of all cells of a row.
+        path: the file, created with the first row.
+        columns: names of the columns.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
@@ -25,23 +25,23 @@ class RowFile:
         self.columns = list(columns)
 
     def append(self, row: Row) -> None:
-        """Add a row, whole: in one write, so that whoever reads meanwhile sees no half of it."""
+        """Append a row in a single write, so that a concurrent reader never sees part of it."""
         text = self._line(row)
         with self.path.open("a", newline="", encoding="utf-8") as file:
             file.write(text if file.tell() else ",".join(self.columns) + "\n" + text)
 
     def begin(self) -> None:
-        """Make the file anew, without any row."""
+        """Create the file again without rows."""
         with self.path.open("w", newline="", encoding="utf-8") as file:
             file.write(",".join(self.columns) + "\n")
 
     def keep_until(self, step: int) -> int:
-        """Drop the rows beyond a step, and those that were not written to their end.
+        """Remove rows beyond a step and rows that were not written completely.
 
-        Rows go from file to file one by one, for there may be millions.
+        Rows are copied one by one, because there may be millions.
 
         Returns:
-            The last step that had a row before; 0 without any.
+            The last step that had a row before; 0 if there were none.
         """
         if not self.path.is_file():
             return 0
@@ -59,19 +59,19 @@ class RowFile:
         return last
 
     def rows(self) -> Iterator[dict[str, float | int | None]]:
-        """All rows, one by one; what was not measured is `None`."""
+        """Yield all rows in order; missing values are `None`."""
         if self.path.is_file():
             for row in self._whole_rows():
                 yield {name: _number(text) for name, text in row.items()}
 
     def _whole_rows(self) -> Iterator[dict[str, str]]:
         with self.path.open(newline="\n", encoding="utf-8", errors="replace") as file:
-            # The last line of a file that was cut off has no end.
+            # The last line of a truncated file has no newline.
             whole = (line for line in file if line.endswith("\n"))
             yield from (row for row in csv.DictReader(whole) if self._is_whole(row))
 
     def _is_whole(self, row: Mapping[str | None, str | None]) -> bool:
-        """Whether it has a cell for each column, and its step is a number: a full disk or a kill cuts rows off."""
+        """Check that a row has a cell for each column and an integer step: a full disk or a kill may truncate rows."""
         step = row.get("step")
         return None not in row.values() and None not in row and step is not None and step.isdigit()
 

@@ -1,7 +1,7 @@
-"""PyTorch's ambient settings, put aside while a potential computes.
+"""Protection against PyTorch's ambient settings while a potential is evaluated.
 
-Callers may have chosen inference mode, autocast or a default device for what they do themselves; none of them may
-change what a potential gives.
+Callers may use inference mode, autocast or a default device for their own code; none of these may change the
+results of a potential.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _AUTOCAST_DEVICES = ("cpu", "cuda")
 
 @contextmanager
 def own_precision() -> Iterator[None]:
-    """Compute in the precision of the arguments, whatever `torch.autocast` surrounds this, on a CPU or GPU."""
+    """Disable `torch.autocast` within the context, on CPU and GPU, so that the precision of the arguments is used."""
     with ExitStack() as stack:
         for device in _AUTOCAST_DEVICES:
             if torch.is_autocast_enabled(device):
@@ -26,13 +26,13 @@ def own_precision() -> Iterator[None]:
 
 @contextmanager
 def plain_torch_state() -> Iterator[None]:
-    """Without inference mode and autocast, and with the CPU as the default device, while the context lasts.
+    """Disable inference mode and autocast within the context, and make the CPU the default device.
 
-    Tensors made in inference mode could never take part in a derivative, autocast rounds products to a lower precision
-    than the potential's, and a default device puts new tensors where the weights are not.
+    Tensors created in inference mode cannot be differentiated, autocast reduces the precision of products below that of
+    the potential, and a default device places new tensors on a device other than that of the weights.
     """
     if torch.compiler.is_compiling():
-        # What is traced belongs to the caller's graph, and these contexts cannot be traced.
+        # Traced code belongs to the caller's graph, and these contexts cannot be traced.
         yield
         return
     with ExitStack() as stack:

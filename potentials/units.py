@@ -1,4 +1,4 @@
-"""Units: everything inside the package is eV, A, fs and eV/A^3; labels in other units are converted when read."""
+"""Units: all internal quantities are in eV, A, fs and eV/A^3; labels in other units are converted when read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STRESS_IN_EV_PER_CUBIC_ANGSTROM: dict[str, float] = {
     "bar": 1e-4 * _ase.GPa,
     "Ha/Bohr^3": _ase.Hartree / _ase.Bohr**3,
 }
-# An energy unit may itself contain a slash ("kcal/mol"), so the length is what follows the last one.
+# An energy unit may itself contain a slash ("kcal/mol"), so the length unit follows the last slash.
 FORCE_IN_EV_PER_ANGSTROM: dict[str, float] = {
     unit: ENERGY_IN_EV[unit.rpartition("/")[0]] / LENGTH_IN_ANGSTROM[unit.rpartition("/")[2]]
     for unit in get_args(ForceUnit)

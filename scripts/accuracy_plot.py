@@ -16,7 +16,7 @@ from matplotlib.ticker import NullLocator, StrMethodFormatter
 mpl.rcParams["svg.hashsalt"] = "potentials"  # the same file for the same figures
 
 
-def read_course(file: Path) -> tuple[list[float], list[float]]:
+def read_metrics(file: Path) -> tuple[list[float], list[float]]:
     """Read times (min) and the lowest validation force RMSE (meV/A) so far, which is that of the best model."""
     minutes: list[float] = []
     errors: list[float] = []
@@ -27,12 +27,12 @@ def read_course(file: Path) -> tuple[list[float], list[float]]:
     return minutes, errors
 
 
-def draw(courses: dict[str, Path]) -> Figure:
+def draw(files: dict[str, Path]) -> Figure:
     """Plot one line per file."""
     figure = Figure(figsize=(6.5, 4))
     axes = figure.add_subplot()
-    for name, file in courses.items():
-        minutes, errors = read_course(file)
+    for name, file in files.items():
+        minutes, errors = read_metrics(file)
         (line,) = axes.plot(minutes, errors, label=name)
         axes.annotate(
             f"{errors[-1]:.1f}", (minutes[-1], errors[-1]), (4, 0), textcoords="offset points", color=line.get_color()
@@ -52,14 +52,14 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", type=Path)
-    parser.add_argument("courses", nargs="+", metavar="NAME=FILE")
+    parser.add_argument("files", nargs="+", metavar="NAME=FILE")
     args = parser.parse_args()
-    for course in args.courses:
-        if "=" not in course or not Path(course.split("=", 1)[1]).is_file():
-            parser.error(f"expected NAME=FILE with an existing file, got {course!r}")
-    courses = {name: Path(file) for name, file in (course.split("=", 1) for course in args.courses)}
+    for argument in args.files:
+        if "=" not in argument or not Path(argument.split("=", 1)[1]).is_file():
+            parser.error(f"expected NAME=FILE with an existing file, got {argument!r}")
+    files = {name: Path(file) for name, file in (argument.split("=", 1) for argument in args.files)}
     metadata = {"Date": None} if args.output.suffix == ".svg" else None
-    draw(courses).savefig(args.output, dpi=150, bbox_inches="tight", metadata=metadata)
+    draw(files).savefig(args.output, dpi=150, bbox_inches="tight", metadata=metadata)
 
 
 if __name__ == "__main__":

@@ -110,10 +110,10 @@ def potential_of(case: Case, elements: list[str]) -> Any:
 def median_ms(call: Callable[[], Any], repeats: int) -> float:
     """Measure the median time (ms) of a call over the repeats, after two warm-up calls."""
     times = []
-    for turn in range(repeats + 2):
+    for repeat in range(repeats + 2):
         start = time.perf_counter()
         call()
-        if turn >= 2:
+        if repeat >= 2:
             times.append(time.perf_counter() - start)
     return 1e3 * statistics.median(times)
 

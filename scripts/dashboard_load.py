@@ -37,7 +37,7 @@ METRICS_COLUMNS = (
     "energy_per_atom_mae_meV,energy_per_atom_rmse_meV,forces_mae_meV_per_A,forces_rmse_meV_per_A,"
     "stress_mae_meV_per_A3,stress_rmse_meV_per_A3,best"
 )
-COURSES = 8
+DISTINCT_METRICS = 8
 """Number of different learning curves; further runs repeat them."""
 LOGGED_EVERY = 50
 ROWS_PER_EPOCH = 4
@@ -70,11 +70,11 @@ def main() -> None:
     grower.start()
     server, address, started = start_server(asked.folder)
     try:
-        tell([("server ready", f"{started:.2f} s")])
-        tell(measure(address, server.pid))
+        print_rows([("server ready", f"{started:.2f} s")])
+        print_rows(measure(address, server.pid))
         if asked.browser:
-            tell(measure_in_browser(address, asked.folder / run_name(asked.grow)))
-        tell([("memory of the server afterwards", memory(server.pid))])
+            print_rows(measure_in_browser(address, asked.folder / run_name(asked.grow)))
+        print_rows([("memory of the server afterwards", memory(server.pid))])
         while asked.keep:
             time.sleep(1)
     finally:
@@ -83,7 +83,7 @@ def main() -> None:
         server.wait()
 
 
-def tell(rows: list[tuple[str, str]]) -> None:
+def print_rows(rows: list[tuple[str, str]]) -> None:
     """Print results."""
     for name, figure in rows:
         print(f"{name:<70}{figure:>10}", flush=True)
@@ -96,24 +96,24 @@ def run_name(number: int) -> str:
 
 def generate(folder: Path, runs: int, steps: int, validations: int) -> None:
     """Write the runs that do not exist yet."""
-    courses: dict[int, Path] = {}
+    written: dict[int, Path] = {}
     for number in range(runs):
         path = folder / run_name(number)
         if (path / "status.json").exists():
             continue
         path.mkdir(parents=True, exist_ok=True)
-        course = number % COURSES
-        if course in courses:
+        seed = number % DISTINCT_METRICS
+        if seed in written:
             for name in ("steps.csv", "metrics.csv", "log.txt"):
-                shutil.copyfile(courses[course] / name, path / name)
+                shutil.copyfile(written[seed] / name, path / name)
         else:
-            write_course(path, course, steps, validations)
-            courses[course] = path
+            write_metrics(path, seed, steps, validations)
+            written[seed] = path
         write_config(path, number, steps)
         write_status(path, number, steps)  # last, because it marks the run as complete
 
 
-def write_course(path: Path, seed: int, steps: int, validations: int) -> None:
+def write_metrics(path: Path, seed: int, steps: int, validations: int) -> None:
     """Write the metrics of a run: a noisy decreasing loss with some spikes."""
     random = np.random.default_rng(seed)
     row = np.arange(1, steps + 1)

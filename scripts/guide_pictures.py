@@ -29,10 +29,10 @@ from potentials.visualization.messages import block_norms
 from potentials.visualization.observation import Observation, anatomy_of, observe
 from potentials.visualization.paths import couplings_of
 from potentials.visualization.radial import functions_at, weights_at
+from potentials.visualization.rotation import rotation_changes
 from potentials.visualization.scene import scene_of
 from potentials.visualization.signals import blocks_at, mixtures, sphere
 from potentials.visualization.structures import structure_to_show
-from potentials.visualization.turning import turn
 
 FOLDER = Path(__file__).parent.parent / "docs" / "images"
 MODEL = "builtin:ethanol"
@@ -312,9 +312,9 @@ def print_symmetry(potential: Potential, atoms: Atoms, seen: Observation) -> Non
     place = first_tensors(potential)
     for block in blocks_at(place, seen.features(place)):
         print(f"{place.name}, {block.irrep}: the strongest combination contains {mixtures(block.values)[1][0]:.0%}")
-    turns = turn(potential, seen, list(anatomy_of(potential).features), atoms, scene_of(atoms).shown)
-    energy, largest = max(map(abs, turns.energy)), turns.largest_feature_difference()
-    print(f"{len(turns.energy)} rotations: energy {energy:.1g} meV, forces {max(turns.forces):.1g} meV/A, ", end="")
+    changes = rotation_changes(potential, seen, list(anatomy_of(potential).features), atoms, scene_of(atoms).shown)
+    energy, largest = max(map(abs, changes.energy)), changes.largest_feature_difference()
+    print(f"{len(changes.energy)} rotations: energy {energy:.1g} meV, forces {max(changes.forces):.1g} meV/A, ", end="")
     print(f"features {largest:.1g} of the largest")
 
 

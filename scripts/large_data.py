@@ -153,21 +153,21 @@ def configuration(arguments: argparse.Namespace, suffix: str) -> RunConfig:
 def read_epoch(prepared: PreparedData, every: float) -> float:
     """Read one epoch of training batches and print progress lines; return frames per second."""
     module = GraphDataModule(prepared, prepared.config.model.elements, prepared.config.model.cutoff)
-    start = told = time.perf_counter()
-    frames = told_frames = edges = 0
+    start = reported = time.perf_counter()
+    frames = reported_frames = edges = 0
     largest: dict[str, int] = {}
     for batch in module.train_dataloader():
         frames += batch.num_graphs
         edges += batch.edge_index.shape[1]
         now = time.perf_counter()
-        if now - told >= every or frames == len(module.train_graphs):
-            rate = (frames - told_frames) / (now - told)
+        if now - reported >= every or frames == len(module.train_graphs):
+            rate = (frames - reported_frames) / (now - reported)
             memory = memory_of_processes()
             figures = "; ".join(f"{name} {text(sizes)}" for name, sizes in memory.items())
             print(f"{now - start:7.0f} s {frames:9d} frames {rate:7.0f}/s   RSS/PSS/USS MiB: {figures}", flush=True)
             for name, (resident, *_) in memory.items():
                 largest[name] = max(largest.get(name, 0), resident)
-            told, told_frames = now, frames
+            reported, reported_frames = now, frames
     elapsed = time.perf_counter() - start
     peaks = ", ".join(f"{name} {size / MEBI:.0f}" for name, size in largest.items())
     print(

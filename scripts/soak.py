@@ -52,7 +52,8 @@ def main() -> None:
     command = _training(arguments) if arguments.part == "train" else _dynamics(arguments)
     samples = _watch(command, arguments.output / f"{arguments.part}-memory.csv")
     figures = {"command": " ".join(command), **_memory_figures(samples)}
-    figures |= _course(arguments.output / "run") if arguments.part == "train" else _energy(arguments.output / "md.traj")
+    output = arguments.output
+    figures |= _metrics(output / "run") if arguments.part == "train" else _energy(output / "md.traj")
     text = json.dumps(figures, indent=1)
     (arguments.output / f"{arguments.part}.json").write_text(text + "\n")
     print(text)
@@ -128,7 +129,8 @@ def _memory_figures(samples: NDArray[np.float64]) -> dict[str, Any]:
     return figures
 
 
-def _course(run: Path) -> dict[str, Any]:
+def _metrics(run: Path) -> dict[str, Any]:
+    """Return metrics of the last validation, and the number of validations."""
     with (run / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     last = rows[-1]

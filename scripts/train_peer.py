@@ -83,13 +83,13 @@ def errors(peer: Any, frames: list[Any], batches: Any, e0: dict[int, float], ave
 
 
 def train(
-    peer: Any, parts: dict[str, list[Any]], e0: dict[int, float], args: argparse.Namespace
+    peer: Any, splits: dict[str, list[Any]], e0: dict[int, float], args: argparse.Namespace
 ) -> tuple[Average, list[dict[str, float]]]:
     """Train for the given time; return the average of the weights and the metrics of each epoch."""
-    batches = peer.batches(parts["train"], shuffle=True, seed=args.seed)
-    validation = peer.batches(parts["validation"], shuffle=False)
+    batches = peer.batches(splits["train"], shuffle=True, seed=args.seed)
+    validation = peer.batches(splits["validation"], shuffle=False)
     average = Average(peer.model)
-    course: list[dict[str, float]] = []
+    metrics: list[dict[str, float]] = []
     start, limit = time.perf_counter(), 60 * args.minutes
     while time.perf_counter() - start < limit:
         for batch in batches:
@@ -103,10 +103,10 @@ def train(
             if time.perf_counter() - start > limit:
                 break
         elapsed = time.perf_counter() - start
-        force, force_mae, energy, energy_mae = errors(peer, parts["validation"], validation, e0, average)
-        course.append(
+        force, force_mae, energy, energy_mae = errors(peer, splits["validation"], validation, e0, average)
+        metrics.append(
             {
-                "epoch": len(course) + 1,
+                "epoch": len(metrics) + 1,
                 "time_s": round(elapsed, 3),
                 "energy_per_atom_mae_meV": energy_mae,
                 "energy_per_atom_rmse_meV": energy,
@@ -115,11 +115,11 @@ def train(
             }
         )
         print(
-            f"epoch {len(course):3d}  {elapsed:7.1f} s  loss {loss.item():9.4f}  validation: "
+            f"epoch {len(metrics):3d}  {elapsed:7.1f} s  loss {loss.item():9.4f}  validation: "
             f"force RMSE {force:7.2f} meV/A, energy RMSE {energy:6.3f} meV/atom",
             flush=True,
         )
-    return average, course
+    return average, metrics
 
 
 def main() -> None:
@@ -134,22 +134,22 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.set_default_dtype(torch.float32)
-    parts = split_frames(args.data, args.seed)
+    splits = split_frames(args.data, args.seed)
     atoms = ase.io.read(args.data / "isolated_atoms.xyz", ":")
     e0 = {int(a.numbers[0]): a.get_potential_energy() for a in atoms}
-    peer = importlib.import_module(f"peer_{args.peer}").Peer(parts["train"], e0, args.seed)
+    peer = importlib.import_module(f"peer_{args.peer}").Peer(splits["train"], e0, args.seed)
     parameters = sum(p.numel() for p in peer.model.parameters())
     print(f"{args.peer}: {parameters} parameters, {args.threads} threads, seed {args.seed}", flush=True)
-    average, course = train(peer, parts, e0, args)
+    average, metrics = train(peer, splits, e0, args)
     if args.csv is not None:
         with args.csv.open("w", newline="") as file:
-            writer = csv.DictWriter(file, course[0])
+            writer = csv.DictWriter(file, metrics[0])
             writer.writeheader()
-            writer.writerows(course)
+            writer.writerows(metrics)
     for name in ("validation", "test"):
-        found = errors(peer, parts[name], peer.batches(parts[name], shuffle=False), e0, average)
+        found = errors(peer, splits[name], peer.batches(splits[name], shuffle=False), e0, average)
         print(
-            f"{name} ({len(parts[name])} frames), averaged weights: "
+            f"{name} ({len(splits[name])} frames), averaged weights: "
             f"force RMSE {found[0]:.2f}, MAE {found[1]:.2f} meV/A; "
             f"energy RMSE {found[2]:.3f}, MAE {found[3]:.3f} meV/atom",
             flush=True,

@@ -1,4 +1,4 @@
-"""The style sheets and scripts of the page: ours, those of the page kit, and plotly.js of the installed package."""
+"""Style sheets and scripts of the page: our own, those of `pages`, and plotly.js of the installed package."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCRIPTS = (
     "details.js",
     "main.js",
 )
-"""In the order in which they are loaded, after those of the kit."""
+"""In loading order, after the files of `pages`."""
 PLOTLY = "plotly.min.js"
 _KIT = ("page.css", *KIT_SCRIPTS)
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
@@ -33,32 +33,32 @@ _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-
 
 @dataclass(frozen=True)
 class Asset:
-    """A file that browsers may keep for good: its address changes with its contents."""
+    """A file that browsers may cache permanently: its address changes with its contents."""
 
     name: str
     contents: bytes
     compressed: bytes
-    """By gzip."""
+    """Contents compressed by gzip."""
     media_type: str
 
     @property
     def tag(self) -> str:
-        """Of the contents."""
+        """Hash of the contents."""
         return hashlib.blake2b(self.contents, digest_size=6).hexdigest()
 
 
 @cache
 def asset(name: str) -> Asset:
-    """A file by its name.
+    """Return a file by its name.
 
     Raises:
-        KeyError: there is none of that name.
-        DashboardError: the plotly package is not as it should be.
+        KeyError: there is no file of this name.
+        DashboardError: the plotly package is incomplete.
     """
     if name == PLOTLY:
         contents = _plotly_file().read_bytes()
     elif name in _KIT:
-        # By way of the package above: importing the kit would import plotly and ASE.
+        # Through the top package: importing `potentials.pages` would import plotly and ASE.
         contents = files("potentials").joinpath("pages", "static", name).read_bytes()
     elif name in STYLES or name in SCRIPTS:
         contents = files("potentials").joinpath("dashboard", "static", name).read_bytes()
@@ -70,7 +70,7 @@ def asset(name: str) -> Asset:
 
 
 def tags() -> dict[str, str]:
-    """What addresses of the files carry, by name; plotly.js by its size, to be read when it is asked for."""
+    """Return the tags in the addresses of files by name; for plotly.js its size, so that it need not be read here."""
     tags = {name: asset(name).tag for name in (*STYLES, *KIT_SCRIPTS, *SCRIPTS)}
     return tags | {PLOTLY: f"{_plotly_file().stat().st_size:x}"}
 

@@ -1,4 +1,4 @@
-"""The curves of chosen runs: read on as the files grow, thinned out, and sent as far as they are new."""
+"""Curves of the selected runs: read as the files grow, thinned, and sent incrementally."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from potentials.dashboard.reading.runs import METRICS, STEPS, Run
 from potentials.dashboard.reading.thinning import MOST_BUCKETS, ThinnedCurves
 
 AXES = {"step": "step", "epoch": "epoch", "time": "time_s"}
-"""What curves may be shown against, and the columns that hold it."""
+"""Axes of curves, and the columns with their values."""
 STEP_COLUMNS = (
     *("loss", "loss_energy", "loss_forces", "loss_stress", "learning_rate", "gradient_norm"),
     *("frames_per_s", "cpu_percent", "memory_MB", "gpu_memory_MB"),
@@ -32,14 +32,14 @@ METRIC_COLUMNS = (
 )
 FILES = {"steps": (STEPS, STEP_COLUMNS), "metrics": (METRICS, METRIC_COLUMNS)}
 _MOST_KEPT = 96
-"""Files whose curves are kept, about 1 MB each at most."""
+"""Largest number of files whose curves are cached, about 1 MB each at most."""
 _SECONDS = 0.5
-"""Reading time of one answer; what is left to read then comes with the next ones."""
+"""Limit of the reading time for one response in seconds; the rest is sent with the next responses."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What somebody has of the curves of a file."""
+    """State of a client: the points of a file's curves that it has received."""
 
     generation: int = 0
     size: int = 0
@@ -47,7 +47,7 @@ class Seen:
 
     @classmethod
     def parse(cls, text: str) -> Seen:
-        """The inverse of `str`; nothing was seen where it is no such text."""
+        """Parse the text written by `str`; invalid text gives the state of a client without data."""
         parts = text.split(".")
         if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 16 for part in parts):
             return cls()
@@ -60,13 +60,13 @@ class Seen:
 class FileCurves:
     """The curves of one file.
 
-    A long file is shown at first by rows from all over it, which takes no time, and then, when it was read to its end,
-    with every spike.
+    For a long file, rows sampled over the whole file are sent first, which is fast; when the file has been read to its
+    end, they are replaced by curves with all spikes.
 
     Args:
-        folder: that holds it.
-        path: of the file, in the folder.
-        columns: those that are drawn.
+        folder: folder of the file.
+        path: path of the file in the folder.
+        columns: names of the columns to draw.
     """
 
     def __init__(self, folder: Folder, path: Path, columns: Sequence[str]) -> None:
@@ -74,13 +74,13 @@ class FileCurves:
         self.path = path
         self.columns = list(columns)
         self.generation = 1
-        """Rises when everything that was shown before is void."""
+        """Incremented when all data sent before become invalid."""
         self._table = GrowingTable([*AXES.values(), *self.columns])
         self._read = self._empty()
         self._preview: ThinnedCurves | None = None
 
     def update(self, deadline: float) -> bool:
-        """Read what was added, until the deadline (`time.monotonic`) at most; whether the end was reached."""
+        """Read new rows until the deadline (`time.monotonic`); return whether the end was reached."""
         try:
             with self.folder.open(self.path) as file:
                 return self._update(file, deadline)
@@ -109,7 +109,7 @@ class FileCurves:
         return False
 
     def news(self, axis: str, seen: Seen) -> dict[str, Any] | None:
-        """What is to be sent to somebody who has seen so much: points, and how many of the points before remain."""
+        """Return new points for a client in the given state, and the number of earlier points that remain valid."""
         curves = self._read if self._preview is None else self._preview
         now = Seen(self.generation, curves.size, curves.rows)
         if now == seen:
@@ -139,10 +139,10 @@ class FileCurves:
 
 
 class Curves:
-    """The curves of the runs that were asked for lately.
+    """Curves of the recently requested runs.
 
     Args:
-        folder: of all runs.
+        folder: folder of all runs.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -151,7 +151,7 @@ class Curves:
         self._lock = threading.Lock()
 
     def news(self, asked: Sequence[tuple[Run, dict[str, Seen]]], axis: str) -> dict[str, Any]:
-        """What is new of these runs, for somebody who has seen so much of each file."""
+        """Return new points of these runs for a client in the given state for each file."""
         deadline = time.monotonic() + _SECONDS
         answer: dict[str, Any] = {}
         more = False

@@ -1,4 +1,4 @@
-"""What the dashboard says of one run, beside its row and its curves."""
+"""Details of one run, in addition to its row and its curves."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PROPERTIES = {"energy": "energy_per_atom", "forces": "forces", "stress": "stres
 
 
 def details(watch: RunWatch) -> dict[str, Any]:
-    """Warnings, error tables, configuration, the end of the log and the files of a run."""
+    """Return warnings, error tables, configuration, the end of the log, and the files of a run."""
     folder, path = watch.folder, watch.run.path
     config = folder.read(path / RESOLVED, LARGEST)
     warnings = [asdict(warned) for warned in reversed(watch.warnings.latest)]
@@ -38,9 +38,9 @@ def details(watch: RunWatch) -> dict[str, Any]:
 
 
 def error_rows(text: bytes | None) -> list[dict[str, Any]]:
-    """The error tables of `errors.json` in meV, meV/A and meV/A^3: a row for each split, its elements and groups.
+    """Return the error tables of `errors.json` in meV, meV/A and meV/A^3: a row per split, element and group.
 
-    What is of another form is left out.
+    Entries of another form are omitted.
     """
     try:
         found = json.loads(text) if text else None
@@ -64,7 +64,7 @@ def error_rows(text: bytes | None) -> list[dict[str, Any]]:
 
 
 def files_of(folder: Folder, path: Path) -> list[dict[str, Any]]:
-    """Name, size and time of the regular files that lie in a run's folder itself; hidden ones are left out."""
+    """Return name, size and time of the regular files in a run folder, without subfolders and hidden files."""
     files = []
     try:
         with os.scandir(folder.path / path) as entries:
@@ -73,7 +73,7 @@ def files_of(folder: Folder, path: Path) -> list[dict[str, Any]]:
                 if stat.S_ISREG(found.st_mode) and not entry.name.startswith("."):
                     files.append({"name": readable(entry.name), "size": found.st_size, "modified": found.st_mtime})
     except OSError:
-        return files  # what was listed before it vanished
+        return files  # the files listed before the folder was removed
     return files
 
 

@@ -1,4 +1,4 @@
-"""What this machine has, and how much of it is in use."""
+"""Hardware of this machine and its use."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import psutil
 
 _SECONDS = 3.0
-"""How old figures may be."""
+"""Longest age of measurements in seconds."""
 _QUERY = ("name", "utilization.gpu", "memory.used", "memory.total")
 
 
 class Machine:
-    """Looks at processors, memory and NVIDIA's GPUs, at most every few seconds."""
+    """Measures the use of processors, memory and NVIDIA GPUs, at most every few seconds."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -25,7 +25,7 @@ class Machine:
         self._times = _cpu_times()
 
     def figures(self) -> dict[str, Any]:
-        """Processor use (% of all), memory in bytes, and a list of GPUs; empty without `nvidia-smi`."""
+        """Return processor use (% of all), memory in bytes, and a list of GPUs, which is empty without `nvidia-smi`."""
         with self._lock:
             if time.monotonic() - self._looked > _SECONDS:
                 memory = psutil.virtual_memory()
@@ -40,14 +40,14 @@ class Machine:
             return self._figures
 
     def _cpu_percent(self) -> float | None:
-        """Since the last look, whichever thread it was in, which psutil counts apart."""
+        """Return the use since the last call from any thread; psutil would count per thread."""
         before, self._times = self._times, _cpu_times()
         busy, total = self._times[0] - before[0], self._times[1] - before[1]
         return round(100 * busy / total, 1) if total > 0.5 else None
 
 
 def _cpu_times() -> tuple[float, float]:
-    """Seconds in which processors were busy, and all."""
+    """Return the busy and the total time of the processors in seconds."""
     times = psutil.cpu_times()
     idle = times.idle + getattr(times, "iowait", 0.0)
     total = sum(
@@ -57,7 +57,7 @@ def _cpu_times() -> tuple[float, float]:
 
 
 def gpus() -> list[dict[str, Any]]:
-    """Name, use (%) and memory (MiB) of each GPU that `nvidia-smi` knows of; none where it is not there or fails."""
+    """Return name, use (%) and memory (MiB) of each GPU found by `nvidia-smi`; empty if it is missing or fails."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return []

@@ -1,4 +1,4 @@
-"""The rows of all runs, and what has changed in them since somebody looked last."""
+"""Rows of all runs, and their changes since the last request."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from potentials.dashboard.reading.runs import Run, Search, find_runs
 from potentials.dashboard.watch import RunWatch
 
 _SEARCH_SECONDS = 5.0
-"""How old a search for runs may be."""
+"""Longest age of a search for runs in seconds."""
 _LOOK_SECONDS = 0.8
-"""How old rows may be: several windows do not make it look more often."""
+"""Longest age of rows in seconds: several browser windows do not increase the number of reads."""
 
 
 class Overview:
-    """Knows all runs of a folder.
+    """All runs of a folder.
 
     Args:
-        folder: where they are.
+        folder: the folder.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -36,9 +36,9 @@ class Overview:
         self._searched = self._looked = float("-inf")
 
     def changes(self, since: int) -> dict[str, Any]:
-        """Rows that changed after a revision, and the keys of all runs if that list did.
+        """Return the rows that changed after a revision, and the keys of all runs if the list changed.
 
-        A revision from the future is that of another process: everything is new then.
+        A revision higher than the current one comes from an earlier process; all rows are then returned.
         """
         with self._lock:
             self._look()
@@ -51,14 +51,14 @@ class Overview:
             return result
 
     def watch(self, key: str) -> RunWatch | None:
-        """One run, as far as it was found."""
+        """Return the watch of one run, or `None` if there is no such run."""
         with self._lock:
             if key not in self._watches:
                 self._look()
             return self._watches.get(key)
 
     def summary(self, key: str) -> dict[str, Any] | None:
-        """The row of one run."""
+        """Return the row of one run."""
         with self._lock:
             self._look()
             return self._rows.get(key)

@@ -1,4 +1,4 @@
-"""Who may ask, and what browsers may do with the answers."""
+"""Access control of requests, and security headers of responses."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "connect-src 'self'; font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Of our own page. Styles may stand in it, as plotly writes them so."""
+"""Policy of our own page. Inline styles are allowed, because plotly uses them."""
 REPORT_POLICY = (
     "sandbox allow-scripts allow-downloads; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
     "style-src 'unsafe-inline'; img-src data: blob:; font-src data:; worker-src blob:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
-"""Of reports: their own scripts run, as of no site at all, and can ask for nothing."""
+"""Policy of reports: their scripts run in an opaque origin and cannot send requests."""
 FILE_POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"
-"""Of other files of runs."""
+"""Policy of other files of runs."""
 _HEADERS = {
     "content-security-policy": PAGE_POLICY,
     "x-content-type-options": "nosniff",
@@ -36,15 +36,15 @@ _HEADERS = {
 
 
 class Guard:
-    """Lets GET and HEAD through that name this server, and adds the headers above where an answer has none.
+    """Accepts GET and HEAD requests to the names of this server, and adds missing security headers to responses.
 
-    A page of another site can have its own name resolve to 127.0.0.1 and then ask as if it were this server; its
-    requests carry that name as `Host`, and are refused.
+    A page of another site can make its own name resolve to 127.0.0.1 and then send requests to this server (DNS
+    rebinding). Such requests have that name in `Host` and are refused.
 
     Args:
-        app: what is guarded.
-        names: of this server, as they may stand in `Host`, without a port.
-        addresses: whether every IP address will do too; an address cannot be made to point here.
+        app: the protected application.
+        names: names of this server that are accepted in `Host`, without a port.
+        addresses: whether every IP address is accepted; a site cannot use an address for DNS rebinding.
     """
 
     def __init__(self, app: ASGIApp, names: Iterable[str], addresses: bool = False) -> None:
@@ -53,7 +53,7 @@ class Guard:
         self.addresses = addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Handle a request."""
         if scope["type"] != "http":
             return
 
@@ -82,7 +82,7 @@ class Guard:
 
 
 def is_address(name: str) -> bool:
-    """Whether it is an IP address; IPv6 in brackets."""
+    """Return whether a host name is an IP address; IPv6 in brackets."""
     try:
         ipaddress.ip_address(name[1:-1] if name.startswith("[") and name.endswith("]") else name)
     except ValueError:
@@ -91,7 +91,7 @@ def is_address(name: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there."""
+    """Return whether only this machine can reach a server at this host."""
     if host == "localhost":
         return True
     try:
@@ -101,7 +101,7 @@ def is_loopback(host: str) -> bool:
 
 
 def names_of(host: str) -> set[str]:
-    """What a server that listens at `host` may be called in requests."""
+    """Return the names that requests may use for a server at `host`."""
     if is_loopback(host):
         return {*LOCAL_NAMES, f"[{host}]" if ":" in host else host}
     return {*LOCAL_NAMES, host, socket.gethostname(), socket.getfqdn()}

@@ -1,4 +1,4 @@
-"""What the dashboard answers to which request."""
+"""Requests to the dashboard and their responses."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from potentials.dashboard.security import FILE_POLICY, LOCAL_NAMES, REPORT_POLIC
 from potentials.dashboard.watch import RunWatch
 
 MOST_CHOSEN = 24
-"""Runs whose curves are shown at once."""
+"""Largest number of runs whose curves are shown."""
 _TEXTS = {".txt", ".csv", ".json", ".yaml", ".yml", ".log", ".md", ".xyz", ".extxyz"}
 _FOR_GOOD = "public, max-age=31536000, immutable"
 
 
 class Dashboard:
-    """The requests of one folder.
+    """Request handlers for one folder.
 
     Args:
-        folder: whose runs are shown.
+        folder: folder of the runs.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -46,16 +46,16 @@ class Dashboard:
         self.machine = Machine()
 
     def prepare(self) -> None:
-        """Do what takes longest before somebody asks: looking at all runs for the first time, compressing plotly.js."""
+        """Read all runs and compress plotly.js before the first request, because both are slow."""
         self.overview.changes(0)
         asset(PLOTLY)
 
     def page(self, _: Request) -> Response:
-        """The page itself; what stands on it comes by the other requests."""
+        """Return the page; its data are loaded by the other requests."""
         return HTMLResponse(_page(readable(str(self.folder.path))))
 
     def static(self, request: Request) -> Response:
-        """A style sheet or script."""
+        """Return a style sheet or script."""
         try:
             found = asset(request.path_params["name"])
         except KeyError:
@@ -70,14 +70,14 @@ class Dashboard:
         return Response(found.contents, headers=headers, media_type=found.media_type)
 
     def runs(self, request: Request) -> Response:
-        """The rows of the runs that changed after `since`."""
+        """Return the rows of the runs that changed after `since`."""
         since = request.query_params.get("since", "0")
         return _json(
             self.overview.changes(int(since) if since.isascii() and since.isdigit() and len(since) < 16 else 0)
         )
 
     def new_curves(self, request: Request) -> Response:
-        """What is new of the curves of runs, each given as `run=KEY,STEPS SEEN,METRICS SEEN`."""
+        """Return new points of the curves of runs, each given as `run=KEY,STEPS SEEN,METRICS SEEN`."""
         axis = request.query_params.get("x", "step")
         if axis not in AXES:
             raise HTTPException(400, f"x is one of {', '.join(AXES)}")
@@ -90,12 +90,12 @@ class Dashboard:
         return _json(self.curves.news(asked, axis))
 
     def run(self, request: Request) -> Response:
-        """Everything of one run but its curves."""
+        """Return all data of one run except its curves."""
         watch = self._watch(request)
         return _json({"summary": self.overview.summary(watch.run.key), **details(watch)})
 
     def configurations(self, request: Request) -> Response:
-        """In what the configurations of runs differ."""
+        """Return the differences between the configurations of runs."""
         asked = request.query_params.getlist("run")[:MOST_CHOSEN]
         watches = [watch for key in asked if (watch := self.overview.watch(key)) is not None]
         configs = [(watch.run.key, watch.config) for watch in watches]
@@ -109,11 +109,11 @@ class Dashboard:
         )
 
     def hardware(self, _: Request) -> Response:
-        """This machine."""
+        """Return the hardware use of this machine."""
         return _json(self.machine.figures())
 
     def file(self, request: Request) -> Response:
-        """A file that lies in the folder of a run itself."""
+        """Return a file in a run folder, not in its subfolders."""
         watch, name = self._watch(request), request.path_params["name"]
         if name not in {file["name"] for file in files_of(self.folder, watch.run.path)}:
             raise HTTPException(404)
@@ -131,7 +131,7 @@ class Dashboard:
         return StreamingResponse(content, headers=headers, media_type="application/octet-stream")
 
     def _contents(self, watch: RunWatch, name: str) -> Iterator[Any]:
-        """The size of a file as it is now, then so many bytes of it."""
+        """Yield the current size of a file, then that number of bytes in pieces."""
         try:
             with self.folder.open(watch.run.path / name) as file:
                 left = os.fstat(file.fileno()).st_size
@@ -152,12 +152,12 @@ class Dashboard:
 def application(
     dashboard: Dashboard, names: set[str] | frozenset[str] = LOCAL_NAMES, addresses: bool = False
 ) -> Starlette:
-    """A dashboard as an ASGI application.
+    """Build the ASGI application of a dashboard.
 
     Args:
-        dashboard: answers them.
-        names: what the server may be called in requests (`security.Guard`).
-        addresses: whether every IP address will do too.
+        dashboard: the request handlers.
+        names: accepted names of the server in requests (`security.Guard`).
+        addresses: whether every IP address is accepted.
     """
     return Starlette(
         routes=[

@@ -1,4 +1,4 @@
-"""Listening for requests."""
+"""HTTP server of the dashboard."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ def serve(path: Path, host: str, port: int | None, public: bool, say: Callable[[
 
     Args:
         path: the folder.
-        host: address to listen at.
-        port: to listen at; the usual one if not given, or a free one where that is taken.
-        public: whether others may reach it.
-        say: told the address, once it is listened at.
+        host: address to listen on.
+        port: port to listen on; by default the usual one, or a free one if that is in use.
+        public: whether other machines may connect.
+        say: called with the address when the server listens.
 
     Raises:
-        DashboardError: the folder is a file, others would reach it though `public` is not given, or it cannot be
-            listened at the address.
+        DashboardError: the path is a file, other machines could connect although `public` is not set, or the server
+        cannot
+            listen on the address.
     """
     if path.exists() and not path.is_dir():
         raise DashboardError(f"{path} is a file; expected a folder of runs, such as runs/")

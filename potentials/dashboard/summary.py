@@ -1,4 +1,4 @@
-"""What the dashboard says of a run in one row."""
+"""Summary of a run in one table row."""
 
 from __future__ import annotations
 
@@ -22,56 +22,56 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Readings:
-    """What the files of a run say at one moment."""
+    """Contents of the files of a run at one moment."""
 
     status: dict[str, Any] | str
-    """Of `status.json`, or why there is none."""
+    """Contents of `status.json`, or the reason why they are missing."""
     config: FlatConfig | str
-    """Of `resolved.yaml`, or why there is none."""
+    """Contents of `resolved.yaml`, or the reason why they are missing."""
     metrics: MetricsTable
     steps: MetricsTable
     log: LogWarnings
     updated: float | None
-    """When a file changed last, seconds since 1970."""
+    """Time of the latest file change, seconds since 1970."""
     report: bool
     """Whether there is a report."""
 
 
 @dataclass
 class Summary:
-    """A row of the table of runs; what is not known is `None`."""
+    """A row of the table of runs; unknown values are `None`."""
 
     key: str
     name: str
     state: str = "unknown"
-    """`running`, `silent` (says it runs, without a sign of life), `interrupted`, `finished` or `unknown`."""
+    """`running`, `silent` (state `running` without a sign of activity), `interrupted`, `finished` or `unknown`."""
     note: str = ""
-    """About the state."""
+    """Remark on the state."""
     family: str = ""
     epoch: float | None = None
     max_epochs: int | None = None
     elapsed: float | None = None
-    """Seconds of training."""
+    """Training time in seconds."""
     left: float | None = None
-    """Seconds that are probably left."""
+    """Estimated time left in seconds."""
     best: dict[str, float | None] = field(default_factory=dict)
     """Validation errors (meV/A, meV/atom, meV/A^3) of the best model so far, its loss, epoch and time."""
     best_is_last: bool = False
-    """Whether these are the latest ones, as the best were not found near the end of the file."""
+    """Whether `best` is the latest validation, because the best one was not found near the end of the file."""
     learning_rate: float | None = None
     hardware: dict[str, float | None] = field(default_factory=dict)
-    """Frames a second, processor (%), memory and that of the GPU (MB)."""
+    """Frames/s, processor use (%), memory and GPU memory (MB)."""
     updated: float | None = None
-    """When a file changed last, seconds since 1970."""
+    """Time of the latest file change, seconds since 1970."""
     warnings: int = 0
     warnings_exact: bool = True
     report: bool = False
     problems: list[str] = field(default_factory=list)
-    """What could not be read, and why."""
+    """Files that could not be read, and the reasons."""
 
 
 def summarize(run: Run, read: Readings) -> Summary:
-    """How a run is doing."""
+    """Summarize the state of a run."""
     summary = Summary(run.key, run.name, warnings=read.log.count, warnings_exact=read.log.exact)
     summary.updated, summary.report = read.updated, read.report
     flat: FlatConfig = {}
@@ -86,7 +86,7 @@ def summarize(run: Run, read: Readings) -> Summary:
     else:
         status = read.status
     summary.family = flat.get("model.name", "")[:40]
-    summary.max_epochs = _whole(status.get("max_epochs")) or configuration.whole_number(flat, "train.max_epochs")
+    summary.max_epochs = _whole(status.get("max_epochs")) or configuration.positive_integer(flat, "train.max_epochs")
     _add_figures(summary, status, read.metrics, read.steps)
     _add_state(summary, status, read)
     if summary.state == "running":
@@ -96,7 +96,7 @@ def summarize(run: Run, read: Readings) -> Summary:
 
 
 def time_left(summary: Summary, epochs_per_second: float | None, max_time: float | None) -> float | None:
-    """Seconds to the last epoch at this speed, or to the end of `train.max_time` if that comes first."""
+    """Estimate the seconds to the last epoch at this speed, or to the end of `train.max_time` if that comes first."""
     limits = []
     if max_time is not None and summary.elapsed is not None:
         limits.append(max_time - summary.elapsed)
@@ -133,6 +133,6 @@ def _whole(value: Any) -> int | None:
 
 
 def _largest(figure: float | None, said: Any) -> float | None:
-    """The later of what files show and what the status says, if that is a number."""
+    """Return the larger of the value in the files and the value in the status, if the latter is a number."""
     is_number = isinstance(said, int | float) and not isinstance(said, bool) and 0 <= said < 1e15
     return figure if not is_number else max(figure or 0.0, float(said))

@@ -1,4 +1,4 @@
-"""Looking at the files of one run, each read again only when it has changed."""
+"""Monitoring of the files of one run; each is read again only when it has changed."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ Value = TypeVar("Value")
 
 
 class Remembered(Generic[Value]):
-    """What a file says, read again only when it has changed.
+    """Cached contents of a file, read again only when the file has changed.
 
     Args:
-        folder: that holds it.
-        path: of the file, in the folder.
-        read: makes the value of the open file.
-        absent: the value while there is no such file.
+        folder: folder of the file.
+        path: path of the file in the folder.
+        read: function that reads the value from the open file.
+        absent: value if there is no such file.
     """
 
     def __init__(self, folder: Folder, path: Path, read: Callable[[BinaryIO], Value], absent: Value) -> None:
         self.folder = folder
         self.path = path
         self.version: FileVersion | None = None
-        """Of what was read last; `None` while there is nothing."""
+        """Version of the file that was read; `None` if there is none."""
         self._read = read
         self._absent = absent
         self._value = absent
 
     def get(self) -> Value:
-        """What it says now."""
+        """Return the current value."""
         version = self.folder.version(self.path)
         if version != self.version or version is None:
             self._value, self.version = self._absent, version
@@ -48,16 +48,16 @@ class Remembered(Generic[Value]):
                     with self.folder.open(self.path) as file:
                         self._value = self._read(file)
                 except OSError:
-                    self.version = None  # removed between looking and opening, or not ours to read
+                    self.version = None  # removed between check and opening, or not readable
         return self._value
 
 
 class RunWatch:
-    """Looks at the small files of one run, and at the ends of the long ones.
+    """Reads the small files of one run, and the ends of the long files.
 
     Args:
-        folder: of all runs.
-        run: which.
+        folder: folder of all runs.
+        run: the run.
     """
 
     def __init__(self, folder: Folder, run: Run) -> None:
@@ -74,11 +74,11 @@ class RunWatch:
 
     @property
     def config(self) -> configuration.FlatConfig | str:
-        """Its configuration, or why there is none."""
+        """Configuration of the run, or the reason why it is missing."""
         return self._config.get()
 
     def summary(self) -> Summary:
-        """How the run is doing."""
+        """Summarize the state of the run."""
         self._log.get()
         status, config, metrics, steps = self._status.get(), self.config, self._metrics.get(), self._steps.get()
         changed = [file.version.modified for file in self._files if file.version is not None]

@@ -1,7 +1,7 @@
-"""Pages that need nothing but themselves: sections of text, tables, plots and interactive structures as one HTML file.
+"""Self-contained HTML pages: sections of text, tables, plots and interactive structures in one file.
 
-Whoever makes a page describes what stands on it; how it looks, in light and dark, on wide and narrow screens, is
-decided here. Plots are made with `plotly.graph_objects` without template or colors of axes and background.
+Callers describe the contents of a page; this package defines its appearance, in light and dark themes, on wide and
+narrow screens. Plots are `plotly.graph_objects` figures without template or colors of axes and background.
 """
 
 from potentials.pages import palette

@@ -1,4 +1,4 @@
-"""The files that pages are made with: our style sheet and scripts, and plotly.js of the installed plotly package."""
+"""Files embedded in pages: our style sheet and scripts, and plotly.js of the installed plotly package."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from functools import cache
 from importlib.resources import files
 
 SCRIPTS = ("theme.js", "plots.js", "structures.js", "tables.js")
-"""In the order in which they are to be loaded; after plotly.js."""
+"""In loading order, after plotly.js."""
 
 
 @cache
 def asset(name: str) -> str:
-    """The text of a file in `pages/static`."""
+    """Return the text of a file in `pages/static`."""
     return files("potentials.pages").joinpath("static", name).read_text(encoding="utf-8")
 
 
 @cache
 def plotly_script() -> str:
-    """plotly.js, whole: pages work without a network."""
+    """Return the complete plotly.js, so that pages work without a network."""
     return files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")

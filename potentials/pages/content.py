@@ -1,4 +1,4 @@
-"""What can stand on a page."""
+"""Elements of a page."""
 
 from __future__ import annotations
 
@@ -13,55 +13,56 @@ from potentials.pages.rendering import as_script, render
 
 
 class Part(Protocol):
-    """Anything that stands on a page."""
+    """An element of a page."""
 
     def html(self) -> str:
-        """Its markup, with everything that came from outside escaped."""
+        """Return the markup, with all external text escaped."""
 
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Plain text."""
+    """A paragraph of plain text."""
 
     text: str
 
     def html(self) -> str:
-        """A paragraph."""
+        """Return the markup of a paragraph."""
         return render("paragraph.html", text=self.text)
 
 
 @dataclass(frozen=True)
 class Html:
-    """Markup as it is: whoever makes it has escaped what is not theirs."""
+    """Markup that is inserted unchanged; the caller escapes all external text."""
 
     markup: str
 
     def html(self) -> str:
-        """The markup."""
+        """Return the markup."""
         return self.markup
 
 
 @dataclass(frozen=True)
 class Details:
-    """Preformatted text that is shown when asked for, such as a configuration."""
+    """Collapsible preformatted text, such as a configuration."""
 
     summary: str
     text: str
 
     def html(self) -> str:
-        """A box that opens."""
+        """Return the markup of a collapsible box."""
         return render("details.html", summary=self.summary, text=self.text)
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A cell of a table that judges: in a color, and in words, as not everybody sees colors.
+    """A table cell with a judgment, shown by a color and by text for readers who do not see colors.
 
     Args:
         kind: the judgment.
-        text: what the cell says.
-        value: the number that is judged, where there is one.
-        limits: values up to the first are good, beyond the second bad, between them worth a look.
+        text: text of the cell.
+        value: the judged number, if any.
+        limits: values up to the first limit are good, values beyond the second are bad, and values between are to be
+            checked.
     """
 
     kind: Literal["good", "look", "bad", "none"]
@@ -71,20 +72,20 @@ class Mark:
 
 
 _SHORT = 3
-"""Columns of so few characters need no room to wrap."""
+"""Largest number of characters of a column that is never wrapped."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table: the first column set left, the others right.
+    """A table: the first column left-aligned, the others right-aligned.
 
     Args:
-        columns: heads.
+        columns: column headers.
         rows: one cell for each column.
-        caption: below the table.
-        filterable: whether a field above it chooses the rows that contain a text.
-        text_columns: numbers of further columns that are text, set left.
-        wide_columns: numbers of columns that are left out on narrow screens.
+        caption: text below the table.
+        filterable: whether to add a text field that filters the rows.
+        text_columns: indices of further columns of text, left-aligned.
+        wide_columns: indices of columns that are hidden on narrow screens.
     """
 
     columns: Sequence[str]
@@ -95,7 +96,7 @@ class Table:
     wide_columns: Sequence[int] = ()
 
     def html(self) -> str:
-        """The table, in a box of its own that scrolls on a narrow screen."""
+        """Return the table in a box that scrolls on a narrow screen."""
         classes = [self._classes(column) for column in range(len(self.columns))]
         return render("table.html", table=self, classes=classes, is_mark=lambda cell: isinstance(cell, Mark))
 
@@ -115,10 +116,10 @@ class Plot:
     """A plot.
 
     Args:
-        figure: without template; colors may be those of `palette`. The page decides on axes, fonts and margins.
-        caption: a sentence or two below it.
-        height: pixels.
-        label: what it shows, for those who do not see it; the caption if not given.
+        figure: figure without template; colors may be those of `palette`. The page sets axes, fonts and margins.
+        caption: one or two sentences below the plot.
+        height: height in pixels.
+        label: description for screen readers; by default the caption.
     """
 
     figure: Figure
@@ -127,7 +128,7 @@ class Plot:
     label: str = ""
 
     def html(self) -> str:
-        """A place that is drawn when it comes into view."""
+        """Return an empty element in which the plot is drawn when it becomes visible."""
         return render("plot.html", plot=self, figure=as_script(figure_json(self.figure)))
 
 
@@ -138,18 +139,18 @@ class Gallery:
     plots: Mapping[str, Plot]
 
     def html(self) -> str:
-        """Buttons, and the plot that is chosen."""
+        """Return the buttons and the selected plot."""
         return render("gallery.html", plots=self.plots)
 
 
 @dataclass(frozen=True)
 class Row:
-    """Parts beside each other where the screen is wide enough."""
+    """Elements side by side if the screen is wide enough."""
 
     parts: Sequence[Part]
 
     def html(self) -> str:
-        """Columns."""
+        """Return the elements as columns."""
         return render("row.html", parts=self.parts)
 
 
@@ -158,10 +159,10 @@ class Section:
     """A section of a page.
 
     Args:
-        title: its head, from which its address in the page is made.
-        good: one sentence that says what good looks like; empty where nothing is judged.
-        parts: what stands in it.
-        missing: why there is nothing in it, and what to do about that; shown instead of the parts.
+        title: heading, from which the anchor of the section is derived.
+        good: sentence on good values; empty if nothing is judged.
+        parts: elements of the section.
+        missing: reason why the section is empty, and what to do; shown instead of the elements.
     """
 
     title: str
@@ -171,20 +172,20 @@ class Section:
 
     @property
     def identifier(self) -> str:
-        """The title as an address: lower case, words joined by hyphens."""
+        """The title as an anchor: lower case, words joined by hyphens."""
         return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
 
     def html(self) -> str:
-        """Head, what is good, and the parts."""
+        """Return heading, sentence on good values, and elements."""
         return render("section.html", section=self)
 
 
 def figure_json(figure: Figure) -> str:
-    """Data and layout of a figure as JSON, without the template: the page brings its own."""
+    """Return data and layout of a figure as JSON, without the template, which the page provides."""
     figure = Figure(figure)
     figure.update_layout(template=layout.Template())
     try:
         text: str = figure.to_json(remove_uids=True)
-    except TypeError:  # names of files that are no text, which the faster engine refuses
+    except TypeError:  # names of files that are not valid text, which the faster engine rejects
         text = figure.to_json(remove_uids=True, engine="json")
     return text

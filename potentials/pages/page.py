@@ -14,15 +14,15 @@ from potentials.pages.rendering import render
 
 @dataclass(frozen=True)
 class Page:
-    """A page of sections with a list of contents.
+    """A page of sections with a table of contents.
 
     Args:
-        title: of the page and of the window.
-        subtitle: one line below it.
-        sections: in order.
+        title: title of the page and of the window.
+        subtitle: line below the title.
+        sections: the sections in order.
         facts: names and values shown at the top, such as the model's family and the date.
-        footer: a line at the end.
-        scripts: further JavaScript, run after that of the page kit.
+        footer: line at the end.
+        scripts: additional JavaScript, run after the scripts of the page.
     """
 
     title: str
@@ -33,7 +33,7 @@ class Page:
     scripts: Sequence[str] = field(default=())
 
     def html(self) -> str:
-        """The whole file; it fetches nothing, and its content security policy forbids that anything does."""
+        """Return the complete file; it loads nothing, and its content security policy forbids network access."""
         scripts = [plotly_script(), *(asset(name) for name in SCRIPTS), *self.scripts]
         return render(
             "page.html",

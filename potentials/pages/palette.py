@@ -1,4 +1,4 @@
-"""Colors of the pages. Most are names that the page resolves, for they differ between light and dark (`page.css`)."""
+"""Colors of the pages. Most are CSS variables, because they differ between light and dark theme (`page.css`)."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ from ase.data import atomic_numbers
 from ase.data.colors import jmol_colors
 
 SERIES = [f"var(--series-{number})" for number in range(1, 9)]
-"""Of curves, told apart by the color-blind; beyond eight they are to be told apart by dashes."""
+"""Colors of curves, distinguishable by color-blind readers; beyond eight curves, use dashes as well."""
 REFERENCE = "var(--reference)"
-"""Of what was computed by the method the potential learns from."""
+"""Color of reference data, computed by the method that the potential is trained on."""
 PREDICTION = "var(--prediction)"
-"""Of what the potential says."""
+"""Color of predictions of the potential."""
 INK = "var(--ink)"
-"""Of text and lines that matter."""
+"""Color of text and main lines."""
 MUTED = "var(--muted)"
-"""Of what stands in the background."""
+"""Color of elements in the background."""
 LINE = "var(--line)"
-"""Of rules and grids."""
+"""Color of rules and grids."""
 GOOD, LOOK, BAD = "var(--good)", "var(--look)", "var(--bad)"
 SHADE = "var(--shade)"
-"""Translucent, for areas behind a plot, such as those without data."""
+"""Translucent color of areas behind a plot, such as those without data."""
 POSITIVE, NEGATIVE = "var(--positive)", "var(--negative)"
-"""Of signs."""
+"""Colors of positive and negative values."""
 DENSITY = [[0.0, "var(--density-1)"], [0.35, "var(--density-2)"], [0.7, "var(--density-3)"], [1.0, "var(--density-4)"]]
-"""A color scale from few to many."""
+"""Color scale of densities, from low to high."""
 DIVERGING = [[0.0, NEGATIVE], [0.5, "var(--neutral)"], [1.0, POSITIVE]]
-"""A color scale from negative over zero to positive."""
+"""Color scale from negative through zero to positive values."""
 
 
 _GREYS = {"H": "#e3e6ea", "C": "#7d838c"}
 
 
 def element_color(symbol: str) -> str:
-    """Jmol's color of an element, as `#rrggbb`; hydrogen and carbon as grays that are seen on white and on black."""
+    """Return Jmol's color of an element as `#rrggbb`; hydrogen and carbon are grays visible on white and on black."""
     if symbol in _GREYS:
         return _GREYS[symbol]
     red, green, blue = (round(255 * part) for part in jmol_colors[atomic_numbers[symbol]])

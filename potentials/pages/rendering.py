@@ -1,4 +1,4 @@
-"""Templates, with everything escaped that goes into them."""
+"""Templates with escaped values."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def _environment() -> Environment:
 
 
 def render(template: str, **values: Any) -> str:
-    """A template of `pages/templates` filled in."""
+    """Fill a template of `pages/templates`."""
     return _environment().get_template(template).render(**values)
 
 
 def as_script(json_text: str) -> Markup:
-    """JSON that can stand inside a script element: nothing in it ends the element or begins a comment."""
+    """Escape JSON for a script element: it can neither end the element nor start a comment."""
     return Markup(json_text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

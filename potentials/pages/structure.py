@@ -1,4 +1,4 @@
-"""Structures that can be turned: atoms as spheres, bonds, the cell, and arrows such as forces."""
+"""Structures that can be rotated: atoms as spheres, bonds, the cell, and arrows such as forces."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from potentials.pages import palette
 from potentials.pages.rendering import as_script, render
 
 _BOND = 1.2
-"""Bonds are drawn up to this times the sum of covalent radii."""
+"""Bonds are drawn up to this factor times the sum of covalent radii."""
 _SPHERE = 0.45
-"""Radius of a sphere, of the covalent radius."""
+"""Radius of a sphere relative to the covalent radius."""
 
 
 @dataclass(frozen=True, eq=False)
 class Arrows:
-    """One arrow an atom.
+    """One arrow per atom.
 
     Args:
-        name: in the legend, with the unit.
+        name: name in the legend, with the unit.
         vectors: [N, 3].
-        color: of `palette`, or any.
-        scale: A of arrow for a vector of length one.
+        color: a color of `palette` or any CSS color.
+        scale: arrow length in A for a vector of length one.
     """
 
     name: str
@@ -44,11 +44,11 @@ class StructureFrame:
     """One structure of a view.
 
     Args:
-        label: on its button.
-        atoms: drawn as they are, without images in neighboring cells.
-        arrows: drawn from the atoms' centers.
-        caption: below the view.
-        notes: [N] texts, shown with element and number when an atom is pointed at.
+        label: text of its button.
+        atoms: drawn without periodic images.
+        arrows: drawn from the centers of the atoms.
+        caption: text below the view.
+        notes: [N] texts, shown with element and index when the pointer is on an atom.
     """
 
     label: str
@@ -60,12 +60,12 @@ class StructureFrame:
 
 @dataclass(frozen=True)
 class StructureView:
-    """An interactive view of structures; with several, a button for each.
+    """An interactive view of structures; with several structures, a button for each.
 
     Args:
-        frames: at least one.
-        caption: below it.
-        height: pixels.
+        frames: at least one structure.
+        caption: text below the view.
+        height: height in pixels.
     """
 
     frames: Sequence[StructureFrame]
@@ -73,13 +73,13 @@ class StructureView:
     height: int = 420
 
     def html(self) -> str:
-        """A place that is drawn when it comes into view."""
+        """Return an empty element in which the view is drawn when it becomes visible."""
         data = as_script(json.dumps([structure_json(frame) for frame in self.frames]))
         return render("structures.html", view=self, data=data)
 
 
 def structure_json(frame: StructureFrame) -> dict[str, Any]:
-    """What `structures.js` draws: positions (A), radii, colors, bonds, edges of the cell, arrows."""
+    """Return the data for `structures.js`: positions (A), radii, colors, bonds, edges of the cell, arrows."""
     atoms = frame.atoms
     symbols = atoms.get_chemical_symbols()
     notes = list(frame.notes) or [""] * len(atoms)
@@ -105,7 +105,7 @@ def structure_json(frame: StructureFrame) -> dict[str, Any]:
 
 
 def _bonds(atoms: Atoms) -> list[list[int]]:
-    """Pairs of atoms close enough for a bond, within the cell."""
+    """Return the pairs of bonded atoms within the cell."""
     free = Atoms(numbers=atoms.numbers, positions=atoms.positions)
     cutoffs = [_BOND * float(covalent_radii[number]) for number in atoms.numbers]
     first, second = neighbor_list("ij", free, cutoffs)
@@ -113,7 +113,7 @@ def _bonds(atoms: Atoms) -> list[list[int]]:
 
 
 def _cell_edges(atoms: Atoms) -> list[list[list[float]]]:
-    """The twelve edges of the cell, each two points; none where no direction is periodic."""
+    """Return the twelve edges of the cell, each two points (A); empty if no direction is periodic."""
     if not atoms.pbc.any():
         return []
     cell = atoms.cell.array

@@ -1,5 +1,5 @@
-"""The report: one page that says whether a potential can be trusted, and for what.
+"""HTML report on the accuracy and the limits of a potential.
 
-`report.py` lists the sections, which are in `sections/`, and puts them together. `predictions/` holds what several of
-them need of labels and predictions, `structures/` which structures of the data they compute with.
+`report.py` lists the sections, which are in `sections/`, and assembles the page. `predictions/` holds labels and
+predictions that several sections use, `structures/` the structures of the data set that sections compute with.
 """

@@ -1,4 +1,4 @@
-"""Training with a report at the end."""
+"""Training followed by a report."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from potentials.training.run import TrainingResult, train
 
 @dataclass(frozen=True)
 class ReportedRun:
-    """What came out of a run, and its report."""
+    """Result of a run and its report."""
 
     training: TrainingResult
     report: Path | None
-    """The page; `None` where none was asked for, another process makes it, or training or the page was interrupted."""
+    """Path of the HTML report; `None` if it is disabled, written by another process, or an interruption came first."""
     signal: Signals | None = None
-    """What interrupted the making of the page. The run is finished all the same; the next start makes it."""
+    """Signal that interrupted the report. The run is finished; the next start writes the report."""
 
 
 def train_and_report(config: RunConfig, *, progress: bool = True) -> ReportedRun:
-    """Train as `train` does; when the run is finished, write `report.html` into its folder (`logging.report`).
+    """Train as `train` does, then write `report.html` to the run folder (`logging.report`).
 
-    A run that was finished before gets a report if it has none. Of several processes the first one makes it.
+    A finished run gets a report if it has none. With several processes the first one writes it.
 
     Args:
-        config: as loaded.
-        progress: whether to tell the terminal what happens; `log.txt` is told anyway.
+        config: configuration as loaded.
+        progress: whether to print messages to the terminal; `log.txt` is always written.
 
     Raises:
-        DataError, TrainingError: as `train`; or the report cannot be written.
+        DataError, TrainingError: as for `train`, or the report cannot be written.
     """
     result = train(config, progress=progress)
     folder = RunFolder(f"{result.folder.absolute()}/")

@@ -1,4 +1,4 @@
-"""What the plots of several sections have in common."""
+"""Common functions of the plots of several sections."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from potentials.pages import palette
 from potentials.report.predictions.comparison import Array
 
 _DECADES = 4
-"""That a logarithmic axis spans at most."""
+"""Largest number of decades of a logarithmic axis."""
 
 
 def split_colors(names: Sequence[str]) -> dict[str, str]:
-    """A color for each split, the same in all plots."""
+    """Return a color for each split, the same in all plots."""
     return {name: palette.SERIES[place % len(palette.SERIES)] for place, name in enumerate(names)}
 
 
 def lowest_shown(values: Array, decades: float = _DECADES) -> float:
-    """Where a logarithmic axis ends: at the smallest positive value, or so many decades below the largest."""
+    """Return the lower end of a logarithmic axis: the smallest positive value, at most `decades` below the largest."""
     positive = values[np.isfinite(values) & (values > 0)]
     return float(max(positive.min(), positive.max() / 10**decades)) if len(positive) else 1.0
 
 
 def log_axis(values: Array) -> dict[str, Any]:
-    """A logarithmic axis for these values: lines at 1, 2 and 5 of each decade, or at decades where they are many."""
+    """Return a logarithmic axis with ticks at 1, 2 and 5 of each decade, or at decades if there are many."""
     positive = values[np.isfinite(values) & (values > 0)]
     if not len(positive):
         return {"type": "log"}
@@ -38,7 +38,7 @@ def log_axis(values: Array) -> dict[str, Any]:
 
 
 def make_logarithmic(figure: Figure, axes: str = "y") -> None:
-    """Give a figure logarithmic axes (`x`, `y` or `xy`) that show all of its traces, which hold numbers."""
+    """Set logarithmic axes (`x`, `y` or `xy`) that show all traces of a figure, which hold numbers."""
     for axis in axes:
         values = [np.asarray(getattr(trace, axis), dtype=np.float64) for trace in figure.data]
         known = log_axis(np.concatenate(values) if values else np.array([]))
@@ -46,5 +46,5 @@ def make_logarithmic(figure: Figure, axes: str = "y") -> None:
 
 
 def short(values: Array) -> np.ndarray:
-    """Single precision is enough to draw with, and half as long."""
+    """Convert to single precision, which is sufficient for plots and needs half the space."""
     return np.asarray(values).astype(np.float32)

@@ -1,4 +1,4 @@
-"""From a model file or the folder of a run to the subject of a report."""
+"""Collection of the data for a report from a model file or run folder."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from potentials.report.subject import Subject
 from potentials.training.lifecycle.run_folder import RunFolder
 
 BUDGET = 30.0
-"""Seconds for each section that simulates."""
+"""Seconds for each section that runs simulations."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a potential lies."""
+    """Location of a potential."""
 
     model_file: Path
     run: RunFolder | None
-    """The run it came from, if its folder is there."""
+    """The run that wrote the model, if its folder exists."""
 
     @classmethod
     def of(cls, path: Path) -> Origin:
-        """Of a model file, of `builtin:NAME`, or of the best model in the folder of a run.
+        """Find a model file, `builtin:NAME`, or the best model in a run folder.
 
         Raises:
-            ModelFileError: there is none of these.
+            ModelFileError: the path is none of these.
         """
         if path.is_dir():
             file = RunFolder(f"{path.absolute()}/").best
@@ -59,16 +59,16 @@ def gather(
     budget: float = BUDGET,
     seed: int = 1,
 ) -> Subject:
-    """Load the potential and read the data it is held against.
+    """Load the potential and read the data for the comparison.
 
     Args:
-        origin: of the potential.
-        potential: itself, if it has been loaded already.
-        given: labeled frames by name. Without them those of the run are read again, divided as they were; with them
-            its training frames only.
-        device: where to load it.
-        budget: seconds for each section that simulates.
-        seed: of random choices.
+        origin: location of the potential.
+        potential: the potential, if it has been loaded already.
+        given: labeled frames by name. By default the data of the run are read again and split as in training; otherwise
+            only the training frames of the run are read.
+        device: device of the potential.
+        budget: seconds for each section that runs simulations.
+        seed: seed of random choices.
 
     Raises:
         ModelFileError: the model cannot be loaded.
@@ -83,7 +83,7 @@ def gather(
 
 
 def _splits_of_run(origin: Origin, potential: Potential) -> tuple[dict[str, Sequence[LabeledFrame]], list[str], str]:
-    """The splits of the run, what is to be said of them, and why there are none, where there are none."""
+    """Return the splits of the run, remarks on them, and the reason if there are none."""
     ask = f"to compare the potential with labeled structures, run: potentials report {origin.model_file} DATA"
     if origin.run is None:
         return {}, [], f"the model is not in the folder of its run (resolved.yaml), and no data were given; {ask}"
@@ -100,7 +100,7 @@ def _splits_of_run(origin: Origin, potential: Potential) -> tuple[dict[str, Sequ
 
 
 def _changes(config: RunConfig, potential: Potential, train: Split) -> list[str]:
-    """What has changed since the potential was trained."""
+    """Return remarks on changes since the potential was trained."""
     recorded = potential.metadata.get("training_data")
     if recorded in (None, train.digest()):
         return []

@@ -1,4 +1,4 @@
-"""Numbers as text, and marks that hold them against limits stated beside them."""
+"""Formatting of numbers, and their comparison with limits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from potentials.pages import Mark
 
 
 def number(value: float, digits: int = 3) -> str:
-    """With so many significant digits; without an exponent between 1e-3 and 1e5."""
+    """Format a number with N significant digits; without an exponent between 1e-3 and 1e5."""
     if value == 0 or 1e-3 <= abs(value) < 1e5:
         text = f"{value:.{digits}g}"
         return f"{float(text):g}" if "e" in text else text
@@ -16,7 +16,7 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def mark(value: float, good: float, bad: float, text: str = "") -> Mark:
-    """Good up to the first limit, bad beyond the second (or if it is not finite), worth a look between."""
+    """Judge a value: good up to the first limit, bad beyond the second or if not finite, otherwise to be checked."""
     kind: Literal["good", "look", "bad"] = "look" if value <= bad else "bad"
     if kind == "look" and value <= good:
         kind = "good"

@@ -1,4 +1,4 @@
-"""What the page of a report says, as JSON for programs: `report.json` beside `report.html`."""
+"""Contents of a report as JSON: `report.json` beside `report.html`."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from potentials.report.summary import judgments
 
 FORMAT = "potentials report"
 VERSION = 1
-"""Raised when the meaning of an entry changes or one goes; new entries leave it."""
+"""Incremented when the meaning of an entry changes or an entry is removed, but not when entries are added."""
 _DRAWN = ("x", "y", "z", "error_x", "error_y", "text", "customdata", "hovertext")
-"""Of a plot's series: what was drawn, without how."""
+"""Data of a plot's series that are recorded, without the style."""
 
 
 def report_json(page: Page, names: Mapping[str, str], provenance: Mapping[str, Any]) -> str:
-    """The record of a report.
+    """Return the JSON record of a report.
 
     Args:
-        page: as it is shown.
-        names: of its sections, as `--skip` takes them, by title.
-        provenance: facts on the potential and on the making of the report.
+        page: the page of the report.
+        names: names of its sections by title, as for `--skip`.
+        provenance: data on the potential and the report.
 
     Returns:
         JSON text; numbers that are not finite are null.
@@ -65,7 +65,7 @@ def _section(section: Section, names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _flat(parts: Sequence[Part]) -> list[Part]:
-    """The parts, with those that stand beside each other one after the other."""
+    """Return the elements, with those of rows in a flat list."""
     return [one for part in parts for one in (_flat(part.parts) if isinstance(part, Row) else [part])]
 
 
@@ -96,7 +96,7 @@ def _figures(part: Part) -> list[dict[str, Any]]:
 def _figure(plot: Plot, name: str) -> dict[str, Any]:
     figure = Figure(plot.figure)
     drawn = json.loads(figure_json(figure))
-    # The first axes are called "x" and "y" by traces, "xaxis" and "yaxis" by the layout.
+    # Traces name the first axes "x" and "y", the layout "xaxis" and "yaxis".
     axes = {
         key.replace("axis", ""): axis["title"]["text"]
         for key, axis in drawn.get("layout", {}).items()
@@ -115,7 +115,7 @@ def _figure(plot: Plot, name: str) -> dict[str, Any]:
 
 
 def _values(value: Any) -> Any:
-    """Arrays as lists, and plotly's objects as dictionaries of them."""
+    """Convert arrays and plotly's objects to lists and dictionaries."""
     if hasattr(value, "to_plotly_json"):
         return {key: _values(inner) for key, inner in value.to_plotly_json().items()}
     if hasattr(value, "tolist"):
@@ -124,7 +124,7 @@ def _values(value: Any) -> Any:
 
 
 def _finite(value: Any) -> Any:
-    """The same with null for numbers that JSON does not know."""
+    """Replace numbers that are not finite by null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The whole report: its sections in order, put together into one page."""
+"""The complete report: its sections in order on one page."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Entry:
     title: str
     section: Callable[[Subject], Section]
     simulates: bool = False
-    """Whether it runs the potential for long; a quick report leaves it out."""
+    """Whether the section runs simulations, which a quick report skips."""
 
 
 SECTIONS: Mapping[str, Entry] = {
@@ -64,7 +64,7 @@ SECTIONS: Mapping[str, Entry] = {
     "speed": Entry(speed.TITLE, speed.section, simulates=True),
     "provenance": Entry(provenance.TITLE, provenance.section),
 }
-"""In the order of the page, by the names that `--skip` takes."""
+"""Sections in the order of the page, with the names that `--skip` accepts."""
 
 
 def write_report(
@@ -79,30 +79,30 @@ def write_report(
     say: Say = lambda text: None,
     files: Collection[str | Path] = (),
 ) -> Path:
-    """Make the report of a potential and write it, whole or not at all, and beside it the same as JSON.
+    """Write the HTML report of a potential atomically, and a JSON record with the same content.
 
     Args:
-        model: a model file, `builtin:NAME`, or the folder of a run, whose best model it is about.
-        output: the page; `report.html` beside the model if not given, in the current folder for `builtin:NAME`. The
-            record for programs (see `report_json`) has the same name with `.json`.
-        data: labeled frames by name, such as `label_frames` gives, to hold the potential against. Those of its run if
-            not given, as far as these can be read.
-        quick: leave out what simulates.
-        skip: names of `SECTIONS` to leave out.
-        device: to compute on.
-        seed: of random choices.
-        say: told how far it is.
-        files: what `data` were read from, which must not be overwritten.
+        model: a model file, `builtin:NAME`, or a run folder, whose best model is used.
+        output: path of the page; by default `report.html` beside the model, or in the current folder for
+            `builtin:NAME`. The JSON record (see `report_json`) has the same name with `.json`.
+        data: labeled frames by name, as returned by `label_frames`, with which predictions are compared. By default the
+            data of the run, as far as they can be read.
+        quick: skip sections that run simulations.
+        skip: names of `SECTIONS` to skip.
+        device: device of the potential.
+        seed: seed of random choices.
+        say: callback for progress messages.
+        files: files that `data` was read from, which must not be overwritten.
 
     Returns:
-        The page that was written.
+        The path of the page.
 
     Raises:
         ModelFileError: there is no model, or it cannot be loaded.
-        DataError: a name in `skip` is none of a section, or the page cannot be written.
+        DataError: a name in `skip` is not a section, or the page cannot be written.
     """
     _check_names(skip)
-    target = check_page(model, output, files)  # before all the work
+    target = check_page(model, output, files)  # before the computation
     record = target.with_suffix(".json")
     origin = Origin.of(Path(model))
     subject = gather(origin, given=data, device=device, budget=QUICK_BUDGET if quick else BUDGET, seed=seed)
@@ -118,7 +118,7 @@ def write_report(
 
 
 def check_page(model: Path | str, output: Path | str | None = None, files: Collection[str | Path] = ()) -> Path:
-    """Where the report of a potential goes, after making sure that it and its record can be written.
+    """Return the path of the report of a potential, after checking that it and its record can be written.
 
     Args:
         model, output, files: as for `write_report`.
@@ -143,10 +143,10 @@ def check_page(model: Path | str, output: Path | str | None = None, files: Colle
 def make_page(
     subject: Subject, *, quick: bool = False, skip: Collection[str] = (), say: Say = lambda text: None
 ) -> Page:
-    """Make all sections.
+    """Build all sections of a report.
 
-    A section that a `PotentialsError` ends is there all the same and says why it is empty; other exceptions are faults
-    of the program, and are not caught.
+    A `PotentialsError` leaves its section empty with the reason; other exceptions are errors in the program and are not
+    caught.
     """
     _check_names(skip)
     chosen = {name: entry for name, entry in SECTIONS.items() if name not in skip}

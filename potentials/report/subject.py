@@ -1,4 +1,4 @@
-"""What a report is about: a potential, the data it is held against, and the run it came from."""
+"""Subject of a report: a potential, the data it is compared with, and its training run."""
 
 from __future__ import annotations
 
@@ -15,25 +15,24 @@ from potentials.training.lifecycle.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class Subject:
-    """What a report is about."""
+    """Subject of a report."""
 
     potential: Potential
-    """In evaluation mode, not compiled."""
+    """The potential in evaluation mode, not compiled."""
     model_file: Path
     splits: Mapping[str, Sequence[LabeledFrame]]
-    """`train`, `validation` and the names of test sets; or the data that were given (with `train`, where that can be
-    read); may be empty."""
+    """`train`, `validation` and test sets by name, or the given data (with `train` if it can be read); may be empty."""
     run: RunFolder | None
-    """Where the model came from, if its folder is there."""
+    """The run that wrote the model, if its folder exists."""
     budget: float
-    """Seconds that a section which simulates may take."""
+    """Time limit in seconds of a section that runs simulations."""
     seed: int = 1
     no_data: str = "no data were given: potentials report MODEL DATA"
-    """Why there are no splits, where there are none, and what to do about it."""
+    """Reason why there are no splits, if there are none, and what to do."""
     remarks: Sequence[str] = ()
-    """What a reader has to know about the data."""
+    """Remarks for the reader on the data."""
 
     @cached_property
     def evaluated(self) -> Evaluated:
-        """The potential's predictions for the splits, made once for all sections."""
+        """The potential's predictions for the splits, computed once for all sections."""
         return evaluate_splits(self.potential, self.splits, self.seed, 2 * self.budget)

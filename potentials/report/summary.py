@@ -1,4 +1,4 @@
-"""The first section of a report: the judgments of all others, with the limits they were held against."""
+"""First section of a report: the judgments of all other sections with their limits."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from potentials.report.subject import Subject
 TITLE = "Summary"
 _ORDER = ("bad", "look", "good")
 _SHOWN = {"good": "good", "look": "check", "bad": "bad"}
-"""Kinds of marks, as the page names them."""
+"""Labels of the kinds of marks on the page."""
 _NAMELESS = ("", "judgment")
-"""Heads of columns that say nothing beside the mark itself."""
+"""Column headers that add nothing to the mark."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Judgment:
 
 
 def judgments(section: Section) -> list[Judgment]:
-    """All that a section judges."""
+    """Return all judgments of a section."""
     return [found for table in _tables(section.parts) for found in _judgments(table)]
 
 
 def summary(subject: Subject, sections: Sequence[Section]) -> Section:
-    """A row for each section: how much it judges, the worst value, and what is expected."""
+    """Build a table with a row per section: number of judgments, worst value, and expected value."""
     rows = [_row(section) for section in sections if section.missing is not None or judgments(section)]
     table = Table(
         ["section", "judged", "worst value", "", "expected"],

@@ -1,5 +1,5 @@
-"""Training on Lightning: losses, averaging, optimizer and schedules, and the run that puts them together.
+"""Training with Lightning: losses, averaging, optimizer and schedules, and the training run.
 
-`run.train` does everything the command does. `lifecycle/` keeps a run alive: its folder, checkpoints, signals and
-processes; `loggers/` shows and records its figures; `linear/` fits linear models in closed form.
+`run.train` implements the `train` command. `lifecycle/` manages the run folder, checkpoints, signals and processes;
+`loggers/` displays and records metrics; `linear/` fits linear models in closed form.
 """

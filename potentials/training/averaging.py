@@ -1,8 +1,8 @@
-"""The exponential moving average of the weights, with which models are validated and exported.
+"""Exponential moving average (EMA) of the weights, used for validation and export.
 
-Lightning's `WeightAveraging` would do most of this, but it averages constant buffers too (or leaves them to torch's
-`AveragedModel`, which copies the whole module with its data), loops over parameters one by one, and an exception
-during validation leaves the averaged weights where the trained ones belong.
+Lightning's `WeightAveraging` is similar, but it also averages constant buffers (or leaves them to torch's
+`AveragedModel`, which copies the whole module with its data), loops over parameters one by one, and leaves the averaged
+weights in the model if validation raises an exception.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from torch import Tensor, nn
 
 
 class ExponentialMovingAverage:
-    """a <- d_n a + (1 - d_n) w after the n-th optimizer step, d_n = min(decay, (1 + n) / (10 + n)), a_0 = w_0.
+    """Exponential moving average (EMA) of weights w.
 
-    The same early decay as in TensorFlow's ExponentialMovingAverage and torch_ema, so that the start is forgotten.
-    Only parameters are averaged. Buffers are constants of the architecture, and the model keeps its own.
+    a <- d_n a + (1 - d_n) w after the n-th optimizer step, d_n = min(decay, (1 + n) / (10 + n)), a_0 = w_0.
+
+    The smaller decay in early steps, as in TensorFlow's ExponentialMovingAverage and torch_ema, reduces the influence
+    of the initial weights. Only parameters are averaged. Buffers are constants of the architecture and are not changed.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], decay: float) -> None:
@@ -29,28 +31,28 @@ class ExponentialMovingAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take the present weights into the average."""
+        """Update the averages with the current weights."""
         self.num_updates += 1
         decay = min(self.decay, (1 + self.num_updates) / (10 + self.num_updates))
         torch._foreach_lerp_(self.averages, self.parameters, 1 - decay)
 
     @torch.no_grad()
     def swap(self) -> None:
-        """Exchange weights and averages; a second call puts both back, to the bit."""
+        """Exchange weights and averages; a second call restores both bitwise."""
         weights = [parameter.detach().clone() for parameter in self.parameters]
         torch._foreach_copy_(self.parameters, self.averages)
         torch._foreach_copy_(self.averages, weights)
 
     def to(self, device: torch.device) -> None:
-        """Move the averages to where the weights have gone."""
+        """Move the averages to a device."""
         self.averages = [average.to(device) for average in self.averages]
 
     def state_dict(self) -> dict[str, Any]:
-        """What `load_state_dict` needs to go on exactly."""
+        """Return the state for `load_state_dict`, which restores it exactly."""
         return {"num_updates": self.num_updates, "averages": [average.clone() for average in self.averages]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a saved state."""
+        """Restore a saved state."""
         self.num_updates = state["num_updates"]
         for average, saved in zip(self.averages, state["averages"], strict=True):
             average.copy_(saved)

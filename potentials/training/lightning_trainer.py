@@ -1,4 +1,4 @@
-"""Lightning's trainer, as a run needs it."""
+"""Construction of Lightning's trainer and loggers for a run."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from potentials.training.loggers.progress import ProgressDisplay
 
 
 def build_loggers(config: RunConfig, folder: RunFolder, journal: Journal, run_id: str) -> list[Logger]:
-    """Lightning's loggers, as `logging` asks for them.
+    """Build the Lightning loggers selected in `logging`.
 
     Args:
-        config: of the run.
-        folder: of the run.
-        journal: told where the run is seen.
-        run_id: by which a continued run is recognized.
+        config: configuration of the run.
+        folder: folder of the run.
+        journal: receives the address where the run can be viewed.
+        run_id: identifier of the run, the same when it is continued.
 
     Raises:
-        TrainingError: a logger's package is not installed, or what it logs to cannot be used.
+        TrainingError: the package of a logger is not installed, or its server or folder cannot be used.
     """
-    # Imported here, as each takes longer than reading most data.
+    # Imported here, because each import takes longer than reading most data sets.
     section = config.logging
     loggers: list[Logger] = []
     if section.wandb is not None:
@@ -56,10 +56,10 @@ def build_loggers(config: RunConfig, folder: RunFolder, journal: Journal, run_id
 
 
 def build_trainer(config: RunConfig, folder: RunFolder, journal: Journal, stop: StopRequests, run_id: str) -> Trainer:
-    """Lightning's trainer for a run.
+    """Build Lightning's trainer for a run.
 
     Raises:
-        TrainingError: the devices or the strategy that the configuration asks for are not there.
+        TrainingError: the requested devices or strategy are not available.
     """
     settings = config.train
     seconds = lambda: stop.elapsed  # noqa: E731
@@ -92,7 +92,7 @@ def build_trainer(config: RunConfig, folder: RunFolder, journal: Journal, stop: 
 
 
 def _devices(settings: TrainConfig) -> dict[str, Any]:
-    """Lightning's options for where to compute."""
+    """Return Lightning's options for devices and strategy."""
     has_gpu = torch.cuda.is_available()
     if settings.accelerator == "gpu" and not has_gpu:
         raise TrainingError(
@@ -100,10 +100,10 @@ def _devices(settings: TrainConfig) -> dict[str, Any]:
         )
     accelerator = settings.accelerator
     if accelerator == "auto":
-        # Not Lightning's own auto, which would take Apple's GPU; that has no float64, and energies need it.
+        # Lightning's `auto` would select Apple's GPU, which has no float64; energies require it.
         accelerator = "gpu" if has_gpu else "cpu"
     devices = 1 if settings.devices == "auto" and accelerator == "cpu" else settings.devices
-    # `StopRequests` answers the batch system's signals.
+    # `StopRequests` handles the signals of batch systems.
     slurm = [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
     return {
         "accelerator": accelerator,
@@ -116,7 +116,7 @@ def _devices(settings: TrainConfig) -> dict[str, Any]:
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """No tips, no advertisements, no remarks on worker processes; errors come as exceptions."""
+    """Suppress Lightning's tips, advertisements and warnings about worker processes; errors are still raised."""
     names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:
@@ -124,7 +124,7 @@ def quiet_lightning() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\.")
         warnings.filterwarnings("ignore", message=".*deterministic", category=UserWarning)
-        # Gradients of matrices with a single row, by several processes; harmless.
+        # Caused by gradients of matrices with a single row in several processes; harmless.
         warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides", category=UserWarning)
         try:
             yield
@@ -135,12 +135,12 @@ def quiet_lightning() -> Iterator[None]:
 
 @contextmanager
 def restored_determinism() -> Iterator[None]:
-    """Lightning makes torch deterministic for good; put it back afterwards."""
+    """Restore torch's determinism settings afterwards, which Lightning changes permanently."""
     enabled = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     if not enabled:
-        # Filling all new memory costs time at every step. Tests have it filled, so that nothing unwritten is read.
+        # Filling new memory costs time at every step. Tests fill it, to detect reads of uninitialized memory.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         yield

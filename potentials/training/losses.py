@@ -1,4 +1,4 @@
-"""The training loss: a weighted sum of mean errors, in which missing labels do not count."""
+"""Training loss: a weighted sum of mean errors over labeled entries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PropertyLoss = EnergyLoss | ForcesLoss | StressLoss
 
 
 def loss_sums(prediction: Prediction, batch: GraphBatch, config: LossConfig) -> tuple[Tensor, Tensor]:
-    """Sum of weighted errors and number of labeled entries, for energy, forces and stress.
+    """Return sums of weighted errors and numbers of labeled entries, for energy, forces and stress.
 
     For each property, over its labeled entries i (energies, force components, stress components),
 
@@ -23,11 +23,11 @@ def loss_sums(prediction: Prediction, batch: GraphBatch, config: LossConfig) -> 
 
     where w_i is the weight of the frame and f the error function of the configuration: the square (`mse`), the
     absolute value (`mae`), or Huber's e^2 / 2 for |e| < delta and delta (|e| - delta / 2) beyond. The error of an
-    energy is divided by the number of atoms first where `per_atom` says so. Sums and counts of several batches add
-    up, so that the loss of a data set does not depend on how it was divided into batches.
+    energy is first divided by the number of atoms if `per_atom` is set. Sums and counts of several batches are
+    additive, so that the loss of a data set does not depend on its division into batches.
 
-    Entries whose label is NaN are replaced before any arithmetic; neither the value nor the gradient sees them.
-    A property that was not predicted counts as not labeled.
+    Entries with NaN labels are replaced before any arithmetic and affect neither the value nor the gradient.
+    A property that was not predicted is treated as unlabeled.
 
     Returns:
         Sums [3] (differentiable) and counts [3], both float64, in the order energy, forces, stress.
@@ -41,7 +41,7 @@ def loss_sums(prediction: Prediction, batch: GraphBatch, config: LossConfig) -> 
 
 
 def weighed_labels(batch: GraphBatch) -> Tensor:
-    """Number of labeled entries [3] of energy, forces and stress whose frame's weight is not zero, float64."""
+    """Count the labeled entries [3] of energy, forces and stress in frames of nonzero weight; float64."""
     labels = (
         (batch.energy, batch.energy_weight),
         (batch.forces, batch.forces_weight[batch.batch]),
@@ -55,26 +55,26 @@ def weighed_labels(batch: GraphBatch) -> Tensor:
 
 
 def property_weights(config: LossConfig) -> Tensor:
-    """Weights [3] of energy, forces and stress, float64."""
+    """Return the weights [3] of energy, forces and stress, float64."""
     weights = [config.energy.weight, config.forces.weight, config.stress.weight]
     return torch.tensor(weights, dtype=torch.float64)
 
 
 def loss_terms(sums: Tensor, counts: Tensor, weights: Tensor) -> Tensor:
-    """What energy, forces and stress contribute to the loss [3]: weight * sum / count; zero without any label.
+    """Return the loss terms [3] of energy, forces and stress: weight * sum / count; zero without labels.
 
-    Counts may be fractions: one of several processes divides by its share of the labels of all.
+    Counts may be fractional: with several processes, each divides by its share of all labels.
     """
     return weights * sums / torch.where(counts > 0, counts, 1.0)
 
 
 def combine(sums: Tensor, counts: Tensor, weights: Tensor) -> Tensor:
-    """The loss: the sum of its parts."""
+    """Return the loss, the sum of the loss terms."""
     return loss_terms(sums, counts, weights).sum()
 
 
 def _energy_sum(predicted: Tensor, batch: GraphBatch, config: EnergyLoss) -> tuple[Tensor, Tensor]:
-    # The difference of two large numbers: in float64, and only then divided.
+    # The energies are large numbers: subtract in float64, then divide.
     difference, labeled = masked_error(predicted, batch.energy)
     if config.per_atom:
         difference = difference / (batch.ptr[1:] - batch.ptr[:-1])

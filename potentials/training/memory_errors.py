@@ -1,4 +1,4 @@
-"""What to say when a device has not enough memory for a batch."""
+"""Error messages for batches that do not fit in device memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from potentials.errors import TrainingError
 
 @dataclass(frozen=True)
 class BatchSize:
-    """How large a batch is."""
+    """Size of a batch."""
 
     frames: int
     atoms: int
@@ -25,7 +25,7 @@ class BatchSize:
 
 
 class BatchRecord:
-    """Remembers the batch at hand and the largest that fitted, by edges, which memory grows with."""
+    """Records the current batch and the largest batch that fitted, by the number of edges, which sets the memory."""
 
     def __init__(self) -> None:
         self.present: BatchSize | None = None
@@ -33,31 +33,31 @@ class BatchRecord:
         self._largest: dict[bool, BatchSize] = {}
 
     def begin(self, batch: GraphBatch, *, validating: bool) -> None:
-        """A batch is about to be computed."""
+        """Record a batch before it is computed."""
         self.present = BatchSize(int(batch.num_graphs), int(batch.num_nodes), int(batch.edge_index.shape[1]))
         self.validating = validating
 
     def fitted(self) -> None:
-        """It was."""
+        """Record that the current batch fitted."""
         largest = self._largest.get(self.validating)
         if self.present is not None and (largest is None or self.present.edges > largest.edges):
             self._largest[self.validating] = self.present
 
     @property
     def largest(self) -> BatchSize | None:
-        """The largest of its kind that fitted."""
+        """The largest batch of the current type (training or validation) that fitted."""
         return self._largest.get(self.validating)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of torch says that a device has no memory left; of the CPU torch says so in words only."""
+    """Return whether a torch error means that a device is out of memory; on the CPU only the message shows this."""
     return isinstance(error, torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
     )
 
 
 def out_of_memory(error: BaseException, record: BatchRecord, data: DataConfig) -> TrainingError:
-    """The error for the user: which batch, how large, and the setting that would fit."""
+    """Build the error for the user: the batch, its size, and a setting that would fit."""
     size = record.present
     if size is None:
         return TrainingError(f"not enough device memory for the model: {_first_line(error)}")

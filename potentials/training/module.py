@@ -1,4 +1,4 @@
-"""The Lightning module: one training step, one validation, the best model, and the state a continued run needs."""
+"""Lightning module of a run: training step, validation, best model, and the state needed to continue."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ from potentials.training.step_guard import FrameLoss, StepGuard, frame_losses
 from potentials.training.validations import Best, Validation
 
 STATE = "potentials"
-"""The entry of a checkpoint that holds what Lightning does not know of."""
+"""Key in a checkpoint for the state that Lightning does not save."""
 CHECKPOINT_VERSION = 1
 
 
 class TrainingModule(LightningModule):
-    """Trains a potential as the configuration says.
+    """Lightning module that trains a potential.
 
     Args:
-        potential: to be trained in place.
+        potential: trained in place.
         config: the resolved configuration.
-        best_path: where the best model is written, with the averaged weights, whenever a validation finds a better one.
-        metadata: goes into that file, next to epoch and validation errors.
-        num_groups: number of configuration groups that the validation graphs number.
-        say: tells the user what happens.
-        guard: looks at each step before the weights are changed; without one, any step is taken.
-        known_best: the model at `best_path`, where that is a later one than the checkpoint knows.
+        best_path: file of the best model, written with the averaged weights whenever the validation loss improves.
+        metadata: written to that file with the epoch and validation errors.
+        num_groups: number of configuration groups of the validation graphs.
+        say: callback for progress messages.
+        guard: checks each step before the weights are updated; without it, every step is taken.
+        known_best: the model at `best_path`, if it is newer than the checkpoint.
     """
 
     stage_weights: Tensor
-    """[stages, 3], weights of energy, forces and stress."""
+    """[stages, 3], weights of energy, forces and stress in each stage."""
 
     def __init__(
         self,
@@ -83,16 +83,16 @@ class TrainingModule(LightningModule):
         self.early_stopping = None if early is None else Patience(early.patience, early.minimum_improvement)
         self.stopped_early = False
         self.epochs_trained = 0.0
-        """Not whole within an epoch."""
+        """Epochs trained so far; fractional within an epoch."""
         self.best: Best | None = None
         self.validation: Validation | None = None
-        """The latest."""
+        """The latest validation."""
         self.validated_step = 0
-        """Optimizer steps that had been made at the latest validation."""
+        """Optimizer steps done at the latest validation."""
         self.frames_trained = 0
-        """By this process since it started."""
+        """Frames trained by this process since it started."""
         self.recent_parts = RecentParts()
-        """Of the loss, as the progress display shows them."""
+        """Loss terms, for the progress display."""
         self._step_loss = torch.zeros(())
         self._step_parts = torch.zeros(len(PROPERTIES), dtype=torch.float64)
         self._step_norm = torch.zeros((), dtype=torch.float64)
@@ -109,27 +109,27 @@ class TrainingModule(LightningModule):
 
     @property
     def present_stage(self) -> Stage:
-        """The stage of the present epoch."""
+        """The training stage of the current epoch."""
         return self.stages[self.stage]
 
     def configure_optimizers(self) -> Optimizer:
-        """The optimizer; its learning rate is set before every step."""
+        """Return the optimizer; its learning rate is set before every step."""
         return build_optimizer(self.potential, self.config.train.optimizer)
 
     def on_fit_start(self) -> None:
-        """Bring the averages to where the weights are."""
+        """Move the averages to the device of the weights."""
         if self.ema is not None:
             self.ema.to(self.device)
 
     def on_train_start(self) -> None:
-        """Tell the learning rate how long an epoch is. A run that had already stopped early stays so."""
+        """Set the steps per epoch of the learning rate schedule. A run that had already stopped early stays stopped."""
         self.learning_rate.steps_per_epoch = int(self.trainer.num_training_batches)
         self.trainer.should_stop = self.stopped_early
-        # Here too, as Lightning does not announce an epoch that is continued.
+        # Also needed here, because Lightning calls no hook for an epoch that is continued.
         self._validate_after_last_epoch()
 
     def on_train_epoch_start(self) -> None:
-        """Go on to the next stage when its time has come; make sure that the last epoch ends with a validation."""
+        """Start the next stage if it is due, and make sure that the last epoch ends with a validation."""
         if self.stage + 1 < len(self.stages) and (
             self.stage_requested or self.current_epoch >= self.stages[self.stage + 1].first_epoch
         ):
@@ -137,17 +137,17 @@ class TrainingModule(LightningModule):
         self._validate_after_last_epoch()
 
     def on_before_batch_transfer(self, batch: GraphBatch, dataloader_idx: int) -> GraphBatch:
-        """Turn and mirror training frames where the configuration says so; here, as their numbers are still at hand."""
+        """Rotate and mirror training frames if configured, before the transfer, while frame numbers are on the CPU."""
         if not self.trainer.training or self.config.train.augmentation != "rotations":
             return batch
         frames = batch.frame_index.tolist()
         return rotated(batch, frame_rotations(self.config.seed, self.current_epoch, frames))
 
     def training_step(self, batch: GraphBatch, batch_index: int) -> Tensor:
-        """The loss of a batch, over all processes.
+        """Return the loss of a batch, over all processes.
 
-        With several processes the counts are those of the whole batch divided by their number, so that the mean of
-        the processes' gradients is the gradient of the whole batch's loss, however the labels are distributed.
+        With several processes the counts are those of the global batch divided by the number of processes, so that the
+        mean gradient over processes is the gradient of the loss of the global batch for any distribution of labels.
         """
         self.batch_record.begin(batch, validating=False)
         self._batch = batch
@@ -161,11 +161,11 @@ class TrainingModule(LightningModule):
         return loss
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Gradients of the parameters only; the geometry, which the forces come from, needs none."""
+        """Compute gradients of the parameters only, not of the geometry."""
         loss.backward(inputs=[parameter for parameter in self.potential.parameters() if parameter.requires_grad])
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Set the learning rate of this step."""
+        """Set the learning rate of the current step."""
         rate = self.learning_rate.at(self.global_step)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -173,7 +173,7 @@ class TrainingModule(LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
-        """Limit the norm of the whole gradient, after a look at it: it may be that this step must not be taken."""
+        """Check the gradient, which may cause the step to be skipped, then limit its norm."""
         parameters = [parameter for parameter in self.potential.parameters() if parameter.grad is not None]
         norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
         self._step_norm = norm.to(torch.float64)
@@ -184,7 +184,7 @@ class TrainingModule(LightningModule):
             torch.nn.utils.clip_grads_with_norm_(parameters, gradient_clip_val, norm)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Change the weights, and take them into the average; without gradients the optimizer leaves them be."""
+        """Update the weights and their averages; the optimizer skips parameters without gradients."""
         super().optimizer_step(*args, **kwargs)
         self.batch_record.fitted()
         self.frames_trained += self._batch.num_graphs if self._batch is not None else 0
@@ -198,13 +198,13 @@ class TrainingModule(LightningModule):
         self.recent_parts.add(self._step_parts)
 
     def training_loss(self) -> float:
-        """Mean training loss since the last validation, over all processes; NaN before the first step."""
+        """Return the mean training loss since the last validation, over all processes; NaN before the first step."""
         if self._training_sum is None:
             return math.nan
         return float(self._add_up(self._training_sum.clone())) / (self._training_steps * self.trainer.world_size)
 
     def step_figures(self) -> StepFigures:
-        """Of the latest step, over all processes, which all have to ask. This waits for the device."""
+        """Return the metrics of the latest step over all processes; all must call this. Waits for the device."""
         frames = self._step_parts.new_tensor([self.frames_trained])
         *sums, frames_sum = self._add_up(torch.cat([self._step_parts, self._step_norm.reshape(1), frames])).tolist()
         *parts, norm = [value / self.trainer.world_size for value in sums]
@@ -218,7 +218,7 @@ class TrainingModule(LightningModule):
         )
 
     def on_validation_epoch_start(self) -> None:
-        """Exchange the weights for their average."""
+        """Exchange the weights for their averages."""
         if self._training_steps:
             self._check_training(self.training_loss())
         if self.ema is not None:
@@ -238,7 +238,7 @@ class TrainingModule(LightningModule):
         self.batch_record.fitted()
 
     def on_validation_epoch_end(self) -> None:
-        """Take note of the errors, write the model if it is the best so far, and put the trained weights back."""
+        """Compute validation errors, write the model if it is the best so far, and restore the training weights."""
         self._error_sums.reduce(self._add_up)
         all_sums = self._add_up(self._validation_sums)
         losses = [
@@ -270,7 +270,7 @@ class TrainingModule(LightningModule):
         self._consider_stopping(loss)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what Lightning does not know of."""
+        """Add the state that Lightning does not save."""
         checkpoint[STATE] = {
             "version": CHECKPOINT_VERSION,
             "stage": self.stage,
@@ -281,7 +281,7 @@ class TrainingModule(LightningModule):
             "stopped_early": self.stopped_early,
             "best": None if self.best is None else asdict(self.best),
             "epochs_trained": self.epochs_trained,
-            # The mean of all processes; only the first one's checkpoint is written.
+            # The mean over all processes; only the first one writes its checkpoint.
             "training_sum": None
             if self._training_sum is None
             else self._add_up(self._training_sum.clone()) / self.trainer.world_size,
@@ -291,7 +291,7 @@ class TrainingModule(LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take it up again."""
+        """Restore the state added by `on_save_checkpoint`."""
         state = checkpoint[STATE]
         self.stage, self.stage_requested = state["stage"], state["stage_requested"]
         self.learning_rate.load_state_dict(state["learning_rate"])
@@ -311,28 +311,28 @@ class TrainingModule(LightningModule):
         self._training_sum, self._training_steps = state["training_sum"], state["training_steps"]
 
     def _loss_sums(self, batch: GraphBatch) -> tuple[Tensor, Tensor]:
-        """Errors and counts of a batch, as the present stage weighs them."""
+        """Return sums and counts of the errors of a batch, with the loss of the current stage."""
         stage = self.present_stage
         prediction = self.potential(batch, forces=stage.needs_forces, stress=stage.needs_stress)
         return loss_sums(prediction, batch, stage.loss)
 
     def _is_usable(self, guard: StepGuard, norm: Tensor) -> bool:
-        """Whether loss and gradient of the step are finite; spikes are told of. This waits for the device."""
-        # The mean of all processes, so that they all decide alike.
+        """Return whether loss and gradient of the step are finite, and warn of loss spikes. Waits for the device."""
+        # All processes use the same mean loss, so that they reach the same decision.
         mean = self._add_up(self._step_loss.clone()) / self.trainer.world_size
         loss, gradient = torch.stack([mean.to(torch.float64), norm.to(torch.float64)]).tolist()
         step = self.global_step + 1
         if math.isfinite(loss) and math.isfinite(gradient):
             guard.skipped = 0
             if guard.is_spike(loss, self.current_epoch):
-                guard.tell_spike(loss, step, self._frame_losses())
+                guard.warn_of_spike(loss, step, self._frame_losses())
             return True
         what = f"the loss became {loss}" if not math.isfinite(loss) else f"the gradient norm became {gradient}"
         guard.handle_nonfinite(f"{what} in epoch {self.current_epoch + 1},", step, self._frame_losses(), self._kept())
         return False
 
     def _frame_losses(self) -> list[FrameLoss]:
-        """Of all frames of this step's batch, those of all processes."""
+        """Return the losses of all frames in the batch of this step, over all processes."""
 
         def loss_of(batch: GraphBatch) -> Tensor:
             return combine(*self._loss_sums(batch), self.stage_weights[self.stage])
@@ -365,7 +365,7 @@ class TrainingModule(LightningModule):
             )
 
     def _consider_stopping(self, loss: float) -> None:
-        """Without improvement for long enough, go on to the next stage, or stop if there is none."""
+        """Go to the next stage, or stop after the last one, if the validation loss stopped improving."""
         if self.early_stopping is None or not self.early_stopping.exhausted_by(loss):
             return
         if self.stage + 1 < len(self.stages):
@@ -388,7 +388,7 @@ class TrainingModule(LightningModule):
         write_whole(self.best_path, model_file.serialize(self.potential))
 
     def _check_training(self, loss: float) -> None:
-        """Make sure that there is something to learn from: without a label that counts, every loss is exactly zero."""
+        """Check that there are labels to train on: without labels of nonzero weight every loss is exactly zero."""
         self._check_finite("training", loss)
         if loss == 0.0:
             raise TrainingError(
@@ -399,11 +399,11 @@ class TrainingModule(LightningModule):
             )
 
     def _check_validation(self, loss: float, labels: Tensor) -> None:
-        """Make sure that the validation loss of each stage is one that models can be compared by.
+        """Check that the validation loss of each stage can be used to compare models.
 
         Args:
-            loss: of the present stage.
-            labels: [3], labels of energy, forces and stress whose weight is not zero.
+            loss: validation loss of the current stage.
+            labels: [3], numbers of labels of energy, forces and stress of nonzero weight.
         """
         self._check_finite("validation", loss)
         for number, weights in enumerate(self.stage_weights, start=1):
@@ -427,7 +427,7 @@ class TrainingModule(LightningModule):
         return f"Best model so far: epoch {self.best.epoch:g}, {self.best_path}. " if self.best else ""
 
     def _add_up(self, tensor: Tensor) -> Tensor:
-        """The sum of a tensor over all processes."""
+        """Return the sum of a tensor over all processes."""
         if self.trainer.world_size == 1:
             return tensor
         return torch.as_tensor(self.trainer.strategy.reduce(tensor, reduce_op="sum"))

@@ -1,4 +1,4 @@
-"""A whole training run: data, model, training, the table of errors at the end, and the folder that holds it all."""
+"""A complete training run: data, model, training, the error table, and the run folder."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ from potentials.training.validations import Best
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What came out of a run."""
+    """Result of a run."""
 
     folder: Path
     best: Path
-    """The model file."""
+    """File of the best model."""
     table: ErrorTable | None
-    """Errors of the best model on all splits of the data; `None` when the run was interrupted."""
+    """Errors of the best model on all splits; `None` if the run was interrupted."""
     reason: Reason
-    """Why training stopped."""
+    """Reason why training stopped."""
     was_finished: bool = False
-    """Whether there was nothing left to do."""
+    """Whether the run was already finished."""
     signal: Signals | None = None
-    """What interrupted it, where that was a signal."""
+    """Signal that interrupted the run, if any."""
 
     @property
     def interrupted(self) -> bool:
@@ -69,21 +69,21 @@ class TrainingResult:
 
 
 def train(config: RunConfig, *, progress: bool = True) -> TrainingResult:
-    """Train a potential, or go on with a run that was cut off, and evaluate the best model.
+    """Train a potential or continue a run, and evaluate the best model.
 
-    Everything goes into the run's folder (see `RunFolder`). A run continues from its last checkpoint, and ends with the
-    same bits as if it had not been interrupted. A finished run is not trained again; its table is shown.
+    All output is written to the run folder (see `RunFolder`). A run continues from its last checkpoint, with a
+    result bitwise identical to that of an uninterrupted run. For a finished run, only the error table is printed.
 
     Args:
-        config: as loaded; what is `auto` is resolved here.
-        progress: whether to tell the terminal what happens; `log.txt` is told anyway.
+        config: configuration as loaded; `auto` values are resolved.
+        progress: whether to print messages to the terminal; `log.txt` is always written.
 
     Raises:
-        DataError: something is wrong with the data.
+        DataError: the data cannot be used.
         TrainingError: the run cannot be continued with this configuration or from its checkpoints, the devices are not
-            there, a file cannot be written, the device has not enough memory, or the loss became infinite or NaN.
+            available, a file cannot be written, the device is out of memory, or the loss became infinite or NaN.
     """
-    # For configurations made in Python; those that were loaded name their files absolutely already.
+    # For configurations created in Python; loaded configurations already have absolute paths.
     config = config.model_copy(update={"data": resolve_data_paths(config.data, Path.cwd())})
     stop = StopRequests(config.train.max_time, config.train.checkpoint_interval)
     folder = RunFolder(config.run)
@@ -109,7 +109,7 @@ _STORAGE_ERRORS = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOENT),
     errno.ESTALE,
 )
-"""What the system says when a disk is full, read-only, broken or gone."""
+"""Errors of the operating system for a disk that is full, read-only, damaged or removed."""
 
 
 def _train(
@@ -127,7 +127,7 @@ def _train(
     if not folder.has_checkpoint and is_first_process:
         folder.forget()
         status = Status()
-    known_best = _best_after_the_time_was_over(folder, status)
+    known_best = _best_at_time_limit(folder, status)
     status = status.begun(prepared.digest, prepared.config.train.max_epochs)
     if is_first_process:
         folder.write_config(prepared.config)
@@ -142,15 +142,15 @@ def _train(
     return _train_and_evaluate(prepared, folder, journal, status, stop, known_best)
 
 
-def _best_after_the_time_was_over(folder: RunFolder, status: Status) -> Best | None:
-    """The best model, where it is that of the validation which ended a run; the last checkpoint is older."""
+def _best_at_time_limit(folder: RunFolder, status: Status) -> Best | None:
+    """Return the best model if the validation at the time limit found it; the last checkpoint is older."""
     if status.reason != "max_time" or not folder.best.is_file():
         return None
     return Best.from_metadata(model_file.read_header(folder.best)["metadata"])
 
 
 def _fit_and_evaluate(prepared: PreparedData, folder: RunFolder, journal: Journal, status: Status) -> TrainingResult:
-    """What `_train_and_evaluate` does, for a family that is fitted in closed form, on the CPU."""
+    """Fit a model family in closed form on the CPU and evaluate it; the counterpart of `_train_and_evaluate`."""
     config = prepared.config
     potential = Potential(config.model, prepared.reference_energies, config.train.precision)
     data = GraphDataModule(prepared, potential.elements, potential.cutoff)
@@ -206,7 +206,7 @@ def _train_and_evaluate(
             _fit(trainer, module, data, checkpoint, stop)
             reason = _reason(module, stop)
             if stop.signal is not None and reason != "interrupted":
-                # It came with the last step or after it. The evaluation is left to the next start.
+                # The signal arrived during or after the last step. The next start evaluates the model.
                 raise Interruption(stop.signal.name)
             status = replace(status, epoch=module.epochs_trained, elapsed=stop.elapsed, reason=reason)
             if not trainer.is_global_zero:
@@ -224,13 +224,13 @@ def _fit(
                 trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
             except RuntimeError as error:
                 if stop.signal is not None and "DataLoader worker" in str(error):
-                    # The signal also found a worker, in the moment before it leaves signals to this process.
+                    # A worker process received the signal too, before it started to ignore signals.
                     raise Interruption(stop.signal.name) from error
                 if not is_out_of_memory(error):
                     raise
                 raise out_of_memory(error, module.batch_record, module.config.data) from error
     finally:
-        stop.fit_is_over()
+        stop.fit_ended()
 
 
 def _conclude(
@@ -243,7 +243,7 @@ def _conclude(
     loggers: Sequence[Logger],
     signal: Signals | None = None,
 ) -> TrainingResult:
-    """Evaluate the best model, and tell what there is."""
+    """Evaluate the best model, and write and print the results."""
     if status.reason == "interrupted":
         folder.write_status(replace(status, state="interrupted"))
         best = f"the best model so far is {folder.best}" if folder.best.is_file() else "there is no model yet"
@@ -257,7 +257,7 @@ def _conclude(
     for logger in loggers:
         if isinstance(logger, ResultsLogger):
             logger.log_results(results)
-    folder.report.unlink(missing_ok=True)  # of the run as it was before it was continued
+    folder.report.unlink(missing_ok=True)  # report of the run before it was continued
     folder.write_status(replace(status, state="finished"))
     _show(folder, table, journal)
     return TrainingResult(folder.path, folder.best, table, status.reason)
@@ -276,7 +276,7 @@ def _reason(module: TrainingModule, stop: StopRequests) -> Reason:
         return "max_epochs"
     if module.stopped_early:
         return "early_stopping"
-    return "max_time" if stop.time_is_over and not stop.interrupted else "interrupted"
+    return "max_time" if stop.time_limit_reached and not stop.interrupted else "interrupted"
 
 
 def _evaluate_best(

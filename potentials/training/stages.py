@@ -1,4 +1,4 @@
-"""The stages of training: which loss counts in which epochs."""
+"""Stages of training, each with its own loss."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from potentials.config.run import RunConfig
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of training with its own loss."""
+    """A range of epochs with its own loss."""
 
     first_epoch: int
-    """Epochs done before it starts."""
+    """Number of epochs before the stage starts."""
     loss: LossConfig
     learning_rate: float | None = None
-    """Kept constant from its start; `None` leaves the schedule alone."""
+    """Constant learning rate of the stage; `None` keeps the schedule."""
 
     @property
     def needs_forces(self) -> bool:
-        """Whether its loss sees forces."""
+        """Whether the loss includes forces."""
         return self.loss.forces.weight > 0
 
     @property
     def needs_stress(self) -> bool:
-        """Whether its loss sees stresses."""
+        """Whether the loss includes stresses."""
         return self.loss.stress.weight > 0
 
 
 def stages(config: RunConfig) -> list[Stage]:
-    """One stage, or two where `train.second_stage` is given."""
+    """Return one stage, or two if `train.second_stage` is set."""
     first = Stage(0, config.loss)
     second = config.train.second_stage
     if second is None:

@@ -1,4 +1,4 @@
-"""Steps that go wrong: a loss or gradient that is not finite, and losses far above the usual, with their frames."""
+"""Checks of each step for a loss or gradient that is not finite and for loss spikes."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from potentials.data.write import write_structures
 from potentials.errors import TrainingError
 
 SPIKE_FACTOR = 20.0
-"""A loss this many times the usual is a spike."""
+"""A loss larger than the usual loss by this factor is a spike."""
 SPIKE_MEMORY = 100
-"""Steps over which the usual loss is averaged."""
+"""Number of steps over which the usual loss is averaged."""
 MOST_SKIPPED = 10
-"""Steps in a row that may be skipped; beyond that it is not the frames."""
+"""Largest number of consecutive skipped steps; with more, training itself has failed."""
 _NAMED = 3
-"""Frames of a spike that are named."""
+"""Number of frames listed in a warning of a spike."""
 
 
 @dataclass(frozen=True)
 class FrameLoss:
-    """What one frame of a batch contributes, by itself and with the present weights."""
+    """Loss of a single frame of a batch with the current weights."""
 
     index: int
-    """Among the training frames."""
+    """Index of the frame in the training set."""
     loss: float
     finite: bool
-    """Loss and gradient."""
+    """Whether loss and gradient are finite."""
 
 
 class StepGuard:
-    """Looks at the loss and the norm of the gradient of each step before the weights are changed.
+    """Checks the loss and the gradient norm of each step before the weights are updated.
 
-    The usual loss is exp of the exponential average of log(loss); a spike does not count in it.
+    The usual loss is exp of the exponential moving average of log(loss) without spikes.
 
     Args:
-        frames: the training frames, in the order that `graph.frame_index` numbers.
-        rule: what to do about a step whose loss or gradient is not finite: `stop`, or `skip` it.
-        folder: where offending frames are written to; `None` in all processes but the first.
-        warn: tells the user.
+        frames: the training frames, in the order of `graph.frame_index`.
+        rule: action for a step whose loss or gradient is not finite: `stop`, or `skip` the step.
+        folder: folder for offending frames; `None` in all processes but the first.
+        warn: callback for warnings.
     """
 
     def __init__(
@@ -60,13 +60,13 @@ class StepGuard:
         self.folder = folder
         self.warn = warn
         self.skipped = 0
-        """Steps in a row that were skipped."""
+        """Number of consecutive skipped steps."""
         self._log_usual = 0.0
         self._steps = 0
         self._warned_epoch = -1
 
     def state_dict(self) -> dict[str, Any]:
-        """What `load_state_dict` needs to go on."""
+        """Return the state for `load_state_dict`."""
         return {
             "skipped": self.skipped,
             "log_usual": self._log_usual,
@@ -75,18 +75,18 @@ class StepGuard:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a saved state."""
+        """Restore a saved state."""
         self.skipped, self._log_usual = state["skipped"], state["log_usual"]
         self._steps, self._warned_epoch = state["steps"], state["warned_epoch"]
 
     def begin_stage(self) -> None:
-        """The loss changes its meaning; what is usual has to be learnt anew."""
+        """Reset the usual loss, because the loss function changes."""
         self._log_usual, self._steps = 0.0, 0
 
     def is_spike(self, loss: float, epoch: int) -> bool:
-        """Take note of a finite loss; true where it is a spike, once in an epoch.
+        """Record a finite loss; return whether it is a spike, at most once per epoch.
 
-        A loss of zero is that of a batch without labels that count, and says nothing of the usual one.
+        A loss of zero belongs to a batch without labels of nonzero weight and is ignored.
         """
         if loss <= 0.0:
             return False
@@ -98,8 +98,8 @@ class StepGuard:
         self._log_usual += (logarithm - self._log_usual) / min(self._steps, SPIKE_MEMORY)
         return False
 
-    def tell_spike(self, loss: float, step: int, losses: Sequence[FrameLoss]) -> None:
-        """Warn of a spike, naming the frames with the largest losses."""
+    def warn_of_spike(self, loss: float, step: int, losses: Sequence[FrameLoss]) -> None:
+        """Warn of a spike and list the frames with the largest losses."""
         worst = sorted(losses, key=lambda frame: frame.loss, reverse=True)[:_NAMED]
         named = ", ".join(f"{self.frames[frame.index].frame} ({frame.loss:.3g})" for frame in worst)
         self.warn(
@@ -108,16 +108,16 @@ class StepGuard:
         )
 
     def handle_nonfinite(self, what: str, step: int, losses: Sequence[FrameLoss], kept: str) -> None:
-        """Write the offending frames; then go on without the step, or not.
+        """Write the offending frames to a file, then skip the step or stop.
 
         Args:
-            what: such as "the loss became nan in epoch 3,".
-            step: the number of the step, from 1.
-            losses: of all frames of the step's batch, those of other processes too.
-            kept: what there is for the user to use, as a sentence.
+            what: description of the event, such as "the loss became nan in epoch 3,".
+            step: number of the step, counted from 1.
+            losses: losses of all frames in the step's batch, over all processes.
+            kept: sentence on the models that are available to the user.
 
         Raises:
-            TrainingError: the rule is to stop, or too many steps in a row were skipped.
+            TrainingError: the rule is `stop`, or too many consecutive steps were skipped.
         """
         found = f"{what} step {step}{self._name_offenders(step, [frame for frame in losses if not frame.finite])}"
         self.skipped += 1
@@ -146,12 +146,12 @@ class StepGuard:
 def frame_losses(
     batch: GraphBatch, loss_of: Callable[[GraphBatch], torch.Tensor], parameters: Sequence[torch.Tensor]
 ) -> list[FrameLoss]:
-    """The loss of each frame of a batch alone, and whether it and its gradient are finite.
+    """Compute the loss of each frame of a batch, and whether the loss and its gradient are finite.
 
     Args:
-        batch: as it was trained on.
-        loss_of: the loss of a batch; nothing of it is changed by calling this.
-        parameters: of the model.
+        batch: the batch as it was trained on.
+        loss_of: function that computes the loss of a batch without side effects.
+        parameters: parameters of the model.
     """
     losses = []
     graphs: list[AtomicGraph] = batch.to_data_list()
@@ -166,7 +166,7 @@ def frame_losses(
 
 
 def _structure(labeled: LabeledFrame, loss: float) -> Atoms:
-    """The frame with its labels in eV and A, and where it came from."""
+    """Return the frame with its labels in eV and A, and its source."""
     atoms = labeled.frame.atoms.copy()
     atoms.info = {"source_file": labeled.frame.file, "source_frame": labeled.frame.index, "training_loss": loss}
     for name in set(atoms.arrays) - {"numbers", "positions"}:

@@ -1,4 +1,4 @@
-"""What a validation found, and the best model so far."""
+"""Results of validations, and the best model so far."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from potentials.evaluation.metrics import PropertyErrors
 
 @dataclass(frozen=True)
 class Validation:
-    """What one validation found."""
+    """Results of one validation."""
 
     epoch: float
-    """Epochs trained so far; not whole when training was stopped within one."""
+    """Epochs trained so far; fractional if training was stopped within an epoch."""
     step: int
     """Optimizer steps so far."""
     stage: int
     learning_rate: float
     training_loss: float
-    """Mean over the steps since the last validation, with the weights as they were at each."""
+    """Mean over the steps since the last validation, with the weights of each step."""
     loss: float
-    """Over all validation frames, with the loss of the present stage and the averaged weights."""
+    """Loss over all validation frames, with the loss of the current stage and the averaged weights."""
     errors: PropertyErrors
     is_best: bool
 
@@ -34,19 +34,19 @@ class Best:
     epoch: float
     errors: PropertyErrors
     losses: list[float]
-    """Its validation loss as each stage weighs it.
+    """Validation loss of the model for the loss of each stage.
 
-    That is why a change of stage needs no new start of the comparison: models of both stages are compared by the loss
-    of the present one, which is the only one whose figures mean anything by then.
+    Models of all stages are compared by the loss of the current stage, so the best model is kept when the stage
+    changes.
     """
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Best:
-        """The inverse of `dataclasses.asdict`."""
+        """Build the object from a dictionary; the inverse of `dataclasses.asdict`."""
         return cls(data["epoch"], PropertyErrors.from_dict(data["errors"]), data["losses"])
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any]) -> Best:
-        """What the header of the best model's file says of it."""
+        """Build the object from the header of the file of the best model."""
         errors = PropertyErrors.from_dict(metadata["validation_errors"])
         return cls(metadata["epoch"], errors, metadata["validation_losses"])

@@ -1,4 +1,4 @@
-"""Pictures that teach: what a trained network does with a structure, as one interactive page."""
+"""Interactive page that shows how a trained network processes a structure."""
 
 from potentials.visualization.page import visualization_page
 

@@ -1,4 +1,4 @@
-"""What each neighbor tells an atom: sizes of messages, edge by edge."""
+"""Norms of the messages from each neighbor to an atom, edge by edge."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from potentials.visualization.observation import Observation
 from potentials.visualization.scene import Scene
 
 MOST_NEIGHBORS = 60
-"""Of an atom, those with the largest messages."""
+"""Largest number of neighbors of an atom; those with the largest messages are kept."""
 
 Array = NDArray[np.float64]
 
 
 def block_norms(messages: Array, blocks: Sequence[tuple[Irrep, int]]) -> Array:
-    """Norms over components, paths and channels [E, blocks] of messages [E, components, C]; of all components together
-    where there are no blocks."""
+    """Compute norms of messages [E, components, C] over components, paths and channels.
+
+    Returns:
+        [E, blocks], or the norm over all components [E, 1] if there are no blocks.
+    """
     sizes = [irrep.dim * paths for irrep, paths in blocks] or [messages.shape[1]]
     stops = np.cumsum(sizes)
     squares = np.square(messages).sum(axis=2)
@@ -32,8 +35,7 @@ def block_norms(messages: Array, blocks: Sequence[tuple[Irrep, int]]) -> Array:
 
 
 def messages_json(observation: Observation, rounds: Sequence[MessageRound], scene: Scene) -> dict[str, Any]:
-    """For `visualize.js`: of each atom shown its neighbors, and of each round the sizes of their messages and of the
-    sum of these."""
+    """Return data for `visualize.js`: neighbors of each atom shown, and per round the norms of their messages."""
     topology, vectors = observation.topology, observation.edge_vectors
     messages = [observation.messages(place) for place in rounds]
     norms = [block_norms(made, place.blocks) for made, place in zip(messages, rounds, strict=True)]

@@ -1,4 +1,4 @@
-"""Numbers on their way into a page."""
+"""Formatting of numbers on a page."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from numpy.typing import ArrayLike
 
 
 def compact(values: ArrayLike) -> list[float]:
-    """All entries in order, with four digits each: a picture needs no more, and pages stay small."""
+    """Return all entries in order with four digits each, which suffices for plots and keeps pages small."""
     return [float(f"{value:.4g}") for value in np.asarray(values, dtype=np.float64).ravel()]
 
 
 def plain(value: float) -> str:
-    """A small number with two digits."""
+    """Format a small number with two digits."""
     return f"{value:.2g}"

@@ -1,4 +1,4 @@
-"""One pass of a potential over a structure, with everything its network did on the way."""
+"""Evaluation of a potential on a structure with a recording of its network."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from potentials.potential import Potential, Prediction, edge_topology, edge_vect
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What was seen.
+    """Results of one evaluation.
 
     Args:
-        graph: of the structure.
-        topology: of its edges.
-        recording: what the network's modules were given and gave back.
+        graph: graph of the structure.
+        topology: topology of the edges.
+        recording: inputs and outputs of the network's modules.
         prediction: energies and forces.
     """
 
@@ -46,16 +46,16 @@ class Observation:
 
     @property
     def energy(self) -> float:
-        """Of the structure, eV."""
+        """Energy of the structure, eV."""
         return float(self.prediction.energy[0])
 
     def features(self, place: NodeFeatures) -> NDArray[np.float64]:
-        """[N, components, C] at a place of the network."""
+        """Return the node features [N, components, C] at a layer of the network."""
         with torch.no_grad():
             return place.read(self.recording).detach().numpy().astype(np.float64)
 
     def messages(self, place: MessageRound) -> NDArray[np.float64]:
-        """[E, components, C] of a round of messages."""
+        """Return the messages [E, components, C] of a message-passing layer."""
         with torch.no_grad():
             return place.messages(self.recording, self.topology).detach().numpy().astype(np.float64)
 
@@ -66,7 +66,7 @@ class Observation:
 
 
 def observe(potential: Potential, atoms: Atoms) -> Observation:
-    """Let a potential on the CPU predict a structure, and record what its network does.
+    """Evaluate a potential on the CPU for a structure, and record its network.
 
     Raises:
         UnknownElementError, DataError: as `build_graph`.
@@ -78,10 +78,10 @@ def observe(potential: Potential, atoms: Atoms) -> Observation:
 
 
 def anatomy_of(potential: Potential) -> Anatomy:
-    """The parts of a potential's network.
+    """Return the description of the layers of a potential's network.
 
     Raises:
-        PotentialsError: its family does not say what they are.
+        PotentialsError: the model family does not describe its layers.
     """
     anatomy = anatomy_of_network(potential.model)
     if anatomy is None:

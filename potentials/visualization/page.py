@@ -1,4 +1,4 @@
-"""The page: a potential, a structure, and what the one does with the other."""
+"""Page on a potential and a structure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ase import Atoms
 from potentials.pages import Page
 from potentials.potential import Potential
 from potentials.visualization.observation import anatomy_of, observe
+from potentials.visualization.rotation import rotation_changes
 from potentials.visualization.scene import scene_of
 from potentials.visualization.sections import (
     energies_section,
@@ -17,10 +18,9 @@ from potentials.visualization.sections import (
     messages_section,
     paths_section,
     radial_section,
-    turning_section,
+    rotation_section,
 )
 from potentials.visualization.signals import sphere_json
-from potentials.visualization.turning import turn
 from potentials.visualization.widget import SharedData, visualize_script
 
 
@@ -30,21 +30,21 @@ def visualization_page(
     """One self-contained, interactive HTML page.
 
     Args:
-        potential: on the CPU, as `potentials.load` gives it.
+        potential: potential on the CPU, as returned by `potentials.load`.
         atoms: the structure, in A.
-        model_name: what the model is called on the page.
-        structure_name: what the structure is called on the page.
-        atom: number of the atom whose surroundings are shown where a structure has too many atoms to show.
+        model_name: name of the model on the page.
+        structure_name: name of the structure on the page.
+        atom: index of the atom whose surroundings are shown if the structure has too many atoms.
 
     Raises:
-        PotentialsError: the family cannot be looked into.
-        DataError: no atoms, too many, or no atom of that number.
-        UnknownElementError: an element the potential does not know.
+        PotentialsError: the model family does not describe its layers.
+        DataError: no atoms, too many, or no atom of that index.
+        UnknownElementError: an element that the potential does not support.
     """
     anatomy = anatomy_of(potential)
     scene = scene_of(atoms, atom)
     observation = observe(potential, atoms)
-    turns = turn(potential, observation, list(anatomy.features), atoms, scene.shown)
+    changes = rotation_changes(potential, observation, list(anatomy.features), atoms, scene.shown)
     config = potential.config
     highest = max([anatomy.edge_degree, *(place.layout.degree for place in anatomy.features)])
     sections = [
@@ -53,11 +53,11 @@ def visualization_page(
         paths_section(anatomy),
         messages_section(anatomy, observation, scene),
         features_section(anatomy, observation, scene),
-        turning_section(turns, potential.precision, config.exactly_symmetric),
+        rotation_section(changes, potential.precision, config.exactly_symmetric),
         energies_section(potential, atoms, observation, scene),
     ]
     shared = SharedData({"sphere": sphere_json(highest), "structure": scene.json()})
-    # What all pictures share stands in a section that is never empty.
+    # Data shared by all drawings are stored in a section that is never empty.
     sections[-1] = replace(sections[-1], parts=[*sections[-1].parts, shared])
     facts = [
         ("model", model_name),

@@ -1,4 +1,4 @@
-"""Tensor-product paths of a network: which blocks couple into which, as a diagram and as numbers."""
+"""Tensor-product paths of a network: couplings of blocks, as a diagram and as numbers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SMALL = 1e-12
 
 @dataclass(frozen=True)
 class CountedPath:
-    """A path and what it costs.
+    """A path and its cost.
 
     Args:
-        path: block of the first factor, block of the second, block of the product.
-        weights: learned functions or numbers, one for each channel.
-        terms: products of two components with a coefficient that is not zero.
+        path: irreps of the first factor, the second factor and the product.
+        weights: number of learned functions or parameters per channel.
+        terms: number of products of two components with a nonzero coefficient.
     """
 
     path: Path
@@ -42,12 +42,12 @@ class Couplings:
     """All paths of one tensor product of a network.
 
     Args:
-        name: where it is.
-        first: what the first factor is.
-        second: what the second factor is.
-        product: what comes out.
-        paths: counted.
-        has_weights: whether each path has learned weights of its own.
+        name: location in the network.
+        first: description of the first factor.
+        second: description of the second factor.
+        product: description of the product.
+        paths: the paths with their costs.
+        has_weights: whether each path has its own learned weights.
     """
 
     name: str
@@ -59,13 +59,13 @@ class Couplings:
 
 
 def terms_of(path: Path) -> int:
-    """Coefficients of a path's coupling tensor that are not zero."""
+    """Count the nonzero coefficients of a path's coupling tensor."""
     degrees = (irrep.degree for irrep in path)
     return int((np.abs(coupling_coefficients(*degrees)) > _SMALL).sum())
 
 
 def couplings_of(anatomy: Anatomy) -> list[Couplings]:
-    """All tensor products of two factors, in order."""
+    """Return all tensor products of two factors in order."""
     found = [
         Couplings(
             f"messages, {place.name}",
@@ -93,7 +93,7 @@ def couplings_of(anatomy: Anatomy) -> list[Couplings]:
 
 
 def coupling_figure(couplings: Couplings) -> go.Figure:
-    """Three columns of blocks; each path a line from the first factor over the second to the product."""
+    """Draw three columns of irreps; each path is a line from the first factor over the second to the product."""
     columns = [_distinct(path.path[position] for path in couplings.paths) for position in range(3)]
     heights = [_heights(column) for column in columns]
     firsts = columns[0]
@@ -146,7 +146,7 @@ def coupling_figure(couplings: Couplings) -> go.Figure:
 
 
 def products_figure(products: Sequence[ManyBodyProducts]) -> go.Figure:
-    """Stacked bars: independent products by block that is made and number of factors."""
+    """Draw stacked bars: independent products by irrep of the product and number of factors."""
     figure = go.Figure()
     labels = [(place.name, str(irrep)) for place in products for irrep in place.counts]
     most = max(len(counts) for place in products for counts in place.counts.values())
@@ -175,7 +175,7 @@ def products_figure(products: Sequence[ManyBodyProducts]) -> go.Figure:
 
 
 def _distinct(irreps: Iterable[Irrep]) -> list[Irrep]:
-    """Sorted by degree, those of the parity of proper tensors first."""
+    """Return the irreps sorted by degree, those with the parity of proper tensors first."""
     return sorted(set(irreps), key=lambda irrep: (irrep.degree, irrep.parity != (-1) ** irrep.degree))
 
 
@@ -186,7 +186,7 @@ def _heights(column: Sequence[Irrep]) -> dict[Irrep, float]:
 
 
 def _curve(corners: Sequence[float]) -> tuple[list[float], list[float]]:
-    """A line that leaves and reaches each column level."""
+    """Return a line that is horizontal at each column."""
     t = np.linspace(0, 1, 16)
     ease = t * t * (3 - 2 * t)
     x = np.concatenate([t, 1 + t[1:]])

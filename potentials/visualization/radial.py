@@ -1,4 +1,4 @@
-"""Functions of the distance: the basis, and the weights of the messages that were learned from it."""
+"""Functions of the distance: the radial basis, and the learned radial weights of messages."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ from potentials.visualization.paths import TIMES, TO
 
 POINTS = 90
 NEAREST = 0.5
-"""A. Where curves begin: no two atoms are nearer."""
+"""Start of the curves, A; no two atoms are closer."""
 MOST_CURVES = 8
-"""Channels of a path, the largest."""
+"""Largest number of channels of a path; those with the largest weights are kept."""
 BINS = 45
 
 Array = NDArray[np.float64]
 
 
 def radial_json(potential: Potential, anatomy: Anatomy, observation: Observation) -> dict[str, Any]:
-    """For `visualize.js`: the basis with the envelope, learned weights by round, path and pair of species, and how
-    often which distance occurs in the structure."""
+    """Return data for `visualize.js`: basis, envelope, learned weights, and the distribution of distances.
+
+    The weights are given by message-passing layer, path and pair of species.
+    """
     distances = np.linspace(min(NEAREST, 0.2 * potential.cutoff), potential.cutoff, POINTS)
     species = range(len(potential.elements))
     pairs = [(sender, receiver) for sender in species for receiver in species]
@@ -50,8 +52,11 @@ def radial_json(potential: Potential, anatomy: Anatomy, observation: Observation
 def basis_on(
     potential: Potential, anatomy: Anatomy, distances: Array, pairs: list[tuple[int, int]]
 ) -> tuple[list[Array], bool]:
-    """The basis [R, size] at some distances for each pair (sender, receiver) of species, and whether it depends on
-    the species."""
+    """Evaluate the basis at distances [R] (A) for each pair (sender, receiver) of species.
+
+    Returns:
+        The basis [R, size] of each pair, and whether it depends on the species.
+    """
     values = [functions_at(potential, anatomy, distances, *pair).values.numpy().astype(np.float64) for pair in pairs]
     return values, any(not np.array_equal(values[0], other) for other in values)
 
@@ -59,7 +64,7 @@ def basis_on(
 def functions_at(
     potential: Potential, anatomy: Anatomy, distances: Array, sender: int, receiver: int
 ) -> RadialFunctions:
-    """The radial basis at some distances in A, between two species."""
+    """Evaluate the radial basis at distances [R] (A) between two species."""
     if anatomy.basis is None:
         raise ValueError("there is no radial basis")
     dtype = MODEL_DTYPE[potential.precision]
@@ -73,7 +78,7 @@ def functions_at(
 def weights_at(
     potential: Potential, anatomy: Anatomy, place: MessageRound, distances: Array, sender: int, receiver: int
 ) -> Array:
-    """The weights of a round of messages [R, paths, C] at some distances in A, between two species."""
+    """Evaluate the weights of a message-passing layer [R, paths, C] at distances [R] (A) between two species."""
     if place.radial is None:
         raise ValueError("the weights depend on more than the distance")
     with torch.no_grad():
@@ -102,7 +107,7 @@ def _envelope(anatomy: Anatomy, potential: Potential, distances: Array) -> list[
 
 
 def _histogram(potential: Potential, observation: Observation, pairs: list[tuple[int, int]]) -> dict[str, Any]:
-    """Numbers of edges by distance, for all pairs of species together and for each."""
+    """Count edges by distance, for all pairs of species together and for each pair."""
     species = observation.graph.species.numpy()
     senders, receivers = (end.numpy() for end in (observation.topology.senders, observation.topology.receivers))
     lengths = np.linalg.norm(observation.edge_vectors, axis=1)

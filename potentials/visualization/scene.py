@@ -1,4 +1,4 @@
-"""Which atoms of a structure are shown, and where."""
+"""Selection and positions of the atoms shown."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from potentials.pages import StructureFrame
 from potentials.pages.structure import structure_json
 
 MOST_SHOWN = 40
-"""Atoms. More cannot be told apart in a picture, and their features would make the page large."""
+"""Largest number of atoms shown, limited by the legibility of the drawing and the size of the page."""
 MOST_ATOMS = 5000
-"""Of a structure; the network sees all of it, many times."""
+"""Largest number of atoms of a structure, which the network evaluates many times."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +24,11 @@ class Scene:
     """The atoms that are shown.
 
     Args:
-        atoms: the whole structure.
-        shown: numbers of the atoms shown.
-        positions: [shown, 3] A, around the origin; in periodic structures the images next to the first atom chosen.
-        note: what is not shown, in a sentence; empty where everything is.
+        atoms: the complete structure.
+        shown: indices of the atoms shown.
+        positions: [shown, 3] A, centered at the origin; in periodic structures the images nearest to the first atom
+            selected.
+        note: sentence on atoms that are not shown; empty if all are shown.
     """
 
     atoms: Atoms
@@ -42,12 +43,12 @@ class Scene:
         return [symbols[number] for number in self.shown]
 
     def json(self) -> dict[str, Any]:
-        """What `visualize.js` draws, as `structure_json` has it, with the atoms' numbers."""
+        """Return the data for `visualize.js`, as those of `structure_json`, with the indices of the atoms."""
         drawn = Atoms(self.symbols, positions=self.positions)
         return {**structure_json(StructureFrame("", drawn)), "numbers": self.shown.tolist(), **self._view()}
 
     def _view(self) -> dict[str, Any]:
-        """From where one sees most: the way the structure is widest lies across the picture."""
+        """Return the best direction of view: the longest axis of the structure is horizontal."""
         _, _, axes = np.linalg.svd(self.positions)
         along, across, through = axes * np.sign(axes[np.arange(3), np.abs(axes).argmax(axis=1)])[:, None]
         eye = through + 0.25 * across + 0.2 * along
@@ -55,15 +56,15 @@ class Scene:
 
 
 def scene_of(atoms: Atoms, center: int | None = None) -> Scene:
-    """Choose what to show.
+    """Select the atoms to show.
 
     Args:
         atoms: the structure.
-        center: number of the atom whose surroundings are shown where there are too many atoms; by default the one
-            nearest to the middle.
+        center: index of the atom whose surroundings are shown if there are too many atoms; by default the atom nearest
+            to the center.
 
     Raises:
-        DataError: no atoms, too many, or no atom of that number.
+        DataError: no atoms, too many, or no atom of that index.
     """
     if not len(atoms):
         raise DataError("the structure has no atoms")

@@ -1,4 +1,4 @@
-"""The sections of the page: a few plain sentences, the equation, the picture."""
+"""Sections of the page: a short explanation, the equation, and the drawing."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from potentials.visualization.numbers import plain
 from potentials.visualization.observation import Observation
 from potentials.visualization.paths import Couplings, coupling_figure, couplings_of, products_figure
 from potentials.visualization.radial import radial_json
+from potentials.visualization.rotation import RotationChanges
 from potentials.visualization.scene import Scene
 from potentials.visualization.signals import features_json
-from potentials.visualization.turning import Turns
 from potentials.visualization.widget import Equation, Widget
 
 _LONGEST_FORCE = 1.2
-"""A in the picture."""
+"""Longest arrow of a force, A in the drawing."""
 
 
 def harmonics_section(anatomy: Anatomy) -> Section:
-    """Shapes of the spherical harmonics that the network uses."""
+    """Show the spherical harmonics that the network uses."""
     title = "Spherical harmonics"
     if anatomy.edge_degree == 0:
         why = "This network represents directions on a grid of orientations, not by spherical harmonics."
@@ -56,7 +56,7 @@ def harmonics_section(anatomy: Anatomy) -> Section:
 
 
 def radial_section(potential: Potential, anatomy: Anatomy, observation: Observation) -> Section:
-    """The basis and the learned weights against the distance."""
+    """Show the radial basis and the learned weights as functions of distance."""
     title = "Radial functions"
     if anatomy.basis is None:
         return Section(
@@ -92,7 +92,7 @@ def radial_section(potential: Potential, anatomy: Anatomy, observation: Observat
 
 
 def paths_section(anatomy: Anatomy) -> Section:
-    """Which products of tensors there are, and how many."""
+    """List the tensor products of the network and the number of paths."""
     title = "Tensor-product paths"
     couplings = [found for found in couplings_of(anatomy) if found.paths]
     if not couplings and not anatomy.many_body:
@@ -166,7 +166,7 @@ def _many_body(anatomy: Anatomy) -> list[Part]:
 
 
 def messages_section(anatomy: Anatomy, observation: Observation, scene: Scene) -> Section:
-    """How much each neighbor tells an atom."""
+    """Show the norms of the messages from each neighbor."""
     title = "Messages of the neighbors"
     if not observation.topology.num_edges:
         return Section(
@@ -193,7 +193,7 @@ def messages_section(anatomy: Anatomy, observation: Observation, scene: Scene) -
 
 
 def _what_features_are(anatomy: Anatomy) -> list[Part]:
-    """A few sentences and the equation, for tensors or for functions on a grid of orientations."""
+    """Explain features, with their equation, for tensors or for functions on a grid of orientations."""
     knows = "The features of an atom describe its environment. "
     if any(place.grid is not None for place in anatomy.features):
         return [
@@ -224,7 +224,7 @@ def _what_features_are(anatomy: Anatomy) -> list[Part]:
 
 
 def features_section(anatomy: Anatomy, observation: Observation, scene: Scene) -> Section:
-    """The features of the atoms as signals on the sphere."""
+    """Show the features of the atoms as signals on the sphere."""
     parts: list[Part] = [
         *_what_features_are(anatomy),
         *([Paragraph(anatomy.remark)] if anatomy.remark else []),
@@ -240,21 +240,21 @@ def features_section(anatomy: Anatomy, observation: Observation, scene: Scene) -
     return Section("Features on the atoms", parts=parts)
 
 
-def turning_section(turns: Turns, precision: str, exactly_symmetric: bool) -> Section:
-    """Molecule and features turning together."""
-    energy = max(abs(change) for change in turns.energy)
-    forces = max(turns.forces)
-    largest = turns.largest_feature_difference()
+def rotation_section(changes: RotationChanges, precision: str, exactly_symmetric: bool) -> Section:
+    """Compare features after a rotation of the structure with rotated features."""
+    energy = max(abs(change) for change in changes.energy)
+    forces = max(changes.forces)
+    largest = changes.largest_feature_difference()
     good = (
         f"both halves of the picture are the same at every angle; differences are rounding errors of {precision}."
         if exactly_symmetric
         else "differences are small compared with the errors of the potential; this family is approximately symmetric."
     )
     said = (
-        f"Over {len(turns.energy)} rotations the energy changed by at most {plain(energy)} meV, and the "
+        f"Over {len(changes.energy)} rotations the energy changed by at most {plain(energy)} meV, and the "
         f"forces (apart from rotating with the structure) by at most {plain(forces)} meV/A."
     )
-    if turns.stages:
+    if changes.stages:
         said += (
             f" The features differed by at most {plain(largest)} of the largest feature from the original features "
             "multiplied by Wigner matrices."
@@ -271,15 +271,15 @@ def turning_section(turns: Turns, precision: str, exactly_symmetric: bool) -> Se
         ),
         Equation(
             "Equivariance under a rotation R",
-            "E(R x) = E(x),   F(R x) = R F(x)" + (",   h_{l}(R x) = D^{l}(R) h_{l}(x)" if turns.stages else ""),
+            "E(R x) = E(x),   F(R x) = R F(x)" + (",   h_{l}(R x) = D^{l}(R) h_{l}(x)" if changes.stages else ""),
         ),
         Paragraph(said),
     ]
-    if turns.stages:
+    if changes.stages:
         parts.append(
             Widget(
-                "turning",
-                turns.json(),
+                "rotation",
+                changes.json(),
                 "Left: features of the rotated structure, computed by the network at each angle. Right: features "
                 "of the original structure, multiplied by D, or unchanged for comparison.",
                 {"computed": 400, "expected": 400},
@@ -287,23 +287,23 @@ def turning_section(turns: Turns, precision: str, exactly_symmetric: bool) -> Se
             )
         )
     else:
-        parts.append(Plot(_turning_figure(turns), "Differences after rotation.", label="Differences by angle"))
+        parts.append(Plot(_rotation_figure(changes), "Differences after rotation.", label="Differences by angle"))
     return Section("Equivariance", good, parts)
 
 
-def _turning_figure(turns: Turns) -> go.Figure:
+def _rotation_figure(changes: RotationChanges) -> go.Figure:
     figure = go.Figure()
-    steps = len(turns.angles)
+    steps = len(changes.angles)
     for axis in range(3):
         part = slice(axis * steps, (axis + 1) * steps)
         name = f"rotated about {'xyz'[axis]}"
-        figure.add_scatter(x=turns.angles, y=turns.forces[part], name=name, line={"color": palette.SERIES[axis]})
+        figure.add_scatter(x=changes.angles, y=changes.forces[part], name=name, line={"color": palette.SERIES[axis]})
     figure.update_layout(xaxis_title="angle (degrees)", yaxis_title="largest change of a force component (meV/A)")
     return figure
 
 
 def energies_section(potential: Potential, atoms: Atoms, observation: Observation, scene: Scene) -> Section:
-    """What comes out: energies of the atoms, forces as their slopes."""
+    """Show atomic energies, and forces as negative gradients."""
     symbols = atoms.get_chemical_symbols()
     isolated = potential.reference_energies.numpy()[observation.graph.species.numpy()]
     energies = (observation.node_energies - isolated)[scene.shown]

@@ -17,15 +17,15 @@ from potentials.visualization.numbers import compact
 from potentials.visualization.observation import Observation
 
 MOST_CHANNELS = 24
-"""Kept of each block, the strongest."""
+"""Largest number of channels of each block; the strongest are kept."""
 MIXTURES = 3
-"""Combinations of channels that are offered besides single ones."""
+"""Number of combinations of channels that are shown in addition to single channels."""
 
 Array = NDArray[np.float64]
 
 
 def sphere(divisions: int) -> tuple[Array, NDArray[np.int64]]:
-    """Points [P, 3] of the unit sphere and triangles [T, 3]: those of an icosahedron, cut in four so often."""
+    """Return points [P, 3] of the unit sphere and triangles [T, 3] of an icosahedron, subdivided `divisions` times."""
     g = (1 + 5**0.5) / 2
     corners = [(0.0, a, b * g) for a in (-1, 1) for b in (-1, 1)]
     points = [np.roll(corner, shift) / np.sqrt(1 + g * g) for shift in range(3) for corner in corners]
@@ -55,7 +55,7 @@ def sphere(divisions: int) -> tuple[Array, NDArray[np.int64]]:
 
 
 def sphere_json(degree: int) -> dict[str, Any]:
-    """The sphere on which signals are drawn, and all harmonics up to a degree at its points."""
+    """Return the sphere on which signals are drawn, with all harmonics up to a degree at its points."""
     points, triangles = sphere(3)
     harmonics = spherical_harmonics(torch.from_numpy(points), degree).numpy()
     return {
@@ -67,13 +67,14 @@ def sphere_json(degree: int) -> dict[str, Any]:
 
 
 def mixtures(block: Array) -> tuple[Array, Array]:
-    """The combinations of channels in which a block of features [N, 2l + 1, C] is largest.
+    """Compute the combinations of channels with the largest values of a block of features [N, 2l + 1, C].
 
-    They are the leading eigenvectors of sum_im h_imc h_imc', so the combined features h . v transform as every channel
-    does.
+    They are the leading eigenvectors v of sum_im h_imc h_imc', so that the combined features h . v transform like every
+    channel.
 
     Returns:
-        Vectors [C, K] of unit length, the largest entry positive, and the share [K] of the block's square each holds.
+        Vectors [C, K] of unit length, the largest entry positive, and the fraction [K] of the block's squared norm in
+        each.
     """
     products = np.einsum("nmc,nmd->cd", block, block)
     values, vectors = np.linalg.eigh(products)
@@ -85,7 +86,7 @@ def mixtures(block: Array) -> tuple[Array, Array]:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """One block of the features at a place.
+    """One block of the features of a layer.
 
     Args:
         irrep: degree and parity.
@@ -97,23 +98,23 @@ class Block:
 
     @property
     def is_pseudotensor(self) -> bool:
-        """Whether an inversion changes its sign once more than that of a proper tensor of its degree."""
+        """Whether its sign under inversion is opposite to that of a proper tensor of its degree."""
         return self.irrep.parity != (-1) ** self.irrep.degree
 
     def describe(self) -> str:
-        """`1o: vectors`."""
+        """Describe the block, such as `1o: vectors`."""
         names = ["scalars", "vectors", "second-degree tensors", "third-degree tensors"]
         name = names[self.irrep.degree] if self.irrep.degree < len(names) else f"tensors of degree {self.irrep.degree}"
         return f"{self.irrep}: {'pseudo-' if self.is_pseudotensor else ''}{name}"
 
 
 def blocks_at(place: NodeFeatures, features: Array) -> list[Block]:
-    """The blocks of the features [N, components, C] at a place."""
+    """Split the features [N, components, C] of a layer into blocks."""
     return [Block(irrep, features[:, part]) for irrep, part in zip(place.layout, place.layout.slices(), strict=True)]
 
 
 def features_json(observation: Observation, places: Sequence[NodeFeatures], shown: NDArray[np.int64]) -> dict[str, Any]:
-    """Of the atoms shown, all blocks at all places, for `visualize.js`."""
+    """Return all blocks of all layers for the atoms shown, for `visualize.js`."""
     stages = []
     for place in places:
         features = observation.features(place)[shown]
@@ -127,7 +128,7 @@ def features_json(observation: Observation, places: Sequence[NodeFeatures], show
 
 
 def _block_json(block: Block) -> dict[str, Any]:
-    """Values [N, 2l + 1, channels]: first the mixtures, then single channels from strong to weak."""
+    """Return the values [N, 2l + 1, channels]: first the combinations, then single channels from strong to weak."""
     vectors, shares = mixtures(block.values)
     strength = np.sqrt(np.square(block.values).sum(axis=(0, 1)))
     strongest = np.argsort(-strength, kind="stable")[:MOST_CHANNELS]

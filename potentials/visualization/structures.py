@@ -1,4 +1,4 @@
-"""Which structure is shown: the one that was asked for, or one of the training data."""
+"""Selection of the structure: the one given, or a frame of the training data."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from potentials.errors import DataError
 from potentials.potential import Potential
 
 _LOOKED_AT = 50
-"""Frames in which something larger than an isolated atom is looked for."""
+"""Number of frames in which a frame with more than one atom is searched."""
 
 
 def structure_to_show(potential: Potential, structure: str | None) -> Frame:
-    """The structure to show.
+    """Return the structure to show.
 
     Args:
-        potential: whose training data are looked at where no structure is given.
-        structure: as `read_frames` takes it. Of a file without a frame number the first frame that is no single atom,
-            if there is one among the first few.
+        potential: potential whose training data are used if no structure is given.
+        structure: structure as accepted by `read_frames`. Without a frame number the first frame of the file with more
+            than one atom is used, if there is one among the first frames.
 
     Raises:
-        DataError: it cannot be read, or none is given and the training data are not there.
+        DataError: the structure cannot be read, or none is given and the training data are missing.
     """
     if structure is not None:
         return _first_of(structure)
@@ -45,7 +45,7 @@ def structure_to_show(potential: Potential, structure: str | None) -> Frame:
 
 
 def _first_molecule(entries: Sequence[str]) -> Frame:
-    """Of several files the first frame that is no single atom; the first frame if there is none."""
+    """Return the first frame with more than one atom in several files, or the first frame if there is none."""
     first = _first_of(entries[0])
     others = (_first_of(entry) for entry in entries[1:])
     return first if len(first.atoms) > 1 else next((frame for frame in others if len(frame.atoms) > 1), first)
@@ -60,7 +60,7 @@ def _first_of(entry: str) -> Frame:
 
 
 def _training_data(metadata: Mapping[str, Any]) -> list[str]:
-    """The files of the training data. Anything may stand in the header."""
+    """Return the files of the training data. The header may contain arbitrary values."""
     found: Any = metadata
     for key in ("config", "data", "train"):
         found = found.get(key) if isinstance(found, Mapping) else None

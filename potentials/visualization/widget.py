@@ -1,4 +1,4 @@
-"""Places of the page that `visualize.js` fills: controls, drawings, and the numbers behind them."""
+"""Elements of the page that `visualize.js` fills: controls, drawings, and their data."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Widget:
     """An interactive picture.
 
     Args:
-        kind: which function of `visualize.js` draws it.
-        data: JSON-able, for that function.
-        caption: below it.
-        drawings: names and heights in pixels of the drawings, beside each other where there is room.
-        label: what it shows, for those who do not see it.
+        kind: name of the function of `visualize.js` that draws it.
+        data: JSON-serializable data for that function.
+        caption: text below the drawing.
+        drawings: names and heights in pixels of the drawings, side by side if there is room.
+        label: description for screen readers.
     """
 
     kind: str
@@ -32,7 +32,7 @@ class Widget:
     label: str
 
     def html(self) -> str:
-        """A figure with a place for controls, one for each drawing, and one for what is said of the choice."""
+        """Return a figure with elements for the controls, for each drawing, and for the text on the selection."""
         drawings = Markup("").join(
             Markup(
                 '<div><div class="drawing" data-name="{}" style="height: {}px" role="img" aria-label="{}"></div></div>'
@@ -50,21 +50,21 @@ class Widget:
 
 @dataclass(frozen=True)
 class SharedData:
-    """Numbers that several widgets use."""
+    """Data that several widgets use."""
 
     data: Mapping[str, Any]
 
     def html(self) -> str:
-        """A script element that `visualize.js` finds by its name."""
+        """Return a script element that `visualize.js` finds by its name."""
         return f'<script type="application/json" id="visual-shared">{as_script(json.dumps(self.data))}</script>'
 
 
 @dataclass(frozen=True)
 class Equation:
-    """An equation in letters, sub- and superscripts: `_{...}` and `^{...}`.
+    """An equation in letters, with sub- and superscripts: `_{...}` and `^{...}`.
 
     Args:
-        name: what it is called, and where it stands in the literature.
+        name: name of the equation, and its number in the literature.
         text: the equation.
     """
 
@@ -72,7 +72,7 @@ class Equation:
     text: str
 
     def html(self) -> str:
-        """A line set apart."""
+        """Return the equation as a separate line."""
         marked = str(escape(self.text)).replace("   ", "\u2003").replace("_{", "<sub>").replace("^{", "<sup>")
         return (
             f'<p style="border-left: 3px solid var(--line); padding-left: 0.9rem">{_closed(marked)}<br>'
@@ -81,7 +81,7 @@ class Equation:
 
 
 def _closed(text: str) -> str:
-    """Each `}` ends the sub- or superscript that was begun last."""
+    """Convert markup so that each `}` ends the innermost open sub- or superscript."""
     result, open_tags = "", []
     position = 0
     while position < len(text):
@@ -97,5 +97,5 @@ def _closed(text: str) -> str:
 
 
 def visualize_script() -> str:
-    """The text of `visualize.js`."""
+    """Return the text of `visualize.js`."""
     return files("potentials.visualization").joinpath("static", "visualize.js").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What is seen inside a network is what it computes: messages add up to its sums, features turn as e3nn says."""
+"""Recordings of a network agree with its computation: messages add up to its sums, features rotate as in e3nn."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from families.cases import Case, cases
 from potentials.equivariant import random_rotation
 from potentials.models.anatomy import recorded
 from potentials.visualization.observation import anatomy_of, observe
-from potentials.visualization.turning import turned
+from potentials.visualization.rotation import rotated
 
 ETHANOL = molecule("CH3CH2OH")
 
@@ -39,10 +39,10 @@ def _matrix_of_e3nn(degree: int, parity: int, rotation: torch.Tensor) -> np.ndar
 
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("case", cases(), ids=str)
-def test_features_turn_by_the_matrices_of_e3nn(case: Case, mirrored: bool) -> None:
+def test_features_rotate_by_the_matrices_of_e3nn(case: Case, mirrored: bool) -> None:
     potential = case.potential()
     rotation = random_rotation(torch.Generator().manual_seed(3), torch.float64) * (-1 if mirrored else 1)
-    before, after = observe(potential, ETHANOL), observe(potential, turned(ETHANOL, rotation.numpy()))
+    before, after = observe(potential, ETHANOL), observe(potential, rotated(ETHANOL, rotation.numpy()))
     for place in anatomy_of(potential).features:
         if place.grid is not None:
             continue

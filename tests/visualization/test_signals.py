@@ -1,4 +1,4 @@
-"""Spheres, harmonics, combinations of channels, turns."""
+"""Spheres, harmonics, combinations of channels, changes."""
 
 import numpy as np
 import pytest
@@ -9,9 +9,9 @@ from families.cases import cases
 
 from potentials.visualization.messages import block_norms, messages_json
 from potentials.visualization.observation import anatomy_of, observe
+from potentials.visualization.rotation import rotation_about, rotation_changes
 from potentials.visualization.scene import scene_of
 from potentials.visualization.signals import mixtures, sphere, sphere_json
-from potentials.visualization.turning import rotation_about, turn
 
 ETHANOL = molecule("CH3CH2OH")
 
@@ -45,7 +45,7 @@ def test_the_first_combination_is_the_largest_there_is() -> None:
     assert mixtures(np.zeros((2, 3, 4)))[1].tolist() == [0, 0, 0]
 
 
-def test_rotations_turn_by_the_right_hand() -> None:
+def test_rotations_follow_the_right_hand_rule() -> None:
     np.testing.assert_allclose(rotation_about(2, np.pi / 2) @ [1, 0, 0], [0, 1, 0], atol=1e-12)
     np.testing.assert_allclose(rotation_about(0, np.pi / 2) @ [0, 1, 0], [0, 0, 1], atol=1e-12)
     np.testing.assert_allclose(rotation_about(1, np.pi / 2) @ [0, 0, 1], [1, 0, 0], atol=1e-12)
@@ -53,26 +53,26 @@ def test_rotations_turn_by_the_right_hand() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mace residual", "e3x pseudotensors", "schnet gaussian"])
-def test_turning_changes_nothing_but_rounding(name: str) -> None:
+def test_rotations_change_nothing_but_rounding(name: str) -> None:
     (case,) = (case for case in cases() if str(case) == name)
     potential = case.potential()
     first, anatomy = observe(potential, ETHANOL), anatomy_of(potential)
-    turns = turn(potential, first, list(anatomy.features), ETHANOL, np.arange(9))
-    assert max(abs(change) for change in turns.energy) < 1e-6
-    assert max(turns.forces) < 1e-6
-    assert turns.largest_feature_difference() < 1e-10
-    data = turns.json()
+    changes = rotation_changes(potential, first, list(anatomy.features), ETHANOL, np.arange(9))
+    assert max(abs(change) for change in changes.energy) < 1e-6
+    assert max(changes.forces) < 1e-6
+    assert changes.largest_feature_difference() < 1e-10
+    data = changes.json()
     assert len(data["stages"][-1]["blocks"][0]["computed"]) == 3 * len(data["angles"]) * 9
 
 
-def test_turning_shows_what_a_grid_of_orientations_breaks() -> None:
+def test_rotations_show_the_broken_symmetry_of_a_grid() -> None:
     (case,) = (case for case in cases() if str(case) == "ponita orientations")
     potential = case.potential()
     first, anatomy = observe(potential, ETHANOL), anatomy_of(potential)
-    turns = turn(potential, first, list(anatomy.features), ETHANOL, np.arange(9))
-    assert not turns.stages
-    assert max(turns.forces) > 1e-3
-    assert turns.energy[0] == pytest.approx(0, abs=1e-9)
+    changes = rotation_changes(potential, first, list(anatomy.features), ETHANOL, np.arange(9))
+    assert not changes.stages
+    assert max(changes.forces) > 1e-3
+    assert changes.energy[0] == pytest.approx(0, abs=1e-9)
 
 
 def test_sizes_of_messages_by_block() -> None:

@@ -1,1 +1,1 @@
-"""Reading runs: finding them below a folder, and reading their files while these grow, each time only what is new."""
+"""Search for runs below a folder, and incremental reading of their files while these grow."""

@@ -1,4 +1,4 @@
-"""The configurations of runs, as text, key by key; and in what they differ."""
+"""Configurations of runs as flat text, and their differences."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import yaml
 from potentials.dashboard.reading.folder import readable
 
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-"""Makes text of every scalar, and nothing else of anything; with the C library where PyYAML has it."""
+"""Loader that reads every scalar as text; the C implementation if PyYAML has it."""
 LARGEST = 512 * 1024
-"""Bytes of a configuration that is still read."""
+"""Largest size of a configuration in bytes; larger files are not read."""
 _DEEPEST = 24
 _MOST_EVENTS = 10_000
 
@@ -21,14 +21,14 @@ FlatConfig = dict[str, str]
 
 
 class _TooMuchError(Exception):
-    """Nested or long beyond what a configuration is."""
+    """A file with more levels or entries than a configuration can have."""
 
 
 def flat_configuration(text: bytes) -> FlatConfig | str:
-    """The keys and values of a YAML file, or in words why there are none.
+    """Return the keys and values of a YAML file, or the reason as text if it cannot be parsed.
 
-    The file is taken as a sequence of events: nothing is constructed from it, aliases are not followed, and deep
-    nesting costs nothing.
+    The file is processed as a sequence of events: no objects are constructed, aliases are not resolved, and deep
+    nesting is cheap.
     """
     try:
         events = _limited(yaml.parse(text, Loader=_LOADER))
@@ -45,14 +45,14 @@ def flat_configuration(text: bytes) -> FlatConfig | str:
 
 
 def differences(configurations: Sequence[FlatConfig]) -> list[tuple[str, list[str | None]]]:
-    """The keys whose values are not the same in all, in the order in which they stand, with the value in each."""
+    """Return the keys whose values are not the same in all configurations, in file order, with the value in each."""
     keys = list(dict.fromkeys(key for flat in configurations for key in flat))
     rows = [(key, [flat.get(key) for flat in configurations]) for key in keys]
     return [(key, values) for key, values in rows if len(set(values)) > 1]
 
 
 def seconds(duration: str | None) -> float | None:
-    """`1h 30m` as 5400; `None` for anything that is no such duration."""
+    """Convert a duration such as `1h 30m` to seconds (5400); `None` for other text."""
     units = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
     total = 0.0
     for part in (duration or "?").split():
@@ -63,14 +63,14 @@ def seconds(duration: str | None) -> float | None:
     return total
 
 
-def whole_number(config: Mapping[str, str], key: str) -> int | None:
-    """A value that is an integer above zero."""
+def positive_integer(config: Mapping[str, str], key: str) -> int | None:
+    """Return a value that is a positive integer, otherwise `None`."""
     text = config.get(key, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 12 and int(text) > 0 else None
 
 
 def _node(events: Iterator[yaml.Event], event: yaml.Event, depth: int = 0) -> Node:
-    """What begins with an event: a scalar or list as text, a mapping as such."""
+    """Parse the node that starts with an event: a scalar or list as text, a mapping as a dictionary."""
     if depth > _DEEPEST:
         raise _TooMuchError(f"nested more than {_DEEPEST} deep")
     if isinstance(event, yaml.ScalarEvent):

@@ -1,4 +1,4 @@
-"""Reading files of one folder, and never anything outside of it."""
+"""Reading of files of one folder, and never of files outside it."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from typing import BinaryIO
 
 @dataclass(frozen=True)
 class FileVersion:
-    """What tells a file from what it was before, without reading it."""
+    """Properties of a file that change when it is changed, available without reading it."""
 
     inode: int
     size: int
     modified: int
-    """Nanoseconds."""
+    """Time of modification in nanoseconds."""
 
 
 class Folder:
-    """A folder whose files may be read. Links in it are not followed, as they may lead outside.
+    """A folder whose files may be read. Links inside it are not followed, because they may lead outside.
 
     Args:
-        path: the folder; it need not be there yet. Links on the way to it are followed.
+        path: the folder; it may not exist yet. Links in the path to it are followed.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
 
     def version(self, relative: Path) -> FileVersion | None:
-        """Of a regular file; `None` where there is none that can be looked at."""
+        """Return the version of a regular file; `None` if there is no accessible regular file."""
         try:
             found = (self.path / relative).stat(follow_symlinks=False)
         except (OSError, ValueError):
@@ -43,17 +43,17 @@ class Folder:
     def open(self, relative: Path) -> Iterator[BinaryIO]:
         """Open a regular file for reading.
 
-        Each name of the path is opened below the one before and may not be a link, so what others rename meanwhile
-        does not lead outside either. Pipes and devices are refused, and do not block.
+        Each name of the path is opened relative to the previous one and may not be a link, so that a concurrent rename
+        cannot lead outside. Pipes and devices are refused without blocking.
 
         Raises:
-            OSError: it cannot be opened, or is not a regular file within this folder.
+            OSError: the file cannot be opened, or is not a regular file within this folder.
         """
         with self._open_descriptor(relative) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
             yield file
 
     def read(self, relative: Path, limit: int) -> bytes | None:
-        """The contents of a small file; `None` where it cannot be read, or is larger than `limit` bytes."""
+        """Return the contents of a file; `None` if it cannot be read or is larger than `limit` bytes."""
         try:
             with self.open(relative) as file:
                 contents = file.read(limit + 1)
@@ -80,5 +80,5 @@ class Folder:
 
 
 def readable(text: str) -> str:
-    """Text that any encoder takes: what is no character, as in names of files that are not UTF-8, becomes `?`."""
+    """Replace invalid characters, as in file names that are not UTF-8, by `?`, so that any encoder accepts the text."""
     return text.encode("utf-8", "replace").decode()

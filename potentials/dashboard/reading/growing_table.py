@@ -1,4 +1,4 @@
-"""The numbers of a CSV file to which rows are added while it is read."""
+"""Numbers of a CSV file to which rows are appended while it is read."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from numpy.typing import NDArray
 _BLOCK = 4 * 1024 * 1024
 _HEAD = 8 * 1024
 _SAMPLE = 2 * 1024
-"""Bytes in which the next whole row stands."""
+"""Bytes in which the next complete row is searched."""
 LARGE = _BLOCK
-"""Bytes from which on a file is not read at once."""
+"""Size in bytes from which a file is read in several blocks."""
 _REMEMBERED = 64
-"""Bytes before the place that was read to, by which a file is recognized."""
+"""Bytes before the reading position that are compared to detect a changed file."""
 _TO_COMMAS = bytes.maketrans(b"\n", b",")
 
 
 @dataclass(frozen=True)
 class Block:
-    """The next rows."""
+    """The next rows of a file."""
 
     values: NDArray[np.float64]
-    """[rows, columns]; NaN where there is no number."""
+    """[rows, columns]; NaN for missing numbers."""
     anew: bool
-    """Whether the file is read from its beginning: what was read of it before no longer counts."""
+    """Whether the file is read again from its beginning and earlier rows are invalid."""
     at_end: bool
 
 
 class GrowingTable:
-    """Reads a CSV file block by block, and later only what was added.
+    """Reads a CSV file block by block, and later only the appended rows.
 
-    A file that was replaced, shortened or changed before the place that was read to is read anew. Rows without a cell
-    for each column, or with text in a cell, are left out, as is a last row without its end.
+    A file that was replaced, truncated or changed before the reading position is read again. Rows without a cell for
+    each column or with text in a cell are skipped, and so is a last row without a newline.
 
     Args:
-        columns: names of the columns that are wanted; those that the file lacks are NaN.
+        columns: names of the requested columns; columns missing in the file are NaN.
     """
 
     def __init__(self, columns: Sequence[str]) -> None:
@@ -50,7 +50,7 @@ class GrowingTable:
         self._places: list[int] = []
 
     def read(self, file: BinaryIO) -> Block:
-        """The next rows, some megabytes at most."""
+        """Read the next rows, some megabytes at most."""
         found = os.fstat(file.fileno())
         anew = self._offset == 0 or found.st_ino != self._inode or not self._is_as_before(file, found.st_size)
         if anew:
@@ -62,7 +62,7 @@ class GrowingTable:
         text = file.read(_BLOCK)
         at_end = self._offset + len(text) >= found.st_size
         end = text.rfind(b"\n") + 1
-        endless = not end and len(text) == _BLOCK  # no row is as long; what follows of it is left out as half a row
+        endless = not end and len(text) == _BLOCK  # no row is as long; the rest of it is skipped as an incomplete row
         passed, whole = (text, b"") if endless else (text[:end], text[:end])
         self._offset += len(passed)
         self._before = (self._before + passed[-_REMEMBERED:])[-_REMEMBERED:]
@@ -70,7 +70,7 @@ class GrowingTable:
         return Block(self._wanted(values), anew, at_end)
 
     def sample(self, file: BinaryIO, rows: int) -> NDArray[np.float64]:
-        """About so many rows from all over the file, [rows, columns], at once however long it is."""
+        """Return about `rows` rows spread over the whole file, [rows, columns], in constant time."""
         names = GrowingTable(self.columns)
         names._read_header(file)
         size, lines = os.fstat(file.fileno()).st_size, []
@@ -106,9 +106,9 @@ class GrowingTable:
 
 
 def parse_rows(text: bytes, width: int) -> NDArray[np.float64]:
-    """Lines of comma-separated numbers as [rows, width]; empty cells are NaN, broken lines are left out.
+    """Parse lines of comma-separated numbers to [rows, width]; empty cells are NaN, invalid lines are skipped.
 
-    Whole blocks are read as one JSON list, which is ten times as fast as cell by cell; where that fails, line by line.
+    A block is parsed as one JSON list, which is ten times as fast as cell by cell; if that fails, line by line.
     """
     bytes_of_text = np.frombuffer(text, np.uint8)
     ends = np.flatnonzero(bytes_of_text == ord("\n"))
@@ -120,7 +120,7 @@ def parse_rows(text: bytes, width: int) -> NDArray[np.float64]:
         try:
             return np.array(orjson.loads(b"[" + cells + b"]"), dtype=np.float64).reshape(-1, width)
         except (ValueError, TypeError):
-            pass  # a cell that is no JSON number, such as nan, or no number at all
+            pass  # a cell that is not a JSON number, such as nan or text
     rows = [row for line in text.split(b"\n") if (row := _parse_row(line, width)) is not None]
     return np.array(rows, dtype=np.float64).reshape(-1, width)
 

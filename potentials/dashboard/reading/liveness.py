@@ -1,4 +1,4 @@
-"""Whether the process of a run that says it is running is still there."""
+"""Detection of whether the process of a run with the state `running` still exists."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from typing import Any
 import psutil
 
 _CLOCKS = 5.0
-"""Seconds by which a process may seem to have started after it wrote so."""
+"""Tolerance in seconds between the recorded and the actual start of a process."""
 _PATIENCE = 120.0
-"""Seconds without a change of a file after which a run elsewhere counts as silent, at least."""
+"""Shortest time in seconds without a file change after which a run on another machine counts as silent."""
 _ROWS = 6.0
-"""The same, in times from one row of a file to the next."""
+"""The same time as a multiple of the interval between rows of a file."""
 
 
 @dataclass(frozen=True)
 class Life:
-    """What is known."""
+    """Result of the detection."""
 
     alive: bool
     note: str = ""
-    """Why it is taken for dead, or how it is known."""
+    """Reason for the result."""
 
 
 def life(status: dict[str, Any], modified: float, row_seconds: float | None) -> Life:
-    """Judge a run whose `status.json` says that it is running.
+    """Judge a run with the state `running` in `status.json`.
 
     Args:
-        status: of the run; `host`, `pid` and `started` are asked if they are there.
-        modified: when a file of it changed last, seconds since 1970.
-        row_seconds: from one row of its files to the next.
+        status: status of the run; `host`, `pid` and `started` are used if present.
+        modified: time of the latest change of a file of the run, seconds since 1970.
+        row_seconds: interval between rows of its files.
     """
     host, pid = status.get("host"), status.get("pid")
     if host == socket.gethostname() and isinstance(pid, int) and 0 < pid < 2**31:

@@ -1,4 +1,4 @@
-"""The warnings in a run's `log.txt`, with the frames that they name."""
+"""Warnings in a run's `log.txt`, with the frames that they list."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import BinaryIO
 from potentials.dashboard.reading.folder import FileVersion
 
 _HEAD, _TAIL = 64 * 1024, 192 * 1024
-"""Bytes that are looked at of a log that is longer: what preparation said, and the latest."""
+"""Bytes read at the beginning (messages of the preparation) and at the end of a long log."""
 _LONGEST = 2_000
-"""Characters of a warning that are kept."""
+"""Longest warning in characters; the rest is cut."""
 _KEPT = 50
 _MARK = b"  warning: "
 _LINE = re.compile(rb"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)  warning: (.*)$", re.MULTILINE)
@@ -22,11 +22,11 @@ _SOME_FRAMES = re.compile(r"\(([^()\n]+?): (\d+(?:, \d+)*(?:, \.\.\.)?)\)")
 
 @dataclass(frozen=True)
 class Frames:
-    """Frames of one file that a warning names."""
+    """Frames of one file that are listed in a warning."""
 
     source: str
     frames: str
-    """Numbers, or a number and what was said of it."""
+    """Numbers of the frames, or a number with a remark."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,18 @@ class Warned:
 
 @dataclass
 class LogWarnings:
-    """The warnings of a log, read on as it grows."""
+    """Warnings of a log, read incrementally."""
 
     count: int = 0
     exact: bool = True
-    """Whether the log was read whole; otherwise there may be more."""
+    """Whether the log was read completely; otherwise there may be more warnings."""
     latest: list[Warned] = field(default_factory=list)
-    """The last ones, newest last."""
+    """The latest warnings in order of time."""
     _inode: int = -1
     _read: int = 0
 
     def update(self, file: BinaryIO) -> None:
-        """Read what was added; all of it where the file is another one. The log is never locked: trainers lock it."""
+        """Read appended lines, or all lines if the file was replaced. The log is not locked, because runs lock it."""
         found = os.fstat(file.fileno())
         version = FileVersion(found.st_ino, found.st_size, found.st_mtime_ns)
         if version.inode != self._inode or version.size < self._read:
@@ -62,7 +62,7 @@ class LogWarnings:
             if self._read == 0:
                 self._add(file.read(_HEAD), whole=False)
             self._read = file.seek(version.size - _TAIL)
-            self._read += len(file.readline(_TAIL))  # the rest of a line whose beginning was left out
+            self._read += len(file.readline(_TAIL))  # the rest of a line whose beginning was skipped
         file.seek(self._read)
         text = file.read(version.size - self._read)
         whole = text[: text.rfind(b"\n") + 1]
@@ -78,7 +78,7 @@ class LogWarnings:
 
 
 def frames_in(text: str) -> list[Frames]:
-    """The frames that a warning names, as our messages name them: `FILE, frame 3 (38.1)` or `(FILE: 1, 2, ...)`."""
+    """Return the frames listed in a warning in our formats: `FILE, frame 3 (38.1)` or `(FILE: 1, 2, ...)`."""
     single = [
         Frames(source, f"{number}{f' ({said})' if said else ''}") for source, number, said in _ONE_FRAME.findall(text)
     ]
@@ -86,7 +86,7 @@ def frames_in(text: str) -> list[Frames]:
 
 
 def last_lines(file: BinaryIO, num_bytes: int = 24 * 1024, longest: int = 600) -> list[str]:
-    """The lines among the last bytes of a log, each cut to a length."""
+    """Return the lines among the last bytes of a log, each cut to a maximum length."""
     end = file.seek(0, os.SEEK_END)
     first = max(0, end - num_bytes)
     file.seek(first)

@@ -1,4 +1,4 @@
-"""The end of a file of metrics: the latest values, the best ones, and the speed."""
+"""End of a metrics file: the latest values, the best values, and the speed."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ _BEST = {
 
 @dataclass(frozen=True)
 class MetricsTable:
-    """The end of `steps.csv` or `metrics.csv`; missing values are `None`."""
+    """End of `steps.csv` or `metrics.csv`; missing values are `None`."""
 
     step: float | None = None
     epoch: float | None = None
     time: float | None = None
-    """Seconds of training."""
+    """Training time in seconds."""
     learning_rate: float | None = None
     epochs_per_second: float | None = None
-    """Over the last rows."""
+    """Mean over the last rows."""
     row_seconds: float | None = None
-    """The longest time between two of the last rows."""
+    """Longest interval between two of the last rows in seconds."""
     hardware: dict[str, float | None] = field(default_factory=dict)
-    """Of `steps.csv`: frames a second, processor (%), memory and that of the GPU (MB), each the last that was noted."""
+    """From `steps.csv`: frames/s, processor use (%), memory and GPU memory (MB), each the last recorded value."""
     best: dict[str, float | None] = field(default_factory=dict)
-    """Of `metrics.csv`: errors (meV, A), loss, epoch and time of the best validation so far."""
+    """From `metrics.csv`: errors (meV, A), loss, epoch and time of the best validation so far."""
     best_is_last: bool = False
-    """Whether `best` is the latest validation, as the best is too far from the end of the file."""
+    """Whether `best` is the latest validation, because the best one is too far from the end of the file."""
 
 
 def read_steps(file: BinaryIO) -> MetricsTable:
-    """The end of `steps.csv`."""
+    """Read the end of `steps.csv`."""
     rows = last_rows(file, _TAIL)
     hardware = {name: last_number(rows, name) for name in _HARDWARE}
     return _table_of(rows, hardware=hardware)
 
 
 def read_metrics(file: BinaryIO) -> MetricsTable:
-    """The end of `metrics.csv`."""
+    """Read the end of `metrics.csv`."""
     rows = last_rows(file, _TAIL)
     marked = last_best_row(file)
     best = marked or (rows[-1] if rows else None)

@@ -1,4 +1,4 @@
-"""Finding the runs below a folder."""
+"""Search for runs below a folder."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from potentials.dashboard.reading.folder import Folder, readable
 RESOLVED, STATUS, METRICS, STEPS, ERRORS, LOG, REPORT = (
     *("resolved.yaml", "status.json", "metrics.csv", "steps.csv", "errors.json", "log.txt", "report.html"),
 )
-"""Files of a run, as `training.run_folder` names them; that is not imported, to be quick at the start."""
+"""Files of a run, as named in `training.lifecycle.run_folder`, which is not imported for a fast start."""
 _MARKS = {RESOLVED, STATUS}
-"""A folder with one of these is a run."""
+"""A folder with one of these files is a run."""
 _NOT_RUNS = {"wandb", "mlruns", "tensorboard", "lightning_logs", "node_modules", "__pycache__"}
-"""Folders of other programs, that may hold very many files."""
+"""Folders of other programs, which may contain very many files."""
 _DEEPEST = 6
 _MOST_FOLDERS = 20_000
 _MOST_RUNS = 5_000
@@ -28,24 +28,24 @@ class Run:
     """A run that was found."""
 
     key: str
-    """Made of the path; what addresses and requests know it by."""
+    """Identifier in addresses and requests, derived from the path."""
     path: Path
-    """Relative to the folder."""
+    """Path relative to the folder."""
     name: str
-    """For people."""
+    """Displayed name."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """What was found."""
+    """Result of a search."""
 
     runs: list[Run]
     remarks: list[str] = field(default_factory=list)
-    """What was left out, and why."""
+    """Skipped folders, and the reasons."""
 
 
 def find_runs(folder: Folder) -> Search:
-    """All runs in a folder and below it, by name. Links to folders are not followed."""
+    """Find all runs in a folder and below it, sorted by name. Links to folders are not followed."""
     found: list[Run] = []
     remarks: list[str] = []
     links = looked = 0
@@ -95,7 +95,7 @@ def _may_hold_runs(entry: os.DirEntry[str]) -> bool:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """`run-10` after `run-9`."""
+    """Return a sort key that places `run-10` after `run-9`."""
     return [
         (int(part), "") if part.isascii() and part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name)
     ]

@@ -1,4 +1,4 @@
-"""The ends of files that grow: the last rows of a CSV file, and the last row that was the best."""
+"""Ends of growing files: the last rows of a CSV file, and the last row of a best model."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import BinaryIO
 Row = dict[str, str]
 
 _HEAD = 8 * 1024
-"""Bytes in which the names of the columns stand."""
+"""Bytes that contain the column names."""
 _BLOCK = 256 * 1024
 _FARTHEST = 4 * 1024 * 1024
-"""How far back the best row is looked for."""
+"""Largest distance in bytes from the end at which the best row is searched."""
 
 
 def last_rows(file: BinaryIO, num_bytes: int = 64 * 1024) -> list[Row]:
-    """The whole rows among the last bytes of a CSV file, with a cell for each column; half-written ones are not."""
+    """Return the complete rows among the last bytes of a CSV file; incomplete rows are skipped."""
     names, start = _header(file)
     if not names:
         return []
@@ -28,7 +28,7 @@ def last_rows(file: BinaryIO, num_bytes: int = 64 * 1024) -> list[Row]:
 
 
 def last_best_row(file: BinaryIO) -> Row | None:
-    """The last row of `metrics.csv` that ends with a 1, which marks the best so far; `None` if none is near the end."""
+    """Return the last row of `metrics.csv` marked as best by a final 1; `None` if there is none near the end."""
     names, start = _header(file)
     if not names or names[-1] != "best":
         return None
@@ -59,7 +59,7 @@ def _last_marked(names: list[str], text: bytes) -> Row | None:
 
 
 def number(row: Row | None, name: str) -> float | None:
-    """A cell as a finite number; `None` where there is none."""
+    """Return a cell as a finite number; `None` if it is missing or invalid."""
     try:
         value = float(row.get(name, "")) if row else math.nan
     except ValueError:
@@ -68,12 +68,12 @@ def number(row: Row | None, name: str) -> float | None:
 
 
 def last_number(rows: list[Row], name: str) -> float | None:
-    """The last cell of a column that holds a number."""
+    """Return the last number in a column."""
     return next((value for row in reversed(rows) if (value := number(row, name)) is not None), None)
 
 
 def _header(file: BinaryIO) -> tuple[list[str], int]:
-    """Names of the columns, and where the rows begin; no names where the file begins otherwise."""
+    """Return the column names and the position of the first row; no names if the file has no valid header."""
     file.seek(0)
     line, newline, _ = file.read(_HEAD).partition(b"\n")
     names = [name.strip() for name in line.decode("utf-8", "replace").split(",")]

@@ -1,4 +1,4 @@
-"""Curves of any length as some thousand points, without losing a spike."""
+"""Reduction of curves of any length to about a thousand points, with all spikes."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 
 MOST_BUCKETS = 1024
-"""Buckets of a curve: between half as many and this many, once there are more rows than that."""
+"""Largest number of buckets of a curve; with more rows than that, there are between half as many and this many."""
 
 
 @dataclass
 class _Extremes:
-    """The smallest or the largest value of each bucket and column, and where it stood."""
+    """The smallest or largest value of each bucket and column, and its position."""
 
     values: Numbers
-    """[buckets, columns]; infinite where a bucket has no number."""
+    """[buckets, columns]; infinite if a bucket has no number."""
     rows: NDArray[np.int64]
-    """[buckets, columns]; numbers of the rows."""
+    """[buckets, columns], row indices."""
     places: Numbers
-    """[buckets, columns, axes]; where on the axes."""
+    """[buckets, columns, axes], positions on the axes."""
 
     def __getitem__(self, which: slice | int) -> _Extremes:
         return _Extremes(self.values[which], self.rows[which], self.places[which])
@@ -43,21 +43,21 @@ class _Extremes:
 
 
 class ThinnedCurves:
-    """Keeps the smallest and the largest value of every so many rows, each where it stood, for many columns at once.
+    """Keeps the smallest and the largest value of each bucket of rows with their positions, for many columns at once.
 
-    Rows fall into buckets of one size, a power of two, which doubles whenever there are more than `MOST_BUCKETS`. So
-    memory does not grow with the rows, and no spike is lost, however many are added in whatever pieces.
+    Buckets have equal sizes, a power of two that is doubled whenever there are more than `MOST_BUCKETS`. The memory is
+    therefore independent of the number of rows, and no spike is lost, in whatever blocks rows are added.
 
     Args:
-        axes: number of axes on which a value may be shown.
+        axes: number of axes for which positions are kept.
         columns: number of columns.
     """
 
     def __init__(self, axes: int, columns: int) -> None:
         self.size = 1
-        """Rows of a bucket."""
+        """Rows per bucket."""
         self.rows = 0
-        """All rows so far."""
+        """Number of rows so far."""
         self._low, self._high = (
             _Extremes(np.empty((0, columns)), np.empty((0, columns), np.int64), np.empty((0, columns, axes)))
             for _ in range(2)
@@ -65,15 +65,15 @@ class ThinnedCurves:
 
     @property
     def points_of_bucket(self) -> int:
-        """Points that stand for a bucket."""
+        """Number of points per bucket."""
         return 1 if self.size == 1 else 2
 
     def append(self, places: Numbers, values: Numbers) -> None:
-        """Add rows.
+        """Append rows.
 
         Args:
-            places: [rows, axes].
-            values: [rows, columns]; what is not finite counts as missing.
+            places: [rows, axes], positions on the axes.
+            values: [rows, columns]; values that are not finite count as missing.
         """
         if not len(values):
             return
@@ -84,7 +84,7 @@ class ThinnedCurves:
         self.rows += len(values)
 
     def points(self, column: int, axis: int, first: int = 0) -> tuple[Numbers, Numbers]:
-        """A curve from bucket `first` on: places on an axis, and values, in the order of rows; NaN where missing."""
+        """Return positions on an axis and values of a curve from bucket `first` on, in row order, NaN if missing."""
         low, high = self._low[first:], self._high[first:]
         ends = (low, high) if self.size > 1 else (low,)
         order = np.argsort(np.stack([end.rows[:, column] for end in ends], axis=1), axis=1, kind="stable")
@@ -93,11 +93,11 @@ class ThinnedCurves:
         return places.ravel(), np.where(np.isfinite(values), values, np.nan).ravel()
 
     def has_values(self, column: int) -> bool:
-        """Whether a column has a number anywhere."""
+        """Return whether a column has any number."""
         return bool(np.isfinite(self._low.values[:, column]).any())
 
     def _added(self, kept: _Extremes, places: Numbers, values: Numbers, sign: float) -> _Extremes:
-        """The smallest values (of `sign` times these) of the buckets, with further rows."""
+        """Return the smallest values (of `sign` times the values) of the buckets, including further rows."""
         begun = self.rows % self.size
         new = _extremes(places, np.where(np.isfinite(values), values, sign * np.inf), self.size, begun, sign)
         new.rows += self.rows - begun
@@ -118,7 +118,7 @@ class ThinnedCurves:
 
 
 def _extremes(places: Numbers, values: Numbers, size: int, begun: int, sign: float) -> _Extremes:
-    """The smallest of `sign` times the values in each bucket, of which the first has `begun` rows already."""
+    """Return the smallest of `sign` times the values in each bucket; the first bucket already has `begun` rows."""
     rows, columns = values.shape
     buckets = -(-(begun + rows) // size)
     padded = np.full((buckets * size, columns), sign * np.inf)

@@ -1,4 +1,4 @@
-// The curves of the runs that are shown, with plotly, which is loaded once the table is there.
+// Curves of the displayed runs, drawn with plotly, which is loaded after the table is displayed.
 "use strict";
 const charts = (() => {
   const rmse = (name, unit) => ({ file: "metrics", columns: { rmse: `${name}_rmse_${unit}`, mae: `${name}_mae_${unit}` } });
@@ -34,7 +34,7 @@ const charts = (() => {
     return plotly;
   }
 
-  // Exponential average over points, started without a bias, of the logarithms on a logarithmic scale; gaps stay gaps.
+  // Bias-corrected exponential moving average over points, of logarithms on a logarithmic scale; gaps remain gaps.
   function smoothed(values, log) {
     let mean = 0, weight = 0;
     return values.map((value) => {
@@ -63,7 +63,7 @@ const charts = (() => {
     for (const key of shown) {
       let curve = points(key, chart);
       if (!curve) continue;
-      if (chart.sparse) curve = curve.map((part) => part.filter((_, index) => curve[1][index] !== null)); // not looked at in each row
+      if (chart.sparse) curve = curve.map((part) => part.filter((_, index) => curve[1][index] !== null)); // not recorded in every row
       const x = chosen.axis === "time" ? curve[0].map((seconds) => (seconds === null ? null : seconds / 3600)) : curve[0];
       const line = { color: selection.color(key), dash: selection.dash(key), width: 1.4 };
       const common = { type: "scatter", mode: x.length < 3 ? "markers" : "lines", x, name: escapedForPlotly(server.row(key)?.name ?? ""), showlegend: false };
@@ -78,7 +78,7 @@ const charts = (() => {
     return result;
   }
 
-  // Ticks of a logarithmic axis that carry numbers: every digit, 1, 2 and 5, or powers of ten, by the decades that are seen.
+  // Labeled ticks of a logarithmic axis: every digit, 1, 2 and 5, or powers of ten, depending on the visible decades.
   function logarithmic(drawn) {
     let low = Infinity, high = 0;
     for (const { y } of drawn) for (const value of y) if (value > 0) { low = Math.min(low, value); high = Math.max(high, value); }
@@ -109,7 +109,7 @@ const charts = (() => {
     potentialsPlots.draw(drawing, { data: drawn, layout: layout(chart, drawn) });
   }
 
-  // Shows what there is to show and draws it; what changes meanwhile is drawn after.
+  // Updates and draws the charts; changes during a drawing are drawn afterwards.
   let drawing = null, again = false;
   function update() {
     if (drawing) again = true;
@@ -125,7 +125,7 @@ const charts = (() => {
     }
   }
 
-  // What is or was in view.
+  // Elements that are or were visible.
   async function drawAll() {
     const any = shown.some((key) => server.curve(key));
     let drawn = 0;
@@ -151,12 +151,12 @@ const charts = (() => {
       if (figure.hidden) continue;
       if ("drawn" in drawing.dataset) {
         draw(chart);
-        await new Promise((resolve) => setTimeout(resolve)); // clicks and the table come between two charts
+        await new Promise((resolve) => setTimeout(resolve)); // handle clicks and table updates between two charts
       } else if (!drawing.dataset.waits) { drawing.dataset.waits = "1"; potentialsPlots.whenSeen(drawing, () => draw(chart)); }
     }
   }
 
-  // Draws only when these are others than before; new points come with "curveschange".
+  // Draws only if the runs have changed; new points are announced by "curveschange".
   function show(keys) {
     if (asked === String(keys)) return;
     asked = String(keys);
@@ -186,7 +186,7 @@ const charts = (() => {
     slider.addEventListener("input", () => { smoothing = Number(slider.value); update(); });
     byId("chart-controls").append(...CONTROLS.map(control), make("label", {}, make("span", { class: "name" }, "smoothing"), slider),
       make("span", { class: "reading", id: "reading", role: "status", hidden: true }, "reading long files; curves show a sample so far"));
-    document.addEventListener("curveschange", (event) => event.detail.push(update().catch(reportError))); // no fault of the server
+    document.addEventListener("curveschange", (event) => event.detail.push(update().catch(reportError))); // not an error of the server
   }
 
   return { start, show, update, loadPlotly };

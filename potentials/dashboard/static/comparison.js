@@ -1,4 +1,4 @@
-// The chosen runs beside each other: legend, best values, and in what their configurations differ.
+// Comparison of the selected runs: legend, best values, and differences of the configurations.
 "use strict";
 const comparison = (() => {
   const COLUMNS = [
@@ -29,7 +29,7 @@ const comparison = (() => {
     );
   }
 
-  // Values of the keys that are not the same in all.
+  // Values of the keys that differ between the runs.
   async function differences(keys) {
     const wanted = keys.join();
     if (wanted === asked) return;
@@ -53,7 +53,7 @@ const comparison = (() => {
     byId("comparison").hidden = document.body.dataset.view === "run" || !keys.length;
     if (byId("comparison").hidden) return;
     best(keys);
-    differences(keys).catch(() => { asked = ""; }); // the server's silence is told of already; asked again with the next change
+    differences(keys).catch(() => { asked = ""; }); // the lost connection is already reported; the request is repeated with the next change
   }
 
   return { update };

@@ -1,4 +1,4 @@
-// One run: its state, warnings, errors, configuration, log and files. Its curves are those of the charts.
+// One run: state, warnings, errors, configuration, log and files. Its curves are drawn by charts.js.
 "use strict";
 const details = (() => {
   const ERRORS = [["Energy MAE", "meV/atom", "energy_mae"], ["RMSE", "meV/atom", "energy_rmse"], ["Forces MAE", "meV/Å", "forces_mae"], ["RMSE", "meV/Å", "forces_rmse"], ["Stress MAE", "meV/Å³", "stress_mae"], ["RMSE", "meV/Å³", "stress_rmse"]];
@@ -68,7 +68,7 @@ const details = (() => {
     );
   }
 
-  // Shows a run; what is below the curves is asked for again when the run has changed, at most every ten seconds.
+  // Shows a run; the data below the curves are requested again when the run has changed, at most every ten seconds.
   function show(key) {
     const row = server.row(key);
     if (!row) return;
@@ -77,7 +77,7 @@ const details = (() => {
     if (key === current && (row.updated === updated?.stamp || now - updated.at < 10_000)) return;
     current = key;
     updated = { stamp: row.updated, at: now };
-    load(key).catch(() => { current = null; }); // the server's silence is told of already
+    load(key).catch(() => { current = null; }); // the lost connection is already reported
   }
 
   return { show, forget: () => { current = null; } };

@@ -1,4 +1,4 @@
-// Making elements. Text of runs goes in as text, never as markup.
+// Creation of elements. Text of runs is inserted as text, never as markup.
 "use strict";
 const make = (tag, attributes = {}, ...children) => {
   const element = document.createElement(tag);
@@ -11,5 +11,5 @@ const make = (tag, attributes = {}, ...children) => {
   return element;
 };
 const byId = (id) => document.getElementById(id);
-// Plotly takes some tags in text for markup.
+// Plotly interprets some tags in text as markup.
 const escapedForPlotly = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");

@@ -1,10 +1,10 @@
-// Figures as people read them; a dash where there is none.
+// Formatting of values; a dash for missing values.
 "use strict";
 const formats = (() => {
   const NONE = "–";
   const known = (value) => value !== null && value !== undefined && Number.isFinite(value);
 
-  // Three significant digits, powers of ten where that would be long.
+  // Three significant digits; powers of ten if the number would be long.
   function number(value, digits = 3) {
     if (!known(value)) return NONE;
     if (value === 0) return "0";
@@ -13,7 +13,7 @@ const formats = (() => {
     return Number(value.toPrecision(digits)) >= 10 ** (digits - 1) ? String(Math.round(value)) : value.toPrecision(digits);
   }
 
-  // Two digits, as learning rates are said: 0.01, 9.7e-4.
+  // Two digits, as usual for learning rates: 0.01, 9.7e-4.
   function rate(value) {
     if (!known(value) || value === 0) return known(value) ? "0" : NONE;
     const rounded = Number(value.toPrecision(2));

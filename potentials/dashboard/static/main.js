@@ -1,4 +1,4 @@
-// Puts the parts together: which view is shown, and what is told when something changes.
+// Connects the modules: selects the view and passes on changes.
 "use strict";
 (() => {
   const viewed = () => /^#run=([0-9a-f]{16})$/.exec(location.hash)?.[1] ?? null;
@@ -18,7 +18,7 @@
     charts.show(shownKeys());
   }
 
-  // At the start those that run, or else those that changed last.
+  // Initially the running runs, otherwise the latest ones.
   function chooseSome() {
     const rows = server.keys().map(server.row).sort((a, b) => (b.updated ?? 0) - (a.updated ?? 0));
     const running = rows.filter((row) => row.state === "running");
@@ -39,7 +39,7 @@
     ];
     byId("machine").replaceChildren(...facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
   }
-  const lookAtMachine = () => { if (!document.hidden) machine().catch(() => {}); }; // the server's silence is told of already
+  const lookAtMachine = () => { if (!document.hidden) machine().catch(() => {}); }; // the lost connection is already reported
 
   table.start();
   charts.start();
@@ -49,7 +49,7 @@
     selection.keepOnly(new Set(server.keys()));
     if (!begun && server.keys().length) {
       begun = true;
-      charts.loadPlotly().catch(() => {}); // while the curves are read; the charts say it if that fails
+      charts.loadPlotly().catch(() => {}); // while the curves are read; the charts report a failure
       if (!selection.made()) chooseSome();
     }
     view();

@@ -1,4 +1,4 @@
-// Which runs are chosen, and the color and dash each of them has everywhere. Tells by "selectionchange" on document.
+// Selected runs, with the color and dash style of each. Dispatches "selectionchange" on document.
 "use strict";
 const selection = (() => {
   const MOST = Number(document.documentElement.dataset.most);
@@ -26,7 +26,7 @@ const selection = (() => {
     slots.set(key, slot);
   }
 
-  const made = () => Array.isArray(stored); // by the user, here or before the page was loaded anew
+  const made = () => Array.isArray(stored); // by the user, now or before the page was reloaded
   const has = (key) => slots.has(key);
   const keys = () => [...slots.keys()];
   const full = () => slots.size >= MOST;

@@ -1,8 +1,8 @@
-// What the server knows: rows of runs and points of curves, of which only the news are sent.
-// Tells by "runschange" and "curveschange" on document.
+// Data from the server: rows of runs and points of curves, of which only changes are sent.
+// Dispatches "runschange" and "curveschange" on document.
 "use strict";
 const server = (() => {
-  const REST = 0.4, SHARE = 2; // seconds until news are asked for again: at least, and as a multiple of what they last took
+  const REST = 0.4, SHARE = 2; // seconds between requests: minimum, and multiple of the duration of the last one
   const runs = new Map(); // key -> row
   let keys = [], remarks = [], revision = 0, offset = 0, lastHeard = null;
   let curves = new Map(); // key -> { steps, metrics }, each { seen, columns: name -> [x, y] }
@@ -29,7 +29,7 @@ const server = (() => {
     if (changed) document.dispatchEvent(new CustomEvent("runschange", { detail: news.rows.map((row) => row.key) }));
   }
 
-  // Points of a column after news: those before that remain, then the new ones.
+  // Points of a column after an update: the earlier points that remain valid, then the new ones.
   const joined = (before, after, keep) => [0, 1].map((part) => [...(before?.[part] ?? []).slice(0, keep), ...after[part]]);
 
   function take(key, kind, news) {
@@ -49,7 +49,7 @@ const server = (() => {
     for (const [key, kinds] of Object.entries(answer.runs)) for (const [kind, news] of Object.entries(kinds)) take(key, kind, news);
     const wasReading = reading;
     reading = answer.more;
-    const drawn = []; // promises of those who draw, so that the next question waits for them
+    const drawn = []; // promises of the drawing functions, so that the next request waits for them
     if (Object.keys(answer.runs).length || wasReading !== reading) document.dispatchEvent(new CustomEvent("curveschange", { detail: drawn }));
     await Promise.all(drawn);
     if (reading) setTimeout(lines, 60);
@@ -65,8 +65,8 @@ const server = (() => {
     byId("lost").hidden = false;
   }
 
-  // A function that asks now, and again and again while the window is seen: the longer answers and drawing take, the less often.
-  // One question at a time; what is wanted meanwhile is asked next.
+  // A function that sends a request now and repeatedly while the window is visible; slow responses and drawing reduce the frequency.
+  // One request at a time; a call during a request starts another one afterwards.
   function repeated(question) {
     let asking = false, wanted = false, timer = null, took = 0;
     async function once() {
@@ -87,7 +87,7 @@ const server = (() => {
     return now;
   }
 
-  // Apart, so that the table does not wait for curves.
+  // Separate requests, so that the table does not wait for curves.
   let shownKeys = () => [];
   const table = repeated(askRuns), lines = repeated(() => askCurves(shownKeys()));
   const refresh = () => Promise.all([table(), lines()]);

@@ -1,4 +1,4 @@
-// The table of all runs: sorted, filtered, chosen from.
+// Table of all runs, with sorting, filters and selection.
 "use strict";
 const table = (() => {
   const STATES = ["running", "silent", "interrupted", "finished", "unknown"];
@@ -8,7 +8,7 @@ const table = (() => {
   const mega = (value) => (formats.known(value) ? formats.bytes(1e6 * value) : formats.NONE);
   const unit = (text) => make("span", { class: "unit" }, ` ${text}`);
 
-  // id, head, value to sort by, contents of the cell, class, first direction
+  // id, header, sort key, cell contents, class, initial sort direction
   const COLUMNS = [
     { id: "name", head: ["Run"], value: (row) => row.name.toLowerCase(), kind: "left name" },
     { id: "family", head: ["Family"], value: (row) => row.family, cell: (row) => [row.family || formats.NONE], kind: "left extra" },
@@ -118,7 +118,7 @@ const table = (() => {
       && words.every((word) => `${row.name} ${row.family}`.toLowerCase().includes(word)));
   };
 
-  // Puts the rows in order, moving only those that stand elsewhere, so that focus and scrolling stay.
+  // Sorts the rows and moves only those in other places, so that focus and scroll position are kept.
   function arrange() {
     const rows = matching().sort((a, b) => compare(a, b) || (b.updated ?? 0) - (a.updated ?? 0)).slice(0, SHOWN_AT_MOST);
     const body = byId("runs").tBodies[0];
@@ -138,7 +138,7 @@ const table = (() => {
     byId("remarks").replaceChildren(...server.remarks().map((remark) => make("li", {}, remark)));
   }
 
-  // A button for each state that there is, to leave out its runs.
+  // A button for each state that occurs, to hide its runs.
   function states() {
     const counts = Object.fromEntries(STATES.map((state) => [state, 0]));
     for (const key of server.keys()) counts[server.row(key).state]++;

@@ -70,22 +70,22 @@ def block_mix_transposed(
 ) -> Tensor:
     """Multiply each block by its transposed matrix, [N, D, C]."""
     result = allocate(g, g.shape[0], table.inputs, table.channels_in)
-    turned = _turned(table, weight)
-    _run_mixing(_mixing_kernel(table, species is not None, factor, True), g, turned, species, order, result)
+    transposed = _transposed(table, weight)
+    _run_mixing(_mixing_kernel(table, species is not None, factor, True), g, transposed, species, order, result)
     return result
 
 
 @cache
-def _turning_code(kernel: MixingKernel, channels: int, bits: int) -> int:
-    return compiled(cpu_code.emit_turning, kernel, channels, bits)
+def _transposing_code(kernel: MixingKernel, channels: int, bits: int) -> int:
+    return compiled(cpu_code.emit_transposing, kernel, channels, bits)
 
 
-def _turned(table: MixingTable, weight: Tensor) -> Tensor:
+def _transposed(table: MixingTable, weight: Tensor) -> Tensor:
     """Transpose the matrices of all blocks and species; offsets stay the same."""
     kept = (weight, torch.empty_like(weight))
     rows = weight.shape[0] * cpu_code.outer_tiles(table.channels_in)
     if weight.numel():
-        code = _turning_code(_mixing_kernel(table, True, 1.0, False), table.channels_in, bits_of(weight))
+        code = _transposing_code(_mixing_kernel(table, True, 1.0, False), table.channels_in, bits_of(weight))
         run_rows(code, rows, [tensor.data_ptr() for tensor in kept], weight.numel())
     return kept[1]
 

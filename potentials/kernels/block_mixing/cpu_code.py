@@ -15,7 +15,7 @@ from potentials.kernels.codegen.llvm.emitter import Emitter, Number, Variable
 from potentials.kernels.codegen.llvm.panels import VECTORS, panel, panels
 
 PARAMETERS = ("x", "weight", "order", "species", "atoms", "y")
-TURNING_PARAMETERS = ("weight", "turned")
+TRANSPOSING_PARAMETERS = ("weight", "transposed")
 OUTER_PARAMETERS = ("x", "g", "order", "pointer", "weight")
 
 ATOM_BLOCK = VECTORS
@@ -190,10 +190,10 @@ def _outer_panel(
     return [variable.get() for variable in sums]
 
 
-def emit_turning(kernel: MixingKernel, channels: int, bits: int) -> ir.Function:
+def emit_transposing(kernel: MixingKernel, channels: int, bits: int) -> ir.Function:
     """Write the transposition of the matrices of all blocks at the same offsets; work items as in `emit_outer`."""
-    emitter = Emitter(TURNING_PARAMETERS, bits)
-    weight, turned = (emitter.address(name) for name in TURNING_PARAMETERS)
+    emitter = Emitter(TRANSPOSING_PARAMETERS, bits)
+    weight, transposed = (emitter.address(name) for name in TRANSPOSING_PARAMETERS)
     tile, tiles = _tile(channels), outer_tiles(channels)
     with emitter.rows() as row:
         species, number = emitter.quotient(row, tiles)
@@ -205,5 +205,5 @@ def emit_turning(kernel: MixingKernel, channels: int, bits: int) -> ir.Function:
                     for line in range(tile):
                         source = matrix + (first + line) * block.columns + column
                         target = matrix + column * block.rows + first + line
-                        emitter.store(emitter.load(weight, source), turned, target)
+                        emitter.store(emitter.load(weight, source), transposed, target)
     return emitter.function

@@ -82,11 +82,11 @@ def radial_network_gradients(
 
 def _passed(gradients: tuple[Tensor, ...], matrix: Tensor, scale: float) -> Tensor:
     """Multiply the concatenated gradients by the transposed matrix."""
-    turned = (matrix * scale).T
+    transposed = (matrix * scale).T
     rows = [part.shape[0] for part in gradients]
     result = matrix.new_empty(sum(rows), matrix.shape[0])
     for part, place in zip(gradients, result.split(rows), strict=True):
-        torch.mm(part, turned, out=place)
+        torch.mm(part, transposed, out=place)
     return result
 
 

@@ -1,4 +1,4 @@
-// Draws figures of plotly when they come into view, in the colors of the page.
+// Draws plotly figures when they become visible, in the colors of the page.
 "use strict";
 const potentialsPlots = (() => {
   const color = potentialsTheme.color;
@@ -9,7 +9,7 @@ const potentialsPlots = (() => {
     toImageButtonOptions: { format: "svg" },
   };
 
-  // A copy with names of colors replaced by their values. Typed arrays are not copied.
+  // Copies a figure with color variables replaced by their values. Typed arrays are not copied.
   function resolved(value) {
     if (typeof value === "string") return color(value);
     if (Array.isArray(value)) return value.map(resolved);
@@ -27,7 +27,7 @@ const potentialsPlots = (() => {
     };
   }
 
-  // The layout of a figure with what the page decides: fonts, backgrounds, axes, and the legend's place.
+  // The layout of a figure with the settings of the page: fonts, backgrounds, axes, and position of the legend.
   function themed(layout, width) {
     const narrow = width < NARROW;
     const own = resolved(layout);
@@ -48,7 +48,7 @@ const potentialsPlots = (() => {
     return result;
   }
 
-  // Draws, or draws anew, a figure {data, layout} in an element.
+  // Draws or redraws a figure {data, layout} in an element.
   function draw(element, figure) {
     return Plotly.react(element, resolved(figure.data), themed(figure.layout || {}, element.clientWidth), CONFIG);
   }
@@ -63,7 +63,7 @@ const potentialsPlots = (() => {
     }
   }, { rootMargin: "400px" });
 
-  // Has `drawer` called when the element comes into view, and again whenever the theme changes.
+  // Calls `drawer` when the element becomes visible, and again when the theme changes.
   function whenSeen(element, drawer) {
     drawers.set(element, drawer);
     observer.observe(element);
@@ -79,7 +79,7 @@ const potentialsPlots = (() => {
     whenSeen(element, () => draw(element, figure));
   }
 
-  // Buttons of which one is pressed; `chosen` is told its number.
+  // Buttons of which one is pressed; `chosen` is called with its index.
   function choices(buttons, chosen) {
     buttons.forEach((button, number) => button.addEventListener("click", () => {
       buttons.forEach((other) => other.setAttribute("aria-pressed", String(other === button)));

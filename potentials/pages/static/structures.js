@@ -1,4 +1,4 @@
-// Draws structures with plotly: spheres, bonds, the edges of the cell and arrows, all as meshes.
+// Draws structures with plotly: spheres, bonds, edges of the cell and arrows, all as meshes.
 "use strict";
 const potentialsStructures = (() => {
   const LIGHT = { ambient: 0.72, diffuse: 0.7, specular: 0.12, roughness: 0.6, fresnel: 0.05 };
@@ -10,7 +10,7 @@ const potentialsStructures = (() => {
   const norm = (a) => Math.hypot(...a);
   const cross = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
 
-  // An icosahedron whose triangles were divided twice: 162 points of the unit sphere, 320 triangles.
+  // An icosahedron with its triangles subdivided twice: 162 points of the unit sphere, 320 triangles.
   const SPHERE = (() => {
     const g = (1 + Math.sqrt(5)) / 2;
     let points = [[-1, g, 0], [1, g, 0], [-1, -g, 0], [1, -g, 0], [0, -1, g], [0, 1, g], [0, -1, -g], [0, 1, -g], [g, 0, -1], [g, 0, 1], [-g, 0, -1], [-g, 0, 1]]
@@ -35,7 +35,7 @@ const potentialsStructures = (() => {
     return { points, triangles };
   })();
 
-  // Collects triangles of one color into one trace.
+  // Collects triangles of one color in one trace.
   class Mesh {
     constructor() { this.x = []; this.y = []; this.z = []; this.i = []; this.j = []; this.k = []; this.text = []; }
     point(p, text) { this.text.push(text); this.x.push(p[0]); this.y.push(p[1]); return this.z.push(p[2]) - 1; }
@@ -47,7 +47,7 @@ const potentialsStructures = (() => {
       for (const [a, b, c] of SPHERE.triangles) this.triangle(first + a, first + b, first + c);
     }
 
-    // A tube from one point to another, its radius going from one value to the other; 0 makes a cone.
+    // A tube between two points with linearly varying radius; an end radius of 0 gives a cone.
     tube(from, to, radius, end, text) {
       const along = subtract(to, from), length = norm(along);
       if (length < 1e-9) return;
@@ -88,7 +88,7 @@ const potentialsStructures = (() => {
     }
   }
 
-  // Traces of a structure as `structure_json` (structure.py) describes it.
+  // Traces of a structure in the format of `structure_json` (structure.py).
   function traces(structure) {
     const { symbols, positions, radii, colors, bonds, cell, notes, arrows } = structure;
     const meshes = Object.fromEntries(Object.keys(colors).map((symbol) => [symbol, new Mesh()]));
@@ -117,7 +117,7 @@ const potentialsStructures = (() => {
 
   const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
-  // Layout of a scene without axes that keeps the way it was turned when it is drawn anew.
+  // Layout of a scene without axes that keeps its rotation when it is redrawn.
   function layout(more) {
     const hidden = { visible: false, showspikes: false };
     return {
@@ -137,7 +137,7 @@ const potentialsStructures = (() => {
     let current = 0;
     const draw = () => {
       const scene = layout();
-      // A cell has corners where a molecule has nothing, and on narrow screens the width is what has to be seen whole.
+      // A cell has corners outside the atoms, and on narrow screens the width limits what is visible.
       const cell = frames.some((frame) => frame.cell.length) ? 1.2 : 1.0;
       const away = cell * Math.max(1, 1.15 * element.clientHeight / element.clientWidth);
       const { x, y, z } = scene.scene.camera.eye;

@@ -1,4 +1,4 @@
-// A field above a table chooses the rows that contain its text.
+// A text field above a table filters its rows.
 "use strict";
 for (const field of document.querySelectorAll("figure.table > .filter")) {
   const rows = [...field.parentElement.querySelectorAll("tbody > tr")];

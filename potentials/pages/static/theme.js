@@ -1,4 +1,4 @@
-// Light or dark: as the system says, unless the button was used. Whatever draws listens to "themechange" on document.
+// Light or dark theme: the system setting, unless the button was used. Drawings listen to "themechange" on document.
 "use strict";
 const potentialsTheme = (() => {
   const root = document.documentElement;
@@ -20,7 +20,7 @@ const potentialsTheme = (() => {
     apply();
   }
 
-  // The value of a color's name, such as var(--ink); anything else is returned as it is.
+  // The value of a color variable, such as var(--ink); other colors are returned unchanged.
   function color(value) {
     const name = /^var\((--[a-z0-9-]+)\)$/.exec(value);
     return name ? getComputedStyle(root).getPropertyValue(name[1]).trim() : value;

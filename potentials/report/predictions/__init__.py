@@ -1,1 +1,1 @@
-"""Labels and predictions of the frames of a report: made once, compared, grouped, and thinned out for plots."""
+"""Labels and predictions of the frames of a report: computed once, compared, grouped, and thinned for plots."""

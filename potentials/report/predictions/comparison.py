@@ -1,4 +1,4 @@
-"""Labels and predictions of one property side by side, and what can be said of their differences."""
+"""Comparison of labels and predictions of one property, and statistics of the errors."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ STRESS_COMPONENTS = ("xx", "xy", "xz", "yx", "yy", "yz", "zx", "zy", "zz")
 
 @dataclass(frozen=True)
 class Property:
-    """What is compared, and in which units it is shown."""
+    """A property that is compared, and its units."""
 
     name: str
     unit: str
-    """Of labels and predictions."""
+    """Unit of labels and predictions."""
     error_unit: str
     error_factor: float
-    """Errors are shown in `error_unit` after multiplication by this."""
+    """Factor by which errors are multiplied for display in `error_unit`."""
 
 
 ENERGY = Property("energy per atom", "eV/atom", "meV/atom", 1e3)
@@ -35,19 +35,19 @@ PROPERTIES = (ENERGY, FORCES, STRESS)
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Numbers that have a label, with the predictions."""
+    """Labels with their predictions."""
 
     of: Property
     label: Array
     """[n]"""
     prediction: Array
-    """[n]; may hold numbers that are not finite."""
+    """[n]; may contain numbers that are not finite."""
     frame: NDArray[np.int64]
-    """[n], the place of the frame among those of the split."""
+    """[n], index of the frame in the split."""
     atom: NDArray[np.int64]
-    """[n], the number of the atom in its frame; -1 for what belongs to the frame."""
+    """[n], index of the atom in its frame; -1 for properties of the frame."""
     component: NDArray[np.int64]
-    """[n], number among `COMPONENTS` or `STRESS_COMPONENTS`; -1 for energies."""
+    """[n], index in `COMPONENTS` or `STRESS_COMPONENTS`; -1 for energies."""
 
     @property
     def residual(self) -> Array:
@@ -55,7 +55,7 @@ class Comparison:
         return self.prediction - self.label
 
     def names(self, split: EvaluatedSplit, places: NDArray[np.int64]) -> list[str]:
-        """What each of some numbers is: file and frame, atom, component."""
+        """Return descriptions of some numbers: file and frame, atom, component."""
         return [self._name(split, int(place)) for place in places]
 
     def _name(self, split: EvaluatedSplit, place: int) -> str:
@@ -71,18 +71,18 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Errors:
-    """How far predictions are from labels; in the property's `unit`."""
+    """Errors of predictions, in the property's `unit`."""
 
     count: int
-    """Numbers compared."""
+    """Number of compared values."""
     not_finite: int
-    """Predictions that are none, and are left out of the rest."""
+    """Number of predictions that are not finite, which are excluded from the other statistics."""
     mae: float
     rmse: float
     largest: float
-    """Absolute error."""
+    """Largest absolute error."""
     largest_place: int
-    """Of it, in the comparison."""
+    """Index of the largest error in the comparison."""
     label_spread: float
     """Root mean square deviation of the labels from their mean."""
     label_size: float
@@ -90,7 +90,7 @@ class Errors:
 
     @property
     def r2(self) -> float:
-        """1 - sum of squared errors / sum of squared deviations of the labels from their mean; NaN if these are 0."""
+        """1 - sum of squared errors / sum of squared deviations of the labels from their mean; NaN if that is 0."""
         return 1 - (self.rmse / self.label_spread) ** 2 if self.label_spread > 0 else float("nan")
 
     @property
@@ -100,9 +100,9 @@ class Errors:
 
 
 def compare(split: EvaluatedSplit, which: Property) -> Comparison | None:
-    """The numbers of a split that have a label; `None` if there are none.
+    """Collect the labels of a split with their predictions; `None` if there are no labels.
 
-    Energies are those above the isolated atoms', per atom: what is left has the size of bonds.
+    Energies are per atom and relative to the isolated atoms, so that they have the magnitude of bond energies.
     """
     columns = {ENERGY: _energies, FORCES: _forces, STRESS: _stresses}[which](split)
     label, prediction, frame, atom, component = columns
@@ -113,7 +113,7 @@ def compare(split: EvaluatedSplit, which: Property) -> Comparison | None:
 
 
 def errors(comparison: Comparison) -> Errors | None:
-    """Statistics over the predictions that are finite; `None` if none is."""
+    """Compute statistics over the finite predictions; `None` if there are none."""
     finite = np.flatnonzero(np.isfinite(comparison.prediction))
     if not len(finite):
         return None
@@ -132,7 +132,7 @@ def errors(comparison: Comparison) -> Errors | None:
 
 
 def short_file(file: str) -> str:
-    """A file's name without its folders; `builtin:NAME` as it is."""
+    """Return a file's name without its folders; `builtin:NAME` is unchanged."""
     return file if file.startswith("builtin:") else file.replace("\\", "/").rpartition("/")[2]
 
 
@@ -163,5 +163,5 @@ def _stresses(split: EvaluatedSplit) -> Columns:
 
 
 def isolated_energies(split: EvaluatedSplit) -> Array:
-    """[frames], the energy of each frame's atoms alone, eV."""
+    """[frames], sum of the isolated-atom energies of each frame, eV."""
     return np.add.reduceat(split.reference_energies[split.evaluation.parity.species], split.starts[:-1])

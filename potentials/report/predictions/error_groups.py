@@ -1,4 +1,4 @@
-"""How errors of forces depend on the element, the size of the force, and the distance from the training frames."""
+"""Force errors by element, by magnitude of the force, and by distance from the training frames."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from potentials.report.predictions.comparison import Array
 from potentials.report.predictions.evaluated import EvaluatedSplit
 
 SHARES = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 1)
-"""Of the atoms, ordered by the size of the force on them: where the bins begin and end."""
+"""Bin edges as fractions of the atoms, ordered by the magnitude of the force."""
 _FEWEST = 5
-"""Atoms in a bin."""
+"""Smallest number of atoms in a bin."""
 _CALIBRATED = 8
-"""Frames whose atoms are moved to find what a distance means."""
+"""Number of frames whose atoms are displaced to calibrate the distance."""
 
 
 @dataclass(frozen=True)
 class ForceBin:
-    """Atoms with forces of about the same size."""
+    """Atoms with forces of similar magnitude."""
 
     count: int
     force: float
-    """Mean length of the labels, eV/A."""
+    """Mean norm of the labels, eV/A."""
     error: float
-    """Mean length of prediction - label, eV/A."""
+    """Mean norm of prediction - label, eV/A."""
     error_90: float
-    """Nine of ten errors are smaller, eV/A."""
+    """90th percentile of the error, eV/A."""
 
     @property
     def relative(self) -> float:
@@ -43,7 +43,7 @@ class ForceBin:
 
 
 def force_bins(split: EvaluatedSplit) -> list[ForceBin]:
-    """Errors of the forces by the size of the label, in bins of equally many atoms, the largest percent apart."""
+    """Compute force errors by magnitude of the label, in bins of equal size and one for the largest 1 %."""
     label, prediction = split.evaluation.parity.forces
     known = np.isfinite(label).all(axis=1) & np.isfinite(prediction).all(axis=1)
     size = np.linalg.norm(label[known], axis=1)
@@ -63,7 +63,7 @@ def force_bins(split: EvaluatedSplit) -> list[ForceBin]:
 
 @dataclass(frozen=True)
 class ElementError:
-    """Errors of the force components on the atoms of an element."""
+    """Errors of the force components on the atoms of one element."""
 
     symbol: str
     atoms: int
@@ -75,7 +75,7 @@ class ElementError:
 
 
 def element_errors(split: EvaluatedSplit) -> list[ElementError]:
-    """Errors of the forces on the atoms of each element that has labels."""
+    """Compute the force errors for each element with labels."""
     label, prediction = split.evaluation.parity.forces
     known = np.isfinite(label).all(axis=1) & np.isfinite(prediction).all(axis=1)
     found = []
@@ -89,7 +89,7 @@ def element_errors(split: EvaluatedSplit) -> list[ElementError]:
 
 
 def frame_force_errors(split: EvaluatedSplit) -> Array:
-    """[frames], the RMSE of each frame's force components, eV/A; NaN where it has no forces."""
+    """[frames], RMSE of the force components of each frame, eV/A; NaN without forces."""
     label, prediction = split.evaluation.parity.forces
     square = np.square(prediction - label)
     known = np.isfinite(label)
@@ -102,23 +102,22 @@ def frame_force_errors(split: EvaluatedSplit) -> Array:
 
 
 def frame_energy_errors(split: EvaluatedSplit) -> Array:
-    """[frames], prediction - label of the energy, eV/atom; NaN where there is no label."""
+    """[frames], prediction - label of the energy, eV/atom; NaN without a label."""
     label, prediction = split.evaluation.parity.energy
     return (prediction - label) / split.evaluation.parity.atoms
 
 
 class NearestTraining:
-    """Distances of structures from the nearest training frame, by their descriptors.
+    """Distances of structures from the nearest training frame in descriptor space.
 
     Descriptors (`data/geometry/descriptor.py`) count the neighbors of each element at each distance.
-    The unit of the distance is an A of random displacement: 0.05 A means that a structure differs from the nearest
-    training frame as much as one does whose coordinates are moved by 0.05 A, if differences grow as they do for small
-    displacements.
+    The distance is expressed as a random displacement in A: at 0.05 A a structure differs from the nearest training
+    frame as much as one with coordinates displaced by 0.05 A, if differences grow linearly from small displacements.
 
     Args:
-        train: structures that were trained on.
-        elements: symbols that the potential knows.
-        seed: of the displacements.
+        train: structures of the training set.
+        elements: symbols of the elements of the potential.
+        seed: seed of the displacements.
     """
 
     def __init__(self, train: Sequence[Atoms], elements: Sequence[str], seed: int) -> None:
@@ -127,7 +126,7 @@ class NearestTraining:
         self._per_angstrom = self._calibrated(train, seed)
 
     def distances(self, structures: Sequence[Atoms]) -> Array:
-        """[structures], A; NaN where descriptors are zero, as for atoms without neighbors."""
+        """Return the distances [structures], A; NaN for zero descriptors, as of atoms without neighbors."""
         if self._per_angstrom <= 0:
             return np.full(len(structures), np.nan)
         return cdist(self._descriptors_of(structures), self._descriptors).min(axis=1) / self._per_angstrom
@@ -136,7 +135,7 @@ class NearestTraining:
         return np.array([structure_descriptor(atoms, self._elements) for atoms in structures])
 
     def _calibrated(self, train: Sequence[Atoms], seed: int) -> float:
-        """The median difference that a displacement by `NEAR` makes, divided by it."""
+        """Return the median descriptor difference caused by a displacement of `NEAR`, divided by `NEAR`."""
         random = np.random.default_rng(seed)
         differences = []
         for place in np.linspace(0, len(train) - 1, min(_CALIBRATED, len(train))).astype(int):

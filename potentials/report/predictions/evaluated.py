@@ -1,4 +1,4 @@
-"""The frames of a report with the predictions of the potential, which several sections look at."""
+"""Frames of a report with the predictions of the potential."""
 
 from __future__ import annotations
 
@@ -17,79 +17,79 @@ from potentials.evaluation.labeled_predictions import Evaluation, evaluate_graph
 from potentials.potential import Potential
 
 TRAIN = "train"
-"""Name of the split that the potential was trained on."""
+"""Name of the training split."""
 MOST_FRAMES = 3000
 MOST_ATOMS = 20_000
-"""Of a split, that are evaluated; of larger splits a sample is."""
+"""Largest number of atoms of a split that are evaluated; larger splits are sampled."""
 _FEWEST_ATOMS = 1000
 _ATOMS_AT_ONCE = 800
 _TIMED_ATOMS = 500
 _SAMPLE = 3
-"""Keeps the choice of the sample apart from others with the same seed."""
+"""Seed component that separates this sample from others with the same seed."""
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedSplit:
-    """The frames of a split that were evaluated, and what came of it."""
+    """Evaluated frames of a split and their predictions."""
 
     name: str
     frames: Sequence[LabeledFrame]
     total: int
-    """Frames with labels that the split has; more than `frames` where these are a sample."""
+    """Number of labeled frames of the split; larger than the number of `frames` if these are a sample."""
     evaluation: Evaluation
     elements: Sequence[str]
-    """Of the potential, which `evaluation.parity.species` numbers."""
+    """Elements of the potential, indexed by `evaluation.parity.species`."""
     reference_energies: NDArray[np.float64]
     """Energy of an isolated atom of each element, eV."""
 
     @property
     def is_sample(self) -> bool:
-        """Whether the split has more frames."""
+        """Whether the split has more frames than were evaluated."""
         return len(self.frames) < self.total
 
     @property
     def count(self) -> str:
-        """How many frames: `300`, or of a sample `300 of 5,000`."""
+        """Number of frames as text: `300`, or for a sample `300 of 5,000`."""
         return f"{len(self.frames):,} of {self.total:,}" if self.is_sample else f"{self.total:,}"
 
     @property
     def starts(self) -> NDArray[np.int64]:
-        """[frames + 1], where each frame's atoms begin."""
+        """[frames + 1], index of the first atom of each frame."""
         return np.concatenate([[0], np.cumsum(self.evaluation.parity.atoms)]).astype(np.int64)
 
     @property
     def frame_of_atom(self) -> NDArray[np.int64]:
-        """[N], the place of each atom's frame."""
+        """[N], index of each atom's frame."""
         return np.repeat(np.arange(len(self.frames)), self.evaluation.parity.atoms)
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluated:
-    """All splits that could be evaluated, and what could not."""
+    """All evaluated splits, and remarks on those that could not be evaluated."""
 
     splits: Sequence[EvaluatedSplit]
     remarks: Sequence[str]
 
     @property
     def unseen(self) -> Sequence[EvaluatedSplit]:
-        """The splits that the potential was not fitted to: all but the training frames."""
+        """The splits other than the training set."""
         return [split for split in self.splits if split.name != TRAIN]
 
 
 def evaluate_splits(
     potential: Potential, splits: Mapping[str, Sequence[LabeledFrame]], seed: int, seconds: float
 ) -> Evaluated:
-    """Predict energies, forces and stresses where there are labels.
+    """Predict energies, forces and stresses of labeled frames.
 
-    Frames without labels, and with elements that the potential does not know, are left out, and a remark says so.
-    Of splits of more than `MOST_FRAMES` frames or `MOST_ATOMS` atoms a random sample is evaluated; of fewer atoms where
+    Frames without labels, or with elements that the potential does not support, are omitted with a remark. Of splits
+    with more than `MOST_FRAMES` frames or `MOST_ATOMS` atoms, a random sample is evaluated; the sample is smaller if
     the potential is slow.
 
     Args:
-        potential: in evaluation mode, used on the device where it is.
+        potential: potential in evaluation mode, used on its device.
         splits: labeled frames by name.
-        seed: of the samples.
-        seconds: about how long it may take altogether.
+        seed: seed of the samples.
+        seconds: approximate limit of the total time.
     """
     usable, remarks = {}, []
     for name, frames in splits.items():
@@ -117,12 +117,12 @@ def _evaluated(potential: Potential, name: str, frames: Sequence[LabeledFrame], 
 
 
 def _affordable_atoms(potential: Potential, frames: Sequence[LabeledFrame], seconds: float) -> int:
-    """How many atoms of a split can be evaluated in so many seconds, in coarse steps; at most `MOST_ATOMS`.
+    """Estimate how many atoms of a split can be evaluated within a time limit; at most `MOST_ATOMS`.
 
-    In coarse steps, so that two reports of one machine look at the same sample.
+    The number is rounded coarsely, so that two reports on one machine use the same sample.
     """
     few = frames[: 1 + int(np.searchsorted(np.cumsum(atom_counts(frames)), _TIMED_ATOMS))]
-    for _ in range(2):  # the first time kernels are compiled and memory is found
+    for _ in range(2):  # the first evaluation includes compilation and memory allocation
         start = time.perf_counter()
         _evaluated(potential, "", few, len(few))
         elapsed = time.perf_counter() - start
@@ -136,7 +136,7 @@ def _affordable_atoms(potential: Potential, frames: Sequence[LabeledFrame], seco
 def _usable(
     potential: Potential, name: str, frames: Sequence[LabeledFrame], seed: int
 ) -> tuple[list[LabeledFrame], int, list[str]]:
-    """Frames that can be evaluated, how many there are of the kind, and what is to be said of the rest."""
+    """Return frames to evaluate, the number of frames of this type, and remarks on the others."""
     sample = sampled_places(atom_counts(frames), seed, MOST_ATOMS)
     read = [frames[int(place)] for place in sample]
     labeled = [frame for frame in read if frame.has_label]
@@ -157,12 +157,12 @@ def _usable(
 
 
 def sampled_places(num_atoms: NDArray[np.int64], seed: int, most_atoms: int) -> NDArray[np.int64]:
-    """The places of the frames that are looked at, ascending: all, or as many random ones as the limits allow.
+    """Return the indices of the evaluated frames, ascending: all, or as many random ones as the limits allow.
 
     Args:
-        num_atoms: of each frame.
-        seed: of the choice.
-        most_atoms: of all frames together; one frame is taken in any case.
+        num_atoms: number of atoms of each frame.
+        seed: seed of the sample.
+        most_atoms: limit of the total number of atoms; at least one frame is selected.
     """
     order = np.random.Generator(np.random.PCG64([seed, _SAMPLE])).permutation(len(num_atoms))[:MOST_FRAMES]
     fitting = max(1, int(np.searchsorted(np.cumsum(num_atoms[order]), most_atoms, side="right")))
@@ -170,5 +170,5 @@ def sampled_places(num_atoms: NDArray[np.int64], seed: int, most_atoms: int) -> 
 
 
 def atom_counts(frames: Sequence[LabeledFrame]) -> NDArray[np.int64]:
-    """[frames], without reading those that stay in their files."""
+    """[frames], numbers of atoms, without reading frames that are still in their files."""
     return as_split(frames).num_atoms

@@ -1,4 +1,4 @@
-"""Which of many points are drawn, so that a page stays small and shows what is extreme."""
+"""Selection of plotted points: keeps extreme points and limits the size of a page."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Places = NDArray[np.int64]
 
 
 def thinned_points(label: Array, residual: Array, most: int, seed: int) -> Places:
-    """Places of at most `most` points, ascending: the largest errors, the ends of the labels, and a random choice.
+    """Select at most `most` points, ascending: the largest errors, the extreme labels, and a random sample.
 
     Args:
         label: [n].
-        residual: [n]; what is not finite counts as the largest.
-        most: at least 10. Half of them are those of the largest absolute residuals.
-        seed: of the random choice.
+        residual: [n]; values that are not finite count as the largest.
+        most: at least 10; half of the points have the largest absolute residuals.
+        seed: seed of the random sample.
     """
     if len(label) <= most:
         return np.arange(len(label))
@@ -30,7 +30,7 @@ def thinned_points(label: Array, residual: Array, most: int, seed: int) -> Place
 
 
 def thinned_curve(values: Array, most: int) -> Places:
-    """Places of at most `most` values of a long curve, ascending: lowest and highest of each stretch, and both ends.
+    """Select at most `most` values of a long curve, ascending: minimum and maximum of each interval, and both ends.
 
     Args:
         values: [n]; NaN is skipped.
@@ -47,7 +47,7 @@ def thinned_curve(values: Array, most: int) -> Places:
 
 
 def density(x: Array, y: Array, cells: int = 70) -> Array:
-    """[n], how many points are in the same cell, the point included, of a grid of `cells` by `cells` over them all."""
+    """[n], number of points in the same cell of a `cells` by `cells` grid, including the point itself."""
     numbers = [_cell_numbers(values, cells) for values in (x, y)]
     flat = numbers[0] * cells + numbers[1]
     return np.bincount(flat, minlength=cells * cells)[flat].astype(np.float64)

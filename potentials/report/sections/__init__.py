@@ -1,1 +1,1 @@
-"""Sections of the report: each a file with a function `section(subject)`, which gives a `Section` of the page kit."""
+"""Sections of the report: each module has a function `section(subject)` that returns a `Section` of the page."""

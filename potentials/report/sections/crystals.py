@@ -23,13 +23,13 @@ GOOD = (
     "Good potentials are within 5 to 10 % of the elastic constants of their reference method."
 )
 _CALM = 0.05
-"""eV/A; frames of the data with smaller forces are drawn beside the curve."""
+"""eV/A; frames of the data set with smaller forces are drawn beside the curve."""
 _AGREE, _DISAGREE = 0.03, 0.1
 _AXES = ("xx", "yy", "zz", "yz", "xz", "xy")
 
 
 def section(subject: Subject) -> Section:
-    """Curves and tables, for at most two crystals."""
+    """Build curves and tables for at most two crystals."""
     calculator = exact_calculator(subject.potential)
     found, reasons = crystals(subject, calculator)
     parts: list[Part] = []
@@ -67,7 +67,7 @@ def _description(crystal: Crystal) -> str:
 
 
 def _reference(subject: Subject, atoms: Atoms) -> float:
-    """eV per atom, of the isolated atoms."""
+    """Return the energy of the isolated atoms, eV per atom."""
     energies = dict(zip(subject.potential.elements, subject.potential.reference_energies.tolist(), strict=True))
     return float(np.mean([energies[symbol] for symbol in atoms.get_chemical_symbols()]))
 

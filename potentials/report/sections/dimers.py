@@ -1,4 +1,4 @@
-"""Section of the report: energy and force of two atoms against their distance."""
+"""Section of the report: energy and force of two atoms as functions of their distance."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _POINTS = 240
 _LOW_BARRIER = 5.0
 """eV."""
 _SHOWN = 20.0
-"""eV (eV/A) of repulsion that are shown at first; the rest by zooming out."""
+"""eV (eV/A) of repulsion in the initial view; more is visible by zooming out."""
 
 
 def section(subject: Subject) -> Section:
-    """Curves of all pairs of elements, and a table of what is to be seen in them."""
+    """Build curves of all pairs of elements, and a table of their features."""
     data = known(subject)
     elements = _elements(subject, data)
     shortest = shortest_distances([frame.frame.atoms for frame in data.frames], subject.potential.cutoff)
@@ -71,7 +71,7 @@ def section(subject: Subject) -> Section:
 
 
 def _elements(subject: Subject, data: Known) -> list[str]:
-    """At most `MOST_ELEMENTS` of the potential's, the most frequent ones of the data, by atomic number."""
+    """Return at most `MOST_ELEMENTS` elements, the most frequent in the data set, by atomic number."""
     elements = subject.potential.elements
     count = Counter(symbol for frame in data.frames for symbol in frame.frame.atoms.get_chemical_symbols())
     chosen = sorted(elements, key=lambda symbol: -count[symbol])[:MOST_ELEMENTS]
@@ -102,12 +102,12 @@ def _figure(curve: DimerCurve, nearest: float | None) -> Figure:
 
 
 def _short(values: np.ndarray) -> list[float]:
-    """Five digits are enough to draw with."""
+    """Round to five digits, which is sufficient for plots."""
     return [float(f"{value:.5g}") for value in values]
 
 
 def _range(curve: DimerCurve, values: np.ndarray, nearest: float | None) -> list[float]:
-    """Of an axis: what happens where there are data in full, of the rest what is not too high or low."""
+    """Return the range of an axis: all values within the range of the data, and the others up to a limit."""
     inside = values[curve.distances >= nearest] if nearest is not None else values[curve.distances > 1.0]
     highest = min(float(values.max()), max(_SHOWN, 1.5 * float(inside.max(initial=0.0))))
     lowest = max(float(values.min()), min(-_SHOWN, 1.5 * float(inside.min(initial=0.0))))

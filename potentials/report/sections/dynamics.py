@@ -1,4 +1,4 @@
-"""Section of the report: whether dynamics at constant energy conserves it, at two time steps."""
+"""Section of the report: energy conservation in NVE dynamics at two time steps."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ GOOD = (
     "below 1 meV/atom/ps."
 )
 START_TEMPERATURE = 600.0
-"""K, of the velocities; from a calm structure half of it goes into the potential energy."""
+"""K, of the initial velocities; from a relaxed structure half of it is converted to potential energy."""
 _DRIFT, _LARGE_DRIFT = 1.0, 10.0
 """meV/atom/ps."""
 _POINTS = 400
 
 
 def section(subject: Subject) -> Section:
-    """Total energies of two runs from the same start, and a table."""
+    """Build a plot of the total energies of two runs from the same start, and a table."""
     start, reason = starting_structure(subject)
     if start is None:
         return Section(TITLE, GOOD, missing=reason)
     calculator = fast_calculator(subject.potential)
     timestep = longest_timestep(start)
     try:
-        # The short steps are twice as many as the long ones; what is left of the time is a reserve.
+        # The run with the short time step has twice as many steps; the rest of the time is a reserve.
         of_step = seconds_per_step(calculator, start, timestep)
         steps = affordable_steps(0.6 * subject.budget / 3, of_step)
         traces = [

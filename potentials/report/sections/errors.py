@@ -1,4 +1,4 @@
-"""Section of the report: on which atoms and frames the errors are."""
+"""Section of the report: distribution of the errors over atoms and frames."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ GOOD = (
 _OVERFITTED, _BADLY_OVERFITTED = 2.0, 5.0
 _MOST_GROUPS_DRAWN = 25
 _TRAIN_ATOMS, _OTHER_ATOMS = 30_000, 12_000
-"""Of the frames whose descriptors are made."""
+"""Largest numbers of atoms of frames whose descriptors are computed."""
 _ERROR_DECADES = 2.5
-"""That the plot of errors against distances spans at most; smaller ones are at its lower end."""
+"""Largest number of decades in the plot of errors against distances; smaller errors are at its lower end."""
 _NO_FORCE = 1e-3
-"""Of the largest."""
+"""Fraction of the largest force."""
 _FEWEST_FRAMES = 3
-"""For a rank correlation."""
+"""Smallest number of frames for a rank correlation."""
 
 
 def section(subject: Subject) -> Section:
-    """Tables and plots of errors by split, element, group, force and distance."""
+    """Build tables and plots of errors by split, element, group, force and distance."""
     splits = subject.evaluated.splits
     if not splits:
         return Section(TITLE, GOOD, missing=why_nothing(subject))
@@ -77,7 +77,7 @@ def _by_split(splits: Sequence[EvaluatedSplit]) -> Table:
 
 _HEADS = ("energy (meV/atom)", "forces (meV/A)", "stress (GPa)")
 _GPA = 1 / GPa
-"""In one eV/A^3."""
+"""GPa per eV/A^3."""
 
 
 def _property_cells(errors: object) -> tuple[str, str, str]:
@@ -214,7 +214,7 @@ def _by_force(splits: Sequence[EvaluatedSplit]) -> list[Part]:
 
 
 def _with_force(bins: Sequence[ForceBin]) -> list[ForceBin]:
-    """Without those of atoms where symmetry, or the minimum, leaves no force."""
+    """Omit bins of atoms without a force, by symmetry or at a minimum."""
     return [one for one in bins if one.force > _NO_FORCE * bins[-1].force]
 
 

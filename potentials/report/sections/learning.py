@@ -36,18 +36,18 @@ _NEEDED = ("epoch", "validation_loss")
 
 @dataclass(frozen=True, eq=False)
 class Metrics:
-    """Columns of a file of metrics."""
+    """Columns of a metrics file."""
 
     columns: Mapping[str, Array]
-    """By name, all equally long; NaN where a field is empty."""
+    """Columns by name, all of the same length; NaN for empty fields."""
     dropped: int
-    """Rows that could not be read."""
+    """Number of rows that could not be read."""
 
     def __getitem__(self, name: str) -> Array:
         return self.columns[name]
 
     def has(self, name: str) -> bool:
-        """Whether there is any number in a column."""
+        """Return whether a column contains any number."""
         return name in self.columns and bool(np.isfinite(self.columns[name]).any())
 
     def __len__(self) -> int:
@@ -55,10 +55,10 @@ class Metrics:
 
 
 def read_metrics(file: Path, needed: tuple[str, ...] = _NEEDED) -> Metrics:
-    """Read `metrics.csv` or `steps.csv`; rows that were cut off or are no numbers are dropped.
+    """Read `metrics.csv` or `steps.csv`; truncated and non-numeric rows are skipped.
 
     Raises:
-        DataError: the file is missing, unreadable, or has not a single row with what is needed.
+        DataError: the file is missing, unreadable, or has no row with the needed columns.
     """
     try:
         with file.open(newline="", encoding="utf-8") as source:
@@ -77,7 +77,7 @@ def read_metrics(file: Path, needed: tuple[str, ...] = _NEEDED) -> Metrics:
 
 
 def _numbers(row: dict[str | None, str | None], names: list[str]) -> dict[str, float] | None:
-    """The fields of a row; `None` if it has too few or too many, or holds what is no number."""
+    """Parse the fields of a row; `None` if the number of fields is wrong or a field is not a number."""
     if None in row or None in row.values():
         return None
     try:
@@ -87,7 +87,7 @@ def _numbers(row: dict[str | None, str | None], names: list[str]) -> dict[str, f
 
 
 def section(subject: Subject) -> Section:
-    """Losses, validation errors and learning rate by epoch, with the best model marked."""
+    """Plot losses, validation errors and learning rate by epoch, with the best model marked."""
     if subject.potential.config.closed_form:
         family = subject.potential.config.name
         return Section(
@@ -115,13 +115,13 @@ def section(subject: Subject) -> Section:
 
 
 def best_row(metrics: Metrics) -> int | None:
-    """The place of the best model's validation, the last that was marked as such."""
+    """Return the row of the best model's validation, the last row with this mark."""
     marked = np.flatnonzero(metrics["best"] == 1) if metrics.has("best") else np.array([], dtype=int)
     return int(marked[-1]) if len(marked) else None
 
 
 def rise(metrics: Metrics) -> float:
-    """The last validation loss relative to the lowest one; where the loss changed with a stage, of the last stage."""
+    """Return the last validation loss relative to the lowest one of the last stage."""
     loss = metrics["validation_loss"]
     if metrics.has("stage"):
         loss = loss[metrics["stage"] == metrics["stage"][-1]]

@@ -1,4 +1,4 @@
-"""Section of the report: predictions against labels."""
+"""Section of the report: predictions compared with labels."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ TITLE = "Predictions against labels"
 GOOD_SHARE, BAD_SHARE = 0.1, 0.3
 """RMSE relative to the spread of the labels."""
 SMALL = {ENERGY: 1e-3, FORCES: 1e-2, STRESS: 0.1}
-"""Errors that are good whatever the spread of the labels: as large as those of careful reference calculations."""
+"""Errors that are good for any spread of the labels: similar to those of careful reference calculations."""
 GOOD = (
     "on frames that were not trained on, the RMSE is at most 10 % of the spread of the labels (R2 of 0.99), or below "
     "1 meV/atom, 10 meV/A or 0.1 GPa; above 30 % (R2 of 0.91) is bad. Points lie on the diagonal, "
     "and errors are distributed around zero with a single peak."
 )
 MOST_POINTS = 2000
-"""Of one plot."""
+"""Largest number of points of one plot."""
 _MOST_BINS = 80
 _SHOWN = 99.5
-"""Percent of the errors that the histogram spans; the rest is in its outermost bins."""
+"""Percent of the errors that the histogram spans; the others are in its outermost bins."""
 
 
 def section(subject: Subject) -> Section:
-    """Plots and a table for energies, forces and stresses of each split."""
+    """Build plots and a table of energies, forces and stresses of each split."""
     evaluated = subject.evaluated
     if not evaluated.splits:
         return Section(TITLE, GOOD, missing=why_nothing(subject))
@@ -65,22 +65,22 @@ def section(subject: Subject) -> Section:
 
 
 def why_nothing(subject: Subject) -> str:
-    """Why there is nothing to compare with."""
+    """Explain why there are no data for the comparison."""
     if not subject.splits:
         return f"{subject.no_data[0].upper()}{subject.no_data[1:]}."
     return "; ".join(subject.evaluated.remarks) + "."
 
 
-def _no_labels(which: Property, parts: Sequence[EvaluatedSplit]) -> str:
+def _no_labels(which: Property, splits: Sequence[EvaluatedSplit]) -> str:
     what = {ENERGY: "energy", FORCES: "forces", STRESS: "stress"}[which]
-    told = f"No frame of {', '.join(split.name for split in parts)} is labeled with {what}."
-    if which is STRESS and not any(frame.frame.atoms.pbc.all() for split in parts for frame in split.frames):
-        return f"{told} Only structures that are periodic in three directions have a stress."
-    return told
+    text = f"No frame of {', '.join(split.name for split in splits)} is labeled with {what}."
+    if which is STRESS and not any(frame.frame.atoms.pbc.all() for split in splits for frame in split.frames):
+        return f"{text} Only structures that are periodic in three directions have a stress."
+    return text
 
 
 def _place(name: str) -> tuple[bool, bool]:
-    """Orders parts: what was not trained on comes first, for it is what the reader came for."""
+    """Return the sort key of a split: the training set comes last."""
     return name == TRAIN, name == "validation"
 
 
@@ -104,7 +104,7 @@ def _parity_plot(split: EvaluatedSplit, compared: Comparison, seed: int) -> Plot
     figure = Figure()
     if len(shown):
         crowd = density(compared.label[finite], compared.prediction[finite])[np.searchsorted(finite, shown)]
-        order = np.argsort(crowd, kind="stable")  # the dense on top
+        order = np.argsort(crowd, kind="stable")  # highest density on top
         shown, crowd = shown[order], crowd[order]
         low, high = (float(pick([compared.label[shown], compared.prediction[shown]])) for pick in (np.min, np.max))
         margin = 0.04 * (high - low) or 0.5
@@ -174,10 +174,10 @@ def _histogram(which: Property, found: dict[str, Comparison], colors: Mapping[st
     return Plot(figure, caption, 400, f"histogram of the errors of {which.name}")
 
 
-def _table(parts: Sequence[EvaluatedSplit]) -> Table:
+def _table(splits: Sequence[EvaluatedSplit]) -> Table:
     rows: list[list[str | Mark]] = []
     for which in PROPERTIES:
-        for split in sorted(parts, key=lambda split: _place(split.name)):
+        for split in sorted(splits, key=lambda split: _place(split.name)):
             compared = compare(split, which)
             if compared is not None:
                 rows.append([f"{split.name}: {which.name}", split.count, *_cells(split, compared)])

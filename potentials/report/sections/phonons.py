@@ -31,16 +31,16 @@ _IMAGINARY, _BADLY_IMAGINARY = 0.1, 0.5
 _IMAGINARY_WAVENUMBER = 20.0
 """1/cm."""
 _MOST_ATOMS = 400
-"""Of a supercell."""
+"""Largest number of atoms of a supercell."""
 _MOLECULE = 100
-"""Atoms."""
+"""Largest number of atoms of a molecule."""
 _SHOWN_MODES = 4
 _DISPLACEMENTS = 6
-"""Of a crystal of middling symmetry."""
+"""Number of displacements for a crystal of medium symmetry."""
 
 
 def section(subject: Subject) -> Section:
-    """Dispersion curves of the crystals in the data; without crystals, normal modes of the molecules."""
+    """Build dispersion curves of the crystals in the data; without crystals, normal modes of the molecules."""
     calculator = exact_calculator(subject.potential)
     molecules = [kind for kind in kinds(subject) if not any(kind.pbc)]
     found, reasons = crystals(subject, calculator)
@@ -111,7 +111,10 @@ def _others(atoms: Atoms, axis: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _affordable(subject: Subject, crystal: Crystal, calculator: Calculator) -> int:
-    """Atoms of a supercell, such that some displacements fit into half of the time; at least 2 x 2 x 2 cells."""
+    """Return the number of atoms of an affordable supercell, at least 2 x 2 x 2 cells.
+
+    `_DISPLACEMENTS` displacements take half of the time limit.
+    """
     probe = crystal.relaxed.repeat(2)
     of_atom = seconds_per_call(calculator, probe) / len(probe)
     displacements = max(_DISPLACEMENTS, len(crystal.relaxed))
@@ -171,7 +174,7 @@ def _dispersion_figure(phonons: PhononDispersion) -> Figure:
 
 
 def _density_of_states(phonons: PhononDispersion) -> tuple[np.ndarray, np.ndarray]:
-    """Centers of bins (THz) and states per THz and cell, smoothed over neighboring bins."""
+    """Return centers of bins (THz) and states per THz and cell, smoothed over neighboring bins."""
     low, high = min(phonons.lowest, 0.0), 1.02 * phonons.mesh_frequencies.max()
     weights = np.broadcast_to(phonons.mesh_weights[:, None], phonons.mesh_frequencies.shape)
     counts, edges = np.histogram(phonons.mesh_frequencies, bins=100, range=(low, high), weights=weights)
@@ -256,7 +259,7 @@ def _spectrum(vibrations: MolecularVibrations) -> Figure:
 
 
 def _modes(atoms: Atoms, vibrations: MolecularVibrations) -> StructureView:
-    """The softest modes and the hardest one."""
+    """Show the softest modes and the hardest mode."""
     count = len(vibrations.wavenumbers)
     chosen = sorted({*range(min(_SHOWN_MODES, count)), count - 1})
     return StructureView(

@@ -1,4 +1,4 @@
-"""Section of the report: what the potential was made of, with what, and where the report was made."""
+"""Section of the report: data, settings and software of the potential, and details of the report."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ TITLE = "Provenance"
 GOOD = "everything needed to reproduce the potential is listed: configuration, data, versions."
 _PACKAGES = ("potentials", "torch", "lightning", "e3nn", "ase", "numpy")
 _LABELS = {"git, working folder": "git commit of the working folder"}
-"""On the page, of names that programs know from `report.json`."""
+"""Labels on the page for names in `report.json`."""
 _PATIENCE = 10.0
-"""Seconds for git."""
+"""Time limit of git in seconds."""
 
 
 def section(subject: Subject) -> Section:
-    """Tables of facts, and the configuration."""
+    """Build tables of facts, and the configuration."""
     header = read_header(subject.model_file)
     parts: list[Part] = [
         Table(["", "model"], _model_rows(subject, header), text_columns=(1,)),
@@ -48,7 +48,7 @@ def section(subject: Subject) -> Section:
 
 
 def facts(subject: Subject) -> dict[str, Any]:
-    """The same as names and values, for programs."""
+    """Return the facts as names and values, for `report.json`."""
     header = read_header(subject.model_file)
     return {
         "model": dict(_model_rows(subject, header)),
@@ -79,7 +79,7 @@ def _model_rows(subject: Subject, header: Mapping[str, Any]) -> list[list[str]]:
 
 
 def potential_metadata(header: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What training left in the header of a model file; empty where that is nothing of ours."""
+    """Return the metadata that training wrote to the header of a model file; empty if they have another form."""
     metadata = header.get("metadata")
     return metadata if isinstance(metadata, dict) else {}
 
@@ -134,7 +134,7 @@ def _report_rows() -> list[list[str]]:
 
 
 def processor() -> str:
-    """The name of the processor, as far as the system tells it."""
+    """Return the name of the processor as reported by the system."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -145,7 +145,7 @@ def processor() -> str:
 
 
 def git_commit(folder: Path) -> str | None:
-    """The commit of a working folder, and whether files differ from it; `None` if it is none or there is no git."""
+    """Return the commit of a working folder and whether files differ from it; `None` without a repository or git."""
 
     def git(*arguments: str) -> str | None:
         try:

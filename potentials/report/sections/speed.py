@@ -26,15 +26,15 @@ GOOD = (
 _MOST_DOUBLINGS = 3
 _MOST_ATOMS = 4000
 _CALLS = 11
-"""Of each size, with those that warm up."""
+"""Number of evaluations for each size, including warm-up."""
 _GROWTH, _LARGE_GROWTH = 1.5, 3.0
 _MEGABYTE = 1e6
 _LEAST_TIME = 120.0
-"""Seconds for the process that measures memory, which imports everything first."""
+"""Seconds for the process that measures memory, which includes its imports."""
 
 
 def section(subject: Subject) -> Section:
-    """Milliseconds a step, nanoseconds a day, and time and memory against the number of atoms."""
+    """Measure time per step, simulated time per day, and time and memory against the number of atoms."""
     start, reason = starting_structure(subject)
     if start is None:
         return Section(TITLE, GOOD, missing=reason)
@@ -56,7 +56,7 @@ def section(subject: Subject) -> Section:
 
 
 def _timed(subject: Subject, calculator: PotentialCalculator, start: Atoms) -> tuple[list[Atoms], list[float]]:
-    """Structures of doubled sizes as far as time allows, and seconds for energy and forces of each."""
+    """Return structures of doubled sizes, as far as time allows, and seconds for energy and forces of each."""
     structures, seconds = [start], [seconds_per_call(calculator, start)]
     for doublings in range(1, _MOST_DOUBLINGS + 1):
         larger = multiplied(start, doublings, subject.potential.cutoff)

@@ -1,4 +1,4 @@
-"""Section of the report: a short simulation that is hotter than the data."""
+"""Section of the report: a short simulation at a higher temperature than the data."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ GOOD = (
 )
 _DEFAULT_TEMPERATURE = 1000.0
 _HOTTER = 300.0
-"""K above the temperature that the names of the data speak of."""
+"""K above the temperature in the names of the data."""
 _SPENT = 0.7
-"""Of the time allowed."""
+"""Fraction of the time limit."""
 _LARGEST = 6.0
-"""A, of distributions."""
+"""Largest distance of distributions, A."""
 _MOST_PAIRS = 10
 _MOST_FRAMES = 200
 _SHIFT, _LARGE_SHIFT = 0.03, 0.1
-"""A, of mean bond lengths."""
+"""A, changes of mean bond lengths."""
 
 
 def section(subject: Subject) -> Section:
-    """Langevin dynamics, what became of the structure, and its distances beside those of the data."""
+    """Run Langevin dynamics, and compare its outcome and distances with the data."""
     start, reason = starting_structure(subject)
     if start is None:
         return Section(TITLE, GOOD, missing=reason)
@@ -135,7 +135,7 @@ def _structures(start: Atoms, run: HotRun) -> StructureView:
 
 
 def _comparison(subject: Subject, run: HotRun) -> list[Part]:
-    """Distributions and bond lengths of the run, without its first tenth, beside those of the frames of its kind."""
+    """Compare distributions and bond lengths of the run, without its first tenth, with frames of the same substance."""
     frames = kinds(subject)[0].frames
     of_data = [frame.frame.atoms for frame in frames[:: -(-len(frames) // _MOST_FRAMES)]]
     of_run = run.structures[len(run.structures) // 10 :]

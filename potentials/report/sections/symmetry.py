@@ -1,4 +1,4 @@
-"""Section of the report: symmetries that should be kept, and forces and stress that should be derivatives."""
+"""Section of the report: invariances of the energy, and forces and stress as its derivatives."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_KINDS, _OF_KIND, _MOST_ATOMS = 3, 2, 200
 
 
 def section(subject: Subject) -> Section:
-    """A table of errors in the potential's own precision and in double precision."""
+    """Build a table of errors in the potential's own precision and in double precision."""
     structures, what = _structures(subject)
     exact = in_float64(subject.potential)
     own, double = symmetry_errors(subject.potential, structures), symmetry_errors(exact, structures)
@@ -50,7 +50,7 @@ def section(subject: Subject) -> Section:
 
 
 def _structures(subject: Subject) -> tuple[list[Atoms], str]:
-    """Some of each of the most frequent kinds, or without data a cluster made for the purpose."""
+    """Return some structures of each of the most frequent substances, or a generated cluster without data."""
     chosen = []
     for kind in kinds(subject)[:_MOST_KINDS]:
         fitting = [frame for frame in kind.frames if len(frame.frame.atoms) <= _MOST_ATOMS]

@@ -1,4 +1,4 @@
-"""Section of the report: the frames that the potential gets most wrong."""
+"""Section of the report: the frames with the largest errors."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ GOOD = (
 )
 SHOWN = 10
 _MOST_ATOMS = 300
-"""That are drawn; of larger frames those around the worst atom are."""
+"""Largest number of atoms drawn; of larger frames those around the atom with the largest error are drawn."""
 _LONGEST, _USUAL = 3.0, 1.6
-"""A; of the arrow of the largest force, and of one that nine of ten do not reach; whichever makes them smaller."""
+"""Lengths in A of the arrow of the largest force, and of the 90th percentile; the smaller scale is used."""
 
 
 @dataclass(frozen=True)
 class Worst:
-    """A frame, by the size of its error."""
+    """A frame and its errors."""
 
     split: EvaluatedSplit
     place: int
-    """Among the frames of the split."""
+    """Index of the frame in the split."""
     force_error: float
     """RMSE of the force components, eV/A; NaN without forces."""
     energy_error: float
@@ -44,7 +44,7 @@ class Worst:
 
 
 def worst_frames(splits: Sequence[EvaluatedSplit], count: int = SHOWN) -> list[Worst]:
-    """The frames with the largest force errors of all splits; where no frame has forces, the largest energy errors."""
+    """Return the frames with the largest force errors of all splits, or energy errors if no frame has forces."""
     found = []
     for split in splits:
         forces, energies = frame_force_errors(split), frame_energy_errors(split)
@@ -62,7 +62,7 @@ def worst_frames(splits: Sequence[EvaluatedSplit], count: int = SHOWN) -> list[W
 
 
 def section(subject: Subject) -> Section:
-    """The structures with arrows, and a table."""
+    """Build a view of the structures with arrows, and a table."""
     splits = subject.evaluated.splits
     if not splits:
         return Section(TITLE, GOOD, missing=why_nothing(subject))
@@ -81,12 +81,12 @@ def section(subject: Subject) -> Section:
 
 
 def _legend(has_forces: bool) -> str:
-    turn = (
+    usage = (
         "Drag to rotate, scroll to zoom; hover over an atom for its forces."
         if has_forces
         else "Drag to rotate, scroll to zoom."
     )
-    return f"{turn} Where only one arrow is visible, the two forces agree." if has_forces else turn
+    return f"{usage} Where only one arrow is visible, the two forces agree." if has_forces else usage
 
 
 def _view(number_shown: int, worst: Worst) -> StructureFrame:
@@ -116,7 +116,7 @@ def _view(number_shown: int, worst: Worst) -> StructureFrame:
 
 
 def around(atoms: Atoms, center: int, count: int) -> np.ndarray:
-    """Numbers, ascending, of the `count` atoms nearest to one of them, itself included, across periodic boundaries."""
+    """Return the indices, ascending, of the `count` atoms nearest to `center` (included), with periodic boundaries."""
     _, distances = get_distances(atoms.positions[center], atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     return np.sort(np.argsort(distances[0], kind="stable")[:count])
 

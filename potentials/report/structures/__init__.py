@@ -1,1 +1,1 @@
-"""Structures that a report computes with, chosen from the data, and the calculators that it uses."""
+"""Structures that a report computes with, selected from the data set, and their calculators."""

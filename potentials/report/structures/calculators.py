@@ -1,4 +1,4 @@
-"""The calculators of a report: one as in molecular dynamics, one without the rounding of single precision."""
+"""Calculators of a report: one as in molecular dynamics, one in double precision."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from potentials.potential.compilation import compile_for_md
 
 @lru_cache(maxsize=1)
 def fast_calculator(potential: Potential) -> PotentialCalculator:
-    """As a user's simulation has it: compiled, in the potential's own precision. Kept for the next section."""
+    """Return a calculator as in simulations: compiled, in the potential's own precision. The latest is cached."""
     return PotentialCalculator(compile_for_md(potential))
 
 
 def in_float64(potential: Potential) -> Potential:
-    """A copy that computes in double precision, for derivatives by differences."""
+    """Return a copy that computes in double precision, for finite differences."""
     exact = copy.deepcopy(potential).eval()
     exact.precision = "float64"
     exact.model.double()
@@ -24,5 +24,5 @@ def in_float64(potential: Potential) -> Potential:
 
 
 def exact_calculator(potential: Potential) -> PotentialCalculator:
-    """In double precision, with the networks as they were trained."""
+    """Return a calculator in double precision without compilation."""
     return PotentialCalculator(in_float64(potential), compiled=False)

@@ -1,4 +1,4 @@
-"""Which structures of the data a report computes with."""
+"""Selection of structures of the data set that a report computes with."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from potentials.data.label import LabeledFrame
 from potentials.report.subject import Subject
 
 MOST_FRAMES = 500
-"""Of a split, evenly spaced, that are looked at; so much suffices, and frames may have to be read from their files."""
+"""Largest number of evenly spaced frames of a split that are examined; frames may have to be read from their files."""
 _NEARLY = 0.005
-"""eV/atom: among frames that are this close to the lowest one the smallest is taken."""
+"""eV/atom; among frames this close to the lowest energy the smallest is selected."""
 _TEMPERATURE = re.compile(r"(?<![\d.])(\d{2,4}) ?K(?![a-zA-Z])")
 
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """The frames that the potential is known to have seen, or what stands for them."""
+    """Frames that the potential was trained on, or a substitute."""
 
     frames: Sequence[LabeledFrame]
-    """At most `MOST_FRAMES`, evenly spaced."""
+    """At most `MOST_FRAMES` frames, evenly spaced."""
     name: str
-    """In a sentence, such as "the training data"."""
+    """Name in a sentence, such as "the training data"."""
 
 
 @dataclass(frozen=True, eq=False)
 class Kind:
-    """Frames of one substance: the same proportions of elements, periodic in the same directions."""
+    """Frames of one substance: the same composition, periodic in the same directions."""
 
     formula: str
     pbc: tuple[bool, bool, bool]
@@ -40,9 +40,9 @@ class Kind:
 
     @property
     def calmest(self) -> Atoms:
-        """The frame with the lowest energy per atom, or without energies the smallest forces; of equals the smallest.
+        """Return the frame of lowest energy per atom, or of smallest forces without energies; of equals the smallest.
 
-        A copy without results, constraints and velocities.
+        The result is a copy without results, constraints and velocities.
         """
         energies = np.array([frame.energy / len(frame.frame.atoms) for frame in self.frames])
         sizes = np.array([len(frame.frame.atoms) for frame in self.frames])
@@ -55,16 +55,16 @@ class Kind:
 
 
 def known(subject: Subject) -> Known:
-    """The training frames where they are at hand, else all frames of the report; maybe none."""
+    """Return the training frames if available, else all frames of the report, which may be empty."""
     if "train" in subject.splits:
         return Known(_spaced(subject.splits["train"]), "the training data")
     return Known([frame for split in subject.splits.values() for frame in _spaced(split)], "the data given")
 
 
 def kinds(subject: Subject) -> list[Kind]:
-    """Substances to simulate, the most frequent first; lone atoms and elements unknown to the potential are left out.
+    """Return the substances to simulate, the most frequent first, without isolated atoms and unsupported elements.
 
-    They are those of the data that were given for the report, else those of the training data.
+    They are taken from the data given for the report, else from the training data.
     """
     found: dict[tuple[str, tuple[bool, bool, bool]], list[LabeledFrame]] = {}
     for frame in _to_simulate(subject):
@@ -83,12 +83,12 @@ def _to_simulate(subject: Subject) -> Sequence[LabeledFrame]:
 
 
 def bare(atoms: Atoms) -> Atoms:
-    """Elements, positions, cell and periodicity alone."""
+    """Copy elements, positions, cell and periodicity only."""
     return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
 
 
 def enlarged(atoms: Atoms, height: float, most_atoms: int) -> Atoms:
-    """Repeat along periodic directions, the thinnest first, until the cell is as high as asked or has as many atoms."""
+    """Repeat along periodic directions, the thinnest first, up to a given height (A) or number of atoms."""
     repeats = np.ones(3, dtype=int)
     lengths = np.full(3, np.inf)
     lengths[atoms.pbc] = heights(atoms.cell.array, atoms.pbc)
@@ -101,7 +101,7 @@ def enlarged(atoms: Atoms, height: float, most_atoms: int) -> Atoms:
 
 
 def named_temperature(subject: Subject) -> int | None:
-    """The highest temperature in K that names of splits, files and groups speak of, such as `300K`."""
+    """Return the highest temperature (K) in names of splits, files and groups, such as `300K`; `None` without one."""
     names = set(subject.splits)
     for frame in known(subject).frames:
         names |= {frame.group, frame.frame.file.rpartition("/")[2]}

@@ -1,4 +1,4 @@
-"""The crystals of the data, relaxed with the potential: where equations of state, elasticity and phonons start from."""
+"""Crystals of the data set, relaxed with the potential, for equations of state, elasticity and phonons."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from potentials.setup.speed import seconds_per_call
 
 MOST_CRYSTALS = 2
 _CALLS = 300
-"""Evaluations that relaxation and strains of a crystal of low symmetry take."""
+"""Number of evaluations for relaxation and strains of a crystal of low symmetry."""
 _SMALL = 16
-"""Atoms of a cell that is computed in any case."""
+"""Number of atoms up to which a cell is always computed."""
 
 
 @dataclass(frozen=True, eq=False)
 class Crystal:
-    """One crystal of the data."""
+    """One crystal of the data set."""
 
     kind: Kind
     start: Atoms
-    """The calmest frame of its kind."""
+    """The frame of this substance with the lowest energy."""
     relaxed: Atoms
-    """Its primitive cell, relaxed."""
+    """The relaxed primitive cell."""
 
 
 def crystals(subject: Subject, calculator: Calculator) -> tuple[list[Crystal], list[str]]:
-    """At most two substances that are periodic in three directions, and why others are none."""
+    """Return at most two substances that are periodic in three directions, and the reasons why others were skipped."""
     found: list[Crystal] = []
     reasons: list[str] = []
     for kind in kinds(subject):
@@ -49,7 +49,7 @@ def crystals(subject: Subject, calculator: Calculator) -> tuple[list[Crystal], l
 
 
 def why_none(subject: Subject, reasons: list[str]) -> str:
-    """The reason in a sentence or two, and what to do."""
+    """Return the reason in one or two sentences, and what to do."""
     if reasons:
         return f"No crystal in the data could be used. {'; '.join(reasons)}. {_ADVICE}"
     if not subject.splits:

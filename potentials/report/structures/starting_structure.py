@@ -1,4 +1,4 @@
-"""The structure that simulations of a report start from."""
+"""Starting structure of the simulations of a report."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from potentials.report.structures.choice import enlarged, kinds
 from potentials.report.subject import Subject
 
 _HEIGHT = 8.0
-"""A, of periodic cells."""
+"""Height of periodic cells, A."""
 _MOST_ATOMS = 128
 
 
 def starting_structure(subject: Subject) -> tuple[Atoms | None, str]:
-    """The calmest frame of the most frequent substance, small periodic cells repeated; or None, and why.
+    """Return the frame of lowest energy of the most frequent substance and "", or None and the reason.
 
-    Cells are repeated until they are 8 A high or have 128 atoms.
+    Small periodic cells are repeated until they are 8 A high or have 128 atoms.
     """
     found = kinds(subject)
     if found:

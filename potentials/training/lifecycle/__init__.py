@@ -1,4 +1,4 @@
-"""The life of a run: its folder and log, checkpoints to continue from, stopping, and several processes as one.
+"""Management of a run: folder, log, checkpoints, signals, and coordination of several processes.
 
-Everything here makes that a run which was cut off continues to identical bits; nothing here knows what is trained on.
+A run that was interrupted continues to a bitwise identical result. These modules do not depend on what is trained.
 """

@@ -1,4 +1,4 @@
-"""The checkpoints that a run continues from: the last one, and the one before in case that is damaged."""
+"""Checkpoints of a run: the last one, and the previous one in case the last is damaged."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from potentials.training.lifecycle.run_folder import PREVIOUS, RunFolder
 from potentials.training.lifecycle.stopping import StopRequests
 from potentials.training.module import CHECKPOINT_VERSION, STATE
 
-# What torch.load raises on a file that is none of its own, or damaged where no checksum looks.
+# Errors that torch.load raises on a file that is not a checkpoint, or is damaged where no checksum is verified.
 _READ_ERRORS = (OSError, EOFError, RuntimeError, ValueError, KeyError, UnpicklingError, zipfile.BadZipFile)
 
 
 class CheckpointFiles(CheckpointIO):
-    """Writes `last.ckpt` so that a good checkpoint is there at every moment, and keeps `previous.ckpt`.
+    """Writes `last.ckpt` such that a valid checkpoint exists at every moment, and keeps `previous.ckpt`.
 
-    The new one is written aside and flushed to the disk before anything else is touched. Reading takes data only, no
-    pickled objects.
+    The new checkpoint is written to a temporary file and flushed to the disk before other files change. Only data are
+    read, no pickled objects.
     """
 
     def save_checkpoint(
@@ -41,7 +41,7 @@ class CheckpointFiles(CheckpointIO):
         """Replace the checkpoint.
 
         Raises:
-            OSError: it cannot be written; the checkpoints that are there are as they were.
+            OSError: the checkpoint cannot be written; existing checkpoints are left unchanged.
         """
         file = Path(path)
         contents = io.BytesIO()
@@ -63,14 +63,14 @@ class CheckpointFiles(CheckpointIO):
 
 
 def usable_checkpoint(folder: RunFolder, warn: Callable[[str], None]) -> Path | None:
-    """The checkpoint to continue from: the last one, or where that cannot be read the one before; `None` without any.
+    """Return the checkpoint to continue from: the last one, or the previous one if that is damaged; `None` without any.
 
     Args:
-        folder: of the run.
-        warn: told when the last one is damaged.
+        folder: folder of the run.
+        warn: called with a message if the last checkpoint is damaged.
 
     Raises:
-        TrainingError: there are checkpoints, and none can be read; or another release wrote them.
+        TrainingError: checkpoints exist but none is readable, or another release wrote them.
     """
     files = [file for file in (folder.checkpoint, folder.previous_checkpoint) if file.is_file()]
     problems: list[str] = []
@@ -90,11 +90,11 @@ def usable_checkpoint(folder: RunFolder, warn: Callable[[str], None]) -> Path | 
 
 
 class RunCheckpoint(Callback):
-    """Writes `last.ckpt` at the end of every epoch, and within one when it is to be interrupted or is long.
+    """Writes `last.ckpt` at the end of every epoch, and within an epoch before an interruption or if the epoch is long.
 
-    Batches are drawn by (seed, epoch), and the number of those that were trained on is in the checkpoint
-    (`GraphDataModule.state_dict`), as are the states of all random number generators. So a continued run is the
-    uninterrupted run to the bit, wherever it was cut off.
+    Batches are drawn by (seed, epoch), and the number of batches trained on is stored in the checkpoint
+    (`GraphDataModule.state_dict`), as are the states of all random number generators. A continued run is therefore
+    bitwise identical to an uninterrupted run, wherever it was interrupted.
     """
 
     def __init__(self, path: Path, stop: StopRequests) -> None:
@@ -104,17 +104,17 @@ class RunCheckpoint(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Write it where that is asked for within an epoch."""
+        """Write a checkpoint within an epoch if one is due."""
         if self.stop.checkpoint_is_due:
             self._write(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write it after the validation of a complete epoch."""
+        """Write a checkpoint after the validation of a complete epoch."""
         if trainer.is_last_batch:
             self._write(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        """The states of the random number generators of all processes, in their order."""
+        """Return the states of the random number generators of all processes, ordered by rank."""
         mine = _random_state()
         if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
             return {"processes": [mine]}
@@ -123,7 +123,7 @@ class RunCheckpoint(Callback):
         return {"processes": states}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Set them. Lightning calls this before the first batch is drawn, where an uninterrupted run had them too."""
+        """Restore the random states. Lightning calls this before the first batch, as in an uninterrupted run."""
         states = state_dict["processes"]
         initialized = torch.distributed.is_available() and torch.distributed.is_initialized()
         same_number = initialized and torch.distributed.get_world_size() == len(states)
@@ -135,7 +135,7 @@ class RunCheckpoint(Callback):
 
 
 def _keep(file: Path) -> None:
-    """Keep the present checkpoint as the one before; where links are possible, it has its own name at all times."""
+    """Keep the current checkpoint as the previous one; where hard links are possible, its name exists at all times."""
     previous = file.with_name(PREVIOUS)
     link = file.with_name(f".{PREVIOUS}.partial")
     link.unlink(missing_ok=True)
@@ -148,10 +148,10 @@ def _keep(file: Path) -> None:
 
 
 def _damage(file: Path) -> str | None:
-    """What is wrong with a checkpoint, or `None`. The checksums are verified, which `torch.load` does not do.
+    """Describe the damage of a checkpoint; `None` if there is none. Verifies the checksums, unlike `torch.load`.
 
     Raises:
-        TrainingError: nothing is wrong, but another release wrote it.
+        TrainingError: the file is intact, but another release wrote it.
     """
     try:
         with zipfile.ZipFile(file) as archive:

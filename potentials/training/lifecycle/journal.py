@@ -1,4 +1,4 @@
-"""What a run says: to the terminal, and with times to `log.txt`."""
+"""Messages of a run, written to the terminal and, with times, to `log.txt`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from rich.console import Console
 
 _PIPE_WIDTH = 10_000
-"""Columns where the output is not a terminal: rich would wrap lines at 80."""
+"""Width in columns if the output is not a terminal; rich would wrap lines at 80."""
 
 
 class Journal:
-    """Says everything twice. Results go to standard output, everything said on the way to standard error.
+    """Writes messages to the terminal and to a file. Results go to standard output, other messages to standard error.
 
     Args:
-        file: lines are appended to it, each with its time; `None` keeps no file.
-        show: whether the terminal is told too.
+        file: log file, to which lines with times are appended; `None` for no file.
+        show: whether to write to the terminal.
     """
 
     def __init__(self, file: Path | None, show: bool) -> None:
@@ -28,7 +28,7 @@ class Journal:
         terminal = sys.stderr.isatty()
         self.console = Console(
             stderr=True,
-            # rich takes a file for a terminal where FORCE_COLOR is set, as some batch systems do.
+            # rich treats a file as a terminal if FORCE_COLOR is set, as some batch systems do.
             force_terminal=terminal,
             width=None if terminal else _PIPE_WIDTH,
             highlight=False,
@@ -36,34 +36,34 @@ class Journal:
             emoji=False,
             quiet=not show,
         )
-        """Whatever draws on the terminal while training must use this one."""
+        """Console that progress displays must use during training."""
 
     @property
     def can_redraw(self) -> bool:
-        """Whether lines of the terminal may be written over: not in files, and not in terminals without codes."""
+        """Whether lines can be overwritten: not in files, and not in terminals without control codes."""
         return self.show and self.console.is_terminal and not self.console.is_dumb_terminal
 
     def say(self, text: str) -> None:
-        """Tell what happens."""
+        """Report progress."""
         self.record(text)
         self.console.print(text, soft_wrap=True)
 
     def note(self, text: str) -> None:
-        """Tell what was decided, and why."""
+        """Report a decision and its reason."""
         self.record(f"note: {text}")
         self.console.print(f"note: {text}", style="dim", soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        """Tell of something that is probably not meant."""
+        """Warn of a probable mistake."""
         self.record(f"warning: {text}")
         self.console.print(f"warning: {text}", style="yellow", soft_wrap=True)
 
     def result(self, text: str, narrow: Callable[[int], str] | None = None) -> None:
-        """Tell a result.
+        """Report a result.
 
         Args:
-            text: for the file, and for whatever is no terminal.
-            narrow: the same for a terminal of so many columns.
+            text: text for the file and for outputs that are not terminals.
+            narrow: function that returns the text for a terminal of a given width in columns.
         """
         self.record(text)
         if not self.show:
@@ -73,7 +73,7 @@ class Journal:
         print(text, flush=True)
 
     def record(self, text: str) -> None:
-        """Write into the file only."""
+        """Write a message to the file only."""
         if self.file is not None:
             time = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
             with self.file.open("a", encoding="utf-8", errors="backslashreplace") as log:

@@ -1,4 +1,4 @@
-"""Several processes that train together: what ends one of them ends them all, with a message."""
+"""Coordination of several training processes: when one fails, all end with a message."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from potentials.errors import PotentialsError, TrainingError
 
 _STARTED_BY = "POTENTIALS_STARTED_BY"
-_A_MOMENT = 2.0
-_LAST_WORDS = 10.0
-"""Seconds: for the first process to end this one, for another process to say what happened to it."""
+_HEAD_START = 2.0
+_WAIT_SECONDS = 10.0
+"""Seconds to wait for the first process to end this one, or for another process to report its error."""
 
 
 def is_first_process() -> bool:
-    """Whether this process writes files and speaks, as far as that is known before the processes know each other.
+    """Return whether this process writes files and messages, as far as known before the processes are connected.
 
-    Lightning reads the variables of SLURM, torchrun and its own launcher, but not which node it was started on by hand.
+    Lightning reads the variables of SLURM, torchrun and its own launcher, but not the node rank of a manual start.
     """
     return rank_zero_only.rank == 0 and int(os.environ.get("NODE_RANK", "0")) == 0  # type: ignore[attr-defined]
 
 
 @contextmanager
 def ending_together(trainer: Trainer) -> Iterator[None]:
-    """Within it, no process is left waiting for one that has ended.
+    """Ensure within the context that no process waits for another one that has ended.
 
-    - A process that fails says so and ends. Those that wait for it lose the connection, which becomes an error of one
-      line that points to the other's.
-    - The first process of a machine, which started the others, ends them when it fails. Where all fail for the same
-      reason, this keeps it from being said more than once.
-    - A process that was started by another ends when that one is gone, however it went.
-    - After training, each may end when and with which exit code it likes. Lightning would kill the first one, which
-      still evaluates and writes, when another ends with a code that is not 0, as after an interruption.
+    - A process that fails prints its error and ends. Processes that wait for it lose the connection, which is converted
+      to an error of one line that refers to the first error.
+    - The first process of a machine, which started the others, ends them when it fails. If all fail for the same
+      reason, the message is then printed only once.
+    - A process that was started by another process ends when that process ends for any reason.
+    - After training, each process may end at any time with any exit code. Lightning would otherwise kill the first
+      process, which still evaluates and writes, when another ends with a nonzero code, as after an interruption.
 
-    Processes that a batch system started are left to it, except for the first point.
+    Processes that a batch system started are managed by it, except for the first point.
 
     Raises:
         TrainingError: another process ended.
@@ -54,7 +54,7 @@ def ending_together(trainer: Trainer) -> Iterator[None]:
         return
     launcher = trainer.strategy.launcher
     starter = os.environ.get(_STARTED_BY)
-    os.environ[_STARTED_BY] = str(os.getpid())  # for those that the launcher starts
+    os.environ[_STARTED_BY] = str(os.getpid())  # inherited by the processes that the launcher starts
     stop_watching = threading.Event()
     if starter is not None:
         threading.Thread(target=_end_with, args=(int(starter), stop_watching), daemon=True).start()
@@ -66,7 +66,7 @@ def ending_together(trainer: Trainer) -> Iterator[None]:
         done = True
     except PotentialsError:
         if trainer.global_rank:
-            time.sleep(_A_MOMENT)
+            time.sleep(_HEAD_START)
         raise
     except RuntimeError as error:
         if not _is_lost_connection(error):
@@ -87,7 +87,7 @@ def ending_together(trainer: Trainer) -> Iterator[None]:
 def _stop_observer() -> None:
     for thread in threading.enumerate():
         if isinstance(thread, _ChildProcessObserver):
-            thread._child_processes = []  # none left to look after, so that it ends
+            thread._child_processes = []  # an empty list ends the thread
 
 
 def _started(launcher: object) -> Sequence[subprocess.Popen[bytes]]:
@@ -95,20 +95,20 @@ def _started(launcher: object) -> Sequence[subprocess.Popen[bytes]]:
 
 
 def _end_with(starter: int, stop: threading.Event) -> None:
-    """Kill this process once it is no longer the child of the one that started it, until the event is set."""
+    """Kill this process when it is no longer a child of the process that started it, until the event is set."""
     while not stop.wait(1.0):
         if os.getppid() != starter:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _is_lost_connection(error: RuntimeError) -> bool:
-    """NCCL's errors have a class; those of gloo are known by their text."""
+    """Return whether an error is a lost connection, recognized by the class (NCCL) or the message (gloo)."""
     return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
 
 
 def _what_ended(started: Sequence[subprocess.Popen[bytes]]) -> str:
-    """Says which process ended, once it has, so that it could say why; as far as this process started it."""
-    deadline = time.monotonic() + _LAST_WORDS
+    """Wait until one of the started processes has ended, and describe it."""
+    deadline = time.monotonic() + _WAIT_SECONDS
     while started and time.monotonic() < deadline:
         for number, process in enumerate(started, start=2):
             code = process.poll()

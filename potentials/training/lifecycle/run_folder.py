@@ -1,4 +1,4 @@
-"""The folder of a run: what lies where in it, and whether it can be continued."""
+"""The folder of a run: its files, and checks that the run can be continued."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ State = Literal["running", "interrupted", "finished"]
 Reason = Literal["max_epochs", "max_time", "early_stopping", "fitted", "interrupted", ""]
 
 PREVIOUS = "previous.ckpt"
-"""Name of the checkpoint before the last one."""
+"""Name of the previous checkpoint."""
 MAY_CHANGE = (
     "run",
     "train.max_epochs",
@@ -41,40 +41,40 @@ MAY_CHANGE = (
     "data.workers",
     "data.evaluation_batch_size",
 )
-"""Keys that may differ when a run is continued: they decide how long and where it runs, not what it computes."""
+"""Keys that may differ when a run is continued: they affect duration and hardware, not results."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """How far a run has come; kept in `status.json` for the next start and for whoever watches."""
+    """State of a run, stored in `status.json` for the next start and for monitoring."""
 
     state: State = "running"
     reason: Reason = ""
-    """Why it stopped."""
+    """Reason why the run stopped."""
     epoch: float = 0.0
     elapsed: float = 0.0
     """Seconds of training, summed over continuations."""
     training_data: str = ""
     """Digest of the training data."""
     wandb_id: str | None = None
-    """By which loggers recognize a continued run."""
+    """Identifier by which loggers recognize a continued run."""
     max_epochs: int | None = None
     host: str = ""
-    """Name of the machine on which the latest start runs or ran."""
+    """Name of the machine of the latest start."""
     pid: int | None = None
-    """Of its first process."""
+    """Process ID of the first process."""
     started: str = ""
-    """When, with the time zone (ISO 8601)."""
+    """Time of the latest start, with the time zone (ISO 8601)."""
     updated: str = ""
-    """When this was written, likewise; between start and end `steps.csv` says how far the run is."""
+    """Time of writing, in the same format; between start and end, `steps.csv` shows the progress."""
 
     def begun(self, digest: str, max_epochs: int) -> Status:
-        """Of a start that begins now, in this process."""
+        """Return the status of a start that begins now in this process."""
         return replace(
             self,
             state="running",
             training_data=digest,
-            # The agent of a sweep decides on the name that its run has.
+            # The agent of a sweep sets the name of its run.
             wandb_id=self.wandb_id or os.environ.get("WANDB_RUN_ID") or uuid4().hex,
             max_epochs=max_epochs,
             host=socket.gethostname(),
@@ -85,18 +85,18 @@ class Status:
 
 @dataclass(frozen=True)
 class ContinuedConfig:
-    """What a run is continued with."""
+    """Configuration with which a run is continued."""
 
     config: RunConfig
     remarks: list[str]
-    """What the user should know about it."""
+    """Remarks for the user on the configuration."""
 
 
 class RunFolder:
-    """Names of everything in a run's folder.
+    """Paths of the files in a run folder.
 
     Args:
-        run: a name under `runs/` in the current folder, or a path when it contains a slash.
+        run: a name under `runs/` in the current folder, or a path if it contains a slash.
     """
 
     def __init__(self, run: str) -> None:
@@ -117,20 +117,20 @@ class RunFolder:
 
     @property
     def holds_a_run(self) -> bool:
-        """Whether an earlier start finished, or got far enough to continue from."""
+        """Return whether an earlier start finished, or wrote a checkpoint to continue from."""
         finished = self.status().state == "finished"
         return self.resolved.is_file() and (self.has_checkpoint or finished)
 
     @property
     def has_checkpoint(self) -> bool:
-        """Whether there is a checkpoint, in whatever state."""
+        """Return whether there is a checkpoint, damaged or not."""
         return self.checkpoint.is_file() or self.previous_checkpoint.is_file()
 
     def create(self) -> None:
-        """Make the folder.
+        """Create the folder.
 
         Raises:
-            TrainingError: it cannot be made.
+            TrainingError: the folder cannot be created.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -139,10 +139,10 @@ class RunFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other processes from training in this folder; the system lets go of it however this process ends.
+        """Prevent other processes from training in this folder; the lock is released however this process ends.
 
         Raises:
-            FolderInUseError: another process is training here.
+            FolderInUseError: another process is training in this folder.
         """
         with self.log.open("a") as log:
             try:
@@ -152,7 +152,7 @@ class RunFolder:
             yield
 
     def forget(self) -> None:
-        """Remove what an earlier start wrote that did not get through its first epoch."""
+        """Remove the files of an earlier start that did not finish its first epoch."""
         for file in (
             self.best,
             self.errors,
@@ -165,10 +165,10 @@ class RunFolder:
             file.unlink(missing_ok=True)
 
     def status(self) -> Status:
-        """What `status.json` says; a fresh status where there is none.
+        """Read `status.json`; return a new status if the file does not exist.
 
         Raises:
-            TrainingError: it is not a status.
+            TrainingError: the file is not a valid status.
         """
         if not self.status_file.is_file():
             return Status()
@@ -189,20 +189,20 @@ class RunFolder:
         write_text(self.resolved, dump_config(config, header))
 
     def write_json(self, file: Path, data: Any) -> None:
-        """Write a JSON file, whole or not at all."""
+        """Write a JSON file atomically."""
         write_text(file, json.dumps(data, indent=1) + "\n")
 
     def continued_config(self, config: RunConfig, digest: str, inferred: Collection[str] = ()) -> ContinuedConfig:
-        """The configuration to continue with: the earlier one, with what may change taken from `config`.
+        """Return the configuration to continue with: the earlier one, with keys that may change taken from `config`.
 
         Args:
             config: the resolved configuration of this start.
-            digest: of the training data of this start.
-            inferred: keys whose values come from the training data. With the same data the earlier values hold:
-                statistics of a sample differ from those of all frames.
+            digest: digest of the training data of this start.
+            inferred: keys whose values are computed from the training data. For the same data the earlier values are
+                kept, because statistics of a sample differ from those of all frames.
 
         Raises:
-            TrainingError: something differs that must not, or the training data do.
+            TrainingError: a key differs that must not change, or the training data differ.
         """
         earlier = load_config(self.resolved)
         before, now = _flat(earlier.model_dump(mode="json")), _flat(config.model_dump(mode="json"))
@@ -228,7 +228,7 @@ def _now() -> str:
 
 
 def is_finished(status: Status, config: RunConfig) -> bool:
-    """Whether a run has nothing left to do under this configuration, which may now allow it more epochs or time."""
+    """Return whether a run is complete under this configuration, which may allow more epochs or time than before."""
     if status.state != "finished":
         return False
     limit = config.train.max_time
@@ -247,7 +247,7 @@ def _remarks(earlier: RunConfig, now: RunConfig) -> list[str]:
 
 
 def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
-    """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
+    """Flatten nested dictionaries: `{"a": {"b": 1}}` becomes `{"a.b": 1}`."""
     if not isinstance(data, dict) or not data:
         return {prefix: data}
     flat: dict[str, Any] = {}
@@ -257,14 +257,14 @@ def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _same(before: Any, now: Any) -> bool:
-    """Equal, numbers to rounding: least squares differ in the last digits between machines."""
+    """Compare values, numbers up to rounding: results of least squares differ in the last digits between machines."""
     if isinstance(before, float) and isinstance(now, float):
         return math.isclose(before, now, rel_tol=1e-6, abs_tol=1e-9)
     return bool(before == now)
 
 
 def _is_among(key: str, keys: Iterable[str]) -> bool:
-    """Whether a key, or the section it is in, is named."""
+    """Return whether a key, or a section that contains it, is listed."""
     return any(key == named or key.startswith(f"{named}.") for named in keys)
 
 

@@ -1,4 +1,4 @@
-"""Signals that come while the main thread is somewhere in foreign code that does not return."""
+"""Handling of signals while the main thread is blocked in code outside Python."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from potentials.exit_codes import interruption_code
 
 _PATIENCE = 10.0
-"""Seconds that the main thread has to answer."""
+"""Seconds to wait for the main thread to handle a signal."""
 
-# What a forked process does with its signals is none of this process' business.
+# A forked process must not write its signals to the socket of this process.
 os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
 
 
@@ -22,16 +22,16 @@ os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
 def watching(
     numbers: Collection[signal.Signals], answered: threading.Event, may_wait: Callable[[], bool]
 ) -> Iterator[None]:
-    """End the process when one of these signals comes and the main thread does not answer.
+    """End the process if one of these signals arrives and the main thread does not handle it.
 
-    Python calls a handler when the main thread is back in Python, which it is not while it waits for the processes of
-    other nodes, say. The system's part of signal handling writes the number into a socket at once, from which a thread
-    reads it here.
+    Python calls a handler only when the main thread executes Python code, which it does not while it waits for
+    processes on other nodes, for example. The low-level signal handler writes the signal number to a socket at once,
+    from which a thread reads it here.
 
     Args:
-        numbers: the signals; the caller has handlers for them.
-        answered: is set by the handlers.
-        may_wait: whether it is in order that the handlers are not called at once, as in the middle of a step.
+        numbers: the signals; the caller has installed handlers for them.
+        answered: event that the handlers set.
+        may_wait: whether the handlers may be delayed at present, for example within a step.
     """
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
@@ -42,7 +42,7 @@ def watching(
         yield
     finally:
         signal.set_wakeup_fd(earlier)
-        # Not by closing alone: forked processes that are still there hold the same socket.
+        # Closing is not enough: forked processes that still run hold the same socket.
         sender.shutdown(socket.SHUT_RDWR)
         sender.close()
         thread.join()

@@ -1,4 +1,4 @@
-"""Stopping a run from outside (Ctrl-C, a batch system's signal, the end of `max_time`), and when to save meanwhile."""
+"""Stopping a run at a signal (Ctrl-C or from a batch system) or at `max_time`, and the times of checkpoints."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ _PREEMPTED = b"\na signal asks for the end: saving after this step\n"
 
 
 class Interruption(BaseException):
-    """A signal came while there was nothing to finish first.
+    """Raised when a signal arrives while no step needs to be finished.
 
-    Like `KeyboardInterrupt`, and unlike an error, nothing that a library may handle.
+    Derived from `BaseException`, like `KeyboardInterrupt`, so that libraries do not handle it as an error.
     """
 
 
 class StopRequests(Callback):
-    """Ends training after the present step when a signal asks for it or its time is over.
+    """Ends training after the current step at a signal or at the time limit.
 
-    The first Ctrl-C (SIGINT), SIGTERM or SIGUSR1 (as batch systems send them before they kill) asks for that; a second
-    Ctrl-C kills the process, while batch systems may send theirs as often as they like. A step within an epoch is
-    followed by a checkpoint. An interruption leaves nothing else behind that an uninterrupted run would not have made:
-    it validates only where there is no model yet, so that the first one is there to be looked at.
+    The first Ctrl-C (SIGINT), SIGTERM or SIGUSR1 (which batch systems send before they kill a job) requests the end; a
+    second Ctrl-C kills the process, while batch systems may repeat their signals. A stop within an epoch is followed by
+    a checkpoint. An interruption leaves no other results that an uninterrupted run would not have: a validation runs
+    only if there is no model yet, so that a first model is available.
 
     Args:
         max_time: training time of the run, summed over its continuations.
-        checkpoint_interval: the longest time between two checkpoints; `None` for those at the ends of epochs only.
+        checkpoint_interval: longest time between two checkpoints; `None` for checkpoints at ends of epochs only.
     """
 
     def __init__(self, max_time: timedelta | None, checkpoint_interval: timedelta | None = None) -> None:
         self.max_time = max_time
         self.checkpoint_interval = checkpoint_interval
         self.signal: signal.Signals | None = None
-        """What asked for the end."""
-        self.time_is_over = False
+        """The signal that requested the end."""
+        self.time_limit_reached = False
         self.checkpoint_is_due = False
-        """After this step."""
+        """Whether to write a checkpoint after this step."""
         self._interrupted_anywhere = False
         self._training = False
         self._earlier = 0.0
@@ -64,17 +64,17 @@ class StopRequests(Callback):
 
     @property
     def interrupted(self) -> bool:
-        """Whether a signal asked for the end."""
+        """Whether a signal requested the end."""
         return self.signal is not None
 
     @property
     def elapsed(self) -> float:
-        """Seconds of training so far, those before the run was continued included."""
+        """Seconds of training so far, including those before the run was continued."""
         return self._earlier + (0.0 if self._start is None else time.monotonic() - self._start)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Answer signals in here: while Lightning is at work as above, else with `Interruption`."""
+        """Handle signals within the context: during the fit as described above, otherwise by `Interruption`."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -88,15 +88,15 @@ class StopRequests(Callback):
                 signal.signal(number, handler)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """From here on signals wait for a step: workers are about to be forked, where an exception would be lost."""
+        """Delay signals to the end of a step from now on, because an exception would be lost in forked workers."""
         self._training = True
 
-    def fit_is_over(self) -> None:
-        """Lightning has ended its workers and is done: from here on there is nothing to finish first."""
+    def fit_ended(self) -> None:
+        """Raise `Interruption` at signals from now on: workers have ended, and no step needs to be finished."""
         self._training = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock, and take the signals back from Lightning, which would end within an epoch without a word."""
+        """Start the clock and replace Lightning's signal handlers, which would end training without a message."""
         self._start = self._saved = time.monotonic()
         if signal.getsignal(signal.SIGINT) == self._on_signal:
             self._take_over()
@@ -104,7 +104,7 @@ class StopRequests(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Stop if asked to; a checkpoint comes first."""
+        """Stop if requested, after a checkpoint."""
         waited = time.monotonic() - self._saved
         due = self.checkpoint_interval is not None and waited > self.checkpoint_interval.total_seconds()
         due = self._agree(trainer, due)
@@ -114,50 +114,50 @@ class StopRequests(Callback):
             return
         trainer.should_stop = True
         if not self._interrupted_anywhere:
-            # Whatever `validate_every` says: there may be no other chance to keep these weights.
+            # Independent of `validate_every`, because this may be the only opportunity to keep these weights.
             trainer.check_val_every_n_epoch = 1
         elif within_epoch:
-            # Where this is not the first validation, the number of epochs between two never comes.
+            # If this is not the first validation, set an interval of epochs that is never reached.
             first = cast(TrainingModule, pl_module).best is None
             trainer.check_val_every_n_epoch = 1 if first else sys.maxsize
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop if asked to during validation, before another epoch begins."""
+        """Stop before the next epoch if requested during validation."""
         if not trainer.should_stop:
             self._agree(trainer, False)
             trainer.should_stop = self._stopping
 
     def saved(self) -> None:
-        """A checkpoint was written."""
+        """Record that a checkpoint was written."""
         self._saved = time.monotonic()
         self.checkpoint_is_due = False
 
     def state_dict(self) -> dict[str, Any]:
-        """The time used so far."""
+        """Return the training time so far."""
         return {"elapsed": self.elapsed}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Count on from there."""
+        """Restore the training time."""
         self._earlier = state_dict["elapsed"]
 
     @property
     def _stopping(self) -> bool:
-        return self._interrupted_anywhere or self.time_is_over
+        return self._interrupted_anywhere or self.time_limit_reached
 
     def _agree(self, trainer: Trainer, due: bool) -> bool:
-        """Let all processes know what any of them was told, and whether any finds a checkpoint due."""
-        self.time_is_over = self.max_time is not None and self.elapsed > self.max_time.total_seconds()
+        """Share signals and due checkpoints among all processes; return whether any process has a checkpoint due."""
+        self.time_limit_reached = self.max_time is not None and self.elapsed > self.max_time.total_seconds()
         self._interrupted_anywhere = self.interrupted
         if trainer.world_size == 1:
             return due
-        # The signal may be set while this is running; what is decided here goes by what all processes were told.
-        mine = [float(self.signal or 0), float(self.time_is_over), float(due)]
-        told = torch.tensor(mine, device=trainer.strategy.root_device)
-        number, over, due_anywhere = torch.as_tensor(trainer.strategy.reduce(told, reduce_op="max")).tolist()
+        # A signal may arrive during this call; decisions use the values that all processes share.
+        mine = [float(self.signal or 0), float(self.time_limit_reached), float(due)]
+        state = torch.tensor(mine, device=trainer.strategy.root_device)
+        number, reached, due_anywhere = torch.as_tensor(trainer.strategy.reduce(state, reduce_op="max")).tolist()
         self._interrupted_anywhere = number > 0
         if self._interrupted_anywhere:
             self.signal = signal.Signals(int(number))
-        self.time_is_over = over > 0
+        self.time_limit_reached = reached > 0
         return due_anywhere > 0
 
     def _take_over(self) -> None:
@@ -166,7 +166,7 @@ class StopRequests(Callback):
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._owner:
-            return  # A worker process that loads batches; this one will end it.
+            return  # In a worker process that loads batches, which this process will end.
         self._answered.set()
         again = self.signal == signal.SIGINT and number == signal.SIGINT
         if self.signal is None or number != signal.SIGINT:
@@ -177,5 +177,5 @@ class StopRequests(Callback):
         elif not self._training:
             raise remembered(Interruption(self.signal.name))
         else:
-            # Not by way of Python's streams: the main program may be within one of them, and they are not reentrant.
+            # Not through Python's streams, which are not reentrant: the main program may be writing to one of them.
             os.write(2, _CTRL_C if number == signal.SIGINT else _PREEMPTED)

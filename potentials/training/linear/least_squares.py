@@ -1,4 +1,4 @@
-"""Regularized linear least squares over rows that come in blocks."""
+"""Regularized linear least squares for rows added in blocks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Array = NDArray[np.float64]
 
 
 class Equations:
-    """Rows of X c = y, kept as the triangular factor of [X y].
+    """Rows of X c = y, stored as the triangular factor of [X y].
 
-    |X c - y|^2 is that of the factor for every c, to rounding, while memory does not grow with the number of rows.
+    The factor has the same |X c - y|^2 for every c, up to rounding. Its memory is independent of the number of rows.
 
     Args:
-        columns: of X.
+        columns: number of columns of X.
     """
 
     def __init__(self, columns: int) -> None:
@@ -27,20 +27,20 @@ class Equations:
         self._rows = 0
 
     def add(self, rows: Array, targets: Array) -> None:
-        """More rows [m, columns] and their targets [m]."""
+        """Add rows [m, columns] and their targets [m]."""
         self._waiting.append(np.column_stack([rows, targets]))
         self._rows += len(rows)
         if self._rows > 2 * self.columns + 1000:
             self._reduce()
 
     def factor(self) -> Array:
-        """R of the QR decomposition of all rows [X y], at most columns + 1 rows."""
+        """Return R of the QR decomposition of all rows [X y], at most columns + 1 rows."""
         if self._waiting:
             self._reduce()
         return self._factor
 
     def loss(self, coefficients: Array) -> Array:
-        """|X c - y|^2 for c [columns], or for each column of c [columns, n]."""
+        """Return |X c - y|^2 for c [columns], or for each column of c [columns, n]."""
         factor = self.factor()
         targets = factor[:, -1] if coefficients.ndim == 1 else factor[:, -1:]
         return np.square(factor[:, :-1] @ coefficients - targets).sum(axis=0)
@@ -56,31 +56,32 @@ class Equations:
 class RidgeSolutions:
     """Solutions of min |X c - y|^2 + ridge * sigma^2 |c / s|^2 for several ridge parameters.
 
-    s are factors that make the columns' norms one, sigma the largest singular value of X s. A column of zeros has the
-    coefficient zero.
+    s are factors that scale the columns to unit norm, sigma is the largest singular value of X s. A column of zeros has
+    a coefficient of zero.
     """
 
     ridges: Array
-    """[n]."""
+    """[n], the ridge parameters."""
     coefficients: Array
-    """[columns, n]."""
+    """[columns, n], one solution per column."""
     scales: Array
-    """[columns], s."""
+    """[columns], the factors s."""
     singular_values: Array
-    """[k] of X s, the largest first."""
+    """[k], singular values of X s in descending order."""
     directions: Array
-    """[k, columns], their right singular vectors."""
+    """[k, columns], right singular vectors of X s."""
 
     def deviations(self, number: int, rows: Array, variance: float) -> Array:
-        """How uncertain linear functions of the coefficients are, by the posterior covariance of the ridge regression.
+        """Compute the uncertainty of linear functions of the coefficients by the posterior of the ridge regression.
 
         With noise of this variance in y, C = variance s (s X^T X s + ridge sigma^2)^-1 s, the covariance of the
-        coefficients given the prior that the ridge stands for; what no row of X says anything about keeps the prior's.
+        coefficients for the Gaussian prior that corresponds to the ridge; in directions without data the prior
+        covariance remains.
 
         Args:
-            number: which of the solutions.
-            rows: [m, columns], the functions.
-            variance: of y.
+            number: index of the solution.
+            rows: [m, columns], coefficients of the linear functions.
+            variance: noise variance of y.
 
         Returns:
             D [m, k + columns or k] with D D^T = rows C rows^T.
@@ -95,7 +96,7 @@ class RidgeSolutions:
 
 
 def solve_ridge(equations: Equations, ridges: Array) -> RidgeSolutions:
-    """Solve for all ridge parameters at once, by one singular value decomposition."""
+    """Solve for all ridge parameters with one singular value decomposition."""
     factor = equations.factor()
     rows, targets = factor[:, :-1], factor[:, -1]
     norms = np.linalg.norm(rows, axis=0)

@@ -1,4 +1,4 @@
-"""The equations of a linear model: one row for each label, with the weights of the training loss."""
+"""Equations of a linear model: one row per label, with the weights of the training loss."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from potentials.training.linear.least_squares import Equations
 from potentials.training.losses import property_weights
 
 _EDGES_TIMES_FUNCTIONS = 2**20
-"""How many edges are looked at at once: the derivatives of this many basis functions."""
+"""Number of edges times basis functions whose derivatives are computed at once."""
 
 
 def loss_equations(
     potential: Potential, graphs: Sequence[AtomicGraph], loss: LossConfig, progress: Callable[[], None]
 ) -> Equations:
-    """Rows whose squared residuals add up to the training loss of all graphs, as functions of the coefficients.
+    """Build rows whose squared residuals add up to the training loss of all graphs as a function of the coefficients.
 
     loss = sum_p w_p / count_p sum_i w_i (sum_k X_ik c_k - y_i)^2, over the labeled entries i of each property p, as
     in `losses.combine`. Column s * K + k is the coefficient of species s and basis function k.
 
     Args:
-        potential: in float64, of a `LinearModel` whose coefficients are zero.
-        graphs: with labels.
-        loss: squared errors only.
+        potential: a potential in float64 with a `LinearModel` whose coefficients are zero.
+        graphs: labeled graphs.
+        loss: loss configuration with squared errors only.
         progress: called after each graph.
     """
     labels = [torch.stack([torch.isfinite(x).sum() for x in (g.energy, g.forces, g.stress)]) for g in graphs]
@@ -47,7 +47,7 @@ def _add_frame(
     equations: Equations, potential: Potential, batch: GraphBatch, weights: dict[str, float], per_atom: bool
 ) -> None:
     forces, stress = weights["forces"] > 0, weights["stress"] > 0
-    # What the coefficients have no part in: reference energies, shift, repulsion.
+    # Contributions that do not depend on the coefficients: reference energies, shift, repulsion.
     rest = potential(batch, forces=forces, stress=stress, create_graph=False)
     if weights["energy"] > 0:
         weight = (weights["energy"] * batch.energy_weight).sqrt() / (batch.num_nodes if per_atom else 1)
@@ -64,14 +64,14 @@ def _add_frame(
 
 
 def _add(equations: Equations, rows: Tensor, targets: Tensor, weight: Tensor) -> None:
-    """Rows [..., columns] with targets [...], both times the root of a weight; NaN targets are left out."""
+    """Add rows [..., columns] and targets [...], both times the square root of a weight; NaN targets are omitted."""
     labeled = torch.isfinite(targets)
     if bool(labeled.any()) and float(weight) > 0:
         equations.add((rows[labeled] * weight).numpy(), (targets[labeled] * weight).numpy())
 
 
 def energy_rows(potential: Potential, batch: GraphBatch) -> Tensor:
-    """What each coefficient adds to the energy of one frame, [1, columns] eV."""
+    """Return the energy of one frame per unit of each coefficient, [1, columns] eV."""
     model = cast(LinearModel, potential.model)
     with torch.no_grad():
         functions = model.basis(edge_vectors(batch), batch.species, edge_topology(batch))
@@ -80,7 +80,7 @@ def energy_rows(potential: Potential, batch: GraphBatch) -> Tensor:
 
 
 def derivative_rows(potential: Potential, batch: GraphBatch, stress: bool) -> tuple[Tensor, Tensor | None]:
-    """What each coefficient adds to the forces [N, 3, columns] eV/A and the stress [1, 3, 3, columns] eV/A^3."""
+    """Return the forces [N, 3, columns] eV/A and stress [1, 3, 3, columns] eV/A^3 per unit of each coefficient."""
     model = cast(LinearModel, potential.model)
     num_species, size = model.coefficients.shape
     topology, vectors, species = edge_topology(batch), edge_vectors(batch), batch.species

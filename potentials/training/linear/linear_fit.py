@@ -1,4 +1,4 @@
-"""Fitting a linear model in closed form: no epochs, one least-squares problem."""
+"""Fit of a linear model in closed form as one least-squares problem."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from potentials.training.linear.linear_equations import loss_equations
 from potentials.training.validations import Validation
 
 _RIDGES = np.logspace(-16, 0, 33)
-"""What `regularization: auto` chooses among."""
+"""Candidates of `regularization: auto`."""
 _UNUSED = (
     "max_epochs",
     "max_time",
@@ -39,7 +39,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 def unused_settings(config: RunConfig) -> list[str]:
-    """Keys of the `train` section that were set but have no part in a fit."""
+    """Return keys of the `train` section that are set but not used in a fit."""
     return [f"train.{name}" for name in _UNUSED if name in config.train.model_fields_set]
 
 
@@ -51,21 +51,21 @@ def fit(
     metadata: dict[str, Any],
     say: Callable[[str], None],
 ) -> Validation:
-    """Find the coefficients with the smallest loss, write the model file, and say how good they are.
+    """Find the coefficients of the smallest loss, write the model file, and report the errors.
 
-    The loss is that of training, over all training frames at once, plus a ridge. With `regularization: auto` the ridge
-    parameter is the one whose solution has the smallest loss on the validation frames.
+    The loss is the training loss over all training frames plus a ridge term. With `regularization: auto` the ridge
+    parameter with the smallest loss on the validation frames is used.
 
     Args:
-        potential: of a `LinearModel`; its coefficients are replaced.
-        config: resolved.
+        potential: a potential with a `LinearModel`; its coefficients are replaced.
+        config: the resolved configuration.
         data: the graphs.
-        best_path: where the model file goes.
-        metadata: goes into that file.
-        say: tells the user what happens.
+        best_path: path of the model file.
+        metadata: written to the model file.
+        say: callback for progress messages.
 
     Raises:
-        TrainingError: there is nothing to fit, or the result is not finite.
+        TrainingError: there are no labels to fit, or the result is not finite.
     """
     exact = Potential(config.model, _reference_energies(potential), "float64").eval().requires_grad_(False)
     model = cast(LinearModel, exact.model)
@@ -98,7 +98,7 @@ def fit(
 
 
 def _reference_energies(potential: Potential) -> dict[str, float]:
-    """By chemical symbol, eV."""
+    """Return the reference energies by chemical symbol, eV."""
     return dict(zip(potential.elements, potential.reference_energies.tolist(), strict=True))
 
 
@@ -115,7 +115,7 @@ def _equations(
 
 
 def _best(train: Equations, validation: Equations, ridge: Any) -> tuple[float, np.ndarray, tuple[float, float]]:
-    """Ridge parameter, coefficients, losses on training and validation frames."""
+    """Return ridge parameter, coefficients, and losses on training and validation frames."""
     solutions = solve_ridge(train, _RIDGES if ridge == "auto" else np.array([ridge]))
     losses = validation.loss(solutions.coefficients)
     best = int(np.argmin(losses))
@@ -140,7 +140,7 @@ def _validation_errors(potential: Potential, data: GraphDataModule) -> PropertyE
 
 
 class _Progress:
-    """Says how far the equations are, every ten seconds."""
+    """Reports the progress of building the equations every ten seconds."""
 
     def __init__(self, say: Callable[[str], None], split: str, total: int) -> None:
         self.say, self.split, self.total = say, split, total

@@ -1,5 +1,5 @@
-"""Loggers: where the figures of a run go while it trains, and what a person sees of it.
+"""Loggers: recording and display of the metrics of a run during training.
 
-`figures` writes `metrics.csv` and `steps.csv` and passes both on to Weights & Biases, TensorBoard and MLflow, each of
-which has a file; `progress` is the display in a terminal.
+`figures` writes `metrics.csv` and `steps.csv` and sends both to Weights & Biases, TensorBoard and MLflow, each of which
+has its own file; `progress` is the display in a terminal.
 """

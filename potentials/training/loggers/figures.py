@@ -1,4 +1,4 @@
-"""Where the figures of a run go: always to `metrics.csv` and `steps.csv`, and to Lightning's loggers."""
+"""Recording of metrics in `metrics.csv`, `steps.csv` and Lightning's loggers."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ _LOGGED_STEPS = {
     **{name: f"training/{name}" for name in STEPS_COLUMNS if name.startswith(("loss", "learning", "gradient"))},
     **{name: f"speed/{name}" for name in ("frames_per_s", "cpu_percent", "memory_MB", "gpu_memory_MB")},
 }
-"""Names in loggers: sections of a dashboard, then the columns of the files, with their units."""
+"""Names of the metrics in loggers: sections of a dashboard, then columns of the files, with units."""
 
 
 def metrics_row(validation: Validation, seconds: float) -> dict[str, float | int | None]:
-    """One row of `metrics.csv`; what was not measured is `None`."""
+    """Return one row of `metrics.csv`; missing values are `None`."""
     row: dict[str, float | int | None] = {
         "epoch": validation.epoch,
         "step": validation.step,
@@ -72,7 +72,7 @@ def metrics_row(validation: Validation, seconds: float) -> dict[str, float | int
 def steps_row(
     figures: StepFigures, seconds: float, frames_per_second: float, use: HardwareUse | None
 ) -> dict[str, float | int | None]:
-    """One row of `steps.csv`; what was not measured is `None`."""
+    """Return one row of `steps.csv`; missing values are `None`."""
     return {
         "step": figures.step,
         "epoch": round(figures.epoch, 6),
@@ -90,26 +90,26 @@ def steps_row(
 
 @runtime_checkable
 class RememberingLogger(Protocol):
-    """A logger that knows what an interruption has left of its figures."""
+    """A logger that reports which metrics it still holds after an interruption."""
 
     last_step: int
-    """The last step whose figures it holds."""
+    """The last step whose metrics the logger holds."""
 
 
 class RunRecord(Callback):
-    """A row of `metrics.csv` after every validation and one of `steps.csv` every so many steps; the loggers get both.
+    """Writes `metrics.csv` after every validation and `steps.csv` every N steps, and sends both to the loggers.
 
-    Not through `LightningModule.log`, whose bookkeeping costs more per step than a small model's kernels; and not
-    every step, as the row waits for the device.
+    `LightningModule.log` is not used, because its bookkeeping takes longer per step than the kernels of a small model.
+    Not every step is recorded, because a row waits for the device.
 
-    When a run is continued, rows beyond the point from which it continues are dropped. Loggers are given what they
-    lack of the rows before, and not again what they have: a step that is made again has the same figures.
+    When a run is continued, rows after the checkpoint are removed. Loggers receive the earlier rows that they lack and
+    no row twice: a repeated step has the same metrics.
 
     Args:
         metrics: path of `metrics.csv`.
         steps: path of `steps.csv`.
-        every_steps: optimizer steps from one row of it to the next.
-        seconds: training time so far.
+        every_steps: optimizer steps between rows of `steps.csv`.
+        seconds: function that returns the training time so far.
     """
 
     def __init__(self, metrics: Path, steps: Path, every_steps: int, seconds: Callable[[], float]) -> None:
@@ -125,7 +125,7 @@ class RunRecord(Callback):
         self._validation_began: float | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep the rows that count: of steps and validations that the checkpoint knows of."""
+        """Keep the rows of steps and validations that are included in the checkpoint."""
         self._since = time.monotonic()
         if not trainer.is_global_zero:
             return
@@ -144,7 +144,7 @@ class RunRecord(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Add the row of a step. All processes come here together, as its figures are those of all."""
+        """Add the row of a step. All processes call this together, because the metrics are reduced over them."""
         if trainer.global_step % self.every_steps != 0:
             return
         figures = cast(TrainingModule, pl_module).step_figures()
@@ -157,7 +157,7 @@ class RunRecord(Callback):
             self.steps.append(row)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Frames per second are those of training."""
+        """Pause the timer: frames per second exclude validation."""
         self._validation_began = time.monotonic()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -178,7 +178,7 @@ class RunRecord(Callback):
 
 
 def log_validation(logger: Logger, validation: Validation, seconds: float) -> None:
-    """Give a logger what a validation measured."""
+    """Send the metrics of a validation to a logger."""
     _log(logger, _LOGGED_METRICS, metrics_row(validation, seconds), validation.step)
 
 

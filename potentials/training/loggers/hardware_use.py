@@ -1,4 +1,4 @@
-"""How much of the machine a training process takes, its workers included."""
+"""Hardware use of a training process and its workers."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import psutil
 import torch
 
 _SECONDS = 2.0
-"""At least so long from one look to the next: asking the system about every worker takes milliseconds."""
+"""Shortest time between two measurements: a query of every worker takes milliseconds."""
 
 
 @dataclass(frozen=True)
 class HardwareUse:
-    """What a process and its workers take."""
+    """Hardware use of a process and its workers."""
 
     cpu_percent: float
-    """Since the last look; 100 is one core."""
+    """Since the last measurement; 100 is one core."""
     memory: float
-    """Resident, MB (powers of ten)."""
+    """Resident memory, MB (powers of ten)."""
     gpu_memory: float | None
-    """Of the most it has held on its GPU, MB; `None` without one."""
+    """Peak memory reserved on the GPU, MB; `None` without a GPU."""
 
 
 class HardwareWatch:
-    """Looks at this process and its workers now and then."""
+    """Measures the hardware use of this process and its workers."""
 
     def __init__(self) -> None:
         self._process = psutil.Process()
@@ -33,7 +33,7 @@ class HardwareWatch:
         self._busy = self._cpu_seconds(self._family())
 
     def look(self) -> HardwareUse | None:
-        """What they take; `None` when the last look was a moment ago."""
+        """Return the current use; `None` if the last measurement is too recent."""
         now = time.monotonic()
         if now - self._looked < _SECONDS:
             return None
@@ -50,7 +50,7 @@ class HardwareWatch:
 
     @staticmethod
     def _cpu_seconds(family: list[psutil.Process]) -> float:
-        """Of these processes, and of those that have ended already."""
+        """Return the CPU time of these processes and of those that have ended."""
         own = family[0].cpu_times()
         total = own.user + own.system + getattr(own, "children_user", 0.0) + getattr(own, "children_system", 0.0)
         for worker in family[1:]:
@@ -66,4 +66,4 @@ def _resident(process: psutil.Process) -> int:
     try:
         return int(process.memory_info().rss)
     except psutil.NoSuchProcess:
-        return 0  # a worker that has just ended
+        return 0  # a worker that has just exited

@@ -1,4 +1,4 @@
-"""MLflow: runs in a folder or on a server of one's own."""
+"""Logging to MLflow, in a folder or on a server."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from potentials.training.loggers.parity_picture import parity_picture
 from potentials.training.loggers.results import RunResults
 
 _RUN = "potentials.run"
-"""Tag by which a continued run finds its MLflow run."""
+"""Tag that identifies the MLflow run of a continued run."""
 
 
 class RunMLflowLogger(MLFlowLogger):
-    """Lightning's logger, with the results of the run. MLflow's run stays open until the run is evaluated.
+    """Lightning's MLflow logger, extended by the results of the run. The MLflow run stays open until the evaluation.
 
-    A server that goes away does not end the training: it is told of once, and asked no more until the next start.
+    If the server becomes unreachable, training continues: a warning is issued once, and logging stops until the next
+    start.
 
     Args:
-        warn: tells the user.
-        options: of Lightning's logger.
+        warn: callback for warnings.
+        options: options of Lightning's logger.
     """
 
     def __init__(self, warn: Callable[[str], None], **options: Any) -> None:
@@ -39,18 +40,18 @@ class RunMLflowLogger(MLFlowLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log figures."""
+        """Log metrics."""
         self._try(lambda: super(RunMLflowLogger, self).log_metrics(metrics, step))
 
     @rank_zero_only
     def finalize(self, status: str = "success") -> None:
-        """End MLflow's run where training failed; else there are results to come."""
+        """End the MLflow run if training failed; otherwise results follow."""
         if status != "success":
             self.close(failed=True)
 
     @rank_zero_only
     def log_results(self, results: RunResults) -> None:
-        """The errors as figures; the error table, parity pictures and the best model as artifacts."""
+        """Log the errors as metrics, and the error table, parity plots and best model as artifacts."""
         self._try(lambda: self._log_results(results))
 
     def _log_results(self, results: RunResults) -> None:
@@ -65,11 +66,11 @@ class RunMLflowLogger(MLFlowLogger):
 
     @rank_zero_only
     def close(self, *, failed: bool) -> None:
-        """End MLflow's run."""
+        """End the MLflow run."""
         self._try(lambda: super(RunMLflowLogger, self).finalize("failed" if failed else "success"))
 
     def _try(self, action: Callable[[], None]) -> None:
-        """Do something at MLflow, unless it has gone away: each attempt would wait for minutes."""
+        """Call an action unless the server is unreachable: each attempt would wait for minutes."""
         from mlflow.exceptions import MlflowException
 
         if self._is_lost:
@@ -84,14 +85,14 @@ class RunMLflowLogger(MLFlowLogger):
 def mlflow_logger(
     config: RunConfig, section: MLflowConfig, folder: Path, run_id: str, journal: Journal
 ) -> RunMLflowLogger:
-    """A logger to MLflow, its run begun, or taken up again where this is a continuation.
+    """Create an MLflow logger and start its run, or continue the run of an earlier start.
 
     Args:
-        config: recorded as parameters.
+        config: configuration recorded as parameters.
         section: `logging.mlflow`.
-        folder: of the run.
-        run_id: the same when a run is continued.
-        journal: told when MLflow goes away.
+        folder: folder of the run.
+        run_id: identifier of the run, the same when it is continued.
+        journal: receives a warning if MLflow becomes unreachable.
 
     Raises:
         TrainingError: mlflow is not installed, or its server or folder cannot be used.
@@ -119,13 +120,13 @@ def mlflow_logger(
 
 
 def add_to_mlflow(report: Path, section: MLflowConfig, run_id: str, journal: Journal) -> None:
-    """Add a report to a run that has ended, as an artifact.
+    """Add a report as an artifact to a finished run.
 
     Args:
-        report: the page.
+        report: path of the HTML report.
         section: `logging.mlflow`.
-        run_id: with which the run was begun.
-        journal: told when it cannot be added.
+        run_id: identifier with which the run was started.
+        journal: receives a warning if the report cannot be added.
     """
     mlflow, uri = _mlflow(section)
     client = mlflow.MlflowClient(uri)
@@ -138,7 +139,7 @@ def add_to_mlflow(report: Path, section: MLflowConfig, run_id: str, journal: Jou
 
 
 def _mlflow(section: MLflowConfig) -> tuple[Any, str]:
-    """The package, and where it keeps its runs."""
+    """Return the package and its tracking location."""
     try:
         import mlflow
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Labels and predictions against each other as a picture, for loggers that show pictures."""
+"""Parity plots of labels and predictions, for loggers that accept images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from potentials.evaluation.labeled_predictions import Array, Evaluation
 
 
 def parity_picture(evaluation: Evaluation) -> Figure:
-    """Energies per atom, force components and stress components; those without labels are left out.
+    """Plot energies per atom, force components and stress components; properties without labels are omitted.
 
     Energies are relative to the mean of the labels.
     """

@@ -1,4 +1,4 @@
-"""The progress display: what a person wants to see while a potential is being trained."""
+"""Progress display during training."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from potentials.training.module import TrainingModule
 
 _REFRESH_SECONDS = 0.5
 _LINE_SECONDS = (10.0, 600.0)
-"""From one line to the next without a terminal: a fiftieth of the time since the start, within these."""
+"""Seconds between lines without a terminal: 1/50 of the time since the start, within these limits."""
 _LONG_EPOCH_SECONDS = 60.0
-"""Without a validation for so long, a line says how the epoch goes."""
+"""Seconds without a validation after which a line shows the progress within the epoch."""
 
 
 class ProgressDisplay(Callback):
-    """Three lines that stay in place in a terminal; elsewhere a line now and then, after validations if possible.
+    """Three lines that are updated in a terminal; elsewhere a line at intervals, preferably after validations.
 
-    Every validation's line goes to the log file.
+    The line of each validation is also written to the log file.
 
     Args:
-        journal: where to write.
-        max_epochs: of the run.
-        max_time: of the run.
-        seconds: training time of the run so far.
+        journal: output.
+        max_epochs: largest number of epochs of the run.
+        max_time: time limit of the run.
+        seconds: function that returns the training time so far.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class ProgressDisplay(Callback):
         self._pace = _Pace()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin the display."""
+        """Start the display."""
         module = cast(TrainingModule, pl_module)
         self._begin = (module.epochs_trained, self.seconds())
         self._pace.begin(module.frames_trained)
@@ -64,7 +64,7 @@ class ProgressDisplay(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Move the display, a few times a second; only then are figures fetched from the device."""
+        """Update the display a few times a second; only then are metrics copied from the device."""
         if not trainer.is_global_zero:
             return
         if self._live is None:
@@ -79,7 +79,7 @@ class ProgressDisplay(Callback):
         self._refreshed = time.monotonic()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Frames per second are those of training."""
+        """Pause the timer: frames per second exclude validation."""
         self._pace.pause()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -137,7 +137,7 @@ class ProgressDisplay(Callback):
             self._live = None
 
     def _seconds_left(self, epoch: float) -> float:
-        """By the epochs left at the pace since this start, or what is left of the time, whichever is less."""
+        """Estimate the time left from the pace since this start, at most the rest of the time limit."""
         first_epoch, first_seconds = self._begin
         seconds = self.seconds()
         left = (self.max_epochs - epoch) * (seconds - first_seconds) / max(epoch - first_epoch, 1e-9)
@@ -147,7 +147,7 @@ class ProgressDisplay(Callback):
 
 
 class _Pace:
-    """Frames a second since training began, validations left out."""
+    """Frames per second since training started, without validations."""
 
     def __init__(self) -> None:
         self._frames = 0

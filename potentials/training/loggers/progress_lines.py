@@ -1,4 +1,4 @@
-"""What the progress display says, in as many columns as there are."""
+"""Lines of the progress display for a given width."""
 
 from __future__ import annotations
 
@@ -10,52 +10,52 @@ from potentials.evaluation.metrics import PropertyErrors
 from potentials.training.validations import Best, Validation
 
 _BAR = (8, 30)
-"""Columns that the bar may take."""
+"""Smallest and largest width of the bar in columns."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """Where a training is at a moment."""
+    """State of training at a moment."""
 
     epoch: int
-    """The present one, from one."""
+    """Current epoch, counted from 1."""
     max_epochs: int
     batch: int
-    """Of the present epoch, done."""
+    """Number of batches done in the current epoch."""
     batches: int
     loss_terms: Mapping[str, float]
-    """By property; means since the last validation, empty before the first step."""
+    """Loss terms by property; means since the last validation, empty before the first step."""
     learning_rate: float
     frames_per_second: float
     seconds_left: float
     validation: Validation | None
-    """The latest."""
+    """The latest validation."""
     best: Best | None
 
     @property
     def loss(self) -> float:
-        """The sum of its parts."""
+        """The sum of the loss terms."""
         return sum(self.loss_terms.values())
 
 
 def progress_lines(moment: Moment, width: int) -> list[str]:
-    """Up to three lines of at most `width` columns: how far, the training, the latest validation.
+    """Return up to three lines of at most `width` columns: progress, training, latest validation.
 
-    What does not fit is left out, the least important first; nothing is cut or wrapped.
+    Items that do not fit are omitted, the least important first; no line is cut or wrapped.
     """
     lines = [_how_far(moment, width), _training(moment, width), _validation(moment, width)]
     return [line for line in lines if line]
 
 
 def moment_line(moment: Moment) -> str:
-    """The same in one line, for a log in the course of a long epoch."""
+    """Return the state in one line, for a log during a long epoch."""
     done = f"epoch {moment.epoch}/{moment.max_epochs}  step {moment.batch}/{moment.batches}"
     pace, left = f"{moment.frames_per_second:.3g} frames/s", f"{clock(moment.seconds_left)} left"
     return f"{done}  {_loss(moment, parts=True)}  learning rate {moment.learning_rate:.2g}  {pace}  {left}"
 
 
 def validation_line(validation: Validation, max_epochs: int) -> str:
-    """A validation in one line: losses, errors, learning rate."""
+    """Return a validation in one line: losses, errors, learning rate."""
     parts = [
         f"epoch {validation.epoch:g}/{max_epochs}",
         f"step {validation.step}",
@@ -68,7 +68,7 @@ def validation_line(validation: Validation, max_epochs: int) -> str:
 
 
 def clock(seconds: float) -> str:
-    """`45s`, `3m 20s`, `2h 05m`."""
+    """Format a time as `45s`, `3m 20s` or `2h 05m`."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole}s"
@@ -105,7 +105,7 @@ def _loss(moment: Moment, *, parts: bool) -> str:
     known = [f"{name} {value:.3g}" for name, value in moment.loss_terms.items() if value]
     if not moment.loss_terms:
         return "loss -"
-    # With a single part there is nothing to take apart.
+    # A single loss term equals the loss and is not repeated.
     return f"loss {moment.loss:.3g}" + (f" ({', '.join(known)})" if parts and len(known) > 1 else "")
 
 
@@ -114,7 +114,7 @@ def _validation(moment: Moment, width: int) -> str:
         return ""
     errors = moment.validation.errors
     figures = _figures(errors)
-    # Units alone tell them apart.
+    # The units alone distinguish the errors.
     bare = ", ".join(text.partition(" RMSE ")[2] for text in figures[:2])
     figure = moment.best.errors.forces or moment.best.errors.energy_per_atom
     best = f"best {milli(figure.rmse)} (epoch {moment.best.epoch:g})" if figure is not None else ""
@@ -128,7 +128,7 @@ def _first_that_fits(lines: Sequence[str], width: int) -> str:
 
 
 def _fitting(texts: list[str], width: int) -> list[str]:
-    """As many of the texts as fit beside each other, in the order of their importance."""
+    """Return as many of the texts, in the order of their importance, as fit in one line."""
     chosen: list[str] = []
     for text in texts:
         if len("  ".join([*chosen, text])) <= width:
@@ -137,7 +137,7 @@ def _fitting(texts: list[str], width: int) -> list[str]:
 
 
 def _figures(errors: PropertyErrors) -> list[str]:
-    """Errors in meV, of what was measured."""
+    """Return the available errors in meV units as text."""
     figures = [
         ("forces RMSE", errors.forces, "meV/A"),
         ("energy RMSE", errors.energy_per_atom, "meV/atom"),

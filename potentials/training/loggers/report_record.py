@@ -1,4 +1,4 @@
-"""A run's report among what its loggers hold; it is made when they have been closed."""
+"""Upload of a run's report to its loggers, which are already closed when the report is written."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from potentials.training.lifecycle.run_folder import RunFolder
 
 
 def record_report(folder: RunFolder, section: LoggingConfig, journal: Journal) -> None:
-    """Add `report.html` to the run at Weights & Biases and MLflow, where the run is logged there.
+    """Add `report.html` to the run at Weights & Biases and MLflow, if these are enabled.
 
     Args:
-        folder: of a finished run whose report has been made.
+        folder: folder of a finished run with a report.
         section: `logging` of its configuration.
-        journal: told where a report could not be added; the run and its report are complete without.
+        journal: receives a warning if the report cannot be added; the run and its report are complete without this.
     """
-    # Imported here, as each takes longer than reading most data.
+    # Imported here, because each import takes longer than reading most data sets.
     run_id = folder.status().wandb_id or ""
     if section.wandb is not None:
         from potentials.training.loggers.weights_and_biases import add_to_wandb

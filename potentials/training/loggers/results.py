@@ -1,4 +1,4 @@
-"""What a run has come to, as loggers are told of it at its end."""
+"""Results of a run that are passed to loggers at its end."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from potentials.training.lifecycle.stopping import Interruption
 
 @dataclass(frozen=True, eq=False)
 class RunResults:
-    """What a run has come to."""
+    """Results of a run."""
 
     best: Path
-    """The model file."""
+    """File of the best model."""
     table: ErrorTable
     errors: Path
-    """The same as JSON."""
+    """JSON file of the error table."""
     evaluations: Mapping[str, Evaluation]
-    """Of the best model, by split of the data."""
+    """Predictions and labels for the best model, by split."""
     frames: Mapping[str, Sequence[LabeledFrame]]
-    """The frames of these splits, in the order of the evaluations."""
+    """Frames of the splits, in the order of the evaluations."""
 
     def figures(self) -> dict[str, float]:
-        """The errors of all splits, in milli-units, as `results/test/forces_rmse_meV_per_A`."""
+        """Return the errors of all splits in milli-units, with keys such as `results/test/forces_rmse_meV_per_A`."""
         found: dict[str, float] = {}
         for split in self.table.splits:
             for name, unit in (("energy_per_atom", "meV"), ("forces", "meV_per_A"), ("stress", "meV_per_A3")):
@@ -42,18 +42,18 @@ class RunResults:
 
 @runtime_checkable
 class ResultsLogger(Protocol):
-    """A logger that stays open after training, to be told of the results."""
+    """A logger that stays open after training and accepts results."""
 
     def log_results(self, results: RunResults) -> None:
-        """Take note of what the run has come to."""
+        """Log the results of the run."""
 
     def close(self, *, failed: bool) -> None:
-        """Write out what is left."""
+        """Write remaining data and close the logger."""
 
 
 @contextmanager
 def closing(loggers: Sequence[object]) -> Iterator[None]:
-    """Close those that stayed open, whatever happens in here; an interruption is no failure."""
+    """Close loggers that stayed open at the end of the context; an interruption does not count as a failure."""
     failed = True
     try:
         yield

@@ -1,4 +1,4 @@
-"""TensorBoard: curves and pictures from files in the run's folder."""
+"""Logging to TensorBoard: curves and images from files in the run folder."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from potentials.training.loggers.results import RunResults
 
 
 class RunTensorBoardLogger(TensorBoardLogger):
-    """Lightning's logger, with the results of the run; what belongs to training only is left out.
+    """Lightning's TensorBoard logger, extended by the results of the run, without hyperparameter files.
 
     Args:
-        folder: of the run; the files are in its folder `tensorboard`, those of all its starts.
+        folder: folder of the run; the files of all starts are in its subfolder `tensorboard`.
 
     Raises:
         TrainingError: tensorboard is not installed.
@@ -34,21 +34,21 @@ class RunTensorBoardLogger(TensorBoardLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log figures, and write them out at once: the process may be killed."""
+        """Log metrics and flush them to the disk, because the process may be killed."""
         super().log_metrics(metrics, step)
         self.experiment.flush()
 
     def save(self) -> None:
-        """Lightning would write an `hparams.yaml`, which says less than the run's `resolved.yaml`."""
+        """Do nothing: Lightning would write an `hparams.yaml` with less information than `resolved.yaml`."""
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Write out what there is; the results are to come."""
+        """Flush the data; the results follow later."""
         self.experiment.flush()
 
     @rank_zero_only
     def log_results(self, results: RunResults) -> None:
-        """The errors as text, and parity pictures of each split but the training frames."""
+        """Log the errors as text, and parity plots of each split except the training set."""
         writer = self.experiment
         writer.add_text("errors", "\n".join(f"    {line}" for line in results.table.text().splitlines()))
         for name, value in results.figures().items():
@@ -59,5 +59,5 @@ class RunTensorBoardLogger(TensorBoardLogger):
 
     @rank_zero_only
     def close(self, *, failed: bool) -> None:
-        """Write out what is left."""
+        """Write remaining data."""
         self.experiment.close()

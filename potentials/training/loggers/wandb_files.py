@@ -1,7 +1,7 @@
-"""What wandb has on the disk of a run: files of protocol buffers in the log format of LevelDB.
+"""Reader of wandb's files on the disk: protocol buffers in the log format of LevelDB.
 
-wandb writes them in blocks of 32 KiB, so a process that is killed takes up to a block of its latest rows with it.
-Which those are has to be read from the files; wandb has no public function for that.
+wandb writes blocks of 32 KiB, so a killed process loses up to a block of its latest rows. The last step on the disk has
+to be read from the files; wandb has no public function for this.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from wandb.proto import wandb_internal_pb2
 
 _BLOCK = 32768
 _HEADER = 7
-"""Bytes of the header of the file, and of each piece: checksum (4), length (2), place in the record (1)."""
+"""Bytes of the header of the file and of each fragment: checksum (4), length (2), fragment type (1)."""
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 
 
 def last_step(folder: Path, run_id: str) -> int:
-    """The last step whose figures the files of a run's earlier starts hold; 0 without any.
+    """Return the last step whose metrics are in the files of earlier starts of a run; 0 if there is none.
 
     Args:
-        folder: of the run.
-        run_id: wandb's.
+        folder: folder of the run.
+        run_id: wandb's run ID.
     """
     last = 0
     for file in folder.glob(f"wandb/*run-*-{run_id}/*.wandb"):
@@ -37,7 +37,7 @@ def last_step(folder: Path, run_id: str) -> int:
 
 
 def read_records(file: Path) -> Iterator[Any]:
-    """The records of a `.wandb` file, to its end or to where it was cut off."""
+    """Yield the records of a `.wandb` file up to its end or to where it is truncated."""
     for message in _messages(file.read_bytes()):
         record = wandb_internal_pb2.Record()
         try:

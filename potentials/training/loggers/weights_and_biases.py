@@ -1,4 +1,4 @@
-"""Weights & Biases: a dashboard of runs, online where the user has logged in, else files in the run's folder."""
+"""Logging to Weights & Biases: online if the user has logged in, otherwise to files in the run folder."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from potentials.training.loggers.results import RunResults
 from potentials.training.loggers.wandb_files import last_step
 
 _PATIENCE_SECONDS = 30.0
-"""How long wandb may take to be reached."""
+"""Seconds to wait for a connection."""
 _WORST = 3
-"""Structures that are shown."""
+"""Number of structures with the largest errors that are shown."""
 
 
 class RunWandbLogger(WandbLogger):
-    """Lightning's logger with steps that mean optimizer steps, and with the results of the run.
+    """Lightning's wandb logger with optimizer steps as steps, extended by the results of the run.
 
     Args:
-        experiment: wandb's run; `None` in all processes but the first.
-        last_step: the last step whose figures earlier starts of the run have left.
+        experiment: the wandb run; `None` in all processes but the first.
+        last_step: last step whose metrics earlier starts have logged.
     """
 
     def __init__(self, experiment: Any, last_step: int) -> None:
@@ -51,14 +51,17 @@ class RunWandbLogger(WandbLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log figures under the number of optimizer steps, so that a continued run continues its curves."""
+        """Log metrics by optimizer step, so that a continued run continues its curves."""
         self.experiment.log({**metrics, "trainer/global_step": step}, step=step)
         self._latest = max(self._latest, step or 0)
 
     @rank_zero_only
     def log_results(self, results: RunResults) -> None:
-        """The errors, as figures of the summary and as a table; parity and the worst structures of each split but the
-        training frames; and the best model as an artifact, with the error table beside it."""
+        """Log the results of a run.
+
+        Errors are logged as summary metrics and as a table, with parity plots and the structures with the largest
+        errors for each split except the training set, and the best model as an artifact with the error table.
+        """
         run = self.experiment
         run.summary.update(results.figures())
         panels: dict[str, Any] = {"results/errors": _error_table(results.table)}
@@ -69,7 +72,7 @@ class RunWandbLogger(WandbLogger):
             worst = _worst_structures(evaluation, results.frames[split])
             if worst:
                 panels[f"results/{split}/worst structures"] = worst
-        # Where this start has only evaluated, the row of the latest step is in the files of an earlier one.
+        # If this start has only evaluated, the row of the latest step is in the files of an earlier start.
         run.log(panels, step=self._latest + (self._latest == self.last_step))
         header = read_header(results.best)
         artifact = wandb.Artifact(
@@ -85,24 +88,25 @@ class RunWandbLogger(WandbLogger):
 
     @rank_zero_only
     def close(self, *, failed: bool) -> None:
-        """End the wandb run, well or not."""
+        """End the wandb run with success or failure."""
         self.experiment.finish(exit_code=int(failed))
 
 
 def wandb_logger(
     config: RunConfig, section: WandbConfig, folder: Path, run_id: str, journal: Journal
 ) -> RunWandbLogger:
-    """A logger to Weights & Biases, begun; without network where the user has not logged in.
+    """Create a logger to Weights & Biases and start its run, offline if the user has not logged in.
 
     Args:
-        config: recorded with the run.
+        config: configuration recorded with the run.
         section: `logging.wandb`.
-        folder: of the run; wandb's own folder is made inside it.
+        folder: folder of the run; wandb's own folder is created inside it.
         run_id: the same when a run is continued, so that wandb continues its curves.
-        journal: told where the run is seen, and when `mode: auto` goes on offline because wandb cannot be reached.
+        journal: receives the address of the run, and a warning if wandb is unreachable and `mode: auto` falls back to
+            offline.
 
     Raises:
-        TrainingError: `mode: online` was asked for and wandb cannot be reached.
+        TrainingError: `mode: online` is set and wandb is unreachable.
     """
     mode = wandb_mode(section)
     try:
@@ -115,9 +119,9 @@ def wandb_logger(
         run = _begin_wandb(config, section, folder, run_id, "offline")
     held = 0
     if run is not None:
-        # The server knows what it has; without it there are the files of earlier starts.
+        # Online, the server reports the last step; offline, it is read from the files of earlier starts.
         held = last_step(folder, run_id) if run.offline else run.starting_step - 1
-        # Each start of a run has a folder of its own, all with the same id, which the upload puts together.
+        # Each start of a run has its own folder, all with the same id; the upload merges them.
         everything = f"{folder / 'wandb'}/offline-run-*-{run_id}"
         journal.say(
             f"wandb: offline; run `wandb sync {everything}` to upload the run" if run.offline else f"wandb: {run.url}"
@@ -126,14 +130,14 @@ def wandb_logger(
 
 
 def add_to_wandb(report: Path, section: WandbConfig, folder: Path, run_id: str, journal: Journal) -> None:
-    """Add a report to a run that has ended, as an artifact.
+    """Add a report as an artifact to a finished run.
 
     Args:
-        report: the page.
+        report: path of the HTML report.
         section: `logging.wandb`.
-        folder: of the run.
-        run_id: wandb's.
-        journal: told when wandb cannot be reached.
+        folder: folder of the run.
+        run_id: wandb's run ID.
+        journal: receives a warning if wandb is unreachable.
     """
     try:
         run = _begin_wandb(None, section, folder, run_id, wandb_mode(section))
@@ -153,7 +157,7 @@ def _begin_wandb(
 ) -> Any:
     if not is_first_process():
         return None
-    # wandb falls back on the system's temporary folder where its own is not there yet.
+    # wandb uses the system's temporary folder if its own does not exist yet.
     (folder / "wandb").mkdir(exist_ok=True)
     run = wandb.init(
         name=folder.name,
@@ -173,9 +177,9 @@ def _begin_wandb(
 
 
 def wandb_mode(section: WandbConfig) -> Literal["online", "offline"] | None:
-    """Where to log to; `None` leaves it to wandb.
+    """Return whether to log online or offline; `None` leaves the decision to wandb.
 
-    As configured; else as `WANDB_MODE` says, which wandb reads itself; else online where `wandb login` was done.
+    The configured mode; else `WANDB_MODE`, which wandb reads itself; else online after `wandb login`.
     """
     if section.mode != "auto":
         return section.mode
@@ -209,7 +213,7 @@ def _error_table(table: ErrorTable) -> wandb.Table:
 
 
 def _worst_structures(evaluation: Evaluation, frames: Any) -> list[wandb.Molecule]:
-    """The frames with the largest errors of the forces; none without labels of them."""
+    """Return the frames with the largest force errors; none without force labels."""
     errors = evaluation.parity.forces_rmse_by_frame()
     order = [int(number) for number in np.argsort(-np.nan_to_num(errors, nan=-1.0)) if np.isfinite(errors[number])]
     return [_molecule(frames[number], errors[number]) for number in order[:_WORST]]

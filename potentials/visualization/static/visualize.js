@@ -1,4 +1,4 @@
-// The interactive pictures of `potentials visualize`, on top of plots.js and structures.js.
+// Interactive drawings of `potentials visualize`, based on plots.js and structures.js.
 "use strict";
 const potentialsVisualize = (() => {
   const holder = document.getElementById("visual-shared");
@@ -7,7 +7,7 @@ const potentialsVisualize = (() => {
   const { Mesh, traces, layout } = potentialsStructures;
   const SIGN = [[0, "var(--negative)"], [0.499, "var(--negative)"], [0.501, "var(--positive)"], [1, "var(--positive)"]];
   const LIGHT = { ambient: 0.66, diffuse: 0.75, specular: 0.15, roughness: 0.6, fresnel: 0.05 };
-  const REACH = 0.95; // A, of the largest signal in a picture
+  const REACH = 0.95; // A, radius of the largest signal
   const POINTS = sphere.points.length / 3;
   const names = structure.symbols.map((symbol, atom) => `${symbol} ${structure.numbers[atom]}`);
 
@@ -24,7 +24,7 @@ const potentialsVisualize = (() => {
     return values;
   }
 
-  // Collects signals into one trace; the radius of each is `scale` times its size in a direction.
+  // Collects signals in one trace; the radius of each is `scale` times its absolute value in a direction.
   class Signals {
     constructor() { this.x = []; this.y = []; this.z = []; this.i = []; this.j = []; this.k = []; this.signs = []; this.text = []; }
 
@@ -43,7 +43,7 @@ const potentialsVisualize = (() => {
       }
     }
 
-    // A dot of the kit's sphere, for values on a grid of orientations.
+    // A small sphere (of structures.js) for values on a grid of orientations.
     dot(value, center, radius, text) {
       const first = this.x.length;
       for (const p of potentialsStructures.SPHERE.points) {
@@ -62,13 +62,13 @@ const potentialsVisualize = (() => {
     }
   }
 
-  // The molecule: as it is, or faint as a background to what is drawn on its atoms.
+  // The molecule: opaque, or faint as a background of drawings on its atoms.
   function molecule(positions, faint) {
     const drawn = traces({ ...structure, positions, arrows: [], notes: names.map((_, atom) => `atom ${structure.numbers[atom]}`) });
     return drawn.map((trace) => ({ ...trace, showlegend: false, opacity: faint ? 0.28 : 1, hoverinfo: faint ? "skip" : undefined, hovertemplate: faint ? undefined : trace.hovertemplate }));
   }
 
-  // A scene of fixed extent, so that nothing seems to grow while something turns.
+  // A scene of fixed extent, so that the scale is constant during a rotation.
   function scene(place) {
     const result = layout({ showlegend: false });
     const reach = 1.05 + Math.max(...structure.positions.map((p) => Math.hypot(...p)));
@@ -79,7 +79,7 @@ const potentialsVisualize = (() => {
     return result;
   }
 
-  // Controls. Each returns an object whose `value` is the choice.
+  // Controls. Each function returns an object whose `value` is the selection.
   function select(controls, name, options, changed) {
     const label = document.createElement("label"), field = document.createElement("select");
     field.setAttribute("aria-label", name);
@@ -97,15 +97,15 @@ const potentialsVisualize = (() => {
   }
 
   function slider(controls, name, most, said, changed) {
-    const label = document.createElement("label"), field = document.createElement("input"), told = document.createElement("output");
+    const label = document.createElement("label"), field = document.createElement("input"), output = document.createElement("output");
     Object.assign(field, { type: "range", min: 0, max: most, value: 0, step: 1 });
     field.setAttribute("aria-label", name);
-    told.style.minWidth = "3.2em";
-    label.append(name, field, told);
+    output.style.minWidth = "3.2em";
+    label.append(name, field, output);
     controls.append(label);
-    const tell = () => { told.textContent = said(Number(field.value)); };
-    field.addEventListener("input", () => { tell(); changed(); });
-    tell();
+    const describe = () => { output.textContent = said(Number(field.value)); };
+    field.addEventListener("input", () => { describe(); changed(); });
+    describe();
     return { get value() { return Number(field.value); } };
   }
 
@@ -116,7 +116,7 @@ const potentialsVisualize = (() => {
     controls.append(field);
   }
 
-  // The parts of a figure, and a function that draws all of its drawings that have been seen.
+  // The elements of a figure, and a function that redraws all of its drawings that have been visible.
   function parts(figure) {
     const data = JSON.parse(figure.querySelector("script").textContent);
     const places = Object.fromEntries([...figure.querySelectorAll(".drawing")].map((place) => [place.dataset.name, place]));
@@ -130,14 +130,14 @@ const potentialsVisualize = (() => {
     return { data, places, draw, redraw, say, controls: figure.querySelector(".controls") };
   }
 
-  // Whoever clicks an atom chooses it: vertices carry names such as "C 0".
+  // A click on an atom selects it: vertices have names such as "C 0".
   function onAtom(place, chosen) {
     let waiting = false;
     const listen = () => place.on("plotly_click", ({ points }) => {
       const found = /^[A-Z][a-z]? (\d+)/.exec(points[0]?.text ?? "");
       const atom = found ? structure.numbers.indexOf(Number(found[1])) : -1;
       if (atom < 0 || waiting) return;
-      // Later: drawing while plotly tells of the click makes it tell again.
+      // Delayed: drawing within plotly's click event would trigger the event again.
       waiting = true;
       setTimeout(() => { chosen(atom); waiting = false; }, 50);
     });
@@ -158,7 +158,7 @@ const potentialsVisualize = (() => {
         coefficients[l + m] = 1;
         const values = signal(coefficients, l);
         const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-        // In the plane of x and y, for y is the polar axis.
+        // In the x-y plane, because y is the polar axis.
         shapes.add(values, [m, -l, 0], (l ? reach : 0.28) / largest, `l = ${l}, m = ${m}`);
       }
       labels.x.push(-data.degree - 0.9); labels.y.push(-l); labels.z.push(0); labels.text.push(narrow(places.scene) ? `${l}${parity(l)}` : `l = ${l}  (${l}${parity(l)})`);
@@ -167,7 +167,7 @@ const potentialsVisualize = (() => {
       data: [shapes.trace(), { type: "scatter3d", mode: "text", ...labels, hoverinfo: "skip", textfont: { color: "var(--muted)", size: 13 }, textposition: "middle center" }],
       layout: (() => {
         const result = layout({ showlegend: false });
-        // Plotly scales the box to volume one and sees 45 degrees of it from top to bottom.
+        // Plotly scales the box to volume one; the vertical angle of view is 45 degrees.
         const wide = 2 * data.degree + 2.6, high = data.degree + 1.1, size = Math.cbrt(wide * high);
         const aspect = places.scene.clientWidth / places.scene.clientHeight;
         const far = 0.1 + 0.5 * Math.max(wide / aspect, high) / size / Math.tan(Math.PI / 8);
@@ -183,11 +183,11 @@ const potentialsVisualize = (() => {
     const path = select(controls, "path", [""], redrawAll);
     const pair = select(controls, "neighbor to atom", ["all", ...data.pairs], redrawAll);
     if (data.rounds.length) what.value = 1;
-    function redrawAll() { tell(); redraw(); }
+    function redrawAll() { describe(); redraw(); }
     function changed() { path.fill(what.value ? data.rounds[what.value - 1].paths : [""]); path.value = 0; redrawAll(); }
-    // Where functions do not depend on the species there is one set of them.
+    // If the functions do not depend on the species, there is a single set of them.
     const of = (sets) => sets[Math.min(Math.max(pair.value - 1, 0), sets.length - 1)];
-    function tell() {
+    function describe() {
       if (!what.value) { say("The basis functions and the envelope."); return; }
       const count = of(data.rounds[what.value - 1].curves)[path.value].length;
       say(`The ${count} channels with the largest weights of this path.`);
@@ -205,7 +205,7 @@ const potentialsVisualize = (() => {
         curves.push({ type: "scatter", mode: "lines", x: data.distances, y: data.envelope, name: "envelope", line: { color: "var(--ink)", dash: "dash", width: 2 } });
       }
       const first = counts.findIndex((count) => count > 0), nearest = first < 0 ? 0 : middles[first] - width / 2;
-      // Where atoms are never that close functions may be large; what matters should fill the picture.
+      // Functions may be large at distances shorter than those of atoms; scale to the relevant range.
       const seen = curves.flatMap(({ y }) => y.filter((_, place) => data.distances[place] >= nearest - 0.1));
       const low = Math.min(0, ...seen), high = Math.max(0, ...seen), room = 0.08 * (high - low || 1);
       const bars = {
@@ -232,8 +232,8 @@ const potentialsVisualize = (() => {
     const round = select(controls, "layer", data.rounds.map(({ name }) => name), all);
     atom.value = heaviest;
     const total = (sizes) => Math.sqrt(sizes.reduce((sum, size) => sum + size * size, 0));
-    function all() { tell(); redraw(); }
-    function tell() {
+    function all() { describe(); redraw(); }
+    function describe() {
       const { neighbors, of } = data.receivers[atom.value], sizes = data.rounds[round.value].sizes[atom.value].map(total);
       if (!neighbors.length) { say(`${names[atom.value]} has no neighbors within the cutoff.`); return; }
       const sum = total(data.rounds[round.value].sums[atom.value]), apart = sizes.reduce((a, b) => a + b, 0);
@@ -260,7 +260,7 @@ const potentialsVisualize = (() => {
     draw("bars", () => {
       const { neighbors } = data.receivers[atom.value], { blocks, sizes } = data.rounds[round.value];
       const label = neighbors.map(({ symbol, number, offset }) => `${symbol} ${number}, ${Math.hypot(...offset).toFixed(2)} A`);
-      // Of squares, for these add up to the square of the whole message.
+      // Fractions of squares, because these add up to the square of the message norm.
       const bars = blocks.map((block, number) => ({
         type: "bar", orientation: "h", name: block, y: label.map((_, row) => row), marker: { color: `var(--series-${number % 8 + 1})` },
         x: sizes[atom.value].map((parts) => parts[number] ** 2 / Math.max(total(parts), 1e-300)),
@@ -275,7 +275,7 @@ const potentialsVisualize = (() => {
       };
     });
     onAtom(places.scene, (chosen) => { if (atom.value !== chosen) { atom.value = chosen; all(); } });
-    tell();
+    describe();
   };
 
   kinds.features = ({ data, places, draw, redraw, controls, say }) => {
@@ -284,9 +284,9 @@ const potentialsVisualize = (() => {
     const channel = select(controls, "channel", [""], all);
     const atom = select(controls, "atom", ["all", ...names], all);
     const current = () => data.stages[stage.value].blocks[block.value];
-    // The last place whose features have a direction says most.
+    // Start with the last layer whose features have directions.
     stage.value = data.stages.reduce((best, { blocks }, number) => (blocks.length >= data.stages[best].blocks.length && !data.stages[number].name.startsWith("A") ? number : best), 0);
-    function all() { tell(); redraw(); }
+    function all() { describe(); redraw(); }
     function restage() { const { blocks } = data.stages[stage.value]; block.fill(blocks.map(({ label }) => label)); block.value = blocks.length - 1; reblock(); }
     function reblock() { channel.fill(current().channels); channel.value = 0; all(); }
     const components = () => (data.stages[stage.value].grid ? data.stages[stage.value].grid.length / 3 : 2 * current().degree + 1);
@@ -295,12 +295,12 @@ const potentialsVisualize = (() => {
       return Array.from({ length: size }, (_, m) => numbers[(of * size + m) * channels.length + chosen]);
     }
     const norm = (list) => Math.hypot(...list);
-    function tell() {
+    function describe() {
       const { label, degree, pseudo, channels } = current(), found = names.map((_, of) => norm(values(of, channel.value)));
       const largest = found.indexOf(Math.max(...found));
       const kind = pseudo ? " Pseudotensor: its colors are also swapped under reflection." : "";
-      const turns = degree ? " It rotates with the structure." : " It is invariant under rotation.";
-      say(`${label}, ${channels[channel.value]}: largest on ${names[largest]}.${data.stages[stage.value].grid ? "" : turns}${kind}`);
+      const symmetry = degree ? " It rotates with the structure." : " It is invariant under rotation.";
+      say(`${label}, ${channels[channel.value]}: largest on ${names[largest]}.${data.stages[stage.value].grid ? "" : symmetry}${kind}`);
     }
     draw("scene", () => {
       const { grid } = data.stages[stage.value], shapes = new Signals();
@@ -338,7 +338,7 @@ const potentialsVisualize = (() => {
     restage();
   };
 
-  kinds.turning = ({ data, places, draw, redraw, controls, say }) => {
+  kinds.rotation = ({ data, places, draw, redraw, controls, say }) => {
     const stage = select(controls, "features", data.stages.map(({ name }) => name), restage);
     const block = select(controls, "block", [""], all);
     const axis = select(controls, "about", data.axes, all);
@@ -354,17 +354,17 @@ const potentialsVisualize = (() => {
         input.dispatchEvent(new Event("input"));
       }, 250);
     });
-    // The highest degree of the last place that has one is what turns most visibly.
+    // Start with the highest degree of the last layer that has one, whose rotation is most visible.
     stage.value = data.stages.reduce((best, { blocks, name }, number) => (blocks.length >= data.stages[best].blocks.length && !name.startsWith("A") ? number : best), 0);
     function restage() { const { blocks } = data.stages[stage.value]; block.fill(blocks.map(({ label }) => label)); block.value = blocks.length - 1; all(); }
-    const turn = () => axis.value * data.angles.length + angle.value;
+    const rotation = () => axis.value * data.angles.length + angle.value;
     function all() {
-      tell();
+      describe();
       redraw();
     }
-    function tell() {
-      const relative = data.stages[stage.value].difference[turn()];
-      say(`Rotated by ${Math.round(data.angles[angle.value])}\u00b0 about ${data.axes[axis.value]}: energy ${signed(data.energy[turn()])} meV, forces differ by ${short(data.forces[turn()])} meV/A at most, these features by ${short(relative)} of the largest feature.`);
+    function describe() {
+      const relative = data.stages[stage.value].difference[rotation()];
+      say(`Rotated by ${Math.round(data.angles[angle.value])}\u00b0 about ${data.axes[axis.value]}: energy ${signed(data.energy[rotation()])} meV, forces differ by ${short(data.forces[rotation()])} meV/A at most, these features by ${short(relative)} of the largest feature.`);
     }
     const signed = (value) => `${value < 0 ? "\u2212" : "+"}${short(Math.abs(value))}`;
     function positions() {
@@ -374,12 +374,12 @@ const potentialsVisualize = (() => {
     }
     function picture(numbers) {
       const { degree, computed } = data.stages[stage.value].blocks[block.value], size = 2 * degree + 1, count = data.atoms.length * size;
-      const most = largest(computed.slice(0, count), degree), shapes = new Signals(), turnedTo = positions();
+      const most = largest(computed.slice(0, count), degree), shapes = new Signals(), rotated = positions();
       data.atoms.forEach((atom, n) => {
         const values = signal(numbers.slice(n * size, (n + 1) * size), degree);
-        shapes.add(values, turnedTo[atom], REACH / most, names[atom]);
+        shapes.add(values, rotated[atom], REACH / most, names[atom]);
       });
-      return { data: [...molecule(turnedTo, true), shapes.trace()], layout: scene(places.computed) };
+      return { data: [...molecule(rotated, true), shapes.trace()], layout: scene(places.computed) };
     }
     function largest(numbers, degree) {
       let most = 1e-12;
@@ -391,10 +391,10 @@ const potentialsVisualize = (() => {
       const count = data.atoms.length * (2 * data.stages[stage.value].blocks[block.value].degree + 1);
       return numbers.slice(step * count, (step + 1) * count);
     }
-    draw("computed", () => picture(at(data.stages[stage.value].blocks[block.value].computed, turn())));
+    draw("computed", () => picture(at(data.stages[stage.value].blocks[block.value].computed, rotation())));
     draw("expected", () => {
       const { expected } = data.stages[stage.value].blocks[block.value];
-      return picture(right.value ? at(expected, axis.value * data.angles.length) : at(expected, turn()));
+      return picture(right.value ? at(expected, axis.value * data.angles.length) : at(expected, rotation()));
     });
     restage();
   };

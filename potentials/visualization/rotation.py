@@ -1,4 +1,4 @@
-"""The structure turned, step by step: what the network says then, against what it should say."""
+"""Rotations of a structure: comparison of predictions and features with those expected by equivariance."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from potentials.visualization.observation import Observation, observe
 from potentials.visualization.signals import blocks_at, mixtures
 
 STEPS = 24
-"""Angles of a full turn; a third of that for structures of more than `MANY` atoms."""
+"""Number of angles of a full rotation; a third of it for structures of more than `MANY` atoms."""
 MANY = 100
 AXES = ("x", "y", "z")
-MOST_TURNED = 20
-"""Atoms whose features are sent to the page at every angle."""
+MOST_ROTATED = 20
+"""Largest number of atoms whose features are stored at every angle."""
 
 Array = NDArray[np.float64]
 
 
 def rotation_about(axis: int, angle: float) -> Array:
-    """The matrix [3, 3] of a turn about a coordinate axis, angle in radians."""
+    """Return the matrix [3, 3] of a rotation about a coordinate axis; angle in radians."""
     first, second = (axis + 1) % 3, (axis + 2) % 3
     matrix = np.eye(3)
     matrix[[first, second], [first, second]] = np.cos(angle)
@@ -36,8 +36,8 @@ def rotation_about(axis: int, angle: float) -> Array:
     return matrix
 
 
-def turned(atoms: Atoms, rotation: Array) -> Atoms:
-    """The structure rotated about the origin, its cell with it."""
+def rotated(atoms: Atoms, rotation: Array) -> Atoms:
+    """Rotate a structure about the origin, including its cell."""
     return Atoms(
         numbers=atoms.numbers, positions=atoms.positions @ rotation.T, cell=atoms.cell.array @ rotation.T, pbc=atoms.pbc
     )
@@ -45,13 +45,14 @@ def turned(atoms: Atoms, rotation: Array) -> Atoms:
 
 @dataclass
 class Stage:
-    """The features at one place of the network through all turns; those of blocks as one combination of channels.
+    """Features of one layer for all rotations; of each block one combination of channels.
 
     Args:
-        place: of the network.
-        computed: for each block, of each turn the network's features of the turned structure [turns][n, 2l + 1].
-        expected: the same, of the structure as it was, turned by Wigner's matrices.
-        difference: of each turn, the largest of all components and channels, relative to the largest feature.
+        place: the layer of the network.
+        computed: for each block and rotation, the features of the rotated structure [rotations][n, 2l + 1].
+        expected: the same for the features of the original structure, rotated by Wigner D matrices.
+        difference: for each rotation, the largest difference over components and channels, relative to the largest
+            feature.
     """
 
     place: NodeFeatures
@@ -61,15 +62,15 @@ class Stage:
 
 
 @dataclass
-class Turns:
-    """What turning the structure changed.
+class RotationChanges:
+    """Changes of predictions and features under rotations of a structure.
 
     Args:
-        angles: degrees, the same about each axis.
-        stages: features, where they are tensors; those of a grid of orientations are left out.
+        angles: degrees, the same for each axis.
+        stages: layers with tensor features; those with features on a grid of orientations are omitted.
         energy: [axes * angles] change in meV.
-        forces: [axes * angles] largest change of a component in meV/A, beyond the turn itself.
-        atoms: numbers of the atoms, among those shown, whose features are there.
+        forces: [axes * angles] largest difference of a component from the rotated forces in meV/A.
+        atoms: indices, among the atoms shown, of atoms whose features are stored.
     """
 
     angles: list[float]
@@ -79,11 +80,11 @@ class Turns:
     atoms: list[int]
 
     def largest_feature_difference(self) -> float:
-        """Over all places and turns, relative."""
+        """Return the largest relative difference over all layers and rotations."""
         return max((max(stage.difference) for stage in self.stages), default=0.0)
 
     def json(self) -> dict[str, Any]:
-        """For `visualize.js`: of each block the values [axes][angles][atoms, 2l + 1], computed and expected."""
+        """Return data for `visualize.js`: values [axes][angles][atoms, 2l + 1] of each block, computed and expected."""
         stages = []
         for stage in self.stages:
             blocks = []
@@ -108,21 +109,21 @@ class Turns:
         }
 
 
-def turn(
+def rotation_changes(
     potential: Potential, first: Observation, places: list[NodeFeatures], atoms: Atoms, shown: NDArray[np.int64]
-) -> Turns:
-    """Turn a structure about each axis, and let the potential predict it at each angle.
+) -> RotationChanges:
+    """Rotate a structure about each axis, and evaluate the potential at each angle.
 
     Args:
-        potential: on the CPU.
-        first: of the structure as it is.
-        places: where features are compared.
+        potential: potential on the CPU.
+        first: observation of the original structure.
+        places: layers whose features are compared.
         atoms: the structure.
-        shown: numbers of the atoms shown, of which the first few are compared.
+        shown: indices of the atoms shown, of which the first few are compared.
     """
     steps = STEPS if len(atoms) <= MANY else STEPS // 3
     angles = [360.0 * step / steps for step in range(steps)]
-    kept = shown[:MOST_TURNED]
+    kept = shown[:MOST_ROTATED]
     tensors = [place for place in places if place.grid is None]
     stages = [Stage(place) for place in tensors]
     before = [first.features(place)[kept] for place in tensors]
@@ -132,16 +133,16 @@ def turn(
     for stage in stages:
         stage.computed = [[] for _ in stage.place.layout]
         stage.expected = [[] for _ in stage.place.layout]
-    turns = Turns(angles, stages, [], [], list(range(len(kept))))
+    changes = RotationChanges(angles, stages, [], [], list(range(len(kept))))
     for axis in range(3):
         for angle in angles:
             rotation = rotation_about(axis, np.radians(angle))
-            after = observe(potential, turned(atoms, rotation))
-            turns.energy.append(1e3 * (after.energy - first.energy))
-            turns.forces.append(1e3 * float(np.abs(after.forces - first.forces @ rotation.T).max()))
+            after = observe(potential, rotated(atoms, rotation))
+            changes.energy.append(1e3 * (after.energy - first.energy))
+            changes.forces.append(1e3 * float(np.abs(after.forces - first.forces @ rotation.T).max()))
             for stage, values, vectors in zip(stages, before, combined, strict=True):
                 _compare(stage, values, vectors, after.features(stage.place)[kept], rotation)
-    return turns
+    return changes
 
 
 def _compare(stage: Stage, before: Array, vectors: list[Array], computed: Array, rotation: Array) -> None:
