@@ -1,5 +1,6 @@
 """What all tests share: one thread each, no network, and the way to data from outside the repository."""
 
+import gc
 import os
 
 # Before torch is imported: the tests run in parallel processes, and one thread makes them repeatable.
@@ -47,6 +48,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(autouse=True)
+def hypothesis_leaves_no_callback() -> Iterator[None]:
+    """A signal that arrives in Hypothesis's callback of the garbage collector would be lost in the tests after it."""
+    before = gc.callbacks[:]
+    yield
+    gc.callbacks[:] = before
 
 
 @pytest.fixture(scope="session")
