@@ -8,7 +8,7 @@ from typing import Any
 
 from potentials.config.run import RunConfig
 from potentials.data.audit.before_training import check_splits
-from potentials.data.audit.checks import check_cutoff
+from potentials.data.audit.checks import check_cutoff, check_group_weights
 from potentials.data.findings import Findings
 from potentials.data.graph import Graphs
 from potentials.data.index import Say
@@ -70,8 +70,10 @@ def prepare(config: RunConfig, say: Say = lambda text: None) -> PreparedData:
     findings = Findings()
     check_cutoff(config.model.cutoff)
     splits = read_splits(config, findings, say)
-    inferred = infer(config, splits, findings)
-    check_splits(config, splits, inferred.statistics, findings)
+    check_group_weights(config.data, splits.group_names())  # before anything that takes long
+    samples = splits.samples(config.seed)
+    inferred = infer(config, splits, samples["training"], findings)
+    check_splits(config, splits, samples, inferred.statistics, findings)
     return PreparedData(
         config=inferred.config,
         train=splits.train,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from potentials.config.run import RunConfig
@@ -12,6 +12,7 @@ from potentials.data.infer.elements import find_elements
 from potentials.data.infer.reference_energies import find_reference_energies
 from potentials.data.infer.resolving import open_keys, resolve
 from potentials.data.infer.statistics import Statistics, gather_statistics
+from potentials.data.label import LabeledFrame
 from potentials.data.split import Splits
 from potentials.data.split.sampling import with_rare_elements
 
@@ -31,12 +32,13 @@ class Inferred:
     """Of the training frames."""
 
 
-def infer(config: RunConfig, splits: Splits, findings: Findings) -> Inferred:
+def infer(config: RunConfig, splits: Splits, sample: Sequence[LabeledFrame], findings: Findings) -> Inferred:
     """Elements, reference energies, and statistics of graphs and labels; they replace each `auto` of a configuration.
 
     Args:
         config: of the run.
-        splits: of the run. Frames that stay in their files are represented by a sample (`Split.sample`).
+        splits: of the run.
+        sample: of the training frames (`Split.sample`); reference energies are inferred from it.
         findings: receives each inferred value with its reason.
 
     Raises:
@@ -47,7 +49,7 @@ def infer(config: RunConfig, splits: Splits, findings: Findings) -> Inferred:
     energies = find_reference_energies(
         config.data.reference_energies,
         elements,
-        with_rare_elements(splits.train.sample(config.seed), splits.train, config.seed),
+        with_rare_elements(sample, splits.train, config.seed),
         splits.isolated_atoms,
         findings,
         population,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import islice
 
 import ase.io
@@ -125,9 +125,9 @@ def _images(name: str, path: str, stop: int | None) -> Iterator[Atoms]:
 
 def _rows(name: str, path: str) -> Iterator[Atoms]:
     """Yield rows in the order of their numbers, in groups: ASE would fetch all at once."""
-    with reading_errors(name):
-        database = connect_database(path)
-    with database:
+    with ExitStack() as stack:
+        with reading_errors(name):
+            database = stack.enter_context(connect_database(path))
         last = 0
         while True:
             with reading_errors(name):

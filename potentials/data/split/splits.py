@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,10 @@ class Splits:
     def group_names(self) -> list[str]:
         """The groups of all splits, in alphabetical order."""
         return sorted(set().union(*(split.group_names() for _, split in named_splits(self))))
+
+    def samples(self, seed: int) -> dict[str, Sequence[LabeledFrame]]:
+        """`Split.sample` of each split, under the names of `named_splits`; frames that stay in files are read now."""
+        return {name: split.sample(seed) for name, split in named_splits(self)}
 
     def record(self) -> dict[str, Any]:
         """The seed, and file names and frame numbers of each split, to be written as JSON."""

@@ -17,6 +17,7 @@ from read_loaders import batches_of
 from slow_cases import slow_but
 
 from potentials.config.run import RunConfig
+from potentials.data.label import LabeledFrame
 from potentials.data.module import GraphDataModule
 from potentials.data.prepare import PreparedData, prepare
 from potentials.data.split import SplitInFiles, SplitInMemory, sampling
@@ -106,6 +107,21 @@ def test_the_same_batches_to_the_bit(
     assert_same_batches(ours.val_dataloader(), theirs.val_dataloader())
     for one, other in zip(ours.test_dataloader(), theirs.test_dataloader(), strict=True):
         assert_same_batches(one, other)
+
+
+def test_samples_are_read_once(
+    frames: list[Atoms], write_store: WriteStore, lazy_config: LazyConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampled = []
+    sample = SplitInFiles.sample
+
+    def counted(split: SplitInFiles, seed: int) -> list[LabeledFrame]:
+        sampled.append(len(split))
+        return sample(split, seed)
+
+    monkeypatch.setattr(SplitInFiles, "sample", counted)
+    prepared = prepare(lazy_config({"train": write_store("a.h5", frames), "validation": 2}))
+    assert sampled == [len(prepared.train), len(prepared.validation)]
 
 
 def test_train_size_and_seed(frames: list[Atoms], write_store: WriteStore, lazy_config: LazyConfig) -> None:
