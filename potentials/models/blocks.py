@@ -36,6 +36,8 @@ class EdgeEmbedding(nn.Module):
     def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> tuple[Tensor, RadialFunctions]:
         """Compute harmonics [E, (degree + 1)^2] and radial basis [W, size] from edge vectors [E, 3] in A."""
         Y, distances = edge_geometry(self.table, edge_vectors, topology, -1.0 if self.towards_sender else 1.0)
+        if not self.radial.depends_on_species:
+            return Y, self.radial(distances)
         first_edges = topology.pair_edges[:, 0]
         ends = (species[atoms[first_edges]] for atoms in (topology.senders, topology.receivers))
         return Y, self.radial(distances, *ends)

@@ -125,8 +125,18 @@ class RadialBasis(nn.Module):
         else:
             self.basis = ChebyshevBasis(config.size, cutoff)
 
-    def forward(self, distances: Tensor, sender_species: Tensor, receiver_species: Tensor) -> RadialFunctions:
-        """Map distances [W, 1] in A and the species of both atoms [W] to radial functions [W, size]."""
+    @property
+    def depends_on_species(self) -> bool:
+        """Whether the functions depend on the species of both atoms, and not only on their distance."""
+        return self.transform is not None
+
+    def forward(
+        self, distances: Tensor, sender_species: Tensor | None = None, receiver_species: Tensor | None = None
+    ) -> RadialFunctions:
+        """Map distances [W, 1] in A to radial functions [W, size].
+
+        The species of both atoms [W] are only required if the functions depend on them.
+        """
 
         def at(r: Tensor) -> ValuesAndSlopes:
             argument, stretch = (r, None)

@@ -99,7 +99,7 @@ def _in_double_precision(basis: RadialBasis, network: RadialMap) -> Callable[[Te
     basis, network = copy.deepcopy(basis).double(), copy.deepcopy(network).double()
     anywhere = torch.full((1, 1), 0.5 * basis.cutoff, dtype=torch.float64)
     with torch.no_grad():
-        return network(basis(anywhere, *_no_species(1))).at
+        return network(basis(anywhere)).at
 
 
 def _with_curvature(at: Callable[[Tensor], ValuesAndSlopes], r: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -125,7 +125,9 @@ def _largest_relative_difference(found: Tensor, expected: Tensor) -> float:
 class NoBasis(nn.Module):
     """Placeholder for the radial basis when the splines replace all its uses."""
 
-    def forward(self, distances: Tensor, sender_species: Tensor, receiver_species: Tensor) -> RadialFunctions:
+    depends_on_species = False
+
+    def forward(self, distances: Tensor) -> RadialFunctions:
         """Return the distances without functions."""
         nothing = distances.new_empty(distances.shape[0], 0)
 
@@ -133,11 +135,6 @@ class NoBasis(nn.Module):
             return nothing, nothing
 
         return RadialFunctions(nothing, nothing, distances, at)
-
-
-def _no_species(pairs: int) -> tuple[Tensor, Tensor]:
-    species = torch.zeros(pairs, dtype=torch.int64)
-    return species, species
 
 
 def tabulated(model: nn.Module, knots: int) -> nn.Module:
@@ -149,7 +146,7 @@ def tabulated(model: nn.Module, knots: int) -> nn.Module:
     copied = copy.deepcopy(model)
     embeddings = [module for module in copied.modules() if isinstance(module, EdgeEmbedding)]
     for embedding in embeddings:
-        if not isinstance(embedding.radial, RadialBasis) or embedding.radial.transform is not None:
+        if not isinstance(embedding.radial, RadialBasis) or embedding.radial.depends_on_species:
             raise PotentialsError("the radial functions depend on the elements, not on the distance alone")
     if len(embeddings) != 1 or not any(isinstance(module, RadialMap) for module in copied.modules()):
         raise PotentialsError("the model has no radial networks with a common radial basis")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 from torch import Tensor
@@ -37,21 +38,31 @@ class MixingTable(NamedTuple):
         """K."""
         return sum(block.copies for block in self.blocks) * self.channels_in * self.channels_out
 
-    def numbers(self) -> list[int]:
+    def numbers(self) -> tuple[int, ...]:
         """Encode the table as integers for an operator."""
-        sizes = [self.inputs, self.outputs, self.channels_in, self.channels_out]
-        return sizes + [number for block in self.blocks for number in block]
+        return _encoded(self)
 
     @classmethod
     def from_numbers(cls, numbers: Sequence[int]) -> MixingTable:
         """Decode a table; inverse of `numbers`."""
-        inputs, outputs, channels_in, channels_out = numbers[:4]
-        rest = numbers[4:]
-        blocks = tuple(MixedBlock(*rest[start : start + 4]) for start in range(0, len(rest), 4))
-        return cls(blocks, inputs, outputs, channels_in, channels_out)
+        return _decoded(tuple(numbers))
 
     def matrices(self, weight: Tensor) -> list[Tensor]:
         """Return the matrix of each block as a view [..., copies * C, C'] of the weights [..., K]."""
         sizes = [block.copies * self.channels_in for block in self.blocks]
         parts = weight.split([size * self.channels_out for size in sizes], dim=-1)
         return [part.unflatten(-1, (size, self.channels_out)) for part, size in zip(parts, sizes, strict=True)]
+
+
+# Cached, because encoding and decoding a table take longer than mapping the features of a small structure.
+@cache
+def _encoded(table: MixingTable) -> tuple[int, ...]:
+    sizes = (table.inputs, table.outputs, table.channels_in, table.channels_out)
+    return sizes + tuple(number for block in table.blocks for number in block)
+
+
+@cache
+def _decoded(numbers: tuple[int, ...]) -> MixingTable:
+    inputs, outputs, channels_in, channels_out, *rest = numbers
+    blocks = tuple(MixedBlock(*rest[start : start + 4]) for start in range(0, len(rest), 4))
+    return MixingTable(blocks, inputs, outputs, channels_in, channels_out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import torch
 from torch import Tensor
 
 from potentials.kernels.codegen.llvm.compiler import compiled
@@ -13,11 +14,18 @@ from potentials.kernels.message_passing.call import MessageCall, MessageKernel
 from potentials.kernels.message_passing.splines import RadialSplines
 from potentials.kernels.message_passing.table import MessageTable
 from potentials.kernels.topology import EdgeTopology
+from potentials.kernels.transforms import kept_constants
 
 
 @cache
 def _message_code(table: MessageTable, channels: int, bits: int, kernel: MessageKernel) -> int:
     return compiled(cpu_code.emit, table, channels, bits, kernel)
+
+
+@kept_constants(64)
+def _grid(start: float, step: float, dtype: torch.dtype) -> Tensor:
+    """Create the constants of the splines' intervals: start, width and inverse width."""
+    return torch.tensor([start, step, 1 / step], dtype=dtype, device="cpu")
 
 
 class _Call(MessageCall):
@@ -32,7 +40,7 @@ class _Call(MessageCall):
         **others: Tensor | None,
     ) -> None:
         if splines is not None:
-            grid = h.new_tensor([splines.start, splines.step, 1 / splines.step])
+            grid = _grid(splines.start, splines.step, h.dtype)
             others |= {"coefficients": splines.coefficients, "grid": grid}
         super().__init__(table, topology, h, **others)
         words = {name: value.data_ptr() for name, value in self.arguments.items()}
