@@ -3,11 +3,11 @@
     python scripts/mutation_testing.py build/mutants --mutants 100 --seed 0
 
 draws mutants of the files in `GROUPS`, evenly from each group, applies one at a time to a copy of the repository, and
-runs the tests there until one fails: those of the group, then the others of `make test` and `make test-all`.
-A mutant that survives all tests is a gap in the tests or has no observable effect. Results are written to
-`results.csv`, and an interrupted run can be continued. mutmut and Cosmic Ray are not used, because they do not draw a
-seeded sample, and rewrite functions in ways that are incompatible with the cache of compiled kernels and
-`torch.library`.
+runs the tests there until one fails: those of the group, then the others of `make test` and `make test-all`, as far as
+`--until`. A mutant that survives all tests is a gap in the tests or has no observable effect. Results are written to
+`results.csv`. An interrupted run can be continued, and with a later `--until` only survivors are tested further.
+mutmut and Cosmic Ray are not used, because they do not draw a seeded sample, and rewrite functions in ways that are
+incompatible with the cache of compiled kernels and `torch.library`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 GROUPS: dict[str, tuple[list[str], list[str]]] = {
     "kernels": (["potentials/kernels/**/*.py"], ["tests/kernels", "tests/models/test_kernel_agreement.py"]),
     "potential": (["potentials/potential/*.py"], ["tests/potential", "tests/families"]),
-    "losses": (["potentials/training/loss*.py", "potentials/training/module.py"], ["tests/training/test_losses.py"]),
+    "losses": (["potentials/training/loss*.py", "potentials/training/module.py"], ["tests/training"]),
     "labels": (["potentials/data/label/*.py"], ["tests/data"]),
 }
 """Files to change, and the tests that are most likely to detect the changes."""
@@ -55,10 +55,11 @@ OPERATIONS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Mod: ast.Mult,
     ast.Pow: ast.Mult,
 }
+SUITES = ("group", "group, slow", "make test", "make test-all")
+"""Tests in the order in which they run: the fast and the slow ones of the group, then all fast and all slow ones."""
+SURVIVED = "survived "
 TEST_RESULTS = (0, 1, 2)
 """Exit codes of pytest when tests ran: all passed, some failed, or some could not be imported."""
-TIME_LIMIT = 3600.0
-"""Time limit in seconds; a mutant that exceeds it counts as detected."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def drawn(number: int, seed: int) -> list[Mutant]:
     return chosen
 
 
-def fails(copy: Path, arguments: list[str]) -> bool:
+def fails(copy: Path, arguments: list[str], time_limit: float) -> bool:
     """Return whether one of the tests fails in the copy, or exceeds the time limit.
 
     Raises:
@@ -145,7 +146,7 @@ def fails(copy: Path, arguments: list[str]) -> bool:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *arguments]
     environment = os.environ | {"PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1"}
     try:
-        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=TIME_LIMIT, check=False)
+        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=time_limit, check=False)
     except subprocess.TimeoutExpired:
         return True
     if done.returncode not in TEST_RESULTS:
@@ -155,23 +156,29 @@ def fails(copy: Path, arguments: list[str]) -> bool:
     return done.returncode != 0
 
 
-def noticed_by(mutant: Mutant, copy: Path, workers: str, everything: bool) -> str:
-    """Return which tests detect a mutant first: those of its group, of `make test`, of `make test-all`, or none."""
+def noticed_by(mutant: Mutant, copy: Path, suites: Sequence[str], workers: str, time_limit: float) -> str:
+    """Return which of the suites detects a mutant first, or the last one that it survived."""
     target = copy / mutant.path
     original = target.read_text(encoding="utf-8")
     target.write_text(mutant.text, encoding="utf-8")
     parallel, slow = ["-n", workers, "--ignore", "tests/clients"], ["-m", "slow and not long"]
     group = [*GROUPS[mutant.group][1], *parallel]
-    suites = {"group": group}
-    if everything:
-        suites["group, slow"] = [*group, *slow]
-    suites["make test"] = parallel
-    if everything:
-        suites["make test-all"] = [*parallel, *slow]
+    arguments = dict(zip(SUITES, (group, [*group, *slow], parallel, [*parallel, *slow]), strict=True))
     try:
-        return next((name for name, arguments in suites.items() if fails(copy, arguments)), "none")
+        return next((suite for suite in suites if fails(copy, arguments[suite], time_limit)), SURVIVED + suites[-1])
     finally:
         target.write_text(original, encoding="utf-8")
+
+
+def remaining_suites(earlier: str | None, until: str) -> Sequence[str]:
+    """Return the suites to run for a mutant with this earlier result, if any."""
+    if earlier is None:
+        first = 0
+    elif earlier.startswith(SURVIVED):
+        first = SUITES.index(earlier.removeprefix(SURVIVED)) + 1
+    else:
+        return ()
+    return SUITES[first : SUITES.index(until) + 1]
 
 
 def main() -> None:
@@ -181,26 +188,33 @@ def main() -> None:
     parser.add_argument("--mutants", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", default="2", help="processes of pytest")
-    parser.add_argument("--fast-only", action="store_true", help="stop after the tests of `make test`")
+    parser.add_argument("--until", choices=SUITES, default=SUITES[-1], help="last tests to run")
+    parser.add_argument(
+        "--time-limit", type=float, default=3600.0, help="seconds for each suite; a mutant that exceeds it is detected"
+    )
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    results = options.folder / "results.csv"
-    rows = list(csv.reader(results.open(encoding="utf-8"))) if results.exists() else []
-    known = {row[1] for row in rows}
+    path = options.folder / "results.csv"
+    results: dict[tuple[str, str], str] = {}
+    if path.exists():
+        results = {(group, name): result for group, name, result in csv.reader(path.open(encoding="utf-8"))}
     copy = options.folder.resolve() / "repository"
     shutil.rmtree(copy, ignore_errors=True)
     ignored = shutil.ignore_patterns(".git", ".venv*", "build", "runs", "studies", ".*_cache")
     shutil.copytree(REPOSITORY, copy, ignore=ignored)
     for mutant in drawn(options.mutants, options.seed):
-        if mutant.name in known:
+        key = mutant.group, mutant.name
+        suites = remaining_suites(results.get(key), options.until)
+        if not suites:
             continue
-        rows.append([mutant.group, mutant.name, noticed_by(mutant, copy, options.workers, not options.fast_only)])
-        with results.open("a", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerow(rows[-1])
-        print(*rows[-1], sep="  ", flush=True)
+        results[key] = noticed_by(mutant, copy, suites, options.workers, options.time_limit)
+        with path.open("a", encoding="utf-8", newline="") as file:
+            # A later row of the same mutant replaces an earlier one.
+            csv.writer(file).writerow([*key, results[key]])
+        print(*key, results[key], sep="  ", flush=True)
     for group in GROUPS:
-        counted = Counter(row[2] for row in rows if row[0] == group)
-        print(f"{group:10s} {sum(counted.values()):4d} mutants, detected by:", dict(counted))
+        counted = Counter(result for (of, _), result in results.items() if of == group)
+        print(f"{group:10s} {sum(counted.values()):4d} mutants:", dict(counted))
 
 
 if __name__ == "__main__":
