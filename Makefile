@@ -47,8 +47,8 @@ quickstart: $(INSTALLED)
 	  --output runs/quickstart/nve.traj --overwrite
 	@echo
 	@echo "The potential is runs/quickstart/best.potential, the trajectory runs/quickstart/nve.traj; look at runs/quickstart."
-	@echo "What the potential can do, to be opened in a browser: runs/quickstart/report.html"
-	@echo "The command is $(BIN)/potentials (source .venv/bin/activate to call it potentials). Next, with data of yours:"
+	@echo "HTML report: runs/quickstart/report.html"
+	@echo "The command is $(BIN)/potentials (source .venv/bin/activate to call it potentials). Next, with your own data:"
 	@echo "  potentials init data.xyz > config.yaml && potentials check config.yaml && potentials train config.yaml"
 
 test: $(DEVELOPER)

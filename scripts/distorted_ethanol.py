@@ -190,7 +190,7 @@ are left out.
 
 ## Protocol
 
-The key `origin` is the kind of frame:
+The key `origin` states how a frame was generated:
 
 - `dimer` ({made("dimer")}): each pair of elements at {DIMER_DISTANCES} distances from {SHORTEST} to {LONGEST} Å.
 - `pushed` ({made("pushed")}): the molecule with one atom moved to a distance of {SHORTEST} to 1 Å from another.

@@ -286,13 +286,18 @@ def class_table(frames: Sequence[Atoms]) -> str:
     return "\n".join(rows)
 
 
-def card_tail(name: str, packages: Sequence[str]) -> str:
-    """Write the last sections of a card: units, how it was made, license."""
+def card_tail(name: str, packages: Sequence[str], *, stress: bool = False) -> str:
+    """Write the last sections of a card: units and keys (`stress` if there is any), how it was made, license."""
+    keys = (
+        "`energy`, `forces` and `stress` (ASE reads them into\n`atoms.calc`), and `config_type`"
+        if stress
+        else "`energy` and `forces` (ASE reads them into `atoms.calc`),\nand `config_type`"
+    )
+    computed = "Labels were computed at the positions as written (8 decimals)."
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
     return f"""## Units and keys
 
-Energy in eV, forces in eV/Å, positions and cells in Å. Keys: `energy`, `forces`, `stress` (ASE reads them into
-`atoms.calc`) and `config_type`. Labels were computed at the positions as written (8 decimals).
+Energy in eV, forces in eV/Å, positions and cells in Å. Keys: {keys}. {computed}
 
 ## How it was made
 
@@ -397,7 +402,7 @@ Seeds: `numpy.random.default_rng(({COPPER_SEED}, class))`, classes counted from 
 
 Stress is dE/dε divided by the volume (ASE's sign: tension positive), as 3x3 in the file.
 
-{card_tail("copper", ("ase", "numpy"))}"""
+{card_tail("copper", ("ase", "numpy"), stress=True)}"""
 
 
 # --- command line -----------------------------------------------------------------------------------------------------

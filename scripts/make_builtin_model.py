@@ -36,11 +36,11 @@ molecules, fragments and pairs, `ethanol-distorted.md`, and ZBL repulsion). It i
 
 in {minutes:.0f} minutes on one core of a machine with other load, with {versions}.
 {history}
-Dynamics at 300 K and 500 K (`builtin:ethanol`) contains no distances below 0.88 A, and a model trained on it alone had
+Dynamics at 300 K and 500 K (`builtin:ethanol`) contains no distances below 0.88 Å, and a model trained on it alone had
 minima there that were thousands of eV too deep. `tests/data/test_builtin_potential.py` checks that the energy of this
-model increases as any two atoms approach each other, down to 0.05 A, and that random hopping and dynamics at 1000 K
+model increases as any two atoms approach each other, down to 0.05 Å, and that random hopping and dynamics at 1000 K
 find no energy below that of the molecule. Energies of broken and compressed molecules are rough: see the training
-frames in the groups `forces_...`, named by the largest force in eV/A.
+frames in the groups `forces_...`, named by the largest force in eV/Å.
 
 ## Errors
 
@@ -76,7 +76,7 @@ def main() -> None:
         configuration=CONFIGURATION,
         minutes=seconds / 60,
         versions=", ".join(f"{package} {version(package)}" for package in ("potentials", "torch", "e3nn")),
-        units=f"{UNITS.partition(', stress')[0]}.",
+        units=f"{UNITS.partition(', stress')[0].replace('meV/A', 'meV/Å')}.",
         history=history(arguments.continued_from, potential.metadata["config"]["train"]["max_epochs"]),
         errors="\n".join(f"    {line}" for line in by_group(table).text().splitlines()),
     )

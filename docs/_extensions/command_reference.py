@@ -14,7 +14,7 @@ import typer
 
 from potentials.cli.main import COMMANDS, app
 
-_WORDS = {str: "text", int: "whole number", float: "number", Path: "path"}
+_WORDS = {str: "text", int: "integer", float: "number", Path: "path"}
 
 
 def commands() -> str:

@@ -17,7 +17,7 @@ from potentials.studies.study import Study
 Schema = dict[str, Any]
 SECTIONS = ("data", "loss", "train", "logging")
 _WORDS = {
-    "integer": "whole number",
+    "integer": "integer",
     "number": "number",
     "string": "text",
     "boolean": "`true`, `false`",
@@ -101,7 +101,7 @@ def in_yaml(value: Any) -> str:
 
 
 def type_in_words(schema: Schema) -> str:
-    """What may stand there: `whole number ≥ 1` or `null`."""
+    """What may stand there: `integer ≥ 1` or `null`."""
     schema = resolved(schema)
     for several in ("anyOf", "oneOf"):
         if several in schema:
@@ -203,9 +203,17 @@ def study() -> str:
 
 
 def _model_section() -> list[str]:
-    lines = ["## `model`", "", "Which model, and how large. These keys are common to all families:", ""]
+    lines = ["## `model`", "", "Model family and its settings. These keys are common to all families:", ""]
     names = ", ".join(f"`{name}`" for name in families())
-    lines += ["````{confval} model.name", f":type: {names}", ":default: required", "", "Which family.", "````", ""]
+    lines += [
+        "````{confval} model.name",
+        f":type: {names}",
+        ":default: required",
+        "",
+        "Name of the model family.",
+        "````",
+        "",
+    ]
     for setting in settings(_family_schema("mace"), "model."):
         if setting.key.split(".")[1] in common_settings():
             lines.append(entry(setting))

@@ -1,4 +1,4 @@
-"""`potentials dashboard`: a local page of all runs."""
+"""`potentials dashboard`: serve a web page of all runs in a folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def dashboard(
         bool, typer.Option("--public", help="Allow addresses that other machines can reach; there is no password.")
     ] = False,
 ) -> None:
-    """Serve a local page of all runs in FOLDER: progress, live curves, errors, configurations, warnings.
+    """Serve a web page of all runs in FOLDER: progress, live curves, errors, configurations, warnings.
 
     The dashboard only reads the files of the runs, needs no network, and by default can be reached from this machine
     only.

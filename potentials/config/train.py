@@ -106,7 +106,7 @@ class EarlyStopping(StrictConfig):
     patience: PositiveInteger = 100
     """Number of validations without improvement."""
     minimum_improvement: NonNegativeNumber = 0.0
-    """Decrease of the loss that counts as an improvement."""
+    """Smallest decrease of the loss that counts as an improvement."""
 
 
 Augmentation = Literal["auto", "rotations", "none"]

@@ -32,8 +32,8 @@ def launch(study: Path, folder: Path, workers: int, slurm: Sequence[str] | None,
         import submitit
     except ModuleNotFoundError as error:
         raise PotentialsError(
-            "several processes require the package submitit: pip install 'potentials[cluster]'. Or start "
-            "this command several times without --workers: the processes share the runs"
+            "several processes require the package submitit: pip install -c constraints.txt -e '.[cluster]' in the "
+            "clone. Or start this command several times without --workers: the processes share the runs"
         ) from error
     logs = folder.resolve() / "workers"
     logs.mkdir(parents=True, exist_ok=True)

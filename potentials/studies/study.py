@@ -79,7 +79,8 @@ class Study(StrictConfig):
     time: Duration | None = None
     """Training time of each run, instead of `steps`; the schedule ends with it, as estimated from the first steps."""
     warmup_steps: NonNegativeNumber = 100
-    """Steps over which the learning rate rises, instead of the base's `warmup_epochs`: lengths of epochs differ."""
+    """Steps over which the learning rate rises, instead of the base's `warmup_epochs`, because the epochs of the runs
+    differ in length."""
     validations: PositiveInteger = 50
     """Number of validations of each run, at most one per epoch."""
     metric: Metric = "forces_rmse"

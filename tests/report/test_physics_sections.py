@@ -135,7 +135,7 @@ def test_without_phonopy_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(phonons, "has_phonopy", lambda: False)
     made = phonons.section(subject(PARTS["crystal"], budget=30.0))
     assert made.missing is not None
-    assert "pip install 'potentials[phonons]'" in made.missing
+    assert "pip install -c constraints.txt -e '.[phonons]'" in made.missing
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ def data_fetch(
     ] = None,
     archive: Annotated[
         list[Path] | None,
-        typer.Option(help="A file of the data set that was downloaded before; may be repeated."),
+        typer.Option(help="A file of the data set that was downloaded earlier; may be repeated."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")] = False,
     show: Annotated[bool, typer.Option("--list", help="List the data sets.")] = False,

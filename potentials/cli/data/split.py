@@ -30,7 +30,7 @@ def data_split(
     ] = SplitBy.block,
     validation: Annotated[float, typer.Option("--validation", help="Fraction of validation frames; 0 for none.")] = 0.1,
     test: Annotated[float, typer.Option("--test", help="Fraction of test frames; 0 for none.")] = 0.1,
-    blocks: Annotated[int, typer.Option("--blocks", help="With --by block: number of blocks per file.")] = 10,
+    blocks: Annotated[int, typer.Option("--blocks", help="With --by block: number of blocks per input file.")] = 10,
     group_key: Annotated[
         str, typer.Option("--group-key", help="With --by group: entry of the frames that names the group.")
     ] = "config_type",
@@ -39,7 +39,7 @@ def data_split(
 ) -> None:
     """Write train.extxyz, validation.extxyz and test.extxyz without leaks between them.
 
-    block: trajectories are cut into blocks of successive frames.
+    block: trajectories are cut into blocks of successive frames; each block is in one file.
 
     group, composition: all frames of a group or composition are in the same file.
 

@@ -17,7 +17,7 @@ class E3xRadialConfig(RadialConfig):
     """Functions of the distance mapped to (0, 1)."""
 
     basis: FunctionName = "bernstein"  # type: ignore[assignment]
-    """Kind of radial functions; `sinc` takes no mapping. The published examples use `bernstein`; `chebyshev` spans the
+    """Type of radial functions; `sinc` takes no mapping. The published examples use `bernstein`; `chebyshev` spans the
     same space and trains several times faster, but loses one digit in single precision."""
     mapping: MappingName = "reciprocal"
     """m(r), r in A: 1 / (1 + r), (1 - e^-r) / r (damped), 1 / (r + e^-r) (cuspless), e^(-gamma r), e^(-gamma (r + e^-r
@@ -27,7 +27,7 @@ class E3xRadialConfig(RadialConfig):
     trainable: bool = False
     """Whether gamma of an exponential mapping is learned."""
     envelope: Literal["polynomial", "cosine", "smooth"] = "smooth"
-    """Cutoff function, with two continuous derivatives at the cutoff, with one, or with all."""
+    """Cutoff function: `polynomial` has two continuous derivatives at the cutoff, `cosine` one, `smooth` all."""
 
     @model_validator(mode="after")
     def _something_to_train(self) -> E3xRadialConfig:

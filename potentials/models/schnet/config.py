@@ -12,7 +12,7 @@ class SchNetRadialConfig(RadialConfig):
     """Closely spaced Gaussians."""
 
     basis: Literal["bessel", "gaussian", "chebyshev"] = "gaussian"
-    """Kind of radial functions."""
+    """Type of radial functions."""
     size: Width = 50
     """Number of radial functions."""
 

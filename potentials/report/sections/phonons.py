@@ -45,7 +45,7 @@ def section(subject: Subject) -> Section:
     molecules = [kind for kind in kinds(subject) if not any(kind.pbc)]
     found, reasons = crystals(subject, calculator)
     if found and not has_phonopy():
-        reasons.append("phonons of crystals need phonopy: pip install 'potentials[phonons]'")
+        reasons.append("phonons of crystals need phonopy: pip install -c constraints.txt -e '.[phonons]' in the clone")
         found = []
     parts: list[Part] = []
     for crystal in found:
