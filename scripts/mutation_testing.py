@@ -156,14 +156,29 @@ def fails(copy: Path, arguments: list[str], time_limit: float) -> bool:
     return done.returncode != 0
 
 
+def copy_repository(copy: Path) -> None:
+    """Copy all files that git does not ignore."""
+    shutil.rmtree(copy, ignore_errors=True)
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(REPOSITORY / name, copy / name)
+
+
+def suite_arguments(group: str, workers: str) -> dict[str, list[str]]:
+    """Return the arguments of pytest for each suite of a group."""
+    parallel, slow = ["-n", workers, "--ignore", "tests/clients"], ["-m", "slow and not long"]
+    first = [*GROUPS[group][1], *parallel]
+    return dict(zip(SUITES, (first, [*first, *slow], parallel, [*parallel, *slow]), strict=True))
+
+
 def noticed_by(mutant: Mutant, copy: Path, suites: Sequence[str], workers: str, time_limit: float) -> str:
     """Return which of the suites detects a mutant first, or the last one that it survived."""
     target = copy / mutant.path
     original = target.read_text(encoding="utf-8")
     target.write_text(mutant.text, encoding="utf-8")
-    parallel, slow = ["-n", workers, "--ignore", "tests/clients"], ["-m", "slow and not long"]
-    group = [*GROUPS[mutant.group][1], *parallel]
-    arguments = dict(zip(SUITES, (group, [*group, *slow], parallel, [*parallel, *slow]), strict=True))
+    arguments = suite_arguments(mutant.group, workers)
     try:
         return next((suite for suite in suites if fails(copy, arguments[suite], time_limit)), SURVIVED + suites[-1])
     finally:
@@ -199,14 +214,16 @@ def main() -> None:
     if path.exists():
         results = {(group, name): result for group, name, result in csv.reader(path.open(encoding="utf-8"))}
     copy = options.folder.resolve() / "repository"
-    shutil.rmtree(copy, ignore_errors=True)
-    ignored = shutil.ignore_patterns(".git", ".venv*", "build", "runs", "studies", ".*_cache")
-    shutil.copytree(REPOSITORY, copy, ignore=ignored)
+    copy_repository(copy)
+    checked: set[str] = set()
     for mutant in drawn(options.mutants, options.seed):
         key = mutant.group, mutant.name
         suites = remaining_suites(results.get(key), options.until)
         if not suites:
             continue
+        if mutant.group not in checked and fails(copy, suite_arguments(mutant.group, options.workers)["group"], 1e6):
+            raise SystemExit(f"the tests of the group {mutant.group} fail without a mutant")
+        checked.add(mutant.group)
         results[key] = noticed_by(mutant, copy, suites, options.workers, options.time_limit)
         with path.open("a", encoding="utf-8", newline="") as file:
             # A later row of the same mutant replaces an earlier one.
