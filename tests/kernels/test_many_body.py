@@ -210,6 +210,17 @@ def test_what_is_not_wanted_is_empty(wanted: str) -> None:
 
 
 @pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("wanted", ["A", "k", "g", "Ak", "Ag", "kg", "Akg"])
+def test_any_selection_of_second_derivatives(wanted: str) -> None:
+    table = TABLES["degree 2 to 1"]()
+    values = inputs(table)
+    expected = brute_force(table, values)
+    found = OPERATORS.many_body_tangents(*values, table.key, wanted)
+    names = ("second", "directional coefficient gradient", "directional")
+    check({name: x for letter, name, x in zip("Akg", names, found, strict=True) if letter in wanted}, expected)
+
+
+@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("table_name", TABLES)
 def test_derivatives_of_first_and_second_order(table_name: str) -> None:
     table = TABLES[table_name]()
