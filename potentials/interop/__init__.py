@@ -1,10 +1,11 @@
 """Conversion of models trained by other programs: MACE (mace-torch) and NequIP.
 
-The functions take hyperparameters and a state dict of plain tensors, never a pickled module. Export these from the
-files of the other program in an environment where it is installed.
+`import_model` reads a model file. `potential_from_mace` and `potential_from_nequip` take hyperparameters and a state
+dict of plain tensors. Nothing in a file is executed, and the other program is not needed.
 """
 
+from potentials.interop.importing import import_model
 from potentials.interop.mace_torch import potential_from_mace
 from potentials.interop.nequip import potential_from_nequip
 
-__all__ = ["potential_from_mace", "potential_from_nequip"]
+__all__ = ["import_model", "potential_from_mace", "potential_from_nequip"]

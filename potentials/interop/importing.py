@@ -1,0 +1,52 @@
+"""Potentials from the model files of other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from potentials.errors import ConversionError
+from potentials.interop.mace_file import is_mace_model, potential_from_mace_model
+from potentials.interop.pickles import Record, read_torch_file
+from potentials.potential import Potential
+
+_EXPECTED = "expected a whole model of mace-torch (NAME.model, as mace_run_train writes it)"
+
+
+def import_model(path: str | PathLike[str], head: str | None = None) -> Potential:
+    """Convert a model file of another program to a potential with the same energies.
+
+    The other program is not needed, and nothing in the file is executed. Supported are energy models of mace-torch
+    (`NAME.model`).
+
+    Args:
+        path: the file.
+        head: name of the head (level of theory); required if the model has several.
+
+    Returns:
+        The potential, in the precision of the model. `metadata["source"]` states the program, file, class and head.
+
+    Raises:
+        ConversionError: the file cannot be read, is not such a model, or has settings that the family does not support;
+            or the head is missing or unknown.
+    """
+    content = read_torch_file(path)
+    try:
+        if not is_mace_model(content):
+            raise ConversionError(f"{_EXPECTED}, got {_described(content)}")
+        potential = potential_from_mace_model(content, head)
+    except ConversionError as error:
+        raise ConversionError(f"{path}: {error}") from error
+    potential.metadata["source"]["file"] = Path(path).name
+    return potential
+
+
+def _described(content: Any) -> str:
+    if isinstance(content, Record):
+        return f"an object of the class {type(content).class_name}"
+    if isinstance(content, Mapping):
+        listed = ", ".join(str(key)[:30] for key in list(content)[:4])
+        return f"a dictionary ({listed}, ...); checkpoints and state dicts do not contain the hyperparameters"
+    return f"an object of the type {type(content).__name__}"

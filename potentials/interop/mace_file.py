@@ -1,0 +1,211 @@
+"""Conversion of model files of mace-torch (`NAME.model`): hyperparameters are attributes of the modules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from potentials.config.train import Precision
+from potentials.errors import ConversionError
+from potentials.interop.mace_torch import PEER, potential_from_mace
+from potentials.interop.pickles import Record, StoredTensor
+from potentials.interop.pickles.modules import class_of, has_submodule, stored_state, submodule, submodules
+from potentials.potential import Potential
+
+_MODELS = ("MACE", "ScaleShiftMACE")
+_RADIAL_TYPES = {"BesselBasis": "bessel", "GaussianBasis": "gaussian", "ChebychevBasis": "chebyshev"}
+_OPTIONS = (
+    "use_so3", "use_agnostic_product", "use_last_readout_only", "use_edge_irreps_first", "edge_irreps", "apply_cutoff",
+    "embedding_specs", "keep_last_layer_irreps",
+)  # fmt: skip
+"""Attributes of the model that are hyperparameters."""
+
+
+def is_mace_model(content: Any) -> bool:
+    """Return whether the content of a file is a model of mace-torch, of any class."""
+    return isinstance(content, Record) and type(content).class_name.startswith("mace.")
+
+
+def potential_from_mace_model(model: Record, head: str | None = None) -> Potential:
+    """Convert a stored model of mace-torch to a potential with the same energies.
+
+    Args:
+        model: the model, from `read_torch_file`.
+        head: name of the head; required if the model has several.
+
+    Returns:
+        The potential, in the precision of the model.
+
+    Raises:
+        ConversionError: the head is missing or unknown, or the family does not support the class or a setting of the
+            model.
+    """
+    if class_of(model) not in _MODELS:
+        raise ConversionError(f"expected a model of {PEER} of the class {' or '.join(_MODELS)}, got {class_of(model)}")
+    heads = [str(name) for name in model.attribute("heads") or ["Default"]]
+    number = _head_number(heads, head)
+    state = stored_state(model)
+    hyperparameters = _hyperparameters(model, state)
+    potential = potential_from_mace(hyperparameters, _of_head(state, number, len(heads)), _precision(state))
+    potential.metadata["source"] = {"program": PEER, "class": class_of(model), "heads": heads, "head": heads[number]}
+    return potential
+
+
+def _head_number(heads: list[str], head: str | None) -> int:
+    if head is None:
+        if len(heads) > 1:
+            raise ConversionError(f"the model has the heads {', '.join(heads)}; choose one of them")
+        return 0
+    if head not in heads:
+        raise ConversionError(f"the model has no head {head}; its heads are {', '.join(heads)}")
+    return heads.index(head)
+
+
+def _precision(state: Mapping[str, Tensor]) -> Precision:
+    return "float32" if state["node_embedding.linear.weight"].dtype == torch.float32 else "float64"
+
+
+def _hyperparameters(model: Record, state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Return the arguments of mace-torch's constructor, from the attributes and tensors of the model."""
+    interactions = list(submodules(submodule(model, "interactions")).values())
+    products = list(submodules(submodule(model, "products")).values())
+    readouts = list(submodules(submodule(model, "readouts")).values())
+    if not interactions or not readouts or len(products) != len(interactions):
+        raise ConversionError("the model has no interactions, products and readouts, or different numbers of them")
+    embedding = submodule(model, "radial_embedding")
+    radial_type = class_of(submodule(embedding, "bessel_fn"))
+    given = {
+        "model": class_of(model),
+        "r_max": _number(state, "r_max"),
+        "num_bessel": state["radial_embedding.bessel_fn.bessel_weights"].numel(),
+        "num_polynomial_cutoff": int(_number(state, "radial_embedding.cutoff_fn.p")),
+        "max_ell": submodule(model, "spherical_harmonics").attribute("_lmax"),
+        "interaction_cls": class_of(interactions[-1]),
+        "interaction_cls_first": class_of(interactions[0]),
+        "num_interactions": len(interactions),
+        "hidden_irreps": irreps_text(submodule(products[0], "linear").attribute("irreps_out")),
+        "MLP_irreps": _hidden_irreps(readouts[-1], model),
+        "avg_num_neighbors": _plain_number(interactions[0].attribute("avg_num_neighbors")),
+        "atomic_numbers": state["atomic_numbers"].tolist(),
+        "correlation": [_correlation(product) for product in products],
+        "radial_MLP": _hidden_sizes(state),
+        "radial_type": _RADIAL_TYPES.get(radial_type, radial_type),
+        "distance_transform": _transform(embedding),
+        "pair_repulsion": has_submodule(model, "pair_repulsion_fn"),
+    }
+    gate = _gate(readouts[-1])
+    if gate is not None:
+        given["gate"] = gate
+    if len(readouts) > 1:
+        given["readout_cls"] = class_of(readouts[-1])
+    return given | {name: model.attribute(name) for name in _OPTIONS if model.attribute(name) is not None}
+
+
+def irreps_text(irreps: Any) -> str:
+    """Return irreps of e3nn as text such as `64x0e+64x1o`: a tuple of (multiplicity, (degree, parity)).
+
+    Raises:
+        ConversionError: the value is not such a tuple.
+    """
+    parts = []
+    for part in _elements(irreps):
+        multiplicity, irrep = _elements(part)
+        degree, parity = _elements(irrep)
+        parts.append(f"{multiplicity}x{degree}{'e' if parity == 1 else 'o'}")
+    return "+".join(parts)
+
+
+def _elements(record: Any) -> tuple[Any, ...]:
+    """Return the elements of a tuple, or of a record of a subclass of tuple."""
+    content = record.arguments if isinstance(record, Record) else record
+    if isinstance(record, Record) and len(content) == 1 and isinstance(content[0], tuple | list):
+        content = content[0]
+    if not isinstance(content, tuple | list):
+        raise ConversionError(f"expected irreps of e3nn, got {record!r}")
+    return tuple(content)
+
+
+def _number(state: Mapping[str, Tensor], name: str) -> float:
+    if name not in state or state[name].numel() != 1:
+        raise ConversionError(f"the model has no number {name}")
+    return float(state[name].item())
+
+
+def _plain_number(value: Any) -> float:
+    if isinstance(value, StoredTensor):
+        value = value.tensor().item()
+    if not isinstance(value, int | float):
+        raise ConversionError(f"avg_num_neighbors: expected a number, got {value!r}")
+    return float(value)
+
+
+def _hidden_irreps(readout: Record, model: Record) -> str:
+    """Return the hidden features of one head; all heads together have as many times more."""
+    if readout.attribute("hidden_irreps") is None:
+        return "1x0e"  # without a nonlinear readout the argument has no effect
+    text = irreps_text(readout.attribute("hidden_irreps"))
+    heads = len(model.attribute("heads") or ["Default"])
+    matched = re.fullmatch(r"(\d+)x0e", text)
+    if matched is None or int(matched[1]) % heads:
+        raise ConversionError(f"hidden features of the readout: expected scalars for {heads} heads, got {text}")
+    return f"{int(matched[1]) // heads}x0e"
+
+
+def _correlation(product: Record) -> int:
+    contraction = submodule(product, "symmetric_contractions", "contractions", "0")
+    return 1 + len((submodule(contraction, "weights").attribute("_parameters")) or {})
+
+
+def _hidden_sizes(state: Mapping[str, Tensor]) -> list[int]:
+    sizes: list[int] = []
+    while (name := f"interactions.0.conv_tp_weights.layer{len(sizes)}.weight") in state:
+        sizes.append(state[name].shape[1])
+    return sizes[:-1]
+
+
+def _transform(embedding: Record) -> str | None:
+    if not has_submodule(embedding, "distance_transform"):
+        return None
+    return class_of(submodule(embedding, "distance_transform")).removesuffix("Transform")
+
+
+def _gate(readout: Record) -> str | None:
+    if not has_submodule(readout, "non_linearity"):
+        return None
+    activations = list(submodules(submodule(readout, "non_linearity", "acts")).values())
+    return class_of(activations[0].attribute("f")) if activations else None
+
+
+def _of_head(state: Mapping[str, Tensor], number: int, heads: int) -> dict[str, Tensor]:
+    """Return the state dict of a model with this head alone.
+
+    Energies, scale and shift have a row for each head. A linear readout has a column for each head. The hidden features
+    of a nonlinear readout are grouped by head, and the last layer only uses those of the head; e3nn divides it by the
+    square root of their number, which is `heads` times larger than with one head.
+    """
+    single = dict(state)
+    energies = state["atomic_energies_fn.atomic_energies"]
+    single["atomic_energies_fn.atomic_energies"] = torch.atleast_2d(energies)[number if energies.dim() > 1 else 0]
+    for name in ("scale_shift.scale", "scale_shift.shift"):
+        if name in state:
+            values = torch.atleast_1d(state[name])
+            single[name] = values[number if len(values) > 1 else 0]
+    if heads == 1:
+        return single
+    for name in list(state):
+        if not name.startswith("readouts.") or not name.endswith(".weight"):
+            continue
+        prefix, _, layer = name.removesuffix(".weight").rpartition(".")
+        hidden = state[f"{prefix}.linear_2.weight"].numel() // heads if f"{prefix}.linear_2.weight" in state else 0
+        if layer == "linear":
+            single[name] = state[name].reshape(-1, heads)[:, number]
+        elif layer == "linear_1":
+            single[name] = state[name].reshape(-1, heads, hidden // heads)[:, number].flatten()
+        elif layer == "linear_2":
+            of_head = state[name].reshape(heads, hidden // heads, heads)[number, :, number]
+            single[name] = of_head / heads**0.5
+    return single
