@@ -1,4 +1,4 @@
-"""`potentials visualize`: write an interactive page of what a model computes for a structure."""
+"""`potentials visualize`: write an interactive page that shows what a model computes for a structure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def visualize(
         int | None, typer.Option(help="Index of the atom whose environment is shown, for a large structure.")
     ] = None,
 ) -> None:
-    """Write an interactive page of what MODEL computes for STRUCTURE.
+    """Write an interactive page that shows what MODEL computes for STRUCTURE.
 
     The page shows spherical harmonics, radial functions, tensor products, messages, features and energies as computed
     by the model, and how features rotate with the structure. It is one file that needs no network.

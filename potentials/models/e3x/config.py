@@ -20,14 +20,15 @@ class E3xRadialConfig(RadialConfig):
     """Kind of radial functions; `sinc` takes no mapping. The published examples use `bernstein`; `chebyshev` spans the
     same space and trains several times faster, but loses one digit in single precision."""
     mapping: MappingName = "reciprocal"
-    """m(r), r in A: 1 / (1 + r), (1 - e^-r) / r (damped), 1 / (r + e^-r) (cuspless), e^(-gamma r), e^(-gamma (r + e^-r
-    - 1)) (cuspless); or none, for functions of r / cutoff."""
+    """Mapping m(r), with r in A. `reciprocal`: 1 / (1 + r); `reciprocal damped`: (1 - e^-r) / r; `reciprocal cuspless`:
+    1 / (r + e^-r); `exponential`: e^(-gamma r); `exponential cuspless`: e^(-gamma (r + e^-r - 1)); `none`: functions of
+    r / cutoff."""
     size: Width = 16
     """Number of radial functions."""
     trainable: bool = False
     """Whether gamma of an exponential mapping is learned."""
     envelope: Literal["polynomial", "cosine", "smooth"] = "smooth"
-    """Cutoff function, with two continuous derivatives at the cutoff, with one, or with all."""
+    """Cutoff function: `polynomial` has two continuous derivatives at the cutoff, `cosine` one, `smooth` all."""
 
     @model_validator(mode="after")
     def _something_to_train(self) -> E3xRadialConfig:
