@@ -20,7 +20,9 @@ VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 SPIN_COUNT = "7000"
 """Rounds of spinning, a tenth of a millisecond; then threads sleep until the next kernel."""
 
-_state = {"waiting": "the OpenMP library's own"}
+_DEFAULT = "OpenMP default"
+_SET_HERE = f"GOMP_SPINCOUNT={SPIN_COUNT} (set by potentials)"
+_state = {"waiting": _DEFAULT}
 
 
 def bound_waiting() -> None:
@@ -29,16 +31,16 @@ def bound_waiting() -> None:
     if given:
         _state["waiting"] = " ".join(given)
     elif "torch" in sys.modules:
-        _state["waiting"] = "the OpenMP library's own, because torch was imported before potentials"
+        _state["waiting"] = f"{_DEFAULT} (torch was imported before potentials)"
     elif sys.platform == "linux":
         os.environ["GOMP_SPINCOUNT"] = SPIN_COUNT
-        _state["waiting"] = f"GOMP_SPINCOUNT={SPIN_COUNT}, ours"
+        _state["waiting"] = _SET_HERE
 
 
 def release_environment() -> None:
     """Remove our setting from the environment once PyTorch is loaded, so that programs started from this process do not
     inherit it."""
-    if _state["waiting"].endswith(", ours") and os.environ.get("GOMP_SPINCOUNT") == SPIN_COUNT:
+    if _state["waiting"] == _SET_HERE and os.environ.get("GOMP_SPINCOUNT") == SPIN_COUNT:
         del os.environ["GOMP_SPINCOUNT"]
 
 

@@ -23,7 +23,7 @@ from potentials.data.prepare import prepare
 from potentials.data.public.catalog import data_set_names, public_data_set
 from potentials.data.write.structure_output import write_structures
 from potentials.setup.rehearsal import rehearse
-from potentials.studies.cells import Cell, Plan
+from potentials.studies.runs import Plan, StudyRun
 from potentials.studies.study import load_study
 
 REPOSITORY = Path(__file__).parent.parent
@@ -89,7 +89,7 @@ def test_a_study_has_cells_that_load(file):
     plan = Plan(load_study(file))
     assert plan.study.folder.name == file.stem
     for variant in plan.study.variants:
-        assert plan.config(Cell(variant, min(plan.study.sizes), 1)).seed == 1
+        assert plan.config(StudyRun(variant, min(plan.study.sizes), 1)).seed == 1
 
 
 def _data_set(file: Path) -> str:

@@ -37,19 +37,19 @@ def check(
         console.note(text)
     for text in prepared.warnings:
         console.warn(text)
-    parts = {"train": prepared.train, "validation": prepared.validation, **prepared.tests}
+    splits = {"train": prepared.train, "validation": prepared.validation, **prepared.tests}
     if prepared.config.model.closed_form:
-        figures = _fit_figures(rehearse_fit(prepared), prepared.config)
+        rows = _fit_rows(rehearse_fit(prepared), prepared.config)
     else:
-        figures = _figures(rehearse(prepared), prepared.config)
-    counts = ", ".join(f"{name} {len(frames)} frames" for name, frames in parts.items())
-    console.output.print(console.key_values([("data", counts), *figures]))
+        rows = _rows(rehearse(prepared), prepared.config)
+    counts = ", ".join(f"{name} {len(frames)} frames" for name, frames in splits.items())
+    console.output.print(console.key_values([("data", counts), *rows]))
     console.messages.print(
         f"{console.path(config)} is valid; next: potentials train {config}", style="green", soft_wrap=True
     )
 
 
-def _fit_figures(rehearsal: FitRehearsal, config: RunConfig) -> list[tuple[str, str]]:
+def _fit_rows(rehearsal: FitRehearsal, config: RunConfig) -> list[tuple[str, str]]:
     return [
         ("model", f"{config.model.name}, {rehearsal.coefficients:,} coefficients, {config.train.precision}"),
         ("fit", f"{rehearsal.equations:,} equations, about {console.duration(rehearsal.seconds)}"),
@@ -57,11 +57,11 @@ def _fit_figures(rehearsal: FitRehearsal, config: RunConfig) -> list[tuple[str, 
     ]
 
 
-def _figures(rehearsal: Rehearsal, config: RunConfig) -> list[tuple[str, str]]:
+def _rows(rehearsal: Rehearsal, config: RunConfig) -> list[tuple[str, str]]:
     train = config.train
-    end = f"at most {train.max_epochs} epochs"
+    limits = f"at most {train.max_epochs} epochs"
     if train.max_time is not None:
-        end += f" or {console.duration(train.max_time.total_seconds())}"
+        limits += f" or {console.duration(train.max_time.total_seconds())}"
     first = console.duration(rehearsal.first_step_seconds)
     return [
         ("model", f"{config.model.name}, {rehearsal.parameters:,} parameters, {train.precision}"),
@@ -74,6 +74,6 @@ def _figures(rehearsal: Rehearsal, config: RunConfig) -> list[tuple[str, str]]:
             f"{console.duration(rehearsal.epoch_seconds)}: {rehearsal.steps_per_epoch} steps and "
             f"{console.duration(rehearsal.validation_seconds)} of validation",
         ),
-        ("run", f"{console.duration(rehearsal.run_seconds)} ({end}; one device)"),
+        ("run", f"{console.duration(rehearsal.run_seconds)} ({limits}; one device)"),
         ("memory", f"{console.size(rehearsal.peak_memory)} peak"),
     ]

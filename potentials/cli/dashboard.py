@@ -25,9 +25,9 @@ def dashboard(
     """
     from potentials.dashboard.serving import serve
 
-    serve(folder, host, port, public, _say)
+    serve(folder, host, port, public, _print_line)
 
 
-def _say(text: str) -> None:
+def _print_line(text: str) -> None:
     """Print a line; folder names may contain bytes that are not valid text."""
     print(text.encode("utf-8", "backslashreplace").decode(), flush=True)

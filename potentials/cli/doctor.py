@@ -25,7 +25,7 @@ def doctor() -> None:
     console.output.print(table, markup=True)
     for finding in findings:
         if finding.verdict != "ok":
-            say = console.warn if finding.verdict == "warning" else console.error
-            say(f"{finding.subject}: {finding.value}. {finding.advice}")
+            print_message = console.warn if finding.verdict == "warning" else console.error
+            print_message(f"{finding.subject}: {finding.value}. {finding.advice}")
     if any(finding.verdict == "broken" for finding in findings):
         raise typer.Exit(1)

@@ -48,8 +48,8 @@ def _rows(header: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _rotation_error(error: dict[str, float]) -> str:
     return (
-        f"forces {1e3 * error['forces']:.2g} of {1e3 * error['force_size']:.3g} meV/A, energy "
-        f"{1e3 * error['energy_per_atom']:.2g} meV/atom (RMS, a test cluster rotated and mirrored)"
+        f"forces {1e3 * error['forces']:.2g} meV/A (RMS force {1e3 * error['force_size']:.3g} meV/A), energy "
+        f"{1e3 * error['energy_per_atom']:.2g} meV/atom (RMS; rotated and mirrored test cluster)"
     )
 
 
@@ -61,13 +61,14 @@ def _training_rows(metadata: dict[str, Any]) -> list[tuple[str, str]]:
     rows = []
     config, epoch = metadata.get("config"), metadata.get("epoch")
     if isinstance(config, dict) and "run" in config:
-        of_epoch = f", epoch {epoch:g}" if is_finite_number(epoch) else ""
-        rows.append(("run", f"{_flat(config['run'])}{of_epoch}"))
+        epoch_text = f", epoch {epoch:g}" if is_finite_number(epoch) else ""
+        rows.append(("run", f"{_flat(config['run'])}{epoch_text}"))
     if "training_data" in metadata:
         rows.append(("training data", f"sha256 {_flat(metadata['training_data'])}"))
     units = training_units(metadata)
     if units:
-        rows.append(("trained on files with", ", ".join(f"{name} in {_flat(unit)}" for name, unit in units.items())))
+        text = ", ".join(f"{name} in {_flat(unit)}" for name, unit in units.items())
+        rows.append(("units of the training files", text))
     errors = _errors(metadata.get("validation_errors"))
     if errors:
         rows.append(("validation RMSE", errors))
@@ -78,8 +79,8 @@ def _errors(errors: Any) -> str:
     from potentials.potential.model_file_contents import is_finite_number
 
     units = {"energy_per_atom": ("energy", "meV/atom"), "forces": ("forces", "meV/A"), "stress": ("stress", "meV/A^3")}
-    found = errors if isinstance(errors, dict) else {}
-    rmse = {name: found[name].get("rmse") for name in units if isinstance(found.get(name), dict)}
+    available = errors if isinstance(errors, dict) else {}
+    rmse = {name: available[name].get("rmse") for name in units if isinstance(available.get(name), dict)}
     return ", ".join(
         f"{units[name][0]} {console.milli(value)} {units[name][1]}"
         for name, value in rmse.items()

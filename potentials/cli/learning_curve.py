@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from potentials.cli.terminal import console
-from potentials.cli.terminal.ending import ending_at_once
+from potentials.cli.terminal.signals import exit_on_signal
 from potentials.exit_codes import interruption_code
 
-FAILED = 1
+EXIT_FAILED = 1
 
 
 def learning_curve(
@@ -32,8 +32,8 @@ def learning_curve(
         list[str] | None,
         typer.Option(
             "--slurm",
-            help="Submit --workers jobs to SLURM, with this option for them, such as partition=gpu or time=600 "
-            "(minutes); may be repeated.",
+            help="Submit jobs (as many as --workers) to SLURM with this SLURM option, such as partition=gpu or "
+            "time=600 (minutes); may be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -43,44 +43,48 @@ def learning_curve(
     Run the same command again to continue: finished runs are not repeated. Several processes may work on a study at the
     same time.
     """
-    with ending_at_once():
+    with exit_on_signal():
         import potentials.models  # noqa: F401  (registers the families)
+        from potentials.config.messages.descriptions import counted
         from potentials.evaluation.error_table import align
-        from potentials.studies.cells import Plan
         from potentials.studies.launch import launch
         from potentials.studies.queue import QueueOutcome, work
         from potentials.studies.report import comparison_table, curve_table, write_report
-        from potentials.studies.results import finished_cell
+        from potentials.studies.results import finished_result
+        from potentials.studies.runs import Plan
         from potentials.studies.study import load_study
-        from potentials.studies.summary import in_words, summarize
+        from potentials.studies.summary import describe_summary, summarize
 
     plan = Plan(load_study(study))
-    say = lambda text: console.messages.print(text, soft_wrap=True)  # noqa: E731
+    print_message = lambda text: console.messages.print(text, soft_wrap=True)  # noqa: E731
     outcome = QueueOutcome()
     if not report and (slurm is not None or workers > 1):
-        launch(study, plan.study.folder, workers, slurm, say)
+        launch(study, plan.study.folder, workers, slurm, print_message)
         if slurm is not None:
             return
     elif not report:
-        outcome = work(plan, say)
-    results = [found for cell in plan.cells if (found := finished_cell(plan, cell)) is not None]
+        outcome = work(plan, print_message)
+    results = [result for run in plan.runs if (result := finished_result(plan, run)) is not None]
     if results:
         summary = summarize(plan, results)
         files = write_report(plan.study, summary, plan.study.folder)
         console.output.print(align(curve_table(summary)), soft_wrap=True)
         if summary.comparisons:
             console.output.print(align(comparison_table(summary)), soft_wrap=True)
-        console.output.print(in_words(summary), soft_wrap=True)
+        console.output.print(describe_summary(summary), soft_wrap=True)
         console.output.print("\n".join(str(file) for file in files), soft_wrap=True)
     else:
-        say("no run has finished yet")
-    if outcome.elsewhere:
-        say(f"{len(outcome.elsewhere)} runs are being trained by other processes")
+        print_message("no run has finished yet")
+    if outcome.running_elsewhere:
+        running = len(outcome.running_elsewhere)
+        verb = "is" if running == 1 else "are"
+        print_message(f"{counted(running, 'run')} {verb} being trained by other processes")
     if outcome.interrupted:
         raise typer.Exit(interruption_code(outcome.signal))
     failed = len(outcome.failed)
     if workers > 1 and not report:
-        failed = len(plan.cells) - len(results)
+        failed = len(plan.runs) - len(results)
     if failed:
-        console.error(f"{failed} runs failed or were interrupted; run the same command again to retry them")
-        raise typer.Exit(FAILED)
+        verb = "was" if failed == 1 else "were"
+        console.error(f"{counted(failed, 'run')} failed or {verb} interrupted; run the same command again to retry")
+        raise typer.Exit(EXIT_FAILED)

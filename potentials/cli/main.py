@@ -11,7 +11,7 @@ import typer
 
 from potentials.cli.terminal import console
 from potentials.cli.terminal.commands import LazyCommands, list_commands
-from potentials.cli.terminal.surroundings import print_anything, provide_home, use_utf8
+from potentials.cli.terminal.environment import ensure_home_folder, escape_unprintable, use_utf8
 
 COMMANDS = {
     "init": "Write a commented configuration for a data set",
@@ -19,7 +19,7 @@ COMMANDS = {
     "train": "Train a potential, or continue an interrupted run",
     "test": "Compute the errors of a potential on labeled structures",
     "report": "Write an HTML report on a potential",
-    "predict": "Compute energies, forces and stresses, as extended XYZ",
+    "predict": "Write energies, forces and stresses as extended XYZ",
     "md": "Run NVE, Langevin or NPT dynamics",
     "relax": "Relax positions, or positions and cell",
     "inspect": "Show the contents of a model file",
@@ -35,7 +35,9 @@ COMMANDS = {
 class Commands(LazyCommands):
     """All commands."""
 
-    rooms: ClassVar[Mapping[str, str]] = dict.fromkeys(("predict", "md", "relax"), "potentials.cli.structures")
+    packages_by_command: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("predict", "md", "relax"), "potentials.cli.structures"
+    )
 
 
 app = typer.Typer(
@@ -48,8 +50,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         print(f"potentials {version('potentials')}")
         raise typer.Exit()
 
@@ -57,14 +59,14 @@ def _print_version(asked: bool) -> None:
 class CompilationNote(logging.Handler):
     """Handler that prints one note when kernels are compiled, which takes seconds on a model's first run."""
 
-    said = False
+    printed = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a note for the first message, and all warnings."""
         if record.levelno >= logging.WARNING:
             console.warn(record.getMessage())
-        elif not self.said:
-            self.said = True
+        elif not self.printed:
+            self.printed = True
             console.note("compiling kernels for this processor; they are cached for later runs")
 
 
@@ -83,16 +85,16 @@ def root(
     ] = False,
 ) -> None:
     """Handle the options before the command."""
-    remark = provide_home()
-    if remark:
-        console.note(remark)
+    message = ensure_home_folder()
+    if message:
+        console.note(message)
     kernels = logging.getLogger("potentials.kernels")
     kernels.setLevel(logging.INFO)
     if not any(isinstance(handler, CompilationNote) for handler in kernels.handlers):
         kernels.addHandler(CompilationNote())
-    written = logging.getLogger("potentials.output")
-    if not any(isinstance(handler, Warnings) for handler in written.handlers):
-        written.addHandler(Warnings())
+    output_logger = logging.getLogger("potentials.output")
+    if not any(isinstance(handler, Warnings) for handler in output_logger.handlers):
+        output_logger.addHandler(Warnings())
 
 
 list_commands(app, COMMANDS)
@@ -101,5 +103,5 @@ list_commands(app, COMMANDS)
 def main() -> None:
     """Run the command line and exit."""
     use_utf8()
-    print_anything()
+    escape_unprintable()
     app()

@@ -18,7 +18,7 @@ from potentials.cli.terminal.label_options import (
     StressKey,
     StressUnitName,
     note_labels,
-    read_and_tell,
+    read_labeled_frames,
     split_name,
 )
 
@@ -82,11 +82,11 @@ def report(
         note_labels(config)
         for files in data:
             name = split_name(files)
-            given[files if name in given else name] = read_and_tell(files, config, keys)
+            given[files if name in given else name] = read_labeled_frames(files, config, keys)
     elif any(value is not None for value in changes.values()):
         raise DataError(
-            "options for labels apply to DATA, but no DATA are given; the labels of the run are read as its "
-            "configuration specifies"
+            "options for labels require DATA; remove them, or give DATA (the labels of a run are read as its "
+            "configuration specifies)"
         )
     target = write_report(
         model, output, given or None, quick=quick, skip=skip or (), device=chosen, say=console.note, files=read

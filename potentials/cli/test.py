@@ -21,7 +21,7 @@ from potentials.cli.terminal.label_options import (
     StressKey,
     StressUnitName,
     note_labels,
-    read_and_tell,
+    read_labeled_frames,
     split_name,
 )
 
@@ -33,7 +33,10 @@ def test(
     model: Annotated[Path, typer.Argument(help="Model file (*.potential), or builtin:ethanol.")],
     data: Annotated[
         list[str],
-        typer.Argument(help="Labeled structures: files ASE reads, globs, FILE@SLICE or builtin:NAME; one row each."),
+        typer.Argument(
+            help="Labeled structures: files ASE reads, globs, FILE@SLICE or builtin:NAME; each argument is one row of "
+            "the error table."
+        ),
     ],
     energy: EnergyKey = None,
     forces: ForcesKey = None,
@@ -74,7 +77,7 @@ def test(
     note_labels(config)
     evaluated = []
     for files in data:
-        frames = read_and_tell(files, config, keys)
+        frames = read_labeled_frames(files, config, keys)
         evaluated.append((evaluate(potential, frames, batch_size=batch_size, split=split_name(files)), frames))
     table = ErrorTable([evaluation.errors for evaluation, _ in evaluated])
     if output is not None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from potentials.cli.terminal import console
-from potentials.cli.terminal.ending import ending_at_once
+from potentials.cli.terminal.signals import exit_on_signal
 from potentials.exit_codes import interruption_code
 
 
@@ -29,7 +29,7 @@ def train(
     SIGUSR1, which batch systems send before they end a job, save a checkpoint and exit with code 75; the same command
     then continues the run.
     """
-    with ending_at_once():
+    with exit_on_signal():
         import potentials.models  # noqa: F401  (registers the families)
         from potentials.config import load_config
         from potentials.evaluation.error_table import UNITS

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-from potentials.config.messages.words import InWords, describe_value
+from potentials.config.messages.descriptions import Description, describe_value, quote
 from potentials.durations import format_duration
 
 
@@ -47,14 +47,14 @@ def parse_duration(value: Any) -> Any:
     try:
         return sum((timedelta(seconds=float(number) * _SECONDS[unit]) for number, unit in parts), timedelta())
     except OverflowError:
-        raise ValueError(f"{describe_value(value)} is too long") from None
+        raise ValueError(f"the duration {quote(text)} is too long") from None
 
 
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str),
-    InWords(_DURATION_IN_WORDS, "durations"),
+    Description(_DURATION_IN_WORDS, "durations"),
     WithJsonSchema({"type": "string", "examples": ["90s", "15m", "2h 30m", "01:30:00"]}),
 ]
 PositiveInteger = Annotated[int, Field(ge=1)]

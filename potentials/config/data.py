@@ -16,17 +16,17 @@ from potentials.config.base import (
     StrictConfig,
 )
 from potentials.config.elements import ElementSymbol
-from potentials.config.messages.words import InWords
+from potentials.config.messages.descriptions import Description
 from potentials.units import EnergyUnit, ForceUnit, LengthUnit, StressUnit
 
 SignConvention = Literal["tension-positive", "compression-positive"]
 SixOrder = Literal["xx yy zz yz xz xy", "xx yy zz xy yz xz", "xx yy zz xy xz yz"]
 ReferenceSource = Literal["auto", "isolated-atoms", "least-squares", "zero"]
-FileName = Annotated[str, Field(min_length=1), InWords("a file name", "file names")]
+FileName = Annotated[str, Field(min_length=1), Description("a file name", "file names")]
 Files = FileName | Annotated[list[FileName], Field(min_length=1)]
 """A path, a glob, or `path@slice` in ASE's syntax, relative to the folder of the configuration."""
-TestFiles = Annotated[dict[str, Files], Field(min_length=1), InWords("a mapping of names to files", "mappings")]
-KeyName = Annotated[str, InWords("the name of a key of the frames", "keys of the frames")]
+TestFiles = Annotated[dict[str, Files], Field(min_length=1), Description("a mapping of names to files", "mappings")]
+KeyName = Annotated[str, Description("the name of a key of the frames", "keys of the frames")]
 
 
 def _key_alone(value: Any) -> Any:
@@ -91,7 +91,8 @@ class GroupWeights(StrictConfig):
 
 
 class WeightsConfig(StrictConfig):
-    """Weights of frames and labels in the loss. All of them are multiplied, also with those of the `loss` section."""
+    """Weights of frames and labels in the loss. All weights are multiplied with each other and with those of the `loss`
+    section."""
 
     key: str | None = None
     """Entry of `atoms.info` with the weight of the whole frame, such as `config_weight`."""
@@ -155,7 +156,7 @@ class DataConfig(StrictConfig):
     """Frames per batch in validation and test; by default four times the size of a training batch."""
     loading: Literal["auto", "memory", "lazy"] = "auto"
     """`memory` reads all frames at the start. `lazy` reads frames of `.aselmdb` and `.h5` files when they are needed,
-    in the worker processes. `auto` is `lazy` from 50 000 frames on."""
+    in the worker processes. `auto` selects `lazy` for more than 50,000 frames."""
     workers: NonNegativeInteger = 0
     """Number of worker processes that prepare batches; 0 uses the main process."""
 
@@ -173,9 +174,12 @@ class DataConfig(StrictConfig):
         found = self._batch_problems()
         if self.stress is not None and self.virial is not None:
             found["data.virial"] = "data.stress is given too; keep one of them"
-        parts = [part for part in (self.validation, self.test) if isinstance(part, float)]
-        if sum(parts) >= 1:
-            found["data.test"] = f"validation {parts[0]} and test {parts[1]} leave no training frames"
+        fractions = [size for size in (self.validation, self.test) if isinstance(size, float)]
+        if sum(fractions) >= 1:
+            found["data.test"] = (
+                f"the fractions of validation ({fractions[0]:g}) and test ({fractions[1]:g}) frames leave no training "
+                "frames; their sum must be less than 1"
+            )
         if found:
             raise KeyedError(found)
         return self

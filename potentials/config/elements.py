@@ -9,7 +9,7 @@ from typing import Annotated
 from ase.data import chemical_symbols
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from potentials.config.messages.words import InWords, quote, suggestion
+from potentials.config.messages.descriptions import Description, quote, suggestion
 
 _SYMBOLS = tuple(chemical_symbols[1:])  # without ASE's "X" for a ghost
 
@@ -37,7 +37,7 @@ def missing_symbols(needed: Sequence[str], given: dict[str, float]) -> str:
 ElementSymbol = Annotated[
     str,
     AfterValidator(check_symbol),
-    InWords("an element symbol", "element symbols"),
+    Description("an element symbol", "element symbols"),
     WithJsonSchema({"type": "string", "pattern": "^[A-Z][a-z]?$"}),
 ]
 Elements = Annotated[list[ElementSymbol], Field(min_length=1), AfterValidator(check_distinct)]

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from potentials.config.base import EnvelopePower, FiniteNumber, KeyedError, PositiveNumber, StrictConfig, Width
 from potentials.config.elements import Elements, ElementSymbol, missing_symbols
-from potentials.config.messages.words import describe_value, one_of, quote, suggestion
+from potentials.config.messages.descriptions import describe_value, join_or, quote, suggestion
 
 
 class RadialConfig(StrictConfig):
@@ -146,7 +146,7 @@ def family_config(section: Any) -> Any:
     """
     if not isinstance(section, dict):
         return section
-    expected = f"the name of a family, {one_of([quote(name) for name in families()])}"
+    expected = f"the name of a family, {join_or([quote(name) for name in families()])}"
     if "name" not in section:
         raise KeyedError({"model.name": f"missing; expected {expected}"})
     name = section["name"]

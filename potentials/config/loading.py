@@ -11,14 +11,14 @@ from pydantic import ValidationError
 
 from potentials.config.base import StrictConfig
 from potentials.config.data_paths import resolve_data_paths
-from potentials.config.messages.problems import MOST_PROBLEMS, problems_from
-from potentials.config.messages.words import describe_value, listed
+from potentials.config.messages.descriptions import describe_value, format_names
+from potentials.config.messages.problems import MAX_PROBLEMS, problems_from
 from potentials.config.run import RunConfig
 from potentials.config.yaml.overrides import apply_overrides
 from potentials.config.yaml.reader import MAX_CHARACTERS, read_document
 from potentials.errors import ConfigError, Problem
 
-Section = TypeVar("Section", bound=StrictConfig)
+ConfigT = TypeVar("ConfigT", bound=StrictConfig)
 
 
 def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> RunConfig:
@@ -52,7 +52,7 @@ def parse_config(text: str, file: str = "<text>", overrides: Sequence[str] = ())
     return parse_as(RunConfig, text, file, overrides)
 
 
-def parse_as(model: type[Section], text: str, file: str, overrides: Sequence[str] = ()) -> Section:
+def parse_as(model: type[ConfigT], text: str, file: str, overrides: Sequence[str] = ()) -> ConfigT:
     """Validate YAML text against a configuration class.
 
     Args:
@@ -66,30 +66,33 @@ def parse_as(model: type[Section], text: str, file: str, overrides: Sequence[str
     """
     document, problems = read_document(text, file)
     if not isinstance(document.value, dict):
-        message = f"expected a mapping with {listed('key', model.model_fields)}, got {describe_value(document.plain())}"
+        message = (
+            f"expected a mapping with {format_names('key', model.model_fields)}, got {describe_value(document.plain())}"
+        )
         raise ConfigError([*problems, Problem(message, file=file, line=document.place.line)])
     document, override_problems = apply_overrides(document, overrides)
     problems += override_problems
     try:
         config = model.model_validate(document.plain())
     except ValidationError as error:
-        problems += _not_yet_told(problems_from(error, model, document), problems)
+        problems += _without_reported(problems_from(error, model, document), problems)
     if problems:
-        raise ConfigError(_first(sorted(problems, key=lambda problem: (problem.line is None, problem.line or 0)), file))
+        ordered = sorted(problems, key=lambda problem: (problem.line is None, problem.line or 0))
+        raise ConfigError(_limit_problems(ordered, file))
     return config
 
 
-def _first(problems: list[Problem], file: str) -> list[Problem]:
+def _limit_problems(problems: list[Problem], file: str) -> list[Problem]:
     """Return the first problems; with more, the file is probably not a configuration."""
-    if len(problems) <= MOST_PROBLEMS:
+    if len(problems) <= MAX_PROBLEMS:
         return problems
-    return [*problems[:MOST_PROBLEMS], Problem("and more problems; fix these first", file=file)]
+    return [*problems[:MAX_PROBLEMS], Problem("and more problems; fix these first", file=file)]
 
 
-def _not_yet_told(found: list[Problem], told: list[Problem]) -> list[Problem]:
+def _without_reported(found: list[Problem], reported: list[Problem]) -> list[Problem]:
     """Remove problems of values that could not be read; these are null in the document and were reported before."""
-    places = {(problem.file, problem.line, problem.key) for problem in told}
-    return [problem for problem in found if (problem.file, problem.line, problem.key) not in places]
+    reported_locations = {(problem.file, problem.line, problem.key) for problem in reported}
+    return [problem for problem in found if (problem.file, problem.line, problem.key) not in reported_locations]
 
 
 def read_text(path: Path) -> str:

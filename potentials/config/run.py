@@ -20,7 +20,7 @@ from potentials.config.elements import missing_symbols
 from potentials.config.families import FamilyConfig, family_config
 from potentials.config.logging import LoggingConfig
 from potentials.config.loss import EnergyLoss, ForcesLoss, LossConfig, StressLoss
-from potentials.config.messages.words import quote
+from potentials.config.messages.descriptions import quote
 from potentials.config.train import TrainConfig
 
 _ODD_IN_NAME = re.compile(r"[^\w.+=,-]")
@@ -36,7 +36,8 @@ def check_run_name(run: str) -> str:
         raise ValueError(f"{quote(odd.group())} cannot be used in {quote(run)}{allowed}")
     if not folder and run.startswith((".", "-")):
         raise ValueError(
-            f"the name {quote(run)} starts with {quote(run[0])}, so it would be hidden or read as an option"
+            f"the name {quote(run)} starts with {quote(run[0])}, so it would be hidden or read as an option; "
+            "start it with a letter or digit"
         )
     if run.startswith("~"):
         raise ValueError(f"{quote(run)}: write the full path; ~ is not expanded here")
@@ -93,7 +94,7 @@ class RunConfig(StrictConfig):
 
     @field_validator("train")
     @classmethod
-    def _fit_is_of_one_piece(cls, train: TrainConfig, info: ValidationInfo) -> TrainConfig:
+    def _train_section_suits_closed_form(cls, train: TrainConfig, info: ValidationInfo) -> TrainConfig:
         model: FamilyConfig | None = info.data.get("model")
         if model is None or not model.closed_form:
             return train
@@ -146,7 +147,8 @@ def _require_labels(key: str, loss: LossConfig, data: DataConfig | None) -> None
             )
     if loss.stress.weight > 0 and data.stress is None and data.virial is None:
         found[f"{key}.stress.weight"] = (
-            f"{loss.stress.weight:g} requires stress labels, but neither data.stress nor data.virial is given"
+            f"{loss.stress.weight:g} requires stress labels, but neither data.stress nor data.virial is given; "
+            "give one of them, or set the weight to 0"
         )
     if found:
         raise KeyedError(found)

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from potentials.config.data import DataConfig, Files
-from potentials.config.messages.problems import in_one_line
+from potentials.config.messages.problems import summarize_errors
 from potentials.data.batch.batch_limits import BatchLimit
 from potentials.data.findings import Findings
 from potentials.data.graph import AtomicGraph, collate, graphs_from_frames, group_names
@@ -90,7 +90,9 @@ def label_config(metadata: Mapping[str, Any], **changes: str | None) -> DataConf
     try:
         trained = DataConfig.model_validate({"train": "unused", **settings})
     except ValidationError as error:
-        raise ModelFileError(f"the label configuration in the model file is not valid: {in_one_line(error)}") from error
+        raise ModelFileError(
+            f"the label configuration in the model file is not valid: {summarize_errors(error)}"
+        ) from error
     if changes.get("stress") is not None:
         settings["virial"] = None
     for name in ("energy", "forces", "stress"):
@@ -103,7 +105,7 @@ def label_config(metadata: Mapping[str, Any], **changes: str | None) -> DataConf
     try:
         return DataConfig.model_validate({"train": "unused", **settings})
     except ValidationError as error:
-        raise DataError(in_one_line(error)) from error
+        raise DataError(summarize_errors(error)) from error
 
 
 def _settings_of_training(metadata: Mapping[str, Any]) -> dict[str, Any]:

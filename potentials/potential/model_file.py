@@ -21,8 +21,8 @@ from pydantic import ValidationError
 import potentials.models  # noqa: F401  (registers the families)
 from potentials.cache import cache_path, keep, kept
 from potentials.config.families import FamilyConfig, families
-from potentials.config.messages.problems import in_one_line
-from potentials.config.messages.words import describe_value, shortened
+from potentials.config.messages.descriptions import describe_value, shortened
+from potentials.config.messages.problems import summarize_errors
 from potentials.config.train import Precision
 from potentials.data.builtin import BUILTIN_PREFIX
 from potentials.equivariant.couplings import coupling_fingerprint
@@ -191,7 +191,7 @@ def _config(section: dict[str, Any]) -> FamilyConfig:
     try:
         return family.model_validate(section)
     except ValidationError as error:
-        raise ModelFileError(f"the header's model configuration is not valid: {in_one_line(error)}") from error
+        raise ModelFileError(f"the header's model configuration is not valid: {summarize_errors(error)}") from error
 
 
 def _check_shapes(expected: Tensors, found: Tensors) -> None:

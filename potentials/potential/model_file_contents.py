@@ -15,7 +15,7 @@ from typing import Any, get_args
 import safetensors.torch
 from safetensors import SafetensorError, safe_open
 
-from potentials.config.messages.words import shortened
+from potentials.config.messages.descriptions import shortened
 from potentials.config.train import Precision
 from potentials.data.builtin import BUILTIN_PREFIX, builtin_model_path
 from potentials.equivariant.couplings import coupling_fingerprint

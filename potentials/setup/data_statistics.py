@@ -26,8 +26,8 @@ class Spread:
     count: int
     mean: float
     std: float
-    least: float
-    most: float
+    minimum: float
+    maximum: float
 
 
 @dataclass(frozen=True)

@@ -89,9 +89,10 @@ def _package(requirement: Requirement) -> Finding:
 def _processor() -> Finding:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = torch.get_num_threads()
-    value = f"{cores} cores for this process, {threads} threads in torch; waiting: {waiting()}"
+    value = f"{cores} cores for this process, {threads} threads in torch; idle threads: {waiting()}"
     if threads > cores:
-        return Finding("cpu", "warning", value, f"more threads than cores are slow: export OMP_NUM_THREADS={cores}")
+        advice = f"more threads than cores slow down training; run: export OMP_NUM_THREADS={cores}"
+        return Finding("cpu", "warning", value, advice)
     if "OMP_NUM_THREADS" in os.environ and threads < cores:
         value += f" (OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']})"
     return Finding("cpu", "ok", value)
@@ -129,8 +130,8 @@ def _kernels() -> Finding:
     try:
         potential = Potential(config, {"H": 0.0, "O": 0.0})
         forces = potential(build_graph(molecule("H2O"), potential.elements, potential.cutoff)).forces
-    except (RuntimeError, ImportError, OSError) as problem:
-        return Finding("kernels", "broken", f"{type(problem).__name__}: {problem}", advice)
+    except (RuntimeError, ImportError, OSError) as error:
+        return Finding("kernels", "broken", f"{type(error).__name__}: {error}", advice)
     if forces is None or not bool(torch.isfinite(forces).all()):
         return Finding("kernels", "broken", "forces of a test molecule are not finite", advice)
     return Finding("kernels", "ok", f"{describe_kernels(forces)}; forces of a test molecule computed")
@@ -164,6 +165,6 @@ def _builtin(name: str) -> Finding:
     subject = f"{BUILTIN_PREFIX}{name}"
     try:
         frame, *_ = read_frames(f"{subject}@0")
-    except DataError as problem:
-        return Finding(subject, "broken", str(problem), "reinstall the package")
+    except DataError as error:
+        return Finding(subject, "broken", str(error), "reinstall the package")
     return Finding(subject, "ok", f"readable ({frame.file})")

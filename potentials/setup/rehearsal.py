@@ -100,7 +100,7 @@ def rehearse(prepared: PreparedData) -> Rehearsal:
 def _device(config: RunConfig) -> torch.device:
     available = torch.cuda.is_available()
     if config.train.accelerator == "gpu" and not available:
-        raise TrainingError("train.accelerator: gpu, but torch finds no GPU; run `potentials doctor`")
+        raise TrainingError("train.accelerator is gpu, but PyTorch finds no GPU; run `potentials doctor`")
     return torch.device("cuda" if available and config.train.accelerator != "cpu" else "cpu")
 
 

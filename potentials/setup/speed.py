@@ -86,7 +86,7 @@ def machine(device: torch.device) -> list[tuple[str, str]]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     rows = [
         ("processor", _processor()),
-        ("cores, threads of torch", f"{cores}, {torch.get_num_threads()}"),
+        ("cores, PyTorch threads", f"{cores}, {torch.get_num_threads()}"),
         ("torch, Python", f"{torch.__version__}, {platform.python_version()}"),
     ]
     if device.type == "cuda":

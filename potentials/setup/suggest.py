@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from potentials.config.dumping import PlainDumper
+from potentials.config.messages.descriptions import counted
 from potentials.data.read.frames import BUILTIN_PREFIX, read_frames
 from potentials.setup.survey import CONTACT, IMPLAUSIBLE_STRESS, SURVEY_CUTOFF, Candidate, Survey, ase_stress, survey
 
@@ -85,7 +86,7 @@ def _header(data: Sequence[str], found: Survey) -> list[str]:
     fewest, mean, most = found.atoms
     atoms = f"{fewest} atoms" if fewest == most else f"{fewest} to {most} atoms (mean {mean:.0f})"
     facts = [
-        f"{found.num_frames} frames of {atoms}",
+        f"{counted(found.num_frames, 'frame')} of {atoms}",
         f"elements {', '.join(found.elements)}",
         _periodicity(found),
         f"{found.neighbors:.0f} neighbors within {SURVEY_CUTOFF:g} A",
@@ -149,7 +150,7 @@ def _data_section(files: Sequence[str], found: Survey) -> list[str]:
 
 def _split_settings(found: Survey) -> list[_Setting]:
     held_out = "random split with the seed; a separate file is better"
-    settings = [_Setting("validation", "0.1", f"{max(1, round(0.1 * found.num_frames))} frames, {held_out}")]
+    settings = [_Setting("validation", "0.1", f"{counted(max(1, round(0.1 * found.num_frames)), 'frame')}, {held_out}")]
     if found.num_frames >= 100:
         settings.append(
             _Setting("test", "0.1", "never used in training; better: a file with frames typical of your application")
@@ -195,7 +196,7 @@ def _reference_energies_reason(found: Survey) -> str:
     if not missing:
         return f"isolated atoms of {', '.join(found.isolated)} are in the data"
     if found.compositions < len(found.elements):
-        return "least squares, underdetermined by few compositions; better: isolated_atoms: FILE"
+        return "least squares, underdetermined because there are too few compositions; better: isolated_atoms: FILE"
     return "least squares; better, if you have energies of isolated atoms: isolated_atoms: FILE"
 
 
@@ -227,7 +228,7 @@ def _repulsion(found: Survey) -> list[_Setting]:
     if not far:
         return []
     listing = f"{', '.join(far[:4])}{', ...' if len(far) > 4 else ''}"
-    reason = f"nuclear repulsion: {listing} are never closer than {CONTACT:g} times their covalent radii"
+    reason = f"nuclear repulsion: {listing} are never closer than {CONTACT:g} times the sum of their covalent radii"
     return [_Setting("zbl", "true", reason)]
 
 
@@ -253,7 +254,7 @@ def _loss_section(found: Survey) -> list[str]:
         lines += _lines([_Setting("forces", "{weight: 0}", "there are no forces")], 2)
     taken = ase_stress(found)
     if taken is not None and found.forces:
-        reason = "a relative error counts a tenth as much as in the forces"
+        reason = "weight such that a relative stress error counts one tenth of an equal relative force error"
         lines += _lines([_Setting("stress", f"{{weight: {_stress_weight(taken, found.forces[0]):g}}}", reason)], 2)
     elif found.stress and found.periodic:
         lines.append("  # stress: {weight: 1000}    # with the stress or virial declared above")
@@ -278,8 +279,9 @@ def _batch_setting(found: Survey) -> _Setting:
     """Return a number of frames, or of atoms if some frames are too large for such a batch."""
     if not _is_mixed(found):
         batch = _batch_size(found)
-        return _Setting("batch_size", str(batch), f"about {batch * found.atoms[1]:.0f} atoms a step")
-    reason = f"sizes differ strongly; about {_frames_per_batch(found):.0f} frames. batch_size would count frames"
+        return _Setting("batch_size", str(batch), f"about {batch * found.atoms[1]:.0f} atoms per step")
+    frames = f"about {_frames_per_batch(found):.0f} frames per batch"
+    reason = f"frame sizes differ strongly; {frames} (batch_size would fix the number of frames)"
     return _Setting("max_atoms_per_batch", str(_atom_budget(found)), reason)
 
 
@@ -304,7 +306,11 @@ def _train_settings(found: Survey) -> list[_Setting]:
         _Setting("max_epochs", str(epochs), f"{epochs * steps} steps; `potentials check` estimates the time"),
         _Setting("optimizer", "{name: adam, learning_rate: 0.01, amsgrad: true}"),
         _Setting("schedule", "{name: cosine, warmup_epochs: 1}"),
-        _Setting("ema", "{decay: 0.99}", "exponential moving average of the weights; validated and exported"),
+        _Setting(
+            "ema",
+            "{decay: 0.99}",
+            "exponential moving average of the weights; used for validation and in the model file",
+        ),
     ]
 
 
@@ -347,7 +353,7 @@ def _warnings(found: Survey) -> tuple[str, ...]:
             "energies; the potential will be wrong for other compositions. Give data.isolated_atoms if you can"
         )
     if found.num_frames < 20:
-        warnings.append(f"{found.num_frames} frames are very few")
+        warnings.append(f"only {counted(found.num_frames, 'frame')}; expect large errors on other structures")
     return tuple(warnings)
 
 

@@ -75,8 +75,13 @@ class Survey:
     """Mean number of neighbors within `SURVEY_CUTOFF`, in at most 50 frames spread over the data."""
 
 
-def survey(frames: Sequence[Frame], *, labels_required: bool = True) -> Survey:
+def survey(frames: Sequence[Frame], *, labels_required: bool = True, advice: str = "") -> Survey:
     """Survey frames as read from their files.
+
+    Args:
+        frames: as read.
+        labels_required: whether there must be energies or forces.
+        advice: what else the user can do if there are none, for the error message.
 
     Raises:
         DataError: all frames are isolated atoms, or no entry looks like energies or forces although these are
@@ -90,7 +95,10 @@ def survey(frames: Sequence[Frame], *, labels_required: bool = True) -> Survey:
     forces = _candidates(structures, _forces_rank, _is_vector_per_atom)
     if labels_required and not energy and not forces:
         entries = sorted({f"{key} ({place})" for atoms in structures for place, key, _ in _entries(atoms)})
-        raise DataError(f"found neither energies nor forces; entries of the frames: {', '.join(entries)}")
+        raise DataError(
+            "found neither energies nor forces; expected entries with names such as energy, REF_energy or forces"
+            f"{advice and f', or {advice}'}. Entries of the frames: {', '.join(entries)}"
+        )
     counts = np.array([len(atoms) for atoms in structures])
     group_key = _group_key(structures)
     return Survey(

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from potentials.studies.curves import CONFIDENCE
-from potentials.studies.results import CellResult
+from potentials.studies.results import RunResult
 from potentials.studies.study import Metric
 
 
@@ -44,9 +44,9 @@ class Comparison:
         return "steeper" if self.difference < 0 else "flatter"
 
 
-def compare(first: str, second: str, results: Sequence[CellResult], metric: Metric) -> Comparison | None:
+def compare(first: str, second: str, results: Sequence[RunResult], metric: Metric) -> Comparison | None:
     """Compare two variants at the sizes that both have finished for a seed; None if no seed has three such sizes."""
-    errors = {(r.cell.variant, r.cell.seed, r.cell.size): r.errors[metric] for r in results if metric in r.errors}
+    errors = {(r.run.variant, r.run.seed, r.run.size): r.errors[metric] for r in results if metric in r.errors}
     seeds = sorted({seed for variant, seed, _ in errors if variant == first})
     ratios: dict[int, list[float]] = {}
     differences = []

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from potentials.config.messages.descriptions import counted
 from potentials.errors import PotentialsError, TrainingError
 
 
@@ -51,15 +52,18 @@ def launch(study: Path, folder: Path, workers: int, slurm: Sequence[str] | None,
     except (*_SUBMISSION_ERRORS, submitit.core.utils.FailedSubmissionError) as error:
         what = f"{type(error).__name__}: {error}"
         raise PotentialsError(f"the processes could not be started ({what}); check the options of --slurm") from error
-    each = f" with {threads} threads each" if threads else ""
-    say(f"{workers} {'jobs' if slurm is not None else 'processes'}{each} work on {folder}; logs are in {logs}")
+    each = f" with {counted(threads, 'thread')} each" if threads else ""
+    number = counted(workers, "process", "processes") if slurm is None else counted(workers, "job")
+    say(f"{number}{each} {'works' if workers == 1 else 'work'} on {folder}; logs are in {logs}")
     if slurm is not None:
         say("for results, run the same command with --report (at any time)")
         return
     _repeat_words(jobs, say)
     failed = [job for job in jobs if job.exception() is not None]
     if failed:
-        raise TrainingError(f"{len(failed)} of {workers} processes failed: {failed[0].exception()}")
+        raise TrainingError(
+            f"{len(failed)} of {counted(workers, 'process', 'processes')} failed: {failed[0].exception()}"
+        )
 
 
 def work_alone(study: str, threads: int | None = None, gpu: str | None = None) -> int:
@@ -68,9 +72,9 @@ def work_alone(study: str, threads: int | None = None, gpu: str | None = None) -
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     import torch
 
-    import potentials.models  # noqa: F401  (enters the families)
-    from potentials.studies.cells import Plan
+    import potentials.models  # noqa: F401  (registers the families)
     from potentials.studies.queue import work
+    from potentials.studies.runs import Plan
     from potentials.studies.study import load_study
 
     if threads is not None:
@@ -98,16 +102,16 @@ def _gpus() -> list[str]:
 
 def _repeat_words(jobs: Sequence[Any], say: Callable[[str], None]) -> None:
     """Print each line of output of the processes, without submitit's own, until all have ended."""
-    said = [0] * len(jobs)
+    num_printed = [0] * len(jobs)
     while True:
         all_done = all(job.done() for job in jobs)  # before the last output is read
         for number, job in enumerate(jobs):
             text = job.stdout() or ""
             lines = text[: text.rfind("\n") + 1].splitlines()
-            for line in lines[said[number] :]:
+            for line in lines[num_printed[number] :]:
                 if not line.startswith("submitit "):
                     say(line)
-            said[number] = len(lines)
+            num_printed[number] = len(lines)
         if all_done:
             return
         time.sleep(_INTERVAL)

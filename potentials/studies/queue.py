@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from signal import Signals
 
+from potentials.config.messages.descriptions import counted
 from potentials.durations import format_duration
 from potentials.errors import FolderInUseError, PotentialsError
-from potentials.studies.cells import Cell, Plan
 from potentials.studies.record import write_record
-from potentials.studies.results import CellResult, finished_cell
+from potentials.studies.results import RunResult, finished_result
+from potentials.studies.runs import Plan, StudyRun
 from potentials.training.run import train
 
 Say = Callable[[str], None]
@@ -21,11 +22,11 @@ Say = Callable[[str], None]
 class QueueOutcome:
     """The state of all runs after working on the queue."""
 
-    finished: list[CellResult] = field(default_factory=list)
+    finished: list[RunResult] = field(default_factory=list)
     """Finished by this or another process."""
-    failed: dict[Cell, str] = field(default_factory=dict)
+    failed: dict[StudyRun, str] = field(default_factory=dict)
     """Failed runs with the reason."""
-    elsewhere: list[Cell] = field(default_factory=list)
+    running_elsewhere: list[StudyRun] = field(default_factory=list)
     """Runs that another process is training."""
     interrupted: bool = False
     signal: Signals | None = None
@@ -49,45 +50,45 @@ def work(plan: Plan, say: Say) -> QueueOutcome:
     write_record(plan.study, plan.base)
     outcome = QueueOutcome()
     waiting = []
-    for cell in plan.cells:
-        done = finished_cell(plan, cell)
+    for run in plan.runs:
+        done = finished_result(plan, run)
         if done is None:
-            waiting.append(cell)
+            waiting.append(run)
         else:
             outcome.finished.append(done)
-    say(f"{plan.study.folder}: {len(plan.cells)} runs, {len(outcome.finished)} finished")
-    for position, cell in enumerate(waiting):
+    say(f"{plan.study.folder}: {counted(len(plan.runs), 'run')}, {len(outcome.finished)} finished")
+    for position, run in enumerate(waiting):
         if outcome.interrupted:
             break
-        _work_on(plan, cell, outcome, waiting[position + 1 :], say)
+        _work_on(plan, run, outcome, waiting[position + 1 :], say)
     return outcome
 
 
-def _work_on(plan: Plan, cell: Cell, outcome: QueueOutcome, rest: Sequence[Cell], say: Say) -> None:
-    done = finished_cell(plan, cell)
+def _work_on(plan: Plan, run: StudyRun, outcome: QueueOutcome, rest: Sequence[StudyRun], say: Say) -> None:
+    done = finished_result(plan, run)
     if done is not None:  # by another process, in the meantime
         outcome.finished.append(done)
         return
     try:
-        result = train(plan.config(cell), progress=False)
+        result = train(plan.config(run), progress=False)
     except FolderInUseError:
-        outcome.elsewhere.append(cell)
+        outcome.running_elsewhere.append(run)
         return
     except PotentialsError as error:
-        outcome.failed[cell] = str(error)
-        say(f"{cell}: failed: {error}")
+        outcome.failed[run] = str(error)
+        say(f"{run}: failed: {error}")
         return
     outcome.interrupted, outcome.signal = result.interrupted, result.signal
-    done = finished_cell(plan, cell)
+    done = finished_result(plan, run)
     if done is None:
-        say(f"{cell}: interrupted; run the same command again to continue")
+        say(f"{run}: interrupted; run the same command again to continue")
         return
     outcome.finished.append(done)
     if not result.was_finished:  # by another process, a moment ago
-        say(f"{cell}: {_errors(done)}, {_duration(done.seconds)}{_left(outcome.finished, rest)}")
+        say(f"{run}: {_errors(done)}, {_duration(done.seconds)}{_left(outcome.finished, rest)}")
 
 
-def _errors(result: CellResult) -> str:
+def _errors(result: RunResult) -> str:
     shown = [(name, result.errors.get(f"{name}_rmse"), unit) for name, unit in _UNITS.items()]
     return ", ".join(f"{name.partition('_')[0]} RMSE {1e3 * value:.4g} {unit}" for name, value, unit in shown if value)
 
@@ -95,16 +96,16 @@ def _errors(result: CellResult) -> str:
 _UNITS = {"forces": "meV/A", "energy_per_atom": "meV/atom"}
 
 
-def _left(finished: Sequence[CellResult], rest: Sequence[Cell]) -> str:
+def _left(finished: Sequence[RunResult], rest: Sequence[StudyRun]) -> str:
     """Estimate the computing time of the remaining runs from finished ones of the same variant, or from all."""
     if not rest:
         return ""
     everywhere = [result.seconds for result in finished]
     total = 0.0
-    for cell in rest:
-        same = [result.seconds for result in finished if result.cell.variant == cell.variant] or everywhere
+    for run in rest:
+        same = [result.seconds for result in finished if result.run.variant == run.variant] or everywhere
         total += sum(same) / len(same)
-    return f"; {len(rest)} runs left, about {_duration(total)} of computing time"
+    return f"; {counted(len(rest), 'run')} left, about {_duration(total)} of computing time"
 
 
 def _duration(seconds: float) -> str:

@@ -10,10 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from potentials.config.messages.descriptions import counted
 from potentials.files import write_text
 from potentials.studies.plot import plot
 from potentials.studies.study import Study
-from potentials.studies.summary import METRICS, Curve, Summary, in_words
+from potentials.studies.summary import METRICS, Curve, Summary, describe_summary
 
 
 def write_report(study: Study, summary: Summary, folder: Path) -> list[Path]:
@@ -24,7 +25,7 @@ def write_report(study: Study, summary: Summary, folder: Path) -> list[Path]:
         "curves.svg": picture,
         "results.csv": _csv(summary),
         "results.json": json.dumps(_json(study, summary), indent=1, allow_nan=False) + "\n",
-        "summary.txt": in_words(summary) + "\n",
+        "summary.txt": describe_summary(summary) + "\n",
     }
     for name, text in texts.items():
         write_text(folder / name, text)
@@ -34,19 +35,19 @@ def write_report(study: Study, summary: Summary, folder: Path) -> list[Path]:
 def curve_table(summary: Summary) -> list[list[str]]:
     """Return a header and a row per curve: errors by number of frames (mean over the seeds), parameters, exponent."""
     sizes = sorted({size for curve in summary.curves for size in curve.points})
-    heads = ["variant", "parameters", *(str(size) for size in sizes), "exponent", "gain per doubling"]
-    return [heads, *(_row(curve, sizes) for curve in summary.curves)]
+    headers = ["variant", "parameters", *(str(size) for size in sizes), "exponent", "gain per doubling"]
+    return [headers, *(_row(curve, sizes) for curve in summary.curves)]
 
 
 def comparison_table(summary: Summary) -> list[list[str]]:
     """Return a header and a row per comparison: ratios of errors by number of frames, difference of exponents."""
     sizes = sorted({size for pair in summary.comparisons for size in pair.ratios})
-    heads = ["variant", "against", *(str(size) for size in sizes), "difference of exponents", "curve"]
+    headers = ["variant", "against", *(str(size) for size in sizes), "difference of exponents", "curve"]
     rows = []
     for pair in summary.comparisons:
         ratios = [f"{pair.ratios[size]:.2f}" if size in pair.ratios else "-" for size in sizes]
         rows.append([pair.second, pair.first, *ratios, pair.interval, pair.verdict])
-    return [heads, *rows]
+    return [headers, *rows]
 
 
 def _row(curve: Curve, sizes: list[int]) -> list[str]:
@@ -56,10 +57,10 @@ def _row(curve: Curve, sizes: list[int]) -> list[str]:
     return [curve.variant, f"{curve.parameters:,}", *errors, *fit]
 
 
-def _cells(summary: Summary) -> list[dict[str, Any]]:
+def _runs(summary: Summary) -> list[dict[str, Any]]:
     return [
         {
-            **asdict(result.cell),
+            **asdict(result.run),
             "seconds": round(result.seconds, 1),
             **result.errors,
             **{f"train_{name}": error for name, error in result.train_errors.items()},
@@ -69,7 +70,7 @@ def _cells(summary: Summary) -> list[dict[str, Any]]:
 
 
 def _csv(summary: Summary) -> str:
-    rows = _cells(summary)
+    rows = _runs(summary)
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
@@ -87,7 +88,7 @@ def _json(study: Study, summary: Summary) -> dict[str, Any]:
             "stress": "eV/A^3",
             "curves": METRICS[summary.metric][1],
         },
-        "cells": _cells(summary),
+        "runs": _runs(summary),
         "curves": [asdict(curve) for curve in summary.curves],
         "comparisons": [
             {key: None if value != value else value for key, value in asdict(pair).items()}  # no interval: null
@@ -102,9 +103,9 @@ def _page(study: Study, summary: Summary, picture: str) -> str:
     title = html.escape(f"Learning curves: {study.folder.name}")
     length = f"{study.steps} gradient steps" if study.steps else f"{study.time} of training"
     about = (
-        f"{what[0].upper()}{what[1:]} on the test frames in {unit}; geometric means over {len(study.seeds)} seeds, "
-        f"bars show the range. Every run had {length}; smaller training sets are subsets of larger ones. "
-        "Exponents of error = a N^b with 95 % confidence intervals."
+        f"{what[0].upper()}{what[1:]} on the test frames in {unit}; geometric means over "
+        f"{counted(len(study.seeds), 'seed')}, bars show the range. Every run had {length}; smaller training "
+        "sets are subsets of larger ones. Exponents of error = a N^b with 95 % confidence intervals."
     )
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -121,7 +122,7 @@ svg {{ max-width: 100%; height: auto; }}
 </head>
 <body>
 <h1>{title}</h1>
-<p>{html.escape(in_words(summary))}</p>
+<p>{html.escape(describe_summary(summary))}</p>
 {picture[picture.index("<svg") :]}
 <p>{html.escape(about)}</p>
 {_table(curve_table(summary))}

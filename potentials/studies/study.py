@@ -17,7 +17,7 @@ from potentials.config.base import (
     StrictConfig,
 )
 from potentials.config.loading import parse_as, read_text
-from potentials.config.messages.words import quote
+from potentials.config.messages.descriptions import quote
 from potentials.config.run import check_run_name
 
 Metric = Literal["forces_rmse", "forces_mae", "energy_per_atom_rmse", "energy_per_atom_mae"]
@@ -103,7 +103,7 @@ class Study(StrictConfig):
             except ValueError as error:
                 found[f"variants.{name}"] = str(error)
             for key in sorted(_DECIDED & variant.train.keys()):
-                found[f"variants.{name}.train.{key}"] = "the study sets it by steps or time; remove it"
+                found[f"variants.{name}.train.{key}"] = "this is set by the study (steps, time, validations); remove it"
             match = variant.match_parameters
             if match is not None and (match.variant not in self.variants or match.variant == name):
                 others = ", ".join(other for other in self.variants if other != name)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from potentials.studies.cells import Plan
+from potentials.config.messages.descriptions import counted
 from potentials.studies.comparisons import Comparison, compare
 from potentials.studies.curves import PowerLaw, fit_power_law
-from potentials.studies.results import CellResult, num_parameters
+from potentials.studies.results import RunResult, num_parameters
+from potentials.studies.runs import Plan
 from potentials.studies.study import Metric
 
 METRICS: dict[Metric, tuple[str, str]] = {
@@ -43,14 +44,14 @@ class Summary:
 
     metric: Metric
     curves: list[Curve]
-    results: list[CellResult]
+    results: list[RunResult]
     missing: int
     """Number of runs that are not finished."""
     comparisons: list[Comparison]
     """Comparisons requested by the study."""
 
 
-def summarize(plan: Plan, results: Sequence[CellResult]) -> Summary:
+def summarize(plan: Plan, results: Sequence[RunResult]) -> Summary:
     """Return the curves of the finished runs, in the order of the variants.
 
     Runs without labels for the study's metric are left out of the curves.
@@ -58,21 +59,21 @@ def summarize(plan: Plan, results: Sequence[CellResult]) -> Summary:
     metric = plan.study.metric
     curves = []
     for variant in plan.study.variants:
-        own = [result for result in results if result.cell.variant == variant and metric in result.errors]
+        own = [result for result in results if result.run.variant == variant and metric in result.errors]
         if not own:
             continue
         points: dict[int, list[float]] = {}
-        for result in sorted(own, key=lambda result: (result.cell.size, result.cell.seed)):
-            points.setdefault(result.cell.size, []).append(1e3 * result.errors[metric])
+        for result in sorted(own, key=lambda result: (result.run.size, result.run.seed)):
+            points.setdefault(result.run.size, []).append(1e3 * result.errors[metric])
         sizes = [size for size, errors in points.items() for _ in errors]
         law = fit_power_law(sizes, [error for errors in points.values() for error in errors])
-        curves.append(Curve(variant, num_parameters(plan, own[0].cell), points, law))
+        curves.append(Curve(variant, num_parameters(plan, own[0].run), points, law))
     pairs = [compare(first, second, results, metric) for first, second in plan.study.comparisons]
     comparisons = [pair for pair in pairs if pair is not None]
-    return Summary(metric, curves, list(results), len(plan.cells) - len(results), comparisons)
+    return Summary(metric, curves, list(results), len(plan.runs) - len(results), comparisons)
 
 
-def in_words(summary: Summary) -> str:
+def describe_summary(summary: Summary) -> str:
     """Describe in words the gain from doubling the data, and the ranking of the variants."""
     what, unit = METRICS[summary.metric]
     fitted = [(curve, curve.law) for curve in summary.curves if curve.law is not None]
@@ -90,7 +91,7 @@ def in_words(summary: Summary) -> str:
     for size in dict.fromkeys((*sizes[:1], *sizes[-1:])):
         there = sorted((curve for curve in summary.curves if size in curve.points), key=lambda curve: curve.mean(size))
         best = [f"{curve.variant} ({curve.mean(size):.3g} {unit})" for curve in there]
-        sentences.append(f"With {size} frames, from the smallest error to the largest: {', '.join(best)}.")
+        sentences.append(f"With {counted(size, 'frame')}, from the smallest error to the largest: {', '.join(best)}.")
     sentences += [_comparison(pair) for pair in summary.comparisons]
     slow = _hardly_fitted(summary)
     if slow:
@@ -99,7 +100,8 @@ def in_words(summary: Summary) -> str:
             "the test errors: these models are limited by their size or the number of steps, not by the data."
         )
     if summary.missing:
-        sentences.append(f"{summary.missing} runs are not finished.")
+        verb = "is" if summary.missing == 1 else "are"
+        sentences.append(f"{counted(summary.missing, 'run')} {verb} not finished.")
     return " ".join(sentences)
 
 
@@ -111,9 +113,9 @@ def _comparison(pair: Comparison) -> str:
         "not significant": "the difference of the slopes is not significant",
     }
     return (
-        f"{pair.second} has {pair.ratios[smallest]:.2f} times the error of {pair.first} with {smallest} frames and "
-        f"{pair.ratios[largest]:.2f} times with {largest}; {slopes[pair.verdict]} (difference of exponents "
-        f"{pair.interval})."
+        f"{pair.second} has {pair.ratios[smallest]:.2f} times the error of {pair.first} with "
+        f"{counted(smallest, 'frame')} and {pair.ratios[largest]:.2f} times with {largest}; "
+        f"{slopes[pair.verdict]} (difference of exponents {pair.interval})."
     )
 
 
@@ -124,7 +126,7 @@ def _hardly_fitted(summary: Summary) -> list[str]:
     """Return variants whose errors on their largest training set are nearly as large as on the test set."""
     found = []
     for curve in summary.curves:
-        largest = [r for r in summary.results if r.cell.variant == curve.variant and r.cell.size == max(curve.points)]
+        largest = [r for r in summary.results if r.run.variant == curve.variant and r.run.size == max(curve.points)]
         pairs = [(r.train_errors.get(summary.metric), r.errors.get(summary.metric)) for r in largest]
         shares = [train / test for train, test in pairs if train is not None and test]
         if shares and float(np.mean(shares)) > _FITTED:

@@ -95,9 +95,7 @@ def _devices(settings: TrainConfig) -> dict[str, Any]:
     """Return Lightning's options for devices and strategy."""
     has_gpu = torch.cuda.is_available()
     if settings.accelerator == "gpu" and not has_gpu:
-        raise TrainingError(
-            "train.accelerator is gpu, but torch sees no CUDA or ROCm device here; see `potentials doctor`"
-        )
+        raise TrainingError("train.accelerator is gpu, but PyTorch finds no GPU; run `potentials doctor`")
     accelerator = settings.accelerator
     if accelerator == "auto":
         # Lightning's `auto` would select Apple's GPU, which has no float64; energies require it.

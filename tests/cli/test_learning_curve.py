@@ -44,14 +44,14 @@ def test_a_study_from_beginning_to_end(potentials, study_file):
 
 
 @pytest.mark.slow
-def test_a_failed_cell_is_an_exit_code(potentials, study_file):
+def test_a_failed_run_is_an_exit_code(potentials, study_file):
     folder = study_file.parent / "study" / "schnet"
     folder.mkdir(parents=True)
     (folder / "8-1").write_text("in the way")
     result = potentials("learning-curve", study_file)
     assert result.exit_code == 1
     assert "schnet, 8 frames, seed 1: failed" in result.output
-    assert "1 runs failed or were interrupted" in result.output
+    assert "1 run failed or was interrupted" in result.output
 
 
 @pytest.mark.slow
@@ -64,7 +64,7 @@ def test_several_processes_say_what_they_do_and_what_failed(potentials, study_fi
     assert "2 processes" in result.output
     assert result.output.count("ace, 16 frames, seed 1: forces RMSE") == 1
     assert "schnet, 8 frames, seed 1: failed" in result.output
-    assert "1 runs failed or were interrupted" in result.output
+    assert "1 run failed or was interrupted" in result.output
     assert "submitit INFO" not in result.output
 
 

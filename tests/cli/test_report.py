@@ -55,7 +55,7 @@ def test_given_data_are_named_after_their_files(potentials, run_folder, aluminiu
     text = page.read_text()
     assert "al.xyz: 24 of 24 frames are ignored" in text
     assert "builtin:copper@:3: force components" in text
-    assert "note: labels: energy = energy in eV" in result.stderr
+    assert 'note: labels: energy from "energy" (eV)' in result.stderr
 
 
 @pytest.mark.slow
@@ -79,7 +79,7 @@ def test_units_of_given_data_are_converted(potentials, run_folder, tmp_path):
         (["RUN", "empty.xyz"], "empty.xyz"),
         (["RUN", "builtin:copper@:2", "--energy", "enrgy"], "enrgy"),
         (["RUN", "--skip", "learnig"], 'unknown section "learnig"'),
-        (["RUN", "--energy-unit", "Ha"], "no DATA are given"),
+        (["RUN", "--energy-unit", "Ha"], "options for labels require DATA"),
         (["RUN", "--output", "no/such/page.html"], "does not exist"),
         (["RUN", "--device", "gpu"], "device: expected"),
     ],

@@ -34,7 +34,7 @@ def test_a_row_for_each_file_in_milli_units(potentials, model):
     assert ["a.xyz", "1", "8.00", "8.00", "33.3", rmse] in lines
     assert ["b.xyz", "1", "12.0", "12.0", "33.3", rmse] in lines
     assert "energy meV/atom, forces meV/A" in result.stdout
-    assert "labels: energy = energy in eV, forces = forces in eV/A" in result.stderr
+    assert 'labels: energy from "energy" (eV), forces from "forces" (eV/A)' in result.stderr
     data = json.loads(Path("errors.json").read_text())
     assert data["splits"][1]["errors"]["energy_per_atom"]["mae"] == pytest.approx(0.012, abs=1e-7)
     assert len(Path("parity.csv").read_text().splitlines()) == 1 + 2 * (1 + 12)

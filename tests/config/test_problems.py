@@ -39,13 +39,14 @@ TRAIN = [
         "max_epochs: '10'",
         'max_epochs: expected an integer of at least 1, got text "10"; write the number without quotes',
     ),
-    ("max_epochs: [1]", "max_epochs: expected an integer of at least 1, got a list of 1"),
+    ("max_epochs: [1]", "max_epochs: expected an integer of at least 1, got a list of 1 item"),
     ("max_epochs: {a: 1}", 'max_epochs: expected an integer of at least 1, got a mapping with key "a"'),
-    ("max_epochs: null", "max_epochs: expected an integer of at least 1, got nothing (null)"),
-    ("max_epochs:", "max_epochs: no value; write null for nothing, {} for a section of defaults, or remove the key"),
+    ("max_epochs: null", "max_epochs: expected an integer of at least 1, got null"),
+    ("max_epochs:", "max_epochs: no value; write null for nothing, {} for a section with default values, or remove the "
+     "key"),
     ("strategy: 3", "strategy: expected text, got the integer 3; text needs quotes here"),
     ("strategy: 1e3", "strategy: expected text, got the number 1000.0; text needs quotes here"),
-    ("strategy: [ddp]", "strategy: expected text, got a list of 1"),
+    ("strategy: [ddp]", "strategy: expected text, got a list of 1 item"),
     (
         "precision: float23",
         'precision: expected "float32", "float64" or "mixed", got text "float23"; did you mean "float32"?',
@@ -55,19 +56,19 @@ TRAIN = [
     ("devices: al", 'devices: expected "auto" or an integer of at least 1, got text "al"'),
     ("devices: autom", 'devices: expected "auto" or an integer of at least 1, got text "autom"; did you mean "auto"?'),
     ("devices: 0", 'devices: expected "auto" or an integer of at least 1, got the integer 0'),
-    ("gradient_clip: 0", "gradient_clip: expected a number greater than 0 or nothing (null), got the integer 0"),
+    ("gradient_clip: 0", "gradient_clip: expected a number greater than 0 or null, got the integer 0"),
     ("gradient_clip: .inf", "gradient_clip: expected a finite number, got the number .inf"),
     ("max_time: 15", 'max_time: expected a duration such as "90s", "15m", "2h 30m" or "01:30:00", got the integer 15'),
     ("max_time: 1y", 'max_time: expected a duration such as "90s", "15m", "2h 30m" or "01:30:00", got text "1y"'),
-    ("max_time: 9999999999999d", 'max_time: text "9999999999999d" is too long'),
+    ("max_time: 9999999999999d", 'max_time: the duration "9999999999999d" is too long'),
     ("max_time: 0s", "max_time: the time limit is zero; use null for no limit"),
-    ("ema: 0.99", 'ema: expected a mapping with key "decay" or nothing (null), got the number 0.99'),
+    ("ema: 0.99", 'ema: expected a mapping with key "decay" or null, got the number 0.99'),
     ("ema: {decay: 1}", "ema.decay: expected a number greater than 0 and less than 1, got the integer 1"),
     ("ema: {decay: .nan}", "ema.decay: expected a number greater than 0 and less than 1, got the number .nan"),
     ("optimizer: {amsgrad: yes}", 'optimizer.amsgrad: expected true or false, got text "yes"; write true'),
     ("optimizer: {amsgrad: Off}", 'optimizer.amsgrad: expected true or false, got text "Off"; write false'),
     ("optimizer: {amsgrad: 1}", "optimizer.amsgrad: expected true or false, got the integer 1"),
-    ("optimizer: {betas: [0.9]}", "optimizer.betas: expected a list of 2 numbers, got a list of 1"),
+    ("optimizer: {betas: [0.9]}", "optimizer.betas: expected a list of 2 numbers, got a list of 1 item"),
     ("optimizer: {betas: 0.9}", "optimizer.betas: expected a list of 2 numbers, got the number 0.9"),
     ("optimizer: {betas: [0.9, 1]}",
      "optimizer.betas[1]: expected a number of at least 0 and less than 1, got the integer 1"),
@@ -76,7 +77,7 @@ TRAIN = [
         "schedule: {name: cosin}",
         'schedule.name: expected "constant", "plateau" or "cosine", got text "cosin"; did you mean "cosine"?',
     ),
-    ("schedule: {name: [1]}", 'schedule.name: expected "constant", "plateau" or "cosine", got a list of 1'),
+    ("schedule: {name: [1]}", 'schedule.name: expected "constant", "plateau" or "cosine", got a list of 1 item'),
     (
         "schedule: cosine",
         'schedule: expected a mapping with the key "name" ("constant", "plateau" or "cosine"), got text "cosine"; '
@@ -107,7 +108,8 @@ TRAIN = [
     ),
     (
         "second_stage: {loss: {stress: {weight: 2}}}",
-        "second_stage.loss.stress.weight: 2 requires stress labels, but neither data.stress nor data.virial is given",
+        "second_stage.loss.stress.weight: 2 requires stress labels, but neither data.stress nor data.virial is given; "
+        "give one of them, or set the weight to 0",
     ),
 ]  # fmt: skip
 
@@ -135,22 +137,23 @@ DATA = [
     ("{train: a, validation: [b, {}]}", "validation[1]: expected a file name, got an empty mapping"),
     ("{train: a, test: true}",
      "test: expected a file name, a list of 1 or more file names, an integer of at least 1, a number greater than 0 "
-     "and less than 1, a mapping of names to files or nothing (null), got true"),
+     "and less than 1, a mapping of names to files or null, got true"),
     ("{train: a, batch_size: 4, max_atoms_per_batch: 100}",
      "batch_size: data.max_atoms_per_batch is given too; keep one of them and set the other to null"),
     ("{train: a, max_atoms_per_batch: 100, max_edges_per_batch: 900}",
      "max_atoms_per_batch: data.max_edges_per_batch is given too; keep one of them and set the other to null"),
     ("{train: a, max_edges_per_batch: 0}",
-     "max_edges_per_batch: expected an integer of at least 1 or nothing (null), got the integer 0"),
+     "max_edges_per_batch: expected an integer of at least 1 or null, got the integer 0"),
     ("{train: a, batch_size: null}",
      "batch_size: the batch size is not defined; give a number here, or max_atoms_per_batch or max_edges_per_batch"),
     ("{train: a, test: {}}", "test: expected a mapping of names to files, got an empty mapping"),
     ("{train: a, test: {cold: 3}}",
      "test.cold: expected a file name or a list of 1 or more file names, got the integer 3; text needs quotes here"),
-    ("{train: a, test: {cold: [b, null]}}", "test.cold[1]: expected a file name, got nothing (null)"),
-    ("{train: a, validation: 0.6, test: 0.4}", "test: validation 0.6 and test 0.4 leave no training frames"),
+    ("{train: a, test: {cold: [b, null]}}", "test.cold[1]: expected a file name, got null"),
+    ("{train: a, validation: 0.6, test: 0.4}", "test: the fractions of validation (0.6) and test (0.4) frames leave no "
+     "training frames; their sum must be less than 1"),
     ("{train: a, forces: 5}",
-     'forces: expected the name of a key of the frames, a mapping with keys "key", "unit" or nothing (null), got the '
+     'forces: expected the name of a key of the frames, a mapping with keys "key", "unit" or null, got the '
      "integer 5; text needs quotes here"),
     ("{train: a, energy: {unit: ev}}",
      'energy.unit: expected "eV", "meV", "Ha", "Ry", "kcal/mol" or "kJ/mol", got text "ev"; did you mean "eV"?'),
@@ -165,7 +168,7 @@ DATA = [
      'reference_energies.CU: "CU" is not the symbol of a chemical element; did you mean "Cu"?'),
     ("{train: a, reference_energies: {Cu: low}}", 'reference_energies.Cu: expected a number, got text "low"'),
     ("{train: a, weights: [1]}",
-     'weights: expected a mapping with keys "key", "energy_key", "forces_key", "stress_key", ' '"groups", got a list of 1'),
+     'weights: expected a mapping with keys "key", "energy_key", "forces_key", "stress_key", ' '"groups", got a list of 1 item'),
     ("{train: a, weights: {groups: {bulk: -1}}}",
      'weights.groups.bulk: expected a number of at least 0 or a mapping with keys "energy", "forces", ' '' '' '' '"stress", got the '
      "integer -1"),
@@ -192,7 +195,7 @@ MODEL = [
     ),
     ("{name: painn_2}", 'name: expected the name of a family, "pairs" or "triples", got text "painn_2"'),
     ("{name: 3}", 'name: expected the name of a family, "pairs" or "triples", got the integer 3'),
-    ("{name: null}", 'name: expected the name of a family, "pairs" or "triples", got nothing (null)'),
+    ("{name: null}", 'name: expected the name of a family, "pairs" or "triples", got null'),
     ("{name: triples}", "order: missing; expected an integer of at least 1"),
     ("{name: triples, order: 2, channels: 3}",
      'channels: unknown key; expected keys "name", "cutoff", "elements", "average_neighbors", "scale", "shift", "zbl", '
@@ -236,9 +239,10 @@ LOSS = [
     ("{energy: null, forces: {weight: 0}}",
      "loss: the weights of energy, forces and stress are all zero; at least one must be positive"),
     ("{stress: {weight: 1}}",
-     "loss.stress.weight: 1 requires stress labels, but neither data.stress nor data.virial is given"),
+     "loss.stress.weight: 1 requires stress labels, but neither data.stress nor data.virial is given; give one of them, "
+     "or set the weight to 0"),
     ("{stress: 3}",
-     'loss.stress: expected a mapping with keys "weight", "function", "huber_delta" or nothing (null), got the '
+     'loss.stress: expected a mapping with keys "weight", "function", "huber_delta" or null, got the '
      "integer 3"),
     ("{forces: {function: l1}}", 'loss.forces.function: expected "mse", "mae" or "huber", got text "l1"'),
     ("{force: {}}", 'loss.force: unknown key; did you mean "forces"?'),
@@ -257,8 +261,16 @@ def test_loss_section(written, message):
         ("''", "expected text (not empty), got empty text"),
         ("my run", '" " cannot be used in "my run"; a name may contain letters, digits and . _ + = , -'),
         ("a:b", '":" cannot be used in "a:b"; a name may contain letters, digits and . _ + = , -'),
-        (".hidden", 'the name ".hidden" starts with ".", so it would be hidden or read as an option'),
-        ("--help", 'the name "--help" starts with "-", so it would be hidden or read as an option'),
+        (
+            ".hidden",
+            'the name ".hidden" starts with ".", so it would be hidden or read as an option; start it with a '
+            "letter or digit",
+        ),
+        (
+            "--help",
+            'the name "--help" starts with "-", so it would be hidden or read as an option; start it with a '
+            "letter or digit",
+        ),
         ("runs/a*", '"*" cannot be used in "runs/a*"'),
         ("~/runs/a", '"~/runs/a": write the full path; ~ is not expanded here'),
     ],
@@ -289,7 +301,7 @@ def test_labels_for_neither_energy_nor_forces():
 def test_top_level():
     assert messages("- a") == [
         'c.yaml:1 expected a mapping with keys "run", "seed", "data", "model", "loss", "train", '
-        '"logging", got a list of 1'
+        '"logging", got a list of 1 item'
     ]
     assert messages("run: a\nseeds: 3\n") == [
         'c.yaml:1  data: missing; expected a mapping with keys "train", "validation", "test", '

@@ -110,12 +110,13 @@ def test_anchor_of_a_list_and_a_value():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: 1\nb: 2\na: 3", ["f:3  a: duplicate key; first given in line 1"]),
-        ("s:\n  a: {}\n  a: {}\n  a: 3", [f"f:{line}  s.a: duplicate key; first given in line 2" for line in (3, 4)]),
+        ("a: 1\nb: 2\na: 3", ["f:3  a: duplicate key; first given on line 1"]),
+        ("s:\n  a: {}\n  a: {}\n  a: 3", [f"f:{line}  s.a: duplicate key; first given on line 2" for line in (3, 4)]),
         (
             "a:\nb:\n  -\n",
             [
-                f"f:{line}  {key}: no value; write null for nothing, {{}} for a section of defaults, or remove the key"
+                f"f:{line}  {key}: no value; write null for nothing, {{}} for a section with default values, or remove "
+                "the key"
                 for line, key in ((1, "a"), (3, "b[0]"))
             ],
         ),
@@ -127,7 +128,8 @@ def test_anchor_of_a_list_and_a_value():
         ("a: !!set {x}", ['f:1  a: the YAML tag "tag:yaml.org,2002:set" is not allowed here']),
         ('a: "\\a"', ["f:1  a: the character U+0007 cannot be used in text"]),
         ('a: "\\ud800"', ["f:1  a: the character U+D800 cannot be used in text"]),
-        ("<<: 3", ["f:1 <<: merges a mapping or a list of mappings, given by their *anchors"]),
+        ('"a\\x07": 1', ["f:1 the key contains the character U+0007; remove it"]),
+        ("<<: 3", ["f:1 <<: expected an alias of a mapping (*name) or a list of such aliases"]),
         ("a: " + "9" * 5000, ["f:1  a: an integer of 5000 characters is too long"]),
         ("a: 1\n\tb: 2", ["f:2 tabs are not allowed here; indent with spaces"]),
         (
@@ -147,7 +149,7 @@ def test_anchor_of_a_list_and_a_value():
         ("", ["f the file is empty"]),
         ("# a comment\n", ["f the file is empty"]),
         ("a: 1\nb: \x00", ["f:2 the character U+0000 is not allowed in YAML; is this a text file?"]),
-        ("a: &a [*a]", ["f:1 the value contains itself by an alias"]),
+        ("a: &a [*a]", ["f:1 the value contains itself through an alias"]),
         ("x" * 1_000_001, ["f more than 1000000 characters; is this a configuration?"]),
     ],
 )  # fmt: skip

@@ -312,8 +312,8 @@ def test_headers_that_lack_something(key: str, saved: Path) -> None:
     ("change", "message"),
     [
         ({"name": "schnett"}, 'unknown model family: expected one of .*mace, .*, got text "schnett"'),
-        ({"name": None}, "unknown model family: .* got nothing"),
-        ({"name": ["mace"]}, "unknown model family: .* got a list of 1"),
+        ({"name": None}, "unknown model family: .* got null"),
+        ({"name": ["mace"]}, "unknown model family: .* got a list of 1 item"),
         ({"channels": -4}, "model configuration is not valid"),
         ({"chanels": 4}, "model configuration is not valid"),
         ({"scale": "auto"}, "model.scale: expected a value, got auto"),

@@ -26,7 +26,7 @@ def test_by_hand() -> None:
     assert found.compositions == {"H2O": 2, "Cu4": 1}
     assert found.groups == {"default": 2, "bulk": 1}
     assert (found.energy_per_atom.mean, found.energy_per_atom.count) == (-1.5, 2)
-    assert found.largest_force.most == pytest.approx(2 * 3**0.5)
+    assert found.largest_force.maximum == pytest.approx(2 * 3**0.5)
     assert found.pressure.mean == 2.0
     assert found.volume_per_atom.mean == pytest.approx(3.61**3 / 4)
     assert list(found.elements) == ["H", "O", "Cu"]

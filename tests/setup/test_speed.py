@@ -59,4 +59,4 @@ def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
 def test_the_machine_is_described() -> None:
     facts = dict(machine(torch.device("cpu")))
     assert facts["processor"]
-    assert str(torch.get_num_threads()) in facts["cores, threads of torch"]
+    assert str(torch.get_num_threads()) in facts["cores, PyTorch threads"]

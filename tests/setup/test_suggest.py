@@ -167,7 +167,7 @@ def test_zbl_where_atoms_never_collide(tmp_path):
     assert config.model.zbl is not None
     text = suggest([_write(tmp_path, structure=molecule("H2"))], "schnet").text
     assert "zbl: true" in text
-    assert "H-H are never closer than 0.7 times their covalent radii" in text
+    assert "H-H are never closer than 0.7 times the sum of their covalent radii" in text
     close = molecule("H2")
     close.positions[:] = [[0, 0, 0], [0, 0, 0.3]]
     assert "zbl:" not in suggest([_write(tmp_path, structure=close)], "schnet").text

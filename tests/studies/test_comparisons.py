@@ -9,18 +9,18 @@ import pytest
 from scipy import stats
 
 from potentials.errors import ConfigError
-from potentials.studies.cells import Cell
 from potentials.studies.comparisons import compare
-from potentials.studies.results import CellResult
+from potentials.studies.results import RunResult
+from potentials.studies.runs import StudyRun
 from potentials.studies.study import load_study
 
 SIZES = (10, 20, 40, 80)
 
 
-def results(exponents: dict[str, list[float]]) -> list[CellResult]:
+def results(exponents: dict[str, list[float]]) -> list[RunResult]:
     """Exact power laws, one for each seed; every seed has a factor of its own, the same for all variants."""
     return [
-        CellResult(Cell(variant, size, seed), {"forces_rmse": (1 + seed) * size**exponent}, {}, 1.0)
+        RunResult(StudyRun(variant, size, seed), {"forces_rmse": (1 + seed) * size**exponent}, {}, 1.0)
         for variant, of_seeds in exponents.items()
         for seed, exponent in enumerate(of_seeds)
         for size in SIZES
@@ -51,7 +51,7 @@ def test_one_seed_and_too_few_sizes() -> None:
     assert np.isnan(one.low)
     assert one.verdict == "not significant"
     assert one.interval == "-0.30, one seed"
-    few = [result for result in results({"a": [-0.5], "b": [-0.8]}) if result.cell.size < 40]
+    few = [result for result in results({"a": [-0.5], "b": [-0.8]}) if result.run.size < 40]
     assert compare("a", "b", few, "forces_rmse") is None
     assert compare("a", "c", few, "forces_rmse") is None
 

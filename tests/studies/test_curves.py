@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from potentials.studies.cells import Cell, Plan
 from potentials.studies.curves import fit_power_law
 from potentials.studies.report import comparison_table, curve_table, write_report
-from potentials.studies.results import CellResult
+from potentials.studies.results import RunResult
+from potentials.studies.runs import Plan, StudyRun
 from potentials.studies.study import load_study
-from potentials.studies.summary import in_words, summarize
+from potentials.studies.summary import describe_summary, summarize
 
 
 def test_an_exact_power_law() -> None:
@@ -49,21 +49,19 @@ def test_too_few_points(sizes: list[int]) -> None:
 
 @pytest.fixture
 def plan(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    monkeypatch.setattr("potentials.studies.summary.num_parameters", lambda plan, cell: 1234)
+    monkeypatch.setattr("potentials.studies.summary.num_parameters", lambda plan, run: 1234)
     study_file.write_text(study_file.read_text().replace("sizes: [16, 8]", "sizes: [16, 8, 32]"))
     return Plan(load_study(study_file))
 
 
-def results(plan: Plan) -> list[CellResult]:
+def results(plan: Plan) -> list[RunResult]:
     """schnet halves its error with twice the frames, wide divides it by four; the seeds are 10 % apart; no ace."""
     found = []
-    for cell in plan.cells:
-        power = {"schnet": 1, "wide": 2}.get(cell.variant)
+    for run in plan.runs:
+        power = {"schnet": 1, "wide": 2}.get(run.variant)
         if power:
-            error = 0.8 * (8 / cell.size) ** power * (1.1 if cell.seed == 2 else 1 / 1.1)
-            found.append(
-                CellResult(cell, {"forces_rmse": error, "energy_per_atom_mae": 0.1}, {"forces_rmse": 0.01}, 2.0)
-            )
+            error = 0.8 * (8 / run.size) ** power * (1.1 if run.seed == 2 else 1 / 1.1)
+            found.append(RunResult(run, {"forces_rmse": error, "energy_per_atom_mae": 0.1}, {"forces_rmse": 0.01}, 2.0))
     return found
 
 
@@ -76,7 +74,7 @@ def test_curves_and_words(plan: Plan) -> None:
     assert schnet.mean(16) == pytest.approx(400)
     assert schnet.law.gain == pytest.approx(2)
     assert wide.law.gain == pytest.approx(4)
-    words = in_words(summary)
+    words = describe_summary(summary)
     assert "Doubling the training data divides the force error (RMSE) by 4.00 for wide (" in words
     assert " and 2.00 for schnet (" in words
     assert "With 32 frames, from the smallest error to the largest: wide (50 meV/A), schnet (200 meV/A)." in words
@@ -90,7 +88,7 @@ def test_comparisons_in_words_and_tables(plan: Plan, tmp_path: Path) -> None:
     assert (
         "wide has 1.00 times the error of schnet with 8 frames and 0.25 times with 32; the second curve is steeper "
         "(difference of exponents -1.00 (-1.00 to -1.00))."
-    ) in in_words(summary)
+    ) in describe_summary(summary)
     head, row = comparison_table(summary)
     assert head == ["variant", "against", "8", "16", "32", "difference of exponents", "curve"]
     assert row == ["wide", "schnet", "1.00", "0.50", "0.25", "-1.00 (-1.00 to -1.00)", "steeper"]
@@ -99,7 +97,7 @@ def test_comparisons_in_words_and_tables(plan: Plan, tmp_path: Path) -> None:
 
 def test_words_on_what_was_hardly_fitted(plan: Plan) -> None:
     found = [replace(r, train_errors={"forces_rmse": 0.04}) for r in results(plan)]
-    words = in_words(summarize(plan, found))
+    words = describe_summary(summarize(plan, found))
     assert "the training errors of wide exceed 60 % of the test errors" in words
 
 
@@ -116,7 +114,7 @@ def test_files(plan: Plan, tmp_path: Path) -> None:
     assert data["curves"][1]["law"]["exponent"] == pytest.approx(-2)
     assert data["study"]["sizes"] == [16, 8, 32]
     page = files["report.html"].decode()
-    assert in_words(summary) in page
+    assert describe_summary(summary) in page
     assert page.count("<svg") == 1
     assert "http-equiv" not in page
     assert "<script" not in page
@@ -125,7 +123,9 @@ def test_files(plan: Plan, tmp_path: Path) -> None:
 
 
 def test_table(plan: Plan) -> None:
-    rows = curve_table(summarize(plan, [*results(plan), CellResult(Cell("ace", 8, 1), {"forces_rmse": 0.05}, {}, 1.0)]))
+    rows = curve_table(
+        summarize(plan, [*results(plan), RunResult(StudyRun("ace", 8, 1), {"forces_rmse": 0.05}, {}, 1.0)])
+    )
     assert rows[0] == ["variant", "parameters", "8", "16", "32", "exponent", "gain per doubling"]
     assert rows[1][:5] == ["schnet", "1,234", "800", "400", "200"]
     assert rows[3] == ["ace", "1,234", "50", "-", "-", "-", "-"]
@@ -137,7 +137,7 @@ def test_names_are_escaped(plan: Plan, tmp_path: Path) -> None:
     assert "<h1>Learning curves: a&amp;b</h1>" in page.read_text()
 
 
-def test_cells_without_the_metric_are_left_out(plan: Plan) -> None:
-    summary = summarize(plan, [CellResult(plan.cells[0], {"energy_per_atom_mae": 0.1}, {}, 1.0)])
+def test_runs_without_the_metric_are_left_out(plan: Plan) -> None:
+    summary = summarize(plan, [RunResult(plan.runs[0], {"energy_per_atom_mae": 0.1}, {}, 1.0)])
     assert summary.curves == []
-    assert in_words(summary) == "17 runs are not finished."
+    assert describe_summary(summary) == "17 runs are not finished."

@@ -11,25 +11,25 @@ import pytest
 from potentials.errors import PotentialsError, TrainingError
 from potentials.studies import launch as launch_module
 from potentials.studies import queue
-from potentials.studies.cells import Cell, Plan
 from potentials.studies.launch import launch
 from potentials.studies.queue import work
-from potentials.studies.results import finished_cell
+from potentials.studies.results import finished_result
+from potentials.studies.runs import Plan, StudyRun
 from potentials.studies.study import load_study
 from potentials.training.run import TrainingResult
 
 
 def plan(file: Path) -> Plan:
-    """Six cells: one seed is enough here."""
+    """Six runs: one seed is enough here."""
     file.write_text(file.read_text().replace("seeds: [1, 2]", "seeds: [1]"))
     return Plan(load_study(file))
 
 
-def test_every_cell_once(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_run_once(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = plan(study_file)
     said: list[str] = []
     outcome = work(made, said.append)
-    assert {result.cell for result in outcome.finished} == set(made.cells)
+    assert {result.run for result in outcome.finished} == set(made.runs)
     assert not outcome.failed
     for result in outcome.finished:
         assert {"forces_rmse", "energy_per_atom_mae", "stress_rmse"} <= result.errors.keys()
@@ -37,7 +37,7 @@ def test_every_cell_once(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "5 runs left, about" in said[1]
     assert "left" not in said[-1]
     monkeypatch.setattr(queue, "train", _never)
-    assert work(plan(study_file), said.append).finished == [finished_cell(made, cell) for cell in made.cells]
+    assert work(plan(study_file), said.append).finished == [finished_result(made, run) for run in made.runs]
 
 
 def _never(*arguments: Any, **options: Any) -> TrainingResult:
@@ -67,9 +67,9 @@ def test_an_interrupted_queue_goes_on(study_file: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.slow
-def test_a_cell_that_fails_is_passed_over_and_tried_again(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_fails_is_passed_over_and_tried_again(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = plan(study_file)
-    train, broken = queue.train, made.folder(Cell("wide", 8, 1)).path
+    train, broken = queue.train, made.folder(StudyRun("wide", 8, 1)).path
 
     def one_fails(config: Any, **options: Any) -> TrainingResult:
         if Path(config.run) == broken:
@@ -80,33 +80,33 @@ def test_a_cell_that_fails_is_passed_over_and_tried_again(study_file: Path, monk
         patch.setattr(queue, "train", one_fails)
         said: list[str] = []
         outcome = work(made, said.append)
-    assert outcome.failed == {Cell("wide", 8, 1): "the loss became nan"}
+    assert outcome.failed == {StudyRun("wide", 8, 1): "the loss became nan"}
     assert len(outcome.finished) == 5
     assert "wide, 8 frames, seed 1: failed: the loss became nan" in said
     assert len(work(made, lambda text: None).finished) == 6
 
 
 @pytest.mark.slow
-def test_cells_of_other_processes_are_left_to_them(study_file: Path) -> None:
+def test_runs_of_other_processes_are_left_to_them(study_file: Path) -> None:
     made = plan(study_file)
-    cell = Cell("schnet", 8, 1)
-    folder = made.folder(cell)
+    run = StudyRun("schnet", 8, 1)
+    folder = made.folder(run)
     folder.create()
     with folder.lock():
         outcome = work(made, lambda text: None)
-    assert outcome.elsewhere == [cell]
+    assert outcome.running_elsewhere == [run]
     assert len(outcome.finished) == 5
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_cells(study_file: Path) -> None:
+def test_two_processes_share_the_runs(study_file: Path) -> None:
     said: list[str] = []
     made = plan(study_file)
     launch(study_file, made.study.folder, 2, None, said.append)
-    assert all(finished_cell(made, cell) is not None for cell in made.cells)
+    assert all(finished_result(made, run) is not None for run in made.runs)
     words = "".join(file.read_text() for file in (made.study.folder / "workers").glob("*_log.out"))
-    for cell in made.cells:
-        assert words.count(f"{cell}: forces RMSE") == 1
+    for run in made.runs:
+        assert words.count(f"{run}: forces RMSE") == 1
     assert "2 processes work on" in said[0]
 
 
@@ -140,12 +140,12 @@ def test_options_that_slurm_does_not_have(
 def test_a_process_that_fails_is_told(study_file: Path) -> None:
     made = plan(study_file)
     study_file.write_text("study: [")
-    with pytest.raises(TrainingError, match="1 of 1 processes failed"):
+    with pytest.raises(TrainingError, match="1 of 1 process failed"):
         launch(study_file, made.study.folder, 1, None, lambda text: None)
 
 
 @pytest.mark.slow
-def test_another_description_does_not_take_over_the_cells(study_file: Path) -> None:
+def test_another_description_does_not_take_over_the_runs(study_file: Path) -> None:
     work(plan(study_file), lambda text: None)
     text = study_file.read_text()
     for old, new, named in (
@@ -164,5 +164,5 @@ def test_another_description_does_not_take_over_the_cells(study_file: Path) -> N
     base.write_text(known)
     study_file.write_text(text.replace("sizes: [16, 8]", "sizes: [8, 16, 32]").replace("wide:", "wider:"))
     grown = plan(study_file)
-    assert finished_cell(grown, Cell("schnet", 16, 1)) is not None
-    assert finished_cell(grown, Cell("wider", 16, 1)) is None
+    assert finished_result(grown, StudyRun("schnet", 16, 1)) is not None
+    assert finished_result(grown, StudyRun("wider", 16, 1)) is None

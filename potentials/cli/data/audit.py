@@ -13,7 +13,7 @@ from potentials.cli.terminal import console
 if TYPE_CHECKING:
     from potentials.setup.audit.audit import AuditedData
 
-FOUND = 1
+EXIT_FINDINGS = 1
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
@@ -33,13 +33,13 @@ def data_audit(
         float | None, typer.Option("--cutoff", help="Cutoff of the model to be trained, in A; 5 by default.")
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print everything as JSON, including the indices of all frames concerned.")
+        bool, typer.Option("--json", help="Print everything as JSON, including the indices of all affected frames.")
     ] = False,
     page: Annotated[
         Path | None, typer.Option("--html", help="Write an HTML page with plots and structures.", show_default=False)
     ] = None,
 ) -> None:
-    """Check data for silent errors: contradicting energies and forces, mixed levels of theory, wrong units and signs,
+    """Check data for silent errors: inconsistent energies and forces, mixed levels of theory, wrong units and signs,
     outliers, duplicates, leaks between splits.
 
     Labels of files are assumed to be in eV, eV/A and eV/A^3. With a configuration, its keys and units are used and its
@@ -57,11 +57,11 @@ def data_audit(
         check_output(page, [path for given in (files, validation, test) for path in files_of(given or [])])
     try:
         data = _data(files, {"validation": validation, "test": test}, energy_key, forces_key, cutoff)
-    except DataError as problem:
-        if not problem.silent_elsewhere:
+    except DataError as error:
+        if not error.silent_elsewhere:
             raise
-        console.error(str(problem))
-        raise typer.Exit(FOUND) from problem
+        console.error(str(error))
+        raise typer.Exit(EXIT_FINDINGS) from error
     found = audit(data, console.note)
     if as_json:
         console.output.print(json.dumps(found.to_json(), indent=1), soft_wrap=True)
@@ -75,12 +75,12 @@ def data_audit(
         write_text(page, audit_page(found))
         console.messages.print(f"written: {console.path(page)}", soft_wrap=True)
     if not found.passed:
-        raise typer.Exit(FOUND)
+        raise typer.Exit(EXIT_FINDINGS)
 
 
 def _data(
     files: list[str],
-    others: dict[str, list[str] | None],
+    other_splits: dict[str, list[str] | None],
     energy_key: str | None,
     forces_key: str | None,
     cutoff: float | None,
@@ -92,13 +92,13 @@ def _data(
 
     if Path(files[0]).suffix in (".yaml", ".yml"):
         options = {"--energy-key": energy_key, "--forces-key": forces_key, "--cutoff": cutoff}
-        given: dict[str, object] = {**options, **{f"--{name}": value for name, value in others.items()}}
-        useless = [name for name, value in given.items() if value]
-        if len(files) > 1 or useless:
-            what = ", ".join([*useless, *files[1:]])
+        given: dict[str, object] = {**options, **{f"--{name}": value for name, value in other_splits.items()}}
+        unused = [name for name, value in given.items() if value]
+        if len(files) > 1 or unused:
+            what = ", ".join([*unused, *files[1:]])
             raise PotentialsError(f"{files[0]} defines the files, keys and cutoff; remove {what}")
         return data_of_run(load_config(Path(files[0])))
     check_cutoff(DEFAULT_CUTOFF if cutoff is None else cutoff)
-    labels = labels_of_files(files, energy_key, forces_key)
-    splits = {name: of_split for name, of_split in others.items() if of_split}
+    labels = labels_of_files(files, energy_key, forces_key, "give --energy-key and --forces-key")
+    splits = {name: split_files for name, split_files in other_splits.items() if split_files}
     return data_of_files(files, splits, labels, DEFAULT_CUTOFF if cutoff is None else cutoff)

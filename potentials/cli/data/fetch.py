@@ -43,13 +43,13 @@ def data_fetch(
         raise DataError("expected the name of a data set; --list shows all names")
     data_set = public_data_set(name)
     folder = Path("data", data_set.name) if output is None else output
-    with _progress() as bars:
+    with _progress() as progress:
         tasks: dict[str, TaskID] = {}
 
         def report(file: PublicFile, done: int, total: int | None) -> None:
             if file.name not in tasks:
-                tasks[file.name] = bars.add_task(file.name)
-            bars.update(tasks[file.name], completed=done, total=total)
+                tasks[file.name] = progress.add_task(file.name)
+            progress.update(tasks[file.name], completed=done, total=total)
 
         written = fetch(data_set, folder, archive or [], overwrite=force, report=report)
     rows = [("data set", data_set.summary), ("source", data_set.source), ("license", data_set.license)]

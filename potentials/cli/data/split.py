@@ -57,10 +57,10 @@ def data_split(
     read = read_frames(files)
     frames = [frame for frame in read if not holds_isolated_atom(frame.atoms)]
     isolated = [frame for frame in read if holds_isolated_atom(frame.atoms)]
-    shares = {name: share for name, share in (("validation", validation), ("test", test)) if share != 0}
-    if not shares:
+    fractions = {name: fraction for name, fraction in (("validation", validation), ("test", test)) if fraction != 0}
+    if not fractions:
         raise DataError("both fractions are 0, so there is nothing to split; give --validation or --test")
-    splits = divide_frames(frames, shares, by.value, seed, blocks=blocks, group_key=group_key)
+    splits = divide_frames(frames, fractions, by.value, seed, blocks=blocks, group_key=group_key)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

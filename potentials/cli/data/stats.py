@@ -54,13 +54,13 @@ def _show(found: DataStatistics, cutoff: float) -> None:
         ("pressure, eV/A^3", found.pressure),
         ("volume, A^3/atom", found.volume_per_atom),
     ]
-    figures = [
-        (name, str(s.count), *(console.number(x, 4) for x in (s.mean, s.std, s.least, s.most)))
+    label_rows = [
+        (name, str(s.count), *(console.number(x, 4) for x in (s.mean, s.std, s.minimum, s.maximum)))
         for name, s in spreads
         if s is not None
     ]
-    console.output.print(console.table("", ("per frame", "frames", "mean", "std", "min", "max"), figures))
-    elements = [
+    console.output.print(console.table("", ("per frame", "frames", "mean", "std", "min", "max"), label_rows))
+    element_rows = [
         (
             symbol,
             str(e.atoms),
@@ -69,8 +69,8 @@ def _show(found: DataStatistics, cutoff: float) -> None:
         )
         for symbol, e in found.elements.items()
     ]
-    heads = ("element", "atoms", "frames", "force RMS, eV/A", "largest", f"neighbors within {cutoff:g} A")
-    console.output.print(console.table("", heads, elements))
+    headers = ("element", "atoms", "frames", "force RMS, eV/A", "largest", f"neighbors within {cutoff:g} A")
+    console.output.print(console.table("", headers, element_rows))
     pairs = ", ".join(f"{pair} {distance:.3g}" for pair, distance in found.shortest_distances.items())
     console.output.print(f"shortest distances, A: {pairs or '-'}", soft_wrap=True)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from potentials.simulation import MDResult, MDSettings
 
-_HELP_LENGTH = "in total, including the earlier steps of a continued run"
+_TOTAL_LENGTH_HELP = "in total, including the earlier steps of a continued run"
 
 
 def md(
@@ -29,8 +29,8 @@ def md(
     temperature_end: Annotated[float | None, typer.Option(help="Final temperature in K for a linear ramp.")] = None,
     pressure: Annotated[float | None, typer.Option(help="Pressure in GPa, for npt; 0 by default.")] = None,
     timestep: Annotated[float, typer.Option(help="Time step in fs.")] = 0.5,
-    steps: Annotated[int | None, typer.Option(help=f"Number of steps {_HELP_LENGTH}; 1000 by default.")] = None,
-    time: Annotated[str | None, typer.Option(help=f'Simulated time, such as "10ps", {_HELP_LENGTH}.')] = None,
+    steps: Annotated[int | None, typer.Option(help=f"Number of steps {_TOTAL_LENGTH_HELP}; 1000 by default.")] = None,
+    time: Annotated[str | None, typer.Option(help=f'Simulated time, such as "10ps", {_TOTAL_LENGTH_HELP}.')] = None,
     friction: Annotated[
         float | None, typer.Option(help="Friction in 1/fs, for langevin and npt; 0.01 by default.")
     ] = None,

@@ -44,15 +44,15 @@ def predict(
     check_structure_output(output, frames, model)
     potential = load(model, device=choose_device(device))
     frames = [
-        replace(frame, atoms=in_angstrom(frame.atoms, length_unit, potential.metadata, told=number > 0))
+        replace(frame, atoms=in_angstrom(frame.atoms, length_unit, potential.metadata, already_warned=number > 0))
         for number, frame in enumerate(frames)
     ]
-    began = time.perf_counter()
+    start = time.perf_counter()
     predicted = predictions(potential, frames, batch_size)
     number = write_structures(
         output, track(predicted, "predicting", total=len(frames), console=console.messages, transient=True)
     )
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     rows = [
         ("structures", f"{number}, {sum(len(frame.atoms) for frame in frames)} atoms"),
         ("time", f"{console.duration(seconds)}, {console.duration(seconds / number)} per structure"),

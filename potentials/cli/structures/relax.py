@@ -41,6 +41,7 @@ def relax(
     length_unit: StructureUnit = None,
 ) -> None:
     """Relax positions, or positions and cell (--cell), of all STRUCTURES with MODEL."""
+    from potentials.config.messages.descriptions import counted
     from potentials.data.read.frames import read_frames
     from potentials.data.write.structure_output import check_structure_output
     from potentials.potential import PotentialCalculator
@@ -52,7 +53,7 @@ def relax(
     calculator = PotentialCalculator(model, device=device, skin=skin)
     metadata = calculator.potential.metadata
     frames = [
-        replace(frame, atoms=in_angstrom(frame.atoms, length_unit, metadata, told=number > 0))
+        replace(frame, atoms=in_angstrom(frame.atoms, length_unit, metadata, already_warned=number > 0))
         for number, frame in enumerate(frames)
     ]
     relaxed = relax_frames(calculator, frames, settings, output)
@@ -63,9 +64,10 @@ def relax(
     rows = [_row(frame, result, cell) for frame, result in zip(frames, results, strict=True)]
     console.output.print(console.table("relaxation", [*columns, "converged"], rows))
     console.output.print(f"relaxed structures: {console.path(output)}")
-    unfinished = sum(not result.converged for result in results)
-    if unfinished:
-        console.warn(f"{unfinished} of {len(results)} structures did not converge in {steps} steps; raise --steps")
+    num_not_converged = sum(not result.converged for result in results)
+    if num_not_converged:
+        structures_not_converged = f"{num_not_converged} of {counted(len(results), 'structure')}"
+        console.warn(f"{structures_not_converged} did not converge in {counted(steps, 'step')}; raise --steps")
 
 
 def _row(frame: Frame, result: RelaxationResult, cell: bool) -> list[str]:

@@ -20,8 +20,8 @@ class LazyCommands(TyperGroup):
     """A group of commands whose files are imported when they are called, with uniform error handling."""
 
     package: ClassVar[str] = "potentials.cli"
-    """Package with the files of the commands, except for those in `rooms`."""
-    rooms: ClassVar[Mapping[str, str]] = {}
+    """Package with the files of the commands, except for those in `packages_by_command`."""
+    packages_by_command: ClassVar[Mapping[str, str]] = {}
     """Packages of the other commands, by name."""
     prefix: ClassVar[str] = ""
     """Prefix of the functions of the commands: that of `data fetch` is `data_fetch`."""
@@ -32,28 +32,29 @@ class LazyCommands(TyperGroup):
         if name is None:
             return name, command, rest
         file = name.replace("-", "_")
-        called = getattr(import_module(f"{self.rooms.get(name, self.package)}.{file}"), f"{self.prefix}{file}")
-        if not isinstance(called, typer.Typer):
-            function, called = called, typer.Typer(add_completion=False)
-            called.command(name, help=_paragraphs(function.__doc__))(function)
-        return name, typer.main.get_command(called), rest
+        module = import_module(f"{self.packages_by_command.get(name, self.package)}.{file}")
+        command_object = getattr(module, f"{self.prefix}{file}")
+        if not isinstance(command_object, typer.Typer):
+            function, command_object = command_object, typer.Typer(add_completion=False)
+            command_object.command(name, help=_paragraphs(function.__doc__))(function)
+        return name, typer.main.get_command(command_object), rest
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command; print errors meant for the user without a traceback."""
         try:
             with remembering_ctrl_c():
                 return super().invoke(ctx)
-        except PotentialsError as problem:
-            console.error(str(problem))
-            raise typer.Exit(BAD_INPUT) from problem
+        except PotentialsError as error:
+            console.error(str(error))
+            raise typer.Exit(BAD_INPUT) from error
         except BrokenPipeError:
             raise  # the reader of the output has closed it; click exits silently
-        except OSError as problem:
-            console.error(f"{problem.filename or 'files'}: {problem.strerror or problem}")
-            raise typer.Exit(BAD_INPUT) from problem
-        except KeyboardInterrupt as problem:
+        except OSError as error:
+            console.error(f"{error.filename or 'files'}: {error.strerror or error}")
+            raise typer.Exit(BAD_INPUT) from error
+        except KeyboardInterrupt as error:
             console.error("interrupted")
-            raise typer.Exit(INTERRUPTED) from problem
+            raise typer.Exit(INTERRUPTED) from error
 
 
 def _paragraphs(text: str | None) -> str:

@@ -27,23 +27,24 @@ GroupKey = Annotated[str | None, typer.Option(help="Entry of the frames that nam
 def note_labels(config: DataConfig) -> None:
     """Print the keys and units of the labels."""
     labels = {"energy": config.energy, "forces": config.forces, "stress": config.stress, "virial": config.virial}
-    known = ", ".join(f"{name} = {label.key} in {label.unit}" for name, label in labels.items() if label is not None)
-    console.note(f"labels: {known}")
+    known = [f'{name} from "{label.key}" ({label.unit})' for name, label in labels.items() if label is not None]
+    console.note(f"labels: {', '.join(known)}")
 
 
-def read_and_tell(files: str, config: DataConfig, asked: Mapping[str, str | None]) -> list[LabeledFrame]:
+def read_labeled_frames(files: str, config: DataConfig, required_keys: Mapping[str, str | None]) -> list[LabeledFrame]:
     """Read frames with their labels, and print notes and warnings.
 
     Args:
         files: as given to the command.
         config: keys and units of the labels.
-        asked: keys given by the user for `energy`, `forces` and `stress`; it is an error if no frame has them.
+        required_keys: keys given by the user for `energy`, `forces` and `stress`; it is an error if no frame has them.
     """
     from potentials.data.findings import Findings
     from potentials.evaluation.evaluate import read_labeled
 
     findings = Findings()
-    frames = read_labeled(files, config, [name for name, key in asked.items() if key is not None], findings)
+    required = [name for name, key in required_keys.items() if key is not None]
+    frames = read_labeled(files, config, required, findings)
     for text in findings.notes:
         console.note(text)
     for text in findings.warnings:

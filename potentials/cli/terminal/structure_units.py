@@ -17,21 +17,21 @@ StructureUnit = Annotated[
 ]
 
 
-def in_angstrom(atoms: Atoms, unit: str | None, metadata: Mapping[str, Any], told: bool = False) -> Atoms:
+def in_angstrom(atoms: Atoms, unit: str | None, metadata: Mapping[str, Any], already_warned: bool = False) -> Atoms:
     """Convert a structure to A. Warn if no unit is given and the potential was trained on files in another unit.
 
     Args:
         atoms: as read.
         unit: unit given by the user, if any.
         metadata: of the potential.
-        told: whether the warning was already printed.
+        already_warned: whether the warning was already printed.
     """
     from potentials.data.read import atoms_in_angstrom, training_units
 
-    trained = training_units(metadata).get("positions", "A")
-    if unit is None and trained != "A" and not told:
+    training_unit = training_units(metadata).get("positions", "A")
+    if unit is None and training_unit != "A" and not already_warned:
         console.warn(
-            f"positions and cells are assumed to be in A, but the potential was trained on files in {trained}; give "
-            f"--length-unit {trained} if this file is in {trained} too, otherwise --length-unit A"
+            f"positions and cells are assumed to be in A, but the potential was trained on files in {training_unit}; "
+            f"give --length-unit {training_unit} if this file is in {training_unit} too, otherwise --length-unit A"
         )
     return atoms_in_angstrom(atoms, unit or "A")

@@ -13,16 +13,16 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from potentials.config.families import FamilyConfig, families
-from potentials.config.messages.words import InWords, listed, one_of, quote
+from potentials.config.messages.descriptions import Description, format_names, join_or, quote
 
-_NOTHING = "nothing (null)"
+_NULL = "null"
 _TYPES: dict[Any, tuple[str, str]] = {
     str: ("text", "text"),
     int: ("an integer", "integers"),
     float: ("a number", "numbers"),
     bool: ("true or false", "true or false"),
     dict: ("a mapping", "mappings"),
-    type(None): (_NOTHING, _NOTHING),
+    type(None): (_NULL, _NULL),
     Any: ("any value", "values"),
 }
 
@@ -49,16 +49,16 @@ class Expectation:
         return cls.of(field.annotation)._with([field])
 
     def _with(self, metadata: list[Any]) -> Expectation:
-        found: list[Any] = list(self.metadata)
+        constraints: list[Any] = list(self.metadata)
         discriminator = self.discriminator
         for item in metadata:
             if isinstance(item, FieldInfo):
-                found += item.metadata
+                constraints += item.metadata
                 if isinstance(item.discriminator, str):
                     discriminator = item.discriminator
             else:
-                found.append(item)
-        return Expectation(self.type, tuple(found), discriminator)
+                constraints.append(item)
+        return Expectation(self.type, tuple(constraints), discriminator)
 
     @property
     def annotation(self) -> Any:
@@ -86,7 +86,7 @@ class Expectation:
         return len(self.branches) > 1 and self.without_null is self
 
     @property
-    def written(self) -> Expectation:
+    def input_form(self) -> Expectation:
         """What may be written in the file, if a validator expands short forms."""
         for item in self.metadata:
             if isinstance(item, BeforeValidator) and item.json_schema_input_type is not PydanticUndefined:
@@ -96,7 +96,7 @@ class Expectation:
     @property
     def choices(self) -> list[str]:
         """The texts of its `Literal`s."""
-        literals = [get_args(branch.type) for branch in self.written.branches if get_origin(branch.type) is Literal]
+        literals = [get_args(branch.type) for branch in self.input_form.branches if get_origin(branch.type) is Literal]
         return [choice for choices in literals for choice in choices if isinstance(choice, str)]
 
     @property
@@ -123,7 +123,7 @@ class Expectation:
         return Expectation.of(arguments[-1]) if arguments else None
 
     @property
-    def kind(self) -> type | None:
+    def python_type(self) -> type | None:
         """`dict`, `list` or `str`, if such a value can fit."""
         origin = get_origin(self.type) or self.type
         if self.model is not None or origin is dict:
@@ -133,22 +133,22 @@ class Expectation:
     def describe(self) -> str:
         """Describe the expected value in words: `an integer of at least 1`."""
         # Null comes last; duplicates are removed.
-        alternatives = sorted(dict.fromkeys(self._alternatives()), key=lambda words: words == _NOTHING)
-        return one_of(alternatives)
+        alternatives = sorted(dict.fromkeys(self._alternatives()), key=lambda description: description == _NULL)
+        return join_or(alternatives)
 
     def _alternatives(self) -> list[str]:
-        if self.written is not self:
-            return self.written._alternatives()
-        words = next((item.one for item in self.metadata if isinstance(item, InWords)), None)
-        if words is not None:
-            return [words]
+        if self.input_form is not self:
+            return self.input_form._alternatives()
+        description = next((item.singular for item in self.metadata if isinstance(item, Description)), None)
+        if description is not None:
+            return [description]
         if self.discriminator is not None:
-            tags = one_of([quote(tag) for tag in self.tags])
+            tags = join_or([quote(tag) for tag in self.tags])
             return [f"a mapping with the key {quote(self.discriminator)} ({tags})"]
         if get_origin(self.type) is Literal:
             return [quote(value) if isinstance(value, str) else str(value) for value in get_args(self.type)]
         if len(self.branches) > 1:
-            return [words for branch in self.branches for words in branch._alternatives()]
+            return [description for branch in self.branches for description in branch._alternatives()]
         return [self._describe_type()]
 
     def _describe_type(self) -> str:
@@ -158,17 +158,22 @@ class Expectation:
         if origin is list:
             return f"a list of {self._length()}{_plural(get_args(self.type))}"
         if origin is FamilyConfig:
-            return f'a mapping with the key "name" ({one_of([quote(name) for name in families()])})'
+            return f'a mapping with the key "name" ({join_or([quote(name) for name in families()])})'
         if self.model is not None:
-            return f"a mapping with {listed('key', self.model.model_fields, at_most=8)}"
+            return f"a mapping with {format_names('key', self.model.model_fields, at_most=8)}"
         return getattr(origin, "__name__", str(origin))
 
     def _limits(self) -> str:
         """Return ` of at least 1 and less than 5`, or ` (not empty)` for text."""
         limits = _limits_of(self.metadata)
         bounds = [
-            f"{words} {limits[name]:g}"
-            for name, words in (("gt", "greater than"), ("ge", "of at least"), ("lt", "less than"), ("le", "at most"))
+            f"{relation} {limits[name]:g}"
+            for name, relation in (
+                ("gt", "greater than"),
+                ("ge", "of at least"),
+                ("lt", "less than"),
+                ("le", "at most"),
+            )
             if name in limits
         ]
         empty = " (not empty)" if limits.get("min_length") and self.type is str else ""
@@ -204,5 +209,5 @@ def _limits_of(metadata: tuple[Any, ...]) -> dict[str, Any]:
 
 def _plural(arguments: tuple[Any, ...]) -> str:
     item = Expectation.of(arguments[0]) if arguments else Expectation(Any)
-    words = next((words.many for words in item.metadata if isinstance(words, InWords)), None)
-    return words or _TYPES.get(item.type, ("", "values"))[1]
+    description = next((entry.plural for entry in item.metadata if isinstance(entry, Description)), None)
+    return description or _TYPES.get(item.type, ("", "values"))[1]

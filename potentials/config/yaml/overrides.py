@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from potentials.config.messages.words import describe_value, quote
+from potentials.config.messages.descriptions import describe_value, quote
 from potentials.config.yaml.document import Entry, Path, Place, dotted, problem_at
 from potentials.config.yaml.reader import read_document
 from potentials.errors import ConfigError, Problem

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from potentials.config.messages.words import quote
+from potentials.config.messages.descriptions import quote
 from potentials.config.yaml.document import Entry, Path, Place, problem_at
 from potentials.config.yaml.yaml_types import (
     INTEGER,
@@ -144,7 +144,7 @@ class _Reader:
     def measure(self, node: yaml.Node) -> tuple[int, int]:
         """Count values and levels below `node` with aliases expanded, without expanding them."""
         if id(node) in self._open:
-            raise self._refusal(node, "the value contains itself by an alias")
+            raise self._refusal(node, "the value contains itself through an alias")
         if id(node) in self._measures:
             return self._measures[id(node)]
         self._open.add(id(node))
@@ -181,7 +181,7 @@ class _Reader:
         text = node.value
         if node.tag == NULL and not text:
             self._complain(
-                place, path, "no value; write null for nothing, {} for a section of defaults, or remove the key"
+                place, path, "no value; write null for nothing, {} for a section with default values, or remove the key"
             )
             return None
         if node.tag == INTEGER and len(text) > _MAX_NUMBER:
@@ -210,15 +210,16 @@ class _Reader:
                 own[key] = self.entry(value_node, place, (*path, key))
             elif key is not None:
                 line = own[key].place.line
-                already = f"; first given in line {line}" if line is not None else ""
+                already = f"; first given on line {line}" if line is not None else ""
                 self._complain(place, (*path, key), f"duplicate key{already}")
         return own | {key: entry for key, entry in merged.items() if key not in own}
 
     def _key(self, node: yaml.Node, path: Path) -> str | None:
         if isinstance(node, yaml.ScalarNode) and node.tag == TEXT:
-            if not _unprintable(node.value):
+            unprintable = _unprintable(node.value)
+            if not unprintable:
                 return node.value
-            self._complain(self.place(node), path, "a key with a control character")
+            self._complain(self.place(node), path, f"the key contains the character {unprintable}; remove it")
         elif isinstance(node, yaml.ScalarNode) and node.value:
             quoted = f'"{node.value}"'
             self._complain(self.place(node), path, f"the key {node.value} is not text; put it in quotes: {quoted}")
@@ -233,7 +234,7 @@ class _Reader:
         for source in sources:
             value = self.entry(source, place, path).value if isinstance(source, yaml.MappingNode) else None
             if not isinstance(value, dict):
-                self._complain(place, path, "<<: merges a mapping or a list of mappings, given by their *anchors")
+                self._complain(place, path, "<<: expected an alias of a mapping (*name) or a list of such aliases")
                 continue
             for key, entry in value.items():
                 result.setdefault(key, entry)

@@ -143,7 +143,7 @@ def _finding(split: str, frames: Sequence[LabeledFrame], largest: float) -> Audi
         "warning",
         f"{split}: the energies of {len(frames)} frames deviate by up to {size} from those expected from composition "
         "and distances in the other frames",
-        "single wrong energies distort the whole fit, reference energies included",
+        "even a few wrong energies bias the fit and the reference energies",
         "check these frames for another electronic state, an unconverged calculation or an energy of another frame; "
         "energies of structures unlike all others may be correct",
         tuple(frame.frame for frame in frames),

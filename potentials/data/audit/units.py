@@ -56,7 +56,7 @@ def explain_stress(ratio: float, is_virial: bool = False) -> str:
     sign = "compression-positive" if ratio < 0 else "tension-positive"
     known = ENERGY_IN_EV if is_virial else STRESS_IN_EV_PER_CUBIC_ANGSTROM
     units = [unit for unit, factor in known.items() if _alike(abs(ratio) * factor, 1, _STRESS_TOLERANCE)]
-    return f"unit: {units[0] if units else 'FILL-IN'}, sign: {sign}"
+    return f"unit: {units[0] if units else 'unknown (no common unit matches)'}, sign: {sign}"
 
 
 def _alike(value: float, expected: float, tolerance: float = _TOLERANCE) -> bool:

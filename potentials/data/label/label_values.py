@@ -12,7 +12,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from potentials.config.data import EnergyLabel, ForcesLabel, StressLabel, VirialLabel
-from potentials.config.messages.words import shortened
+from potentials.config.messages.descriptions import shortened
 from potentials.data.builtin import BUILTIN_PREFIX
 from potentials.data.findings import Findings
 from potentials.data.read import Frame, frame_list

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.config.data import DataConfig
-from potentials.config.messages.words import shortened
+from potentials.config.messages.descriptions import shortened
 from potentials.data.findings import Findings
 from potentials.data.geometry import check_geometry
 from potentials.data.label.label_values import (

@@ -20,7 +20,7 @@ from ase.io.formats import UnknownFileTypeError, open_with_compression
 from ase.io.octopus.input import OctopusParseError
 from ase.io.trajectory import VersionTooOldError
 
-from potentials.config.messages.words import shortened
+from potentials.config.messages.descriptions import shortened
 from potentials.errors import DataError
 
 T = TypeVar("T")

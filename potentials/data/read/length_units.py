@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from ase import Atoms
 
-from potentials.config.messages.words import suggestion
+from potentials.config.messages.descriptions import suggestion
 from potentials.errors import DataError
 from potentials.units import LENGTH_IN_ANGSTROM, LengthUnit
 

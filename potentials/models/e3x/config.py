@@ -20,8 +20,9 @@ class E3xRadialConfig(RadialConfig):
     """Type of radial functions; `sinc` takes no mapping. The published examples use `bernstein`; `chebyshev` spans the
     same space and trains several times faster, but loses one digit in single precision."""
     mapping: MappingName = "reciprocal"
-    """m(r), r in A: 1 / (1 + r), (1 - e^-r) / r (damped), 1 / (r + e^-r) (cuspless), e^(-gamma r), e^(-gamma (r + e^-r
-    - 1)) (cuspless); or none, for functions of r / cutoff."""
+    """Mapping m(r), with r in A. `reciprocal`: 1 / (1 + r); `reciprocal damped`: (1 - e^-r) / r; `reciprocal cuspless`:
+    1 / (r + e^-r); `exponential`: e^(-gamma r); `exponential cuspless`: e^(-gamma (r + e^-r - 1)); `none`: functions of
+    r / cutoff."""
     size: Width = 16
     """Number of radial functions."""
     trainable: bool = False

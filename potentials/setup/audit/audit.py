@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from potentials.config.data import DataConfig, EnergyLabel, Files, ForcesLabel, StressLabel
+from potentials.config.messages.descriptions import counted
 from potentials.config.run import RunConfig
 from potentials.data.audit.energies import energy_kind
 from potentials.data.audit.finding import AuditFinding
@@ -57,8 +58,7 @@ class Audit:
 
     def counts(self) -> str:
         """Return the numbers of findings by severity: `1 error, 2 warnings, 0 notes`."""
-        counted = {severity: self.count(severity) for severity in ("error", "warning", "note")}
-        return ", ".join(f"{count} {severity}{'' if count == 1 else 's'}" for severity, count in counted.items())
+        return ", ".join(counted(self.count(severity), severity) for severity in _SEVERITIES)
 
     @property
     def passed(self) -> bool:
@@ -89,24 +89,33 @@ def data_of_files(files: Files, others: Mapping[str, Files], labels: DataConfig,
     splits: dict[str, list[LabeledFrame]] = {}
     isolated: list[LabeledFrame] = []
     found: tuple[str, ...] = ()
-    for name, of_split in {TRAINING: files, **others}.items():
-        frames = read_frames(of_split)
+    for name, split_files in {TRAINING: files, **others}.items():
+        frames = read_frames(split_files)
         labeled, atoms = separate_isolated_atoms(label_frames(frames, labels, required=False))
         if not labeled:
-            raise DataError(f"the {name} files contain only isolated atoms; remove them")
+            raise DataError(
+                f"the {name} files contain only isolated atoms; expected structures with at least two atoms or a "
+                "periodic cell"
+            )
         splits[name] = labeled
         isolated += atoms
         found = found or _undeclared(frames, labels)
     return AuditedData(splits, isolated, cutoff, found)
 
 
-def labels_of_files(files: Files, energy: str | None = None, forces: str | None = None) -> DataConfig:
+def labels_of_files(files: Files, energy: str | None = None, forces: str | None = None, advice: str = "") -> DataConfig:
     """Determine the keys of the labels: those given, or those that `init` would choose; units are eV and A.
+
+    Args:
+        files: the files with labels.
+        energy: key of the energies, if given.
+        forces: key of the forces, if given.
+        advice: how the user can give the keys, for the error message.
 
     Raises:
         DataError: the files contain neither energies nor forces, and no keys are given.
     """
-    found = survey(read_frames(files), labels_required=energy is None and forces is None)
+    found = survey(read_frames(files), labels_required=energy is None and forces is None, advice=advice)
     energy, forces = energy or _key(found.energy), forces or _key(found.forces)
     return DataConfig(
         train="unused",
@@ -165,12 +174,12 @@ def _by_probe(split: str, frames: Sequence[LabeledFrame], data: AuditedData) -> 
 def _not_compared(split: str, is_missing: bool) -> AuditFinding:
     reason = "too few frames have forces, or there are too many elements for a small model"
     if not is_missing:
-        reason = "the small model used for the comparison does not describe the forces"
+        reason = "the small model used for the comparison is too inaccurate for the forces"
     return AuditFinding(
         "not-compared",
         "note",
         f"{split}: energies, forces and stresses were not compared: {reason}",
-        "wrong units, signs and mixed levels of theory would not have been noticed",
+        "without this comparison, wrong units, wrong signs and mixed levels of theory are not detected",
         "check them by other means",
     )
 

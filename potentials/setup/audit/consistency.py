@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from potentials.config.data import SixOrder
+from potentials.config.messages.descriptions import counted
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.trajectories import robust_slope
 from potentials.data.audit.units import explain_ratio, explain_stress
@@ -118,9 +119,9 @@ def _too_few(split: str, what: str, frames: int, doubt: Doubt) -> AuditFinding:
     return AuditFinding(
         "not-compared",
         "note",
-        f"{split}: {what} were not compared: {frames} frames are too few; the prediction of the small "
-        f"model is uncertain by {100 * doubt.share:.0f} % of the variation",
-        "wrong units, signs and mixed levels of theory would not have been noticed",
+        f"{split}: {what} were not compared: {frames} frames are too few; the uncertainty of the small model's "
+        f"predictions is {100 * doubt.share:.0f} % of their variation",
+        "without this comparison, wrong units, wrong signs and mixed levels of theory are not detected",
         "check them by other means, or repeat the audit with more frames",
         figures={"frames": float(frames), "uncertainty": doubt.share},
     )
@@ -191,9 +192,9 @@ def _odd_energies(split: str, probe: Probe, residuals: NDArray[np.float64]) -> I
         yield AuditFinding(
             "energy-outlier",
             "warning",
-            f"{split}: the energies of {len(single)} frames deviate by up to {1e3 * largest:.3g} meV/atom from those "
-            "predicted by a model fitted to the forces of all frames",
-            "single wrong energies bias the fit",
+            f"{split}: the energies of {counted(len(single), 'frame')} deviate by up to {1e3 * largest:.3g} meV/atom "
+            "from those predicted by a model fitted to the forces of all frames",
+            "even a few wrong energies bias the fit and the reference energies",
             "check these frames for another electronic state, an unconverged calculation or the energy of another "
             "frame; energies of structures unlike all others may be correct",
             tuple(single),
@@ -218,8 +219,8 @@ def _mixed_levels(split: str, frames: Sequence[Frame], gap: float, basins: bool)
             f"{split}: energies of the same composition form two clusters, {1e3 * gap:.4g} meV/atom apart, and "
             "their structures form two clusters too: either separate isomers or phases, or two levels of theory",
             "the two cases cannot be distinguished from the data",
-            "check that both were computed in the same way; a configuration group for each (data.group_key) "
-            "distinguishes them",
+            "check that both were computed in the same way; if both are correct, give each its own configuration group "
+            "(data.group_key)",
             tuple(frames),
             {"gap_eV_per_atom": gap},
         )
@@ -270,7 +271,7 @@ def stress_findings(split: str, probe: Probe) -> Iterator[AuditFinding]:
             "error",
             f"{split}: the stresses are {slope:.3g} times those of a model fitted to energies and forces",
             "a wrong unit or sign of the stress corrupts training, including forces",
-            f"most likely {explain_stress(slope)}; compare with energies of strained cells",
+            f"the ratio indicates {explain_stress(slope)}; compare with energies of strained cells",
             figures={"ratio": slope, "correlation": correlation},
         )
     elif abs(correlation) < 0.3 and doubt.share < _PRECISE:
@@ -322,9 +323,9 @@ def _guesses(key: str, frames: Sequence[tuple[LabeledFrame, NDArray]], probe: Pr
     slope, correlation = robust_slope(predicted[:, diagonal].ravel(), matrices[_ORDERS[0]][:, diagonal].ravel())
     if abs(correlation) < _STRESS_CORRELATED:
         return "it matches no common unit and sign: ask the authors of the data"
-    said = f"compared with a model fitted to energies and forces, it is most likely {explain_stress(slope, is_virial)}"
+    estimate = f"a comparison with a model fitted to energies and forces indicates {explain_stress(slope, is_virial)}"
     if values[0].size != 6:
-        return said
+        return estimate
     by_order: dict[str, list[str]] = {}
     groups = np.array([frame.group for frame, _ in frames])
     for group in np.unique(groups):
@@ -332,20 +333,20 @@ def _guesses(key: str, frames: Sequence[tuple[LabeledFrame, NDArray]], probe: Pr
         order = _order(predicted[chosen], {name: matrix[chosen] for name, matrix in matrices.items()}, np.sign(slope))
         by_order.setdefault(order, []).append(str(group))
     if len(by_order) == 1:
-        return f"{said}, order: {next(iter(by_order))}"
+        return f"{estimate}, order: {next(iter(by_order))}"
     each = "; ".join(f"{order} in {', '.join(of_order)}" for order, of_order in by_order.items())
-    return f"{said}, and the order of the components differs from group to group ({each})"
+    return f"{estimate}, and the order of the components differs from group to group ({each})"
 
 
 def _order(predicted: NDArray[np.float64], matrices: Mapping[str, NDArray[np.float64]], sign: float) -> str:
-    """Return the order in which the off-diagonal components agree best."""
+    """Return the order in which the off-diagonal components agree best; `unknown` if they do not agree."""
     beside = np.triu(np.ones((3, 3), dtype=bool), 1)
     agreement = {
         order: sign * _correlation(predicted[:, beside].ravel(), matrix[:, beside].ravel())
         for order, matrix in matrices.items()
     }
     best = max(agreement, key=agreement.__getitem__)
-    return best if agreement[best] > _STRESS_CORRELATED else "FILL-IN"
+    return best if agreement[best] > _STRESS_CORRELATED else "unknown"
 
 
 def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

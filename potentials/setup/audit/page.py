@@ -74,7 +74,7 @@ def _plots(frames: Sequence[LabeledFrame], findings: Sequence[AuditFinding]) -> 
     }
     odd = np.array([(frame.frame.file, frame.frame.index) in named for frame in frames], dtype=bool)
     plots = [
-        Plot(_dots(_relative_energies(frames), odd, "energy, eV/atom, relative"), _CAPTION),
+        Plot(_dots(_relative_energies(frames), odd, "energy relative to the median, eV/atom"), _CAPTION),
         Plot(_dots(_largest_forces(frames), odd, "largest force, eV/A"), _CAPTION),
     ]
     forces = [np.abs(frame.forces[np.isfinite(frame.forces)]) for frame in frames if np.isfinite(frame.forces).any()]
@@ -98,7 +98,7 @@ def _histogram(values: NDArray[np.float64]) -> Figure:
     centers = (0.5 * (edges[1:] + edges[:-1])).astype(np.float32)
     figure = Figure(Bar(x=centers, y=counts, marker={"color": palette.SERIES[0]}))
     figure.update_layout(bargap=0)
-    return figure.update_xaxes(title="absolute force component, eV/A").update_yaxes(title="number", type="log")
+    return figure.update_xaxes(title="absolute force component, eV/A").update_yaxes(title="count", type="log")
 
 
 def _relative_energies(frames: Sequence[LabeledFrame]) -> NDArray[np.float64]:

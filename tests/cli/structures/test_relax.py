@@ -42,7 +42,7 @@ def test_cell_and_pressure(potentials, model):
 def test_what_did_not_converge_is_said(potentials, model):
     result = potentials("relax", model, "dimers.xyz", "--fmax", 1e-6, "--steps", 1)
     assert result.exit_code == 0
-    assert "3 of 3 structures did not converge in 1 steps" in result.stderr
+    assert "3 of 3 structures did not converge in 1 step;" in result.stderr
     assert result.stdout.count("NO") == 3
     assert not any(atoms.info["relaxation_converged"] for atoms in ase.io.iread("relaxed.extxyz"))
 

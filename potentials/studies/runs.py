@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from potentials.config import FamilyConfig, RunConfig, family_config, load_config
+from potentials.config.messages.descriptions import counted
 from potentials.data.prepare import PreparedData, prepare
 from potentials.errors import ConfigError, PotentialsError
 from potentials.potential import Potential
@@ -24,7 +25,7 @@ _WIDEST = 4096
 
 
 @dataclass(frozen=True)
-class Cell:
+class StudyRun:
     """One run of a study."""
 
     variant: str
@@ -33,7 +34,7 @@ class Cell:
     seed: int
 
     def __str__(self) -> str:
-        return f"{self.variant}, {self.size} frames, seed {self.seed}"
+        return f"{self.variant}, {counted(self.size, 'frame')}, seed {self.seed}"
 
 
 class Plan:
@@ -43,7 +44,7 @@ class Plan:
         study: as loaded.
 
     Attributes:
-        cells: all runs, in order of size, so that whole curves appear early.
+        runs: all runs, in order of size, so that whole curves appear early.
 
     Raises:
         PotentialsError: the base configuration, a variant or the data are invalid, or the folder contains another
@@ -56,8 +57,8 @@ class Plan:
         check_record(study, self.base)
         if self.base.data.test is None:
             raise PotentialsError(f"{study.base}: data.test is missing; learning curves need test errors")
-        self.cells = [
-            Cell(variant, size, seed)
+        self.runs = [
+            StudyRun(variant, size, seed)
             for size in sorted(study.sizes)
             for seed in study.seeds
             for variant in study.variants
@@ -65,35 +66,35 @@ class Plan:
         self._changes = {name: self._variant_changes(name) for name in study.variants}
         self._check_variants()
         # The largest size: checks that there are enough frames, and reports other errors of the data early.
-        self._match_parameters(self.prepared(self.cells[-1]).config.model.elements)
+        self._match_parameters(self.prepared(self.runs[-1]).config.model.elements)
 
-    def folder(self, cell: Cell) -> RunFolder:
+    def folder(self, run: StudyRun) -> RunFolder:
         """Return the folder of a run."""
-        return RunFolder(str(self.study.folder.resolve() / cell.variant / f"{cell.size}-{cell.seed}"))
+        return RunFolder(str(self.study.folder.resolve() / run.variant / f"{run.size}-{run.seed}"))
 
-    def config(self, cell: Cell) -> RunConfig:
+    def config(self, run: StudyRun) -> RunConfig:
         """Return the configuration of a run.
 
         With `time`, the number of epochs is estimated from a few steps on the first call, and then kept.
         """
-        config = load_config(self.study.base, self._overrides(cell))
+        config = load_config(self.study.base, self._overrides(run))
         if config.model.closed_form:
             return config
         if self.study.steps is not None:
             epochs = _epochs(self.study.steps, _steps_per_epoch(config))
         else:
-            epochs = self._epochs_in_time(cell, config)
-        return load_config(self.study.base, [*self._overrides(cell), *self._schedule(config, epochs)])
+            epochs = self._epochs_in_time(run, config)
+        return load_config(self.study.base, [*self._overrides(run), *self._schedule(config, epochs)])
 
-    def _overrides(self, cell: Cell) -> list[str]:
+    def _overrides(self, run: StudyRun) -> list[str]:
         data = self.base.data
         split_seed = self.base.seed if data.split_seed is None else data.split_seed
         return [
-            *self._changes[cell.variant],
-            f"run={json.dumps(str(self.folder(cell).path))}",
-            f"seed={cell.seed}",
+            *self._changes[run.variant],
+            f"run={json.dumps(str(self.folder(run).path))}",
+            f"seed={run.seed}",
             f"data.split_seed={split_seed}",
-            f"data.train_size={cell.size}",
+            f"data.train_size={run.size}",
             "logging.report=false",
         ]
 
@@ -113,11 +114,11 @@ class Plan:
         for name in self.study.variants:
             try:
                 for size in (min(self.study.sizes), max(self.study.sizes)):
-                    cell = Cell(name, size, self.study.seeds[0])
+                    run = StudyRun(name, size, self.study.seeds[0])
                     if self.study.steps is None:  # otherwise the duration of a step would have to be measured first
-                        load_config(self.study.base, self._overrides(cell))
+                        load_config(self.study.base, self._overrides(run))
                     else:
-                        self.config(cell)
+                        self.config(run)
             except ConfigError as error:
                 problems += [f"variant {name}: {problem.key}: {problem.message}" for problem in error.problems]
         if problems:
@@ -133,12 +134,12 @@ class Plan:
     def _model(self, variant: str) -> FamilyConfig:
         return load_config(self.study.base, self._changes[variant]).model
 
-    def prepared(self, cell: Cell) -> PreparedData:
+    def prepared(self, run: StudyRun) -> PreparedData:
         """Return the data of a run."""
-        return prepare(load_config(self.study.base, self._overrides(cell)))
+        return prepare(load_config(self.study.base, self._overrides(run)))
 
-    def _epochs_in_time(self, cell: Cell, config: RunConfig) -> int:
-        resolved = self.folder(cell).resolved
+    def _epochs_in_time(self, run: StudyRun, config: RunConfig) -> int:
+        resolved = self.folder(run).resolved
         if resolved.is_file():
             return load_config(resolved).train.max_epochs
         if self.study.time is None:
@@ -214,7 +215,7 @@ def _closest(model: FamilyConfig, setting: str, elements: Any, wanted: int) -> i
     best = min((low, high), key=lambda value: abs(parameters(value) - wanted))
     if abs(parameters(best) - wanted) > _MATCH_TOLERANCE * wanted:
         raise PotentialsError(
-            f"match_parameters.setting: {setting} = {best} is the closest to {wanted} parameters, with "
-            f"{parameters(best)}; match another setting, or other variants"
+            f"match_parameters.setting: no value of {setting} gives about {wanted} parameters; the closest is "
+            f"{setting} = {best} with {parameters(best)}. Match another setting, or other variants"
         )
     return best

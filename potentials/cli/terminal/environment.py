@@ -12,7 +12,7 @@ from pathlib import Path
 
 from potentials.cache import CACHE_VARIABLE, temporary_home, usable_home
 
-_PLACES = {
+_LIBRARY_FOLDERS = {
     "XDG_CACHE_HOME": "cache",
     "XDG_CONFIG_HOME": "config",
     "XDG_DATA_HOME": "data",
@@ -40,14 +40,14 @@ def use_utf8() -> None:
     os.execv(sys.executable, [sys.executable, *options])
 
 
-def print_anything() -> None:
+def escape_unprintable() -> None:
     """Print characters that the terminal cannot show, and bytes of file names that are not text, as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def provide_home() -> str:
+def ensure_home_folder() -> str:
     """Provide a temporary folder if there is no writable home, and a user name if there is none.
 
     Returns:
@@ -59,20 +59,20 @@ def provide_home() -> str:
         os.environ["USER"] = f"uid{os.getuid()}"
     if usable_home() is not None:
         return ""
-    missing = [name for name in _PLACES if not os.environ.get(name)]
-    had_cache = os.environ.get(CACHE_VARIABLE) or os.environ.get("XDG_CACHE_HOME")
+    missing = [name for name in _LIBRARY_FOLDERS if not os.environ.get(name)]
+    has_cache_folder = os.environ.get(CACHE_VARIABLE) or os.environ.get("XDG_CACHE_HOME")
     folder = temporary_home()
     for name in missing:
-        place = folder / _PLACES[name]
-        place.mkdir(parents=True, exist_ok=True)
-        os.environ[name] = str(place)
+        library_folder = folder / _LIBRARY_FOLDERS[name]
+        library_folder.mkdir(parents=True, exist_ok=True)
+        os.environ[name] = str(library_folder)
     try:
         has_home = Path.home().is_dir()
     except (OSError, RuntimeError):
         has_home = False
     if not has_home:
         os.environ["HOME"] = str(folder)
-    if had_cache:
+    if has_cache_folder:
         return ""
     return (
         f"there is no writable home folder; compiled kernels and other caches are kept in {folder} "

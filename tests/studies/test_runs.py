@@ -10,7 +10,7 @@ from potentials.config import load_config
 from potentials.data.prepare import prepare
 from potentials.errors import ConfigError, PotentialsError
 from potentials.potential import Potential
-from potentials.studies.cells import Cell, Plan
+from potentials.studies.runs import Plan, StudyRun
 from potentials.studies.study import load_study
 
 
@@ -21,36 +21,36 @@ def plan(file: Path, old: str = "", new: str = "") -> Plan:
     return Plan(load_study(file))
 
 
-def test_small_cells_come_first(study_file: Path) -> None:
-    cells = plan(study_file).cells
-    assert len(set(cells)) == len(cells) == 3 * 2 * 2
-    assert [cell.size for cell in cells] == [8] * 6 + [16] * 6
+def test_small_runs_come_first(study_file: Path) -> None:
+    runs = plan(study_file).runs
+    assert len(set(runs)) == len(runs) == 3 * 2 * 2
+    assert [run.size for run in runs] == [8] * 6 + [16] * 6
 
 
 def test_frames_are_nested_and_the_rest_is_fixed(study_file: Path) -> None:
     made = plan(study_file)
-    frames: dict[Cell, set[int]] = {}
+    frames: dict[StudyRun, set[int]] = {}
     others = set()
-    for cell in made.cells:
-        prepared = prepare(made.config(cell))
+    for run in made.runs:
+        prepared = prepare(made.config(run))
         parts = [prepared.train, prepared.validation, prepared.tests["test"]]
         numbers = [{frame.frame.index for frame in part} for part in parts]
-        assert len(numbers[0]) == cell.size
+        assert len(numbers[0]) == run.size
         assert not numbers[0] & (numbers[1] | numbers[2])
-        frames[cell] = numbers[0]
+        frames[run] = numbers[0]
         others.add((frozenset(numbers[1]), frozenset(numbers[2])))
     assert len(others) == 1
     for variant in ("schnet", "ace"):
         for seed in (1, 2):
-            assert frames[Cell(variant, 8, seed)] < frames[Cell(variant, 16, seed)]
-        assert frames[Cell(variant, 8, 1)] != frames[Cell(variant, 8, 2)]
-    assert frames[Cell("schnet", 8, 1)] == frames[Cell("ace", 8, 1)]
+            assert frames[StudyRun(variant, 8, seed)] < frames[StudyRun(variant, 16, seed)]
+        assert frames[StudyRun(variant, 8, 1)] != frames[StudyRun(variant, 8, 2)]
+    assert frames[StudyRun("schnet", 8, 1)] == frames[StudyRun("ace", 8, 1)]
 
 
 def test_steps_are_equal_whatever_the_size(study_file: Path) -> None:
     made = plan(study_file, "steps: 8", "steps: 80\nwarmup_steps: 6\nvalidations: 4")
     for size, epochs in ((8, 40), (16, 20)):
-        config = made.config(Cell("wide", size, 2))
+        config = made.config(StudyRun("wide", size, 2))
         assert config.train.max_epochs == epochs
         assert config.train.schedule.name == "cosine"
         assert config.train.schedule.warmup_epochs == pytest.approx(6 / (size / 4))
@@ -64,19 +64,19 @@ def test_steps_are_equal_whatever_the_size(study_file: Path) -> None:
 
 def test_another_family_keeps_what_every_family_has(study_file: Path) -> None:
     made = plan(study_file, "schnet: {}", "mace: {model: {name: mace, channels: 2}}")
-    config = made.config(Cell("mace", 8, 1))
+    config = made.config(StudyRun("mace", 8, 1))
     assert config.model.name == "mace"
     assert config.model.cutoff == 4.0
     assert config.model.radial.size == 8
-    assert made.config(Cell("ace", 8, 1)).model.cutoff == 4.0
+    assert made.config(StudyRun("ace", 8, 1)).model.cutoff == 4.0
 
 
-def test_cells_are_runs_that_train_alone(study_file: Path) -> None:
+def test_runs_train_alone(study_file: Path) -> None:
     made = plan(study_file)
-    cell = Cell("schnet", 16, 2)
-    config = made.config(cell)
+    run = StudyRun("schnet", 16, 2)
+    config = made.config(run)
     assert Path(config.run) == study_file.parent / "study" / "schnet" / "16-2"
-    assert made.folder(cell).path == Path(config.run)
+    assert made.folder(run).path == Path(config.run)
 
 
 def test_parameters_are_matched(study_file: Path) -> None:
@@ -88,8 +88,8 @@ def test_parameters_are_matched(study_file: Path) -> None:
         model = config.model.model_copy(update={"elements": ["Cu"], "average_neighbors": 9.0, "scale": 1.0, **changes})
         return Potential(model.model_copy(update={"shift": 0.0}), {"Cu": 0.0}).num_parameters()
 
-    wanted = parameters(made.config(Cell("wide", 8, 1)))
-    config = made.config(Cell("mace", 8, 1))
+    wanted = parameters(made.config(StudyRun("wide", 8, 1)))
+    config = made.config(StudyRun("mace", 8, 1))
     chosen = config.model.channels
     distances = {
         channels: abs(parameters(config, channels=channels) - wanted)
@@ -135,17 +135,18 @@ def test_a_time_limit_of_the_base_does_not_cut_steps_short(study_file: Path) -> 
     base = study_file.parent / "base.yaml"
     base.write_text(base.read_text().replace("max_epochs: 3", "max_epochs: 3\n  max_time: 1s"))
     made = plan(study_file)
-    assert made.config(made.cells[0]).train.max_time is None
+    assert made.config(made.runs[0]).train.max_time is None
 
 
 def test_parameters_that_nothing_matches(study_file: Path) -> None:
     matched = "mace: {model: {name: mace}, match_parameters: {variant: wide}}"
-    with pytest.raises(PotentialsError, match=r"channels = 1 is the closest to \d+ parameters, with \d+; match"):
+    expected = r"no value of channels gives about \d+ parameters; the closest is channels = 1 with \d+\. Match"
+    with pytest.raises(PotentialsError, match=expected):
         plan(study_file, "schnet: {}", matched)
 
 
 def test_what_the_study_decides_is_no_variant(study_file: Path) -> None:
-    with pytest.raises(ConfigError, match=r"variants\.ace\.train\.max_epochs: the study sets it"):
+    with pytest.raises(ConfigError, match=r"variants\.ace\.train\.max_epochs: this is set by the study"):
         plan(study_file, "ace: {model", "ace: {train: {max_epochs: 3}, model")
 
 
@@ -169,11 +170,11 @@ def test_a_setting_that_cannot_be_matched(study_file: Path) -> None:
 
 def test_epochs_that_fit_into_the_time_stay(study_file: Path) -> None:
     made = plan(study_file, "steps: 8", "time: 3s")
-    cell = Cell("schnet", 8, 1)
-    config = made.config(cell)
+    run = StudyRun("schnet", 8, 1)
+    config = made.config(run)
     assert config.train.max_time.total_seconds() == 3
     assert config.train.max_epochs >= 1
-    folder = made.folder(cell)
+    folder = made.folder(run)
     folder.create()
     folder.write_config(load_config(study_file.parent / "base.yaml", ["train.max_epochs=17"]))
-    assert made.config(cell).train.max_epochs == 17
+    assert made.config(run).train.max_epochs == 17

@@ -14,7 +14,7 @@ import pytest
 from plotly.graph_objects import Figure, Scatter
 
 from potentials.cache import CACHE_VARIABLE, cache_path, temporary_home, usable_home
-from potentials.cli.terminal import surroundings
+from potentials.cli.terminal import environment
 from potentials.data.builtin import builtin_model_path, builtin_path
 from potentials.data.conversion.convert import convert
 from potentials.data.read import read_frames
@@ -107,7 +107,7 @@ def test_files_of_such_names_have_another(tmp_path: Path) -> None:
 @pytest.fixture
 def no_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Neither a home folder nor a name, as in containers; the folder for temporary files is returned."""
-    for name in (CACHE_VARIABLE, *surroundings._PLACES, "HOME", "USER", "LOGNAME", "LNAME", "USERNAME"):
+    for name in (CACHE_VARIABLE, *environment._LIBRARY_FOLDERS, "HOME", "USER", "LOGNAME", "LNAME", "USERNAME"):
         monkeypatch.setenv(name, "")  # so that it is restored
         monkeypatch.delenv(name)
     monkeypatch.setattr("pwd.getpwuid", lambda number: (_ for _ in ()).throw(KeyError("uid not found")))
@@ -139,12 +139,12 @@ def test_homes_that_cannot_be_written_to(no_home: Path, monkeypatch: pytest.Monk
 
 
 def test_libraries_find_a_home_and_a_name(no_home: Path) -> None:
-    assert "caches are kept in" in surroundings.provide_home()
+    assert "caches are kept in" in environment.ensure_home_folder()
     assert getpass.getuser() == f"uid{os.getuid()}"
     assert Path.home() == temporary_home()
-    for name in surroundings._PLACES:
+    for name in environment._LIBRARY_FOLDERS:
         assert Path(os.environ[name]).is_dir()
-    assert surroundings.provide_home() == ""
+    assert environment.ensure_home_folder() == ""
 
 
 def _write_ethanol(file: Path) -> None:

@@ -13,7 +13,7 @@ from potentials.exit_codes import ENDING_SIGNALS, interruption_code
 
 
 @contextmanager
-def ending_at_once() -> Iterator[None]:
+def exit_on_signal() -> Iterator[None]:
     """Let Ctrl-C, SIGTERM and SIGUSR1 end the process at once in this context, with the same exit codes as later.
 
     Used while packages are imported, which takes seconds. Some packages catch every exception on import, so an
