@@ -2,6 +2,7 @@
 
     <environment with mace-torch>/bin/python scripts/make_oracles.py mace   --output tests/interop/oracles
     <environment with nequip>/bin/python     scripts/make_oracles.py nequip --output tests/interop/oracles
+    <environment with mace-torch>/bin/python scripts/make_oracles.py mace-files --output tests/interop/model_files
 
 Each package (peer) runs in its own environment, because their e3nn versions conflict; neither is needed to run the
 tests. A fixture is one `.npz` file without pickles:
@@ -10,6 +11,9 @@ tests. A fixture is one `.npz` file without pickles:
 - `state/NAME`: the parameters and buffers of the model in float64;
 - `structure/NAME/...`: positions, numbers, cell, pbc, and the results of the peer in eV and A: energy, node_energies,
   forces, virial (dE/dstrain), and stress if the structure is periodic in all three directions.
+
+`mace-files` writes whole models as mace-torch does (`NAME.model`), with fixtures that contain the results for each head
+and no state.
 
 MACE's coupling tensors (its buffers `U_matrix_NU`) are the same in many models; `couplings.npz` contains each tensor
 once, as flat indices and values, and the metadata assigns them to the buffers.
@@ -80,6 +84,18 @@ MACE_DEFAULTS: dict[str, Any] = {
     "MLP_irreps": "16x0e", "gate": "silu", "avg_num_neighbors": 2.75, "atomic_numbers": HCO, "radial_type": "bessel",
     "radial_MLP": [8, 8], "pair_repulsion": False, "distance_transform": "None", "apply_cutoff": True,
     "use_reduced_cg": False, "atomic_inter_scale": 0.83, "atomic_inter_shift": 0.37,
+}  # fmt: skip
+
+MACE_FILES: dict[str, dict[str, Any]] = {
+    "mace-heads": {"max_L": 1, "correlation": 2, "heads": ["pbe", "r2scan"], "MLP_irreps": "5x0e"},
+    "mace-heads-layers1": {
+        "max_L": 0, "correlation": 2, "num_interactions": 1, "heads": ["pbe", "r2scan", "hf"], "atomic_numbers": OC
+    },
+    "mace-agnesi-zbl": {
+        "max_L": 1, "correlation": 2, "interaction_cls_first": DENSITY, "interaction_cls": DENSITY_RESIDUAL,
+        "distance_transform": "Agnesi", "pair_repulsion": True, "num_polynomial_cutoff": 6,
+    },
+    "mace-float32": {"max_L": 0, "correlation": 3, "interaction_cls_first": NON_RESIDUAL},
 }  # fmt: skip
 
 NEQUIP_CASES: dict[str, dict[str, Any]] = {
@@ -160,24 +176,35 @@ def mace_model(case: dict[str, Any]) -> tuple[torch.nn.Module, Hyperparameters]:
     channels, max_L = given.pop("channels"), given.pop("max_L")
     given["hidden_irreps"] = "+".join(f"{channels}x{degree}{'eo'[degree % 2]}" for degree in range(max_L + 1))
     given["num_elements"] = len(given["atomic_numbers"])
+    energies = [
+        [E0[z] * (1 + 0.1 * head) for z in given["atomic_numbers"]] for head in range(len(given.get("heads", [0])))
+    ]
+    if "heads" in given:
+        count = len(given["heads"])
+        given |= {"atomic_inter_scale": [0.8, 0.9, 1.1][:count], "atomic_inter_shift": [0.1, -0.2, 0.3][:count]}
     arguments = {k: v for k, v in given.items() if k != "model"} | {
         "hidden_irreps": o3.Irreps(given["hidden_irreps"]),
         "MLP_irreps": o3.Irreps(given["MLP_irreps"]),
         "interaction_cls": modules.interaction_classes[given["interaction_cls"]],
         "interaction_cls_first": modules.interaction_classes[given["interaction_cls_first"]],
         "gate": modules.gate_dict[given["gate"]],
-        "atomic_energies": np.array([E0[z] for z in given["atomic_numbers"]]),
+        "atomic_energies": np.array(energies if "heads" in given else energies[0]),
     }
     return modules.ScaleShiftMACE(**arguments), given
 
 
-def mace_predict(model: torch.nn.Module, hyperparameters: Hyperparameters, atoms: ase.Atoms) -> Prediction:
-    """Predict energy, node energies, forces and the strain derivative of the energy."""
+def mace_predict(
+    model: torch.nn.Module, hyperparameters: Hyperparameters, atoms: ase.Atoms, head: str | None = None
+) -> Prediction:
+    """Predict energy, node energies, forces and the strain derivative of the energy; with several heads, with one."""
     from mace import data, tools
     from mace.tools import torch_geometric
 
     table = tools.AtomicNumberTable(hyperparameters["atomic_numbers"])
-    graph = data.AtomicData.from_config(data.config_from_atoms(atoms.copy()), z_table=table, cutoff=CUTOFF)
+    config, heads = data.config_from_atoms(atoms.copy()), {}
+    if head is not None:
+        config, heads = data.config_from_atoms(atoms.copy(), head_name=head), {"heads": hyperparameters["heads"]}
+    graph = data.AtomicData.from_config(config, z_table=table, cutoff=CUTOFF, **heads)
     batch = next(iter(torch_geometric.dataloader.DataLoader([graph], batch_size=1)))
     out = model(batch.to_dict(), training=True, compute_virials=True, compute_stress=True)
     return {
@@ -268,6 +295,40 @@ def versions(packages: list[str]) -> dict[str, str]:
     return {package: importlib.metadata.version(package) for package in packages}
 
 
+def write_mace_files(output: pathlib.Path) -> None:
+    """Write whole models of mace-torch, and their results for each head."""
+    for name, case in MACE_FILES.items():
+        dtype = torch.float32 if name.endswith("float32") else torch.float64
+        torch.set_default_dtype(torch.float64)
+        model, hyperparameters = mace_model(case)
+        randomize(model, 1.0 if hyperparameters.get("distance_transform") == "Agnesi" else 2.0)
+        torch.set_default_dtype(dtype)
+        model = model.to(dtype)
+        arrays: Arrays = {}
+        for label, atoms in structures(case.get("atomic_numbers", HCO)).items():
+            arrays |= {
+                f"structure/{label}/{key}": np.array(value)
+                for key, value in (
+                    ("positions", atoms.positions),
+                    ("numbers", atoms.numbers),
+                    ("cell", atoms.cell.array),
+                    ("pbc", atoms.pbc),
+                )
+            }
+            for head in case.get("heads", [None]):
+                found = structure_arrays(atoms, mace_predict(model, hyperparameters, atoms, head))
+                arrays |= {
+                    f"structure/{label}/{head or 'Default'}/{key}": found[key] for key in ("energy", "forces", "virial")
+                }
+        metadata = {
+            "format": 1, "peer": "mace-torch", "seed": SEED, "heads": case.get("heads", ["Default"]),
+            "versions": versions(["mace-torch", "e3nn", "torch", "numpy", "ase"]),
+        }  # fmt: skip
+        torch.save(model, output / f"{name}.model")
+        np.savez_compressed(output / f"{name}.npz", metadata=np.array(json.dumps(metadata)), **arrays)  # type: ignore[arg-type]
+        print(f"{name}.model: {(output / f'{name}.model').stat().st_size} bytes")
+
+
 Build = Callable[[dict[str, Any]], tuple[torch.nn.Module, Hyperparameters]]
 Predict = Callable[[torch.nn.Module, Hyperparameters, ase.Atoms], Prediction]
 PEERS: dict[str, tuple[str, dict[str, dict[str, Any]], Build, Predict]] = {
@@ -279,11 +340,14 @@ PEERS: dict[str, tuple[str, dict[str, dict[str, Any]], Build, Predict]] = {
 def main() -> None:
     """Write the fixtures of one peer."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("peer", choices=sorted(PEERS))
+    parser.add_argument("peer", choices=[*sorted(PEERS), "mace-files"])
     parser.add_argument("--output", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     torch.set_default_dtype(torch.float64)
+    if arguments.peer == "mace-files":
+        write_mace_files(arguments.output)
+        return
     package, cases, build, predict = PEERS[arguments.peer]
     couplings: Arrays = {}
     for name, case in cases.items():

@@ -59,6 +59,8 @@ def _training_rows(metadata: dict[str, Any]) -> list[tuple[str, str]]:
     from potentials.potential.model_file_contents import is_finite_number
 
     rows = []
+    if isinstance(metadata.get("imported_from"), dict):
+        rows.append(("imported from", _flat(metadata["imported_from"])))
     config, epoch = metadata.get("config"), metadata.get("epoch")
     if isinstance(config, dict) and "run" in config:
         epoch_text = f", epoch {epoch:g}" if is_finite_number(epoch) else ""

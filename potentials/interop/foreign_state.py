@@ -81,6 +81,8 @@ class ForeignState:
         ending = "_w3j_" + "_".join(map(str, degrees))
         found = [tensor for name, tensor in self._left.items() if name.startswith(prefix) and name.endswith(ending)]
         if not found:
+            if min(degrees) > 0 and sum(degrees) % 2:
+                raise ConversionError(f"{prefix}...{ending}: missing in the state dict; its sign cannot be determined")
             return 1
         ours = torch.from_numpy(wigner_3j(*degrees))
         for sign in (1, -1):

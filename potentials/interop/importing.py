@@ -26,7 +26,8 @@ def import_model(path: str | PathLike[str], head: str | None = None) -> Potentia
         head: name of the head (level of theory); required if the model has several.
 
     Returns:
-        The potential, in the precision of the model. `metadata["source"]` states the program, file, class and head.
+        The potential, in the precision of the model, in evaluation mode with frozen parameters.
+        `metadata["imported_from"]` states program, file, class and head.
 
     Raises:
         ConversionError: the file cannot be read, is not such a model, or has settings that the family does not support;
@@ -39,8 +40,8 @@ def import_model(path: str | PathLike[str], head: str | None = None) -> Potentia
         potential = potential_from_mace_model(content, head)
     except ConversionError as error:
         raise ConversionError(f"{path}: {error}") from error
-    potential.metadata["source"]["file"] = Path(path).name
-    return potential
+    potential.metadata["imported_from"]["file"] = Path(path).name
+    return potential.eval().requires_grad_(False)
 
 
 def _described(content: Any) -> str:

@@ -51,7 +51,7 @@ def potential_from_mace_model(model: Record, head: str | None = None) -> Potenti
     state = stored_state(model)
     hyperparameters = _hyperparameters(model, state)
     potential = potential_from_mace(hyperparameters, _of_head(state, number, len(heads)), _precision(state))
-    potential.metadata["source"] = {"program": PEER, "class": class_of(model), "heads": heads, "head": heads[number]}
+    potential.metadata["imported_from"] |= {"class": class_of(model), "head": heads[number], "heads": heads}
     return potential
 
 

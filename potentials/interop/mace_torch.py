@@ -73,7 +73,7 @@ def potential_from_mace(
     order = np.argsort(numbers).tolist()
     state.check("atomic_numbers", numbers)
     energies = state.take("atomic_energies_fn.atomic_energies", len(numbers))[order].tolist()
-    metadata = {"source": f"converted from {PEER}"}
+    metadata = {"imported_from": {"program": PEER}}
     potential = Potential(config, dict(zip(config.elements, energies, strict=True)), precision, metadata)
     _fill_model(cast(MACE, potential.model), state, order)
     state.finish()

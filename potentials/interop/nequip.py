@@ -72,7 +72,7 @@ def potential_from_nequip(
     config = _config(hyperparameters, elements, dict(zip(elements, scales, strict=True)))
     state.check("edge_norm._rmax_recip", 1 / config.cutoff)
     reference_energies = dict(zip(elements, shifts, strict=True))
-    potential = Potential(config, reference_energies, precision, {"source": f"converted from {PEER}"})
+    potential = Potential(config, reference_energies, precision, {"imported_from": {"program": PEER}})
     _fill_model(cast(NequIP, potential.model), state, order)
     state.finish()
     return potential

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
@@ -106,6 +107,10 @@ def _read(file: Path) -> tuple[str, Tensors]:
             _check_tensors(file, {name: opened.get_slice(name).get_dtype() for name in names[: MAX_TENSORS + 1]})
             return text, {name: opened.get_tensor(name) for name in names}
     except (SafetensorError, OSError, ValueError) as error:
+        if zipfile.is_zipfile(file):
+            raise ModelFileError(
+                f"{file}: a file of PyTorch, not a model file; convert a model of mace-torch with `potentials import`"
+            ) from error
         raise ModelFileError(f"{file}: not a model file, or truncated ({shortened(str(error))})") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import keyword
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, ClassVar
@@ -32,6 +33,7 @@ class LazyCommands(TyperGroup):
         if name is None:
             return name, command, rest
         file = name.replace("-", "_")
+        file += "_" if keyword.iskeyword(file) else ""
         module = import_module(f"{self.packages_by_command.get(name, self.package)}.{file}")
         command_object = getattr(module, f"{self.prefix}{file}")
         if not isinstance(command_object, typer.Typer):

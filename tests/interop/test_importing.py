@@ -1,0 +1,163 @@
+"""Model files of mace-torch give what mace-torch gave: files and results are its own (scripts/make_oracles.py)."""
+
+import json
+import pickle
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+
+import potentials
+from potentials.data.graph import build_graph
+from potentials.errors import ConversionError, ModelFileError
+from potentials.interop import import_model
+from potentials.interop.foreign_state import ForeignState
+from potentials.interop.pickles import read_torch_file
+from potentials.interop.pickles.modules import stored_state
+
+FILES = Path(__file__).parent / "model_files"
+STRUCTURES = ("molecule", "triclinic", "left-handed", "slab")
+HEADS = {
+    "mace-agnesi-zbl": ["Default"],
+    "mace-float32": ["Default"],
+    "mace-heads": ["pbe", "r2scan"],
+    "mace-heads-layers1": ["pbe", "r2scan", "hf"],
+}
+CASES = [(name, head) for name, heads in HEADS.items() for head in heads]
+
+
+def results(name):
+    """Metadata, structures by name, and results of mace-torch by structure, head and quantity."""
+    arrays = dict(np.load(FILES / f"{name}.npz"))
+
+    def structure(label):
+        numbers, positions, cell, pbc = (
+            arrays[f"structure/{label}/{key}"] for key in ("numbers", "positions", "cell", "pbc")
+        )
+        return Atoms(numbers, positions, cell=cell, pbc=pbc)
+
+    metadata = json.loads(str(arrays.pop("metadata")))
+    return metadata, structure, lambda label, head, key: arrays[f"structure/{label}/{head}/{key}"]
+
+
+def test_every_file_is_tested():
+    assert sorted(HEADS) == sorted(path.stem for path in FILES.glob("*.model"))
+    assert all(results(name)[0]["heads"] == heads for name, heads in HEADS.items())
+
+
+@pytest.mark.parametrize(("name", "head"), CASES)
+def test_imported_models_reproduce_the_peer(name, head):
+    potential = import_model(FILES / f"{name}.model", head)
+    single = name == "mace-float32"
+    assert potential.precision == ("float32" if single else "float64")
+    assert not potential.training
+    _, structure, theirs = results(name)
+    for label in STRUCTURES:
+        ours = potential(build_graph(structure(label), potential.elements, potential.cutoff), stress=True)
+        found = {"energy": ours.energy[0], "forces": ours.forces, "virial": ours.virial[0]}
+        for key, value in found.items():
+            expected = theirs(label, head, key)
+            error = np.abs(value.numpy() - expected).max() / np.abs(expected).max()
+            assert error < (1e-4 if single else 1e-8), f"{label}, {key}: off by {error:.1e}"
+
+
+def test_heads_differ():
+    """A wrong head would be noticed."""
+    theirs = results("mace-heads")[2]
+    energies = [theirs("molecule", head, "energy") for head in HEADS["mace-heads"]]
+    assert abs(energies[0] - energies[1]) > 0.01 * abs(energies[0])
+
+
+def test_the_source_is_kept_in_the_model_file(tmp_path):
+    potentials.import_model(FILES / "mace-heads.model", head="r2scan").save(tmp_path / "a.potential")
+    loaded = potentials.load(tmp_path / "a.potential")
+    assert loaded.metadata["imported_from"] == {
+        "program": "mace-torch",
+        "class": "ScaleShiftMACE",
+        "head": "r2scan",
+        "heads": ["pbe", "r2scan"],
+        "file": "mace-heads.model",
+    }
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [(None, "the model has the heads pbe, r2scan; choose one"), ("hf", "no head hf; its heads are pbe, r2scan")],
+)
+def test_heads_that_are_not_given_or_unknown(head, message):
+    with pytest.raises(ConversionError, match=message):
+        import_model(FILES / "mace-heads.model", head)
+
+
+def test_coupling_tensors_of_compiled_modules_are_found():
+    """e3nn stores them within its compiled modules; they determine signs of weights."""
+    state = stored_state(read_torch_file(FILES / "mace-heads.model"))
+    assert any(name.endswith("_w3j_1_1_2") for name in state)
+
+
+def test_an_unknown_sign_is_refused():
+    """Couplings of odd sum have a sign that depends on the release of e3nn."""
+    state = ForeignState({"weight": torch.ones(1)}, ())
+    assert state.coupling_sign("conv_tp.", (1, 1, 2)) == 1
+    assert state.coupling_sign("conv_tp.", (0, 1, 1)) == 1
+    with pytest.raises(ConversionError, match=r"_w3j_1_2_2: missing .* sign cannot be determined"):
+        state.coupling_sign("conv_tp.", (1, 2, 2))
+
+
+def changed(path, old, new):
+    """Replace text in the description of a model; both have the same length."""
+    assert len(old) == len(new)
+    with zipfile.ZipFile(path) as file:
+        content = {entry: file.read(entry) for entry in file.namelist()}
+    (description,) = (entry for entry in content if entry.endswith("/data.pkl"))
+    assert old in content[description]
+    content[description] = content[description].replace(old, new)
+    with zipfile.ZipFile(path, "w") as file:
+        for entry, data in content.items():
+            file.writestr(entry, data)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (b"ScaleShiftMACE", b"AtomicDipoleMA", r"of the class MACE or ScaleShiftMACE, got AtomicDipoleMA"),
+        (b"RealAgnosticDensityInteractionBlock", b"RealAgnosticUnknownInteractionBlock", "got RealAgnosticUnknown"),
+        (b"cmace.modules.models\n", b"cmice.modules.models\n", "got an object of the class mice.modules.models"),
+        (b"products", b"producis", "no module products"),
+        (b"AgnesiTransform", b"AgnosiTransform", "distance_transform: expected .* got 'Agnosi'"),
+        (b"r_max", b"r_min", "the model has no number r_max"),
+        (b"_lmax", b"_lmix", "do not fit the family mace"),
+    ],
+)
+def test_models_that_cannot_be_expressed(tmp_path, old, new, message):
+    path = shutil.copy(FILES / "mace-agnesi-zbl.model", tmp_path / "a.model")
+    changed(path, old, new)
+    with pytest.raises(ConversionError, match=message) as caught:
+        import_model(path)
+    assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"model": 1, "optimizer": 2}, r"a dictionary \(model, optimizer, ...\); checkpoints .* hyperparameters"),
+        (torch.nn.Linear(1, 1), "an object of the class torch.nn.modules.linear.Linear"),
+        ([1, 2], "an object of the type list"),
+    ],
+)
+def test_files_of_something_else(tmp_path, content, message):
+    torch.save(content, tmp_path / "a.pt")
+    with pytest.raises(ConversionError, match=f"expected a whole model of mace-torch .* got {message}"):
+        import_model(tmp_path / "a.pt")
+
+
+def test_loading_a_model_of_another_program_says_how_to_convert_it(tmp_path):
+    with pytest.raises(ModelFileError, match="potentials import"):
+        potentials.load(FILES / "mace-heads.model")
+    (tmp_path / "old.model").write_bytes(pickle.dumps(1))
+    with pytest.raises(ModelFileError, match="not a model file"):
+        potentials.load(tmp_path / "old.model")
