@@ -58,8 +58,6 @@ OPERATIONS: dict[type[ast.operator], type[ast.operator]] = {
 SUITES = ("group", "group, slow", "make test", "make test-all")
 """Tests in the order in which they run: the fast and the slow ones of the group, then all fast and all slow ones."""
 SURVIVED = "survived "
-TEST_RESULTS = (0, 1, 2)
-"""Exit codes of pytest when tests ran: all passed, some failed, or some could not be imported."""
 
 
 @dataclass(frozen=True)
@@ -138,21 +136,13 @@ def drawn(number: int, seed: int) -> list[Mutant]:
 
 
 def fails(copy: Path, arguments: list[str], time_limit: float) -> bool:
-    """Return whether one of the tests fails in the copy, or exceeds the time limit.
-
-    Raises:
-        RuntimeError: no test ran, so the mutant was not tested.
-    """
+    """Return whether a test fails in the copy, its process crashes, or the tests exceed the time limit."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *arguments]
     environment = os.environ | {"PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1"}
     try:
         done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=time_limit, check=False)
     except subprocess.TimeoutExpired:
         return True
-    if done.returncode not in TEST_RESULTS:
-        raise RuntimeError(
-            f"{' '.join(command)} ran no tests: {done.stdout.decode()[-500:]}{done.stderr.decode()[-500:]}"
-        )
     return done.returncode != 0
 
 
