@@ -18,20 +18,20 @@ _DIGEST_BYTES = 32
 CACHE_VARIABLE = "POTENTIALS_CACHE"
 
 
-def cache_path(room: str) -> Path:
-    """Return the folder `room` of the cache; it may not exist yet.
+def cache_path(folder: str) -> Path:
+    """Return the subfolder `folder` of the cache; it may not exist yet.
 
     The cache is the folder named by the environment variable POTENTIALS_CACHE, or else `potentials` in the user's cache
     folder. Without a writable home folder, as in many containers, a temporary folder of the user is used.
     """
     given = os.environ.get(CACHE_VARIABLE)
     if given:
-        return Path(given) / room
+        return Path(given) / folder
     user = os.environ.get("XDG_CACHE_HOME")
     if user:
-        return Path(user) / "potentials" / room
+        return Path(user) / "potentials" / folder
     home = usable_home()
-    return (temporary_home() if home is None else home / ".cache" / "potentials") / room
+    return (temporary_home() if home is None else home / ".cache" / "potentials") / folder
 
 
 def usable_home() -> Path | None:

@@ -111,7 +111,7 @@ def main() -> None:
                     key = (atoms, setting, busy)
                     found.setdefault(key, []).append(measured(atoms, setting, busy, options))
                     print(*key, *found[key][-1], file=sys.stderr, flush=True)
-    print(f"{options.threads} threads, load of the machine {os.getloadavg()[0]:.1f}")
+    print(f"{options.threads} threads, load average {os.getloadavg()[0]:.1f}")
     print("ms per step: median and minimum of the means of all rounds, and fast steps (5th percentile)")
     for (atoms, setting, busy), times in found.items():
         means, fast = zip(*times, strict=True)

@@ -2,10 +2,10 @@
 
     python scripts/fuzz.py --configurations 10000 --models 10000 --extxyz 2000 --arguments 1000
 
-generates these numbers of examples with the strategies of `tests/fuzz`, of which the test suite runs a few:
-configurations with overrides, model files, extxyz files, command lines. An example fails if it raises anything but a
-`PotentialsError`, if it takes more than a few seconds or 2 GiB of memory, or if the process dies. Prints the outcomes
-of each kind of input, saves failing examples in `--failures`, and exits with code 1 if there are any.
+The command generates these numbers of examples with the strategies of `tests/fuzz`, of which the test suite runs a
+few: configurations with overrides, model files, extxyz files, command lines. An example fails if it raises anything but
+a `PotentialsError`, if it takes more than a few seconds or 2 GiB of memory, or if the process dies. The command prints
+the outcomes of each kind of input, saves failing examples in `--failures`, and exits with code 1 if there are any.
 """
 
 from __future__ import annotations
@@ -92,7 +92,11 @@ def run_kind(kind: str, number: int, seed: int, failures: Path) -> bool:
         seconds = time.perf_counter() - start
         result = Path(work) / "result.json"
         if not result.is_file():
-            reason = f"the process hung for {HUNG:g} s" if not ended else f"the process ended with {process.exitcode}"
+            reason = (
+                f"the process hung for {HUNG:g} s"
+                if not ended
+                else f"the process ended with exit code {process.exitcode}"
+            )
             keep(Path(work), failures / f"{kind}-last", reason)
             print(f"{kind}: {reason}; the example is in {failures / f'{kind}-last'}")
             return False

@@ -37,7 +37,7 @@ from potentials.visualization.structures import structure_to_show
 FOLDER = Path(__file__).parent.parent / "docs" / "images"
 MODEL = "builtin:ethanol"
 POSITIVE, NEGATIVE, INK, BLUE = "#c8501e", "#2468b4", "#1d2430", "#0b62a8"
-COLOURS = ["#0b62a8", "#c8501e", "#1b8a5a", "#8a4fa3", "#a97a00", "#2b98b8", "#c2447d", "#6b7480"]
+COLORS = ["#0b62a8", "#c8501e", "#1b8a5a", "#8a4fa3", "#a97a00", "#2b98b8", "#c2447d", "#6b7480"]
 RADII = {"H": 0.2, "C": 0.34, "O": 0.32}
 
 Array = NDArray[np.float64]
@@ -153,13 +153,13 @@ def radial_picture(potential: Potential) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.7), layout="constrained")
     basis = functions_at(potential, anatomy, r, 0, 1).values.numpy()
     for number, values in enumerate(basis.T):
-        left.plot(r, values, color=COLOURS[number % len(COLOURS)], lw=1.2)
+        left.plot(r, values, color=COLORS[number % len(COLORS)], lw=1.2)
     left.set(title="The basis: 8 fixed functions", xlabel="distance (A)", ylabel="B(r)")
     place = anatomy.rounds[0]
     weights = weights_at(potential, anatomy, place, r, 0, 1)
     path = next(number for number, (_, second, _) in enumerate(place.paths) if second.degree == 1)
     for number, channel in enumerate(np.argsort(-np.abs(weights[:, path]).max(axis=0))[:8]):
-        right.plot(r, weights[:, path, channel], color=COLOURS[number], lw=1.2)
+        right.plot(r, weights[:, path, channel], color=COLORS[number], lw=1.2)
     first, second, product = place.paths[path]
     right.set(title=f"Learned: layer 1, {first} x {second} to {product}", xlabel="distance (A)", ylabel="R(r)")
     for axes in (left, right):
@@ -168,7 +168,7 @@ def radial_picture(potential: Potential) -> Figure:
 
 
 def messages_picture(potential: Potential, atoms: Atoms, seen: Observation) -> Figure:
-    """Plot the sizes of the messages to the oxygen atom in both layers."""
+    """Plot the norms of the messages to the oxygen atom in both layers."""
     receiver = int(np.flatnonzero(atoms.numbers == 8)[0])
     rounds = anatomy_of(potential).rounds
     figure, panels = plt.subplots(1, len(rounds), figsize=(6.4, 2.7), layout="constrained", sharey=True)
@@ -183,9 +183,9 @@ def messages_picture(potential: Potential, atoms: Atoms, seen: Observation) -> F
         left = np.zeros(len(order))
         for number, (irrep, _) in enumerate(place.blocks):
             width = norms[:, number] ** 2 / whole
-            axes.barh(names, width, left=left, color=COLOURS[number], label=str(irrep))
+            axes.barh(names, width, left=left, color=COLORS[number], label=str(irrep))
             left += width
-        axes.set(title=place.name, xlabel="size of the message")
+        axes.set(title=place.name, xlabel="norm of the message")
     panels[0].invert_yaxis()
     panels[-1].legend(frameon=False, fontsize=8, title="degree", loc="lower right")
     return figure
@@ -275,7 +275,7 @@ def print_numbers(potential: Potential, atoms: Atoms, seen: Observation) -> None
     print_messages(potential, atoms, seen)
     print_symmetry(potential, atoms, seen)
     whole = shares(potential, seen).sum()
-    print(f"energy {seen.energy:.4f} eV = isolated atoms {seen.energy - whole:.4f} + shares {whole:.4f}")
+    print(f"energy {seen.energy:.4f} eV = isolated atoms {seen.energy - whole:.4f} + atomic contributions {whole:.4f}")
     error = np.sqrt(np.mean((seen.forces - atoms.get_forces()) ** 2))
     print(f"GFN2-xTB: energy {atoms.get_potential_energy():.4f} eV; forces differ by {1e3 * error:.1f} meV/A (RMS)")
 
@@ -295,7 +295,7 @@ def print_counts(potential: Potential) -> None:
 
 
 def print_messages(potential: Potential, atoms: Atoms, seen: Observation) -> None:
-    """Print the sizes of the messages to the oxygen atom."""
+    """Print the norms of the messages to the oxygen atom."""
     receiver = int(np.flatnonzero(atoms.numbers == 8)[0])
     start, stop = seen.topology.receiver_pointer[receiver : receiver + 2].tolist()
     for place in anatomy_of(potential).rounds:
@@ -304,7 +304,7 @@ def print_messages(potential: Potential, atoms: Atoms, seen: Observation) -> Non
         share = np.sort(sizes**2)[-2:].sum() / (sizes**2).sum()
         whole = np.linalg.norm(messages.sum(axis=0))
         print(f"messages to O{receiver}, {place.name}: norms add up to {sizes.sum():.1f}, sum {whole:.1f}; ", end="")
-        print(f"the two largest contain {share:.0%} of the squares")
+        print(f"the two largest account for {share:.0%} of the sum of squared norms")
 
 
 def print_symmetry(potential: Potential, atoms: Atoms, seen: Observation) -> None:

@@ -207,7 +207,7 @@ def compare_with_training(prepared: PreparedData, rate: float) -> None:
     print(
         f"training step of {prepared.config.model.name} with 64 channels: {1e3 * rehearsal.step_seconds:.1f} ms for "
         f"{frames} frames with {torch.get_num_threads()} threads, {training:.0f} frames/s; the loader alone gives "
-        f"{rate / training:.1f} times as many",
+        f"{rate / training:.1f} times as many frames per second",
         flush=True,
     )
 

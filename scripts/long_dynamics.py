@@ -2,8 +2,8 @@
 
     python scripts/long_dynamics.py runs/long-dynamics --steps 1000000
 
-trains a small potential of each family on copper-gold crystals labeled with ASE's EMT, then runs Langevin dynamics at
-600 K with several seeds, so that distances cross all knots of the splines, and prints a line for each run.
+The command trains a small potential of each family on copper-gold crystals labeled with ASE's EMT, then runs Langevin
+dynamics at 600 K with several seeds, so that distances cross all knots of the splines, and prints a line for each run.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ in {minutes:.0f} minutes on one core of a machine with other load, with {version
 {history}
 Dynamics at 300 K and 500 K (`builtin:ethanol`) contains no distances below 0.88 Å, and a model trained on it alone had
 minima there that were thousands of eV too deep. `tests/data/test_builtin_potential.py` checks that the energy of this
-model increases as any two atoms approach each other, down to 0.05 Å, and that random hopping and dynamics at 1000 K
+model increases as any two atoms approach each other, down to 0.05 Å, and that basin hopping and dynamics at 1000 K
 find no energy below that of the molecule. Energies of broken and compressed molecules are rough: see the training
 frames in the groups `forces_...`, named by the largest force in eV/Å.
 

@@ -98,7 +98,7 @@ def _watch(command: list[str], file: Path) -> NDArray[np.float64]:
                 lines.flush()
             time.sleep(_SECONDS)
     if process.returncode:
-        sys.exit(f"the command ended with {process.returncode}: {' '.join(command)}")
+        sys.exit(f"the command ended with exit code {process.returncode}: {' '.join(command)}")
     return np.array(samples)
 
 

@@ -3,9 +3,9 @@
     mace-env/bin/python scripts/train_peer.py mace_torch --data ../shared/data/acac --minutes 15 --threads 2
     nequip-env/bin/python scripts/train_peer.py nequip --data ../shared/data/acac --minutes 15 --threads 2
 
-run in separate environments with mace-torch 0.3.16 or nequip 0.19.1; the settings are in `peer_*.py`. The time starts
-before the first step and includes validation; training stops in the middle of an epoch when the time limit is reached.
-With --csv the metrics are written with the column names of our metrics.csv, for `accuracy_plot.py`.
+The commands run in separate environments with mace-torch 0.3.16 or nequip 0.19.1; the settings are in `peer_*.py`. The
+time starts before the first step and includes validation; training stops in the middle of an epoch when the time limit
+is reached. With --csv the metrics are written with the column names of our metrics.csv, for `accuracy_plot.py`.
 """
 
 from __future__ import annotations

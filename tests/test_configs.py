@@ -58,7 +58,7 @@ def test_loads(file):
 
 TRUE_WARNINGS = {
     # Silicon under strains that symmetry makes equal is there several times, and in both parts.
-    "silicon": ("repeat others", "frames are also training frames"),
+    "silicon": ("duplicates of other frames", "frames that are also training frames"),
     # Atoms collide and come apart in the distorted molecules, which are there for that.
     "ethanol-guide": (
         "atoms on top of each other",

@@ -80,7 +80,7 @@ class Dashboard:
         """Return new points of the curves of runs, each given as `run=KEY,STEPS SEEN,METRICS SEEN`."""
         axis = request.query_params.get("x", "step")
         if axis not in AXES:
-            raise HTTPException(400, f"x is one of {', '.join(AXES)}")
+            raise HTTPException(400, f"x: expected one of {', '.join(AXES)}")
         asked = []
         for text in request.query_params.getlist("run")[:MOST_CHOSEN]:
             key, steps, metrics = (*text.split(",", 2), "", "")[:3]

@@ -15,9 +15,9 @@ from potentials.dashboard.reading.runs import RESOLVED, STATUS, Run
 _REASONS = {
     "max_epochs": "all epochs completed",
     "max_time": "time limit reached",
-    "early_stopping": "stopped improving",
     "fitted": "fitted in closed form",
 }
+_PATIENCE = "train.early_stopping.patience"
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _add_figures(summary: Summary, status: dict[str, Any], metrics: MetricsTable
 def _add_state(summary: Summary, status: dict[str, Any], read: Readings) -> None:
     state = status.get("state")
     if state == "finished":
-        summary.state, summary.note = "finished", _REASONS.get(str(status.get("reason")), "")
+        summary.state, summary.note = "finished", _reason_text(str(status.get("reason")), read.config)
     elif state == "interrupted":
         summary.state, summary.note = "interrupted", "run the same command to continue"
     elif state == "running":
@@ -128,11 +128,19 @@ def _add_state(summary: Summary, status: dict[str, Any], read: Readings) -> None
         summary.problems.append(summary.note)
 
 
+def _reason_text(reason: str, config: FlatConfig | str) -> str:
+    if reason != "early_stopping":
+        return _REASONS.get(reason, "")
+    patience = None if isinstance(config, str) else configuration.positive_integer(config, _PATIENCE)
+    waited = "" if patience is None else f" for {patience} validation{'s' * (patience > 1)}"
+    return f"no improvement of the validation loss{waited}"
+
+
 def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**12 else None
 
 
-def _largest(figure: float | None, said: Any) -> float | None:
+def _largest(figure: float | None, from_status: Any) -> float | None:
     """Return the larger of the value in the files and the value in the status, if the latter is a number."""
-    is_number = isinstance(said, int | float) and not isinstance(said, bool) and 0 <= said < 1e15
-    return figure if not is_number else max(figure or 0.0, float(said))
+    is_number = isinstance(from_status, int | float) and not isinstance(from_status, bool) and 0 <= from_status < 1e15
+    return figure if not is_number else max(figure or 0.0, float(from_status))

@@ -64,7 +64,7 @@ class RunWatch:
         self.folder = folder
         self.run = run
         self.warnings = LogWarnings()
-        nothing: Any = "not readable"
+        nothing: Any = "missing or not readable"
         self._status = self._remember(STATUS, _parse_status, nothing)
         self._config = self._remember(RESOLVED, _parse_config, nothing)
         self._metrics = self._remember(METRICS, read_metrics, MetricsTable())

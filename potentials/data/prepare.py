@@ -11,7 +11,7 @@ from potentials.data.audit.before_training import check_splits
 from potentials.data.audit.checks import check_cutoff, check_group_weights
 from potentials.data.findings import Findings
 from potentials.data.graph import Graphs
-from potentials.data.index import Say
+from potentials.data.index import ProgressCallback
 from potentials.data.infer import Statistics, infer
 from potentials.data.split import Split, read_splits
 
@@ -51,7 +51,7 @@ class PreparedData:
         return replace(self, config=config, reference_energies=energies)
 
 
-def prepare(config: RunConfig, say: Say = lambda text: None) -> PreparedData:
+def prepare(config: RunConfig, report_progress: ProgressCallback = lambda text: None) -> PreparedData:
     """Read and check the data of a run and infer from it what the configuration leaves open.
 
     The result depends on the configuration and the contents of the files only. Preparing the resolved configuration
@@ -62,14 +62,14 @@ def prepare(config: RunConfig, say: Say = lambda text: None) -> PreparedData:
 
     Args:
         config: of the run.
-        say: called with the progress of steps that take long.
+        report_progress: callback for progress messages.
 
     Raises:
-        DataError: something is wrong with the data; see the modules of this room.
+        DataError: something is wrong with the data; see the modules of `potentials.data`.
     """
     findings = Findings()
     check_cutoff(config.model.cutoff)
-    splits = read_splits(config, findings, say)
+    splits = read_splits(config, findings, report_progress)
     check_group_weights(config.data, splits.group_names())  # before anything that takes long
     samples = splits.samples(config.seed)
     inferred = infer(config, splits, samples["training"], findings)

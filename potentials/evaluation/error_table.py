@@ -46,11 +46,11 @@ class ErrorTable:
             width: maximum number of columns; if exceeded, there is one line per set and property.
         """
         rows = [(_name(split), str(split.frames), split.errors) for split in self.splits]
-        turned = [_rotation_text(split.split, split.rotation) for split in self.splits if split.rotation is not None]
+        rotated = [_rotation_text(split.split, split.rotation) for split in self.splits if split.rotation is not None]
         table = _text("split", "frames", rows)
         if width is not None and max(map(len, table.splitlines())) > width:
             table = _tall_text(rows)
-        return "\n".join([table, *turned])
+        return "\n".join([table, *rotated])
 
     def group_text(self, split: SplitErrors) -> str:
         """Format one line per configuration group of a set."""

@@ -47,10 +47,10 @@ def rotation_error(
     energy, forces, size = [], [], []
     start = 0
     for batch in batches(chosen, limit):
-        energies, turned_back = _predictions(potential, batch, drawn[start : start + batch.num_graphs])
+        energies, rotated_back = _predictions(potential, batch, drawn[start : start + batch.num_graphs])
         energy.append(energies.var(dim=0, correction=0))
-        forces.append(turned_back.var(dim=0, correction=0))
-        size.append(turned_back.mean(dim=0).square())
+        forces.append(rotated_back.var(dim=0, correction=0))
+        size.append(rotated_back.mean(dim=0).square())
         start += batch.num_graphs
     return RotationError(count, _root_mean(energy), _root_mean(forces), _root_mean(size))
 

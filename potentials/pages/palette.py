@@ -28,12 +28,12 @@ DIVERGING = [[0.0, NEGATIVE], [0.5, "var(--neutral)"], [1.0, POSITIVE]]
 """Color scale from negative through zero to positive values."""
 
 
-_GREYS = {"H": "#e3e6ea", "C": "#7d838c"}
+_GRAYS = {"H": "#e3e6ea", "C": "#7d838c"}
 
 
 def element_color(symbol: str) -> str:
     """Return Jmol's color of an element as `#rrggbb`; hydrogen and carbon are grays visible on white and on black."""
-    if symbol in _GREYS:
-        return _GREYS[symbol]
+    if symbol in _GRAYS:
+        return _GRAYS[symbol]
     red, green, blue = (round(255 * part) for part in jmol_colors[atomic_numbers[symbol]])
     return f"#{red:02x}{green:02x}{blue:02x}"

@@ -112,7 +112,9 @@ def too_close(atoms: Atoms, least: Mapping[str, float]) -> str | None:
     for name, distances in pair_distances(atoms, max(least.values())):
         closest = distances.min(initial=np.inf)
         if closest < least.get(name, 0.0):
-            return f"{name} are {closest:.2f} A apart"
+            first, second = name.split("-")
+            pair = f"two {first} atoms" if first == second else f"{first} and {second} atoms"
+            return f"{pair} are {closest:.2f} A apart"
     return None
 
 

@@ -54,4 +54,4 @@ def _reason(prediction: Prediction, graph: Graph, frames: Tensor, number: int) -
             return f"{what}: atoms {pair[0]} and {pair[1]} (counted from 0) are {distance:.3g} A apart; move them apart"
     atoms = torch.nonzero((frames == number) & ~torch.isfinite(prediction.node_energies)).flatten() - first_atom
     where = f" at atoms {', '.join(str(int(atom)) for atom in atoms[:5])} (counted from 0)" if len(atoms) else ""
-    return f"{what}{where}; is the structure far from the training data?"
+    return f"{what}{where}; the structure is probably far from the training data. Start from another structure"

@@ -43,11 +43,13 @@ def upgrade(header: Any, tensors: Tensors) -> tuple[Any, Tensors]:
     """
     while (found := _version(header)) != FORMAT_VERSION:
         if found is None or (found < FORMAT_VERSION and found not in UPGRADERS):
+            if _recorded(header) is None:
+                raise ModelFileError(f"the header has no format version; this release reads {_readable()}")
             raise ModelFileError(f"format version {_given(header)}, but this release reads {_readable()}")
         if found > FORMAT_VERSION:
             raise ModelFileError(
                 f"format version {found}, but this release ({version('potentials')}) reads {_readable()}; "
-                f"install potentials {_writer(header)}"
+                f"install {_required_release(header)}"
             )
         try:
             header, tensors = UPGRADERS[found](header, tensors)
@@ -59,14 +61,18 @@ def upgrade(header: Any, tensors: Tensors) -> tuple[Any, Tensors]:
     return header, tensors
 
 
+def _recorded(header: Any) -> Any:
+    return header.get("format_version") if isinstance(header, dict) else None
+
+
 def _version(header: Any) -> int | None:
-    found = header.get("format_version") if isinstance(header, dict) else None
+    found = _recorded(header)
     return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
 def _given(header: Any) -> str:
-    found = header.get("format_version") if isinstance(header, dict) else None
-    text = repr(found) if found is None or isinstance(found, str | int | float) else f"a {type(found).__name__}"
+    found = _recorded(header)
+    text = repr(found) if isinstance(found, str | int | float) else f"a {type(found).__name__}"
     return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}..."
 
 
@@ -75,10 +81,10 @@ def _readable() -> str:
     return f"version {FORMAT_VERSION}" if oldest == FORMAT_VERSION else f"versions {oldest} to {FORMAT_VERSION}"
 
 
-def _writer(header: Header) -> str:
+def _required_release(header: Header) -> str:
     """Describe the release needed to read the file, from the release that wrote it if known."""
     versions = header.get("versions")
     release = versions.get("potentials") if isinstance(versions, dict) else None
     if isinstance(release, str) and release.isascii() and release.isprintable() and 0 < len(release) <= _LONGEST_NAME:
-        return f"{release}, which wrote the file, or a newer one"
-    return "in a newer release"
+        return f"potentials {release}, which wrote the file, or a newer release"
+    return "a newer release of potentials"

@@ -76,7 +76,7 @@ def train_and_report(config: RunConfig, *, progress: bool = True) -> ReportedRun
 
 def _report(config: RunConfig, result: TrainingResult, journal: Journal) -> None:
     quick = config.logging.report == "quick"
-    journal.say(f"making the {'quick ' if quick else ''}report (set logging.report: false to skip it)")
+    journal.say(f"writing the {'quick ' if quick else ''}report (set logging.report: false to skip it)")
     device = torch.device("cpu") if config.train.accelerator == "cpu" else choose_device("auto")
     start = time.monotonic()
     with journal.console.status("report") as status:

@@ -16,7 +16,7 @@ from potentials.errors import ModelFileError, PotentialsError
 from potentials.potential import Potential, model_file
 from potentials.potential.model_file_contents import model_path
 from potentials.report.predictions.evaluated import TRAIN
-from potentials.report.subject import Subject
+from potentials.report.subject import RUN_UNKNOWN, Subject
 from potentials.training.lifecycle.run_folder import RunFolder
 
 BUDGET = 30.0
@@ -86,7 +86,7 @@ def _splits_of_run(origin: Origin, potential: Potential) -> tuple[dict[str, Sequ
     """Return the splits of the run, remarks on them, and the reason if there are none."""
     ask = f"to compare the potential with labeled structures, run: potentials report {origin.model_file} DATA"
     if origin.run is None:
-        return {}, [], f"the model is not in the folder of its run (resolved.yaml), and no data were given; {ask}"
+        return {}, [], f"{RUN_UNKNOWN}, and no data were given; {ask}"
     try:
         config = load_config(origin.run.resolved)
         splits = read_splits(config, Findings())
@@ -106,6 +106,6 @@ def _changes(config: RunConfig, potential: Potential, train: Split) -> list[str]
         return []
     files = config.data.train if isinstance(config.data.train, str) else ", ".join(config.data.train)
     return [
-        f"the training data ({files}) are not those used in training: they have changed since then, or the model file "
-        "belongs to another run"
+        f"the training files ({files}) differ from the data used in training: they were changed afterwards, or the "
+        "model file belongs to another run"
     ]

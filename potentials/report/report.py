@@ -198,11 +198,11 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
         ("cutoff", f"{potential.cutoff:g} A"),
         ("weights", f"{sum(weight.numel() for weight in potential.model.parameters()):,}"),
         ("frames", frames or "none"),
-        ("made", datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")),
+        ("written", datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")),
     ]
 
 
 def _footer(total: float, seconds: Mapping[str, float], skip: Collection[str]) -> str:
     each = ", ".join(f"{name} {spent:.1f} s" for name, spent in seconds.items())
-    left_out = f" Left out: {', '.join(sorted(skip))}." if skip else ""
-    return f"Made in {total:.0f} s ({each}).{left_out}"
+    left_out = f" Skipped: {', '.join(sorted(skip))}." if skip else ""
+    return f"Computed in {total:.0f} s ({each}).{left_out}"

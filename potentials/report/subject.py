@@ -12,6 +12,8 @@ from potentials.potential import Potential
 from potentials.report.predictions.evaluated import Evaluated, evaluate_splits
 from potentials.training.lifecycle.run_folder import RunFolder
 
+RUN_UNKNOWN = "the folder of the model file contains no resolved.yaml, so its run is unknown"
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -27,7 +29,7 @@ class Subject:
     budget: float
     """Time limit in seconds of a section that runs simulations."""
     seed: int = 1
-    no_data: str = "no data were given: potentials report MODEL DATA"
+    no_data: str = "no data were given; run `potentials report MODEL DATA`"
     """Reason why there are no splits, if there are none, and what to do."""
     remarks: Sequence[str] = ()
     """Remarks for the reader on the data."""

@@ -64,7 +64,9 @@ def check_dynamics_constraints(atoms: Atoms) -> None:
         try:
             constraint.get_removed_dof(atoms)
         except NotImplementedError as error:
-            raise SimulationError(f"ASE has no molecular dynamics with the constraint {name}; {advice}") from error
+            raise SimulationError(
+                f"ASE does not support molecular dynamics with the constraint {name}; {advice}"
+            ) from error
         with constraint_errors(atoms):
             consistent = _is_consistent(constraint, atoms)
         if not consistent:
@@ -162,7 +164,7 @@ def constraint_errors(atoms: Atoms) -> Iterator[None]:
         names = ", ".join(sorted({constraint_name(constraint) for constraint in atoms.constraints}))
         reason = str(error) or type(error).__name__
         raise SimulationError(
-            f"the constraints of the structure ({names}) cannot be satisfied; error of ASE: {reason}. Check their "
+            f"the constraints of the structure ({names}) cannot be satisfied; ASE reports: {reason}. Check their "
             "atoms and values, use a shorter time step, or remove them"
         ) from error
 

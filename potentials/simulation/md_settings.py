@@ -59,13 +59,13 @@ class MDSettings:
         coldest = 0.0 if self.ensemble == "nve" else 1e-3
         for name, value in (("temperature", self.temperature), ("temperature_end", self.temperature_end)):
             if value is not None and not (math.isfinite(value) and value >= coldest):
-                problems.append(f"{name}: expected a number of K, at least {coldest:g}, got {value:g}")
+                problems.append(f"{name}: expected a temperature of at least {coldest:g} K, got {value:g}")
         if self.pressure is not None and not math.isfinite(self.pressure):
-            problems.append(f"pressure: expected a number of GPa, got {self.pressure:g}")
+            problems.append(f"pressure: expected a pressure in GPa, got {self.pressure:g}")
         for name, value in (("timestep", self.timestep), ("friction", self.friction)):
             if value is not None and not (math.isfinite(value) and value > 0):
-                unit = "fs" if name == "timestep" else "1/fs"
-                problems.append(f"{name}: expected a positive number of {unit}, got {value:g}")
+                quantity = "time step in fs" if name == "timestep" else "friction in 1/fs"
+                problems.append(f"{name}: expected a positive {quantity}, got {value:g}")
         for name, count, least in (("steps", self.steps, 0), ("every", self.every, 1), ("seed", self.seed, 0)):
             if count < least:
                 problems.append(f"{name}: expected an integer, at least {least}, got {count}")

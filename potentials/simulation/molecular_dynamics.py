@@ -132,7 +132,7 @@ def run_md(
     except OSError as error:
         raise SimulationError(
             f"{error.filename or output} cannot be written: {error.strerror}. Earlier frames are in {output}; "
-            "free disk space and run the same command again to continue"
+            "free disk space or make the folder writable again, then run the same command to continue"
         ) from error
     seconds = time.perf_counter() - began
     nanoseconds = (run.step - run.first_step) * settings.timestep * 1e-6

@@ -52,13 +52,13 @@ class RelaxationSettings:
         if self.optimizer not in get_args(OptimizerName):
             problems.append(f'optimizer: expected one of {", ".join(get_args(OptimizerName))}, got "{self.optimizer}"')
         if not (math.isfinite(self.fmax) and self.fmax > 0):
-            problems.append(f"fmax: expected a positive number of eV/A, got {self.fmax:g}")
+            problems.append(f"fmax: expected a positive force in eV/A, got {self.fmax:g}")
         if self.steps < 0:
             problems.append(f"steps: expected an integer, at least 0, got {self.steps}")
         if self.pressure is not None and not math.isfinite(self.pressure):
-            problems.append(f"pressure: expected a number of GPa, got {self.pressure:g}")
+            problems.append(f"pressure: expected a pressure in GPa, got {self.pressure:g}")
         if self.pressure is not None and not self.cell:
-            problems.append("pressure: requires relaxation of the cell; set cell")
+            problems.append("pressure requires relaxation of the cell; add cell (--cell)")
         if problems:
             raise SimulationError("\n".join(problems))
 

@@ -415,10 +415,10 @@ class TrainingModule(LightningModule):
                     "(data.validation) or other weights (loss, data.weights)"
                 )
 
-    def _check_finite(self, part: str, loss: float) -> None:
+    def _check_finite(self, split: str, loss: float) -> None:
         if not math.isfinite(loss):
             raise TrainingError(
-                f"the {part} loss became {loss} in epoch {self.current_epoch + 1}; training stopped. {self._kept()}"
+                f"the {split} loss became {loss} in epoch {self.current_epoch + 1}; training stopped. {self._kept()}"
                 "Lower train.optimizer.learning_rate or train.gradient_clip, or give the schedule a longer warm-up; "
                 "if it happens in the first epoch, check for frames with very large forces (`potentials check`)"
             )

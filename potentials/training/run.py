@@ -17,6 +17,7 @@ from lightning import Trainer, seed_everything
 from lightning.pytorch.loggers import Logger
 
 from potentials.config.data_paths import resolve_data_paths
+from potentials.config.loading import load_config
 from potentials.config.run import RunConfig
 from potentials.data.module import GraphDataModule
 from potentials.data.prepare import PreparedData, prepare
@@ -100,8 +101,8 @@ def train(config: RunConfig, *, progress: bool = True) -> TrainingResult:
         if error.errno not in _STORAGE_ERRORS:
             raise
         raise TrainingError(
-            f"{error.filename or folder.path} cannot be written: {error.strerror}. Files written before are "
-            "intact; free disk space and run the same command again to continue"
+            f"{error.filename or folder.path} cannot be written: {error.strerror}. Files written before are intact; "
+            "free disk space or make the folder writable again, then run the same command to continue"
         ) from error
 
 
@@ -157,14 +158,14 @@ def _fit_and_evaluate(prepared: PreparedData, folder: RunFolder, journal: Journa
     metadata = {"training_data": prepared.digest, "config": config.model_dump(mode="json")}
     unused = unused_settings(config)
     if unused:
-        journal.note(f"{config.model.name} is fitted in closed form: {', '.join(unused)} are ignored")
+        journal.note(f"{config.model.name} is fitted in closed form; ignored settings: {', '.join(unused)}")
     journal.say(_announcement(potential, data, folder, "cpu"))
     start = time.monotonic()
     try:
         validation = fit(potential, config, data, folder.best, metadata, journal.say)
     except Interruption:
         folder.write_status(replace(status, state="interrupted", reason="interrupted"))
-        journal.say("interrupted before the fit was complete; the same command starts over")
+        journal.say("interrupted before the fit was complete; run the same command to start over")
         raise
     elapsed = time.monotonic() - start
     RowFile(folder.metrics, METRICS_COLUMNS).append(metrics_row(validation, elapsed))
@@ -247,10 +248,10 @@ def _conclude(
     if status.reason == "interrupted":
         folder.write_status(replace(status, state="interrupted"))
         best = f"the best model so far is {folder.best}" if folder.best.is_file() else "there is no model yet"
-        again = "continues from there" if folder.has_checkpoint else "starts over"
-        journal.say(f"interrupted after {status.epoch:.4g} epochs; {best}. The same command {again}")
+        again = "continue" if folder.has_checkpoint else "start over"
+        journal.say(f"interrupted after {status.epoch:.4g} epochs; {best}. Run the same command to {again}")
         return TrainingResult(folder.path, folder.best, None, status.reason, signal=signal)
-    journal.say(f"finished: {_REASONS[status.reason]}; evaluating the best model")
+    journal.say(f"finished: {_reason_text(status.reason, prepared.config)}; evaluating the best model")
     results = _evaluate_best(prepared, data, folder, device)
     table = results.table
     folder.write_json(folder.errors, table.to_json())
@@ -266,9 +267,15 @@ def _conclude(
 _REASONS: dict[Reason, str] = {
     "max_epochs": "all epochs completed",
     "max_time": "time limit reached",
-    "early_stopping": "no improvement of the validation loss",
     "fitted": "the fit is complete",
 }
+
+
+def _reason_text(reason: Reason, config: RunConfig) -> str:
+    early = config.train.early_stopping
+    if reason != "early_stopping" or early is None:
+        return _REASONS[reason]
+    return f"no improvement of the validation loss for {early.patience} validation{'s' * (early.patience > 1)}"
 
 
 def _reason(module: TrainingModule, stop: StopRequests) -> Reason:
@@ -300,9 +307,8 @@ def _show_finished(folder: RunFolder, status: Status, journal: Journal) -> Train
     further = f", {status.epoch:.4g} epochs). To train it further, raise train.max_epochs or train.max_time; to train"
     if status.reason == "fitted":
         further = "). To fit"
-    journal.say(
-        f"{folder.path} is finished ({_REASONS[status.reason]}{further} again from the start, give the run another name"
-    )
+    reason = _reason_text(status.reason, load_config(folder.resolved))
+    journal.say(f"{folder.path} is finished ({reason}{further} again from the start, give the run another name")
     table = ErrorTable.from_json(json.loads(folder.errors.read_text(encoding="utf-8")))
     _show(folder, table, journal)
     return TrainingResult(folder.path, folder.best, table, status.reason, was_finished=True)
@@ -326,7 +332,7 @@ def _announce(
 
 def _announcement(potential: Potential, data: GraphDataModule, folder: RunFolder, devices: str) -> str:
     doing = "fitting" if potential.config.closed_form else "training"
-    frames = f"{len(data.train_graphs)} frames, {len(data.validation_graphs)} for validation"
+    frames = f"{len(data.train_graphs)} training frames, {len(data.validation_graphs)} validation frames"
     return (
         f"{doing} {potential.config.name} with {potential.num_parameters()} parameters ({potential.precision}) on "
         f"{devices}: {frames}; folder {folder.path}"

@@ -71,7 +71,7 @@ def scene_of(atoms: Atoms, center: int | None = None) -> Scene:
     if len(atoms) > MOST_ATOMS:
         raise DataError(f"expected at most {MOST_ATOMS} atoms, got {len(atoms)}; cut out the region of interest")
     if center is not None and not 0 <= center < len(atoms):
-        raise DataError(f"--atom: expected a number from 0 to {len(atoms) - 1}, got {center}")
+        raise DataError(f"--atom: expected an integer from 0 to {len(atoms) - 1}, got {center}")
     chosen = center
     if chosen is None:
         chosen = int(np.argmin(np.linalg.norm(atoms.positions - atoms.positions.mean(axis=0), axis=1)))
@@ -84,7 +84,7 @@ def scene_of(atoms: Atoms, center: int | None = None) -> Scene:
         positions = offsets[shown]
         symbol = atoms.get_chemical_symbols()[chosen]
         note = (
-            f"The structure has {len(atoms)} atoms. The model computes all of them; the page shows the "
+            f"The structure has {len(atoms)} atoms. The model is evaluated for all of them; the page shows the "
             f"{MOST_SHOWN} nearest to atom {symbol} {chosen} (--atom chooses another)."
         )
     return Scene(atoms, shown.astype(np.int64), positions - positions.mean(axis=0), note)

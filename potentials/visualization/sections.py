@@ -39,8 +39,8 @@ def harmonics_section(anatomy: Anatomy) -> Section:
             "have. The radius of a shape in a direction is the magnitude of the value there, and the color is its sign."
         ),
         Equation(
-            "Real spherical harmonics, in e3nn's order and normalization; l is the degree, m numbers the 2l + 1 "
-            "functions of it",
+            "Real spherical harmonics, in e3nn's order and normalization; l is the degree, m labels the 2l + 1 "
+            "functions of degree l",
             "Y_{lm}(u),   sum over m of Y_{lm}(u)^{2} = 2l + 1   for every direction u",
         ),
         Widget(
@@ -61,19 +61,19 @@ def radial_section(potential: Potential, anatomy: Anatomy, observation: Observat
     if anatomy.basis is None:
         return Section(
             title,
-            missing="The kernels of this network are functions of where a neighbor lies relative to an orientation; "
-            "there is no basis of the distance alone.",
+            missing="The kernels of this network are functions of the position of a neighbor relative to an "
+            "orientation; there is no basis of the distance alone.",
         )
     remark = ""
     if not any(place.radial is not None for place in anatomy.rounds):
         remark = " In this family weights also depend on learned features, so only the basis is drawn."
     elif not all(place.learned for place in anatomy.rounds):
-        remark = " In this family they are the basis itself and are not learned."
+        remark = " In this family the weights are the basis functions themselves and are not learned."
     parts: list[Part] = [
         Paragraph(
             "The distance to a neighbor enters through a few fixed basis functions, multiplied by an "
             "envelope that goes smoothly to zero at the cutoff, so that forces are continuous when an atom "
-            "crosses it. A small network combines them to learned functions R(r): the weight of a neighbor "
+            "crosses it. A small network combines them into learned functions R(r): the weight of a neighbor "
             "at that distance in each type of message." + remark
         ),
         Equation(
@@ -83,7 +83,8 @@ def radial_section(potential: Potential, anatomy: Anatomy, observation: Observat
         Widget(
             "radial",
             radial_json(potential, anatomy, observation),
-            "Below: histogram of the neighbor distances in this structure; shaded: shorter than any of them.",
+            "The lower panel is a histogram of the neighbor distances in this structure; no distance lies in the "
+            "shaded range.",
             {"curves": 500},
             "Radial functions against the distance, and a histogram of the distances",
         ),
@@ -117,7 +118,7 @@ def paths_section(anatomy: Anatomy) -> Section:
             for found in couplings
             for path in found.paths
         ]
-        parts.append(Table(["path", "where", "weights", "couplings"], rows, filterable=True, text_columns=[1]))
+        parts.append(Table(["path", "tensor product", "weights", "couplings"], rows, filterable=True, text_columns=[1]))
     if anatomy.many_body:
         parts += _many_body(anatomy)
     return Section(title, parts=parts)
@@ -132,7 +133,7 @@ def _coupling_plot(couplings: Couplings) -> Plot:
     tallest = max(len({path.path[position] for path in paths}) for position in range(3))
     return Plot(
         coupling_figure(couplings),
-        f"{', '.join(numbers)}. The width of a line is the number of couplings, its color that of its first block.",
+        f"{', '.join(numbers)}. The line width shows the number of couplings, the color the first block.",
         height=max(300, 78 * tallest),
         label=f"Tensor-product paths of {couplings.name}",
     )
@@ -161,7 +162,7 @@ def _many_body(anatomy: Anatomy) -> list[Part]:
             "B = w_{1} A + w_{2} (A x A) + w_{3} (A x A x A) + ...",
         ),
         Plot(products_figure(anatomy.many_body), height=340, label="Numbers of many-body products"),
-        Table(["where", "block", *heads, "monomials"], rows, text_columns=[1]),
+        Table(["layer", "block", *heads, "monomials"], rows, text_columns=[1]),
     ]
 
 
@@ -177,16 +178,16 @@ def messages_section(anatomy: Anatomy, observation: Observation, scene: Scene) -
     parts: list[Part] = [
         Paragraph(
             "In each layer every neighbor sends a message, and an atom sums the messages it receives. This "
-            "section shows the size of each message. Messages are tensors with a direction, so messages from "
-            "opposite sides can cancel: the size of their sum is smaller than the sum of their sizes."
+            "section shows the norm of each message. Messages are tensors with a direction, so messages from "
+            "opposite sides can cancel: the norm of their sum is smaller than the sum of their norms."
         ),
         Equation("Sum of the messages to atom i", "A_{i} = sum over neighbors j of  m_{ij}"),
         Widget(
             "messages",
             messages_json(observation, anatomy.rounds, scene),
-            "The width of a line is the size of the message. Click an atom to choose it.",
+            "The width of a line is the norm of the message. Click an atom to choose it.",
             {"scene": 420, "bars": 420},
-            "Sizes of the messages of each neighbor",
+            "Norms of the messages of each neighbor",
         ),
     ]
     return Section(title, parts=parts)
@@ -207,14 +208,13 @@ def _what_features_are(anatomy: Anatomy) -> list[Part]:
     return [
         Paragraph(
             f"{knows}Features of degree l are 2l + 1 coefficients of harmonics and can be drawn in the same "
-            "way, as a shape around the atom. Degree 0 is a sphere, degree 1 an arrow with two lobes, degree "
-            "2 "
-            "looks like d orbitals."
+            "way, as a shape around the atom. Degree 0 is a sphere, degree 1 has two lobes of opposite sign (like a p "
+            "orbital), degree 2 looks like a d orbital."
         ),
         Paragraph(
             "A block such as 1o is named by degree and parity. Tensors whose parity is not that of their harmonics "
-            "(1e, 2o, ...) are pseudotensors: they rotate like the others, but change sign under reflection, "
-            "like an axis of rotation."
+            "(1e, 2o, ...) are pseudotensors: they rotate like proper tensors, but reflection changes their sign "
+            "relative to proper tensors, like that of an angular momentum (axial vector)."
         ),
         Equation(
             "The signal of the features h of degree l in direction u; radius |f|, color its sign",
@@ -250,14 +250,14 @@ def rotation_section(changes: RotationChanges, precision: str, exactly_symmetric
         if exactly_symmetric
         else "differences are small compared with the errors of the potential; this family is approximately symmetric."
     )
-    said = (
+    measured = (
         f"Over {len(changes.energy)} rotations the energy changed by at most {plain(energy)} meV, and the "
         f"forces (apart from rotating with the structure) by at most {plain(forces)} meV/A."
     )
     if changes.stages:
-        said += (
-            f" The features differed by at most {plain(largest)} of the largest feature from the original features "
-            "multiplied by Wigner matrices."
+        measured += (
+            " The features of the rotated structure and the original features multiplied by Wigner D matrices differed "
+            f"by at most {plain(largest)}, relative to the largest feature."
         )
     built_in = (
         "It is built in, not learned: features of degree l are transformed by a known matrix, Wigner's D."
@@ -273,7 +273,7 @@ def rotation_section(changes: RotationChanges, precision: str, exactly_symmetric
             "Equivariance under a rotation R",
             "E(R x) = E(x),   F(R x) = R F(x)" + (",   h_{l}(R x) = D^{l}(R) h_{l}(x)" if changes.stages else ""),
         ),
-        Paragraph(said),
+        Paragraph(measured),
     ]
     if changes.stages:
         parts.append(

@@ -69,7 +69,7 @@ def test_the_angle_turns_molecule_and_features_together(open_page: OpenPage, pag
     said = page.locator("#equivariance .said").text_content()
     assert said.startswith("Rotated by 75")
     # Features left as they were are not those of the turned molecule.
-    page.locator("#equivariance").get_by_label("right", exact=True).select_option("1")
+    page.locator("#equivariance").get_by_label("right picture", exact=True).select_option("1")
     assert _differs(after[1], _settled(page, drawings[1])) > 0.002
     assert _apart(page) > 0.1
 
@@ -115,7 +115,7 @@ def test_blocks_channels_and_places_can_be_chosen(open_page: OpenPage, page_file
     assert _differs(vectors, channel) > 0.002
     section.get_by_label("atom", exact=True).select_option("3")
     assert _differs(channel, _settled(page, scene)) > 0.002
-    section.get_by_label("at", exact=True).select_option(label="h, elements")
+    section.get_by_label("layer", exact=True).select_option(label="h, species embedding")
     assert re.match(r"0e: scalars", section.locator(".said").text_content())
 
 

@@ -53,7 +53,9 @@ def test_given_data_are_named_after_their_files(potentials, run_folder, aluminiu
     result = potentials("report", run_folder, aluminium_file, "builtin:copper@:3", "-o", page)
     assert result.exit_code == 0, result.output
     text = page.read_text()
-    assert "al.xyz: 24 of 24 frames are ignored" in text
+    assert (
+        "al.xyz: ignored frames with elements that the potential does not support (Al; supported: Cu): 24 of 24" in text
+    )
     assert "builtin:copper@:3: force components" in text
     assert 'note: labels: energy from "energy" (eV)' in result.stderr
 

@@ -64,5 +64,5 @@ def test_an_interrupted_run_ends_with_130_or_is_to_be_queued_again(potentials, m
     monkeypatch.setattr(StopRequests, "on_train_epoch_end", interrupt)
     result = potentials("train", "toy.yaml", "run=copper")
     assert result.exit_code == code
-    assert "The same command continues" in result.stderr.replace("\n", " ")
+    assert "Run the same command to continue" in result.stderr.replace("\n", " ")
     assert result.stdout == ""

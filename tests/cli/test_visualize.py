@@ -29,7 +29,7 @@ def test_bad_structures_are_named(tmp_path: Path) -> None:
     empty.touch()
     for structure, message in (
         (str(empty), "is empty"),
-        (str(tmp_path / "no.xyz"), "no file"),
+        (str(tmp_path / "no.xyz"), "no such file"),
         ("builtin:copper", "Cu"),
     ):
         done = run("visualize", "builtin:ethanol", structure, "-o", str(tmp_path / "page.html"))

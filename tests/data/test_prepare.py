@@ -140,7 +140,7 @@ def test_what_is_given_stays(train: str, make_config: MakeConfig) -> None:
     assert list(prepared.reference_energies.items()) == list(energies.items())
     with pytest.raises(DataError, match=r"model\.shift: no value is given for O"):
         prepare(make_config({"train": train}, {"shift": {"H": 0.0, "C": 1.0}}))
-    with pytest.raises(DataError, match=r"model\.elements lacks C"):
+    with pytest.raises(DataError, match=r"model\.elements does not include C"):
         prepare(make_config({"train": train}, {"elements": ["H", "O"]}))
 
 
@@ -161,8 +161,8 @@ def test_scale_when_nothing_varies(write: Write, make_config: MakeConfig) -> Non
     path = write("t.xyz", [crystal])
     prepared = prepare(make_config({"train": path, "validation": path}))
     assert prepared.config.model.scale == 1.0
-    assert "neither forces nor energies vary" in note(prepared, "model.scale")
-    assert any("validation frames are also training frames" in warning for warning in prepared.warnings)
+    assert "there are no forces, and the energies do not vary" in note(prepared, "model.scale")
+    assert any("validation frames that are also training frames" in warning for warning in prepared.warnings)
 
 
 def test_loss_weights_and_labels_must_fit(write: Write, make_config: MakeConfig) -> None:
@@ -183,7 +183,7 @@ def test_frames_without_any_label_are_left_out(write: Write, molecules: list[Ato
     prepared = prepare(make_config({"train": write("t.xyz", molecules), "validation": 3}))
     assert 5 not in indices(prepared.train) + indices(prepared.validation)
     assert len(prepared.train) == 8
-    assert any("t.xyz: 5) without any label" in warning for warning in prepared.warnings)
+    assert any("ignored frames without labels" in warning and "t.xyz: 5)" in warning for warning in prepared.warnings)
 
 
 def test_named_test_sets_and_labels_they_lack(
@@ -195,7 +195,7 @@ def test_named_test_sets_and_labels_they_lack(
     prepared = prepare(make_config({"train": train + "@:8", "validation": train + "@8:12", "test": tests}))
     assert {name: len(frames) for name, frames in prepared.tests.items()} == {"first": 2, "second": 3}
     assert "no forces in 2 of 2 frames" in note(prepared, 'test "first" data')
-    assert any('2 of 2 test "first" frames are also training frames' in warning for warning in prepared.warnings)
+    assert any('test "first" frames that are also training frames: 2 of 2' in warning for warning in prepared.warnings)
 
 
 def test_energies_of_another_level_than_the_reference(train: str, make_config: MakeConfig) -> None:
@@ -211,7 +211,7 @@ def test_energies_of_another_level_than_the_reference(train: str, make_config: M
         ({"train": "train.xyz@12:"}, {}, "the training data are empty"),
         ({"validation": "train.xyz@12:"}, {}, "the validation data are empty"),
         ({"test": {"cold": "train.xyz@-1"}}, {}, 'the test "cold" data are empty'),
-        ({"validation": "valid.xyz"}, {}, "validation data: no file valid.xyz; did you mean"),
+        ({"validation": "valid.xyz"}, {}, "validation data: valid.xyz: no such file; did you mean"),
         ({"energy": "REF"}, {}, 'training data: data.energy: no frame of train.xyz has "REF"'),
         ({"stress": "stress"}, {}, "none of the 15 frames is periodic"),
         (

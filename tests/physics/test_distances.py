@@ -60,4 +60,5 @@ def test_bonds_across_the_face_of_a_cell_are_bonds() -> None:
 def test_pairs_that_are_too_close_are_named() -> None:
     water = molecule("H2O")
     assert too_close(water, {"H-H": 1.4, "H-O": 0.9, "O-O": 1.0}) is None
-    assert "H-H" in (too_close(water, {"H-H": 1.6, "H-O": 0.9}) or "")
+    assert too_close(water, {"H-H": 1.6, "H-O": 0.9}) == "two H atoms are 1.53 A apart"
+    assert too_close(water, {"H-O": 1.0}) == "H and O atoms are 0.97 A apart"

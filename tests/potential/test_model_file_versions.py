@@ -168,10 +168,10 @@ def test_what_an_upgrader_gives_is_checked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("versions", "advice"),
     [
-        ({"potentials": "0.9.0"}, "install potentials 0.9.0, which wrote the file, or a newer one"),
-        ({"potentials": "9" * 50}, "install potentials in a newer release"),
-        ({"potentials": ["0.9.0"]}, "install potentials in a newer release"),
-        (None, "install potentials in a newer release"),
+        ({"potentials": "0.9.0"}, "install potentials 0.9.0, which wrote the file, or a newer release"),
+        ({"potentials": "9" * 50}, "install a newer release of potentials"),
+        ({"potentials": ["0.9.0"]}, "install a newer release of potentials"),
+        (None, "install a newer release of potentials"),
     ],
     ids=str,
 )

@@ -148,7 +148,7 @@ def test_a_signal_from_outside_while_the_command_makes_it(tmp_path, number, code
     with (tmp_path / "messages.txt").open("w") as messages:
         process = subprocess.Popen(command, cwd=tmp_path, stdout=messages, stderr=messages, env=environment)
     log = tmp_path / "runs/run/log.txt"
-    while process.poll() is None and not (log.is_file() and "making the report" in log.read_text()):
+    while process.poll() is None and not (log.is_file() and "writing the report" in log.read_text()):
         time.sleep(0.02)
     process.send_signal(number)
     assert process.wait(timeout=60) == code, (tmp_path / "messages.txt").read_text()

@@ -84,9 +84,9 @@ def test_frames_without_labels_or_with_unknown_elements_are_told_of(make_frame):
     _, found = evaluated(frames)
     assert found.splits[0].frames == [frames[0]]
     without, unknown = found.remarks
-    assert "1 of 3 frames have no labels" in without
-    assert "1 of 2 frames" in unknown
-    assert "(Au; it knows Cu)" in unknown
+    assert "ignored frames without labels: 1 of 3" in without
+    assert unknown.endswith(": 1 of 2")
+    assert "(Au; supported: Cu)" in unknown
     assert evaluated(frames[1:])[1].splits == []
 
 

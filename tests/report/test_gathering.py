@@ -67,7 +67,7 @@ def test_data_that_have_changed_are_told_of(own_data):
         frame.positions[0] += 0.1
     ase.io.write(file, frames)
     (remark,) = gather(Origin.of(folder)).remarks
-    assert "are not those used in training" in remark
+    assert "differ from the data used in training" in remark
     assert "copper.xyz" in remark
 
 

@@ -92,4 +92,4 @@ def test_steps_are_drawn_where_they_were_recorded(toy_folder, tmp_path):
 def test_where_there_is_no_course():
     model = toy_potential(["Cu"]).eval()
     subject = Subject(model, Path("somewhere.potential"), {}, None, 1.0)
-    assert "is not in the folder of its run" in learning.section(subject).missing
+    assert "contains no resolved.yaml" in learning.section(subject).missing

@@ -116,7 +116,7 @@ def test_the_crystal_has_its_bulk_modulus_and_is_stable() -> None:
     made = crystals.section(subject(PARTS["crystal"], budget=30.0))
     rows = {str(row[0]): row for row in tables(made)[0].rows}
     assert float(str(rows["volume, A^3/atom"][1])) == pytest.approx(fcc_lattice_constant() ** 3 / 4, rel=5e-3)
-    of_stresses = float(str(rows["bulk modulus of the stresses, GPa"][1]))
+    of_stresses = float(str(rows["bulk modulus from the stresses, GPa"][1]))
     assert of_stresses == pytest.approx(fcc_bulk_modulus() / units.GPa, rel=0.01)
     assert "stable" in cells(made)
     assert len(tables(made)[1].rows) == 6

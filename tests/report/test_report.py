@@ -66,7 +66,7 @@ def test_a_quick_report_leaves_out_what_simulates(entries, subject):
 def test_sections_can_be_skipped_by_name(entries, subject):
     page = make_page(subject, skip=["failing", "long"])
     assert [section.title for section in page.sections] == ["Summary", "Good"]
-    assert "Left out: failing, long." in page.footer
+    assert "Skipped: failing, long." in page.footer
     with pytest.raises(DataError, match='unknown section "god"; expected one of good, failing, long'):
         make_page(subject, skip=["god"])
 
@@ -127,6 +127,6 @@ def test_a_model_file_alone_with_data(tmp_path, repository, family):
     skip = set(SECTIONS) - {"learning", "parity", "errors", "worst", "provenance"}
     text = write_report(model, tmp_path / "page.html", frames, skip=skip).read_text()
     assert "builtin:ethanol, frame" in text
-    reason = "fitted in closed form" if family == "ace" else "is not in the folder of its run"
+    reason = "fitted in closed form" if family == "ace" else "contains no resolved.yaml"
     assert reason in text
     assert "The training frames are not available" in text

@@ -48,7 +48,7 @@ def test_without_data(subject_of, section):
 @pytest.mark.parametrize("section", DATA_SECTIONS)
 def test_unknown_elements_alone(subject_of, make_frame, section):
     assert (
-        "elements unknown to the potential (Au; it knows Cu)"
+        "elements that the potential does not support (Au; supported: Cu)"
         in section(subject_of({"test": [make_frame("Au3")]})).missing
     )
 
@@ -143,7 +143,7 @@ def test_of_a_large_frame_the_atoms_around_the_worst_are_drawn(subject_of, make_
 def test_provenance_tells_file_elements_and_versions(subject_of, make_frame):
     subject = subject_of({"test": [make_frame("Cu4")]}, elements=("Cu", "Au"))
     html = text_of(provenance.section(subject))
-    for word in ("model.potential", "Cu, Au", "-1.000000", "sha256", "torch", "is not in the folder"):
+    for word in ("model.potential", "Cu, Au", "-1.000000", "sha256", "torch", "contains no resolved.yaml"):
         assert word in html
 
 

@@ -73,12 +73,12 @@ FAULTS: dict[str, tuple[Frames, str, list[int], str]] = {
     ),
     "contradiction": (
         [*planted.ethanol(), planted.shifted_energy(1.0)(planted.turned(planted.ethanol()[5]))],
-        "contradicting-duplicates", [5, 103], "remove the others",
+        "conflicting-duplicates", [5, 103], "remove the others",
     ),
     "no forces": (planted.change(planted.ethanol(), [1, 2], planted.without("forces")), "missing-labels", [1, 2], ""),
     "atoms of another level": (
         planted.change(planted.ethanol(), [100, 101, 102], planted.scaled("energy", 0.2)),
-        "foreign-isolated-atoms", [100, 101, 102], "different levels",
+        "inconsistent-isolated-atoms", [100, 101, 102], "different levels",
     ),
     "stress of the wrong sign": (
         planted.all_scaled(planted.copper(), "stress", -1), "stress-unit", [], "compression-positive",
@@ -99,7 +99,7 @@ def test_a_planted_fault_is_found(fault: str, tmp_path: Path) -> None:
     if fault == "contradiction":
         complaints.pop("duplicates")  # which it is, too
     if fault == "per atom":
-        complaints.pop("foreign-isolated-atoms")  # for those are not divided by nine
+        complaints.pop("inconsistent-isolated-atoms")  # for those are not divided by nine
     if fault == "jump":
         complaints.pop("near-duplicates")  # of a crystal every 10 fs some are
     if fault in ("contradiction", "contact"):  # which moves an atom, and leaves the labels
@@ -255,7 +255,7 @@ def test_isolated_atoms_in_boxes_and_parts_without_structures(tmp_path: Path) ->
 def test_isolated_atoms_that_contradict_each_other_are_a_finding(tmp_path: Path) -> None:
     other = planted.shifted_energy(1.0)(planted.ethanol()[100])
     found = audited(tmp_path, [*planted.ethanol(), other])
-    assert "contradicting-isolated-atoms" in serious(found)
+    assert "conflicting-isolated-atoms" in serious(found)
 
 
 def test_far_fragments_are_not_the_same(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_far_fragments_are_not_the_same(tmp_path: Path) -> None:
         pair.calc = SinglePointCalculator(pair, energy=-10.0 / distance, forces=np.zeros((6, 3)))
         frames.append(pair)
     checks = serious(audited(tmp_path, frames))
-    assert not {"duplicates", "near-duplicates", "contradicting-duplicates"} & checks.keys()
+    assert not {"duplicates", "near-duplicates", "conflicting-duplicates"} & checks.keys()
 
 
 def test_displacements_to_and_fro_contradict_nothing(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_bad_input() -> None:
     with pytest.raises(UnknownElementError, match=r"Au;.*O, Cu"):
         run(bulk("Au"))
     with pytest.raises(
-        SimulationError, match=r'(?s)optimizer: .*got "cg".*fmax: .*steps: .*pressure: requires relaxation'
+        SimulationError, match=r'(?s)optimizer: .*got "cg".*fmax: .*steps: .*pressure requires relaxation'
     ):
         RelaxationSettings(optimizer="cg", fmax=0.0, steps=-1, pressure=1.0)
 

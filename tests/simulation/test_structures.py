@@ -41,7 +41,7 @@ def test_enormous_supercells(file, supercell):
 
 def test_frames_that_are_not_there(file, tmp_path):
     for index in (3, -4):
-        with pytest.raises(DataError, match="selects no frame: the file has 3"):
+        with pytest.raises(DataError, match="selects no frame: the file has 3 frames"):
             read_structure(file, index)
     with pytest.raises(DataError, match=r"b\.xyz"):
         read_structure(str(tmp_path / "b.xyz"))

@@ -165,6 +165,9 @@ def test_early_stopping(tmp_path, monkeypatch):
     assert result.reason == "early_stopping"
     assert len(rows(result)) == 5
     assert quietly(config).table == result.table
+    log = (result.folder / "log.txt").read_text()
+    assert "finished: no improvement of the validation loss for 3 validations; evaluating" in log
+    assert "is finished (no improvement of the validation loss for 3 validations, " in log
 
 
 def test_the_second_stage_changes_weights_and_rate(tmp_path):

@@ -223,7 +223,7 @@ logging: {{report: false}}
     assert (run / "best.potential").is_file()
     lines = [re.sub(r"^\S+ \S+ +", "", line) for line in (run / "log.txt").read_text().splitlines()]
     assert len(lines) == len(set(lines))
-    assert any(" x 4: 27 frames, 6 for validation" in line for line in lines)
+    assert any(" x 4: 27 training frames, 6 validation frames" in line for line in lines)
     assert messages.count("finished: all epochs completed") == 1
     assert "Warning" not in messages
     assert "errors of the best model" in output

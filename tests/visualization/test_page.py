@@ -126,5 +126,5 @@ def test_a_header_without_training_data(metadata: dict) -> None:
 def test_training_data_that_are_gone() -> None:
     potential = potentials.load("builtin:ethanol")
     potential.metadata = {"config": {"data": {"train": ["/nowhere/water.xyz"]}}}
-    with pytest.raises(DataError, match=r"no folder /nowhere.*give a structure"):
+    with pytest.raises(DataError, match=r"the folder /nowhere does not exist.*give a structure"):
         structure_to_show(potential, None)

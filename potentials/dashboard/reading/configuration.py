@@ -72,7 +72,7 @@ def positive_integer(config: Mapping[str, str], key: str) -> int | None:
 def _node(events: Iterator[yaml.Event], event: yaml.Event, depth: int = 0) -> Node:
     """Parse the node that starts with an event: a scalar or list as text, a mapping as a dictionary."""
     if depth > _DEEPEST:
-        raise _TooMuchError(f"nested more than {_DEEPEST} deep")
+        raise _TooMuchError(f"more than {_DEEPEST} levels of nesting")
     if isinstance(event, yaml.ScalarEvent):
         return str(event.value)
     if isinstance(event, yaml.AliasEvent):

@@ -16,7 +16,7 @@ const charts = (() => {
     { id: "gpu", title: "GPU memory", unit: "MB", file: "steps", column: "gpu_memory_MB", sparse: true },
   ];
   const CONTROLS = [
-    { id: "axis", name: "against", values: { step: "step", epoch: "epoch", time: "time" } },
+    { id: "axis", name: "x axis", values: { step: "step", epoch: "epoch", time: "time" } },
     { id: "scale", name: "scale", values: { log: "logarithmic", linear: "linear" } },
     { id: "error", name: "errors", values: { rmse: "RMSE", mae: "MAE" } },
     { id: "part", name: "loss term", values: { total: "total", energy: "energy", forces: "forces", stress: "stress" } },

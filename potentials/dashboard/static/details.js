@@ -16,7 +16,7 @@ const details = (() => {
       ["speed", formats.known(hardware.frames_per_s) ? `${formats.number(hardware.frames_per_s)} frames/s` : formats.NONE],
       ["processor", formats.known(hardware.cpu_percent) ? `${formats.number(hardware.cpu_percent)}%` : formats.NONE],
       ["memory", formats.bytes(formats.known(hardware.memory_MB) ? 1e6 * hardware.memory_MB : null)],
-      ["GPU memory", formats.bytes(formats.known(hardware.gpu_memory_MB) ? 1e6 * hardware.gpu_memory_MB : null)], ["changed", formats.time(row.updated)],
+      ["GPU memory", formats.bytes(formats.known(hardware.gpu_memory_MB) ? 1e6 * hardware.gpu_memory_MB : null)], ["last update", formats.time(row.updated)],
     ].filter(([, value]) => value && !value.startsWith(formats.NONE));
     byId("run").replaceChildren(
       make("a", { href: "#", class: "back" }, "← all runs"),

@@ -40,8 +40,8 @@ def check_cutoff(cutoff: float) -> None:
         raise DataError(f"the cutoff is {cutoff:g} A; expected at least {SMALLEST_CUTOFF:g} A, 4 to 6 A is usual")
     if cutoff > LARGEST_CUTOFF:
         raise DataError(
-            f"model.cutoff = {cutoff:g} A is unreasonably large: the number of neighbors grows with its third power; "
-            f"4 to 6 A is usual, the maximum is {LARGEST_CUTOFF:g} A"
+            f"the cutoff of {cutoff:g} A is unreasonably large: the number of neighbors grows with its cube; expected "
+            f"at most {LARGEST_CUTOFF:g} A, usually 4 to 6 A"
         )
 
 
@@ -64,7 +64,7 @@ def check_residual(statistics: Statistics, findings: Findings) -> None:
     if abs(statistics.residual_mean) > LARGEST_RESIDUAL:
         findings.warn(
             f"the energies differ from the reference energies by {statistics.residual_mean:.1f} eV per atom, more than "
-            "any bond: are both of the same level of theory and in the same unit?"
+            "any bond energy; check that both have the same level of theory and the same unit"
         )
 
 

@@ -73,7 +73,7 @@ def _compositions(splits: Mapping[str, Sequence[LabeledFrame]]) -> Iterator[Audi
             yield AuditFinding(
                 "unseen-composition",
                 "warning",
-                f"{len(strange)} of {len(frames)} {split} frames have compositions that the {first} frames lack: "
+                f"compositions that the {first} frames lack, in {len(strange)} of {len(frames)} {split} frames: "
                 f"{', '.join(formulas[:6])}{', ...' if len(formulas) > 6 else ''}",
                 "predictions for them are extrapolations; the test errors average over known and unknown compositions",
                 "put them into a separate test set if both errors are of interest",
@@ -98,7 +98,7 @@ def _missing_labels(split: str, frames: Sequence[LabeledFrame]) -> Iterator[Audi
             yield AuditFinding(
                 "missing-labels",
                 "warning",
-                f"{split}: {lacks.sum()} of {len(frames)} frames have no {name}",
+                f"{split}: no {name} in {lacks.sum()} of {len(frames)} frames",
                 "they do not contribute to that term of the loss, so such structures have less weight than others",
                 "no action is needed if this is intended; otherwise check whether the label has another name in these "
                 "frames",
@@ -120,8 +120,8 @@ def _small_cells(split: str, frames: Sequence[LabeledFrame], cutoff: float) -> I
         yield AuditFinding(
             "small-cell",
             "note",
-            f"{split}: {len(small)} cells are thinner ({least:.3g} A) than the cutoff ({cutoff:g} A), so that atoms "
-            "are neighbors of their own images",
+            f"{split}: in {len(small)} of {len(frames)} frames the cell is smaller than the cutoff (smallest height "
+            f"{least:.3g} A, cutoff {cutoff:g} A), so atoms are neighbors of their own periodic images",
             "an atom and its images always move together, so these frames contain less information than larger cells, "
             "and a long-range part of the energy may be learned as short-range",
             "no action is needed for perfect crystals; for disordered structures, add larger cells",
@@ -175,9 +175,9 @@ def cut_trajectories(splits: Mapping[str, Sequence[LabeledFrame]]) -> Iterator[A
             yield AuditFinding(
                 "cut-trajectory",
                 "warning",
-                f"{len(frames)} of {len(splits[split])} {split} frames are next to {first} frames in a trajectory "
-                "whose successive frames are correlated",
-                "they are nearly duplicates, so errors on them are smaller than on a new trajectory",
+                f"{split} frames next to {first} frames in a trajectory whose successive frames are correlated: "
+                f"{len(frames)} of {len(splits[split])}",
+                "they are near-duplicates, so errors on them are smaller than on a new trajectory",
                 "split the trajectory into blocks (potentials data split --by block), or test on another trajectory",
                 tuple(frame.frame for frame in frames),
                 {"share": len(frames) / len(splits[split])},

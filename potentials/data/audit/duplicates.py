@@ -1,4 +1,4 @@
-"""Duplicate frames: within a set, across sets, and with contradicting labels."""
+"""Duplicate frames: within a set, across sets, and with conflicting labels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def duplicate_findings(splits: Mapping[str, Sequence[LabeledFrame]]) -> Iterator
     """Yield all findings of this file, for all sets together; the training set comes first."""
     frames = [(split, frame) for split, of_split in splits.items() for frame in of_split]
     pairs = _pairs(comparable([frame.frame for _, frame in frames]))
-    yield from _contradictions(frames, pairs)
+    yield from _conflicts(frames, pairs)
     names = list(splits)
     for split in names:
         yield from _within(split, frames, pairs)
@@ -39,7 +39,7 @@ def _pairs(groups: Sequence[Alike]) -> _Pairs:
     return [pair for group in groups for pair in group.pairs()]
 
 
-def _contradictions(frames: _Owned, pairs: _Pairs) -> Iterator[AuditFinding]:
+def _conflicts(frames: _Owned, pairs: _Pairs) -> Iterator[AuditFinding]:
     wrong: dict[int, LabeledFrame] = {}
     largest = 0.0
     for a, b, same in pairs:
@@ -50,7 +50,7 @@ def _contradictions(frames: _Owned, pairs: _Pairs) -> Iterator[AuditFinding]:
             largest = max(largest, difference)
     if wrong:
         yield AuditFinding(
-            "contradicting-duplicates",
+            "conflicting-duplicates",
             "error",
             f"identical structures have energies that differ by up to {1e3 * largest:.4g} meV/atom",
             "a structure has one energy; the data mix levels of theory or units, or contain an unconverged calculation",
@@ -62,24 +62,25 @@ def _contradictions(frames: _Owned, pairs: _Pairs) -> Iterator[AuditFinding]:
 
 def _within(split: str, frames: _Owned, pairs: _Pairs) -> Iterator[AuditFinding]:
     inside = [(a, b, same) for a, b, same in pairs if frames[a][0] == frames[b][0] == split]
+    count = sum(1 for owner, _ in frames if owner == split)
     repeated = sorted({max(a, b) for a, b, same in inside if same})
     if repeated:
         yield AuditFinding(
             "duplicates",
             "warning",
-            f"{split}: {len(repeated)} frames repeat others (identical up to rotation, reflection and order of the "
-            "atoms)",
+            f"{split}: duplicates of other frames (identical up to rotation, reflection and order of the atoms): "
+            f"{len(repeated)} of {count} frames",
             "they count twice in the loss, and a random split puts copies into both training and test sets",
             "keep one of each",
             tuple(frames[k][1].frame for k in repeated),
         )
     near = sorted({max(a, b) for a, b, same in inside if not same} - set(repeated))
     if near:
-        count = sum(1 for owner, _ in frames if owner == split)
         yield AuditFinding(
             "near-duplicates",
             "warning" if len(near) > _FEW * count else "note",
-            f"{split}: {len(near)} frames differ from others by no more than {NEAR:g} A in each coordinate",
+            f"{split}: near-duplicates of other frames (within {NEAR:g} A in each coordinate): {len(near)} of {count} "
+            "frames",
             "they add no information, and a random split puts similar frames into both training and test sets",
             "take fewer frames of a trajectory, or split it into blocks (potentials data split --by block)",
             tuple(frames[k][1].frame for k in near),
@@ -119,8 +120,8 @@ def leak_finding(split: str, earlier: str, found: Sequence[Located], equal: int,
     return AuditFinding(
         "leak",
         "error" if equal or len(found) > _FEW * count else "note",
-        f"{len(found)} of {count} {split} frames are also {earlier} frames: {equal} identical, {len(found) - equal} "
-        f"within {NEAR:g} A in each coordinate",
+        f"{split} frames that are also {earlier} frames: {len(found)} of {count} ({equal} identical, "
+        f"{len(found) - equal} within {NEAR:g} A in each coordinate)",
         f"errors on frames that are also in the {earlier} data do not measure accuracy on new structures",
         "remove them from one of the two sets",
         tuple(found),

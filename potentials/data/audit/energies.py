@@ -27,7 +27,10 @@ def energy_kind(frames: Sequence[LabeledFrame]) -> str:
     mean = float((energies / atoms).mean())
     kind = "total energies"
     if COHESIVE[0] <= mean <= COHESIVE[1]:
-        kind = "cohesive or atomization energies, or energies of a model with valence electrons only"
+        kind = (
+            "cohesive or atomization energies, or total energies of a method with valence electrons only "
+            "(pseudopotentials, tight binding)"
+        )
     elif COHESIVE[1] < mean <= -COHESIVE[0]:
         kind = "energies of the wrong sign, or relative to another reference"
     return f"{mean:.4g} eV/atom on average: {kind}"
@@ -38,7 +41,7 @@ def energy_kind_findings(
 ) -> Iterator[AuditFinding]:
     """Yield energies per atom, where sizes differ, and isolated atoms of another level of theory or kind."""
     yield from _per_atom(split, frames)
-    yield from _foreign_atoms(split, frames, isolated)
+    yield from _isolated_atoms(split, frames, isolated)
 
 
 def _energies(frames: Sequence[LabeledFrame]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -78,7 +81,7 @@ def _are_per_atom(frames: Sequence[LabeledFrame]) -> bool:
     return residuals[1] < 0.5 * residuals[0]
 
 
-def _foreign_atoms(
+def _isolated_atoms(
     split: str, frames: Sequence[LabeledFrame], isolated: Sequence[LabeledFrame]
 ) -> Iterator[AuditFinding]:
     """Yield unphysical cohesive energies relative to the isolated atoms."""
@@ -86,7 +89,7 @@ def _foreign_atoms(
         known = isolated_atom_energies(isolated, Findings())
     except DataError as error:
         yield AuditFinding(
-            "contradicting-isolated-atoms",
+            "conflicting-isolated-atoms",
             "error",
             f"{split}: {error}",
             "reference energies of two levels of theory cannot both be consistent with the frames",
@@ -115,12 +118,13 @@ def _foreign_atoms(
                 "subtracted"
             )
         yield AuditFinding(
-            "foreign-isolated-atoms",
+            "inconsistent-isolated-atoms",
             "error",
             f"{split}: the energies of the isolated atoms give a mean cohesive energy of {-mean:.4g} eV per atom, "
             "which is unphysical",
-            "with inconsistent reference energies the model must fit a large offset, and dissociation is wrong",
-            f"probable cause: {hint}; give isolated atoms of the same calculation, or none",
+            "with inconsistent reference energies the model must fit a large offset, and dissociation energies are "
+            "wrong",
+            f"probable cause: {hint}; give isolated atoms computed at the same level of theory, or none",
             tuple(frame.frame for frame in isolated),
             {"binding_eV_per_atom": -mean},
         )

@@ -105,7 +105,7 @@ def _net_forces(split: str, frames: Sequence[LabeledFrame]) -> Iterator[AuditFin
         yield AuditFinding(
             "net-force",
             "warning",
-            f"{split}: the forces of {wrong.sum()} frames do not add up to zero; the largest sum is "
+            f"{split}: the forces do not add up to zero in {wrong.sum()} of {len(frames)} frames; the largest sum is "
             f"{net[wrong].max():.3g} eV/A",
             "forces of an energy that depends only on relative positions add up to zero, so no model can learn these",
             "check for an external field or constraint, too coarse a grid, or forces of another frame or another order "
@@ -132,7 +132,8 @@ def _torques(split: str, frames: Sequence[LabeledFrame]) -> Iterator[AuditFindin
         yield AuditFinding(
             "net-torque",
             "warning",
-            f"{split}: the torques of {len(found)} frames do not add up to zero; the largest sum is {largest:.3g} eV",
+            f"{split}: the torques do not add up to zero in {len(found)} of {len(frames)} frames; the largest sum is "
+            f"{largest:.3g} eV",
             "the torques of an isolated molecule add up to zero, so no rotation-invariant model can learn these",
             "check for forces and positions in different orientations, an external field, or a periodic structure that "
             "lost its periodicity",

@@ -64,7 +64,8 @@ def energy_outlier_findings(splits: Mapping[str, Sequence[LabeledFrame]]) -> Ite
     for split in splits:
         of_split = [k for k in off if owned[k][0] == split]
         if of_split:
-            yield _finding(split, [frames[k] for k in of_split], max(off[k] for k in of_split))
+            count = sum(1 for owner, _ in owned if owner == split)
+            yield _finding(split, [frames[k] for k in of_split], count, max(off[k] for k in of_split))
 
 
 def _few_far(residuals: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -136,13 +137,13 @@ def _neighbors(frame: LabeledFrame) -> NDArray[np.float64]:
     return (functions * ((1 - (r / _CUTOFF) ** 2) ** 2)[:, None]).sum(axis=0) / len(atoms)
 
 
-def _finding(split: str, frames: Sequence[LabeledFrame], largest: float) -> AuditFinding:
+def _finding(split: str, frames: Sequence[LabeledFrame], count: int, largest: float) -> AuditFinding:
     size = f"{largest:.4g} eV/atom" if largest >= 1 else f"{1e3 * largest:.3g} meV/atom"
     return AuditFinding(
         "energy-outlier",
         "warning",
-        f"{split}: the energies of {len(frames)} frames deviate by up to {size} from those expected from composition "
-        "and distances in the other frames",
+        f"{split}: the energies in {len(frames)} of {count} frames deviate by up to {size} from those expected from "
+        "composition and distances in the other frames",
         "even a few wrong energies bias the fit and the reference energies",
         "check these frames for another electronic state, an unconverged calculation or an energy of another frame; "
         "energies of structures unlike all others may be correct",

@@ -22,11 +22,11 @@ _MOST_ATOMS = 100_000
 """Number of atoms of each set that is checked before training, which takes seconds; all may take minutes."""
 _NOT_IN_BRIEF = ("near-duplicates",)
 
-Parts = Mapping[str, Sequence[LabeledFrame]]
-"""Frames by set, the training set first."""
+FramesBySplit = Mapping[str, Sequence[LabeledFrame]]
+"""Frames of each split, the training set first."""
 
 
-def quick_findings(splits: Parts, isolated: Sequence[LabeledFrame], cutoff: float) -> Iterator[AuditFinding]:
+def quick_findings(splits: FramesBySplit, isolated: Sequence[LabeledFrame], cutoff: float) -> Iterator[AuditFinding]:
     """Yield all findings that need no model.
 
     Args:
@@ -40,7 +40,7 @@ def quick_findings(splits: Parts, isolated: Sequence[LabeledFrame], cutoff: floa
     yield from coverage_findings(splits, isolated, cutoff)
 
 
-def brief_audit(splits: Parts, findings: Findings, leaks: Iterator[AuditFinding] | None = None) -> None:
+def brief_audit(splits: FramesBySplit, findings: Findings, leaks: Iterator[AuditFinding] | None = None) -> None:
     """Add warnings of data errors before training, beyond the checks of `prepare`.
 
     Args:
@@ -73,7 +73,7 @@ def _first(frames: Sequence[LabeledFrame]) -> Sequence[LabeledFrame]:
     return frames[: max(1, int(np.searchsorted(atoms, _MOST_ATOMS, side="right")))]
 
 
-def _of_frames(splits: Parts) -> Iterator[AuditFinding]:
+def _of_frames(splits: FramesBySplit) -> Iterator[AuditFinding]:
     for split, frames in splits.items():
         yield from contact_findings(split, frames)
         yield from spacing_findings(split, frames)

@@ -29,7 +29,8 @@ def contact_findings(split: str, frames: Sequence[LabeledFrame]) -> Iterator[Aud
         yield AuditFinding(
             "close-atoms",
             "error",
-            f"{split}: {len(close)} frames have atoms on top of each other, the closest {least:.3g} A apart",
+            f"{split}: atoms on top of each other in {len(close)} of {len(frames)} frames; shortest distance "
+            f"{least:.3g} A",
             "few programs compute such structures correctly, and their huge forces distort the model",
             "check for a wrong length unit, a missing cell or periodicity, or duplicate atoms",
             tuple(frame for frame, _ in close),

@@ -72,7 +72,9 @@ class BatchLimit:
         too_large = np.flatnonzero(sizes > self.most)
         if len(too_large):
             largest = int(too_large[np.argmax(sizes[too_large])])
-            others = f"; {len(too_large)} frames are too large, this is the largest" if len(too_large) > 1 else ""
+            others = (
+                f"; {len(too_large)} frames are too large, of which this is the largest" if len(too_large) > 1 else ""
+            )
             raise DataError(
                 f"{name(largest)}: {sizes[largest]} {self.quantity} exceed the batch limit of {self}{others}; "
                 f"raise {LIMIT_KEYS[self.quantity]}, or remove such frames"

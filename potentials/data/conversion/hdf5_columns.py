@@ -26,7 +26,7 @@ def as_array(value: Any) -> NDArray:
     try:
         array = np.asarray(value)
     except ValueError as error:  # rows of different lengths
-        raise ValueError(f"{type(value).__name__} of unequal rows") from error
+        raise ValueError(f"{type(value).__name__} with rows of different lengths") from error
     if array.dtype.kind not in _KINDS:
         raise ValueError(f"a value of type {type(value).__name__}")
     if array.size == 0:
@@ -129,7 +129,7 @@ class Column:
         if wide.kind == "f":
             for numbers in (value, *self.pending.values(), *stored):
                 if numbers.dtype.kind in "iu" and (np.abs(numbers) > _LARGEST_EXACT_INTEGER).any():
-                    raise ValueError("integers beyond 2^53 in some frames and fractions in others")
+                    raise ValueError("integers beyond 2^53 in some frames and floating-point numbers in others")
         if wide == self.dtype:
             return
         old, self.dtype = self.dataset, wide

@@ -88,7 +88,7 @@ class Hdf5Writer(FrameWriter):
         column = self.columns.get((place, name))
         if column is None:
             if "/" in name or name == ".":
-                raise ValueError("names of datasets cannot contain a slash")
+                raise ValueError('the name cannot be "." or contain "/"')
             per_atom = place == "arrays" or (place == "results" and _is_per_atom(name, value, num_atoms))
             frames, atoms = len(self.file[layout.CELL]), len(self.file[layout.NUMBERS])
             column = Column(self.file, place, name, value, per_atom=per_atom, rows=atoms if per_atom else frames)

@@ -57,8 +57,8 @@ def check_geometry(positions: NDArray[np.float64], cell: NDArray[np.float64], pe
         and heights(reduced_cell(cell, periodic)[0], periodic).min() < LEAST_HEIGHT
     ):
         raise DataError(
-            f"the structure is periodic along {periodic.tolist()} but its cell {cell.tolist()} has no extent there; "
-            "give the cell vectors, or set pbc to false"
+            f"the structure is periodic along {periodic.tolist()}, but the cell vectors along these directions are "
+            f"(nearly) zero or linearly dependent: {cell.tolist()}; give the cell vectors, or set pbc to false"
         )
 
 

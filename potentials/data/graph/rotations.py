@@ -39,9 +39,9 @@ def rotated(batch: GraphBatch, rotations: Tensor) -> GraphBatch:
     a NaN component becomes NaN as a whole. The batch itself is not changed.
     """
     of_atom = rotations[batch.batch]
-    turned = copy.copy(batch)
-    turned.positions = (of_atom @ batch.positions.unsqueeze(2)).squeeze(2)
-    turned.forces = (of_atom @ batch.forces.unsqueeze(2)).squeeze(2)
-    turned.cell = batch.cell @ rotations.mT
-    turned.stress = rotations @ batch.stress @ rotations.mT
-    return turned
+    rotated_batch = copy.copy(batch)
+    rotated_batch.positions = (of_atom @ batch.positions.unsqueeze(2)).squeeze(2)
+    rotated_batch.forces = (of_atom @ batch.forces.unsqueeze(2)).squeeze(2)
+    rotated_batch.cell = batch.cell @ rotations.mT
+    rotated_batch.stress = rotations @ batch.stress @ rotations.mT
+    return rotated_batch

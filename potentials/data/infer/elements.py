@@ -46,7 +46,9 @@ def check_elements(elements: Sequence[str], train: Sequence[LabeledFrame]) -> No
     """
     unknown = _unknown_elements(elements, train)
     if unknown:
-        raise DataError(f"model.elements lacks {_unknown_list(unknown)}; add what is missing, or leave it at auto")
+        raise DataError(
+            f"model.elements does not include {_unknown_list(unknown)}; add these elements or set model.elements: auto"
+        )
 
 
 def check_elements_of_split(elements: Sequence[str], split: str, frames: Sequence[LabeledFrame]) -> None:

@@ -54,7 +54,7 @@ def find_reference_energies(
         if missing:
             raise DataError(
                 f"data.reference_energies: no isolated atom with an energy for {', '.join(missing)}"
-                + (f" (available: {', '.join(of_atoms)})" if of_atoms else " nor for any other element")
+                + (f" (available: {', '.join(of_atoms)})" if of_atoms else " or any other element")
                 + "; add single-atom frames (data.isolated_atoms), give the energies, or choose least-squares"
             )
     elif source == "least-squares" or not in_train <= set(of_atoms):
@@ -83,8 +83,8 @@ def isolated_atom_energies(frames: Sequence[LabeledFrame], findings: Findings) -
             continue
         if abs(energies.setdefault(symbol, labeled.energy) - labeled.energy) > 1e-3:
             raise DataError(
-                f"{labeled.frame}: isolated {symbol} has {labeled.energy:.6f} eV, another frame of isolated {symbol} "
-                f"has {energies[symbol]:.6f} eV; keep the one in the right electronic state"
+                f"{labeled.frame}: isolated {symbol} has {labeled.energy:.6f} eV, but another frame of isolated "
+                f"{symbol} has {energies[symbol]:.6f} eV; keep only the one with the correct electronic state"
             )
     return energies
 
@@ -183,7 +183,7 @@ def indistinguishable(elements: Sequence[str], counts: NDArray[np.float64]) -> s
         whole = _whole_numbers([counts[:, column].sum() for column in ratio])
         statements.append(f"{_words([elements[c] for c in ratio])} occur in the fixed ratio {whole}")
     if explained < len(null_space):
-        statements.append(f"the numbers of {_words([elements[c] for c in involved])} depend on each other linearly")
+        statements.append(f"the atom counts of {_words([elements[c] for c in involved])} are linearly dependent")
     return " and ".join(statements)
 
 

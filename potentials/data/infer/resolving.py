@@ -93,4 +93,4 @@ def _scale(statistics: Statistics, frames: str) -> tuple[float, str]:
         return statistics.forces_rms, f"RMS force component of {frames}"
     if statistics.residual_std > 1e-12:
         return statistics.residual_std, f"no forces; standard deviation of the energy per atom over {frames}"
-    return 1.0, "neither forces nor energies vary"
+    return 1.0, "there are no forces, and the energies do not vary"

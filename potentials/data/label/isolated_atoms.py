@@ -28,9 +28,9 @@ def is_isolated(num_atoms: int, periodic: bool, names: Iterable[str]) -> bool:
     return not periodic or any(_normalized(name) in _GROUP_NAMES for name in names)
 
 
-def isolated_atoms_use(part: str) -> str:
-    """Describe how isolated atoms in the files of a set are used."""
-    return "they are used for reference energies only" if part == "training" else "they are left out"
+def isolated_atoms_use(split: str) -> str:
+    """Describe how isolated atoms in the files of a split are used."""
+    return "they are used for reference energies only" if split == "training" else "they are left out"
 
 
 def separate_isolated_atoms(frames: Sequence[LabeledFrame]) -> tuple[list[LabeledFrame], list[LabeledFrame]]:

@@ -113,7 +113,11 @@ def warn_converted(
     ASE's readers of program outputs (VASP and others) return eV, eV/A and eV/A^3 with ASE's sign already; only ASE's
     own formats return values as they were written.
     """
-    if label == type(label)(key=label.key):
+    default = type(label)(key=label.key)
+    declared = [
+        field for field in ("unit", "sign", "order") if getattr(label, field, None) != getattr(default, field, None)
+    ]
+    if not declared:
         return
     converted = [
         frame
@@ -123,10 +127,18 @@ def warn_converted(
         and not set(Path(frame.file).suffixes) & _FORMATS_OF_ASE
     ]
     if converted:
+        applied = [field for field in declared if field != "order"]
+        effects = []
+        if applied:
+            verb = "are" if len(applied) > 1 else "is"
+            effects.append(f"the declared {' and '.join(applied)} {verb} applied in addition and {verb} probably wrong")
+        if "order" in declared:
+            effects.append("the declared order is ignored")
+        effect = "; ".join(effects)
         findings.warn(
-            f"data.{name} declares a unit, sign or order, but ASE converted the {name} of {frame_list(converted)} to "
-            "its own when it read the program's output; a declared unit or sign is applied on top and is probably "
-            "wrong, a declared order is not applied"
+            f"ASE already converted the {name} of {frame_list(converted)} to its units"
+            f"{'' if isinstance(label, EnergyLabel | ForcesLabel) else ' and sign'} when reading the program output. "
+            f"{effect[0].upper()}{effect[1:]}. Remove {'them' if len(declared) > 1 else 'it'} from data.{name}"
         )
 
 

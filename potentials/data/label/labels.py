@@ -153,8 +153,9 @@ def note_partly_missing(
         if partly:
             count = sum(int(missing[k].sum()) for k in partly)
             findings.note(
-                f"{count} components of the {name} are NaN in {len(partly)} of {len(frames)} frames, and left out of "
-                f"loss and errors: {frame_list([frames[k] for k in partly])}"
+                f"{count} component{'s' * (count > 1)} of the {name} {'are' if count > 1 else 'is'} NaN in "
+                f"{len(partly)} of {len(frames)} frames and excluded from the loss and the errors: "
+                f"{frame_list([frames[k] for k in partly])}"
             )
 
 

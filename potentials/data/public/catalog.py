@@ -42,7 +42,7 @@ class PublicDataSet:
 
 def data_set_names() -> tuple[str, ...]:
     """Return all names, in the order of the catalog."""
-    return tuple(_CATALOGUE)
+    return tuple(_CATALOG)
 
 
 def public_data_set(name: str) -> PublicDataSet:
@@ -51,9 +51,9 @@ def public_data_set(name: str) -> PublicDataSet:
     Raises:
         DataError: there is none; the message suggests a similar name.
     """
-    if name in _CATALOGUE:
-        return _CATALOGUE[name]
-    nearest = difflib.get_close_matches(name.lower(), _CATALOGUE, n=1, cutoff=0.5)
+    if name in _CATALOG:
+        return _CATALOG[name]
+    nearest = difflib.get_close_matches(name.lower(), _CATALOG, n=1, cutoff=0.5)
     suggestion = f'; did you mean "{nearest[0]}"?' if nearest else ""
     raise DataError(f'no public data set "{name}" (`potentials data fetch --list` shows all){suggestion}')
 
@@ -156,7 +156,7 @@ def _mlearn_file(element: str, name: str, checksum: Checksum, size: int | None =
 _ORDER_UNKNOWN = "The order of its shear components is not stated and has not been checked for this element."
 
 # Where a checksum is git's, the file was too large to be inspected for this catalog; the commit determines it.
-_CATALOGUE = {
+_CATALOG = {
     data_set.name: data_set
     for data_set in (
         _botnet(

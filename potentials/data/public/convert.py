@@ -81,7 +81,7 @@ def convert_rmd17(molecule: str, files: Mapping[str, Path]) -> Converted:
                 frames.append(atoms)
             yield name, frames
     except (ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
-        raise DataError(f"{archive}: {arrays} or the splits are not as published: {error}") from error
+        raise DataError(f"{archive}: {arrays} or the splits do not have the published format: {error}") from error
 
 
 def _all_members(archive: Path, names: set[str]) -> dict[str, bytes]:
@@ -109,7 +109,9 @@ def convert_mlearn(files: Mapping[str, Path]) -> Converted:
         try:
             frames = [_mlearn_frame(entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
         except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise DataError(f"{path} ({source}) is not as published: {type(error).__name__}: {error}") from error
+            raise DataError(
+                f"{path} ({source}) does not have the published format: {type(error).__name__}: {error}"
+            ) from error
         yield name, frames
 
 

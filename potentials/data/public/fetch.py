@@ -127,7 +127,7 @@ def _recognize(data_set: PublicDataSet, given: Sequence[Path]) -> dict[str, Path
     recognized: dict[str, Path] = {}
     for path in given:
         if not path.is_file():
-            raise DataError(f"no file {path}")
+            raise DataError(f"{path}: no such file")
         try:
             found = {file: file.checksum.of(path) for file in data_set.files}
         except OSError as error:

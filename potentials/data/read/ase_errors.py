@@ -95,4 +95,4 @@ def open_lines(name: str, path: str) -> Iterator[Iterator[str]]:
 def _unreadable(name: str, error: Exception) -> DataError:
     if isinstance(error, UnknownFileTypeError):
         return DataError(f"cannot read {name}: format not recognized by ASE ({shortened(str(error))})")
-    return DataError(f"cannot read {name}; error of ASE: {shortened(f'{type(error).__name__}: {error}')}")
+    return DataError(f"cannot read {name}; ASE reports: {shortened(f'{type(error).__name__}: {error}')}")

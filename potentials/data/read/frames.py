@@ -13,6 +13,7 @@ from typing import Protocol
 
 import ase.db
 import ase.io
+import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.db.core import Database
@@ -25,6 +26,7 @@ from ase.io.formats import (
     open_with_compression,
 )
 from ase.utils import string2index
+from numpy.typing import NDArray
 
 from potentials.config.data import Files
 from potentials.config.data_paths import from_home
@@ -77,7 +79,7 @@ def read_frames(files: Files) -> list[Frame]:
                 seen.add((path, frame.index))
                 frames.append(frame)
     if not frames:
-        raise DataError("the list of files is empty")
+        raise DataError("the list of files is empty; expected at least one file, glob or builtin:NAME")
     return frames
 
 
@@ -158,13 +160,17 @@ def _missing(location: str) -> str:
     path = Path(location)
     folder = path.parent
     if not _holds(folder.is_dir):
-        return f"no file {location}: there is no folder {folder}"
+        return f"{location}: no such file; the folder {folder} does not exist"
     nearest = difflib.get_close_matches(path.name, sorted(entry.name for entry in folder.iterdir()), n=1, cutoff=0.5)
-    return f"no file {location}" + (f'; did you mean "{folder / nearest[0]}"?' if nearest else "")
+    return f"{location}: no such file" + (f'; did you mean "{folder / nearest[0]}"?' if nearest else "")
 
 
 def read_file(name: str, path: str, selection: str | None) -> list[Frame]:
-    """Read the selected frames of one file, numbered as in the file."""
+    """Read the selected frames of one file, numbered as in the file.
+
+    Raises:
+        DataError: the file cannot be read, the selection gives no frame, or `check_frame` refuses a frame.
+    """
     index = selected(name, path, selection)
     if is_store(path) and isinstance(index, slice):
         return _read_store(name, open_store(path), index, selection)
@@ -179,6 +185,8 @@ def read_file(name: str, path: str, selection: str | None) -> list[Frame]:
         frames = [Frame(images[number], name, number) for number in range(len(images))[index]]
     if not frames:
         raise no_frame(name, selection, 0 if selection is None else len(_read(name, path, slice(None))))
+    for frame in frames:
+        check_frame(frame)
     return frames
 
 
@@ -203,7 +211,8 @@ def _read_store(name: str, store: FrameStore, index: slice, selection: str | Non
     frames = [Frame(store.read(number), name, number) for number in range(len(store))[index]]
     if not frames:
         raise no_frame(name, selection, len(store))
-    check_structures(name, [frame.atoms for frame in frames])
+    for frame in frames:
+        check_frame(frame)
     return frames
 
 
@@ -211,7 +220,8 @@ def no_frame(name: str, selection: str | None, total: int) -> DataError:
     """Return the error for a file or slice without frames."""
     if selection is None:
         return DataError(f"{name} contains no structure")
-    return DataError(f'"{name}@{selection}" selects no frame: the file has {total}')
+    has = {0: "no frames", 1: "one frame (0)"}.get(total, f"{total} frames (0 to {total - 1})")
+    return DataError(f'"{name}@{selection}" selects no frame: the file has {has}')
 
 
 def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
@@ -228,20 +238,27 @@ def _read(name: str, path: str, index: slice | str) -> list[Atoms]:
                 images = [ase.io.read(source, format=file_format.name, do_not_split_by_at_sign=True)][index]
             else:
                 images = ase.io.read(source, index=index, format=file_format.name, do_not_split_by_at_sign=True)
-    check_structures(name, images)
     return images
 
 
-def check_structures(name: str, images: Sequence[Atoms]) -> None:
-    """Check that all structures have atoms, and all atoms an element.
+def check_frame(frame: Frame) -> None:
+    """Check that the structure of a frame has atoms, and that all atoms have an element.
 
     Raises:
-        DataError: a structure does not; the message gives its number among the images.
+        DataError: it has no atoms, or atoms without an element.
     """
-    for number, atoms in enumerate(images):
-        if len(atoms) == 0 or (atoms.numbers == 0).any():
-            what = "no atoms" if len(atoms) == 0 else "atoms without an element (X)"
-            raise DataError(f"{name}: structure {number} (counted from 0 among those selected) has {what}")
+    numbers = frame.atoms.numbers
+    if len(numbers) == 0 or (numbers == 0).any():
+        raise structure_error(str(frame), numbers)
+
+
+def structure_error(frame: str, numbers: NDArray[np.integer]) -> DataError:
+    """Return the error for a frame without atoms, or with atoms without an element."""
+    if len(numbers) == 0:
+        return DataError(f"{frame}: the structure has no atoms")
+    return DataError(
+        f"{frame}: the structure has atoms without an element (X); assign a chemical element to every atom"
+    )
 
 
 def file_source(path: str, file_format: IOFormat) -> str | io.StringIO:

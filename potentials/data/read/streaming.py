@@ -17,7 +17,7 @@ from potentials.data.read.ase_errors import each_read, open_lines, reading_error
 from potentials.data.read.extxyz_layout import check_extxyz
 from potentials.data.read.frames import (
     Frame,
-    check_structures,
+    check_frame,
     connect_database,
     counts_from_start,
     expand_files,
@@ -89,9 +89,9 @@ def _iter_file(name: str, path: str, selection: str | None) -> Iterator[Frame]:
         step = index.step or 1
         numbers = iter(range(index.start or 0, (index.start or 0) + step * 2**62, step))
     for atoms in images:
-        number = next(numbers)
-        check_structures(f"{name}, frame {number}", [atoms])
-        yield Frame(atoms, name, number)
+        frame = Frame(atoms, name, next(numbers))
+        check_frame(frame)
+        yield frame
 
 
 def _format(name: str, path: str) -> str:

@@ -52,7 +52,7 @@ def divide_frames(
         listing = ", ".join(f"{name} {count}" for name, count in wanted.items())
         raise DataError(
             f"no frame is left for training: {listing} of {len(frames)} frames would be set aside; choose smaller "
-            "shares"
+            "fractions"
         )
     if way == "random":
         return _named(_cut(random.permutation(len(frames)), wanted), len(frames))
@@ -71,7 +71,7 @@ def _check_shares(shares: Mapping[str, float]) -> None:
     if wrong or sum(shares.values()) >= 1:
         given = ", ".join(wrong or (f"{split}: {share:g}" for split, share in shares.items()))
         raise DataError(
-            f"each share must be between 0 and 1, and their sum below 1 so that training frames remain; got {given}"
+            f"each fraction must be between 0 and 1, and their sum below 1 so that training frames remain; got {given}"
         )
 
 
@@ -130,10 +130,12 @@ def _whole_classes(
                 waiting.remove(candidate)
         if not splits[split]:
             sizes = sorted(len(candidate) for candidate in members.values())
+            units = f"{len(sizes)} indivisible units of {sizes[0]} to {sizes[-1]} frames"
+            if len(sizes) == 1:
+                units = f"one indivisible unit of {sizes[0]} frames"
             raise DataError(
-                f"{split}: cannot select about {count} frames, because split by {way} the data form {len(sizes)} units "
-                f"of {sizes[0]} to {sizes[-1]} frames that are not divided; choose another share, another --by, or "
-                "more blocks"
+                f"cannot select about {count} {split} frames: with --by {way}, the data consist of {units}; choose "
+                "another fraction or --by, or more blocks"
             )
     return {split: np.array(chosen) for split, chosen in splits.items()}
 

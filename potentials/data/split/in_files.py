@@ -92,7 +92,7 @@ class SplitInFiles(Split):
 
     def elements(self) -> set[str]:
         """Symbols that occur in any of the frames."""
-        sets = self._indexed([source.index.elements for source in self.files])
+        sets = self._indexed([source.index.element_set_index for source in self.files])
         found = set()
         for file, source in enumerate(self.files):
             for number in np.unique(sets[self.file == file]):
@@ -105,7 +105,7 @@ class SplitInFiles(Split):
         of_sets = [[wanted in numbers for numbers in source.index.element_sets] for source in self.files]
         return self._indexed(
             [
-                np.array(of_file, dtype=bool)[source.index.elements]
+                np.array(of_file, dtype=bool)[source.index.element_set_index]
                 for of_file, source in zip(of_sets, self.files, strict=True)
             ]
         )
@@ -126,11 +126,11 @@ class SplitInFiles(Split):
 
     def structure_hashes(self, length_in_angstrom: float) -> NDArray[np.uint64]:
         """[n], in the length unit of the files, which is that of all splits."""
-        return self._indexed([source.index.structures for source in self.files])
+        return self._indexed([source.index.structure_hashes for source in self.files])
 
     def group_names(self) -> set[str]:
         """The groups of the frames."""
-        groups = self._indexed([source.index.groups for source in self.files])
+        groups = self._indexed([source.index.group_index for source in self.files])
         return {
             DEFAULT_GROUP if (name := source.index.group_names[number]) is None else name
             for file, source in enumerate(self.files)
@@ -154,7 +154,7 @@ class SplitInFiles(Split):
 
     def digest(self) -> str:
         """See `Split`."""
-        return data_digest(self._indexed([source.index.digests for source in self.files]), self.config)
+        return data_digest(self._indexed([source.index.frame_digests for source in self.files]), self.config)
 
     def graphs(self, elements: Sequence[str], cutoff: float, groups: Sequence[str]) -> GraphsInFiles:
         """Graphs that are built when they are asked for, in whatever process."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from potentials.config.data import DataConfig, Files
 from potentials.data.findings import Findings
-from potentials.data.index import Say, cached_index
+from potentials.data.index import ProgressCallback, cached_index
 from potentials.data.label import (
     LabeledFrame,
     digest_keys,
@@ -38,8 +38,8 @@ def loads_lazily(data: DataConfig, findings: Findings) -> bool:
     others = [] if not all_stores(data.train) else _store_files(data)
     if data.loading == "lazy" and not others:
         raise DataError(
-            f"data.loading: lazy needs training files that are read frame by frame ({', '.join(STORE_SUFFIXES)}, with "
-            "slices at most); convert your files with `potentials data convert`"
+            f"data.loading: lazy requires training files in {', '.join(STORE_SUFFIXES[:-1])} or {STORE_SUFFIXES[-1]}, "
+            "without database queries; convert your files with `potentials data convert`"
         )
     if data.loading == "memory" or not others:
         return False
@@ -61,7 +61,12 @@ def all_stores(files: Files) -> bool:
 
 
 def read_lazily(
-    name: str, files: Files, data: DataConfig, findings: Findings, say: Say, required: bool = True
+    name: str,
+    files: Files,
+    data: DataConfig,
+    findings: Findings,
+    report_progress: ProgressCallback,
+    required: bool = True,
 ) -> tuple[SplitInFiles, list[LabeledFrame]]:
     """The usable frames of a split, left in their files, and the isolated atoms among them.
 
@@ -69,7 +74,7 @@ def read_lazily(
         DataError: a file cannot be read, a key that is `required` is in no frame, or no frame is left.
     """
     try:
-        frames = _all_frames(files, data, findings, say)
+        frames = _all_frames(files, data, findings, report_progress)
         _check_labels(name, frames, data, findings, required)
         isolated = [*frames.where(frames.isolated)]
     except DataError as error:
@@ -80,7 +85,7 @@ def read_lazily(
     labeled = _labeled(frames, data)
     empty = frames.where(~labeled & ~frames.isolated)
     if len(empty):
-        findings.warn(f"{name} data: {_listing(empty)} without any label are left out")
+        findings.warn(f"{name} data: ignored frames without labels: {_listing(empty)}")
     frames = frames.where(labeled & ~frames.isolated)
     if not len(frames):
         raise DataError(f"the {name} data are empty: they contain no labeled frames other than isolated atoms")
@@ -104,7 +109,7 @@ def _store_files(data: DataConfig) -> set[str]:
     return {path for name in names for _, path, _ in expand_files(name)}
 
 
-def _all_frames(files: Files, data: DataConfig, findings: Findings, say: Say) -> SplitInFiles:
+def _all_frames(files: Files, data: DataConfig, findings: Findings, report_progress: ProgressCallback) -> SplitInFiles:
     indexed: dict[str, int] = {}
     sources: list[IndexedFile] = []
     of_file: list[NDArray[np.int32]] = []
@@ -121,7 +126,9 @@ def _all_frames(files: Files, data: DataConfig, findings: Findings, say: Say) ->
                 store = open_store(path)
                 indexed[path] = len(sources)
                 sources.append(
-                    IndexedFile(name, store, cached_index(store, data.group_key, digest_keys(data), findings, say))
+                    IndexedFile(
+                        name, store, cached_index(store, data.group_key, digest_keys(data), findings, report_progress)
+                    )
                 )
             file = indexed[path]
             chosen = np.arange(len(sources[file].store))[index]
@@ -177,8 +184,9 @@ def _check_labels(split: str, frames: SplitInFiles, data: DataConfig, findings: 
     labeled = label_frames(some, data, required=False, findings=of_some)
     partly = Findings()
     note_partly_missing(some, [frame.forces for frame in labeled], [frame.stress for frame in labeled], partly)
-    findings.notes += [f"{split} data, {len(some)} of {len(frames)} frames: {text}" for text in partly.notes]
-    findings.warnings += [f"{split} data, {len(some)} of {len(frames)} frames: {text}" for text in of_some.warnings]
+    checked = f"{split} data ({len(some)} of {len(frames)} frames checked)"
+    findings.notes += [f"{checked}: {text}" for text in partly.notes]
+    findings.warnings += [f"{checked}: {text}" for text in of_some.warnings]
     for name, key in keys.items():
         has = frames.has_key(key) & (frames.periodic if name == "stress" else True)
         if not has.all():

@@ -11,7 +11,7 @@ import numpy as np
 from potentials.config.data import DataConfig, Files
 from potentials.config.run import RunConfig
 from potentials.data.findings import Findings
-from potentials.data.index import Say
+from potentials.data.index import ProgressCallback
 from potentials.data.label import (
     LabeledFrame,
     atoms_digest,
@@ -61,18 +61,18 @@ class Splits:
         }
 
 
-def read_splits(config: RunConfig, findings: Findings, say: Say = lambda text: None) -> Splits:
+def read_splits(config: RunConfig, findings: Findings, report_progress: ProgressCallback = lambda text: None) -> Splits:
     """Read all files of a run and draw its splits; isolated atoms and frames without labels are left out.
 
     Args:
         config: of the run.
         findings: receives what was left out, and why.
-        say: told how far it is, where files are looked through that stay where they are.
+        report_progress: callback for progress messages.
 
     Raises:
         DataError: a file or label cannot be read, or a split is empty.
     """
-    read = _Reader(config.data, findings, say)
+    read = _Reader(config.data, findings, report_progress)
     splits = _divide(read, split_seed(config))
     _choose(splits, config, findings)
     return splits
@@ -121,14 +121,14 @@ def _choose(splits: Splits, config: RunConfig, findings: Findings) -> None:
 class _Reader:
     """Reads the files of splits, all of a run in the same way."""
 
-    def __init__(self, data: DataConfig, findings: Findings, say: Say) -> None:
-        self.data, self.findings, self.say = data, findings, say
+    def __init__(self, data: DataConfig, findings: Findings, report_progress: ProgressCallback) -> None:
+        self.data, self.findings, self.report_progress = data, findings, report_progress
         self.lazily = loads_lazily(data, findings)
 
     def split(self, name: str, files: Files, required: bool = True) -> tuple[Split, list[LabeledFrame]]:
         """The usable frames of a split, and the isolated atoms among its files."""
         if self.lazily and all_stores(files):
-            return read_lazily(name, files, self.data, self.findings, self.say, required)
+            return read_lazily(name, files, self.data, self.findings, self.report_progress, required)
         return _read_into_memory(name, files, self.data, self.findings, required)
 
 
@@ -150,7 +150,7 @@ def _read_into_memory(
         findings.note(f"{name} data: isolated atoms in {where}; {isolated_atoms_use(name)}")
     empty = [frame.frame for frame in labeled if not frame.has_label and not is_isolated_atom(frame)]
     if empty:
-        findings.warn(f"{name} data: {frame_list(empty)} without any label are left out")
+        findings.warn(f"{name} data: ignored frames without labels: {frame_list(empty)}")
     usable = [number for number, frame in enumerate(labeled) if frame.has_label and not is_isolated_atom(frame)]
     if not usable:
         raise DataError(f"the {name} data are empty: they contain no labeled frames other than isolated atoms")

@@ -81,7 +81,7 @@ class LmdbStore(FrameStore):
         except lmdb.InvalidError as error:
             raise DataError(f"{self.path} is not an LMDB file, or its header is damaged") from error
         except lmdb.Error as error:
-            raise DataError(f"{self.path} cannot be opened; error of LMDB: {error}") from error
+            raise DataError(f"{self.path} cannot be opened; LMDB reports: {error}") from error
         # Accessing pages beyond the end of a mapped file ends the process without an error.
         expected = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
         if self.size < expected:

@@ -126,7 +126,7 @@ def _add_column(frame: Atoms, columns: dict[str, str], place: Place, key: Any, v
     owner = next((columns[one] for one in [f"/{name}", *taken] if one in columns), None)
     if owner is not None:
         same = owner == key and np.array_equal(frame.arrays.get(key, _MISSING), array)
-        return None if same else Loss(place, key, f'its columns are those of "{owner}"')
+        return None if same else Loss(place, key, f'its column names are the same as those of "{owner}"')
     if key == "charge":
         return Loss(place, key, 'it would be read as the result "charges"')
     columns |= dict.fromkeys([f"/{name}", *taken], key)

@@ -52,7 +52,7 @@ class StructureOutput:
         if new:
             self._warned.update((loss.place, loss.key) for loss in new)
             logger.warning(
-                "%s: extended XYZ cannot represent %s as in the structure; these entries are left out or changed",
+                "%s: extended XYZ cannot store these entries exactly, so they are omitted or changed: %s",
                 self.path,
                 ", ".join(map(str, new)),
             )

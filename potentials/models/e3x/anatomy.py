@@ -28,7 +28,7 @@ _ATTENTION = "Neighbors are weighted by attention: the weights of a message depe
 @anatomy_of_network.register
 def _anatomy(network: E3x) -> Anatomy:
     layers = cast("list[Layer]", network.layers)
-    features = [NodeFeatures("x, elements", SCALARS, argument_of(layers[0]))]
+    features = [NodeFeatures("x, species embedding", SCALARS, argument_of(layers[0]))]
     rounds = []
     remark = ""
     for number, layer in enumerate(layers, start=1):

@@ -28,7 +28,7 @@ def _anatomy(network: MACE) -> Anatomy:
     interactions = cast("list[Interaction]", network.interactions)
     products = cast("list[Product]", network.products)
     elements = NodeFeatures(
-        "h, elements", Layout.natural(0), lambda seen: _of_each_atom(seen.argument(interactions[0]))
+        "h, species embedding", Layout.natural(0), lambda seen: _of_each_atom(seen.argument(interactions[0]))
     )
     features, rounds, counted = [elements], [], []
     atomic_basis = Layout.natural(config.edge_degree)

@@ -22,7 +22,7 @@ from potentials.models.nequip.network import SCALAR, Convolution, NequIP
 @anatomy_of_network.register
 def _anatomy(network: NequIP) -> Anatomy:
     config, convolutions = network.config, cast("list[Convolution]", network.convolutions)
-    features = [NodeFeatures("h, elements", Layout([SCALAR]), argument_of(convolutions[0]))]
+    features = [NodeFeatures("h, species embedding", Layout([SCALAR]), argument_of(convolutions[0]))]
     rounds = []
     for number, convolution in enumerate(convolutions, start=1):
         rounds.append(_messages(f"layer {number}", convolution, network.edges))

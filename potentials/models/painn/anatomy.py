@@ -26,7 +26,9 @@ _PATHS = ((SCALAR, SCALAR, SCALAR), (SCALAR, VECTOR, VECTOR), (VECTOR, SCALAR, V
 @anatomy_of_network.register
 def _anatomy(network: PaiNN) -> Anatomy:
     messages = cast("list[Message]", network.messages)
-    features = [NodeFeatures("s, elements", Layout([SCALAR]), lambda seen: seen.argument(messages[0]).unsqueeze(1))]
+    features = [
+        NodeFeatures("s, species embedding", Layout([SCALAR]), lambda seen: seen.argument(messages[0]).unsqueeze(1))
+    ]
     rounds = []
     for number, (message, update) in enumerate(zip(messages, network.updates, strict=True), start=1):
         rounds.append(_messages(f"layer {number}", message, network))

@@ -27,7 +27,7 @@ _REMARK = "SchNet's features are scalars: they have a magnitude but no direction
 def _anatomy(network: SchNet) -> Anatomy:
     channels = network.embedding.shape[1]
     interactions = cast("list[Interaction]", network.interactions)
-    features = [NodeFeatures("x, elements", SCALARS, lambda seen: seen.argument(interactions[0]).unsqueeze(1))]
+    features = [NodeFeatures("x, species embedding", SCALARS, lambda seen: seen.argument(interactions[0]).unsqueeze(1))]
     rounds = []
     for number, interaction in enumerate(interactions, start=1):
         rounds.append(_messages(f"layer {number}", interaction, network.edges, channels))

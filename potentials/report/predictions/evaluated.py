@@ -93,8 +93,8 @@ def evaluate_splits(
     """
     usable, remarks = {}, []
     for name, frames in splits.items():
-        chosen, total, said = _usable(potential, name, frames, seed)
-        remarks += said
+        chosen, total, notes = _usable(potential, name, frames, seed)
+        remarks += notes
         if chosen:
             usable[name] = chosen, total
     found: list[EvaluatedSplit] = []
@@ -144,13 +144,13 @@ def _usable(
     usable = [frame for frame in labeled if known.issuperset(frame.frame.atoms.get_chemical_symbols())]
     remarks = []
     if len(labeled) < len(read):
-        remarks.append(f"{name}: {len(read) - len(labeled)} of {len(read)} frames have no labels and are ignored")
+        remarks.append(f"{name}: ignored frames without labels: {len(read) - len(labeled)} of {len(read)}")
     if len(usable) < len(labeled):
         symbols = {symbol for frame in labeled for symbol in frame.frame.atoms.get_chemical_symbols()}
         remarks.append(
-            f"{name}: {len(labeled) - len(usable)} of {len(labeled)} frames are ignored because they "
-            f"contain elements unknown to the potential ({', '.join(sorted(symbols - known))}; it knows "
-            f"{', '.join(sorted(known))})"
+            f"{name}: ignored frames with elements that the potential does not support "
+            f"({', '.join(sorted(symbols - known))}; supported: {', '.join(sorted(known))}): "
+            f"{len(labeled) - len(usable)} of {len(labeled)}"
         )
     total = len(usable) if len(sample) == len(frames) else round(len(frames) * len(usable) / len(sample))
     return usable, total, remarks

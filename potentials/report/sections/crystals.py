@@ -18,9 +18,10 @@ from potentials.report.subject import Subject
 
 TITLE = "Crystals: equation of state and elastic constants"
 GOOD = (
-    "the energy is a smooth curve with one minimum, within 1 % of the volume of the reference method; the bulk moduli "
-    "of curve and stresses agree within 3 %; all eigenvalues of the stiffness tensor are positive (Born's criterion). "
-    "Good potentials are within 5 to 10 % of the elastic constants of their reference method."
+    "the energy-volume curve is smooth and has one minimum, at a volume within 1 % of the reference method; the bulk "
+    "moduli from the curve and from the stresses agree within 3 %; all eigenvalues of the stiffness tensor are "
+    "positive (Born's criterion). Good potentials are within 5 to 10 % of the elastic constants of their reference "
+    "method."
 )
 _CALM = 0.05
 """eV/A; frames of the data set with smaller forces are drawn beside the curve."""
@@ -40,7 +41,7 @@ def section(subject: Subject) -> Section:
             reasons.append(f"{crystal.kind.formula}: {error}")
     if not parts:
         return Section(TITLE, GOOD, missing=why_none(subject, reasons))
-    return Section(TITLE, GOOD, [*parts, *(Paragraph(f"Left out: {reason}.") for reason in reasons)])
+    return Section(TITLE, GOOD, [*parts, *(Paragraph(f"Skipped: {reason}.") for reason in reasons)])
 
 
 def _parts(subject: Subject, crystal: Crystal, calculator: Calculator) -> list[Part]:
@@ -56,9 +57,12 @@ def _parts(subject: Subject, crystal: Crystal, calculator: Calculator) -> list[P
 
 def _description(crystal: Crystal) -> str:
     atoms = crystal.relaxed
+    has_energies = any(np.isfinite(frame.energy) for frame in crystal.kind.frames)
+    chosen_by = "lowest energy per atom" if has_energies else "smallest forces"
     lengths, angles = atoms.cell.lengths(), atoms.cell.angles()
     return (
-        f"{crystal.kind.formula}: the frame with the lowest energy of {len(crystal.kind.frames)} "
+        f"{crystal.kind.formula}: the frame with the {chosen_by} among "
+        f"{len(crystal.kind.frames)} frame{'s' * (len(crystal.kind.frames) > 1)} "
         f"({len(crystal.start)} atom{'s' * (len(crystal.start) > 1)}), reduced to its primitive cell "
         f"({len(atoms)} atom{'s' * (len(atoms) > 1)}) and relaxed. Cell: "
         f"{' '.join(f'{length:.3f}' for length in lengths)} A, {' '.join(f'{angle:.1f}' for angle in angles)} degrees. "
@@ -125,9 +129,14 @@ def _summary(crystal: Crystal, curve: EquationOfState, constants: ElasticConstan
     disagreement = abs(voigt_bulk / curve.bulk_modulus - 1)
     rows: list[list[str | Mark]] = [
         ["volume, A^3/atom", f"{curve.volume:.3f}", f"frame of the data: {start:.3f}", ""],
-        ["bulk modulus of the curve, GPa", f"{curve.bulk_modulus:.1f}", f"B' = {curve.pressure_derivative:.2f}", ""],
         [
-            "bulk modulus of the stresses, GPa",
+            "bulk modulus from the energy curve, GPa",
+            f"{curve.bulk_modulus:.1f}",
+            f"B' = {curve.pressure_derivative:.2f}",
+            "",
+        ],
+        [
+            "bulk modulus from the stresses, GPa",
             f"{hill_bulk:.1f}",
             f"Voigt {voigt_bulk:.1f}, Reuss {reuss_bulk:.1f}",
             mark(disagreement, _AGREE, _DISAGREE, f"Voigt average differs by {disagreement:.1%} from the curve"),

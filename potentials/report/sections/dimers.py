@@ -17,11 +17,11 @@ from potentials.report.structures.choice import Known, known
 from potentials.report.subject import Subject
 from potentials.setup.data_statistics import shortest_distances
 
-TITLE = "Pairs of atoms"
+TITLE = "Dimer curves"
 GOOD = (
-    "below the shortest distance in the data the energy keeps rising, so that overlapping atoms are "
-    "separated by a barrier of more than 5 eV, which is not crossed in a simulation; at the cutoff "
-    "the curve goes smoothly to zero."
+    "below the shortest distance in the data, the energy increases as the atoms approach, and a barrier of more than "
+    "5 eV, which is not crossed in a simulation, keeps atoms from overlapping; at the cutoff the curve goes smoothly "
+    "to zero."
 )
 SHORTEST = 0.4
 """A."""

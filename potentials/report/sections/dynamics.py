@@ -52,14 +52,15 @@ def section(subject: Subject) -> Section:
         ]
     except SimulationError as error:
         return Section(TITLE, GOOD, missing=f"{start.get_chemical_formula()}: the dynamics failed: {error}")
-    return Section(TITLE, GOOD, [Plot(_figure(traces), _caption(start, traces)), _table(traces)])
+    return Section(TITLE, GOOD, [Plot(_figure(traces), _caption(subject, start, traces)), _table(traces)])
 
 
-def _caption(start: Atoms, traces: list[EnergyTrace]) -> str:
+def _caption(subject: Subject, start: Atoms, traces: list[EnergyTrace]) -> str:
     return (
         f"{start.get_chemical_formula()}: {traces[0].times[-1]:.3g} ps of NVE dynamics with each time step, from the "
         f"same structure and velocities. Initial temperature {START_TEMPERATURE:.0f} K, mean temperature "
-        f"{traces[0].temperature:.0f} K. The potential is compiled, in its own precision."
+        f"{traces[0].temperature:.0f} K. The calculator is compiled, in the precision of the potential "
+        f"({subject.potential.precision})."
     )
 
 

@@ -254,7 +254,7 @@ def _distances_and_errors(split: EvaluatedSplit, nearest: NearestTraining, seed:
 
 def _distance_plot(found: Mapping[str, Found], colors: Mapping[str, str], looked_at: int, trained_on: int) -> Plot:
     figure = Figure()
-    said = []
+    correlations = []
     lowest = lowest_shown(np.concatenate([error for _, error, *_ in found.values()]), _ERROR_DECADES)
     for name, (distance, error, names, _) in found.items():
         figure.add_scatter(
@@ -267,7 +267,7 @@ def _distance_plot(found: Mapping[str, Found], colors: Mapping[str, str], looked
             hovertemplate="%{text}, distance %{x:.3g} A<extra>%{fullData.name}</extra>",
         )
         if len(distance) >= _FEWEST_FRAMES and len(np.unique(error)) > 1 and len(np.unique(distance)) > 1:
-            said.append(f"{name} {float(spearmanr(distance, error).statistic):.2f}")
+            correlations.append(f"{name} {float(spearmanr(distance, error).statistic):.2f}")
     units = list(dict.fromkeys(unit for *_, unit in found.values()))
     figure.update_layout(xaxis_title="distance from the training frames (A)", yaxis_title=" / ".join(units))
     figure.update_layout(showlegend=True)
@@ -279,8 +279,9 @@ def _distance_plot(found: Mapping[str, Found], colors: Mapping[str, str], looked
     )
     if looked_at < trained_on:
         caption += f" Distances are to a random sample of {looked_at:,} of {trained_on:,} training frames."
-    if said:
-        caption += f" Rank correlation of error and distance (1: errors grow with it, 0: unrelated): {', '.join(said)}."
+    if correlations:
+        listing = ", ".join(correlations)
+        caption += f" Rank correlation of error and distance (1: errors grow with it, 0: unrelated): {listing}."
     return Plot(figure, caption, 400, "error of frames against their distance from the nearest training frame")
 
 

@@ -94,7 +94,7 @@ def section(subject: Subject) -> Section:
             TITLE, GOOD, missing=f"{family} is fitted in closed form, in one step, so there are no learning curves."
         )
     if subject.run is None:
-        reason = "The model file is not in the folder of its run, so metrics.csv is not available."
+        reason = "The folder of the model file contains no resolved.yaml, so its run and metrics.csv are unknown."
         return Section(TITLE, GOOD, missing=reason)
     metrics = read_metrics(subject.run.metrics)
     steps_file = subject.run.path / "steps.csv"
@@ -108,9 +108,7 @@ def section(subject: Subject) -> Section:
     if rates.has("learning_rate"):
         parts.append(_learning_rate(rates))
     if metrics.dropped:
-        parts.append(
-            Paragraph(f"{metrics.dropped} rows of {subject.run.metrics.name} could not be read and are ignored.")
-        )
+        parts.append(Paragraph(f"Unreadable rows of {subject.run.metrics.name}, which are ignored: {metrics.dropped}."))
     return Section(TITLE, GOOD, parts)
 
 

@@ -91,7 +91,7 @@ def _plots(
     plots = {name: _parity_plot(*found[name], seed) for name in order}
     compared = {name: found[name][1] for name in order}
     scales = {
-        "errors": _histogram(which, compared, colors, logarithmic=False),
+        "linear": _histogram(which, compared, colors, logarithmic=False),
         "logarithmic": _histogram(which, compared, colors, logarithmic=True),
     }
     return Row([Gallery(plots), Gallery(scales)])
@@ -182,7 +182,7 @@ def _table(splits: Sequence[EvaluatedSplit]) -> Table:
             if compared is not None:
                 rows.append([f"{split.name}: {which.name}", split.count, *_cells(split, compared)])
     return Table(
-        ["split", "frames", "numbers", "MAE", "RMSE", "unit", "RMSE / spread", "R2", "largest error", "where"],
+        ["split", "frames", "values", "MAE", "RMSE", "unit", "RMSE / spread", "R2", "largest error", "where"],
         rows,
         "Spread: standard deviation of the labels. R2: fraction of their variance explained by the predictions. Forces "
         "and stresses are compared component by component, energies per atom. The training set is not judged.",

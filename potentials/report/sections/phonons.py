@@ -59,7 +59,7 @@ def section(subject: Subject) -> Section:
         except SimulationError as error:
             reasons.append(f"{kind.formula}: {error}")
     if parts:
-        return Section(TITLE, GOOD, [*parts, *(Paragraph(f"Left out: {reason}.") for reason in reasons)])
+        return Section(TITLE, GOOD, [*parts, *(Paragraph(f"Skipped: {reason}.") for reason in reasons)])
     missing = "; ".join(reasons) if found or molecules else why_none(subject, reasons)
     return Section(TITLE, GOOD, missing=missing)
 

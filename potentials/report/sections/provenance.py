@@ -21,7 +21,7 @@ from potentials.errors import PotentialsError
 from potentials.pages import Details, Paragraph, Part, Section, Table
 from potentials.potential.model_file import read_header
 from potentials.report.judging import number
-from potentials.report.subject import Subject
+from potentials.report.subject import RUN_UNKNOWN, Subject
 
 TITLE = "Provenance"
 GOOD = "everything needed to reproduce the potential is listed: configuration, data, versions."
@@ -86,7 +86,7 @@ def potential_metadata(header: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _run_rows(subject: Subject) -> list[list[str]]:
     if subject.run is None:
-        return [["run", "the model file is not in the folder of its run"]]
+        return [["run", RUN_UNKNOWN]]
     rows = [["run", str(subject.run.path.absolute())]]
     try:
         status = subject.run.status()
@@ -120,7 +120,7 @@ def _versions(header: Mapping[str, Any]) -> list[list[str]]:
 
 def _report_rows() -> list[list[str]]:
     rows = [
-        ["made", datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")],
+        ["written", datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")],
         ["command", shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])],
         ["machine", f"{platform.node()}, {platform.platform()}"],
         ["processor", f"{processor()}, {torch.get_num_threads()} threads"],

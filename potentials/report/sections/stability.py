@@ -73,8 +73,8 @@ def section(subject: Subject) -> Section:
             Paragraph(
                 f"{start.get_chemical_formula()}, Langevin dynamics at {temperature:.0f} K ({why}), time step "
                 f"{timestep:g} fs, {steps} steps requested. It starts from the frame with the lowest energy "
-                "per atom (without energies: with the smallest forces); the potential is compiled, in its own "
-                "precision."
+                "per atom (without energies: with the smallest forces); the calculator is compiled, in the precision "
+                f"of the potential ({subject.potential.precision})."
             ),
             _outcome(run, steps * timestep * 1e-3),
             Row([_temperature_plot(run, temperature), _structures(start, run)]),
@@ -86,8 +86,8 @@ def section(subject: Subject) -> Section:
 def _temperature(subject: Subject) -> tuple[float, str]:
     named = named_temperature(subject)
     if named is None:
-        return _DEFAULT_TEMPERATURE, "the default, because no name in the data contains a temperature"
-    return named + _HOTTER, f"{_HOTTER:.0f} K above the {named} K found in names of the data"
+        return _DEFAULT_TEMPERATURE, "the default, because no split, file or group name contains a temperature"
+    return named + _HOTTER, f"{_HOTTER:.0f} K above the {named} K found in the names of splits, files or groups"
 
 
 def _outcome(run: HotRun, asked: float) -> Table:

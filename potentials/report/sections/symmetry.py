@@ -20,14 +20,14 @@ GOOD = (
     "stress agree with finite differences of the energy to 1e-5."
 )
 _ROUNDING, _BROKEN = 1e-4, 1e-2
-"""eV/atom, eV/A, in the potential's own precision."""
+"""eV/atom, eV/A, in the precision of the potential."""
 _DERIVATIVE, _NO_DERIVATIVE = 1e-5, 1e-3
 """eV/A, eV/A^3, in double precision."""
 _MOST_KINDS, _OF_KIND, _MOST_ATOMS = 3, 2, 200
 
 
 def section(subject: Subject) -> Section:
-    """Build a table of errors in the potential's own precision and in double precision."""
+    """Build a table of errors in the precision of the potential and in double precision."""
     structures, what = _structures(subject)
     exact = in_float64(subject.potential)
     own, double = symmetry_errors(subject.potential, structures), symmetry_errors(exact, structures)
@@ -38,7 +38,7 @@ def section(subject: Subject) -> Section:
     if math.isfinite(derivatives.stress_size):
         stresses = f", stresses up to {number(derivatives.stress_size)} eV/A^3"
     table = Table(
-        ["deviation (ideally zero)", "unit", f"{precision} (own precision)", "float64", "judgment"],
+        ["deviation (ideally zero)", "unit", f"{precision} (precision of the potential)", "float64", "judgment"],
         rows,
         "Rotations and reflections: root mean square over twelve random ones; others: maximum. Finite "
         f"differences: {derivatives.components} force components, the largest "

@@ -141,12 +141,12 @@ def _name(worst: Worst) -> str:
 
 
 def _errors(worst: Worst) -> str:
-    said = []
+    errors = []
     if not np.isnan(worst.force_error):
-        said.append(f"force RMSE {number(1e3 * worst.force_error)} meV/A")
+        errors.append(f"force RMSE {number(1e3 * worst.force_error)} meV/A")
     if not np.isnan(worst.energy_error):
-        said.append(f"energy error {1e3 * worst.energy_error:+.3g} meV/atom")
-    return ", ".join(said)
+        errors.append(f"energy error {1e3 * worst.energy_error:+.3g} meV/atom")
+    return ", ".join(errors)
 
 
 def _table(worst: Sequence[Worst]) -> Table:

@@ -11,7 +11,7 @@ from potentials.potential.compilation import compile_for_md
 
 @lru_cache(maxsize=1)
 def fast_calculator(potential: Potential) -> PotentialCalculator:
-    """Return a calculator as in simulations: compiled, in the potential's own precision. The latest is cached."""
+    """Return a calculator as in simulations: compiled, in the precision of the potential. The latest is cached."""
     return PotentialCalculator(compile_for_md(potential))
 
 

@@ -22,7 +22,7 @@ def starting_structure(subject: Subject) -> tuple[Atoms | None, str]:
         return enlarged(found[0].calmest, _HEIGHT, _MOST_ATOMS), ""
     if any(len(split) for split in subject.splits.values()):
         return None, (
-            "The available frames are isolated atoms, or contain elements unknown to the potential, so "
+            "The available frames are isolated atoms, or contain elements that the potential does not support, so "
             "nothing can be simulated. Give a file with structures: potentials report MODEL structures.xyz."
         )
     return None, f"There is no structure to start from: {subject.no_data or 'the data contain no frames'}."

@@ -22,8 +22,8 @@ from potentials.interrupts import remembered, winning_interrupts
 from potentials.training.lifecycle.signal_watch import watching
 from potentials.training.module import TrainingModule
 
-_CTRL_C = b"\ninterrupted: saving after this step; once more to stop at once\n"
-_PREEMPTED = b"\na signal asks for the end: saving after this step\n"
+_CTRL_C = b"\ninterrupted: a checkpoint is saved after this step; press Ctrl-C again to stop immediately\n"
+_PREEMPTED = b"\nreceived a termination signal (SIGTERM or SIGUSR1): a checkpoint is saved after this step\n"
 
 
 class Interruption(BaseException):

@@ -96,14 +96,14 @@ const potentialsVisualize = (() => {
     return { get value() { return field.selectedIndex; }, set value(number) { field.selectedIndex = number; }, fill };
   }
 
-  function slider(controls, name, most, said, changed) {
+  function slider(controls, name, most, describeValue, changed) {
     const label = document.createElement("label"), field = document.createElement("input"), output = document.createElement("output");
     Object.assign(field, { type: "range", min: 0, max: most, value: 0, step: 1 });
     field.setAttribute("aria-label", name);
     output.style.minWidth = "3.2em";
     label.append(name, field, output);
     controls.append(label);
-    const describe = () => { output.textContent = said(Number(field.value)); };
+    const describe = () => { output.textContent = describeValue(Number(field.value)); };
     field.addEventListener("input", () => { describe(); changed(); });
     describe();
     return { get value() { return Number(field.value); } };
@@ -237,15 +237,15 @@ const potentialsVisualize = (() => {
       const { neighbors, of } = data.receivers[atom.value], sizes = data.rounds[round.value].sizes[atom.value].map(total);
       if (!neighbors.length) { say(`${names[atom.value]} has no neighbors within the cutoff.`); return; }
       const sum = total(data.rounds[round.value].sums[atom.value]), apart = sizes.reduce((a, b) => a + b, 0);
-      const kept = of > neighbors.length ? ` Shown are the ${neighbors.length} largest.` : "";
-      say(`${names[atom.value]} has ${of} neighbors.${kept} Their messages have sizes that add up to ${apart.toPrecision(3)}; the sum of the messages has size ${sum.toPrecision(3)}.`);
+      const kept = of > neighbors.length ? ` The ${neighbors.length} largest are shown.` : "";
+      say(`${names[atom.value]} has ${of} neighbors.${kept} The norms of their messages add up to ${apart.toPrecision(3)}; the norm of the sum is ${sum.toPrecision(3)}.`);
     }
     draw("scene", () => {
       const center = structure.positions[atom.value], { neighbors } = data.receivers[atom.value];
       const sizes = data.rounds[round.value].sizes[atom.value].map(total), most = Math.max(...sizes, 1e-12);
       const lines = new Mesh(), images = new Mesh(), ring = new Mesh();
       neighbors.forEach((neighbor, number) => {
-        const end = add(center, neighbor.offset), text = `${neighbor.symbol} ${neighbor.number}<br>size ${sizes[number].toPrecision(3)}`;
+        const end = add(center, neighbor.offset), text = `${neighbor.symbol} ${neighbor.number}<br>norm ${sizes[number].toPrecision(3)}`;
         const radius = 0.02 + 0.15 * sizes[number] / most;
         lines.tube(end, center, radius, radius * 0.6, text);
         if (!structure.positions.some((p) => Math.hypot(p[0] - end[0], p[1] - end[1], p[2] - end[2]) < 0.05)) images.sphere(end, 0.25, text);
@@ -269,7 +269,7 @@ const potentialsVisualize = (() => {
       return {
         data: bars,
         layout: {
-          barmode: "stack", legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal" }, xaxis: { title: "size of the message by degree", rangemode: "tozero" },
+          barmode: "stack", legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal" }, xaxis: { title: "norm of the message by degree", rangemode: "tozero" },
           yaxis: { tickvals: label.map((_, row) => row), ticktext: label, autorange: "reversed", showgrid: false },
         },
       };
@@ -279,7 +279,7 @@ const potentialsVisualize = (() => {
   };
 
   kinds.features = ({ data, places, draw, redraw, controls, say }) => {
-    const stage = select(controls, "at", data.stages.map(({ name }) => name), restage);
+    const stage = select(controls, "layer", data.stages.map(({ name }) => name), restage);
     const block = select(controls, "block", [""], reblock);
     const channel = select(controls, "channel", [""], all);
     const atom = select(controls, "atom", ["all", ...names], all);
@@ -341,8 +341,8 @@ const potentialsVisualize = (() => {
   kinds.rotation = ({ data, places, draw, redraw, controls, say }) => {
     const stage = select(controls, "features", data.stages.map(({ name }) => name), restage);
     const block = select(controls, "block", [""], all);
-    const axis = select(controls, "about", data.axes, all);
-    const right = select(controls, "right", ["rotated by Wigner's D", "unchanged"], all);
+    const axis = select(controls, "rotation axis", data.axes, all);
+    const right = select(controls, "right picture", ["rotated by Wigner's D", "unchanged"], all);
     const angle = slider(controls, "angle", data.angles.length - 1, (step) => `${Math.round(data.angles[step])}\u00b0`, all);
     let timer = null;
     button(controls, "Play", (field) => {

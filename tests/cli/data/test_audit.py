@@ -16,7 +16,7 @@ def test_faults_are_an_exit_code(potentials, methanol_file, tmp_path):
     assert result.exit_code == 1
     assert "error [force-outlier] training: forces up to" in result.output
     assert "wrong.xyz: 4" in result.output
-    assert "30 of 30 test frames are also training frames" in result.output
+    assert "test frames that are also training frames: 30 of 30" in result.output
     assert page.read_text().count('class="drawing"') == 6
 
 
@@ -41,7 +41,7 @@ def test_a_configuration(potentials, methanol_file, tmp_path):
 def test_what_cannot_be_read(potentials, tmp_path):
     result = potentials("data", "audit", tmp_path / "nothing.xyz")
     assert result.exit_code == 2
-    assert "no file" in result.output
+    assert "no such file" in result.output
 
 
 def test_undeclared_columns_are_an_error(potentials, methanol_file, tmp_path):

@@ -34,7 +34,7 @@ def place(tmp_path, monkeypatch):
             ("A. [Author]",),
             ("kbar",),
         )
-        monkeypatch.setitem(catalog._CATALOGUE, "mlearn-xx", entry)
+        monkeypatch.setitem(catalog._CATALOG, "mlearn-xx", entry)
         yield server
 
 
@@ -72,7 +72,7 @@ def test_the_list_holds_every_name(potentials):
     [
         ([], "expected the name of a data set"),
         (["rmd17-etanol"], 'did you mean "rmd17-ethanol"'),
-        (["acac", "--archive", "missing.tar.gz"], "no file missing.tar.gz"),
+        (["acac", "--archive", "missing.tar.gz"], "missing.tar.gz: no such file"),
     ],
 )
 def test_bad_input(potentials, place, arguments, message):

@@ -92,7 +92,8 @@ def test_odd_entries_come_back_or_are_warned_of(potentials, model, command):
         assert written.info[key] == atoms.info[key]
     assert np.isfinite(written.get_potential_energy())
     assert np.array_equal(written.arrays["bec"], np.arange(36.0).reshape(4, 9))
-    assert 'warning: out.xyz: extended XYZ cannot represent info "complex"' in result.stderr
+    assert "warning: out.xyz: extended XYZ cannot store these entries exactly" in result.stderr
+    assert 'omitted or changed: info "complex"' in result.stderr
     assert 'array "bec" (its shape [4, 3, 3] becomes 9 columns)' in result.stderr
 
 

@@ -55,7 +55,7 @@ def test_what_did_not_converge_is_said(potentials, model):
         (["morse.potential", "dimers.xyz", "--cell"], "dimers.xyz, frame 0: relaxing the cell requires"),
         (["morse.potential", "gold.xyz"], "gold.xyz, frame 1: the structure Au"),
         (["morse.potential", "dimers.xyz", "--pressure", "1"], "requires relaxation of the cell"),
-        (["morse.potential", "dimers.xyz", "--fmax", "0"], "positive number of eV/A"),
+        (["morse.potential", "dimers.xyz", "--fmax", "0"], "positive force in eV/A"),
         (["morse.potential", "dimers.xyz", "-o", "dimers.xyz"], "is also an input"),
         (["morse.potential", "dimers.xyz", "-o", "nowhere/x.xyz"], "folder of the output"),
         (["morse.potential", "dimers.xyz", "-o", "x.cif"], "expected a name that ends in"),

@@ -24,7 +24,7 @@ Labeled = Callable[..., LabeledFrame]
 
 def test_cutoff() -> None:
     check_cutoff(15.0)
-    with pytest.raises(DataError, match=r"model\.cutoff = 15\.5 A is unreasonably large"):
+    with pytest.raises(DataError, match=r"the cutoff of 15\.5 A is unreasonably large"):
         check_cutoff(15.5)
     for cutoff in (0.0, -1.0, 1e-30, float("nan")):
         with pytest.raises(DataError, match=r"expected at least 0\.1 A"):

@@ -42,7 +42,7 @@ def test_one_wrong_energy_is_named(off: float, count: int) -> None:
     """Eight atoms, so 10 eV are 1.25 eV an atom; in the part that the frame is in."""
     frames = planted.change(alloys(count, 5), [5], planted.shifted_energy(off))
     (finding,) = found(labeled(frames), 4)
-    assert finding.what.startswith("validation: the energies of 1 frames deviate")
+    assert finding.what.startswith("validation: the energies in 1 of ")
     assert [frame.index for frame in finding.frames] == [5]
     assert finding.figures["largest_eV_per_atom"] == pytest.approx(off / 8, abs=0.3)
 
@@ -65,7 +65,7 @@ def test_a_warning_before_training_names_file_and_frame() -> None:
     frames = planted.change(planted.ethanol()[:100], [60], planted.shifted_energy(-3.0))
     brief_audit({"training": labeled(frames)}, findings)
     (warning,) = findings.warnings
-    assert "training: the energies of 1 frames deviate by up to" in warning
+    assert "training: the energies in 1 of " in warning
     assert "1 frame (a.xyz: 60)" in warning
 
 

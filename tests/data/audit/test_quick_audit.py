@@ -32,7 +32,7 @@ def test_leaks_whether_all_is_looked_at_or_not(most: int, labeled: Labeled, monk
     assert findings.warnings == []
     brief_audit({"training": train, "validation": validation}, findings)
     (warning,) = findings.warnings
-    assert warning.startswith("1 of 6 validation frames are also training frames: 1 identical")
+    assert warning.startswith("validation frames that are also training frames: 1 of 6 (1 identical")
     assert "in 1 frame (v.xyz: 5)" in warning
     said = [note for note in findings.notes if "only 10 of 20 training frames were checked for data errors" in note]
     assert len(said) == (2 if most == 30 else 0)
@@ -43,4 +43,4 @@ def test_repetitions(labeled: Labeled) -> None:
     train.append(labeled(train[3].frame.atoms.copy(), 20))
     findings = Findings()
     brief_audit({"training": train}, findings)
-    assert "training: 1 frames repeat others" in findings.warnings[0]
+    assert "training: duplicates of other frames" in findings.warnings[0]

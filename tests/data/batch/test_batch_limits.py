@@ -59,5 +59,5 @@ def test_the_largest_of_those_too_large_is_named() -> None:
     BatchLimit("edges", 10).check(graphs(), str)
     with pytest.raises(DataError, match=r"^five: 10 edges .* 9 edges; raise data\.max_edges_per_batch"):
         BatchLimit("edges", 9).check(graphs(), {5: "five"}.__getitem__)
-    with pytest.raises(DataError, match=r"^five: 6 atoms .* 3 atoms; 3 frames are too large, this is the largest"):
+    with pytest.raises(DataError, match=r"^five: 6 atoms .* 3 frames are too large, of which this is the largest"):
         BatchLimit("atoms", 3).check(graphs(), {5: "five"}.__getitem__)

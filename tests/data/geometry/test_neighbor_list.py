@@ -215,7 +215,7 @@ def test_atoms_far_away_or_too_dense_are_refused() -> None:
         neighbor_list([[0, 0, 0]], np.eye(3) * 0.05, periodic, 5.0)
     with pytest.raises(DataError, match=r"too close together: a cube with edges of 5 A would contain 3e\+03 of them"):
         neighbor_list(np.zeros((3000, 3)), np.zeros((3, 3)), [False] * 3, 5.0)
-    with pytest.raises(DataError, match="has no extent there"):
+    with pytest.raises(DataError, match="zero or linearly dependent"):
         neighbor_list([[0, 0, 0]], np.diag([4.0, 4.0, 1e-3]), periodic, 5.0)
     with pytest.raises(DataError, match=r"too long and thin .* measures 1e\+06 x 0.05 x 1e\+06 A"):
         neighbor_list([[0, 0, 0]], np.diag([1e6, 0.05, 1e6]), periodic, 5.0)

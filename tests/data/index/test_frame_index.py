@@ -40,9 +40,9 @@ def test_it_says_what_reading_would(path: str) -> None:
     for number in range(len(store)):
         atoms = store.read(number)
         assert index.num_atoms[number] == len(atoms)
-        symbols = {chemical_symbols[z] for z in index.element_sets[index.elements[number]]}
+        symbols = {chemical_symbols[z] for z in index.element_sets[index.element_set_index[number]]}
         assert symbols == set(atoms.get_chemical_symbols())
-        assert index.group_names[index.groups[number]] == atoms.info.get("config_type")
+        assert index.group_names[index.group_index[number]] == atoms.info.get("config_type")
         assert index.periodic[number] == atoms.pbc.all()
         assert index.isolated[number] == holds_isolated_atom(atoms)
         for key in ("energy", "forces", "stress", "tensor", "REF_forces", "tags", "nothing"):
@@ -53,14 +53,16 @@ def test_it_says_what_reading_would(path: str) -> None:
 
 def test_digests_tell_frames_apart(path: str, write_store: WriteStore, varied: list[Atoms]) -> None:
     before = gather_index(open_store(path), "config_type", KEYS, quiet)
-    assert len(np.unique(before.structures)) == len(np.unique(before.digests, axis=0)) == len(before.num_atoms)
+    assert (
+        len(np.unique(before.structure_hashes)) == len(np.unique(before.frame_digests, axis=0)) == len(before.num_atoms)
+    )
     varied[4].calc.results["forces"][1, 2] += 1e-12
     varied[5].positions[0, 0] += 1e-3
     varied[6].info["config_type"] += "!"
     after = gather_index(open_store(write_store(f"b{Path(path).suffix}", varied)), "config_type", KEYS, quiet)
-    changed = (after.digests != before.digests[: len(varied)]).any(axis=1)
+    changed = (after.frame_digests != before.frame_digests[: len(varied)]).any(axis=1)
     assert np.flatnonzero(changed).tolist() == [4, 5, 6]
-    assert np.flatnonzero(after.structures != before.structures[: len(varied)]).tolist() == [5]
+    assert np.flatnonzero(after.structure_hashes != before.structure_hashes[: len(varied)]).tolist() == [5]
 
 
 def test_it_is_made_once(path: str, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,8 +79,8 @@ def test_it_is_made_once(path: str, own_cache: Path, monkeypatch: pytest.MonkeyP
         first.key_sets,
         first.group_names,
     )
-    (kept,) = own_cache.iterdir()
-    assert findings.notes == [f"indexed 33 frames of {path}; the index is stored in {kept}"]
+    (cache_file,) = own_cache.iterdir()
+    assert findings.notes == [f"indexed 33 frames of {path}; the index is stored in {cache_file}"]
     cached_index(open_store(path), "another_key", KEYS, findings, quiet)
     assert len(passes) == 2
     state = Path(path).stat()
@@ -90,8 +92,8 @@ def test_it_is_made_once(path: str, own_cache: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("damage", [b"", b"nonsense", None])
 def test_a_damaged_index_is_made_anew(damage: bytes | None, path: str, own_cache: Path) -> None:
     cached_index(open_store(path), "config_type", KEYS, Findings(), quiet)
-    (kept,) = own_cache.iterdir()
-    kept.write_bytes(kept.read_bytes()[:1000] if damage is None else damage)
+    (cache_file,) = own_cache.iterdir()
+    cache_file.write_bytes(cache_file.read_bytes()[:1000] if damage is None else damage)
     findings = Findings()
     assert len(cached_index(open_store(path), "config_type", KEYS, findings, quiet).num_atoms) == 33
     assert "is damaged and is rebuilt" in findings.notes[0]
@@ -105,12 +107,12 @@ def test_a_cache_that_cannot_be_written(path: str, own_cache: Path) -> None:
 
 
 def test_long_passes_are_told_of(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frame_index, "_MANY", 10)
+    monkeypatch.setattr(frame_index, "_MIN_FRAMES_FOR_PROGRESS", 10)
     said: list[str] = []
     gather_index(open_store(path), "config_type", KEYS, said.append)
-    assert said == [f"{path}: indexing 33 frames (once)"]
+    assert said == [f"{path}: indexing 33 frames (only when a file is first used)"]
 
 
 def test_frames_without_elements_are_refused(write_store: WriteStore) -> None:
-    with pytest.raises(DataError, match=r"a\.h5, frame 1: the structure has atoms of no element"):
+    with pytest.raises(DataError, match=r"a\.h5, frame 1: the structure has atoms without an element"):
         gather_index(open_store(write_store("a.h5", [Atoms("H"), Atoms("X")])), "config_type", KEYS, quiet)

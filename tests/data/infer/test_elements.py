@@ -21,5 +21,5 @@ def test_elements_the_training_frames_lack(labeled: Labeled) -> None:
 
 def test_elements_given_for_the_model(labeled: Labeled) -> None:
     check_elements(["H", "O", "Au"], [labeled(Atoms("H2O"))])
-    with pytest.raises(DataError, match=r"model\.elements lacks O in 1 frame \(frames\.xyz: 0\)"):
+    with pytest.raises(DataError, match=r"model\.elements does not include O in 1 frame \(frames\.xyz: 0\)"):
         check_elements(["H"], [labeled(Atoms("H2O"))])

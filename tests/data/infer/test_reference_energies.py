@@ -86,7 +86,7 @@ def test_one_composition_cannot_tell_its_elements_apart(labeled: Labeled) -> Non
         (["C5H8", "C5H8O", "C10H16O3"], "H and C occur in the fixed ratio 8:5"),
         (["CuO", "Cu2O2", "NaCl"], "O and Cu occur in the fixed ratio 1:1 and Na and Cl occur in the fixed ratio 1:1"),
         # Three elements in two compositions: one combination stays open, but no two of them have a fixed ratio.
-        (["CH2O2", "H2O"], "the numbers of H, C and O depend on each other linearly"),
+        (["CH2O2", "H2O"], "the atom counts of H, C and O are linearly dependent"),
         (["LiF", "Li2F2Au", "Au"], "Li and F occur in the fixed ratio 1:1"),
     ],
 )
@@ -116,13 +116,15 @@ def test_isolated_atoms_when_asked_for(frames: list[LabeledFrame], atoms_alone: 
     assert find("isolated-atoms", frames, atoms_alone)[0] == E0
     with pytest.raises(DataError, match=r"no isolated atom with an energy for C, O \(available: H\)"):
         find("isolated-atoms", frames, atoms_alone[:1])
-    with pytest.raises(DataError, match="for H, C, O nor for any other element; add single-atom frames"):
+    with pytest.raises(DataError, match="for H, C, O or any other element; add single-atom frames"):
         find("isolated-atoms", frames, [])
 
 
 def test_isolated_atoms_that_contradict_each_other(atoms_alone: list[LabeledFrame], labeled: Labeled) -> None:
     other = labeled(Atoms("O"), 9, "b.xyz", energy=-2038.0)
-    with pytest.raises(DataError, match=r"b\.xyz, frame 9: isolated O has -2038.000000 eV, another .* -2040.000000"):
+    with pytest.raises(
+        DataError, match=r"b\.xyz, frame 9: isolated O has -2038.000000 eV, but another .* -2040.000000"
+    ):
         find("isolated-atoms", [], [*atoms_alone, other])
 
 

@@ -89,7 +89,7 @@ def test_rmd17_of_another_form(tmp_path):
         list(convert_rmd17("uracil", files))
     for name, content in (("splits/index_test_02.csv", b"99\n"), ("npz_data/rmd17_ethanol.npz", b"PK")):
         write_tar(tmp_path / "a.tar.bz2", members | {f"rmd17/{name}": content}, "w:bz2")
-        with pytest.raises(DataError, match="not as published"):
+        with pytest.raises(DataError, match="not have the published format"):
             list(convert_rmd17("ethanol", files))
 
 
@@ -123,5 +123,5 @@ def test_mlearn(tmp_path):
 def test_mlearn_of_another_form(tmp_path, content):
     (tmp_path / "a.json").write_bytes(content)
     files = dict.fromkeys(("training.json", "test.json"), tmp_path / "a.json")
-    with pytest.raises(DataError, match=r"a\.json \(training\.json\) is not as published"):
+    with pytest.raises(DataError, match=r"a\.json \(training\.json\) does not have the published format"):
         list(convert_mlearn(files))

@@ -125,7 +125,7 @@ def test_another_file_given(data_set, server, cache, tmp_path):
         DataError, match=f"other.tar.gz is not a file of small:\n  a.tar.gz: expected .*, found {found}"
     ):
         fetch(data_set, tmp_path / "one", [tmp_path / "other.tar.gz"])
-    with pytest.raises(DataError, match=r"no file .*missing"):
+    with pytest.raises(DataError, match=r"missing.*: no such file"):
         fetch(data_set, tmp_path / "one", [tmp_path / "missing"])
     assert server.requests == []
 

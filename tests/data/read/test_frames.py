@@ -30,7 +30,7 @@ def test_formats(name: str, write: Write, molecules: list[Atoms]) -> None:
 def test_a_format_of_one_structure(tmp_path: Path) -> None:
     ase.io.write(tmp_path / "POSCAR", Atoms("H2", [[0, 0, 0], [0, 0, 1]], cell=[3, 3, 3], pbc=True))
     assert [frame.index for frame in read_frames(str(tmp_path / "POSCAR"))] == [0]
-    with pytest.raises(DataError, match="selects no frame: the file has 1"):
+    with pytest.raises(DataError, match=r"selects no frame: the file has one frame \(0\)"):
         read_frames(str(tmp_path / "POSCAR@1:"))
 
 
@@ -89,9 +89,9 @@ def test_slices_of_one_file_may_be_listed_but_not_overlap(write: Write, molecule
 
 def test_missing_file_names_the_nearest(write: Write, molecules: list[Atoms], tmp_path: Path) -> None:
     write("train_300K.xyz", molecules)
-    with pytest.raises(DataError, match=r'no file .*train_300k\.xyz; did you mean ".*/train_300K\.xyz"\?'):
+    with pytest.raises(DataError, match=r'train_300k\.xyz: no such file; did you mean ".*/train_300K\.xyz"\?'):
         read_frames(str(tmp_path / "train_300k.xyz"))
-    with pytest.raises(DataError, match=r"there is no folder .*/nowhere"):
+    with pytest.raises(DataError, match=r": no such file; the folder .*/nowhere does not exist"):
         read_frames(str(tmp_path / "nowhere" / "a.xyz"))
 
 
@@ -106,13 +106,13 @@ def test_glob_without_a_match(tmp_path: Path) -> None:
 
 
 def test_empty_list() -> None:
-    with pytest.raises(DataError, match="the list of files is empty"):
+    with pytest.raises(DataError, match="the list of files is empty; expected at least one file"):
         read_frames([])
 
 
 @pytest.mark.parametrize("name", ["~no-such-user/a.xyz", "a" * 300, f"{'a' * 300}/b.xyz", "a" * 300 + "@0"])
 def test_names_that_no_file_can_have(name: str) -> None:
-    with pytest.raises(DataError, match="no file "):
+    with pytest.raises(DataError, match="no such file"):
         read_frames(name)
 
 
@@ -121,16 +121,12 @@ def test_names_that_no_file_can_have(name: str) -> None:
     [
         ("a.xyz", "", r"a\.xyz is empty"),
         ("a.xyz", "\n\n", r"a\.xyz contains no structure"),
-        ("a.xyz", "hello\nworld\n", r"cannot read .*a\.xyz; error of ASE: XYZError: .*Expected xyz header"),
+        ("a.xyz", "hello\nworld\n", r"cannot read .*a\.xyz; ASE reports: XYZError: .*Expected xyz header"),
         ("a.xyz", "2\n\nH 0 0 0\n", r"a\.xyz, frame 0: expected 2 atoms, but the file ends after 1"),
         ("a.foo", "hello\n", r"cannot read .*a\.foo: format not recognized by ASE"),
-        ("a.traj", "hello\n", r"cannot read .*a\.traj; error of ASE: "),
-        (
-            "a.xyz",
-            "1\n\nX 0 0 0\n",
-            r"structure 0 \(counted from 0 among those selected\) has atoms without an element",
-        ),
-        ("a.xyz", "0\n\n", r"structure 0 \(counted from 0 among those selected\) has no atoms"),
+        ("a.traj", "hello\n", r"cannot read .*a\.traj; ASE reports: "),
+        ("a.xyz", "1\n\nX 0 0 0\n", r"a\.xyz, frame 0: the structure has atoms without an element \(X\); assign"),
+        ("a.xyz", "0\n\n", r"a\.xyz, frame 0: the structure has no atoms"),
         ("a.xyz", "-5\n\n", "frame 0: expected a number of atoms, got -5"),
         (
             "a.xyz",
@@ -162,7 +158,7 @@ def test_blank_lines_at_the_end_are_fine(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("selection", ["20", "12:", "-20", "5:5"])
 def test_slice_out_of_range(selection: str, write: Write, molecules: list[Atoms]) -> None:
-    with pytest.raises(DataError, match=rf'a\.xyz@{selection}" selects no frame: the file has 12'):
+    with pytest.raises(DataError, match=rf'a\.xyz@{selection}" selects no frame: the file has 12 frames \(0 to 11\)'):
         read_frames(f"{write('a.xyz', molecules)}@{selection}")
 
 

@@ -102,7 +102,7 @@ def test_farthest_points_spread_the_training_frames() -> None:
             {"test": 0.02},
             "block",
             {"blocks": 2},
-            "test: cannot select about 2 frames.*split by block .* 2 units of 50 to 50 frames",
+            "cannot select about 2 test frames: with --by block, .* 2 indivisible units of 50 to 50 frames",
         ),
     ],
 )

@@ -144,7 +144,7 @@ def test_other_parts_may_be_in_memory(
     )
     assert isinstance(prepared.train, SplitInFiles)
     assert isinstance(prepared.validation, SplitInMemory)
-    assert any("2 of 2 validation frames are also training frames" in warning for warning in prepared.warnings)
+    assert any("validation frames that are also training frames: 2 of 2" in warning for warning in prepared.warnings)
 
 
 def test_workers_get_what_the_main_process_has(
@@ -175,8 +175,8 @@ def test_notes_and_warnings_tell_of_all_frames(
     assert len(more) == 2
     assert more[0].startswith("data.loading = lazy: 17 frames")
     assert "the index is stored in" in more[1]
-    assert [warning for warning in lazy.warnings if "without any label" in warning] == [
-        warning for warning in memory.warnings if "without any label" in warning
+    assert [warning for warning in lazy.warnings if "frames without labels" in warning] == [
+        warning for warning in memory.warnings if "frames without labels" in warning
     ]
     assert lazy.warnings
 
@@ -281,7 +281,7 @@ def test_what_is_wrong_with_a_frame_is_said_when_it_is_read(
             'no frame is in the group "evn".*default, even, odd.*did you mean "even"',
         ),
         ({"train": ["{path}", "{path}@3"]}, r'a.h5, frame 3 is listed twice \(the second time by ".*a.h5@3"\)'),
-        ({"train": "{path}@99:"}, 'a.h5@99:" selects no frame: the file has 17'),
+        ({"train": "{path}@99:"}, 'a.h5@99:" selects no frame: the file has 17 frames'),
         ({"train": "{path}@5:9"}, "the training data are empty: they contain no labeled frames"),
         ({"validation": "{path}@5:8"}, "the validation data are empty"),
         ({"train": "{path}@:5", "validation": "{path}@9:10"}, None),
@@ -313,5 +313,5 @@ def test_lazy_needs_files_that_allow_it(
     frames: list[Atoms], write: Callable[..., str], write_store: WriteStore, lazy_config: LazyConfig
 ) -> None:
     for files in (write("a.xyz", frames), [write_store("a.h5", frames), write("b.xyz", frames)]):
-        with pytest.raises(DataError, match=r"data\.loading: lazy needs training files that are read frame by frame"):
+        with pytest.raises(DataError, match=r"data\.loading: lazy requires training files in "):
             prepare(lazy_config({"train": files, "validation": 2}))

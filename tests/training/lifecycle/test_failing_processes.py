@@ -149,7 +149,7 @@ def test_a_signal_to_the_first_process_stops_all_after_the_step(tmp_path):
         process.send_signal(signal.SIGTERM)
         messages = ended(tmp_path, process)
     assert process.returncode == 130
-    assert messages.count("The same command continues from there") == 1
+    assert messages.count("Run the same command to continue") == 1
     status = json.loads((tmp_path / "run" / "status.json").read_text())
     assert status["state"] == "interrupted"
 
@@ -162,7 +162,7 @@ def test_ctrl_c_in_a_terminal_reaches_all(tmp_path):
         os.killpg(process.pid, signal.SIGINT)
         messages = ended(tmp_path, process)
     assert process.returncode == 130
-    assert messages.count("The same command continues from there") == 1
+    assert messages.count("Run the same command to continue") == 1
 
 
 @pytest.mark.slow

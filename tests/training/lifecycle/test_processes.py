@@ -73,8 +73,8 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     process.send_signal(signal.SIGINT)
     output, messages = process.communicate(timeout=60)
     assert process.returncode == 130, messages
-    assert "saving after this step" in messages
-    assert "The same command continues from there" in messages
+    assert "a checkpoint is saved after this step" in messages
+    assert "Run the same command to continue" in messages
     assert "Traceback" not in messages
     assert output == ""
     assert load(tmp_path / "run" / "best.potential").elements == ["Cu"]

@@ -157,7 +157,7 @@ def test_a_whole_run(tmp_path: Path) -> None:
     rows = (result.folder / "metrics.csv").read_text().splitlines()
     assert len(rows) == 2
     log = (result.folder / "log.txt").read_text()
-    assert "ace is fitted in closed form: train.max_epochs are ignored" in log
+    assert "ace is fitted in closed form; ignored settings: train.max_epochs" in log
     assert "fitting ace with" in log
     assert json.loads((result.folder / "status.json").read_text())["state"] == "finished"
     before = result.best.stat().st_mtime_ns
