@@ -87,7 +87,7 @@ def phonon_dispersion(
         SimulationError: phonopy is not installed.
     """
     if not has_phonopy():
-        raise SimulationError("phonons require phonopy: pip install 'potentials[phonons]'")
+        raise SimulationError("phonons require phonopy: pip install -c constraints.txt -e '.[phonons]' in the clone")
     from phonopy import Phonopy
     from phonopy.structure.atoms import PhonopyAtoms
 
