@@ -293,7 +293,8 @@ def connect_database(path: str) -> Database:
         return ase.db.connect(path, readonly=True)
     except ImportError as error:
         raise DataError(
-            f"{path}: selecting frames by a query needs ase-db-backends (pip install -c constraints.txt -e '.[databases]' in the clone); "
+            f"{path}: selecting frames by a query needs ase-db-backends (pip install -c constraints.txt -e "
+            "'.[databases]' in the clone); "
             'frame numbers and slices such as "@:100" do not'
         ) from error
 

@@ -144,7 +144,8 @@ def _mlflow(section: MLflowConfig) -> tuple[Any, str]:
         import mlflow
     except ImportError as error:
         raise TrainingError(
-            f"logging.mlflow: mlflow is not installed ({error}); pip install -c constraints.txt -e '.[loggers]' in the clone"
+            f"logging.mlflow: mlflow is not installed ({error}); "
+            "pip install -c constraints.txt -e '.[loggers]' in the clone"
         ) from error
     for name in ("mlflow.store.db.utils", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)

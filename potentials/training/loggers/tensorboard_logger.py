@@ -28,7 +28,8 @@ class RunTensorBoardLogger(TensorBoardLogger):
             import torch.utils.tensorboard  # noqa: F401
         except ImportError as error:
             raise TrainingError(
-                f"logging.tensorboard: tensorboard is not installed ({error}); pip install -c constraints.txt -e '.[loggers]' in the clone"
+                f"logging.tensorboard: tensorboard is not installed ({error}); "
+                "pip install -c constraints.txt -e '.[loggers]' in the clone"
             ) from error
         super().__init__(save_dir=folder, name="", version="tensorboard", default_hp_metric=False)
 
