@@ -22,6 +22,7 @@ from potentials.config.messages.descriptions import (
     suggestion,
 )
 from potentials.config.messages.expectations import Expectation, section_paths
+from potentials.config.messages.foreign_keys import foreign_key_message
 from potentials.config.yaml.document import Entry, Path, dotted, problem_at
 from potentials.config.yaml.yaml_types import INTEGER, NUMBER, PATTERNS
 from potentials.errors import Problem
@@ -145,7 +146,7 @@ def _single_messages(details: ErrorDetails, location: _Location, root: Expectati
         case "missing":
             yield location.path, f"missing; expected {location.expected.describe()}"
         case "extra_forbidden":
-            yield location.path, _unknown_key(str(location.path[-1]), location.section, root)
+            yield location.path, _unknown_key(str(location.path[-1]), details["input"], location.section, root)
         case "union_tag_not_found" | "union_tag_invalid":
             yield from _tag_messages(location)
         case "finite_number":
@@ -166,7 +167,10 @@ def _tag_messages(location: _Location) -> Iterator[PathMessage]:
         yield (*location.path, key), f"expected {choices}, got {describe_value(tag)}{close}"
 
 
-def _unknown_key(key: str, section: type[BaseModel] | None, root: Expectation) -> str:
+def _unknown_key(key: str, value: Any, section: type[BaseModel] | None, root: Expectation) -> str:
+    foreign = foreign_key_message(key, value, section)
+    if foreign is not None:
+        return foreign
     known = list(section.model_fields) if section is not None else []
     close = _ALIASES[key] if _ALIASES.get(key) in known else closest_match(key, known)
     suggestions = [close] if close is not None else []
