@@ -225,7 +225,7 @@ def test_random_bytes(seed: int, tmp_path: Path) -> None:
 
 def test_a_pickle(saved: Path) -> None:
     torch.save({"weights": torch.zeros(3)}, saved)
-    with pytest.raises(ModelFileError, match="not a model file, or truncated"):
+    with pytest.raises(ModelFileError, match="a file of PyTorch, not a model file; convert"):
         model_file.load(saved)
 
 

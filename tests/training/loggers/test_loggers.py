@@ -327,5 +327,7 @@ def test_a_logger_that_is_not_installed_is_named(tmp_path, monkeypatch, option, 
     for name in [name for name in sys.modules if name.split(".")[0] == missing or name == "torch.utils.tensorboard"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(TrainingError, match=rf"logging.{missing}: {missing} is not installed.*potentials\[loggers\]"):
+    with pytest.raises(
+        TrainingError, match=rf"logging.{missing}: {missing} is not installed.*pip install .*\.\[loggers\]"
+    ):
         train(toy_run(tmp_path, **option), progress=False)
