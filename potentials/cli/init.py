@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,22 @@ from potentials.errors import ConfigError, Problem
 
 
 def init(
-    data: Annotated[list[str], typer.Argument(help="Structures with energies and forces: files, globs, builtin:NAME.")],
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(help="Structures with energies and forces: files, globs, builtin:NAME."),
+    ] = None,
     model: Annotated[str, typer.Option(help="Model family.")] = "mace",
+    from_mace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARGUMENTS",
+            help="Translate arguments of mace_run_train (in quotes) or its YAML file instead of inspecting DATA.",
+        ),
+    ] = None,
+    from_nequip: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Translate a configuration of nequip or allegro instead of inspecting DATA."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; standard output by default.")
     ] = None,
@@ -21,29 +36,51 @@ def init(
 ) -> None:
     """Inspect DATA and write a commented configuration that `check` and `train` accept unchanged.
 
-    The configuration goes to standard output (or --output), notes and warnings on the data to standard error.
+    With --from-mace or --from-nequip, write the translated configuration of the other program; DATA replaces its
+    training files. The configuration goes to standard output (or --output), notes and warnings on the data to standard
+    error.
     """
     import potentials.models  # noqa: F401  (registers the families)
-    from potentials.config import families
     from potentials.data.read import files_of
     from potentials.outputs import check_output
+
+    data = data or []
+    if from_mace is not None and from_nequip is not None:
+        raise ConfigError([Problem("--from-mace and --from-nequip exclude each other; give one of them")])
+    is_translated = from_mace is not None or from_nequip is not None
+    if not data and not is_translated:
+        raise ConfigError([Problem("expected DATA, --from-mace or --from-nequip; see potentials init --help")])
+    if output is not None and output.exists() and not force:
+        raise ConfigError([Problem(f"{output} exists; use --force to overwrite it", key="--output")])
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        check_output(output, files_of(data) if data else [])
+    text = _translated(from_mace, from_nequip, data) if is_translated else _suggested(data, model, output)
+    if output is None:
+        console.print_file(text)
+        return
+    output.write_text(text, encoding="utf-8", errors="backslashreplace")
+    console.messages.print(f"written: {output}; next: potentials check {output}", soft_wrap=True)
+
+
+def _translated(from_mace: str | None, from_nequip: Path | None, data: Sequence[str]) -> str:
+    from potentials.setup.translation import translate_mace, translate_nequip
+
+    if from_nequip is not None:
+        return translate_nequip(from_nequip, data)
+    return translate_mace(from_mace or "", data)
+
+
+def _suggested(data: Sequence[str], model: str, output: Path | None) -> str:
+    from potentials.config import families
     from potentials.setup.suggest import suggest
 
     if model not in families():
         known = ", ".join(families())
         raise ConfigError([Problem(f'unknown model family "{model}"; known families: {known}', key="--model")])
-    if output is not None and output.exists() and not force:
-        raise ConfigError([Problem(f"{output} exists; use --force to overwrite it", key="--output")])
-    if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        check_output(output, files_of(data))
     suggestion = suggest(data, model, output.parent if output is not None else None)
     for text in suggestion.notes:
         console.note(text)
     for text in suggestion.warnings:
         console.warn(text)
-    if output is None:
-        console.print_file(suggestion.text)
-        return
-    output.write_text(suggestion.text, encoding="utf-8", errors="backslashreplace")
-    console.messages.print(f"written: {output}; next: potentials check {output}", soft_wrap=True)
+    return suggestion.text

@@ -40,7 +40,7 @@ class ForeignKey:
         if self.translate is not None:
             try:
                 found = self.translate(value)
-            except (ValueError, TypeError, yaml.YAMLError):
+            except (ValueError, TypeError, KeyError, IndexError, AttributeError, yaml.YAMLError):
                 found = dict.fromkeys(self.paths, "...")
             return found if all(_exists(path, section) for path in found) else {}
         path = next((path for path in self.paths if _exists(path, section)), None)
