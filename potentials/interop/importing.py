@@ -47,6 +47,8 @@ def import_model(path: str | PathLike[str], head: str | None = None) -> Potentia
 def _described(content: Any) -> str:
     if isinstance(content, Record):
         return f"an object of the class {type(content).class_name}"
+    if isinstance(content, Mapping) and {"model_state_dict", "config"} <= set(content):
+        return "a checkpoint of SevenNet, whose channels differ by degree; this is not supported yet"
     if isinstance(content, Mapping):
         listed = ", ".join(str(key)[:30] for key in list(content)[:4])
         return f"a dictionary ({listed}, ...); checkpoints and state dicts do not contain the hyperparameters"

@@ -145,6 +145,7 @@ def test_models_that_cannot_be_expressed(tmp_path, old, new, message):
     ("content", "message"),
     [
         ({"model": 1, "optimizer": 2}, r"a dictionary \(model, optimizer, ...\); checkpoints .* hyperparameters"),
+        ({"model_state_dict": {}, "config": {}}, "a checkpoint of SevenNet"),
         (torch.nn.Linear(1, 1), "an object of the class torch.nn.modules.linear.Linear"),
         ([1, 2], "an object of the type list"),
     ],

@@ -8,6 +8,7 @@ import pickle
 import struct
 import zipfile
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +17,7 @@ from torch import nn
 
 from potentials.errors import ConversionError
 from potentials.interop.pickles import Record, StoredTensor, read_torch_file
+from potentials.interop.pickles.arrays import array_of
 from potentials.interop.pickles.unpickler import unpickle
 
 
@@ -120,6 +122,47 @@ class TestContent:
         found = read_torch_file(saved({"a": x, "b": x}, tmp_path / "a.pt"))
         found["a"].tensor().zero_()
         assert torch.equal(found["b"].tensor(), x)
+
+
+class TestArrays:
+    @pytest.mark.parametrize(
+        "value",
+        [
+            np.arange(6.0).reshape(2, 3),
+            np.asfortranarray(np.arange(6).reshape(2, 3)),
+            np.arange(3, dtype=np.float32)[::2],
+            np.zeros((0, 2)),
+            np.array(True),
+            np.float64(2.5),
+            np.int32(7),
+        ],
+        ids=["matrix", "Fortran", "strided", "empty", "bool", "number", "integer"],
+    )
+    @pytest.mark.parametrize("protocol", [2, 4])
+    def test_numbers(self, tmp_path, value, protocol):
+        found = array_of(read_torch_file(archive(tmp_path / "a.pt", pickle.dumps(value, protocol))))
+        assert found.dtype == value.dtype
+        np.testing.assert_array_equal(found, value)
+
+    @pytest.mark.parametrize(("value", "expected"), [([1, 2], [1.0, 2.0]), (3, 3.0), ((0.5,), [0.5])])
+    def test_plain_numbers(self, value, expected):
+        np.testing.assert_array_equal(array_of(value), expected)
+
+    @pytest.mark.parametrize("value", [np.array(["text"]), np.array([{}], dtype=object), np.arange(3, dtype=">f8")])
+    def test_other_arrays_are_refused(self, tmp_path, value):
+        record = read_torch_file(archive(tmp_path / "a.pt", pickle.dumps(value, 2)))
+        with pytest.raises(ConversionError, match=r"expected (little-endian numbers|an array)"):
+            array_of(record)
+
+    @pytest.mark.parametrize("value", [None, "text", {}, [None], ["a"], [[1], [1, 2]]])
+    def test_what_is_not_an_array_is_refused(self, value):
+        with pytest.raises(ConversionError, match="expected"):
+            array_of(value)
+
+    def test_an_array_of_another_size_is_refused(self, tmp_path):
+        description = pickle.dumps(np.arange(3.0), 2).replace(b"K\x03\x85", b"K\x04\x85")
+        with pytest.raises(ConversionError, match="got 24 bytes"):
+            array_of(read_torch_file(archive(tmp_path / "a.pt", description)))
 
 
 def hostile(marker):

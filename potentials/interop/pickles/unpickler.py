@@ -89,6 +89,11 @@ def _encoded(text: Any, encoding: Any) -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes() -> bytes:
+    """Return empty bytes, which protocol 2 stores as a call without arguments."""
+    return b""
+
+
 def _reconstructed(cls: Any, base: Any = None, content: Any = None) -> Any:
     """Create an object as `copyreg._reconstructor` does, of a record's class only."""
     if not (isinstance(cls, type) and issubclass(cls, Record)):
@@ -101,6 +106,7 @@ _FUNCTIONS = {
     "torch._utils._rebuild_parameter": _Builder(_parameter),
     "torch._utils._rebuild_parameter_with_state": _Builder(_parameter),
     "_codecs.encode": _Builder(_encoded),
+    "builtins.bytes": _Builder(_no_bytes),
     "copyreg._reconstructor": _Builder(_reconstructed),
 }
 
