@@ -11,7 +11,10 @@ from potentials.cli.terminal import console
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Model file of mace-torch (NAME.model).")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="Model of mace-torch (NAME.model) or checkpoint of nequip (NAME.ckpt)."),
+    ],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Model file to write (default: NAME.potential, or NAME-HEAD.potential)."),
@@ -21,9 +24,9 @@ def import_(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing model file.")] = False,
 ) -> None:
-    """Convert FILE, a model of mace-torch, to a model file with the same energies, forces and stresses.
+    """Convert FILE, a model of mace-torch or nequip, to a model file with the same energies, forces and stresses.
 
-    mace-torch is not needed, and nothing in FILE is executed. The result works in all commands.
+    The other program is not needed, and nothing in FILE is executed. The result works in all commands.
     """
     from potentials.errors import DataError
     from potentials.interop import import_model

@@ -9,17 +9,21 @@ from typing import Any
 
 from potentials.errors import ConversionError
 from potentials.interop.mace_file import is_mace_model, potential_from_mace_model
+from potentials.interop.nequip_file import is_nequip_checkpoint, potential_from_nequip_checkpoint
 from potentials.interop.pickles import Record, read_torch_file
 from potentials.potential import Potential
 
-_EXPECTED = "expected a whole model of mace-torch (NAME.model, as mace_run_train writes it)"
+_EXPECTED = (
+    "expected a whole model of mace-torch (NAME.model, as mace_run_train writes it) or a checkpoint of nequip "
+    "(NAME.ckpt)"
+)
 
 
 def import_model(path: str | PathLike[str], head: str | None = None) -> Potential:
     """Convert a model file of another program to a potential with the same energies.
 
     The other program is not needed, and nothing in the file is executed. Supported are energy models of mace-torch
-    (`NAME.model`).
+    (`NAME.model`) and checkpoints of nequip (`NAME.ckpt`).
 
     Args:
         path: the file.
@@ -35,9 +39,14 @@ def import_model(path: str | PathLike[str], head: str | None = None) -> Potentia
     """
     content = read_torch_file(path)
     try:
-        if not is_mace_model(content):
+        if is_mace_model(content):
+            potential = potential_from_mace_model(content, head)
+        elif is_nequip_checkpoint(content):
+            if head is not None:
+                raise ConversionError(f"the model has no heads; remove the head {head}")
+            potential = potential_from_nequip_checkpoint(content)
+        else:
             raise ConversionError(f"{_EXPECTED}, got {_described(content)}")
-        potential = potential_from_mace_model(content, head)
     except ConversionError as error:
         raise ConversionError(f"{path}: {error}") from error
     potential.metadata["imported_from"]["file"] = Path(path).name

@@ -1,4 +1,4 @@
-"""Model files of mace-torch give what mace-torch gave: files and results are its own (scripts/make_oracles.py)."""
+"""Model files of mace-torch and nequip give what these programs gave; files and results are theirs."""
 
 import json
 import pickle
@@ -26,12 +26,15 @@ HEADS = {
     "mace-float32": ["Default"],
     "mace-heads": ["pbe", "r2scan"],
     "mace-heads-layers1": ["pbe", "r2scan", "hf"],
+    "nequip-averaged": ["Default"],
+    "nequip-float32": ["Default"],
 }
+HEADLESS = ("nequip-averaged", "nequip-float32")
 CASES = [(name, head) for name, heads in HEADS.items() for head in heads]
 
 
 def results(name):
-    """Metadata, structures by name, and results of mace-torch by structure, head and quantity."""
+    """Metadata, structures by name, and results of the other program by structure, head and quantity."""
     arrays = dict(np.load(FILES / f"{name}.npz"))
 
     def structure(label):
@@ -45,14 +48,15 @@ def results(name):
 
 
 def test_every_file_is_tested():
-    assert sorted(HEADS) == sorted(path.stem for path in FILES.glob("*.model"))
+    assert sorted(HEADS) == sorted(path.stem for path in FILES.iterdir() if path.suffix != ".npz")
     assert all(results(name)[0]["heads"] == heads for name, heads in HEADS.items())
 
 
 @pytest.mark.parametrize(("name", "head"), CASES)
 def test_imported_models_reproduce_the_peer(name, head):
-    potential = import_model(FILES / f"{name}.model", head)
-    single = name == "mace-float32"
+    (path,) = (path for path in FILES.glob(f"{name}.*") if path.suffix != ".npz")
+    potential = import_model(path, None if name in HEADLESS else head)
+    single = name.endswith("float32")
     assert potential.precision == ("float32" if single else "float64")
     assert not potential.training
     _, structure, theirs = results(name)
@@ -106,6 +110,58 @@ def test_an_unknown_sign_is_refused():
     assert state.coupling_sign("conv_tp.", (0, 1, 1)) == 1
     with pytest.raises(ConversionError, match=r"_w3j_1_2_2: missing .* sign cannot be determined"):
         state.coupling_sign("conv_tp.", (1, 2, 2))
+
+
+def without(path, target, change):
+    """Save the content of a checkpoint of nequip after a change; the tensors are read and written again."""
+    content = read_torch_file(path)
+    plain = {
+        "state_dict": {
+            name: value.tensor() for name, value in content["state_dict"].items() if hasattr(value, "tensor")
+        },
+        "hyper_parameters": {"model": dict(content["hyper_parameters"]["model"])},
+    }
+    change(plain)
+    torch.save(plain, target)
+    return target
+
+
+class TestNequIP:
+    def test_averaged_weights_differ(self, tmp_path):
+        """The weights of the last step give another energy, so that a mistake would be noticed."""
+
+        def no_averages(content):
+            for name in [name for name in content["state_dict"] if name.startswith("ema.")]:
+                del content["state_dict"][name]
+
+        path = FILES / "nequip-averaged.ckpt"
+        last = import_model(without(path, tmp_path / "a.ckpt", no_averages))
+        averaged = import_model(without(path, tmp_path / "b.ckpt", lambda content: None))
+        _, structure, theirs = results("nequip-averaged")
+        graph = build_graph(structure("molecule"), last.elements, last.cutoff)
+        energy = theirs("molecule", "Default", "energy")
+        assert averaged(graph).energy.item() == pytest.approx(energy, rel=1e-8)
+        assert abs(last(graph).energy.item() - energy) > 1e-4 * abs(energy)
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda c: c["state_dict"].pop("ema.ema_weight_0"), "averaged tensors, which are not those of its"),
+            (lambda c: c["hyper_parameters"].update(model=[1]), "expected the arguments of the model"),
+            (lambda c: c["hyper_parameters"]["model"].update(l_max=2), "do not belong to this state dict|missing in"),
+            (lambda c: c["hyper_parameters"]["model"].update(_target_="my.Model"), "model: expected 'NequIPGNNModel'"),
+            (lambda c: c["hyper_parameters"]["model"].update(pair_potential={"units": "metal"}), "pair_potential"),
+            (lambda c: c["hyper_parameters"]["model"].pop("r_max"), "r_max: missing"),
+        ],
+    )
+    def test_checkpoints_that_cannot_be_expressed(self, tmp_path, change, message):
+        path = without(FILES / "nequip-averaged.ckpt", tmp_path / "a.ckpt", change)
+        with pytest.raises(ConversionError, match=message):
+            import_model(path)
+
+    def test_there_are_no_heads(self):
+        with pytest.raises(ConversionError, match="the model has no heads; remove the head pbe"):
+            import_model(FILES / "nequip-averaged.ckpt", "pbe")
 
 
 def changed(path, old, new):

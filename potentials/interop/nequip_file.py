@@ -1,0 +1,100 @@
+"""Conversion of checkpoints of nequip (`best.ckpt`), in which the hyperparameters are the arguments of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from potentials.config.train import Precision
+from potentials.errors import ConversionError
+from potentials.interop.nequip import potential_from_nequip
+from potentials.interop.pickles import Record, StoredTensor
+from potentials.potential import Potential
+
+_MODEL = "model.sole_model."
+_AVERAGED = "ema.ema_weight_"
+_CONSTANTS = ("output_mask", "_rmax_recip", "_num_scatter_norm", "bessel_weights", ".scales", ".shifts")
+"""Endings of names of tensors that are not learned, unless the hyperparameters say otherwise."""
+
+
+def is_nequip_checkpoint(content: Any) -> bool:
+    """Return whether the content of a file is a checkpoint that nequip's training wrote."""
+    return (
+        isinstance(content, Mapping)
+        and {"state_dict", "hyper_parameters"} <= set(content)
+        and any(str(name).startswith(_MODEL) for name in content["state_dict"])
+    )
+
+
+def potential_from_nequip_checkpoint(content: Mapping[str, Any]) -> Potential:
+    """Convert a checkpoint of nequip to a potential with the same energies.
+
+    The averaged weights are used if there are any, as nequip does.
+
+    Args:
+        content: the checkpoint, from `read_torch_file`.
+
+    Returns:
+        The potential, in the precision of the model.
+
+    Raises:
+        ConversionError: the model is not nequip's, or has settings that the family does not support.
+    """
+    hyperparameters = _plain(content["hyper_parameters"].get("model"))
+    if not isinstance(hyperparameters, dict):
+        raise ConversionError("hyper_parameters.model: expected the arguments of the model")
+    hyperparameters["model"] = str(hyperparameters.pop("_target_", "")).rpartition(".")[2]
+    stored = {name: value for name, value in content["state_dict"].items() if isinstance(value, StoredTensor)}
+    state = {name.removeprefix(_MODEL): value.tensor() for name, value in stored.items() if name.startswith(_MODEL)}
+    averaged = [
+        stored[f"{_AVERAGED}{number}"].tensor()
+        for number in range(sum(name.startswith(_AVERAGED) for name in stored))
+        if f"{_AVERAGED}{number}" in stored
+    ]
+    if averaged:
+        state = _with_averaged(state, averaged, hyperparameters)
+    precision: Precision = "float32" if hyperparameters.get("model_dtype") == "float32" else "float64"
+    potential = potential_from_nequip(hyperparameters, state, precision)
+    potential.metadata["imported_from"] |= {"class": hyperparameters["model"]}
+    return potential
+
+
+def _plain(value: Any) -> Any:
+    """Return containers of OmegaConf and of Lightning as mappings and lists."""
+    if isinstance(value, Record):
+        if value.entries:
+            return {str(key): _plain(inner) for key, inner in value.entries.items()}
+        return _plain(value.elements) if value.elements else _plain(value.attribute("_content") or {})
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _with_averaged(
+    state: dict[str, Tensor], averaged: list[Tensor], hyperparameters: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """Replace the parameters by their averages, which are numbered in the order of the parameters.
+
+    Raises:
+        ConversionError: number or shapes of the averages are not those of the parameters.
+    """
+    learned = {
+        "bessel_weights": hyperparameters.get("bessel_trainable"),
+        ".scales": hyperparameters.get("per_type_energy_scales_trainable"),
+        ".shifts": hyperparameters.get("per_type_energy_shifts_trainable"),
+    }
+    constants = tuple(ending for ending in _CONSTANTS if not learned.get(ending))
+    names = [
+        name
+        for name, tensor in state.items()
+        if tensor.numel() and "_w3j_" not in name and not name.endswith(constants)
+    ]
+    averaged = [tensor for tensor in averaged if tensor.numel()]
+    if [state[name].shape for name in names] != [tensor.shape for tensor in averaged]:
+        raise ConversionError(
+            f"the checkpoint contains {len(averaged)} averaged tensors, which are not those of its {len(names)} "
+            "parameters"
+        )
+    return state | dict(zip(names, averaged, strict=True))
