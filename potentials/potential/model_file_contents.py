@@ -109,7 +109,8 @@ def _read(file: Path) -> tuple[str, Tensors]:
     except (SafetensorError, OSError, ValueError) as error:
         if zipfile.is_zipfile(file):
             raise ModelFileError(
-                f"{file}: a file of PyTorch, not a model file; convert models of mace-torch or nequip with `potentials import`"
+                f"{file}: a file of PyTorch, not a model file; convert models of mace-torch or nequip with `potentials "
+                "import`"
             ) from error
         raise ModelFileError(f"{file}: not a model file, or truncated ({shortened(str(error))})") from error
 
