@@ -68,7 +68,7 @@ def test_units_of_given_data_are_converted(potentials, run_folder, tmp_path):
         result = potentials("report", run_folder, "builtin:copper@5", "--energy-unit", unit, "-o", page)
         assert result.exit_code == 0, result.output
         pages[unit] = page.read_text()
-    assert "energy = energy in Ha" in result.stderr
+    assert 'energy from "energy" (Ha)' in result.stderr
     assert pages["eV"] != pages["Ha"]
 
 
