@@ -2,8 +2,6 @@
 
     <environment with mace-torch>/bin/python scripts/make_oracles.py mace   --output tests/interop/oracles
     <environment with nequip>/bin/python     scripts/make_oracles.py nequip --output tests/interop/oracles
-    <environment with mace-torch>/bin/python scripts/make_oracles.py mace-files --output tests/interop/model_files
-    <environment with nequip>/bin/python scripts/make_oracles.py nequip-files --output tests/interop/model_files
 
 Each package (peer) runs in its own environment, because their e3nn versions conflict; neither is needed to run the
 tests. A fixture is one `.npz` file without pickles:
@@ -12,9 +10,6 @@ tests. A fixture is one `.npz` file without pickles:
 - `state/NAME`: the parameters and buffers of the model in float64;
 - `structure/NAME/...`: positions, numbers, cell, pbc, and the results of the peer in eV and A: energy, node_energies,
   forces, virial (dE/dstrain), and stress if the structure is periodic in all three directions.
-
-`mace-files` writes whole models as mace-torch does (`NAME.model`), and `nequip-files` trains models for two epochs and
-keeps the checkpoints that nequip writes (`NAME.ckpt`); their fixtures contain the results for each head and no state.
 
 MACE's coupling tensors (its buffers `U_matrix_NU`) are the same in many models; `couplings.npz` contains each tensor
 once, as flat indices and values, and the metadata assigns them to the buffers.
@@ -27,10 +22,6 @@ import importlib.metadata
 import json
 import os
 import pathlib
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -89,18 +80,6 @@ MACE_DEFAULTS: dict[str, Any] = {
     "MLP_irreps": "16x0e", "gate": "silu", "avg_num_neighbors": 2.75, "atomic_numbers": HCO, "radial_type": "bessel",
     "radial_MLP": [8, 8], "pair_repulsion": False, "distance_transform": "None", "apply_cutoff": True,
     "use_reduced_cg": False, "atomic_inter_scale": 0.83, "atomic_inter_shift": 0.37,
-}  # fmt: skip
-
-MACE_FILES: dict[str, dict[str, Any]] = {
-    "mace-heads": {"max_L": 1, "correlation": 2, "heads": ["pbe", "r2scan"], "MLP_irreps": "5x0e"},
-    "mace-heads-layers1": {
-        "max_L": 0, "correlation": 2, "num_interactions": 1, "heads": ["pbe", "r2scan", "hf"], "atomic_numbers": OC
-    },
-    "mace-agnesi-zbl": {
-        "max_L": 1, "correlation": 2, "interaction_cls_first": DENSITY, "interaction_cls": DENSITY_RESIDUAL,
-        "distance_transform": "Agnesi", "pair_repulsion": True, "num_polynomial_cutoff": 6,
-    },
-    "mace-float32": {"max_L": 0, "correlation": 3, "interaction_cls_first": NON_RESIDUAL},
 }  # fmt: skip
 
 NEQUIP_CASES: dict[str, dict[str, Any]] = {
@@ -300,138 +279,6 @@ def versions(packages: list[str]) -> dict[str, str]:
     return {package: importlib.metadata.version(package) for package in packages}
 
 
-def write_mace_files(output: pathlib.Path) -> None:
-    """Write whole models of mace-torch, and their results for each head."""
-    for name, case in MACE_FILES.items():
-        dtype = torch.float32 if name.endswith("float32") else torch.float64
-        torch.set_default_dtype(torch.float64)
-        model, hyperparameters = mace_model(case)
-        randomize(model, 1.0 if hyperparameters.get("distance_transform") == "Agnesi" else 2.0)
-        torch.set_default_dtype(dtype)
-        model = model.to(dtype)
-        heads = case.get("heads", ["Default"])
-
-        def predict(
-            atoms: ase.Atoms, head: str, m: Any = model, h: Hyperparameters = hyperparameters, c: dict[str, Any] = case
-        ) -> Prediction:
-            return mace_predict(m, h, atoms, head if "heads" in c else None)
-
-        torch.save(model, output / f"{name}.model")
-        arrays = file_arrays(case.get("atomic_numbers", HCO), heads, predict)
-        write_file_fixture(output / f"{name}.npz", "mace-torch", heads, arrays)
-        print(f"{name}.model: {(output / f'{name}.model').stat().st_size} bytes")
-
-
-NEQUIP_FILES: dict[str, dict[str, Any]] = {
-    "nequip-averaged": {"model": {"l_max": 1, "parity": True, "num_layers": 3}},
-    "nequip-float32": {"model": {"l_max": 2, "parity": False, "num_layers": 2, "model_dtype": "float32"}, "ema": False},
-}
-
-
-def nequip_training(data: str, case: dict[str, Any]) -> dict[str, Any]:
-    """Return the configuration of a short training of nequip."""
-    symbols = [ase.data.chemical_symbols[number] for number in HCO]
-    dataloader = {"_target_": "torch.utils.data.DataLoader", "batch_size": 4}
-    module: dict[str, Any] = {"_target_": "nequip.train.NequIPLightningModule"}
-    if case.get("ema", True):
-        module = {"_target_": "nequip.train.EMALightningModule", "ema_decay": 0.9}
-    statistics = {"_target_": "nequip.data.CommonDataStatisticsManager", "dataloader_kwargs": {"batch_size": 8}}
-    model = {
-        "_target_": "nequip.model.NequIPGNNModel", "seed": 1, "model_dtype": "float64", "type_names": symbols,
-        "r_max": CUTOFF, "num_bessels": 4, "polynomial_cutoff_p": 6, "num_features": 4, "radial_mlp_depth": 1,
-        "radial_mlp_width": 8, "avg_num_neighbors": "${training_data_stats:num_neighbors_mean}",
-        "per_type_energy_scales": "${training_data_stats:forces_rms}",
-        "per_type_energy_shifts": dict(zip(symbols, [-1.5, -2.5, -3.5], strict=True)),
-    }  # fmt: skip
-    checkpoints = "lightning.pytorch.callbacks.ModelCheckpoint"
-    return {
-        "run": ["train"],
-        "data": {
-            "_target_": "nequip.data.datamodule.ASEDataModule", "seed": 1,
-            "split_dataset": {"file_path": data, "train": 16, "val": 8},
-            "transforms": [
-                {"_target_": "nequip.data.transforms.ChemicalSpeciesToAtomTypeMapper", "model_type_names": symbols},
-                {"_target_": "nequip.data.transforms.NeighborListTransform", "r_max": CUTOFF},
-            ],
-            "train_dataloader": dataloader, "val_dataloader": dataloader,
-            "stats_manager": statistics | {"type_names": symbols},
-        },
-        "trainer": {
-            "_target_": "lightning.Trainer", "accelerator": "cpu", "max_epochs": 2, "logger": False,
-            "callbacks": [{"_target_": checkpoints, "dirpath": "${hydra:runtime.output_dir}", "filename": "best"}],
-        },
-        "training_module": module | {
-            "loss": {"_target_": "nequip.train.EnergyForceLoss", "coeffs": {"total_energy": 1.0, "forces": 1.0}},
-            "val_metrics": {"_target_": "nequip.train.EnergyForceMetrics", "coeffs": {"forces_mae": 1.0}},
-            "optimizer": {"_target_": "torch.optim.Adam", "lr": 0.01},
-            "model": model | case["model"],
-        },
-    }  # fmt: skip
-
-
-def labeled_molecules() -> list[ase.Atoms]:
-    """Return rattled methanol molecules with energies and forces of EMT."""
-    from ase.build import molecule
-    from ase.calculators.emt import EMT
-    from ase.calculators.singlepoint import SinglePointCalculator
-
-    frames = []
-    for seed in range(24):
-        atoms = molecule("CH3OH")
-        atoms.positions += np.random.default_rng(seed).normal(scale=0.08, size=(len(atoms), 3))
-        atoms.calc = EMT()
-        labels = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces()}
-        atoms.calc = SinglePointCalculator(atoms, **labels)
-        frames.append(atoms)
-    return frames
-
-
-def write_nequip_files(output: pathlib.Path) -> None:
-    """Train small models, and keep the checkpoints that nequip writes and their results."""
-    import ase.io
-    from nequip.model.saved_models import ModelFromCheckpoint
-    from nequip.utils.global_state import set_global_state
-
-    for name, case in NEQUIP_FILES.items():
-        with tempfile.TemporaryDirectory() as folder:
-            ase.io.write(f"{folder}/data.xyz", labeled_molecules())
-            config = nequip_training(f"{folder}/data.xyz", case)
-            pathlib.Path(folder, "tiny.yaml").write_text(json.dumps(config), encoding="utf-8")
-            program = pathlib.Path(sys.executable).parent / "nequip-train"
-            command = [str(program), "-cp", folder, "-cn", "tiny", f"hydra.run.dir={folder}/out"]
-            subprocess.run(command, check=True, capture_output=True)
-            shutil.copy(f"{folder}/out/best.ckpt", output / f"{name}.ckpt")
-        set_global_state()
-        model = ModelFromCheckpoint(str(output / f"{name}.ckpt"))["sole_model"]
-        types = {"type_names": config["training_module"]["model"]["type_names"]}
-
-        def predict(atoms: ase.Atoms, head: str, m: Any = model, t: Hyperparameters = types) -> Prediction:
-            return nequip_predict(m, t, atoms)
-
-        arrays = file_arrays(HCO, ["Default"], predict)
-        write_file_fixture(output / f"{name}.npz", "nequip", ["Default"], arrays)
-        print(f"{name}.ckpt: {(output / f'{name}.ckpt').stat().st_size} bytes")
-
-
-def file_arrays(numbers: list[int], heads: list[str], predict: Callable[[ase.Atoms, str], Prediction]) -> Arrays:
-    """Return structures of these elements and the results of each head."""
-    arrays: Arrays = {}
-    for label, atoms in structures(numbers).items():
-        inputs = {"positions": atoms.positions, "numbers": atoms.numbers, "cell": atoms.cell.array, "pbc": atoms.pbc}
-        arrays |= {f"structure/{label}/{key}": np.array(value) for key, value in inputs.items()}
-        for head in heads:
-            found = structure_arrays(atoms, predict(atoms, head))
-            arrays |= {f"structure/{label}/{head}/{key}": found[key] for key in ("energy", "forces", "virial")}
-    return arrays
-
-
-def write_file_fixture(path: pathlib.Path, peer: str, heads: list[str], arrays: Arrays) -> None:
-    """Write the results of a model file with the versions of the packages."""
-    packages = versions([peer, "e3nn", "torch", "numpy", "ase"])
-    metadata = {"format": 1, "peer": peer, "seed": SEED, "heads": heads, "versions": packages}
-    np.savez_compressed(path, metadata=np.array(json.dumps(metadata)), **arrays)  # type: ignore[arg-type]
-
-
 Build = Callable[[dict[str, Any]], tuple[torch.nn.Module, Hyperparameters]]
 Predict = Callable[[torch.nn.Module, Hyperparameters, ase.Atoms], Prediction]
 PEERS: dict[str, tuple[str, dict[str, dict[str, Any]], Build, Predict]] = {
@@ -443,17 +290,11 @@ PEERS: dict[str, tuple[str, dict[str, dict[str, Any]], Build, Predict]] = {
 def main() -> None:
     """Write the fixtures of one peer."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("peer", choices=[*sorted(PEERS), "mace-files", "nequip-files"])
+    parser.add_argument("peer", choices=sorted(PEERS))
     parser.add_argument("--output", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     torch.set_default_dtype(torch.float64)
-    if arguments.peer == "mace-files":
-        write_mace_files(arguments.output)
-        return
-    if arguments.peer == "nequip-files":
-        write_nequip_files(arguments.output)
-        return
     package, cases, build, predict = PEERS[arguments.peer]
     couplings: Arrays = {}
     for name, case in cases.items():

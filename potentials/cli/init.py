@@ -15,9 +15,9 @@ from potentials.errors import ConfigError, Problem
 def init(
     data: Annotated[
         list[str] | None,
-        typer.Argument(help="Structures with energies and forces: files, globs, builtin:NAME."),
+        typer.Argument(metavar="[DATA]...", help="Structures with energies and forces: files, globs, builtin:NAME."),
     ] = None,
-    model: Annotated[str, typer.Option(help="Model family.")] = "mace",
+    model: Annotated[str | None, typer.Option(help="Model family (default: mace).")] = None,
     from_mace: Annotated[
         str | None,
         typer.Option(
@@ -47,6 +47,8 @@ def init(
     data = data or []
     if from_mace is not None and from_nequip is not None:
         raise ConfigError([Problem("--from-mace and --from-nequip exclude each other; give one of them")])
+    if model is not None and (from_mace is not None or from_nequip is not None):
+        raise ConfigError([Problem("the translated configuration determines the family; remove --model")])
     is_translated = from_mace is not None or from_nequip is not None
     if not data and not is_translated:
         raise ConfigError([Problem("expected DATA, --from-mace or --from-nequip; see potentials init --help")])
@@ -55,7 +57,7 @@ def init(
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         check_output(output, files_of(data) if data else [])
-    text = _translated(from_mace, from_nequip, data) if is_translated else _suggested(data, model, output)
+    text = _translated(from_mace, from_nequip, data) if is_translated else _suggested(data, model or "mace", output)
     if output is None:
         console.print_file(text)
         return

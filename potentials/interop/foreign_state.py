@@ -76,7 +76,7 @@ class ForeignState:
         state dict contains no tensor, and all releases agree.
 
         Raises:
-            ConversionError: the tensors differ by more than a sign.
+            ConversionError: the tensors differ by more than a sign, or are missing where the sign matters.
         """
         ending = "_w3j_" + "_".join(map(str, degrees))
         found = [tensor for name, tensor in self._left.items() if name.startswith(prefix) and name.endswith(ending)]
@@ -98,7 +98,11 @@ class ForeignState:
 
 
 def check_hyperparameters(
-    given: Mapping[str, Any], used: Sequence[str], fixed: Mapping[str, Sequence[Any]], peer: str
+    given: Mapping[str, Any],
+    used: Sequence[str],
+    fixed: Mapping[str, Sequence[Any]],
+    peer: str,
+    types: Mapping[str, tuple[type, ...]] | None = None,
 ) -> None:
     """Check that hyperparameters are complete, known, and supported by the family.
 
@@ -107,9 +111,11 @@ def check_hyperparameters(
         used: names of required hyperparameters.
         fixed: names of optional hyperparameters, with the values that can be converted (empty: any value).
         peer: name of the other program, for the message.
+        types: types of hyperparameters that are used in calculations.
 
     Raises:
-        ConversionError: a hyperparameter is missing, unknown or not supported; the message lists all problems.
+        ConversionError: a hyperparameter is missing, unknown, of another type or not supported; the message lists all
+            problems.
     """
     problems = [f"{name}: missing" for name in used if name not in given]
     for name, value in given.items():
@@ -119,6 +125,10 @@ def check_hyperparameters(
                 problems.append(f"{name}: expected {expected}, got {value!r}; other values are not supported")
         elif name not in used:
             problems.append(f"{name}: unknown hyperparameter")
+    for name, allowed in (types or {}).items():
+        if name in given and not isinstance(given[name], allowed):
+            expected = " or ".join(kind.__name__ for kind in allowed)
+            problems.append(f"{name}: expected {expected}, got {str(given[name])[:60]!r}")
     if problems:
         raise ConversionError(f"hyperparameters of {peer}:\n  " + "\n  ".join(problems))
 

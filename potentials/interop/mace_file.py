@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -46,7 +47,7 @@ def potential_from_mace_model(model: Record, head: str | None = None) -> Potenti
     """
     if class_of(model) not in _MODELS:
         raise ConversionError(f"expected a model of {PEER} of the class {' or '.join(_MODELS)}, got {class_of(model)}")
-    heads = [str(name) for name in model.attribute("heads") or ["Default"]]
+    heads = _heads(model)
     number = _head_number(heads, head)
     state = stored_state(model)
     hyperparameters = _hyperparameters(model, state)
@@ -55,10 +56,18 @@ def potential_from_mace_model(model: Record, head: str | None = None) -> Potenti
     return potential
 
 
+def _heads(model: Record) -> list[str]:
+    found = model.attribute("heads") or ["Default"]
+    if not isinstance(found, list | tuple):
+        raise ConversionError(f"heads: expected a list of names, got {str(found)[:60]}")
+    return [str(name) for name in found]
+
+
 def _head_number(heads: list[str], head: str | None) -> int:
     if head is None:
         if len(heads) > 1:
-            raise ConversionError(f"the model has the heads {', '.join(heads)}; choose one of them")
+            listed = ", ".join(heads)
+            raise ConversionError(f"the model has the heads {listed}; choose one of them: --head NAME, or head=NAME")
         return 0
     if head not in heads:
         raise ConversionError(f"the model has no head {head}; its heads are {', '.join(heads)}")
@@ -66,7 +75,20 @@ def _head_number(heads: list[str], head: str | None) -> int:
 
 
 def _precision(state: Mapping[str, Tensor]) -> Precision:
-    return "float32" if state["node_embedding.linear.weight"].dtype == torch.float32 else "float64"
+    return "float32" if _tensor(state, "node_embedding.linear.weight").dtype == torch.float32 else "float64"
+
+
+def _tensor(state: Mapping[str, Tensor], name: str) -> Tensor:
+    if name not in state:
+        raise ConversionError(f"the model has no tensor {name}")
+    return state[name]
+
+
+def _common(values: Sequence[Any], what: str) -> Any:
+    """Return the value that all layers have in common; the family has one for all."""
+    if any(value != values[0] for value in values):
+        raise ConversionError(f"{what}: expected the same in all layers, got {', '.join(map(str, values))}")
+    return values[0]
 
 
 def _hyperparameters(model: Record, state: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -81,27 +103,26 @@ def _hyperparameters(model: Record, state: Mapping[str, Tensor]) -> dict[str, An
     given = {
         "model": class_of(model),
         "r_max": _number(state, "r_max"),
-        "num_bessel": state["radial_embedding.bessel_fn.bessel_weights"].numel(),
+        "num_bessel": _number_of_functions(state, radial_type),
         "num_polynomial_cutoff": int(_number(state, "radial_embedding.cutoff_fn.p")),
         "max_ell": submodule(model, "spherical_harmonics").attribute("_lmax"),
-        "interaction_cls": class_of(interactions[-1]),
+        "interaction_cls": _common([class_of(block) for block in interactions[1:] or interactions], "interaction"),
         "interaction_cls_first": class_of(interactions[0]),
         "num_interactions": len(interactions),
         "hidden_irreps": irreps_text(submodule(products[0], "linear").attribute("irreps_out")),
         "MLP_irreps": _hidden_irreps(readouts[-1], model),
-        "avg_num_neighbors": _plain_number(interactions[0].attribute("avg_num_neighbors")),
-        "atomic_numbers": state["atomic_numbers"].tolist(),
+        "avg_num_neighbors": _common(
+            [_plain_number(block.attribute("avg_num_neighbors")) for block in interactions], "avg_num_neighbors"
+        ),
+        "atomic_numbers": _tensor(state, "atomic_numbers").tolist(),
         "correlation": [_correlation(product) for product in products],
         "radial_MLP": _hidden_sizes(state),
         "radial_type": _RADIAL_TYPES.get(radial_type, radial_type),
         "distance_transform": _transform(embedding),
         "pair_repulsion": has_submodule(model, "pair_repulsion_fn"),
     }
-    gate = _gate(readouts[-1])
-    if gate is not None:
-        given["gate"] = gate
     if len(readouts) > 1:
-        given["readout_cls"] = class_of(readouts[-1])
+        given |= {"readout_cls": class_of(readouts[-1]), "gate": _gate(readouts[-1])}
     return given | {name: model.attribute(name) for name in _OPTIONS if model.attribute(name) is not None}
 
 
@@ -129,6 +150,13 @@ def _elements(record: Any) -> tuple[Any, ...]:
     return tuple(content)
 
 
+def _number_of_functions(state: Mapping[str, Tensor], radial_type: str) -> int:
+    """Return the number of Bessel functions; other types have other tensors, and are refused with their name."""
+    if radial_type != "BesselBasis":
+        return 0
+    return _tensor(state, "radial_embedding.bessel_fn.bessel_weights").numel()
+
+
 def _number(state: Mapping[str, Tensor], name: str) -> float:
     if name not in state or state[name].numel() != 1:
         raise ConversionError(f"the model has no number {name}")
@@ -148,7 +176,7 @@ def _hidden_irreps(readout: Record, model: Record) -> str:
     if readout.attribute("hidden_irreps") is None:
         return "1x0e"  # without a nonlinear readout the argument has no effect
     text = irreps_text(readout.attribute("hidden_irreps"))
-    heads = len(model.attribute("heads") or ["Default"])
+    heads = len(_heads(model))
     matched = re.fullmatch(r"(\d+)x0e", text)
     if matched is None or int(matched[1]) % heads:
         raise ConversionError(f"hidden features of the readout: expected scalars for {heads} heads, got {text}")
@@ -157,7 +185,7 @@ def _hidden_irreps(readout: Record, model: Record) -> str:
 
 def _correlation(product: Record) -> int:
     contraction = submodule(product, "symmetric_contractions", "contractions", "0")
-    return 1 + len((submodule(contraction, "weights").attribute("_parameters")) or {})
+    return 1 + len(submodule(contraction, "weights").mapping("_parameters"))
 
 
 def _hidden_sizes(state: Mapping[str, Tensor]) -> list[int]:
@@ -173,11 +201,10 @@ def _transform(embedding: Record) -> str | None:
     return class_of(submodule(embedding, "distance_transform")).removesuffix("Transform")
 
 
-def _gate(readout: Record) -> str | None:
-    if not has_submodule(readout, "non_linearity"):
-        return None
+def _gate(readout: Record) -> str:
+    """Return the name of the activation of a nonlinear readout; a model may have none."""
     activations = list(submodules(submodule(readout, "non_linearity", "acts")).values())
-    return class_of(activations[0].attribute("f")) if activations else None
+    return class_of(activations[0].attribute("f")) if activations else "None"
 
 
 def _of_head(state: Mapping[str, Tensor], number: int, heads: int) -> dict[str, Tensor]:
@@ -188,24 +215,37 @@ def _of_head(state: Mapping[str, Tensor], number: int, heads: int) -> dict[str, 
     square root of their number, which is `heads` times larger than with one head.
     """
     single = dict(state)
-    energies = state["atomic_energies_fn.atomic_energies"]
-    single["atomic_energies_fn.atomic_energies"] = torch.atleast_2d(energies)[number if energies.dim() > 1 else 0]
+    name = "atomic_energies_fn.atomic_energies"
+    energies = torch.atleast_2d(_tensor(state, name))
+    single[name] = _of_heads(name, energies, heads)[number] if len(energies) > 1 else energies[0]
     for name in ("scale_shift.scale", "scale_shift.shift"):
         if name in state:
             values = torch.atleast_1d(state[name])
-            single[name] = values[number if len(values) > 1 else 0]
+            single[name] = _of_heads(name, values, heads)[number] if len(values) > 1 else values[0]
     if heads == 1:
         return single
-    for name in list(state):
-        if not name.startswith("readouts.") or not name.endswith(".weight"):
-            continue
+    for name in [name for name in state if name.startswith("readouts.") and name.endswith(".weight")]:
         prefix, _, layer = name.removesuffix(".weight").rpartition(".")
-        hidden = state[f"{prefix}.linear_2.weight"].numel() // heads if f"{prefix}.linear_2.weight" in state else 0
         if layer == "linear":
-            single[name] = state[name].reshape(-1, heads)[:, number]
-        elif layer == "linear_1":
-            single[name] = state[name].reshape(-1, heads, hidden // heads)[:, number].flatten()
+            single[name] = _grouped(name, state[name], -1, heads)[:, number]
+            continue
+        last = _grouped(f"{prefix}.linear_2.weight", _tensor(state, f"{prefix}.linear_2.weight"), heads, -1, heads)
+        if layer == "linear_1":
+            single[name] = _grouped(name, state[name], -1, heads, last.shape[1])[:, number].flatten()
         elif layer == "linear_2":
-            of_head = state[name].reshape(heads, hidden // heads, heads)[number, :, number]
-            single[name] = of_head / heads**0.5
+            single[name] = last[number, :, number] / heads**0.5
     return single
+
+
+def _of_heads(name: str, values: Tensor, heads: int) -> Tensor:
+    if len(values) != heads:
+        raise ConversionError(f"{name}: expected values for {heads} heads, got {len(values)}")
+    return values
+
+
+def _grouped(name: str, weights: Tensor, *shape: int) -> Tensor:
+    """Reshape weights; the factors of their number are those of the heads and their features."""
+    factor = abs(math.prod(shape))
+    if weights.numel() == 0 or weights.numel() % factor:
+        raise ConversionError(f"{name}: expected a multiple of {factor} weights, got {weights.numel()}")
+    return weights.reshape(shape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -11,6 +10,7 @@ import torch
 from ase.data import chemical_symbols
 from torch import Tensor
 
+from potentials.config.messages.foreign_keys import MACE_INTERACTIONS, natural_irreps
 from potentials.config.train import Precision
 from potentials.equivariant import BlockMixing, Layout, SpeciesMixing, SymmetricBasis, symmetric_basis
 from potentials.errors import ConversionError
@@ -23,13 +23,6 @@ from potentials.potential import Potential
 
 PEER = "mace-torch"
 
-# class name -> (form of the interaction, normalization)
-INTERACTIONS = {
-    "RealAgnosticInteractionBlock": ("non-residual", "average-neighbors"),
-    "RealAgnosticResidualInteractionBlock": ("residual", "average-neighbors"),
-    "RealAgnosticDensityInteractionBlock": ("non-residual", "density"),
-    "RealAgnosticDensityResidualInteractionBlock": ("residual", "density"),
-}
 USED = (
     "r_max", "num_bessel", "num_polynomial_cutoff", "max_ell", "interaction_cls", "interaction_cls_first",
     "num_interactions", "hidden_irreps", "MLP_irreps", "avg_num_neighbors", "atomic_numbers", "correlation",
@@ -84,9 +77,11 @@ def _config(given: Mapping[str, Any], state: ForeignState) -> MACEConfig:
     channels, degree = _natural_irreps(given["hidden_irreps"])
     forms = []
     for name in (given["interaction_cls_first"], given["interaction_cls"]):
-        if name not in INTERACTIONS:
-            raise ConversionError(f"hyperparameters of {PEER}: expected one of {', '.join(INTERACTIONS)}, got {name}")
-        forms.append(INTERACTIONS[name])
+        if name not in MACE_INTERACTIONS:
+            raise ConversionError(
+                f"hyperparameters of {PEER}: expected one of {', '.join(MACE_INTERACTIONS)}, got {name}"
+            )
+        forms.append(MACE_INTERACTIONS[name])
     (first, first_normalization), (other, normalization) = forms
     if first_normalization != normalization and given["num_interactions"] > 1:
         raise ConversionError(
@@ -126,15 +121,10 @@ def _config(given: Mapping[str, Any], state: ForeignState) -> MACEConfig:
 
 
 def _natural_irreps(text: str) -> tuple[int, int]:
-    """Parse channels and degree of irreps such as `64x0e+64x1o`."""
-    parts = re.findall(r"(\d+)x(\d+)([eo])", str(text).replace(" ", ""))
-    channels, degree = int(parts[0][0]) if parts else 0, len(parts) - 1
-    if "+".join(f"{channels}x{n}{'eo'[n % 2]}" for n in range(degree + 1)) != str(text).replace(" ", ""):
-        raise ConversionError(
-            f"hyperparameters of {PEER}: expected irreps with equal channels and natural parity, such as "
-            f"64x0e+64x1o+64x2e, got {text}"
-        )
-    return channels, degree
+    try:
+        return natural_irreps(text)
+    except ValueError as error:
+        raise ConversionError(f"hyperparameters of {PEER}: {error}") from error
 
 
 def _check_constants(given: Mapping[str, Any], state: ForeignState, agnesi: bool) -> None:

@@ -37,6 +37,10 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "per_type_energy_shifts_trainable": (), "readout_mlp_hidden_layers_width": (), "readout_mlp_nonlinearity": (),
     "do_derivatives": (), "seed": (), "model_dtype": (), "compile_mode": (),
 }  # fmt: skip
+TYPES: dict[str, tuple[type, ...]] = {
+    "r_max": (int, float), "type_names": (list, tuple), "num_features": (int, list, tuple), "radial_mlp_depth": (int,),
+    "radial_mlp_width": (int,), "avg_num_neighbors": (int, float, Mapping),
+}  # fmt: skip
 IGNORED = ("output_mask",)
 EMBEDDING = "type_embed.embed_module.weight"
 
@@ -58,12 +62,12 @@ def potential_from_nequip(
     Raises:
         ConversionError: a hyperparameter or tensor is missing, or the family does not support a setting of the model.
     """
-    check_hyperparameters(hyperparameters, USED, FIXED, PEER)
+    check_hyperparameters(hyperparameters, USED, FIXED, PEER, TYPES)
     state = ForeignState(_without_prefix(state_dict), IGNORED)
     symbols = list(hyperparameters.get("chemical_species") or hyperparameters["type_names"])
     unknown = [symbol for symbol in symbols if symbol not in atomic_numbers]
-    if unknown:
-        raise ConversionError(f"type_names: expected chemical symbols, got {', '.join(unknown)}")
+    if unknown or not symbols:
+        raise ConversionError(f"type_names: expected chemical symbols, got {', '.join(map(str, unknown)) or 'none'}")
     order = np.argsort([atomic_numbers[symbol] for symbol in symbols]).tolist()
     elements = [symbols[i] for i in order]
     scales = _per_type(state, "scales", 1.0, order)
@@ -96,7 +100,7 @@ def _per_type(state: ForeignState, name: str, default: float, order: list[int]) 
 
 def _config(given: Mapping[str, Any], elements: list[str], scales: dict[str, float]) -> NequIPConfig:
     features = given["num_features"]
-    widths = {features} if isinstance(features, int) else set(features)
+    widths = {features} if isinstance(features, int) else set(features or [0])
     widths.add(given.get("type_embed_num_features") or min(widths))
     if len(widths) > 1:
         raise ConversionError(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from potentials.config.train import Precision
 from potentials.errors import ConversionError
-from potentials.interop.nequip import potential_from_nequip
-from potentials.interop.pickles import Record, StoredTensor
+from potentials.interop.nequip import EMBEDDING, potential_from_nequip
+from potentials.interop.pickles import StoredTensor
 from potentials.potential import Potential
 
 _MODEL = "model.sole_model."
@@ -23,7 +24,8 @@ def is_nequip_checkpoint(content: Any) -> bool:
     """Return whether the content of a file is a checkpoint that nequip's training wrote."""
     return (
         isinstance(content, Mapping)
-        and {"state_dict", "hyper_parameters"} <= set(content)
+        and isinstance(content.get("state_dict"), Mapping)
+        and isinstance(content.get("hyper_parameters"), Mapping)
         and any(str(name).startswith(_MODEL) for name in content["state_dict"])
     )
 
@@ -42,43 +44,30 @@ def potential_from_nequip_checkpoint(content: Mapping[str, Any]) -> Potential:
     Raises:
         ConversionError: the model is not nequip's, or has settings that the family does not support.
     """
-    hyperparameters = _plain(content["hyper_parameters"].get("model"))
-    if not isinstance(hyperparameters, dict):
+    given = content["hyper_parameters"].get("model")
+    if not isinstance(given, dict):
         raise ConversionError("hyper_parameters.model: expected the arguments of the model")
-    hyperparameters["model"] = str(hyperparameters.pop("_target_", "")).rpartition(".")[2]
-    stored = {name: value for name, value in content["state_dict"].items() if isinstance(value, StoredTensor)}
+    hyperparameters = {str(name): value for name, value in given.items() if name != "_target_"}
+    hyperparameters["model"] = str(given.get("_target_")).rpartition(".")[2]
+    stored = {str(name): value for name, value in content["state_dict"].items() if isinstance(value, StoredTensor)}
     state = {name.removeprefix(_MODEL): value.tensor() for name, value in stored.items() if name.startswith(_MODEL)}
-    averaged = [
-        stored[f"{_AVERAGED}{number}"].tensor()
-        for number in range(sum(name.startswith(_AVERAGED) for name in stored))
-        if f"{_AVERAGED}{number}" in stored
-    ]
+    averaged = {name: value.tensor() for name, value in stored.items() if name.startswith(_AVERAGED)}
     if averaged:
         state = _with_averaged(state, averaged, hyperparameters)
-    precision: Precision = "float32" if hyperparameters.get("model_dtype") == "float32" else "float64"
+    is_single = any(tensor.dtype == torch.float32 for name, tensor in state.items() if name.endswith(EMBEDDING))
+    precision: Precision = "float32" if is_single else "float64"
     potential = potential_from_nequip(hyperparameters, state, precision)
     potential.metadata["imported_from"] |= {"class": hyperparameters["model"]}
     return potential
 
 
-def _plain(value: Any) -> Any:
-    """Return containers of OmegaConf and of Lightning as mappings and lists."""
-    if isinstance(value, Record):
-        if value.entries:
-            return {str(key): _plain(inner) for key, inner in value.entries.items()}
-        return _plain(value.elements) if value.elements else _plain(value.attribute("_content") or {})
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-
 def _with_averaged(
-    state: dict[str, Tensor], averaged: list[Tensor], hyperparameters: Mapping[str, Any]
+    state: dict[str, Tensor], averaged: Mapping[str, Tensor], hyperparameters: Mapping[str, Any]
 ) -> dict[str, Tensor]:
     """Replace the parameters by their averages, which are numbered in the order of the parameters.
 
     Raises:
-        ConversionError: number or shapes of the averages are not those of the parameters.
+        ConversionError: numbers or shapes of the averages are not those of the parameters.
     """
     learned = {
         "bessel_weights": hyperparameters.get("bessel_trainable"),
@@ -91,10 +80,11 @@ def _with_averaged(
         for name, tensor in state.items()
         if tensor.numel() and "_w3j_" not in name and not name.endswith(constants)
     ]
-    averaged = [tensor for tensor in averaged if tensor.numel()]
-    if [state[name].shape for name in names] != [tensor.shape for tensor in averaged]:
+    numbered = [averaged.get(f"{_AVERAGED}{number}") for number in range(len(averaged))]
+    found = [tensor for tensor in numbered if tensor is None or tensor.numel()]
+    if [state[name].shape for name in names] != [None if tensor is None else tensor.shape for tensor in found]:
         raise ConversionError(
             f"the checkpoint contains {len(averaged)} averaged tensors, which are not those of its {len(names)} "
             "parameters"
         )
-    return state | dict(zip(names, averaged, strict=True))
+    return state | {name: tensor for name, tensor in zip(names, found, strict=True) if tensor is not None}

@@ -18,6 +18,7 @@ from lightning.pytorch.loggers import Logger
 
 from potentials.config.data_paths import resolve_data_paths
 from potentials.config.loading import load_config
+from potentials.config.messages.descriptions import counted
 from potentials.config.run import RunConfig
 from potentials.data.module import GraphDataModule
 from potentials.data.prepare import PreparedData, prepare
@@ -267,6 +268,7 @@ def _conclude(
 _REASONS: dict[Reason, str] = {
     "max_epochs": "all epochs completed",
     "max_time": "time limit reached",
+    "early_stopping": "no improvement of the validation loss",
     "fitted": "the fit is complete",
 }
 
@@ -275,7 +277,7 @@ def _reason_text(reason: Reason, config: RunConfig) -> str:
     early = config.train.early_stopping
     if reason != "early_stopping" or early is None:
         return _REASONS[reason]
-    return f"no improvement of the validation loss for {early.patience} validation{'s' * (early.patience > 1)}"
+    return f"{_REASONS[reason]} for {counted(early.patience, 'validation')}"
 
 
 def _reason(module: TrainingModule, stop: StopRequests) -> Reason:

@@ -1,5 +1,6 @@
 """Model files of mace-torch and nequip give what these programs gave; files and results are theirs."""
 
+import contextlib
 import json
 import pickle
 import shutil
@@ -10,14 +11,18 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import potentials
 from potentials.data.graph import build_graph
 from potentials.errors import ConversionError, ModelFileError
 from potentials.interop import import_model
 from potentials.interop.foreign_state import ForeignState
+from potentials.interop.mace_file import potential_from_mace_model
 from potentials.interop.pickles import read_torch_file
-from potentials.interop.pickles.modules import stored_state
+from potentials.interop.pickles.modules import stored_state, submodule
+from potentials.interop.pickles.records import record_class
 
 FILES = Path(__file__).parent / "model_files"
 STRUCTURES = ("molecule", "triclinic", "left-handed", "slab")
@@ -152,6 +157,8 @@ class TestNequIP:
             (lambda c: c["hyper_parameters"]["model"].update(_target_="my.Model"), "model: expected 'NequIPGNNModel'"),
             (lambda c: c["hyper_parameters"]["model"].update(pair_potential={"units": "metal"}), "pair_potential"),
             (lambda c: c["hyper_parameters"]["model"].pop("r_max"), "r_max: missing"),
+            (lambda c: c["hyper_parameters"]["model"].update(r_max="4"), "r_max: expected int or float, got '4'"),
+            (lambda c: c["hyper_parameters"]["model"].update(type_names=[]), "expected chemical symbols, got none"),
         ],
     )
     def test_checkpoints_that_cannot_be_expressed(self, tmp_path, change, message):
@@ -197,6 +204,42 @@ def test_models_that_cannot_be_expressed(tmp_path, old, new, message):
     assert str(caught.value).startswith(str(path))
 
 
+def readout_activation(model):
+    return submodule(model, "readouts", "1", "non_linearity", "acts").state["_modules"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: readout_activation(m).update({"0": None}), "gate: expected 'silu', got 'None'"),
+        (lambda m: readout_activation(m)["0"].state.update(f=record_class("torch.tanh")), "got 'tanh'"),
+        (
+            lambda m: submodule(m, "interactions", "1").state.update(avg_num_neighbors=3.0),
+            "avg_num_neighbors: expected the same in all layers, got 2.75, 3.0",
+        ),
+        (
+            lambda m: (
+                m.state["_modules"]["radial_embedding"]
+                .state["_modules"]
+                .update(bessel_fn=record_class("mace.modules.radial.GaussianBasis")())
+            ),
+            "radial_type: expected 'bessel', got 'gaussian'",
+        ),
+        (lambda m: m.state.update(heads=5), "heads: expected a list of names, got 5"),
+        (lambda m: m.state.update(heads=list("abcde")), "expected values for 5 heads, got 2"),
+        (lambda m: m.state["_buffers"].pop("atomic_numbers"), "the model has no tensor atomic_numbers"),
+        (lambda m: m.state.update(_modules=[1]), "no module interactions"),
+    ],
+    ids=["no gate", "gate", "neighbors", "radial", "heads", "number of heads", "tensor", "modules"],
+)
+def test_other_settings_are_refused_and_never_ignored(change, message):
+    model = read_torch_file(FILES / "mace-heads.model")
+    change(model)
+    names = model.attribute("heads")
+    with pytest.raises(ConversionError, match=message):
+        potential_from_mace_model(model, names[0] if isinstance(names, list) else None)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -218,3 +261,21 @@ def test_loading_a_model_of_another_program_says_how_to_convert_it(tmp_path):
     (tmp_path / "old.model").write_bytes(pickle.dumps(1))
     with pytest.raises(ModelFileError, match="not a model file"):
         potentials.load(tmp_path / "old.model")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.sampled_from(["mace-heads-layers1.model", "nequip-averaged.ckpt"]),
+    changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=3),
+)
+def test_damaged_descriptions_are_read_or_refused(tmp_path, name, changes):
+    with zipfile.ZipFile(FILES / name) as file:
+        content = {entry: bytearray(file.read(entry)) for entry in file.namelist()}
+    (description,) = (content[entry] for entry in content if entry.endswith("/data.pkl"))
+    for place, value in changes:
+        description[place % len(description)] = value
+    with zipfile.ZipFile(tmp_path / name, "w") as file:
+        for entry, data in content.items():
+            file.writestr(entry, bytes(data))
+    with contextlib.suppress(ConversionError):
+        import_model(tmp_path / name, "pbe" if name.startswith("mace") else None)

@@ -183,6 +183,11 @@ def test_keys_without_counterpart(key):
 @pytest.mark.parametrize(
     ("family", "line", "message"),
     [
+        (
+            "mace",
+            "interaction_first: RealAgnosticResidualInteractionBlock",
+            "write model.first_interaction: residual and model.normalization: average-neighbors",
+        ),
         ("ponita", "max_ell: 3", "the family has no counterpart of max_ell of MACE; its keys are name, cutoff"),
         ("nequip", "hidden_irreps: 64x0e", "the family has no counterpart of hidden_irreps of MACE"),
         ("mace", "hidden_irreps: 128x0e+64x1o", "write model.channels: ... and model.feature_degree: 1"),

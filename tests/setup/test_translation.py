@@ -160,6 +160,14 @@ class TestMACE:
         config, _ = of_mace(f"--train_file=a.xyz {arguments}")
         assert (config.model.channels, config.model.feature_degree) == (channels, degree)
 
+    def test_density_normalization(self):
+        config, _ = of_mace(
+            "--train_file=a.xyz --interaction=RealAgnosticDensityResidualInteractionBlock "
+            "--interaction_first=RealAgnosticDensityInteractionBlock"
+        )
+        assert (config.model.normalization, config.model.first_interaction) == ("density", "non-residual")
+        assert config.model.interaction == "residual"
+
     def test_virials_have_the_sign_of_mace_torch(self):
         config, _ = of_mace("--train_file=a.xyz --loss=virials --virials_weight=5")
         assert (config.data.virial.key, config.data.virial.sign) == ("REF_virials", "compression-positive")
@@ -191,6 +199,15 @@ class TestMACE:
             ("--train_file=a.xyz --E0s=e0s.json", "E0s of mace_run_train: 'e0s.json' has no counterpart"),
             ("--train_file=a.xyz --device=mps", "device of mace_run_train: 'mps' has no counterpart"),
             ("--train_file=a.xyz --r_max=-1", "model.cutoff: expected"),
+            (
+                "--train_file=a.xyz --interaction=RealAgnosticResidualNonLinearInteractionBlock",
+                "got RealAgnosticResidualNonLinearInteractionBlock, which has no counterpart",
+            ),
+            (
+                "--train_file=a.xyz --interaction=RealAgnosticDensityResidualInteractionBlock",
+                "expected all layers normalized alike",
+            ),
+            ("--train_file=a.xyz --hidden_irreps=8x0e+8x1e", "expected equal channels"),
             ("missing.yaml", "missing.yaml cannot be read"),
         ],
     )
@@ -259,6 +276,7 @@ class TestNequIP:
             ("${chemical_symbols}", "${model_type_names}", "refer to each other"),
             ("num_features: 16", "num_features: many", "model.channels: expected"),
             ("run: [", "run: ]", "is not YAML"),
+            ("run: [train, test]", "run: &itself [*itself]", "is not YAML: Circular reference"),
         ],
     )
     def test_bad_input(self, tmp_path, old, new, message):
@@ -285,6 +303,7 @@ def test_the_command_writes_a_configuration(tmp_path, monkeypatch):
     for arguments, message in {
         (): "expected DATA, --from-mace or --from-nequip",
         ("--from-mace", "--r_max=4", "--from-nequip", "b.yaml"): "exclude each other",
+        ("--from-nequip", "b.yaml", "--model", "mace"): "determines the family",
     }.items():
         done = run(*arguments)
         assert done.exit_code == 2

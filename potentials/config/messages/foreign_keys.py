@@ -13,6 +13,13 @@ from pydantic import BaseModel
 
 from potentials.config.families import FamilyConfig
 
+MACE_INTERACTIONS = {
+    "RealAgnosticInteractionBlock": ("non-residual", "average-neighbors"),
+    "RealAgnosticResidualInteractionBlock": ("residual", "average-neighbors"),
+    "RealAgnosticDensityInteractionBlock": ("non-residual", "density"),
+    "RealAgnosticDensityResidualInteractionBlock": ("residual", "density"),
+}
+"""Form and normalization of the interaction blocks of mace-torch that the family `mace` has, by class."""
 Entries = Mapping[str, Any]
 """Values by the paths of our keys, such as `model.cutoff`."""
 MACE, NEQUIP, SEVENNET = "MACE", "NequIP", "SevenNet"
@@ -60,7 +67,7 @@ def foreign_key_message(key: str, value: Any, section: type[BaseModel] | None) -
         return None
     entries = foreign.entries(value, section)
     if entries:
-        text = " and ".join(f"{path}: {_flow(entry)}" for path, entry in entries.items())
+        text = " and ".join(f"{path}: {flow(entry)}" for path, entry in entries.items())
         return f"unknown key; for {key} of {foreign.programs}, write {text}"
     if foreign.note:
         return f"unknown key; {key} of {foreign.programs}: {foreign.note}"
@@ -78,11 +85,11 @@ def _exists(path: str, section: type[BaseModel] | None) -> bool:
     return rest.partition(".")[0] in section.model_fields
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
     """Write a value as YAML on one line."""
     if value == "...":
         return "..."
-    text = yaml.safe_dump(value, default_flow_style=True, width=10**6, sort_keys=False)
+    text = yaml.safe_dump(value, default_flow_style=True, width=10**6, sort_keys=False, allow_unicode=True)
     return text.removesuffix("\n").removesuffix("\n...").strip()
 
 
@@ -91,26 +98,39 @@ def _parsed(value: Any) -> Any:
     return yaml.safe_load(value) if isinstance(value, str) else value
 
 
-def _irreps(value: Any) -> list[tuple[int, int, str]]:
-    """Return multiplicity, degree and parity of each part of irreps such as `128x0e + 128x1o`."""
-    parts = re.findall(r"(\d+)x(\d+)([eo])", str(value).replace(" ", ""))
-    if not parts:
-        raise ValueError("no irreps")
-    return [(int(multiplicity), int(degree), parity) for multiplicity, degree, parity in parts]
+def natural_irreps(value: Any) -> tuple[int, int]:
+    """Return channels and degree of irreps with equal channels and natural parity, such as `128x0e + 128x1o`.
+
+    Raises:
+        ValueError: they are others.
+    """
+    text, parts = str(value).replace(" ", ""), _irreps(value)
+    channels, degree = parts[0][0] if parts else 0, len(parts) - 1
+    if not parts or text != "+".join(f"{channels}x{n}{'eo'[n % 2]}" for n in range(degree + 1)):
+        raise ValueError(
+            f"expected irreps with equal channels and natural parity, such as 64x0e+64x1o+64x2e, got {value}"
+        )
+    return channels, degree
+
+
+def _irreps(value: Any) -> list[tuple[int, int]]:
+    """Return multiplicity and degree of each part of irreps."""
+    parts = re.findall(r"(\d+)x(\d+)[eo]", str(value).replace(" ", ""))
+    return [(int(multiplicity), int(degree)) for multiplicity, degree in parts]
 
 
 def _hidden_irreps(value: Any) -> Entries:
-    parts = _irreps(value)
-    multiplicities = {multiplicity for multiplicity, _, _ in parts}
-    channels = multiplicities.pop() if len(multiplicities) == 1 else "..."
-    return {"model.channels": channels, "model.feature_degree": max(degree for _, degree, _ in parts)}
+    try:
+        channels, degree = natural_irreps(value)
+    except ValueError:
+        # Other irreps have no counterpart; their degree has.
+        return {"model.channels": "...", "model.feature_degree": max(degree for _, degree in _irreps(value))}
+    return {"model.channels": channels, "model.feature_degree": degree}
 
 
 def _first_interaction(value: Any) -> Entries:
-    if not re.fullmatch(r"RealAgnostic(Density)?(Residual)?InteractionBlock", str(value)):
-        raise ValueError("unknown block")
-    entries = {"model.first_interaction": "residual" if "Residual" in str(value) else "non-residual"}
-    return entries | ({"model.normalization": "density"} if "Density" in str(value) else {})
+    form, normalization = MACE_INTERACTIONS[str(value)]
+    return {"model.first_interaction": form, "model.normalization": normalization}
 
 
 def _reference_energies(value: Any) -> Entries:
@@ -208,7 +228,7 @@ _MODEL_KEYS = {
     "weight_nn_hidden_neurons": _renamed(SEVENNET, "model.radial_mlp"),
     "radial_mlp_depth": _absent(NEQUIP, _RADIAL_MLP),
     "radial_mlp_width": _absent(NEQUIP, _RADIAL_MLP),
-    "MLP_irreps": _converted(MACE, "model.readout_channels", lambda value: _irreps(value)[0][0]),
+    "MLP_irreps": _converted(MACE, "model.readout_channels", lambda value: natural_irreps(value)[0]),
     "interaction_first": ForeignKey(MACE, ("model.first_interaction",), _first_interaction),
     "avg_num_neighbors": _renamed(f"{MACE} and {NEQUIP}", "model.average_neighbors"),
     "conv_denominator": _converted(SEVENNET, "model.average_neighbors", _number_or_auto),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potentials.config.data import DataConfig
-from potentials.config.messages.descriptions import shortened
+from potentials.config.messages.descriptions import counted, shortened
 from potentials.data.findings import Findings
 from potentials.data.geometry import check_geometry
 from potentials.data.label.label_values import (
@@ -153,7 +153,7 @@ def note_partly_missing(
         if partly:
             count = sum(int(missing[k].sum()) for k in partly)
             findings.note(
-                f"{count} component{'s' * (count > 1)} of the {name} {'are' if count > 1 else 'is'} NaN in "
+                f"{counted(count, 'component')} of the {name} {'are' if count > 1 else 'is'} NaN in "
                 f"{len(partly)} of {len(frames)} frames and excluded from the loss and the errors: "
                 f"{frame_list([frames[k] for k in partly])}"
             )

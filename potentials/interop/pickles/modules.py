@@ -10,6 +10,7 @@ from torch import Tensor
 
 from potentials.errors import ConversionError
 from potentials.interop.pickles.records import Record, StoredTensor
+from potentials.interop.pickles.torch_file import read_archive
 
 _MOST_LEVELS = 40
 
@@ -23,8 +24,8 @@ def class_of(value: Any) -> str:
 
 def submodules(module: Any) -> dict[str, Record]:
     """Return the direct submodules by name."""
-    found = module.attribute("_modules") if isinstance(module, Record) else None
-    return {name: each for name, each in (found or {}).items() if isinstance(each, Record)}
+    found = module.mapping("_modules") if isinstance(module, Record) else {}
+    return {name: each for name, each in found.items() if isinstance(each, Record)}
 
 
 def submodule(module: Record, *path: str) -> Record:
@@ -61,24 +62,20 @@ def _tensors(module: Record, prefix: str, level: int) -> Iterator[tuple[str, Sto
     if level > _MOST_LEVELS:
         raise ConversionError(f"{prefix[:200]}: modules are nested more than {_MOST_LEVELS} levels deep")
     for kind in ("_parameters", "_buffers"):
-        for name, value in (module.attribute(kind) or {}).items():
+        for name, value in module.mapping(kind).items():
             if isinstance(value, StoredTensor):
                 yield f"{prefix}{name}", value
     for name, inner in submodules(module).items():
         yield from _tensors(inner, f"{prefix}{name}.", level + 1)
-    generated = module.attribute("__codegen__")
-    for name, content in (generated if isinstance(generated, dict) else {}).items():
+    for name, content in module.mapping("__codegen__").items():
         if isinstance(content, bytes):
             yield from _compiled_tensors(content, f"{prefix}{name}.")
 
 
 def _compiled_tensors(content: bytes, prefix: str) -> Iterator[tuple[str, StoredTensor]]:
     """Yield the tensors of a compiled module, whose attributes are stored directly, without its program."""
-    from potentials.interop.pickles.torch_file import read_archive
-
     compiled = read_archive(io.BytesIO(content), prefix.removesuffix("."), is_compiled=True)
-    for name, value in (
-        compiled.state if isinstance(compiled, Record) and isinstance(compiled.state, dict) else {}
-    ).items():
+    attributes = compiled.state if isinstance(compiled, Record) else None
+    for name, value in (attributes if isinstance(attributes, dict) else {}).items():
         if isinstance(value, StoredTensor):
             yield f"{prefix}{name}", value

@@ -70,6 +70,11 @@ class Record(metaclass=_Unchangeable):
         """Return an attribute, or None if it is not stored."""
         return self.state.get(name) if isinstance(self.state, dict) else None
 
+    def mapping(self, name: str) -> dict[Any, Any]:
+        """Return an attribute that is a dictionary; empty if it is not stored or something else."""
+        found = self.attribute(name)
+        return found if isinstance(found, dict) else {}
+
     def __repr__(self) -> str:
         return f"<{type(self).class_name}>"
 

@@ -29,8 +29,12 @@ def read_torch_file(path: str | PathLike[str]) -> Any:
             more than containers, tensors and the states of objects.
     """
     try:
-        # Not a `with` statement: tensors are read from the file later.
-        return read_archive(Path(path).open("rb"), str(path))
+        file = Path(path).open("rb")  # noqa: SIM115  (tensors are read from it later)
+        try:
+            return read_archive(file, str(path))
+        except ConversionError:
+            file.close()
+            raise
     except (FileNotFoundError, IsADirectoryError) as error:
         raise ConversionError(f"{path}: no such file") from error
     except OSError as error:

@@ -7,6 +7,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from plotly.graph_objects import Figure, Scatter
 
+from potentials.config.messages.descriptions import counted
 from potentials.data.label.labels import LabeledFrame
 from potentials.errors import SimulationError
 from potentials.pages import Mark, Paragraph, Part, Plot, Section, Table, palette
@@ -62,9 +63,9 @@ def _description(crystal: Crystal) -> str:
     lengths, angles = atoms.cell.lengths(), atoms.cell.angles()
     return (
         f"{crystal.kind.formula}: the frame with the {chosen_by} among "
-        f"{len(crystal.kind.frames)} frame{'s' * (len(crystal.kind.frames) > 1)} "
-        f"({len(crystal.start)} atom{'s' * (len(crystal.start) > 1)}), reduced to its primitive cell "
-        f"({len(atoms)} atom{'s' * (len(atoms) > 1)}) and relaxed. Cell: "
+        f"{counted(len(crystal.kind.frames), 'frame')} "
+        f"({counted(len(crystal.start), 'atom')}), reduced to its primitive cell "
+        f"({counted(len(atoms), 'atom')}) and relaxed. Cell: "
         f"{' '.join(f'{length:.3f}' for length in lengths)} A, {' '.join(f'{angle:.1f}' for angle in angles)} degrees. "
         "Computed in double precision."
     )
@@ -98,7 +99,7 @@ def _curve_plot(subject: Subject, crystal: Crystal, curve: EquationOfState) -> P
     caption = "Energy relative to isolated atoms; the atoms are relaxed in each cell."
     if calm:
         figure.add_trace(_reference_points(calm, zero))
-        caption += f" Blue: {len(calm)} frame{'s' * (len(calm) > 1)} of the data with forces below {_CALM} eV/A, "
+        caption += f" Blue: {counted(len(calm), 'frame')} of the data with forces below {_CALM} eV/A, "
         caption += "of any cell shape."
     figure.update_layout(xaxis_title="volume (A<sup>3</sup>/atom)", yaxis_title="energy (eV/atom)")
     return Plot(figure, caption, label=f"energy of {crystal.kind.formula} against volume")

@@ -8,6 +8,7 @@ from ase.calculators.calculator import Calculator
 from plotly.graph_objects import Figure
 from plotly.subplots import make_subplots
 
+from potentials.config.messages.descriptions import counted
 from potentials.errors import SimulationError
 from potentials.pages import Arrows, Mark, Paragraph, Part, Plot, Section, StructureFrame, StructureView, Table, palette
 from potentials.physics.phonons import PhononDispersion, has_phonopy, phonon_dispersion, supercell_repeats
@@ -79,7 +80,7 @@ def _crystal_parts(subject: Subject, crystal: Crystal, calculator: Calculator) -
     return [
         Plot(
             _dispersion_figure(phonons),
-            f"{crystal.kind.formula}, {len(crystal.relaxed)} atom{'s' * (len(crystal.relaxed) > 1)} in the cell: "
+            f"{crystal.kind.formula}, {counted(len(crystal.relaxed), 'atom')} in the cell: "
             f"phonon dispersion and density of states. {reach}",
             430,
             f"phonon dispersion of {crystal.kind.formula}",

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from potentials.config import parse_config
+from potentials.config.messages.foreign_keys import flow
+from potentials.errors import ConfigError, Problem
 
 _MISSING = object()
 _SECTIONS = ("run", "seed", "data", "model", "loss", "train", "logging")
+
+
+def problem(message: str) -> ConfigError:
+    """Return the error with a message."""
+    return ConfigError([Problem(message)])
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file of another program, by the rules of PyYAML, which these programs use.
+
+    Raises:
+        ConfigError: the file cannot be read, does not contain a mapping, or contains itself through an alias.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        json.dumps(content, default=str)  # fails for a value that contains itself
+    except (OSError, UnicodeDecodeError) as error:
+        raise problem(f"{path} cannot be read: {error}") from error
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise problem(f"{path} is not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise problem(f"{path}: expected a mapping of keys to values")
+    return {str(key): value for key, value in content.items()}
 
 
 class Given:
@@ -55,8 +82,7 @@ def _leaves(entries: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]
 
 
 def _shown(value: Any) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)
-    shown = text.removesuffix("\n").removesuffix("\n...").strip()
+    shown = flow(value)
     return shown if len(shown) <= 100 else f"{shown[:97]}..."
 
 

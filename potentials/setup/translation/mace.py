@@ -7,12 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from potentials.config.messages.foreign_keys import FOREIGN_KEYS
-from potentials.errors import ConfigError, Problem
+from potentials.config.messages.foreign_keys import FOREIGN_KEYS, MACE_INTERACTIONS
 from potentials.models.mace import MACEConfig
-from potentials.setup.translation.given import Given, Written
+from potentials.setup.translation.given import Given, Written, problem, read_yaml
 
 PROGRAM = "mace_run_train"
 DEFAULTS: dict[str, Any] = {
@@ -40,7 +37,7 @@ _LOSSES = {
 """Error function of each loss, and the quantity besides energies and forces."""
 _MODEL_KEYS = (
     "r_max", "num_interactions", "max_ell", "atomic_numbers", "num_radial_basis", "num_cutoff_basis", "radial_type",
-    "radial_MLP", "MLP_irreps", "interaction_first", "scaling", "pair_repulsion",
+    "radial_MLP", "MLP_irreps", "scaling", "pair_repulsion",
 )  # fmt: skip
 _FLAGS = {"true": True, "false": False, "none": None}
 
@@ -83,7 +80,7 @@ def _arguments(text: str) -> dict[str, Any]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise _problem(f"arguments of {PROGRAM}: {error}") from error
+        raise problem(f"arguments of {PROGRAM}: {error}") from error
     named: dict[str, Any] = {}
     key = None
     for word in words:
@@ -91,33 +88,12 @@ def _arguments(text: str) -> dict[str, Any]:
             key, separator, value = word.removeprefix("--").partition("=")
             named[key] = _value(value) if separator else True
         elif key is None:
-            raise _problem(f"expected arguments of {PROGRAM}, such as --r_max=5.0, or a YAML file; got {word}")
+            raise problem(f"expected arguments of {PROGRAM}, such as --r_max=5.0, or a YAML file; got {word}")
         else:
             named[key] = _value(word)
     if "config" in named:
         named = read_yaml(Path(str(named.pop("config")))) | named
     return named
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file with a mapping.
-
-    Raises:
-        ConfigError: the file cannot be read or does not contain a mapping.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise _problem(f"{path} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise _problem(f"{path} is not YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise _problem(f"{path}: expected a mapping of keys to values")
-    return {str(key): value for key, value in content.items()}
-
-
-def _problem(message: str) -> ConfigError:
-    return ConfigError([Problem(message)])
 
 
 def _value(text: str) -> Any:
@@ -140,7 +116,7 @@ def _put_known(given: Given, written: Written, *keys: str) -> None:
         value = given.take(key)
         entries = {} if value is None else FOREIGN_KEYS[key].entries(value, MACEConfig)
         if value is not None and (not entries or "..." in entries.values()):
-            raise _problem(f"{key} of {PROGRAM}: {value!r} has no counterpart here")
+            raise problem(f"{key} of {PROGRAM}: {value!r} has no counterpart here")
         for path, entry in entries.items():
             written.put(path, entry)
 
@@ -152,7 +128,7 @@ def _data(given: Given, written: Written, files: Sequence[str]) -> None:
     elif train_file is not None:
         written.put("data.train", train_file)
     else:
-        raise _problem("no training files; give them before the options, or as --train_file")
+        raise problem("no training files; give them before the options, or as --train_file")
     fraction, valid_file = given.take("valid_fraction"), given.take("valid_file")
     written.put("data.validation", valid_file or fraction)
     _put_known(
@@ -172,14 +148,12 @@ def _data(given: Given, written: Written, files: Sequence[str]) -> None:
 def _model(given: Given, written: Written) -> None:
     model = given.take("model")
     if model not in ("MACE", "ScaleShiftMACE"):
-        raise _problem(
+        raise problem(
             f"model of {PROGRAM}: expected MACE or ScaleShiftMACE, got {model}; other models have no counterpart"
         )
     written.put("model.name", "mace")
     _put_known(given, written, *_MODEL_KEYS)
     written.put("model.correlation", given.take("correlation"))
-    interaction = given.take("interaction")
-    written.put("model.interaction", "residual" if "Residual" in str(interaction) else "non-residual")
     transform = str(given.take("distance_transform", "None")).lower()
     if transform != "none":
         written.put("model.radial.distance_transform", transform)
@@ -188,10 +162,26 @@ def _model(given: Given, written: Written) -> None:
     else:
         _put_known(given, written, "avg_num_neighbors")
     _channels(given, written)
+    _interactions(given, written, model)
     if model == "MACE":
-        # It has no shift, and isolated atoms have exactly their reference energies.
         written.put("model.shift", 0.0)
-        written.put("model.first_interaction", "non-residual")
+
+
+def _interactions(given: Given, written: Written, model: str) -> None:
+    """Forms and normalization; the first interaction of the model MACE is not residual, so that E0s are exact."""
+    names = [str(given.take(key)) for key in ("interaction_first", "interaction")]
+    unknown = [name for name in names if name not in MACE_INTERACTIONS]
+    if unknown:
+        known = ", ".join(MACE_INTERACTIONS)
+        raise problem(f"interaction of {PROGRAM}: expected one of {known}; got {unknown[0]}, which has no counterpart")
+    (first, first_normalization), (other, normalization) = (MACE_INTERACTIONS[name] for name in names)
+    if model == "MACE" and first == "residual":
+        first, first_normalization = MACE_INTERACTIONS["RealAgnosticInteractionBlock"]
+    if first_normalization != normalization:
+        raise problem(f"interactions of {PROGRAM}: expected all layers normalized alike, got {names[0]} and {names[1]}")
+    written.put("model.first_interaction", first)
+    written.put("model.interaction", other)
+    written.put("model.normalization", normalization)
 
 
 def _channels(given: Given, written: Written) -> None:
@@ -200,9 +190,7 @@ def _channels(given: Given, written: Written) -> None:
     if irreps is not None and (channels is None or degree is None):
         entries = FOREIGN_KEYS["hidden_irreps"].entries(irreps, MACEConfig)
         if "..." in entries.values():
-            raise _problem(
-                f"hidden_irreps of {PROGRAM}: expected equal channels, such as 128x0e + 128x1o; got {irreps}"
-            )
+            raise problem(f"hidden_irreps of {PROGRAM}: expected equal channels, such as 128x0e + 128x1o; got {irreps}")
         channels, degree = entries["model.channels"], entries["model.feature_degree"]
     written.put("model.channels", 128 if channels is None else channels)
     written.put("model.feature_degree", 1 if degree is None else degree)
@@ -211,7 +199,7 @@ def _channels(given: Given, written: Written) -> None:
 def _loss(given: Given, written: Written) -> tuple[str, str | None]:
     loss = given.take("loss")
     if loss not in _LOSSES:
-        raise _problem(f"loss of {PROGRAM}: expected one of {', '.join(_LOSSES)}; got {loss}, which has no counterpart")
+        raise problem(f"loss of {PROGRAM}: expected one of {', '.join(_LOSSES)}; got {loss}, which has no counterpart")
     function, third = _LOSSES[loss]
     delta = given.take("huber_delta")
     weights = _weights(given, "", third)
@@ -247,7 +235,7 @@ def _train(given: Given, written: Written) -> None:
     if scheduler == "ReduceLROnPlateau":
         written.put("train.schedule", {"name": "plateau", "factor": factor, "patience": patience})
     else:
-        raise _problem(
+        raise problem(
             f"scheduler of {PROGRAM}: expected ReduceLROnPlateau, got {scheduler}; choose it and edit train.schedule"
         )
     decay = given.take("ema_decay")

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from potentials.config.messages.foreign_keys import FOREIGN_KEYS
-from potentials.errors import ConfigError, Problem
-from potentials.setup.translation.given import Given, Written
-from potentials.setup.translation.mace import read_yaml
+from potentials.setup.translation.given import Given, Written, problem, read_yaml
 
 PROGRAM = "nequip"
 _FAMILIES = {"NequIPGNNModel": "nequip", "AllegroModel": "allegro"}
@@ -45,7 +43,7 @@ def translate_nequip(path: Path, files: Sequence[str] = ()) -> str:
     family = _FAMILIES.get(target.rpartition(".")[2])
     if family is None:
         got = f"got {target}" if target else "the file has none"
-        raise _problem(f"{path}: training_module.model._target_: expected {' or '.join(_FAMILIES)}; {got}")
+        raise problem(f"{path}: training_module.model._target_: expected {' or '.join(_FAMILIES)}; {got}")
     given.take("run")
     written.put("run", path.stem)
     written.put_given("seed", given, f"{_MODEL}seed")
@@ -62,14 +60,10 @@ def translate_nequip(path: Path, files: Sequence[str] = ()) -> str:
     return written.text(f"Translated from {path.name} of {PROGRAM}.", untranslated)
 
 
-def _problem(message: str) -> ConfigError:
-    return ConfigError([Problem(message)])
-
-
 def _resolved(value: Any, root: dict[str, Any], level: int = 0) -> Any:
     """Replace references such as `${cutoff_radius}` by the values in the file; statistics become `auto`."""
     if level > _MOST_REFERENCES:
-        raise _problem("references in the configuration are nested too deeply, or refer to each other")
+        raise problem("references in the configuration are nested too deeply, or refer to each other")
     if isinstance(value, dict):
         return {str(key): _resolved(inner, root, level) for key, inner in value.items()}
     if isinstance(value, list):
@@ -88,7 +82,7 @@ def _data(given: Given, written: Written, files: Sequence[str]) -> None:
     split = given.take_all("data.split_dataset.")
     train = list(files) or split.get("file_path") or given.take("data.train_file_path")
     if not train:
-        raise _problem("no training files; give them before the options")
+        raise problem("no training files; give them before the options")
     written.put("data.train", train[0] if isinstance(train, list) and len(train) == 1 else train)
     for name, ours in (("val", "validation"), ("test", "test")):
         path = given.take(f"data.{name}_file_path")
@@ -174,7 +168,7 @@ def _optimizer(given: Given, written: Written) -> None:
     prefix = "training_module.optimizer."
     target = str(given.take(f"{prefix}_target_", "torch.optim.Adam")).rpartition(".")[2]
     if target not in ("Adam", "AdamW"):
-        raise _problem(f"{prefix}_target_: expected torch.optim.Adam or AdamW, got {target}, which has no counterpart")
+        raise problem(f"{prefix}_target_: expected torch.optim.Adam or AdamW, got {target}, which has no counterpart")
     written.put("train.optimizer.name", target.lower())
     written.put_given("train.optimizer.learning_rate", given, f"{prefix}lr")
     written.put("train.optimizer.amsgrad", given.take(f"{prefix}amsgrad", False))
@@ -191,13 +185,13 @@ def _optimizer(given: Given, written: Written) -> None:
         written.put("train.schedule", {"name": "constant"})
     else:
         expected = "ReduceLROnPlateau or CosineAnnealingLR"
-        raise _problem(f"lr_scheduler: expected {expected}, got {name}, which has no counterpart")
+        raise problem(f"lr_scheduler: expected {expected}, got {name}, which has no counterpart")
 
 
 def _duration(text: str) -> str:
     """Convert Lightning's `DD:HH:MM:SS` to a duration such as `72h`."""
     parts = text.split(":")
     if len(parts) != 4 or not all(part.isdigit() for part in parts):
-        raise _problem(f"trainer.max_time: expected DD:HH:MM:SS, got {text}")
+        raise problem(f"trainer.max_time: expected DD:HH:MM:SS, got {text}")
     days, hours, minutes, seconds = map(int, parts)
     return f"{((days * 24 + hours) * 60 + minutes) * 60 + seconds}s"
