@@ -15,7 +15,7 @@ from potentials.errors import ConfigError, Problem
 def init(
     data: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[DATA]...", help="Structures with energies and forces: files, globs, builtin:NAME."),
+        typer.Argument(metavar="DATA", help="Structures with energies and forces: files, globs, builtin:NAME."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="Model family (default: mace).")] = None,
     from_mace: Annotated[
