@@ -75,6 +75,7 @@ def test_unknown_family(potentials, methanol_file):
     assert "mace, nequip" in result.stderr
 
 
+@pytest.mark.slow
 def test_acetylacetone_as_published(potentials, shared_data, tmp_path):
     config = tmp_path / "acac.yaml"
     assert potentials("init", shared_data / "acac" / "train_300K.xyz", "-o", config).exit_code == 0
@@ -99,7 +100,7 @@ def test_silicon_virials_are_not_taken_without_a_declaration(potentials, shared_
     assert potentials("check", config, *TINY).exit_code == 0
 
 
-@pytest.mark.parametrize("name", slow_but(["ethanol", "copper"], "copper"))
+@pytest.mark.parametrize("name", slow_but(["ethanol", "copper"], "ethanol"))
 def test_builtin_data(potentials, name, tmp_path):
     config = tmp_path / "config.yaml"
     assert potentials("init", f"builtin:{name}", "-o", config).exit_code == 0

@@ -55,11 +55,13 @@ def test_file_is_at_most_one_megabyte(name: str) -> None:
     assert builtin_path(name).stat().st_size <= 1_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILTIN_NAMES)
 def test_counts_per_class(name: str, data_sets: dict[str, list[Atoms]]) -> None:
     assert Counter(frame.info["config_type"] for frame in data_sets[name]) == CLASSES[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILTIN_NAMES)
 def test_labels_are_complete_and_finite(name: str, data_sets: dict[str, list[Atoms]]) -> None:
     for frame in data_sets[name]:
@@ -69,6 +71,7 @@ def test_labels_are_complete_and_finite(name: str, data_sets: dict[str, list[Ato
         assert all(np.isfinite(value).all() for value in results.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILTIN_NAMES)
 def test_no_two_atoms_closer_than_chemistry_allows(name: str, data_sets: dict[str, list[Atoms]]) -> None:
     # The distorted molecules are there for the sake of short distances; below these no program computes them.
@@ -76,6 +79,7 @@ def test_no_two_atoms_closer_than_chemistry_allows(name: str, data_sets: dict[st
     assert sum(len(neighbor_list("d", frame, shortest)) for frame in data_sets[name]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILTIN_NAMES)
 def test_no_frame_occurs_twice(name: str, data_sets: dict[str, list[Atoms]]) -> None:
     geometries = {(frame.positions.tobytes(), frame.cell.array.tobytes()) for frame in data_sets[name]}
@@ -84,6 +88,7 @@ def test_no_frame_occurs_twice(name: str, data_sets: dict[str, list[Atoms]]) -> 
     assert len(geometries) == len(data_sets[name]) - isolated + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILTIN_NAMES)
 def test_forces_of_a_frame_add_up_to_nothing(name: str, data_sets: dict[str, list[Atoms]]) -> None:
     for frame in data_sets[name]:
@@ -102,6 +107,7 @@ def test_card_states_theory_license_and_counts(name: str) -> None:
     assert counts == CLASSES[name]
 
 
+@pytest.mark.slow
 def test_isolated_atoms_are_every_element_once(data_sets: dict[str, list[Atoms]]) -> None:
     for name in ("ethanol", "copper"):
         frames = data_sets[name]
@@ -112,6 +118,7 @@ def test_isolated_atoms_are_every_element_once(data_sets: dict[str, list[Atoms]]
         )
 
 
+@pytest.mark.slow
 def test_copper_labels_are_emt(data_sets: dict[str, list[Atoms]]) -> None:
     for config_type in CLASSES["copper"]:
         for frame in members(data_sets["copper"], config_type)[::30]:
@@ -123,6 +130,7 @@ def test_copper_labels_are_emt(data_sets: dict[str, list[Atoms]]) -> None:
                 np.testing.assert_allclose(frame.get_stress(), atoms.get_stress(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_copper_stress_is_the_strain_derivative_of_the_energy(data_sets: dict[str, list[Atoms]]) -> None:
     frame = members(data_sets["copper"], "strained")[0]
     assert np.abs(frame.cell.angles() - 90.0).min() > 1.0
@@ -145,6 +153,7 @@ def test_copper_stress_is_the_strain_derivative_of_the_energy(data_sets: dict[st
     np.testing.assert_allclose(stress, numerical, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_copper_slabs_have_vacuum_and_bulk_cells_none(data_sets: dict[str, list[Atoms]]) -> None:
     for frame in data_sets["copper"]:
         if frame.info["config_type"] == "surface":
@@ -155,6 +164,7 @@ def test_copper_slabs_have_vacuum_and_bulk_cells_none(data_sets: dict[str, list[
             assert 9.0 < frame.get_volume() / len(frame) < 15.0
 
 
+@pytest.mark.slow
 def test_copper_liquid_has_lost_the_order_of_the_crystal(data_sets: dict[str, list[Atoms]]) -> None:
     # The {111} reflections of the fcc cell they were melted from: N for a crystal, about 1 for a liquid.
     reflections = 2.0 * np.array([[1, 1, 1], [1, 1, -1], [1, -1, 1], [-1, 1, 1]])
@@ -168,6 +178,7 @@ def test_copper_liquid_has_lost_the_order_of_the_crystal(data_sets: dict[str, li
     assert np.mean([structure_factor(frame) for frame in members(data_sets["copper"], "liquid")]) < 3.0
 
 
+@pytest.mark.slow
 def test_ethanol_keeps_its_bonds_and_visits_all_rotamers(data_sets: dict[str, list[Atoms]]) -> None:
     for config_type in ("300K", "500K"):
         dihedrals = []
@@ -185,6 +196,7 @@ def test_ethanol_keeps_its_bonds_and_visits_all_rotamers(data_sets: dict[str, li
         assert min(gauche_plus, gauche_minus) > 0.25
 
 
+@pytest.mark.slow
 def test_ethanol_is_hotter_at_500_kelvin(data_sets: dict[str, list[Atoms]]) -> None:
     # Equipartition for harmonic vibrations: the mean energies differ by (3N - 6) k (500 K - 300 K) / 2 = 0.18 eV.
     cold, hot = (
@@ -194,6 +206,7 @@ def test_ethanol_is_hotter_at_500_kelvin(data_sets: dict[str, list[Atoms]]) -> N
     assert 0.12 < hot - cold < 0.26
 
 
+@pytest.mark.slow
 def test_distorted_ethanol_is_in_the_class_of_its_forces(data_sets: dict[str, list[Atoms]]) -> None:
     for frame in data_sets["ethanol-distorted"]:
         force = np.linalg.norm(frame.get_forces(), axis=1).max()
@@ -202,6 +215,7 @@ def test_distorted_ethanol_is_in_the_class_of_its_forces(data_sets: dict[str, li
         assert limit == 10 or force > limit / 10
 
 
+@pytest.mark.slow
 def test_distorted_ethanol_covers_every_pair_of_elements_down_to_short_distance(
     data_sets: dict[str, list[Atoms]],
 ) -> None:
@@ -213,6 +227,7 @@ def test_distorted_ethanol_covers_every_pair_of_elements_down_to_short_distance(
     assert max(shortest.values()) < 0.13
 
 
+@pytest.mark.slow
 def test_energies_of_distorted_dimers_fall_from_the_shortest_distance_to_the_bond(
     data_sets: dict[str, list[Atoms]],
 ) -> None:
@@ -225,6 +240,7 @@ def test_energies_of_distorted_dimers_fall_from_the_shortest_distance_to_the_bon
         assert (np.diff(energies) < 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "index"),
     [*(("ethanol", index) for index in (0, 1, 2, 3, 700)), *(("ethanol-distorted", index) for index in (2, 90, 300))],
@@ -259,6 +275,7 @@ def generator() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILTIN_NAMES)
 def test_file_is_what_the_generator_writes(
     name: str, generator: ModuleType, data_sets: dict[str, list[Atoms]], tmp_path: Path
@@ -270,6 +287,7 @@ def test_file_is_what_the_generator_writes(
     assert flags_and_time == bytes(5), "no file name and no time stamp, or the bytes would change from run to run"
 
 
+@pytest.mark.slow
 def test_generator_repeats_itself(generator: ModuleType, data_sets: dict[str, list[Atoms]]) -> None:
     # Classes made without dynamics are the same on every machine.
     for index, config_type in enumerate(CLASSES["copper"]):

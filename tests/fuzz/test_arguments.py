@@ -6,15 +6,20 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from slow_cases import slow_but
 
 from fuzz import arguments
 from fuzz.arguments import Example
 
 
-@settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
-@given(arguments.examples())
-def test_any_command_line_ends(tmp_path_factory: pytest.TempPathFactory, example: Example) -> None:
-    arguments.check(example, tmp_path_factory.getbasetemp())
+@pytest.mark.parametrize("number", slow_but([12, 60], "12"))
+def test_any_command_line_ends(tmp_path_factory: pytest.TempPathFactory, number: int) -> None:
+    @settings(max_examples=number, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(arguments.examples())
+    def ends(example: Example) -> None:
+        arguments.check(example, tmp_path_factory.getbasetemp())
+
+    ends()
 
 
 @pytest.mark.parametrize("command", sorted(arguments.commands()), ids=" ".join)

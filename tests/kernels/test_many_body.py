@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from slow_cases import slow_but
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
@@ -46,6 +47,8 @@ TABLES = {
     "degree 2 to 1": lambda: equivariant(2, 1, 2),
     "degree 3 to 1": lambda: equivariant(3, 1, 3),
 }
+LARGE = ("degree 3 to 1", "more terms than are compiled in one piece")
+SMALL = [name for name in TABLES if name not in LARGE]
 
 
 class Inputs(NamedTuple):
@@ -148,7 +151,7 @@ def brute_force(table: ManyBodyTable, values: Inputs) -> dict[str, NDArray]:
 
 
 @pytest.mark.usefixtures("kernels")
-@pytest.mark.parametrize("table_name", TABLES)
+@pytest.mark.parametrize("table_name", slow_but(TABLES, *SMALL))
 def test_values(table_name: str) -> None:
     table = TABLES[table_name]()
     values = inputs(table)
@@ -221,7 +224,7 @@ def test_any_selection_of_second_derivatives(wanted: str) -> None:
 
 
 @pytest.mark.usefixtures("kernels")
-@pytest.mark.parametrize("table_name", TABLES)
+@pytest.mark.parametrize("table_name", slow_but(TABLES, *SMALL))
 def test_derivatives_of_first_and_second_order(table_name: str) -> None:
     table = TABLES[table_name]()
     values = inputs(table)

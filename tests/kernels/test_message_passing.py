@@ -183,7 +183,7 @@ def test_few_edges(edges: str) -> None:
 
 
 @pytest.mark.usefixtures("kernels")
-@pytest.mark.parametrize("channels", [1, 16, 37, 64])
+@pytest.mark.parametrize("channels", slow_but([1, 16, 37, 64], "1", "37"))
 def test_any_number_of_channels(channels: int) -> None:
     """Full vectors, several of them, and what is left over."""
     table = coupled(1, parity=True)

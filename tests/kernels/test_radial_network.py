@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 import torch
+from slow_cases import slow_but
 from torch import Tensor
 
 from potentials.kernels import radial_network, row_dot
@@ -116,7 +117,7 @@ def test_no_pairs(kernels: str) -> None:
     assert not gradients[2].any()
 
 
-@pytest.mark.parametrize("size", [0, 1, 15, 64, 130])
+@pytest.mark.parametrize("size", slow_but([0, 1, 15, 64, 130], "0", "1", "15"))
 def test_row_dot(size: int, kernels: str) -> None:
     torch.manual_seed(size)
     left, right = (torch.randn(7, size, dtype=torch.float64) for _ in range(2))

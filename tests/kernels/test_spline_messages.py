@@ -9,6 +9,7 @@ import pytest
 import torch
 from ase.build import bulk
 from scipy.interpolate import BPoly
+from slow_cases import slow_but
 from torch import Tensor
 
 from potentials.data.graph import build_graph
@@ -58,7 +59,7 @@ def test_splines_are_those_of_scipy() -> None:
         np.testing.assert_allclose(slopes[:-1, number], expected.derivative()(r[:-1]), rtol=0, atol=1e-11)
 
 
-@pytest.mark.parametrize("channels", [1, 5, 37])
+@pytest.mark.parametrize("channels", slow_but([1, 5, 37], "1", "5"))
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
 def test_messages_and_gradients(channels: int, dtype: torch.dtype, tolerance: float, kernels: str) -> None:
     """The same as weights that were evaluated before."""

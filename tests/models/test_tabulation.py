@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from families.cases import Case, cases
+from slow_cases import slow_but
 from torch import Tensor, nn
 
 from potentials.equivariant import Irrep, Layout, message_table
@@ -34,7 +35,8 @@ def has_splines(case: Case) -> bool:
 CASES = [case for case in cases() if has_splines(case)]
 MACE, NEQUIP = (next(case for case in CASES if case.family == family) for family in ("mace", "nequip"))
 
-
+FIRST = {case.family: str(case) for case in reversed(CASES)}.values()
+"""The first variant of each family."""
 SMALLEST = next(case for case in CASES if str(case) == "mace invariant")
 
 
@@ -89,7 +91,7 @@ def test_functions_that_bend_up_to_the_cutoff(envelope: str) -> None:
     assert largest_error(model, tabulated(model, 2049)) < RADIAL_TOLERANCE["float64"]
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", slow_but(CASES, *FIRST))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_splines_are_the_networks_everywhere(case: Case, dtype: torch.dtype, kernels: str) -> None:
     """At and around every knot, below the first one, up to the cutoff and a little beyond, and anywhere."""

@@ -44,7 +44,10 @@ def water(seed: int) -> Atoms:
 
 
 @pytest.mark.parametrize("family", slow_but(FAMILIES, "mace", "schnet"))
-@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("mixed", 1e-5), ("float64", 1e-8)])
+@pytest.mark.parametrize(
+    ("precision", "tolerance"),
+    [("float32", 1e-5), ("mixed", 1e-5), pytest.param("float64", 1e-8, marks=pytest.mark.slow)],
+)
 def test_forces_are_those_of_the_networks(family: str, precision: str, tolerance: float, kernels: str) -> None:
     """On other structures than those it was checked with."""
     original = potential(family, precision)

@@ -84,7 +84,7 @@ def results(calculator: PotentialCalculator, atoms: Atoms) -> tuple[float, np.nd
     # The reference computes mixed potentials as float32 ones.
     [("float32", "cpu"), ("mixed", "cpu"), ("float64", "cpu"), ("float32", "reference"), ("float64", "reference")],
 )
-@pytest.mark.parametrize("family", slow_but(FAMILIES, "mace", "painn"))
+@pytest.mark.parametrize("family", slow_but(FAMILIES, "mace"))
 def test_any_structure(family: str, precision: Precision, kernels_used: str, compiled: bool) -> None:
     @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
     @given(structures(precision))

@@ -192,8 +192,9 @@ def test_links_that_the_file_system_does_not_have(uninterrupted, tmp_path, monke
     def no_links(*_):
         raise PermissionError(1, "Operation not permitted")
 
+    handler = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(os, "link", no_links)
     result = quietly(toy_run(tmp_path))
     same_end(uninterrupted, result)
     assert torch.load(result.folder / "previous.ckpt", weights_only=True)["global_step"] == 21
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
