@@ -21,10 +21,13 @@ class RadialConfig(StrictConfig):
     """Number of radial basis functions."""
     trainable: bool = False
     """Whether the frequencies (Bessel) or centers (Gaussian) are trained."""
-    envelope: Literal["polynomial", "cosine", "smooth"] = "polynomial"
-    """Cutoff function: `polynomial` has two continuous derivatives at the cutoff, `cosine` one, `smooth` all."""
+    envelope: Literal["polynomial", "cosine", "smooth", "xplor"] = "polynomial"
+    """Cutoff function: `polynomial` has two continuous derivatives at the cutoff, `cosine` one, `smooth` all; `xplor`
+    is 1 up to `envelope_onset` and has one."""
     envelope_power: EnvelopePower = 5
     """Power p of the polynomial envelope, which vanishes at the cutoff together with its first two derivatives."""
+    envelope_onset: float = Field(default=0.9, ge=0, lt=1)
+    """Distance at which the `xplor` envelope begins to fall, as a fraction of the cutoff."""
     distance_transform: Literal["none", "agnesi"] = "none"
     """`agnesi` applies the Agnesi transform of MACE-MP-0b, which resolves short distances better."""
 

@@ -35,7 +35,7 @@ from potentials.equivariant.e3x import (
     product_layout,
 )
 from potentials.equivariant.envelopes import cosine_envelope, polynomial_envelope, smooth_envelope
-from potentials.equivariant.layout import Irrep, Layout
+from potentials.equivariant.layout import Blocks, Irrep, Layout
 from potentials.equivariant.layout_changes import add, change_layout
 from potentials.equivariant.mixing import BlockMixing, SpeciesGroups, SpeciesMixing
 from potentials.equivariant.rotations import random_rotation, reflect, rotate, wigner_D
@@ -48,6 +48,7 @@ __all__ = [
     "SYMMETRIC_MATRIX",
     "AttentionWeights",
     "BlockMixing",
+    "Blocks",
     "ChannelProduct",
     "Dense",
     "EdgeTopology",

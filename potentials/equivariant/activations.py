@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from potentials.equivariant.layout import Irrep, Layout
+from potentials.equivariant.layout import Blocks, Irrep, Layout
 from potentials.errors import LayoutError
 from potentials.kernels import GatedBlock, GateTable, gate
 
@@ -44,25 +44,25 @@ class Gate(nn.Module):
     Weiler et al., "3D Steerable CNNs" (2018), section 4.3; NequIP (Batzner et al. 2022).
 
     Args:
-        layout: blocks of the input features.
+        features: blocks of the input features.
 
     Attributes:
-        layout: blocks of the input features; scalars first, as in every layout.
-        gated: the blocks of degree > 0, in order; each needs one gate per channel.
+        blocks: blocks of the input features; scalars first, as in every layout.
+        gated: the blocks of degree > 0, in order; each copy needs one gate per channel.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, features: Layout | Blocks) -> None:
         super().__init__()
-        self.layout = layout
-        self.gated = tuple(irrep for irrep in layout if irrep.degree > 0)
+        self.blocks = Blocks.of(features)
+        self.gated = Blocks((irrep, copies) for irrep, copies in self.blocks if irrep.degree > 0)
         blocks = (
-            GatedBlock(block.start, irrep.dim, irrep.degree == 0, irrep.parity > 0)
-            for irrep, block in zip(layout, layout.slices(), strict=True)
+            GatedBlock(rows.start, irrep.dim, irrep.degree == 0, irrep.parity > 0, copies)
+            for (irrep, copies), rows in zip(self.blocks, self.blocks.slices(), strict=True)
         )
         self.table = GateTable(tuple(blocks), _SECOND_MOMENT_SCALE["silu"], _SECOND_MOMENT_SCALE["tanh"])
 
     def forward(self, features: Tensor, gates: Tensor) -> Tensor:
-        """Map features [N, components, C] and gates [N, number of gated blocks, C] to features of the same layout."""
+        """Map features [N, rows, C] and gates [N, copies of gated blocks, C] to features of the same blocks."""
         return gate(self.table, features, gates)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from functools import cache
 from importlib.metadata import version
@@ -10,7 +9,7 @@ from importlib.metadata import version
 import numpy as np
 
 from potentials.cache import cache_path, keep, kept
-from potentials.equivariant.layout import Irrep, Layout
+from potentials.equivariant.layout import Blocks, Irrep, Layout
 from potentials.kernels import MessagePath, MessageTable
 
 
@@ -54,59 +53,70 @@ class MessageCoupling:
 
     Attributes:
         paths: (sender irrep, harmonic degree, receiver irrep) of each path; the radial network has one weight per path
-            and channel, in this order: sorted by receiver block, then sender block, then harmonic degree.
-        blocks: number of paths of each reachable receiver irrep. In the summed message the block of that irrep has
-            `[2l + 1, paths]` components, m outermost, so that mixing the paths is one matrix product.
+            and channel of the sender block, in this order: sorted by receiver block, then sender block, then harmonic
+            degree.
+        copies: copies of the sender block of each path, each of which is a path of the table.
+        blocks: the reachable receiver irreps with their number of paths times copies. In the summed message the block
+            of that irrep has `[2l + 1, paths]` rows, m outermost, so that mixing the paths is one matrix product.
         table: table for `potentials.kernels.message_sum`.
     """
 
-    def __init__(self, sender: Layout, edge_degree: int, receiver: Layout) -> None:
+    def __init__(self, sender: Blocks, edge_degree: int, receiver: Layout, has_parity: bool = True) -> None:
+        self.has_parity = has_parity
         paths = [
             (source, degree, target)
             for target in receiver
-            for source in sender
+            for source in sender.layout
             for degree in range(edge_degree + 1)
-            if target in source.products(Irrep(degree, (-1) ** degree))
+            if target in source.products(self.harmonic(degree))
         ]
         self.paths = tuple(paths)
-        reached = [(irrep, sum(target == irrep for _, _, target in paths)) for irrep in receiver]
-        self.blocks = tuple((irrep, count) for irrep, count in reached if count)
+        self.copies = tuple(sender.copies(source) for source, _, _ in paths)
+        counts = dict.fromkeys(receiver, 0)
+        for (_, _, target), copies in zip(self.paths, self.copies, strict=True):
+            counts[target] += copies
+        self.blocks = Blocks((irrep, count) for irrep, count in counts.items() if count)
         self.table = self._table(sender, edge_degree)
 
     @property
     def layout(self) -> Layout:
         """Layout of the reachable receiver irreps."""
-        return Layout(irrep for irrep, _ in self.blocks)
+        return self.blocks.layout
 
-    def block_slices(self) -> list[slice]:
-        """Return the components of the summed message that belong to each receiver irrep."""
-        starts = np.cumsum([0, *(irrep.dim * count for irrep, count in self.blocks)]).tolist()
-        return [slice(start, stop) for start, stop in itertools.pairwise(starts)]
+    def harmonic(self, degree: int) -> Irrep:
+        """Return the irrep of the harmonics of a degree."""
+        return Irrep(degree, (-1) ** degree if self.has_parity else 1)
 
-    def _table(self, sender: Layout, edge_degree: int) -> MessageTable:
-        counts = dict(self.blocks)
-        starts = {irrep: s.start for (irrep, _), s in zip(self.blocks, self.block_slices(), strict=True)}
-        seen = dict.fromkeys(counts, 0)
+    def degrees(self) -> list[int]:
+        """Return the harmonic degree of each path of the table."""
+        return [degree for (_, degree, _), copies in zip(self.paths, self.copies, strict=True) for _ in range(copies)]
+
+    def _table(self, sender: Blocks, edge_degree: int) -> MessageTable:
+        next_row = {irrep: rows.start for (irrep, _), rows in zip(self.blocks, self.blocks.slices(), strict=True)}
         paths = []
-        for source, degree, target in self.paths:
+        for (source, degree, target), copies in zip(self.paths, self.copies, strict=True):
             coefficients = coupling_coefficients(source.degree, degree, target.degree)
-            sender_start, receiver_start = sender.slice_of(source).start, starts[target] + seen[target]
-            paths.append(MessagePath(sender_start, degree**2, receiver_start, counts[target], coefficients))
-            seen[target] += 1
-        size = sum(irrep.dim * count for irrep, count in self.blocks)
-        return MessageTable.create(sender.dim, (edge_degree + 1) ** 2, size, paths)
+            start, step = sender.slice_of(source).start, self.blocks.copies(target)
+            for copy in range(copies):
+                paths.append(MessagePath(start + copy, degree**2, next_row[target], step, coefficients, copies))
+                next_row[target] += 1
+        return MessageTable.create(sender.dim, (edge_degree + 1) ** 2, self.blocks.dim, paths)
 
 
 @cache
-def message_table(sender: Layout, edge_degree: int, receiver: Layout) -> MessageCoupling:
+def message_table(
+    sender: Layout | Blocks, edge_degree: int, receiver: Layout, has_parity: bool = True
+) -> MessageCoupling:
     """Return the coupling of sender features with spherical harmonics into receiver irreps.
 
     Args:
         sender: blocks of the sender features.
         edge_degree: highest degree of the spherical harmonics.
         receiver: requested irreps; those that no path reaches are left out.
+        has_parity: whether harmonics have parity (-1)^l; otherwise all irreps must be even, and the couplings are
+            equivariant under rotations only.
     """
-    return MessageCoupling(sender, edge_degree, receiver)
+    return MessageCoupling(Blocks.of(sender), edge_degree, receiver, has_parity)
 
 
 def coupling_fingerprint(degree: int) -> str:

@@ -60,6 +60,30 @@ def cosine_envelope(x: Tensor) -> ValuesAndSlopes:
     return root**2, -math.pi * root * torch.sin(0.5 * math.pi * x)
 
 
+def xplor_envelope(x: Tensor, onset: float) -> ValuesAndSlopes:
+    """Compute the XPLOR envelope: 1 up to x = a, then (1 - x^2)^2 (1 + 2 x^2 - 3 a^2) / (1 - a^2)^3, zero for x >= 1.
+
+    The derivative is -12 x (1 - x^2) (x^2 - a^2) / (1 - a^2)^3; the second derivative is discontinuous at a and 1. The
+    switching function of CHARMM and X-PLOR (Brooks et al. 1983), which SevenNet uses.
+
+    Args:
+        x: distance divided by the cutoff, any shape.
+        onset: a, 0 <= a < 1.
+
+    Returns:
+        Values and derivatives with respect to x, in the shape of x.
+    """
+    # Not a clamp: derivatives at the ends must be those from inside, and NaN must stay NaN.
+    x = torch.where(x >= 1, torch.ones_like(x), x)
+    falls = x >= onset
+    to_cutoff, from_onset = (1 - x) * (1 + x), (x - onset) * (x + onset)
+    width = (1 - onset) * (1 + onset)
+    # 1 + 2 x^2 - 3 a^2 = (1 - a^2) + 2 (x^2 - a^2): both terms are positive.
+    value = to_cutoff**2 * (width + 2 * from_onset) / width**3
+    slope = x * to_cutoff * from_onset * (-12 / width**3)
+    return torch.where(falls, value, torch.ones_like(x)), torch.where(falls, slope, torch.zeros_like(x))
+
+
 def smooth_envelope(x: Tensor) -> ValuesAndSlopes:
     """Compute the envelope exp(1 - 1 / (1 - x^2)), zero for x >= 1, and its derivative.
 

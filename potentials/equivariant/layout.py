@@ -1,4 +1,4 @@
-"""The layout of a feature tensor: the irreps of its components."""
+"""The layout of a feature tensor: the irreps of its components, and their channels where these differ."""
 
 from __future__ import annotations
 
@@ -78,3 +78,52 @@ class Layout(tuple[Irrep, ...]):
 
     def __str__(self) -> str:
         return "+".join(str(irrep) for irrep in self)
+
+
+class Blocks(tuple[tuple[Irrep, int], ...]):
+    """Ordered blocks (irrep, copies) of a feature tensor whose blocks have different numbers of channels.
+
+    A block has `copies` times the C channels of the tensor [nodes, rows, C]: it consists of [2l + 1, copies] rows, m
+    outermost, so that the copies * C channels of each component are contiguous. Kernels couple copies like channels.
+    With one copy of each block this is the tensor of the `Layout`.
+    """
+
+    @classmethod
+    def one_each(cls, layout: Layout) -> Blocks:
+        """Return the blocks of a layout with one copy each."""
+        return cls((irrep, 1) for irrep in layout)
+
+    @classmethod
+    def of(cls, features: Layout | Blocks) -> Blocks:
+        """Return the blocks of features that are described by either."""
+        return features if isinstance(features, Blocks) else cls.one_each(features)
+
+    @property
+    def layout(self) -> Layout:
+        """The irreps of the blocks."""
+        return Layout(irrep for irrep, _ in self)
+
+    @property
+    def dim(self) -> int:
+        """Number of rows."""
+        return sum(irrep.dim * copies for irrep, copies in self)
+
+    def copies(self, irrep: Irrep) -> int:
+        """Return the number of copies of an irrep; 0 if there is no such block."""
+        return dict(self).get(irrep, 0)
+
+    def slices(self) -> list[slice]:
+        """Return the range of rows of each block."""
+        starts = [0, *itertools.accumulate(irrep.dim * copies for irrep, copies in self)]
+        return [slice(start, stop) for start, stop in itertools.pairwise(starts)]
+
+    def slice_of(self, irrep: Irrep) -> slice:
+        """Return the range of rows of a block.
+
+        Raises:
+            ValueError: there is no such block.
+        """
+        return self.slices()[self.layout.index(irrep)]
+
+    def __str__(self) -> str:
+        return "+".join(str(irrep) if copies == 1 else f"{copies}x{irrep}" for irrep, copies in self)

@@ -8,8 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from potentials.equivariant.layout import Irrep, Layout
+from potentials.equivariant.layout import Blocks, Irrep, Layout
+from potentials.errors import LayoutError
 from potentials.kernels import MixedBlock, MixingTable, block_mix
+
+_EVEN_SCALAR = Irrep(0, 1)
 
 
 class SpeciesGroups(NamedTuple):
@@ -38,14 +41,15 @@ class SpeciesGroups(NamedTuple):
 class BlockMixing(nn.Module):
     """Mix the channels (and paths) of each block: y_lmw = sum_u x_lmu W^l_uw / sqrt(fan-in).
 
-    Block b of the input has `copies` copies of each component ([2l + 1, copies], m outermost), the output has one.
-    Weights are initialized standard normal.
+    Block b of the input has `copies` copies of each component ([2l + 1, copies], m outermost), the output has one
+    unless `outputs` states more. Weights are initialized standard normal.
 
     Args:
         blocks: (irrep, copies) of the input, as `MessageCoupling.blocks`; copies are 1 for plain features.
         channels_in: channels of each copy.
         channels_out: channels of the output.
         outputs: requested blocks; other blocks of the input are dropped.
+        bias: whether a learned number is added to each channel of the even scalars, initially 0.
     """
 
     def __init__(
@@ -53,19 +57,21 @@ class BlockMixing(nn.Module):
         blocks: Sequence[tuple[Irrep, int]],
         channels_in: int,
         channels_out: int,
-        outputs: Layout | None = None,
+        outputs: Layout | Blocks | None = None,
+        bias: bool = False,
     ) -> None:
         super().__init__()
-        self.layout = Layout(irrep for irrep, _ in blocks if outputs is None or irrep in outputs)
-        """Blocks of the output."""
-        mixed, source, target = [], 0, 0
-        for irrep, copies in blocks:
-            if irrep in self.layout:
-                mixed.append(MixedBlock(source, irrep.dim, copies, target))
-                target += irrep.dim
-            source += irrep.dim * copies
-        self.table = MixingTable(tuple(mixed), source, target, channels_in, channels_out)
+        self.layout = Layout(irrep for irrep, _ in blocks if outputs is None or irrep in Blocks.of(outputs).layout)
+        """Irreps of the output."""
+        targets = Blocks.of(self.layout if outputs is None else outputs)
+        targets = Blocks((irrep, targets.copies(irrep)) for irrep in self.layout)
+        self.table = table_between(Blocks(blocks), targets, channels_in, channels_out)
         self.weight = nn.Parameter(_random_weights(self.table, 1))
+        scalars = targets.slices()[self.layout.index(_EVEN_SCALAR)] if bias and _EVEN_SCALAR in self.layout else None
+        self._below = 0 if scalars is None else self.table.outputs - scalars.stop
+        self.bias = None if scalars is None else nn.Parameter(torch.zeros(scalars.stop - scalars.start, channels_out))
+        if scalars is not None and scalars.start:
+            raise LayoutError(f"expected even scalars (0e) as the first block, which have a bias; got {self.layout}")
 
     @property
     def weights(self) -> list[Tensor]:
@@ -74,13 +80,16 @@ class BlockMixing(nn.Module):
 
     def forward(self, x: Tensor, factor: float = 1.0) -> Tensor:
         """Map [N, input components, channels_in] to [N, output components, channels_out] and multiply by `factor`."""
-        return block_mix(self.table, x, self.weight, factor)
+        mapped = block_mix(self.table, x, self.weight, factor)
+        if self.bias is None:
+            return mapped
+        return mapped + nn.functional.pad(factor * self.bias, (0, 0, 0, self._below))
 
 
 def _random_weights(table: MixingTable, num_species: int) -> Tensor:
     """Draw standard normal weights [S, K], block by block."""
-    fan_in = [block.copies * table.channels_in for block in table.blocks]
-    blocks = [torch.randn(num_species, rows, table.channels_out) for rows in fan_in]
+    shapes = [(block.copies * table.channels_in, block.copies_out * table.channels_out) for block in table.blocks]
+    blocks = [torch.randn(num_species, *shape) for shape in shapes]
     return torch.cat([block.flatten(1) for block in blocks], dim=1)
 
 
@@ -113,13 +122,15 @@ class SpeciesMixing(nn.Module):
         return mix_by_species(self.table, x, self.weight, groups, self.weight.shape[0] ** -0.5)
 
 
-def table_between(inputs: Layout, outputs: Layout, channels_in: int, channels_out: int) -> MixingTable:
+def table_between(
+    inputs: Layout | Blocks, outputs: Layout | Blocks, channels_in: int, channels_out: int
+) -> MixingTable:
     """Return the table that maps each input block to the equal output block; output blocks without input are zero."""
-    sources = dict(zip(inputs, inputs.slices(), strict=True))
+    inputs, outputs = Blocks.of(inputs), Blocks.of(outputs)
     blocks = tuple(
-        MixedBlock(sources[irrep].start, irrep.dim, 1, target.start)
-        for irrep, target in zip(outputs, outputs.slices(), strict=True)
-        if irrep in sources
+        MixedBlock(inputs.slice_of(irrep).start, irrep.dim, inputs.copies(irrep), target.start, copies)
+        for (irrep, copies), target in zip(outputs, outputs.slices(), strict=True)
+        if inputs.copies(irrep)
     )
     return MixingTable(blocks, inputs.dim, outputs.dim, channels_in, channels_out)
 

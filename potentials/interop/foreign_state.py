@@ -32,6 +32,10 @@ class ForeignState:
     def __contains__(self, name: str) -> bool:
         return name in self._left
 
+    def size(self, name: str) -> int:
+        """Return how many numbers the tensor of this name has; 0 if there is none."""
+        return self._left[name].numel() if name in self._left else 0
+
     def take(self, name: str, *shape: int) -> Tensor:
         """Take the tensor of this name in float64, reshaped; a dimension may be -1.
 

@@ -11,11 +11,12 @@ from potentials.errors import ConversionError
 from potentials.interop.mace_file import is_mace_model, potential_from_mace_model
 from potentials.interop.nequip_file import is_nequip_checkpoint, potential_from_nequip_checkpoint
 from potentials.interop.pickles import Record, read_torch_file
+from potentials.interop.sevennet import is_sevennet_checkpoint, potential_from_sevennet
 from potentials.potential import Potential
 
 _EXPECTED = (
-    "expected a whole model of mace-torch (NAME.model, as mace_run_train writes it) or a checkpoint of nequip "
-    "(NAME.ckpt)"
+    "expected a whole model of mace-torch (NAME.model, as mace_run_train writes it), or a checkpoint of nequip "
+    "(NAME.ckpt) or SevenNet (NAME.pth)"
 )
 
 
@@ -23,7 +24,7 @@ def import_model(path: str | PathLike[str], head: str | None = None) -> Potentia
     """Convert a model file of another program to a potential with the same energies.
 
     The other program is not needed, and nothing in the file is executed. Supported are energy models of mace-torch
-    (`NAME.model`) and checkpoints of nequip (`NAME.ckpt`).
+    (`NAME.model`) and checkpoints of nequip (`NAME.ckpt`) and SevenNet (`NAME.pth`).
 
     Args:
         path: the file.
@@ -45,6 +46,8 @@ def import_model(path: str | PathLike[str], head: str | None = None) -> Potentia
             if head is not None:
                 raise ConversionError(f"the model has no heads; remove the head {head}")
             potential = potential_from_nequip_checkpoint(content)
+        elif is_sevennet_checkpoint(content):
+            potential = potential_from_sevennet(content, head)
         else:
             raise ConversionError(f"{_EXPECTED}, got {_described(content)}")
     except ConversionError as error:
@@ -56,8 +59,6 @@ def import_model(path: str | PathLike[str], head: str | None = None) -> Potentia
 def _described(content: Any) -> str:
     if isinstance(content, Record):
         return f"an object of the class {type(content).class_name}"
-    if isinstance(content, Mapping) and {"model_state_dict", "config"} <= set(content):
-        return "a checkpoint of SevenNet, whose channels differ by degree; this is not supported yet"
     if isinstance(content, Mapping):
         listed = ", ".join(str(key)[:30] for key in list(content)[:4])
         return f"a dictionary ({listed}, ...); checkpoints and state dicts do not contain the hyperparameters"

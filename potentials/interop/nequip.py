@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
-import torch
 from ase.data import atomic_numbers
 from torch import Tensor
 
 from potentials.config.train import Precision
-from potentials.equivariant import Irrep, Layout
+from potentials.equivariant import Irrep
 from potentials.errors import ConversionError
+from potentials.interop.e3nn_order import LayerOfPeer
 from potentials.interop.foreign_state import ForeignState, check_hyperparameters, converted_config, fill
-from potentials.models.nequip import SCALAR, Convolution, NequIP, NequIPConfig, SelfConnection
+from potentials.models.nequip import SCALAR, Convolution, NequIP, NequIPConfig
 from potentials.models.radial import BesselBasis
 from potentials.potential import Potential
 
@@ -100,11 +101,11 @@ def _per_type(state: ForeignState, name: str, default: float, order: list[int]) 
 
 def _config(given: Mapping[str, Any], elements: list[str], scales: dict[str, float]) -> NequIPConfig:
     features = given["num_features"]
-    widths = {features} if isinstance(features, int) else set(features or [0])
-    widths.add(given.get("type_embed_num_features") or min(widths))
-    if len(widths) > 1:
+    widths = [features] if isinstance(features, int) else list(features) or [0]
+    channels = widths[0] if len(set(widths)) == 1 else widths
+    if given.get("type_embed_num_features") not in (None, widths[0]):
         raise ConversionError(
-            f"hyperparameters of {PEER}: expected equal num_features for all degrees and the type embedding, got "
+            f"hyperparameters of {PEER}: expected a type embedding with as many features as scalars, got "
             f"num_features={features}, type_embed_num_features={given.get('type_embed_num_features')}"
         )
     if isinstance(given["avg_num_neighbors"], Mapping):
@@ -116,7 +117,7 @@ def _config(given: Mapping[str, Any], elements: list[str], scales: dict[str, flo
         "average_neighbors": float(given["avg_num_neighbors"]),
         "scale": scales,
         "shift": 0.0,
-        "channels": widths.pop(),
+        "channels": channels,
         "layers": given["num_layers"],
         "degree": given["l_max"],
         "parity": given["parity"],
@@ -133,116 +134,40 @@ def _config(given: Mapping[str, Any], elements: list[str], scales: dict[str, flo
 def _fill_model(model: NequIP, state: ForeignState, order: list[int]) -> None:
     """Fill the parameters in the order of the forward pass; `order` sorts the peer's types by atomic number."""
     config = model.config
-    fill(model.embedding, state.take(EMBEDDING, len(order), config.channels)[order])
+    fill(model.embedding, state.take(EMBEDDING, len(order), config.scalar_channels)[order])
     roots = state.take("bessel_encode.bessel_weights", config.radial.size)
     fill(cast(BesselBasis, model.edges.radial.basis).frequencies, roots * (math.pi / config.cutoff))
     inputs = [SCALAR]
     for layer, convolution in enumerate(model.convolutions):
-        last = layer == config.layers - 1
-        theirs = _LayerOfPeer(config, inputs, last)
-        theirs.fill(cast(Convolution, convolution), state, f"layer{layer}_convnet.conv")
+        wanted = [SCALAR] if layer == config.layers - 1 else _hidden(config)
+        theirs = LayerOfPeer(config, inputs, wanted)
+        _fill_layer(theirs, cast(Convolution, convolution), state, f"layer{layer}_convnet.conv")
         inputs = theirs.outputs
     (weight,) = model.readout.weights
     fill(weight, state.take("per_atom_energy_readout.mlp_module.mlp.0.weight", *weight.shape))
 
 
-class _LayerOfPeer:
-    """The order of the weights of one layer in nequip, which differs from ours.
+def _hidden(config: NequIPConfig) -> list[Irrep]:
+    """Return the irreps between layers in the order of nequip: even before odd within a degree."""
+    degrees = range(config.degree + 1)
+    return [Irrep(degree, p) for degree in degrees for p in ((1, -1) if config.parity else ((-1) ** degree,))]
 
-    Attributes:
-        inputs: irreps of the input features.
-        outputs: irreps of the output features: scalars first, even before odd within a degree.
-        gated: the outputs of degree > 0, each with one gate among the even scalars of the convolution.
-        paths: (sender, harmonic degree, receiver) of the radial network's columns.
-    """
 
-    def __init__(self, config: NequIPConfig, inputs: list[Irrep], last: bool) -> None:
-        harmonics = Layout.natural(config.degree)
-        parities = (1, -1) if config.parity else None
-        hidden = [
-            Irrep(degree, parity) for degree in range(config.degree + 1) for parity in parities or ((-1) ** degree,)
-        ]
-        wanted = [SCALAR] if last else hidden
-        self.channels = config.channels
-        self.cutoff = config.cutoff
-        self.inputs = inputs
-        self.outputs = [
-            irrep for irrep in wanted if any(irrep in source.products(Y) for source in inputs for Y in harmonics)
-        ]
-        self.gated = [irrep for irrep in self.outputs if irrep.degree > 0]
-        self.paths = [
-            (source, Y.degree, target)
-            for source in inputs
-            for Y in harmonics
-            for target in source.products(Y)
-            if target in self.outputs
-        ]
-
-    def _width(self, irrep: Irrep) -> int:
-        """Return the channels of the convolution's output; the even scalars include the gates."""
-        return self.channels * (1 + len(self.gated) if irrep == SCALAR else 1)
-
-    def fill(self, convolution: Convolution, state: ForeignState, prefix: str) -> None:
-        """Copy the weights of this layer into a convolution."""
-        C = self.channels
-        blocks = state.take_blocks(f"{prefix}.linear_1.weight", [(C, C)] * len(self.inputs))
-        by_irrep = dict(zip(self.inputs, blocks, strict=True))
-        for irrep, weight in zip(convolution.linear_1.layout, convolution.linear_1.weights, strict=True):
-            fill(weight, by_irrep[irrep])
-        self._fill_radial_network(convolution, state, prefix)
-        self._fill_linear_2(convolution, state, f"{prefix}.linear_2.weight")
-        if convolution.self_connection is not None:
-            self._fill_self_connection(convolution, convolution.self_connection, state, f"{prefix}.sc.weight")
-
-    def _fill_radial_network(self, convolution: Convolution, state: ForeignState, prefix: str) -> None:
-        weights = convolution.radial_network.weights
-        # Activations are modules between the layers, so layer i has index 2 i.
-        taken = [state.take(f"{prefix}.edge_mlp.mlp.{2 * i}.weight", *w.shape) for i, w in enumerate(weights)]
-        columns = taken[-1].unflatten(1, (-1, self.channels))
-        signs = [
-            state.coupling_sign(f"{prefix}.tp_scatter.tp.", (source.degree, degree, target.degree))
-            for source, degree, target in convolution.coupling.paths
-        ]
-        place = [self.paths.index(path) for path in convolution.coupling.paths]
-        taken[-1] = (columns[:, place] * torch.tensor(signs).unsqueeze(1)).flatten(1)
-        # The peer's Bessel functions have the factor 2 / r_c, ours sqrt(2 / r_c).
-        taken[0] = taken[0] * math.sqrt(2 / self.cutoff)
-        for weight, value in zip(weights, taken, strict=True):
-            fill(weight, value)
-
-    def _fill_linear_2(self, convolution: Convolution, state: ForeignState, name: str) -> None:
-        """Fill one block per output irrep, sorted odd before even; rows are paths in the peer's order."""
-        C = self.channels
-        targets = sorted(self.outputs)
-        theirs = {target: [path for path in self.paths if path[2] == target] for target in targets}
-        shapes = [(len(theirs[target]) * C, self._width(target)) for target in targets]
-        by_irrep = {}
-        for target, block in zip(targets, state.take_blocks(name, shapes), strict=True):
-            ours = [path for path in convolution.coupling.paths if path[2] == target]
-            place = [theirs[target].index(path) for path in ours]
-            by_irrep[target] = block.unflatten(0, (-1, C))[place].flatten(0, 1)
-        for irrep, weight in zip(convolution.linear_2.layout, convolution.linear_2.weights, strict=True):
-            fill(weight, by_irrep[irrep][:, :C])
-        if convolution.gates is not None:
-            (weight,) = convolution.gates.weights
-            fill(weight, self._gates(convolution, by_irrep[SCALAR]))
-
-    def _fill_self_connection(
-        self, convolution: Convolution, self_connection: SelfConnection, state: ForeignState, name: str
-    ) -> None:
-        """Fill one block per input irrep that is also an output: [channels, embedding, channels out]."""
-        C = self.channels
-        kept = [irrep for irrep in self.inputs if irrep in self.outputs]
-        blocks = state.take_blocks(name, [(C, C, self._width(irrep)) for irrep in kept])
-        by_irrep = dict(zip(kept, blocks, strict=True))
-        connected = [irrep for irrep in self_connection.outputs if irrep in self.inputs]
-        for irrep, weight in zip(connected, self_connection.weights, strict=True):
-            fill(weight, by_irrep[irrep][..., :C])
-        if convolution.gates_self_connection is not None:
-            (weight,) = convolution.gates_self_connection.weights
-            fill(weight, self._gates(convolution, by_irrep[SCALAR]))
-
-    def _gates(self, convolution: Convolution, scalars: Tensor) -> Tensor:
-        """Select the gates among the output channels of the even scalars, in our order."""
-        place = [self.gated.index(irrep) for irrep in convolution.gate.gated]
-        return scalars[..., self.channels :].unflatten(-1, (-1, self.channels))[..., place, :].flatten(-2)
+def _fill_layer(theirs: LayerOfPeer, convolution: Convolution, state: ForeignState, prefix: str) -> None:
+    """Copy the weights of one layer."""
+    theirs.fill_linear_1(convolution, state.take_blocks(f"{prefix}.linear_1.weight", theirs.shapes_of_linear_1()))
+    weights = convolution.radial_network.weights
+    # Activations are modules between the layers, so layer i has index 2 i.
+    taken = [state.take(f"{prefix}.edge_mlp.mlp.{2 * i}.weight", *w.shape) for i, w in enumerate(weights)]
+    taken[-1] = theirs.radial_weights(
+        convolution, taken[-1], partial(state.coupling_sign, f"{prefix}.tp_scatter.tp."), by_output=False
+    )
+    # The peer's Bessel functions have the factor 2 / r_c, ours sqrt(2 / r_c).
+    taken[0] = taken[0] * math.sqrt(2 / theirs.config.cutoff)
+    for weight, value in zip(weights, taken, strict=True):
+        fill(weight, value)
+    theirs.fill_linear_2(convolution, state.take_blocks(f"{prefix}.linear_2.weight", theirs.shapes_of_linear_2()))
+    if convolution.self_connection is not None:
+        embedding = theirs.channels(SCALAR)
+        shapes = [(theirs.channels(irrep), embedding, theirs.width(irrep)) for irrep in theirs.kept()]
+        theirs.fill_self_connection(convolution, state.take_blocks(f"{prefix}.sc.weight", shapes))

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from potentials.equivariant import Irrep, Layout
+from potentials.equivariant import Blocks, Irrep, Layout
 from potentials.equivariant.couplings import MessageCoupling
 from potentials.kernels import EdgeTopology, MessageTable
 from potentials.models.radial_functions import RadialFunctions
@@ -58,15 +58,20 @@ class NodeFeatures:
 
     Args:
         name: name of the point.
-        layout: blocks of the components.
+        layout: blocks of the components; `Blocks` if their channels differ.
         read: function of a recording that returns the features [N, components, C].
         grid: orientations [O, 3], if the components are values at these orientations instead of blocks.
     """
 
     name: str
-    layout: Layout
+    layout: Layout | Blocks
     read: Callable[[Recording], Tensor]
     grid: Tensor | None = None
+
+    @property
+    def blocks(self) -> Blocks:
+        """The blocks with their numbers of copies."""
+        return Blocks.of(self.layout)
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ class MessageRound:
         blocks: (irrep, paths) of the messages; their components are [2l + 1, paths], m outermost.
         paths: (sender block, harmonic block, receiver block) of each path of the table; empty if the components are
             not blocks.
+        copies: copies of the sender block of each path; 1 if not given.
         sent: function that returns h [N, components, C].
         harmonics: function that returns Y [E, components].
         weights: function that returns w [E, paths, C].
@@ -98,6 +104,7 @@ class MessageRound:
     summed: Callable[[Recording], Tensor] | None
     radial: Callable[[RadialFunctions], RadialFunctions] | None = None
     learned: bool = True
+    copies: Sequence[int] = ()
 
     def messages(self, recording: Recording, topology: EdgeTopology) -> Tensor:
         """Compute the message of each edge, [E, components, C]; `summed` is the sum over the edges of a receiver."""
@@ -106,12 +113,8 @@ class MessageRound:
         messages = sent.new_zeros(topology.num_edges, self.table.receiver_components, sent.shape[2])
         for number, path in enumerate(self.table.paths):
             coefficients = torch.from_numpy(path.coefficients).to(sent)
-            size_a, size_b, size_d = path.coefficients.shape
-            h = sent[:, path.sender_start : path.sender_start + size_a]
-            y = Y[:, path.harmonic_start : path.harmonic_start + size_b]
-            made = torch.einsum("eac,eb,ec,abd->edc", h, y, w[:, number], coefficients)
-            stop = path.receiver_start + size_d * path.receiver_step
-            messages[:, path.receiver_start : stop : path.receiver_step] += made
+            h, y = sent[:, list(path.senders)], Y[:, list(path.harmonics)]
+            messages[:, list(path.receivers)] += torch.einsum("eac,eb,ec,abd->edc", h, y, w[:, number], coefficients)
         return messages
 
 
@@ -185,7 +188,7 @@ def anatomy_of_network(network: nn.Module) -> Anatomy | None:
 
 def harmonic_paths(coupling: MessageCoupling) -> list[tuple[Irrep, Irrep, Irrep]]:
     """Return the paths of a coupling with harmonics, which are proper tensors."""
-    return [(source, Irrep(degree, (-1) ** degree), target) for source, degree, target in coupling.paths]
+    return [(source, coupling.harmonic(degree), target) for source, degree, target in coupling.paths]
 
 
 def of_each_edge(functions: RadialFunctions, channels: int, topology: EdgeTopology) -> Tensor:

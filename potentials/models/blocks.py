@@ -93,16 +93,28 @@ class RadialNetwork(Perceptron, RadialMap):
     Args:
         sizes: number of inputs, hidden units of each layer, and outputs.
         factor: factor of the activation; the default preserves unit variance.
+        powers: exponents n of the factor r^n (r in A) of each output; 0 if not given.
     """
 
-    def __init__(self, sizes: Sequence[int], factor: float | None = None) -> None:
+    def __init__(self, sizes: Sequence[int], factor: float | None = None, powers: Sequence[int] | None = None) -> None:
         super().__init__(sizes, ScaledActivation("silu", factor))
+        self.powers = None if powers is None else list(powers)
 
     def forward(self, functions: RadialFunctions) -> RadialFunctions:
         """Map functions [W, sizes[0]] to functions [W, sizes[-1]]."""
 
         def at(r: Tensor) -> ValuesAndSlopes:
-            return plain_radial_network(*functions.at(r), self.weight, self.sizes, self.scales, False)[:2]
+            found = plain_radial_network(*functions.at(r), self.weight, self.sizes, self.scales, False)[:2]
+            return self._with_powers(r, *found)
 
         found = radial_network(functions.values, functions.slopes, self.weight, self.sizes, self.scales)
+        found = self._with_powers(functions.distances.detach(), *found)
         return RadialFunctions(*found, functions.distances, at)
+
+    def _with_powers(self, r: Tensor, values: Tensor, slopes: Tensor) -> ValuesAndSlopes:
+        """Multiply functions [W, F] and their derivatives by powers of the distance [W, 1]."""
+        if self.powers is None:
+            return values, slopes
+        exponents = torch.tensor(self.powers, dtype=r.dtype, device=r.device)
+        factor, slope = r**exponents, exponents * r ** (exponents - 1).clamp_min(0)
+        return values * factor, slopes * factor + values * slope

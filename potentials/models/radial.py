@@ -12,7 +12,13 @@ from torch import Tensor, nn
 
 from potentials.config.families import RadialConfig
 from potentials.equivariant.e3x.mapped_radial import chebyshev_polynomials
-from potentials.equivariant.envelopes import ValuesAndSlopes, cosine_envelope, polynomial_envelope, smooth_envelope
+from potentials.equivariant.envelopes import (
+    ValuesAndSlopes,
+    cosine_envelope,
+    polynomial_envelope,
+    smooth_envelope,
+    xplor_envelope,
+)
 from potentials.models.radial_functions import RadialFunctions
 
 
@@ -156,4 +162,6 @@ class RadialBasis(nn.Module):
 def _envelope(config: RadialConfig) -> Callable[[Tensor], ValuesAndSlopes]:
     if config.envelope == "polynomial":
         return partial(polynomial_envelope, power=config.envelope_power)
+    if config.envelope == "xplor":
+        return partial(xplor_envelope, onset=config.envelope_onset)
     return {"cosine": cosine_envelope, "smooth": smooth_envelope}[config.envelope]

@@ -46,7 +46,7 @@ def visualization_page(
     observation = observe(potential, atoms)
     changes = rotation_changes(potential, observation, list(anatomy.features), atoms, scene.shown)
     config = potential.config
-    highest = max([anatomy.edge_degree, *(place.layout.degree for place in anatomy.features)])
+    highest = max([anatomy.edge_degree, *(place.blocks.layout.degree for place in anatomy.features)])
     sections = [
         harmonics_section(anatomy),
         radial_section(potential, anatomy, observation),

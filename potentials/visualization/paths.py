@@ -72,7 +72,10 @@ def couplings_of(anatomy: Anatomy) -> list[Couplings]:
             "features of the neighbor",
             "harmonics of the edge",
             "message",
-            [CountedPath(path, anatomy.channels if place.learned else 0, terms_of(path)) for path in place.paths],
+            [
+                CountedPath(path, copies * anatomy.channels if place.learned else 0, terms_of(path))
+                for path, copies in zip(place.paths, place.copies or [1] * len(place.paths), strict=True)
+            ],
             place.learned,
         )
         for place in anatomy.rounds

@@ -10,6 +10,7 @@ import torch
 from ase import Atoms
 from numpy.typing import NDArray
 
+from potentials.equivariant import Layout
 from potentials.equivariant.rotations import rotate
 from potentials.models.anatomy import NodeFeatures
 from potentials.potential import Potential
@@ -88,7 +89,7 @@ class RotationChanges:
         stages = []
         for stage in self.stages:
             blocks = []
-            for number, irrep in enumerate(stage.place.layout):
+            for number, (irrep, _) in enumerate(stage.place.blocks):
                 computed, expected = stage.computed[number], stage.expected[number]
                 blocks.append(
                     {
@@ -131,8 +132,8 @@ def rotation_changes(
         [mixtures(block.values)[0][:, 0] for block in blocks_at(*pair)] for pair in zip(tensors, before, strict=True)
     ]
     for stage in stages:
-        stage.computed = [[] for _ in stage.place.layout]
-        stage.expected = [[] for _ in stage.place.layout]
+        stage.computed = [[] for _ in stage.place.blocks]
+        stage.expected = [[] for _ in stage.place.blocks]
     changes = RotationChanges(angles, stages, [], [], list(range(len(kept))))
     for axis in range(3):
         for angle in angles:
@@ -146,10 +147,12 @@ def rotation_changes(
 
 
 def _compare(stage: Stage, before: Array, vectors: list[Array], computed: Array, rotation: Array) -> None:
-    layout = stage.place.layout
-    expected = rotate(torch.from_numpy(before), layout, torch.from_numpy(rotation)).numpy()
-    size = max(float(np.abs(before).max()), 1e-300)
-    stage.difference.append(float(np.abs(computed - expected).max()) / size)
-    for number, (part, vector) in enumerate(zip(layout.slices(), vectors, strict=True)):
-        stage.computed[number].append(computed[:, part] @ vector)
-        stage.expected[number].append(expected[:, part] @ vector)
+    size, largest = max(float(np.abs(before).max()), 1e-300), 0.0
+    blocks = zip(blocks_at(stage.place, before), blocks_at(stage.place, computed), vectors, strict=True)
+    for number, (first, found, vector) in enumerate(blocks):
+        layout = Layout([first.irrep])
+        expected = rotate(torch.from_numpy(first.values), layout, torch.from_numpy(rotation)).numpy()
+        largest = max(largest, float(np.abs(found.values - expected).max()))
+        stage.computed[number].append(found.values @ vector)
+        stage.expected[number].append(expected @ vector)
+    stage.difference.append(largest / size)

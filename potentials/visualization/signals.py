@@ -110,7 +110,10 @@ class Block:
 
 def blocks_at(place: NodeFeatures, features: Array) -> list[Block]:
     """Split the features [N, components, C] of a layer into blocks."""
-    return [Block(irrep, features[:, part]) for irrep, part in zip(place.layout, place.layout.slices(), strict=True)]
+    return [
+        Block(irrep, features[:, rows].reshape(len(features), irrep.dim, copies * features.shape[2]))
+        for (irrep, copies), rows in zip(place.blocks, place.blocks.slices(), strict=True)
+    ]
 
 
 def features_json(observation: Observation, places: Sequence[NodeFeatures], shown: NDArray[np.int64]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def messages(coupling: MessageCoupling, h: Tensor, Y: Tensor, w: Tensor) -> list
     """The message of each path [N, 2l + 1, C], in the order of the paths."""
     summed = message_sum(coupling.table, h, Y, w, one_edge_each(len(h)))
     found: list[Tensor] = []
-    for (irrep, count), part in zip(coupling.blocks, coupling.block_slices(), strict=True):
+    for (irrep, count), part in zip(coupling.blocks, coupling.blocks.slices(), strict=True):
         found += summed[:, part].unflatten(1, (irrep.dim, count)).unbind(2)
     return found
 

@@ -14,6 +14,8 @@ from potentials.kernels import MixedBlock, MixingTable, block_mix
 # Two blocks with copies, out of order in the output; one input row and one output row belong to no block.
 TABLE = MixingTable((MixedBlock(0, 1, 3, 3), MixedBlock(4, 3, 2, 0)), 10, 5, 2, 4)
 FULL = MixingTable((MixedBlock(0, 1, 1, 0), MixedBlock(1, 3, 1, 1)), 4, 4, 3, 3)
+# Blocks with copies in input and output.
+COPIES = MixingTable((MixedBlock(0, 1, 3, 6, 2), MixedBlock(3, 3, 1, 0, 2)), 6, 9, 2, 4)
 OPERATORS = torch.ops.potentials
 
 
@@ -26,6 +28,8 @@ class Case(NamedTuple):
 CASES = {
     "one matrix": Case(TABLE, None),
     "all components": Case(FULL, None),
+    "copies in the output": Case(COPIES, None),
+    "by species, copies in the output": Case(COPIES, [2, 0, 2, 3, 0]),
     "by species": Case(TABLE, [2, 0, 2, 3, 0]),
     "by species, all components": Case(FULL, [1, 1, 0]),
     "no atoms": Case(TABLE, []),
@@ -66,14 +70,17 @@ def expected(case: Case, x: Tensor, weight: Tensor) -> Tensor:
     start = 0
     for block in table.blocks:
         rows = block.copies * table.channels_in
-        matrix = weight[:, start : start + rows * table.channels_out].reshape(-1, rows, table.channels_out)
-        start += rows * table.channels_out
+        columns = block.copies_out * table.channels_out
+        matrix = weight[:, start : start + rows * columns].reshape(-1, rows, columns)
+        start += rows * columns
         for atom in range(x.shape[0]):
             species = 0 if case.species is None else case.species[atom]
             for m in range(block.components):
                 first = block.source + m * block.copies
                 values = x[atom, first : first + block.copies].flatten()
-                y[atom, block.target + m] = values @ matrix[species] / rows**0.5
+                target = block.target + m * block.copies_out
+                mapped = values @ matrix[species] / rows**0.5
+                y[atom, target : target + block.copies_out] = mapped.reshape(block.copies_out, -1)
     return y
 
 

@@ -22,6 +22,16 @@ TABLES = {
         1.7,
         1.6,
     ),
+    "copies": GateTable(
+        (
+            GatedBlock(0, 1, True, True, 3),
+            GatedBlock(3, 1, True, False, 2),
+            GatedBlock(5, 3, False, True, 2),
+            GatedBlock(11, 5, False, True),
+        ),
+        1.7,
+        1.6,
+    ),
     "a scalar": GateTable((GatedBlock(0, 1, True, True),), 1.5, 1.0),
     "degree 1 alone": GateTable((GatedBlock(0, 3, False, True),), 1.0, 1.0),
 }
@@ -36,14 +46,16 @@ def inputs(name: str, channels: int = 5, dtype: torch.dtype = torch.float64) -> 
 def expected(table: GateTable, x: np.ndarray, gates: np.ndarray) -> np.ndarray:
     result = np.empty_like(x)
     remaining = iter(range(table.gates))
-    for start, size, is_scalar, is_even in table.blocks:
-        values = x[:, start : start + size]
-        if is_scalar:
-            activated = values / (1 + np.exp(-values)) if is_even else np.tanh(values)
-            result[:, start : start + size] = (table.even_factor if is_even else table.odd_factor) * activated
-        else:
-            one = gates[:, [next(remaining)]]
-            result[:, start : start + size] = values * table.even_factor * one / (1 + np.exp(-one))
+    for start, size, is_scalar, is_even, copies in table.blocks:
+        for copy in range(copies):
+            rows = [start + m * copies + copy for m in range(size)]
+            values = x[:, rows]
+            if is_scalar:
+                activated = values / (1 + np.exp(-values)) if is_even else np.tanh(values)
+                result[:, rows] = (table.even_factor if is_even else table.odd_factor) * activated
+            else:
+                one = gates[:, [next(remaining)]]
+                result[:, rows] = values * table.even_factor * one / (1 + np.exp(-one))
     return result
 
 

@@ -29,8 +29,9 @@ def random_table() -> MessageTable:
         MessagePath(0, 0, 0, 2, random.normal(size=(4, 4, 3))),
         MessagePath(4, 3, 1, 2, random.normal(size=(1, 1, 3))),
         MessagePath(0, 0, 7, 1, random.normal(size=(1, 1, 1))),
+        MessagePath(1, 2, 8, 1, random.normal(size=(2, 1, 2)), sender_step=2),
     ]
-    return MessageTable.create(5, 4, 8, paths)
+    return MessageTable.create(5, 4, 10, paths)
 
 
 def coupled(degree: int, parity: bool) -> MessageTable:

@@ -32,8 +32,10 @@ def block_mix(
             source = some[:, block.source : block.source + block.components * block.copies]
             pieces.append(x.new_zeros(count, block.target - end, table.channels_out))
             flat = source.reshape(count, block.components, block.copies * table.channels_in)
-            pieces.append(flat @ (matrix[species] * (factor * matrix.shape[-2] ** -0.5)))
-            end = block.target + block.components
+            mapped = flat @ (matrix[species] * (factor * matrix.shape[-2] ** -0.5))
+            rows_out = block.components * block.copies_out
+            pieces.append(mapped.reshape(count, rows_out, table.channels_out))
+            end = block.target + rows_out
         pieces.append(x.new_zeros(count, table.outputs - end, table.channels_out))
         parts.append(torch.cat(pieces, dim=1))
         first += count

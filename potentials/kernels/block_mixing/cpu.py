@@ -31,7 +31,7 @@ def _outer_code(kernel: MixingKernel, channels: int, bits: int) -> int:
 def _mixing_kernel(table: MixingTable, by_species: bool, factor: float, transposed: bool) -> MixingKernel:
     blocks, offset = [], 0
     for block in table.blocks:
-        rows, columns = block.copies * table.channels_in, table.channels_out
+        rows, columns = block.copies * table.channels_in, block.copies_out * table.channels_out
         source, target = block.source * table.channels_in, block.target * table.channels_out
         scale = factor * rows**-0.5
         if transposed:

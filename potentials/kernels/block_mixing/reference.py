@@ -17,9 +17,9 @@ class _Part(NamedTuple):
     source: Tensor
     """[components, rows, copies * C], a view of the input."""
     matrix: Tensor
-    """[copies * C, C'], a view of the weights."""
+    """[copies * C, copies_out * C'], a view of the weights."""
     target: Tensor
-    """[components, rows, C'], a view of the output."""
+    """[components, rows, copies_out * C'], a view of the output."""
     scale: float
 
     def expanded(self) -> Tensor:
@@ -40,7 +40,7 @@ def _parts(
                 yield _Part(
                     _as_matrices(rows_of_x, block.source, block.components, block.copies),
                     matrix[species],
-                    _as_matrices(rows_of_y, block.target, block.components, 1),
+                    _as_matrices(rows_of_y, block.target, block.components, block.copies_out),
                     factor * matrix.shape[-2] ** -0.5,
                 )
         first += count

@@ -12,14 +12,15 @@ from torch import Tensor
 class MixedBlock(NamedTuple):
     """One block: its offsets in the input and in the output.
 
-    The input contains [components, copies] rows of channels starting at row `source`, the output `components` rows
-    starting at row `target`.
+    The input contains [components, copies] rows of channels starting at row `source`, the output [components,
+    copies_out] rows starting at row `target`.
     """
 
     source: int
     components: int
     copies: int
     target: int
+    copies_out: int = 1
 
 
 class MixingTable(NamedTuple):
@@ -36,7 +37,7 @@ class MixingTable(NamedTuple):
     @property
     def num_weights(self) -> int:
         """K."""
-        return sum(block.copies for block in self.blocks) * self.channels_in * self.channels_out
+        return sum(block.copies * block.copies_out for block in self.blocks) * self.channels_in * self.channels_out
 
     def numbers(self) -> tuple[int, ...]:
         """Encode the table as integers for an operator."""
@@ -48,10 +49,10 @@ class MixingTable(NamedTuple):
         return _decoded(tuple(numbers))
 
     def matrices(self, weight: Tensor) -> list[Tensor]:
-        """Return the matrix of each block as a view [..., copies * C, C'] of the weights [..., K]."""
-        sizes = [block.copies * self.channels_in for block in self.blocks]
-        parts = weight.split([size * self.channels_out for size in sizes], dim=-1)
-        return [part.unflatten(-1, (size, self.channels_out)) for part, size in zip(parts, sizes, strict=True)]
+        """Return the matrix of each block as a view [..., copies * C, copies_out * C'] of the weights [..., K]."""
+        shapes = [(block.copies * self.channels_in, block.copies_out * self.channels_out) for block in self.blocks]
+        parts = weight.split([rows * columns for rows, columns in shapes], dim=-1)
+        return [part.unflatten(-1, shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 # Cached, because encoding and decoding a table take longer than mapping the features of a small structure.
@@ -64,5 +65,6 @@ def _encoded(table: MixingTable) -> tuple[int, ...]:
 @cache
 def _decoded(numbers: tuple[int, ...]) -> MixingTable:
     inputs, outputs, channels_in, channels_out, *rest = numbers
-    blocks = tuple(MixedBlock(*rest[start : start + 4]) for start in range(0, len(rest), 4))
+    size = len(MixedBlock._fields)
+    blocks = tuple(MixedBlock(*rest[start : start + size]) for start in range(0, len(rest), size))
     return MixingTable(blocks, inputs, outputs, channels_in, channels_out)

@@ -43,11 +43,12 @@ def emit(table: GateTable, channels: int, kernel: GateKernel, bits: int) -> ir.F
             place = _Place(emitter, row, channel, width, channels)
             gate = 0
             for block in table.blocks:
-                if block.is_scalar:
-                    write_scalar(table, place, block.start, block.is_even)
-                else:
-                    write_gated(table, place, list(range(block.start, block.start + block.components)), gate)
-                    gate += 1
+                for copy in range(block.copies):
+                    if block.is_scalar:
+                        write_scalar(table, place, block.start + copy, block.is_even)
+                    else:
+                        write_gated(table, place, block.rows(copy), gate)
+                        gate += 1
     return emitter.function
 
 
@@ -74,14 +75,14 @@ def _scalar_tangents(table: GateTable, place: _Place, component: int, even: bool
     place.store(first * v, "out_third", table.components, component)
 
 
-def _gated_value(table: GateTable, place: _Place, components: list[int], gate: int) -> None:
+def _gated_value(table: GateTable, place: _Place, components: range, gate: int) -> None:
     value, _, _ = _activation(table, place.load("gates", table.gates, gate), True)
     for component in components:
         x = place.load("x", table.components, component)
         place.store(value * x, "out_first", table.components, component)
 
 
-def _gated_gradients(table: GateTable, place: _Place, components: list[int], gate: int) -> None:
+def _gated_gradients(table: GateTable, place: _Place, components: range, gate: int) -> None:
     value, first, _ = _activation(table, place.load("gates", table.gates, gate), True)
     total: Number | None = None
     for component in components:
@@ -92,7 +93,7 @@ def _gated_gradients(table: GateTable, place: _Place, components: list[int], gat
         place.store(first * total, "out_second", table.gates, gate)
 
 
-def _gated_tangents(table: GateTable, place: _Place, components: list[int], gate: int) -> None:
+def _gated_tangents(table: GateTable, place: _Place, components: range, gate: int) -> None:
     value, first, second = _activation(table, place.load("gates", table.gates, gate), True)
     v_gate = place.load("v_gates", table.gates, gate)
     xg: Number | None = None

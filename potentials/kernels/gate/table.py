@@ -7,12 +7,20 @@ from typing import NamedTuple
 
 
 class GatedBlock(NamedTuple):
-    """One block of features: an even or odd scalar, or components that share a gate."""
+    """One block of features: even or odd scalars, or components that share a gate.
+
+    The block contains [components, copies] rows of channels; each copy has a gate of its own.
+    """
 
     start: int
     components: int
     is_scalar: bool
     is_even: bool
+    copies: int = 1
+
+    def rows(self, copy: int) -> range:
+        """Return the rows of one copy."""
+        return range(self.start + copy, self.start + self.components * self.copies, self.copies)
 
 
 class GateTable(NamedTuple):
@@ -27,12 +35,12 @@ class GateTable(NamedTuple):
     @property
     def components(self) -> int:
         """D."""
-        return sum(block.components for block in self.blocks)
+        return sum(block.components * block.copies for block in self.blocks)
 
     @property
     def gates(self) -> int:
         """G."""
-        return sum(not block.is_scalar for block in self.blocks)
+        return sum(block.copies for block in self.blocks if not block.is_scalar)
 
     def numbers(self) -> tuple[list[int], float, float]:
         """Encode the table as numbers for an operator."""
@@ -41,6 +49,9 @@ class GateTable(NamedTuple):
     @classmethod
     def from_numbers(cls, numbers: Sequence[int], even_factor: float, odd_factor: float) -> GateTable:
         """Decode a table; inverse of `numbers`."""
-        rows = [numbers[start : start + 4] for start in range(0, len(numbers), 4)]
-        blocks = tuple(GatedBlock(start, size, bool(scalar), bool(even)) for start, size, scalar, even in rows)
+        width = len(GatedBlock._fields)
+        rows = [numbers[start : start + width] for start in range(0, len(numbers), width)]
+        blocks = tuple(
+            GatedBlock(start, size, bool(scalar), bool(even), copies) for start, size, scalar, even, copies in rows
+        )
         return cls(blocks, even_factor, odd_factor)

@@ -14,16 +14,18 @@ from potentials.kernels.topology import EdgeTopology
 
 def message_sum(table: MessageTable, h: Tensor, Y: Tensor, w: Tensor, topology: EdgeTopology) -> Tensor:
     """Compute dQ/dg [N, D, C], path by path."""
-    sums, components = [h.new_zeros(topology.num_nodes, 0, h.shape[2])], []
+    sums = [h.new_zeros(topology.num_nodes, 0, h.shape[2])]
+    components: list[int] = []
     of_edge = w.index_select(0, topology.edge_pair)
     for number, path in enumerate(table.paths):
         a, b, d = path.coefficients.shape
         matrix = _constant(path.coefficients.transpose(1, 2, 0).reshape(b, d * a), h)
         couplings = (Y[:, path.harmonic_start : path.harmonic_start + b] @ matrix).unflatten(1, (d, a))
-        features = h[:, path.sender_start : path.sender_start + a].index_select(0, topology.senders)
+        senders = path.senders
+        features = h[:, senders.start : senders.stop : senders.step].index_select(0, topology.senders)
         messages = (couplings @ features) * of_edge[:, number, None]
         sums.append(h.new_zeros(topology.num_nodes, d, h.shape[2]).index_add(0, topology.receivers, messages))
-        components += [path.receiver_start + step * path.receiver_step for step in range(d)]
+        components += path.receivers
     order = torch.from_numpy(np.argsort(np.array(components, dtype=np.int64))).to(h.device)
     return torch.cat(sums, dim=1).index_select(1, order)
 

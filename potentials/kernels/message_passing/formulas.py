@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from potentials.kernels.codegen.duals import Dual, N
-from potentials.kernels.message_passing.groups import Group, receivers_of
+from potentials.kernels.message_passing.groups import Group
 from potentials.kernels.message_passing.table import MessageTable
 
 TOLERANCE = 1e-12
@@ -40,12 +40,11 @@ def receiver_terms(
     for number in group.paths:
         path = table.paths[number]
         of_path = weight(number)
-        for a in range(path.coefficients.shape[0]):
-            component = path.sender_start + a
+        for a, component in enumerate(path.senders):
             if component not in features:
                 features[component] = feature(component)
             weighted = of_path * features[component]
-            for d, receiver in enumerate(receivers_of(path)):
+            for d, receiver in enumerate(path.receivers):
                 factor = coupling(number, a, d)
                 if factor is not None:
                     yield receiver, weighted * factor
@@ -58,12 +57,12 @@ def sender_terms(
     for number in group.paths:
         path = table.paths[number]
         of_path = weight(number)
-        gradients = [received(d) for d in receivers_of(path)]
-        for a in range(path.coefficients.shape[0]):
+        gradients = [received(d) for d in path.receivers]
+        for a, component in enumerate(path.senders):
             factors = [coupling(number, a, d) for d in range(len(gradients))]
             terms = [g * factor for g, factor in zip(gradients, factors, strict=True) if factor is not None]
             if terms:
-                yield path.sender_start + a, of_path * total(terms)
+                yield component, of_path * total(terms)
 
 
 def moments(
@@ -73,10 +72,9 @@ def moments(
     features: dict[int, Dual[N]] = {}
     for number in group.paths:
         path = table.paths[number]
-        gradients = [received(d) for d in receivers_of(path)]
+        gradients = [received(d) for d in path.receivers]
         found: dict[int, Dual[N]] = {}
-        for a in range(path.coefficients.shape[0]):
-            component = path.sender_start + a
+        for a, component in enumerate(path.senders):
             if component not in features:
                 features[component] = feature(component)
             for d, gradient in enumerate(gradients):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from potentials.kernels.message_passing.table import MessagePath, MessageTable
+from potentials.kernels.message_passing.table import MessageTable
 
 _MAXIMUM_ACCUMULATORS = 8
 
@@ -27,7 +27,7 @@ def receiver_groups(table: MessageTable) -> list[Group]:
     """Group receiver components so that the sums of a group fit into registers; each belongs to one path."""
     groups: list[Group] = []
     for number, path in sorted(enumerate(table.paths), key=lambda item: item[1].sender_start):
-        outputs = tuple(receivers_of(path))
+        outputs = tuple(path.receivers)
         last = groups[-1] if groups else None
         shared = last is not None and table.paths[last.paths[0]].sender_start == path.sender_start
         if last is not None and shared and len(last.outputs) + len(outputs) <= _MAXIMUM_ACCUMULATORS:
@@ -39,26 +39,22 @@ def receiver_groups(table: MessageTable) -> list[Group]:
 
 def sender_groups(table: MessageTable) -> list[Group]:
     """Group the paths that read overlapping sender components."""
-    return _overlapping([(path.sender_start, path.coefficients.shape[0]) for path in table.paths])
+    return _overlapping([path.senders for path in table.paths])
 
 
 def harmonic_groups(table: MessageTable) -> list[Group]:
     """Group the paths that read overlapping harmonics."""
-    return _overlapping([(path.harmonic_start, path.coefficients.shape[1]) for path in table.paths])
+    return _overlapping([path.harmonics for path in table.paths])
 
 
-def _overlapping(ranges: Sequence[tuple[int, int]]) -> list[Group]:
-    """Group paths by overlapping ranges of components, each given as first component and number of components."""
+def _overlapping(ranges: Sequence[range]) -> list[Group]:
+    """Group paths by their components, so that no two groups share a component."""
     groups: list[Group] = []
-    for number, (start, size) in sorted(enumerate(ranges), key=lambda item: item[1]):
-        components = set(range(start, start + size))
-        if groups and components & set(groups[-1].outputs):
-            groups[-1] = Group(tuple(sorted(components | set(groups[-1].outputs))), (*groups[-1].paths, number))
-        else:
-            groups.append(Group(tuple(sorted(components)), (number,)))
+    for number, components in sorted(enumerate(ranges), key=lambda item: (item[1].start, len(item[1]))):
+        joined, paths = set(components), [number]
+        for group in [group for group in groups if joined & set(group.outputs)]:
+            groups.remove(group)
+            joined |= set(group.outputs)
+            paths = [*group.paths, *paths]
+        groups.append(Group(tuple(sorted(joined)), tuple(paths)))
     return groups
-
-
-def receivers_of(path: MessagePath) -> list[int]:
-    """List the receiver components of a path."""
-    return [path.receiver_start + path.receiver_step * d for d in range(path.coefficients.shape[2])]

@@ -47,10 +47,9 @@ def _sender_blocks(key: str, device: torch.device, dtype: torch.dtype) -> tuple[
     table = lookup(key)
     if not isinstance(table, MessageTable):
         raise TypeError(f"{key} is not a message table")
-    ranges = [(path.sender_start, path.coefficients.shape[0]) for path in table.paths]
     blocks: list[_SenderBlock] = []
-    for start, size in dict.fromkeys(ranges):
-        numbers = [number for number, read in enumerate(ranges) if read == (start, size)]
+    for senders in dict.fromkeys(path.senders for path in table.paths):
+        numbers = [number for number, path in enumerate(table.paths) if path.senders == senders]
         receivers: list[int] = []
         rows: list[Tensor] = []
         parts: list[tuple[int, slice]] = []
@@ -58,13 +57,13 @@ def _sender_blocks(key: str, device: torch.device, dtype: torch.dtype) -> tuple[
             path = table.paths[number]
             _, b, d = path.coefficients.shape
             parts.append((number, slice(len(receivers), len(receivers) + d)))
-            receivers += [path.receiver_start + step * path.receiver_step for step in range(d)]
-            row = torch.zeros(table.harmonic_components, d, size, dtype=torch.float64)
+            receivers += path.receivers
+            row = torch.zeros(table.harmonic_components, d, len(senders), dtype=torch.float64)
             row[path.harmonic_start : path.harmonic_start + b] = torch.from_numpy(path.coefficients).permute(1, 2, 0)
             rows.append(row)
         blocks.append(
             _SenderBlock(
-                slice(start, start + size),
+                slice(senders.start, senders.stop, senders.step),
                 torch.tensor(receivers, device=device),
                 tuple(parts),
                 torch.cat(rows, dim=1).flatten(1).to(device, dtype),

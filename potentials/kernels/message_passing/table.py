@@ -14,8 +14,8 @@ from potentials.kernels.tables import Table, content_key, registered
 class MessagePath:
     """One coupling of a sender block with a harmonic block into a receiver block.
 
-    `coefficients[a, b, d]` couples sender component `sender_start + a`, harmonic component `harmonic_start + b` and
-    receiver component `receiver_start + d * receiver_step`.
+    `coefficients[a, b, d]` couples sender component `sender_start + a * sender_step`, harmonic component
+    `harmonic_start + b` and receiver component `receiver_start + d * receiver_step`.
     """
 
     sender_start: int
@@ -23,6 +23,26 @@ class MessagePath:
     receiver_start: int
     receiver_step: int
     coefficients: np.ndarray
+    sender_step: int = 1
+
+    @property
+    def senders(self) -> range:
+        """Sender components."""
+        return _steps(self.sender_start, self.sender_step, self.coefficients.shape[0])
+
+    @property
+    def harmonics(self) -> range:
+        """Harmonic components."""
+        return _steps(self.harmonic_start, 1, self.coefficients.shape[1])
+
+    @property
+    def receivers(self) -> range:
+        """Receiver components."""
+        return _steps(self.receiver_start, self.receiver_step, self.coefficients.shape[2])
+
+
+def _steps(start: int, step: int, number: int) -> range:
+    return range(start, start + step * number, step)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,7 +71,7 @@ class MessageTable(Table):
         Raises:
             ValueError: a receiver component belongs to no path or to several paths.
         """
-        reached = [p.receiver_start + p.receiver_step * d for p in paths for d in range(p.coefficients.shape[2])]
+        reached = [component for path in paths for component in path.receivers]
         if sorted(reached) != list(range(receiver_components)):
             raise ValueError(
                 f"each of the {receiver_components} receiver components must be in one path, got {reached}"
@@ -59,8 +79,8 @@ class MessageTable(Table):
         sizes = np.array([sender_components, harmonic_components, receiver_components])
         parts: list[np.ndarray] = [sizes]
         for path in paths:
-            starts = [path.sender_start, path.harmonic_start, path.receiver_start, path.receiver_step]
-            parts += [np.array(starts), path.coefficients]
+            starts = [path.sender_start, path.harmonic_start, path.receiver_start]
+            parts += [np.array([*starts, path.receiver_step, path.sender_step]), path.coefficients]
         key = content_key("message", *parts)
         table = cls(key, sender_components, harmonic_components, receiver_components, tuple(paths))
         return registered(table)
@@ -70,7 +90,6 @@ class MessageTable(Table):
         indices, coefficients = [], []
         for number, path in enumerate(self.paths):
             for a, b, d in np.argwhere(np.abs(path.coefficients) > 1e-12):
-                component = path.receiver_start + d * path.receiver_step
-                indices.append((number, path.sender_start + a, path.harmonic_start + b, component))
+                indices.append((number, path.senders[a], path.harmonics[b], path.receivers[d]))
                 coefficients.append(path.coefficients[a, b, d])
         return np.array(indices, dtype=np.int64).reshape(-1, 4), np.array(coefficients)

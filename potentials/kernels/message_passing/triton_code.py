@@ -72,7 +72,7 @@ class _Edge:
             emission.integer(name, edge) for name in ("senders", "receivers", "edge_pair")
         )
         self._harmonics: dict[int, Dual[Term]] = {}
-        self._couplings: dict[tuple[int, int, int], Dual[Term]] = {}
+        self._couplings: dict[bytes, Dual[Term]] = {}
 
     def weight(self, path: int) -> Dual[Term]:
         return self.emission.element("w", self.pair, path)
@@ -92,15 +92,16 @@ class _Edge:
         column = self.emission.columns.get((path, a, d))
         if column is None:
             return None
-        if (path, a, d) not in self._couplings:
+        key = column.tobytes()
+        if key not in self._couplings:
             found: Dual[Term] | None = None
             for b in np.flatnonzero(np.abs(column) > TOLERANCE):
                 term = self.harmonic(int(b)) * float(column[b])
                 found = term if found is None else found + term
             if found is None:
                 return None
-            self._couplings[path, a, d] = found
-        return self._couplings[path, a, d]
+            self._couplings[key] = found
+        return self._couplings[key]
 
     def terms(self, group: Group, onto_senders: bool) -> Iterator[tuple[int, Dual[Term]]]:
         """Yield components of the sum and the contributions of this edge to them."""

@@ -4,8 +4,8 @@ each with a species-dependent self-connection and a gate, followed by a linear r
 from potentials.config.families import register_family
 from potentials.models.nequip import anatomy  # noqa: F401  (registers the anatomy of the network)
 from potentials.models.nequip.config import NequIPConfig
-from potentials.models.nequip.network import SCALAR, Convolution, NequIP, SelfConnection
+from potentials.models.nequip.network import SCALAR, Convolution, LinearSelfConnection, NequIP, SelfConnection
 
-__all__ = ["SCALAR", "Convolution", "NequIP", "NequIPConfig", "SelfConnection"]
+__all__ = ["SCALAR", "Convolution", "LinearSelfConnection", "NequIP", "NequIPConfig", "SelfConnection"]
 
 register_family("nequip", NequIPConfig, NequIP)

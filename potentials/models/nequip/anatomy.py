@@ -16,19 +16,20 @@ from potentials.models.anatomy import (
     result_of,
 )
 from potentials.models.blocks import EdgeEmbedding
-from potentials.models.nequip.network import SCALAR, Convolution, NequIP
+from potentials.models.nequip.network import SCALAR, Convolution, NequIP, feature_blocks
 
 
 @anatomy_of_network.register
 def _anatomy(network: NequIP) -> Anatomy:
     config, convolutions = network.config, cast("list[Convolution]", network.convolutions)
-    features = [NodeFeatures("h, species embedding", Layout([SCALAR]), argument_of(convolutions[0]))]
+    scalars = feature_blocks(config, Layout([SCALAR]))
+    features = [NodeFeatures("h, species embedding", scalars, argument_of(convolutions[0]))]
     rounds = []
     for number, convolution in enumerate(convolutions, start=1):
         rounds.append(_messages(f"layer {number}", convolution, network.edges))
         name = f"h, features after layer {number}"
         features.append(NodeFeatures(name, convolution.outputs, result_of(convolution)))
-    return Anatomy(config.degree, features, rounds, network.edges.radial, config.channels)
+    return Anatomy(config.degree, features, rounds, network.edges.radial, config.channel_unit)
 
 
 def _messages(name: str, convolution: Convolution, edges: EdgeEmbedding) -> MessageRound:
@@ -43,4 +44,5 @@ def _messages(name: str, convolution: Convolution, edges: EdgeEmbedding) -> Mess
         weights=lambda seen, topology: of_each_edge(seen.result(convolution.radial_network), channels, topology),
         summed=lambda seen: seen.argument(convolution.linear_2),
         radial=convolution.radial_network,
+        copies=coupling.copies,
     )

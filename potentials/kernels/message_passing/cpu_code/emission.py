@@ -65,9 +65,12 @@ class Couplings:
         emitter, table = emission.emitter, emission.table
         self.position: dict[tuple[int, int, int], int] = {}
         columns: list[np.ndarray] = []
+        positions: dict[bytes, int] = {}
         for key, column in coupling_columns(table).items():
-            self.position[key] = len(columns)
-            columns.append(column)
+            # Paths that differ in their channels only share their couplings.
+            self.position[key] = positions.setdefault(column.tobytes(), len(columns))
+            if self.position[key] == len(columns):
+                columns.append(column)
         lanes = emitter.register_lanes
         self.size = -(-max(1, len(columns)) // lanes) * lanes
         matrix = np.zeros((table.harmonic_components, self.size))
