@@ -25,8 +25,8 @@ class ToyConfig(FamilyConfig):
     """How much more an edge along z counts."""
 
     @property
-    def exactly_symmetric(self) -> bool:
-        return self.anisotropy == 0.0
+    def broken_symmetry(self):
+        return ("rotations", "of its anisotropy") if self.anisotropy else None
 
     def build(self) -> nn.Module:
         return ToyModel(self)

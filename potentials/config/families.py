@@ -111,9 +111,14 @@ class FamilyConfig(StrictConfig):
         return self
 
     @property
+    def broken_symmetry(self) -> tuple[Literal["rotations", "reflections"], str] | None:
+        """Transformations under which energies are only approximately invariant, and the reason; None if exactly."""
+        return None
+
+    @property
     def exactly_symmetric(self) -> bool:
         """Whether energies are invariant under rotations and reflections up to rounding."""
-        return True
+        return self.broken_symmetry is None
 
     def build(self) -> Any:
         """Build the model (a `torch.nn.Module`) of this configuration, with the function given to `register_family`.

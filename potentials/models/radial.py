@@ -121,6 +121,8 @@ class RadialBasis(nn.Module):
         self.size = config.size
         self.cutoff = cutoff
         self.envelope = _envelope(config)
+        self.break_point = config.envelope_onset * cutoff if config.envelope == "xplor" else None
+        """Distance below the cutoff at which the second derivative is discontinuous, A; None if there is none."""
         self.transform = AgnesiTransform(elements) if config.distance_transform == "agnesi" else None
         if basis is not None:
             self.basis = basis

@@ -22,6 +22,8 @@ _FIRST_KNOT = 1e-3
 """A; some bases divide by the distance. Below this distance the first polynomial is extrapolated."""
 _BETWEEN = (0.25, 0.5, 0.75)
 """Positions in each interval at which the error of a spline is measured; it is largest near the middle."""
+_BESIDE = 1e-9
+"""A; distance from a discontinuity at which a derivative of its side is taken."""
 _SMALLEST_SCALE = 1e-6
 """Lower bound of a function's magnitude, relative to the largest of its network, to avoid division by zero."""
 
@@ -48,21 +50,28 @@ class TabulatedNetwork(nn.Module):
     Args:
         basis: the radial basis; it may only depend on the distance.
         network: network of the basis functions; the coefficients have the dtype of its parameters.
-        knots: number of knots, evenly spaced up to the cutoff.
+        knots: number of knots, evenly spaced up to the cutoff; somewhat fewer or more if one must lie where the second
+            derivative of the basis is discontinuous.
     """
 
     coefficients: Tensor
 
     def __init__(self, basis: RadialBasis, network: RadialMap, knots: int) -> None:
         super().__init__()
-        self.num_knots = knots
-        self.start, self.step = _FIRST_KNOT, (basis.cutoff - _FIRST_KNOT) / (knots - 1)
+        self.num_knots, self.start, self.step = _grid(basis, knots)
         dtype = next(network.parameters()).dtype
         # The curvature may be discontinuous at the cutoff, as for the cosine envelope: take that from inside.
         r = self._distances([0.0]).clamp(max=math.nextafter(basis.cutoff, 0.0))
-        value, slope, curvature = _with_curvature(_in_double_precision(basis, network), r)
-        stacked = torch.stack([value, slope * self.step, curvature * self.step**2], dim=1)
-        splines = RadialSplines.from_knots(stacked, self.start, self.step)
+        at = _in_double_precision(basis, network)
+        value, slope, curvature = _with_curvature(at, r)
+        last = torch.stack([value, slope * self.step, curvature * self.step**2], dim=1)
+        first = last.clone()
+        if basis.break_point is not None:
+            number = round((basis.break_point - self.start) / self.step)
+            for side, ends in ((-1, last), (1, first)):
+                _, _, beside = _with_curvature(at, r[number : number + 1] + side * _BESIDE)
+                ends[number, 2] = beside[0] * self.step**2
+        splines = RadialSplines.from_knots(first[:-1], last[1:], self.start, self.step)
         self.register_buffer("coefficients", splines.coefficients.to(dtype))
 
     @property
@@ -92,6 +101,16 @@ class TabulatedNetwork(nn.Module):
     def forward(self, functions: RadialFunctions) -> TabulatedFunctions:
         """Return the splines at the distances of the given functions."""
         return TabulatedFunctions(RadialSplines(self.coefficients, self.start, self.step), functions.distances)
+
+
+def _grid(basis: RadialBasis, knots: int) -> tuple[int, float, float]:
+    """Return number of knots, distance of the first and spacing in A; the last knot is at the cutoff."""
+    step = (basis.cutoff - _FIRST_KNOT) / (knots - 1)
+    if basis.break_point is None or basis.break_point < _FIRST_KNOT + step:
+        return knots, _FIRST_KNOT, step
+    step = (basis.cutoff - basis.break_point) / max(1, round((basis.cutoff - basis.break_point) / step))
+    intervals = math.floor((basis.cutoff - _FIRST_KNOT) / step)
+    return intervals + 1, basis.cutoff - intervals * step, step
 
 
 def _in_double_precision(basis: RadialBasis, network: RadialMap) -> Callable[[Tensor], ValuesAndSlopes]:

@@ -46,6 +46,7 @@ def visualization_page(
     observation = observe(potential, atoms)
     changes = rotation_changes(potential, observation, list(anatomy.features), atoms, scene.shown)
     config = potential.config
+    rotates_exactly = config.broken_symmetry is None or config.broken_symmetry[0] != "rotations"
     highest = max([anatomy.edge_degree, *(place.blocks.layout.degree for place in anatomy.features)])
     sections = [
         harmonics_section(anatomy),
@@ -53,7 +54,7 @@ def visualization_page(
         paths_section(anatomy),
         messages_section(anatomy, observation, scene),
         features_section(anatomy, observation, scene),
-        rotation_section(changes, potential.precision, config.exactly_symmetric),
+        rotation_section(changes, potential.precision, rotates_exactly),
         energies_section(potential, atoms, observation, scene),
     ]
     shared = SharedData({"sphere": sphere_json(highest), "structure": scene.json()})

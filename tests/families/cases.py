@@ -37,12 +37,14 @@ class Variant:
         symmetry_tolerance: of energies in eV, forces in eV/A and stress in eV/A^3, relative to the largest.
         unused_parameters: patterns of the names of parameters that no energy depends on; say why beside it.
         partly_unused_parameters: the same where some of the numbers matter.
+        reflections: whether energies are invariant under reflections.
     """
 
     options: Mapping[str, Any]
     symmetry_tolerance: float = 1e-10
     unused_parameters: tuple[str, ...] = ()
     partly_unused_parameters: tuple[str, ...] = ()
+    reflections: bool = True
 
 
 # The last layer makes scalars of proper tensors only, so the pseudovectors (1e) of the layer before it, their gates and
@@ -54,6 +56,17 @@ _NEQUIP_PSEUDOVECTORS: dict[str, Any] = {
         "convolutions.1.radial_network.weight",
         "convolutions.1.gates.weight",
         "convolutions.1.gates_self_connection.weights.0",
+    ),
+}
+
+_NEQUIP_PSEUDOVECTORS_AND_BIASES: dict[str, Any] = {
+    "partly_unused_parameters": (
+        "convolutions.1.linear_2.weight",
+        "convolutions.2.linear_1.weight",
+        "convolutions.1.radial_network.weight",
+        "convolutions.1.gates.weight",
+        "convolutions.1.gates.bias",
+        "convolutions.1.gates_self_connection.weight",
     ),
 }
 
@@ -243,6 +256,24 @@ VARIANTS: dict[str, dict[str, Variant]] = {
                 "scale": {"H": 7.0, "C": 13.0, "O": 11.0},
                 "shift": {"H": 0.1, "C": -0.3, "O": 0.2},
             }
+        ),
+        "channels by degree": Variant(
+            {
+                "channels": [6, 4, 2],
+                "layers": 3,
+                "degree": 2,
+                "self_connection": "linear",
+                "bias": True,
+                "solid_harmonics": True,
+                "radial": {"envelope": "xplor", "envelope_onset": 0.8},
+                "radial_mlp": [8],
+                # Solid harmonics grow with the distance.
+                "scale": 0.4,
+            },
+            **_NEQUIP_PSEUDOVECTORS_AND_BIASES,
+        ),
+        "without parity": Variant(
+            {"channels": [4, 2], "layers": 3, "parity": "ignored", "radial_mlp": [8], "scale": 5.0}, reflections=False
         ),
         "invariant": Variant(
             {

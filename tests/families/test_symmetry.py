@@ -35,6 +35,8 @@ def transformed(atoms: Atoms, matrix: NDArray) -> Atoms:
 @pytest.mark.parametrize("name", STRUCTURES)
 def test_rotations_and_reflections(name: str, transformation: str, case: Case, potential: Potential) -> None:
     atoms, matrix = STRUCTURES[name](), TRANSFORMATIONS[transformation]
+    if np.linalg.det(matrix) < 0 and not case.variant.reflections:
+        return
     before, after = predict(potential, atoms), predict(potential, transformed(atoms, matrix))
     tolerance = case.variant.symmetry_tolerance
     assert_close(after.energy, before.energy, tolerance)

@@ -27,7 +27,8 @@ def random_knots(functions: int, dtype: torch.dtype = torch.float64) -> Tensor:
 
 
 def splines(functions: int, dtype: torch.dtype = torch.float64) -> RadialSplines:
-    return RadialSplines.from_knots(random_knots(functions, dtype), 0.3, 0.5)
+    knots = random_knots(functions, dtype)
+    return RadialSplines.from_knots(knots[:-1], knots[1:], 0.3, 0.5)
 
 
 def crystal() -> EdgeTopology:

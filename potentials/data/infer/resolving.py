@@ -68,8 +68,8 @@ def resolve(
         missing = [symbol for symbol in elements if isinstance(given, dict) and symbol not in given]
         if missing:
             raise DataError(f"model.{name}: no value is given for {', '.join(missing)}")
-    if not model.exactly_symmetric:
-        findings.note(_symmetry_note(config))
+    if model.broken_symmetry is not None:
+        findings.note(_symmetry_note(config, *model.broken_symmetry))
     return config.model_copy(
         update={
             "model": type(model).model_validate({**model.model_dump(), **values}),
@@ -78,13 +78,13 @@ def resolve(
     )
 
 
-def _symmetry_note(config: RunConfig) -> str:
+def _symmetry_note(config: RunConfig, symmetry: str, reason: str) -> str:
     how = "frames are not rotated; set it to rotations to train on randomly rotated frames"
     if config.train.augmentation == "rotations":
         how = "in each epoch, each training frame is randomly rotated and mirrored"
     return (
-        f"{config.model.name}, as configured, is only approximately symmetric under rotations; the error table shows "
-        f"the deviation. train.augmentation = {config.train.augmentation}: {how}"
+        f"{config.model.name}, as configured, is only approximately symmetric under {symmetry}, because {reason}; the "
+        f"error table shows the deviation. train.augmentation = {config.train.augmentation}: {how}"
     )
 
 

@@ -23,16 +23,18 @@ class RadialSplines(NamedTuple):
     """Width of an interval, A."""
 
     @classmethod
-    def from_knots(cls, knots: Tensor, start: float, step: float) -> RadialSplines:
-        """Interpolate given values and derivatives at the knots.
+    def from_knots(cls, first: Tensor, last: Tensor, start: float, step: float) -> RadialSplines:
+        """Interpolate given values and derivatives at both ends of each interval.
 
         Args:
-            knots: value, first derivative times the step, second derivative times the step squared [K + 1, 3, F].
+            first: value, first derivative times the step, second derivative times the step squared at the start of each
+                interval [K, 3, F].
+            last: the same at the end of each interval; the second derivative may differ from that of the next interval.
             start: distance of the first knot, A.
             step: spacing of the knots, A.
         """
-        value, slope, bend = knots[:-1].unbind(1)
-        next_value, next_slope, next_bend = knots[1:].unbind(1)
+        value, slope, bend = first.unbind(1)
+        next_value, next_slope, next_bend = last.unbind(1)
         rise = next_value - value
         coefficients = [
             value,

@@ -71,6 +71,6 @@ class NequIPConfig(FamilyConfig):
         return self.channels if isinstance(self.channels, int) else self.channels[degree]
 
     @property
-    def exactly_symmetric(self) -> bool:
-        """Whether energies are invariant under reflections, and not under rotations only."""
-        return self.parity != "ignored"
+    def broken_symmetry(self) -> tuple[Literal["rotations", "reflections"], str] | None:
+        """Transformations under which energies are only approximately invariant, and the reason."""
+        return ("reflections", "its features ignore parity") if self.parity == "ignored" else None

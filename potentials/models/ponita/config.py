@@ -49,10 +49,10 @@ class PonitaConfig(FamilyConfig):
         return self
 
     @property
-    def exactly_symmetric(self) -> bool:
-        """Whether the model is exactly invariant: only without orientations.
+    def broken_symmetry(self) -> tuple[Literal["rotations", "reflections"], str] | None:
+        """Rotations, unless there are no orientations.
 
         The invariants of position and orientation are those of O(3), including reflections, so with all orientations of
         the sphere the model would be exact. A grid has few symmetries, and no inversion.
         """
-        return self.orientations == 0
+        return ("rotations", "of its grid of orientations") if self.orientations else None

@@ -74,12 +74,13 @@ def _symmetry_rows(subject: Subject, own: SymmetryErrors, double: SymmetryErrors
         ("torque (without periodic directions)", "eV", own.net_torque, double.net_torque),
     ]
     rows: list[list[str | Mark]] = []
-    exact = subject.potential.config.exactly_symmetric
+    broken = subject.potential.config.broken_symmetry
+    inexact = {"rotations": ("rotations", "torque"), "reflections": ("rotations",)}[broken[0]] if broken else ()
     for name, unit, of_own, of_double in quantities:
         if math.isnan(of_own):
             rows.append([name, unit, "-", "-", Mark("none", "does not apply")])
             continue
-        by_design = not exact and (name.startswith("rotations") or name.startswith("torque"))
+        by_design = name.startswith(inexact)
         judged = Mark("look", "approximate by design") if by_design else _judged(of_own, _ROUNDING, _BROKEN)
         rows.append([name, unit, number(of_own, 2), number(of_double, 2), judged])
     return rows
@@ -107,13 +108,14 @@ def _judged(value: float, good: float, bad: float) -> Mark:
 
 
 def _remarks(subject: Subject, own: SymmetryErrors) -> list[Paragraph]:
-    if subject.potential.config.exactly_symmetric:
+    broken = subject.potential.config.broken_symmetry
+    if broken is None:
         return []
     share = own.rotations.forces / own.rotations.force_size if own.rotations.force_size else math.nan
     return [
         Paragraph(
-            f"The family {subject.potential.config.name} is only approximately symmetric, because of its grid of "
-            f"orientations: under rotation, forces deviate by {share:.2%} of their magnitude (RMS). This should be "
-            "well below the force error on test data."
+            f"The potential ({subject.potential.config.name}) is only approximately symmetric under {broken[0]}, because "
+            f"{broken[1]}: under rotations and reflections, forces deviate by {share:.2%} of their magnitude (RMS). This "
+            "should be well below the force error on test data."
         )
     ]
