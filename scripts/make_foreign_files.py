@@ -2,10 +2,11 @@
 
     <environment with mace-torch>/bin/python scripts/make_foreign_files.py mace   --output tests/interop/model_files
     <environment with nequip>/bin/python     scripts/make_foreign_files.py nequip --output tests/interop/model_files
+    <environment with sevenn>/bin/python     scripts/make_foreign_files.py sevenn --output tests/interop/model_files
 
 Models of mace-torch are random and saved as whole models (`NAME.model`). Models of nequip are trained for two epochs by
-`nequip-train`, and its checkpoints are kept (`NAME.ckpt`). Beside each file is a fixture `NAME.npz` like those of
-`make_oracles.py`, with the results of each head and without a state.
+`nequip-train`, and its checkpoints are kept (`NAME.ckpt`). Models of SevenNet are random (`NAME.pth`). Beside each file
+is a fixture `NAME.npz` like those of `make_oracles.py`, with the results of each head and without a state.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import ase
 import ase.data
@@ -59,6 +61,73 @@ NEQUIP_FILES: dict[str, dict[str, Any]] = {
     "nequip-averaged": {"model": {"l_max": 1, "parity": True, "num_layers": 3}},
     "nequip-float32": {"model": {"l_max": 2, "parity": False, "num_layers": 2, "model_dtype": "float32"}, "ema": False},
 }
+_SEVENN: dict[str, Any] = {
+    "cutoff": CUTOFF, "channel": 4, "lmax": 1, "is_parity": False, "num_convolution_layer": 3, "conv_denominator": 2.5,
+    "weight_nn_hidden_neurons": [8, 8], "self_connection_type": "linear", "shift": [-1.5, -2.5, -3.5], "scale": 1.7,
+    "radial_basis": {"radial_basis_name": "bessel", "bessel_basis_num": 4},
+}  # fmt: skip
+_SEVENN_IRREPS = ["8x0e", "8x0e+4x1e+2x2e", "8x0e+4x1e+2x2e", "8x0e"]
+_MODAL_INPUTS = ("use_modal_self_inter_intro", "use_modal_self_inter_outro", "use_modal_output_block")
+SEVENN_FILES: dict[str, dict[str, Any]] = {
+    "sevenn-degrees": {
+        "lmax": 2, "channel": 8, "irreps_manual": _SEVENN_IRREPS, "_normalize_sph": False,
+        "conv_denominator": [2.5, 3.5, 4.5], "scale": [1.7, 1.1, 2.1],
+        "cutoff_function": {"cutoff_function_name": "XPLOR", "cutoff_on": 3.5},
+    },
+    "sevenn-modals": {
+        "use_modality": True, "_modal_map": {"pbe": 0, "r2scan": 1}, "_number_of_modalities": 2,
+        "use_modal_node_embedding": True, "use_modal_wise_shift": True, "use_modal_wise_scale": False,
+        "shift": [[-1.5, -2.5, -3.5], [-0.5, -4.5, -2.5]], **dict.fromkeys(_MODAL_INPUTS, True),
+    },
+    "sevenn-parity": {"is_parity": True, "lmax": 2, "use_bias_in_linear": True, "self_connection_type": "nequip"},
+}  # fmt: skip
+
+
+def write_sevenn_files(output: pathlib.Path) -> None:
+    """Write checkpoints of SevenNet with random weights, and their results for each modal."""
+    import sevenn
+    from sevenn._const import DEFAULT_E3_EQUIVARIANT_MODEL_CONFIG
+    from sevenn.model_build import build_E3_equivariant_model
+
+    for name, case in SEVENN_FILES.items():
+        species = {"_type_map": {number: i for i, number in enumerate(HCO)}, "_number_of_species": len(HCO)}
+        config = DEFAULT_E3_EQUIVARIANT_MODEL_CONFIG | _SEVENN | species | case
+        config |= {"version": sevenn.__version__, "_model_type": "E3_equivariant_model"}
+        model = build_E3_equivariant_model(dict(config))
+        model.double()
+        randomize(model, 1.5)
+        torch.save({"model_state_dict": model.state_dict(), "config": config}, output / f"{name}.pth")
+        heads = list(case.get("_modal_map", ["Default"]))
+
+        def predict(atoms: ase.Atoms, head: str, m: Any = model) -> Prediction:
+            return sevenn_predict(m, atoms, head)
+
+        write_fixture(output / f"{name}.npz", "sevenn", heads, file_arrays(HCO, heads, predict))
+        print(f"{name}.pth: {(output / f'{name}.pth').stat().st_size} bytes")
+
+
+def sevenn_predict(model: Any, atoms: ase.Atoms, head: str) -> Prediction:
+    """Predict with SevenNet; its stress times the volume is minus the virial, in the order xx, yy, zz, xy, yz, zx."""
+    from sevenn.atom_graph_data import AtomGraphData
+    from sevenn.train.dataload import unlabeled_atoms_to_graph
+
+    # SevenNet's own conversion rounds to float32.
+    graph = unlabeled_atoms_to_graph(atoms, model.cutoff, with_shift=False)
+    data = AtomGraphData(**{key: torch.as_tensor(value) for key, value in graph.items() if not isinstance(value, dict)})
+    if model.modal_map:
+        data["data_modality"] = head
+    model.eval()
+    model.set_is_batch_data(False)
+    # SevenNet makes its one-hot vectors in float32.
+    with mock.patch.object(torch.Tensor, "float", torch.Tensor.double):
+        found = model(data)
+    volume = max(float(data["cell_volume"]), 1e-3)
+    xx, yy, zz, xy, yz, zx = (-volume * found["inferred_stress"].detach()).tolist()
+    return {
+        "energy": found["inferred_total_energy"].reshape(()),
+        "forces": found["inferred_force"],
+        "virial": torch.tensor([[xx, xy, zx], [xy, yy, yz], [zx, yz, zz]]),
+    }
 
 
 def write_mace_files(output: pathlib.Path) -> None:
@@ -189,7 +258,7 @@ def write_fixture(path: pathlib.Path, peer: str, heads: list[str], arrays: Array
 
 def main() -> None:
     """Write the files of one program."""
-    writers = {"mace": write_mace_files, "nequip": write_nequip_files}
+    writers = {"mace": write_mace_files, "nequip": write_nequip_files, "sevenn": write_sevenn_files}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peer", choices=sorted(writers))
     parser.add_argument("--output", type=pathlib.Path, required=True)

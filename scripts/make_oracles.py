@@ -83,6 +83,7 @@ MACE_DEFAULTS: dict[str, Any] = {
 }  # fmt: skip
 
 NEQUIP_CASES: dict[str, dict[str, Any]] = {
+    "nequip-degrees": {"l_max": 2, "num_features": [8, 4, 2], "parity": True, "num_layers": 3},
     "nequip-l0-parity": {"l_max": 0, "parity": True, "num_layers": 2},
     "nequip-l0": {"l_max": 0, "parity": False, "num_layers": 3},
     "nequip-l1-parity": {"l_max": 1, "parity": True, "num_layers": 3},
@@ -132,11 +133,13 @@ def randomize(model: torch.nn.Module, radial_scale: float) -> None:
     with torch.no_grad():
         for name, parameter in sorted(model.named_parameters()):
             noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-            if name.endswith("bessel_weights"):
+            if name.endswith(("denominator", "rescale_atomic_energy.scale", "rescale_atomic_energy.shift")):
+                continue
+            if name.endswith(("bessel_weights", "basis_function.coeffs")):
                 parameter.mul_(1.0 + 0.05 * noise)
             elif "symmetric_contractions" in name:
                 parameter.copy_(0.3 * noise / parameter.shape[1] ** 0.5)
-            elif "conv_tp_weights" in name or "edge_mlp" in name:
+            elif any(part in name for part in ("conv_tp_weights", "edge_mlp", "weight_nn")):
                 parameter.copy_(radial_scale * noise)
             else:
                 parameter.copy_(noise)

@@ -33,7 +33,7 @@ USED = (
 )  # fmt: skip
 FIXED: dict[str, tuple[Any, ...]] = {
     "_model_type": ("E3_equivariant_model",), "interaction_type": ("nequip",), "readout_as_fcn": (False,),
-    "self_connection_type": ("linear", "none"), "optimize_by_reduce": (True,), "act_radial": ("silu",),
+    "self_connection_type": ("linear", "nequip"), "optimize_by_reduce": (True,), "act_radial": ("silu",),
     "act_scalar": ({"e": "silu", "o": "tanh"},), "act_gate": ({"e": "silu", "o": "tanh"},), "lmax_edge": (-1,),
     "lmax_node": (-1,),
 }  # fmt: skip
@@ -164,7 +164,7 @@ def _config(
         "parity": True if is_parity else "ignored",
         "radial": _radial(given),
         "radial_mlp": list(given["weight_nn_hidden_neurons"]),
-        "self_connection": "linear" if given.get("self_connection_type", "linear") == "linear" else False,
+        "self_connection": "linear" if given.get("self_connection_type") == "linear" else "all layers",
         "bias": bool(given.get("use_bias_in_linear")) or modal.number > 0,
         # The first releases did not normalize the vectors.
         "solid_harmonics": not given.get("_normalize_sph", False),
@@ -261,8 +261,15 @@ class _Converter:
     def fill_model(self, model: NequIP, given: Mapping[str, Any], order: list[int]) -> None:
         """Copy all weights; `order` sorts the species of the checkpoint by atomic number."""
         config, channels = self.config, self.config.scalar_channels
+        self.order, self.num_species = order, len(order)
         (embedding,), bias = self.linear("onehot_to_feature_x", [(len(order), channels)], 0)
-        fill(model.embedding, embedding[order] * len(order) ** -0.5 + cast(Tensor, bias))
+        self.embedding = embedding[order] * len(order) ** -0.5 + cast(Tensor, bias)
+        if config.self_connection == "all layers" and torch.linalg.matrix_rank(self.embedding) < len(order):
+            raise ConversionError(
+                f"self_connection_type: maps of {len(order)} species cannot be written as linear maps of an embedding "
+                f"with {channels} channels; this is only supported for at most {channels} species"
+            )
+        fill(model.embedding, self.embedding)
         frequencies = self.state.take("edge_embedding.basis_function.coeffs", config.radial.size)
         fill(cast(BesselBasis, model.edges.radial.basis).frequencies, frequencies)
         (weight,) = model.readout.weights
@@ -302,10 +309,19 @@ class _Converter:
             _fill_bias(convolution.linear_2.bias, bias[: theirs.channels(SCALAR)])
             if convolution.gates is not None:
                 _fill_bias(convolution.gates.bias, theirs.gates(convolution, bias))
-        if convolution.self_connection is not None:
-            shapes = [(theirs.channels(irrep), theirs.width(irrep)) for irrep in theirs.kept()]
-            blocks = state.take_blocks(f"{t}_self_connection_intro.linear.weight", shapes)
-            theirs.fill_self_connection(convolution, blocks)
+        kept = [(theirs.channels(irrep), theirs.width(irrep)) for irrep in theirs.kept()]
+        name = f"{t}_self_connection_intro"
+        if self.config.self_connection == "linear":
+            theirs.fill_self_connection(convolution, state.take_blocks(f"{name}.linear.weight", kept))
+        else:
+            by_species = [(rows, self.num_species, columns) for rows, columns in kept]
+            blocks = state.take_blocks(f"{name}.fc_tensor_product.weight", by_species)
+            theirs.fill_self_connection(convolution, [self._of_embedding(block) for block in blocks])
+
+    def _of_embedding(self, by_species: Tensor) -> Tensor:
+        """Convert matrices for each species [rows, S, columns] to weights of the embedding [rows, C_0, columns]."""
+        factor = (self.config.scalar_channels / self.num_species) ** 0.5
+        return torch.einsum("vz,uzw->uvw", torch.linalg.pinv(self.embedding), by_species[:, self.order]) * factor
 
 
 def _fill_bias(parameter: Tensor | None, value: Tensor | None) -> None:

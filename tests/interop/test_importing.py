@@ -1,4 +1,4 @@
-"""Model files of mace-torch and nequip give what these programs gave; files and results are theirs."""
+"""Model files of mace-torch, nequip and SevenNet give what these programs gave; files and results are theirs."""
 
 import contextlib
 import json
@@ -33,8 +33,11 @@ HEADS = {
     "mace-heads-layers1": ["pbe", "r2scan", "hf"],
     "nequip-averaged": ["Default"],
     "nequip-float32": ["Default"],
+    "sevenn-degrees": ["Default"],
+    "sevenn-modals": ["pbe", "r2scan"],
+    "sevenn-parity": ["Default"],
 }
-HEADLESS = ("nequip-averaged", "nequip-float32")
+HEADLESS = ("nequip-averaged", "nequip-float32", "sevenn-degrees", "sevenn-parity")
 CASES = [(name, head) for name, heads in HEADS.items() for head in heads]
 
 
@@ -244,7 +247,7 @@ def test_other_settings_are_refused_and_never_ignored(change, message):
     ("content", "message"),
     [
         ({"model": 1, "optimizer": 2}, r"a dictionary \(model, optimizer, ...\); checkpoints .* hyperparameters"),
-        ({"model_state_dict": {}, "config": {}}, "a checkpoint of SevenNet"),
+        ({"model_state_dict": {}, "config": {}}, "a dictionary"),
         (torch.nn.Linear(1, 1), "an object of the class torch.nn.modules.linear.Linear"),
         ([1, 2], "an object of the type list"),
     ],

@@ -111,7 +111,8 @@ def test_every_parameter_is_taken_over(name):
         ("mace-residual-L0-correlation1", {"num_interactions": 1}, "this family does not use"),
         ("mace-residual-L0-correlation1", {"correlation": 4}, "do not fit the family mace"),
         ("nequip-l1", {"pair_potential": {"_target_": "ZBL"}}, "pair_potential: expected None"),
-        ("nequip-l1", {"num_features": [4, 5]}, "equal num_features"),
+        ("nequip-l1", {"num_features": [4, 5]}, "do not belong to this state dict"),
+        ("nequip-l1", {"type_embed_num_features": 7}, "as many features as scalars"),
         ("nequip-l1", {"type_names": ["a", "b"]}, "expected chemical symbols, got a, b"),
         (
             "nequip-l1",

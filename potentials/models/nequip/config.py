@@ -31,9 +31,9 @@ class NequIPConfig(FamilyConfig):
     radial: SteepRadialConfig = SteepRadialConfig()
     radial_mlp: HiddenLayers = Field(default=[64, 64])
     """Hidden layers of the radial networks."""
-    self_connection: bool | Literal["linear"] = True
-    """Add a species-dependent linear map of each layer's input (in all layers but the first); `linear` adds the same
-    linear map for all species, in all layers (SevenNet's)."""
+    self_connection: bool | Literal["all layers", "linear"] = True
+    """Add a species-dependent linear map of each layer's input in all layers but the first, or in `all layers`;
+    `linear` adds the same linear map for all species in all layers (SevenNet)."""
     bias: bool = False
     """Whether linear maps of features add a learned bias to scalars."""
     solid_harmonics: bool = False

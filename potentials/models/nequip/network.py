@@ -83,8 +83,7 @@ class Convolution(nn.Module):
     h_i <- gate(u_i, g_i)                                    (7)
 
     (x) couples each block of h with each block of Y (a path); one operator computes the sum over neighbors. The gates g
-    are further scalars, computed in the same way as u. The first layer has no species-dependent self-connection sc
-    (eq. 5).
+    are further scalars, computed in the same way as u. As published, the first layer has no self-connection sc (eq. 5).
 
     Attributes:
         outputs: output blocks: those of `wanted` that the input can reach by symmetry.
@@ -145,7 +144,7 @@ def _self_connection(
     """Create the self-connection of a layer, if it has one."""
     if config.self_connection == "linear":
         return LinearSelfConnection(inputs, outputs, config.channel_unit, unit_out)
-    if config.self_connection and not first:
+    if config.self_connection == "all layers" or (config.self_connection and not first):
         return SelfConnection(inputs, outputs, config.channel_unit, unit_out, config.scalar_channels)
     return None
 

@@ -114,8 +114,8 @@ def _remarks(subject: Subject, own: SymmetryErrors) -> list[Paragraph]:
     share = own.rotations.forces / own.rotations.force_size if own.rotations.force_size else math.nan
     return [
         Paragraph(
-            f"The potential ({subject.potential.config.name}) is only approximately symmetric under {broken[0]}, because "
-            f"{broken[1]}: under rotations and reflections, forces deviate by {share:.2%} of their magnitude (RMS). This "
-            "should be well below the force error on test data."
+            f"The potential ({subject.potential.config.name}) is only approximately symmetric under {broken[0]}, "
+            f"because {broken[1]}: under rotations and reflections, forces deviate by {share:.2%} of their magnitude "
+            "(RMS). This should be well below the force error on test data."
         )
     ]
