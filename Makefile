@@ -3,6 +3,7 @@
 #   make test                            set-up with the developers' tools, then the tests
 #   make test-all                        all tests: make test, then make test-slow (half an hour on 2 cores)
 #   make test-clients                   tests of other programs that run potentials, which are installed into .venv-clients
+#   make published-weights               weights of SevenNet (43 MB), of which make test-slow then tests the import
 #   make check                           formatter, linter and type checker
 #   make docs                            the documentation site, in build/docs (open index.html)
 #   make test PYTHON=/path/to/python3.12 choose the interpreter
@@ -18,7 +19,7 @@ CLIENTS := .venv-clients/.installed
 PACKAGING := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-slow test-all test-clients check docs clean
+.PHONY: help install quickstart test test-slow test-all test-clients published-weights check docs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -58,6 +59,14 @@ test-slow: $(DEVELOPER)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "slow and not long" $(WITHOUT_CLIENTS)
 
 test-all: test test-slow
+
+# The wheel of sevenn contains the weights that tests/interop compares; it is unpacked and not installed.
+published-weights: build/sevennet/.unpacked
+
+build/sevennet/.unpacked: | $(DEVELOPER)
+	$(BIN)/python -m pip download --quiet --no-deps --dest build/sevennet sevenn==0.13.0
+	$(BIN)/python -m zipfile -e build/sevennet/sevenn-0.13.0-py3-none-any.whl build/sevennet
+	@touch $@
 
 # An environment of its own: the programs bring some 150 packages, and two of them refuse versions of the developers'.
 $(CLIENTS): $(PACKAGING) tests/clients/requirements.txt | $(BIN)/python

@@ -26,6 +26,7 @@ torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+SEVENNET_WEIGHTS = REPOSITORY / "build" / "sevennet" / "sevenn" / "pretrained_potentials"
 
 
 @pytest.fixture(scope="session")
@@ -40,11 +41,20 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+@pytest.fixture(scope="session")
+def sevennet_weights() -> Path:
+    """Checkpoints of the package sevenn, which `make published-weights` downloads."""
+    return SEVENNET_WEIGHTS
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out tests of published data where they are not: nothing that a developer can install is missing then."""
-    if SHARED_DATA.is_dir():
-        return
-    left_out = [item for item in items if "shared_data" in getattr(item, "fixturenames", ())]
+    """Leave out tests of published data and weights where they are not."""
+    missing = {
+        name
+        for name, path in (("shared_data", SHARED_DATA), ("sevennet_weights", SEVENNET_WEIGHTS))
+        if not path.is_dir()
+    }
+    left_out = [item for item in items if missing & set(getattr(item, "fixturenames", ()))]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,7 +13,10 @@ from potentials.cli.terminal import console
 def import_(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="Model of mace-torch (NAME.model) or checkpoint of nequip (NAME.ckpt)."),
+        typer.Argument(
+            metavar="FILE",
+            help="Model of mace-torch (NAME.model), or checkpoint of nequip (NAME.ckpt) or SevenNet (NAME.pth).",
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -22,9 +25,13 @@ def import_(
     head: Annotated[
         str | None, typer.Option(help="Head (level of theory) to convert; required if the model has several.")
     ] = None,
+    precision: Annotated[
+        Literal["float32", "float64", "mixed"] | None,
+        typer.Option(help="Precision of the result (default: that of the model)."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing model file.")] = False,
 ) -> None:
-    """Convert FILE, a model of mace-torch or nequip, to a model file with the same energies, forces and stresses.
+    """Convert FILE, a model of mace-torch, nequip or SevenNet, to a model file with the same energies and forces.
 
     The other program is not needed, and nothing in FILE is executed. The result works in all commands.
     """
@@ -37,7 +44,7 @@ def import_(
     check_output(output, [file])
     if output.exists() and not overwrite:
         raise DataError(f"{output} exists; choose another name with --output, or replace it with --overwrite")
-    potential = import_model(file, head)
+    potential = import_model(file, head, precision)
     potential.save(output)
     rows = [
         ("family", potential.config.name),

@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from potentials.config.train import Precision
 from potentials.errors import ConversionError
 from potentials.interop.mace_file import is_mace_model, potential_from_mace_model
 from potentials.interop.nequip_file import is_nequip_checkpoint, potential_from_nequip_checkpoint
@@ -20,7 +21,7 @@ _EXPECTED = (
 )
 
 
-def import_model(path: str | PathLike[str], head: str | None = None) -> Potential:
+def import_model(path: str | PathLike[str], head: str | None = None, precision: Precision | None = None) -> Potential:
     """Convert a model file of another program to a potential with the same energies.
 
     The other program is not needed, and nothing in the file is executed. Supported are energy models of mace-torch
@@ -29,9 +30,10 @@ def import_model(path: str | PathLike[str], head: str | None = None) -> Potentia
     Args:
         path: the file.
         head: name of the head (level of theory); required if the model has several.
+        precision: `float32`, `float64` or `mixed`; by default the precision of the model.
 
     Returns:
-        The potential, in the precision of the model, in evaluation mode with frozen parameters.
+        The potential in evaluation mode with frozen parameters.
         `metadata["imported_from"]` states program, file, class and head.
 
     Raises:
@@ -41,13 +43,13 @@ def import_model(path: str | PathLike[str], head: str | None = None) -> Potentia
     content = read_torch_file(path)
     try:
         if is_mace_model(content):
-            potential = potential_from_mace_model(content, head)
+            potential = potential_from_mace_model(content, head, precision)
         elif is_nequip_checkpoint(content):
             if head is not None:
                 raise ConversionError(f"the model has no heads; remove the head {head}")
-            potential = potential_from_nequip_checkpoint(content)
+            potential = potential_from_nequip_checkpoint(content, precision)
         elif is_sevennet_checkpoint(content):
-            potential = potential_from_sevennet(content, head)
+            potential = potential_from_sevennet(content, head, precision)
         else:
             raise ConversionError(f"{_EXPECTED}, got {_described(content)}")
     except ConversionError as error:

@@ -31,15 +31,16 @@ def is_mace_model(content: Any) -> bool:
     return isinstance(content, Record) and type(content).class_name.startswith("mace.")
 
 
-def potential_from_mace_model(model: Record, head: str | None = None) -> Potential:
+def potential_from_mace_model(model: Record, head: str | None = None, precision: Precision | None = None) -> Potential:
     """Convert a stored model of mace-torch to a potential with the same energies.
 
     Args:
         model: the model, from `read_torch_file`.
         head: name of the head; required if the model has several.
+        precision: precision of the potential; by default that of the model.
 
     Returns:
-        The potential, in the precision of the model.
+        The potential.
 
     Raises:
         ConversionError: the head is missing or unknown, or the family does not support the class or a setting of the
@@ -51,7 +52,9 @@ def potential_from_mace_model(model: Record, head: str | None = None) -> Potenti
     number = _head_number(heads, head)
     state = stored_state(model)
     hyperparameters = _hyperparameters(model, state)
-    potential = potential_from_mace(hyperparameters, _of_head(state, number, len(heads)), _precision(state))
+    potential = potential_from_mace(
+        hyperparameters, _of_head(state, number, len(heads)), precision or _precision(state)
+    )
     potential.metadata["imported_from"] |= {"class": class_of(model), "head": heads[number], "heads": heads}
     return potential
 

@@ -30,16 +30,17 @@ def is_nequip_checkpoint(content: Any) -> bool:
     )
 
 
-def potential_from_nequip_checkpoint(content: Mapping[str, Any]) -> Potential:
+def potential_from_nequip_checkpoint(content: Mapping[str, Any], precision: Precision | None = None) -> Potential:
     """Convert a checkpoint of nequip to a potential with the same energies.
 
     The averaged weights are used if there are any, as nequip does.
 
     Args:
         content: the checkpoint, from `read_torch_file`.
+        precision: precision of the potential; by default that of the model.
 
     Returns:
-        The potential, in the precision of the model.
+        The potential.
 
     Raises:
         ConversionError: the model is not nequip's, or has settings that the family does not support.
@@ -55,8 +56,8 @@ def potential_from_nequip_checkpoint(content: Mapping[str, Any]) -> Potential:
     if averaged:
         state = _with_averaged(state, averaged, hyperparameters)
     is_single = any(tensor.dtype == torch.float32 for name, tensor in state.items() if name.endswith(EMBEDDING))
-    precision: Precision = "float32" if is_single else "float64"
-    potential = potential_from_nequip(hyperparameters, state, precision)
+    own: Precision = "float32" if is_single else "float64"
+    potential = potential_from_nequip(hyperparameters, state, precision or own)
     potential.metadata["imported_from"] |= {"class": hyperparameters["model"]}
     return potential
 

@@ -64,15 +64,18 @@ class _Modal(NamedTuple):
     number: int
 
 
-def potential_from_sevennet(content: Mapping[str, Any], head: str | None = None) -> Potential:
+def potential_from_sevennet(
+    content: Mapping[str, Any], head: str | None = None, precision: Precision | None = None
+) -> Potential:
     """Convert a checkpoint of SevenNet to a potential with the same energies.
 
     Args:
         content: the checkpoint, from `read_torch_file`.
         head: name of the modal; required if the model has several.
+        precision: precision of the potential; by default that of the model.
 
     Returns:
-        The potential, in the precision of the model.
+        The potential.
 
     Raises:
         ConversionError: the family does not support a setting of the model, or the modal is missing or unknown.
@@ -81,8 +84,8 @@ def potential_from_sevennet(content: Mapping[str, Any], head: str | None = None)
     known = {name: value for name, value in given.items() if name in FIXED or name in USED}
     check_hyperparameters(known, USED, FIXED, PEER, {"_type_map": (Mapping,), "cutoff_function": (Mapping,)})
     stored = {str(k): v.tensor() for k, v in content["model_state_dict"].items() if isinstance(v, StoredTensor)}
-    is_single = all(tensor.dtype != torch.float64 for tensor in stored.values())
-    precision: Precision = "float32" if is_single else "float64"
+    is_double = any(tensor.dtype == torch.float64 for tensor in stored.values())
+    own: Precision = "float64" if is_double else "float32"
     state = ForeignState(_with_new_names(stored), _IGNORED)
     modal = _chosen_modal(given, head)
     order = _order_of_species(given["_type_map"])
@@ -94,7 +97,7 @@ def potential_from_sevennet(content: Mapping[str, Any], head: str | None = None)
     constant = converter.constant_energy()
     energies = {symbol: shift[i] + scale[i] * constant for i, symbol in enumerate(elements)}
     metadata = {"imported_from": {"program": PEER, "version": str(given["version"])}}
-    potential = Potential(config, energies, precision, metadata)
+    potential = Potential(config, energies, precision or own, metadata)
     converter.fill_model(cast(NequIP, potential.model), given, order)
     state.finish()
     if modal.number:
@@ -156,7 +159,7 @@ def _config(
         "cutoff": float(given["cutoff"]),
         "elements": elements,
         "average_neighbors": denominator**2,
-        "scale": dict(zip(elements, scale, strict=True)),
+        "scale": scale[0] if len(set(scale)) == 1 else dict(zip(elements, scale, strict=True)),
         "shift": 0.0,
         "channels": widths[0] if len(set(widths)) == 1 else widths,
         "layers": given["num_convolution_layer"],
