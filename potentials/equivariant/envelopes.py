@@ -75,13 +75,13 @@ def xplor_envelope(x: Tensor, onset: float) -> ValuesAndSlopes:
     """
     # Not a clamp: derivatives at the ends must be those from inside, and NaN must stay NaN.
     x = torch.where(x >= 1, torch.ones_like(x), x)
-    falls = x >= onset
+    is_flat = x < onset
     to_cutoff, from_onset = (1 - x) * (1 + x), (x - onset) * (x + onset)
     width = (1 - onset) * (1 + onset)
     # 1 + 2 x^2 - 3 a^2 = (1 - a^2) + 2 (x^2 - a^2): both terms are positive.
     value = to_cutoff**2 * (width + 2 * from_onset) / width**3
     slope = x * to_cutoff * from_onset * (-12 / width**3)
-    return torch.where(falls, value, torch.ones_like(x)), torch.where(falls, slope, torch.zeros_like(x))
+    return torch.where(is_flat, torch.ones_like(x), value), torch.where(is_flat, torch.zeros_like(x), slope)
 
 
 def smooth_envelope(x: Tensor) -> ValuesAndSlopes:

@@ -7,7 +7,15 @@ import torch
 from e3nn import o3
 from torch import Tensor
 
-from potentials.equivariant import Irrep, Layout, coupling_coefficients, couplings, message_table, spherical_harmonics
+from potentials.equivariant import (
+    Blocks,
+    Irrep,
+    Layout,
+    coupling_coefficients,
+    couplings,
+    message_table,
+    spherical_harmonics,
+)
 from potentials.equivariant.couplings import MessageCoupling, coupling_fingerprint
 from potentials.kernels import EdgeTopology, message_sum
 
@@ -69,6 +77,48 @@ def test_messages_are_those_of_e3nn(name: str) -> None:
     expected = product(to_e3nn(h, sender), Y, w.flatten(1))
     found = torch.cat([message.transpose(1, 2).flatten(1) for message in messages(coupling, h, Y, w)], dim=1)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("has_parity", [True, False])
+def test_messages_of_blocks_with_copies_are_those_of_e3nn(has_parity: bool) -> None:
+    """Four, two and one times C channels."""
+    parities = [(-1) ** degree if has_parity else 1 for degree in range(3)]
+    sender = Blocks((Irrep(degree, parity), 4 >> degree) for degree, parity in enumerate(parities))
+    coupling = message_table(sender, 2, sender.layout, has_parity)
+    assert any(irrep.degree + degree + target.degree == 3 for irrep, degree, target in coupling.paths) != has_parity
+    h, Y = random(5, sender.dim, CHANNELS), random(5, 9, seed=1)
+    w = random(5, len(coupling.table.paths), CHANNELS, seed=2)
+    widths = [sender.copies(source) * CHANNELS for source, _, _ in coupling.paths]
+    product = o3.TensorProduct(
+        o3.Irreps([(copies * CHANNELS, str(irrep)) for irrep, copies in sender]),
+        o3.Irreps([(1, (degree, parity)) for degree, parity in enumerate(parities)]),
+        o3.Irreps([(width, str(path[2])) for width, path in zip(widths, coupling.paths, strict=True)]),
+        [(sender.layout.index(path[0]), path[1], p, "uvu", True) for p, path in enumerate(coupling.paths)],
+        irrep_normalization="component",
+        path_normalization="none",
+        shared_weights=False,
+        internal_weights=False,
+    ).double()
+    features = [
+        h[:, rows].reshape(5, irrep.dim, -1).transpose(1, 2).flatten(1)
+        for (irrep, _), rows in zip(sender, sender.slices(), strict=True)
+    ]
+    expected = product(torch.cat(features, dim=1), Y, w.flatten(1)).split(
+        [width * path[2].dim for width, path in zip(widths, coupling.paths, strict=True)], dim=1
+    )
+    loops = torch.arange(5).expand(2, -1)
+    topology = EdgeTopology.from_edge_index(loops, 5)._replace(
+        edge_pair=torch.arange(5), pair_edges=torch.arange(5)[:, None].expand(-1, 2).contiguous()
+    )
+    found = message_sum(coupling.table, h, Y, w, topology)
+    for (target, _), rows in zip(coupling.blocks, coupling.blocks.slices(), strict=True):
+        block = found[:, rows].reshape(5, target.dim, -1).transpose(1, 2)
+        theirs = [
+            part.reshape(5, -1, target.dim)
+            for part, path in zip(expected, coupling.paths, strict=True)
+            if path[2] == target
+        ]
+        torch.testing.assert_close(block, torch.cat(theirs, dim=1), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", COUPLINGS)

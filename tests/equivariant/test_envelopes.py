@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from potentials.equivariant import cosine_envelope, polynomial_envelope, smooth_envelope
-from potentials.equivariant.envelopes import ValuesAndSlopes
+from potentials.equivariant.envelopes import ValuesAndSlopes, xplor_envelope
 
 DTYPES = [torch.float32, torch.float64]
 POWERS = [1, 2, 5, 6, 20, 100]
@@ -22,7 +22,9 @@ ENVELOPES: dict[str, Callable[[Tensor], ValuesAndSlopes]] = {
     "polynomial, p = 1": partial(polynomial_envelope, power=1),
     "cosine": cosine_envelope,
     "smooth": smooth_envelope,
+    "xplor": partial(xplor_envelope, onset=0.0),
 }
+ONSETS = [0.0, 0.3, 0.9, 0.99]
 
 
 def places(dtype: torch.dtype) -> Tensor:
@@ -51,6 +53,28 @@ def test_polynomial(power: int, dtype: torch.dtype) -> None:
     np.testing.assert_allclose(value.double(), expected[:, 0], rtol=bound)
     least = torch.finfo(dtype).tiny / torch.finfo(dtype).eps
     np.testing.assert_allclose(slope.double(), expected[:, 1], rtol=bound, atol=least)
+
+
+def exact_xplor(x: float, onset: float) -> tuple[float, float]:
+    """HOOMD's formula of the squares of the distances, and its derivative, with rational numbers."""
+    r, a = Fraction(x), Fraction(onset)
+    if r < a:
+        return 1.0, 0.0
+    width = (1 - a**2) ** 3
+    return float((1 - r**2) ** 2 * (1 + 2 * r**2 - 3 * a**2) / width), float(
+        -12 * r * (1 - r**2) * (r**2 - a**2) / width
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("onset", ONSETS)
+def test_xplor(onset: float, dtype: torch.dtype) -> None:
+    x = torch.cat([places(dtype), torch.linspace(onset, 1, 23, dtype=dtype)[:-1]])
+    expected = np.array([exact_xplor(number, onset) for number in x.tolist()])
+    value, slope = xplor_envelope(x, onset)
+    bound = 16 * torch.finfo(dtype).eps
+    np.testing.assert_allclose(value.double(), expected[:, 0], rtol=bound)
+    np.testing.assert_allclose(slope.double(), expected[:, 1], rtol=bound, atol=bound / (1 - onset))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from e3nn import o3
 
-from potentials.equivariant import Irrep, Layout
+from potentials.equivariant import Blocks, Irrep, Layout
 
 
 @pytest.mark.parametrize("first", [Irrep(0, 1), Irrep(1, -1), Irrep(2, -1), Irrep(3, 1)])
@@ -35,3 +35,18 @@ def test_full_layouts_add_pseudotensors() -> None:
 def test_a_block_that_is_not_there() -> None:
     with pytest.raises(ValueError, match="not in tuple"):
         Layout.natural(2).slice_of(Irrep(1, 1))
+
+
+def test_blocks_with_copies() -> None:
+    blocks = Blocks([(Irrep(0, 1), 4), (Irrep(1, -1), 2), (Irrep(2, 1), 1)])
+    assert blocks.layout == Layout.natural(2)
+    assert blocks.dim == 4 + 2 * 3 + 5
+    assert blocks.slices() == [slice(0, 4), slice(4, 10), slice(10, 15)]
+    assert blocks.slice_of(Irrep(1, -1)) == slice(4, 10)
+    assert [blocks.copies(irrep) for irrep in (Irrep(1, -1), Irrep(1, 1))] == [2, 0]
+    assert str(blocks) == "4x0e+2x1o+2e"
+    with pytest.raises(ValueError, match="not in tuple"):
+        blocks.slice_of(Irrep(1, 1))
+    assert Blocks.of(blocks) is blocks
+    assert Blocks.of(Layout.natural(1)) == ((Irrep(0, 1), 1), (Irrep(1, -1), 1))
+    assert Blocks.one_each(Layout.natural(2)).slices() == Layout.natural(2).slices()

@@ -7,7 +7,8 @@ import torch
 from e3nn import o3
 from torch import Tensor
 
-from potentials.equivariant import BlockMixing, Irrep, Layout, SpeciesGroups, SpeciesMixing, message_table
+from potentials.equivariant import BlockMixing, Blocks, Irrep, Layout, SpeciesGroups, SpeciesMixing, message_table
+from potentials.errors import LayoutError
 
 SPECIES = torch.tensor([2, 0, 2, 1, 0])
 
@@ -119,3 +120,31 @@ def test_species_mixing_has_the_variance_of_a_one_hot_product() -> None:
     species = torch.arange(60) % 4
     result = mixing(torch.randn(60, 4, 40), SpeciesGroups.from_species(species, 4))
     assert abs(4 * result.var().item() - 1) < 0.1
+
+
+def test_mixing_of_different_channels_is_the_linear_map_of_e3nn() -> None:
+    """Blocks with 6 and 4 channels to 2 and 8, in units of 2, with a bias of the scalars."""
+    inputs = Blocks([(Irrep(0, 1), 3), (Irrep(1, -1), 2)])
+    outputs = Blocks([(Irrep(0, 1), 1), (Irrep(1, -1), 4)])
+    mixing = BlockMixing(inputs, 2, 2, outputs=outputs, bias=True)
+    assert mixing.bias is not None
+    torch.nn.init.normal_(mixing.bias)
+    linear = o3.Linear("6x0e+4x1o", "2x0e+8x1o", biases=True, internal_weights=False)
+    x = torch.randn(5, inputs.dim, 2)
+
+    def of_e3nn(x: Tensor, blocks: Blocks) -> Tensor:
+        parts = zip(blocks, blocks.slices(), strict=True)
+        return torch.cat(
+            [x[:, rows].reshape(5, irrep.dim, -1).transpose(1, 2).flatten(1) for (irrep, _), rows in parts], dim=1
+        )
+
+    weights = torch.cat([weight.detach().flatten() for weight in mixing.weights])
+    expected = linear(of_e3nn(x, inputs), weights, mixing.bias.detach().flatten())
+    torch.testing.assert_close(of_e3nn(mixing(x), outputs), expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(mixing(x, 3.0), 3 * mixing(x), rtol=1e-12, atol=1e-12)
+
+
+def test_a_bias_is_for_even_scalars_that_come_first() -> None:
+    assert BlockMixing([(Irrep(1, -1), 1)], 2, 2, bias=True).bias is None
+    with pytest.raises(LayoutError, match="even scalars"):
+        BlockMixing([(Irrep(1, -1), 1), (Irrep(0, 1), 1)], 2, 2, bias=True)

@@ -13,6 +13,7 @@ from families.evaluation import predict
 from families.structures import ethanol
 from pydantic import ValidationError
 
+from potentials.data.graph import build_graph
 from potentials.models.nequip import NequIPConfig
 from potentials.potential import Potential
 
@@ -128,3 +129,47 @@ def test_an_isolated_atom_has_its_reference_energy() -> None:
     model = potential()
     for symbol, energy in REFERENCE_ENERGIES.items():
         assert predict(model, Atoms(symbol)).energy == pytest.approx([energy], abs=1e-12)
+
+
+def test_a_list_of_equal_channels_is_the_number() -> None:
+    first, second = (
+        potential(channels=channels, degree=2)(build_graph(ethanol(), RESOLVED["elements"], 3.5))
+        for channels in (6, [6, 6, 6])
+    )
+    assert torch.equal(first.energy, second.energy)
+    assert torch.equal(first.forces, second.forces)
+
+
+def test_more_channels_of_low_degree_cost_less_than_of_all() -> None:
+    sizes = [potential(channels=channels, degree=2).num_parameters() for channels in (4, [8, 4, 4], 8)]
+    assert sizes == sorted(sizes)
+    assert len(set(sizes)) == 3
+
+
+@pytest.mark.parametrize(
+    ("channels", "message"),
+    [
+        ([8, 4], "one number for each degree from 0 to 2 .model.degree., got 2 numbers"),
+        ([100, 63, 50], "greatest common divisor is 1"),
+        ([], "at least 1"),
+        ([8, 0, 4], "greater than or equal to 1"),
+    ],
+)
+def test_channels_that_cannot_be(channels: list[int], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        NequIPConfig.model_validate({**RESOLVED, "degree": 2, "channels": channels})
+
+
+def test_without_parity_mirror_images_differ_and_rotated_ones_do_not() -> None:
+    chiral = ethanol()
+    chiral.rattle(0.1, seed=0)
+    mirrored, rotated = chiral.copy(), chiral.copy()
+    mirrored.positions[:, 0] *= -1
+    rotated.rotate(77, (1, 2, 3))
+    for parity, differs in (("ignored", True), (False, False)):
+        model = potential(parity=parity, degree=2)
+        assert (model.config.broken_symmetry is not None) == differs
+        graphs = [build_graph(atoms, model.elements, model.cutoff) for atoms in (chiral, mirrored, rotated)]
+        energies = [model(graph).energy.item() for graph in graphs]
+        assert (abs(energies[1] - energies[0]) > 1e-6) == differs
+        assert energies[2] == pytest.approx(energies[0], abs=1e-10)

@@ -50,7 +50,7 @@ COMMON: dict[str, list[Any]] = {
     "radial.basis": ["gaussian", "chebyshev"],
     "radial.size": [7],
     "radial.trainable": [True],
-    "radial.envelope": ["cosine", "smooth"],
+    "radial.envelope": ["cosine", "smooth", "xplor"],
     "radial.envelope_power": [6],
     "radial.distance_transform": ["agnesi"],
 }
@@ -73,7 +73,15 @@ OPTIONS: dict[str, dict[str, list[Any]]] = {
         "interaction": ["non-residual"],
         "normalization": ["density"],
     },
-    "nequip": COMMON | {"degree": [0, 2], "parity": [False], "self_connection": [False]},
+    "nequip": COMMON
+    | {
+        "channels": [4, [4, 2]],
+        "degree": [0, 2],
+        "parity": [False, "ignored"],
+        "self_connection": [False, "all layers", "linear"],
+        "bias": [True],
+        "solid_harmonics": [True],
+    },
     "allegro": {option: values for option, values in COMMON.items() if option != "radial_mlp"}
     | {
         "degree": [0, 1],
@@ -175,9 +183,21 @@ def test_every_option_is_tested(family: str) -> None:
         return found
 
     untested = (
-        names(families()[family]) - OPTIONS.get(family, {}).keys() - TESTED_ELSEWHERE.get(family, set()) - {"name"}
+        names(families()[family])
+        - OPTIONS.get(family, {}).keys()
+        - TESTED_ELSEWHERE.get(family, set())
+        - {"name", "radial.envelope_onset"}
     )
     assert not untested, f"add values of {', '.join(sorted(untested))} to OPTIONS in tests/models/test_options.py"
+
+
+@pytest.mark.parametrize("family", [family for family in shipped_families() if family != "ponita"])
+def test_the_onset_of_the_envelope(family: str) -> None:
+    section = changed(base(family), "radial.envelope", "xplor")
+    graphs = [build_graph(ethanol(), ["H", "C", "O"], 3.5)]
+    early, late = (potential(family, changed(section, "radial.envelope_onset", onset)) for onset in (0.2, 0.8))
+    energies = [p(graphs[0], forces=False).energy for p in (early, late)]
+    assert abs(energies[0] - energies[1]) > 1e-6
 
 
 @pytest.mark.parametrize("family", shipped_families())

@@ -27,8 +27,9 @@ class E3xRadialConfig(RadialConfig):
     """Number of radial functions."""
     trainable: bool = False
     """Whether gamma of an exponential mapping is learned."""
-    envelope: Literal["polynomial", "cosine", "smooth"] = "smooth"
-    """Cutoff function: `polynomial` has two continuous derivatives at the cutoff, `cosine` one, `smooth` all."""
+    envelope: Literal["polynomial", "cosine", "smooth", "xplor"] = "smooth"
+    """Cutoff function: `polynomial` has two continuous derivatives at the cutoff, `cosine` one, `smooth` all; `xplor`
+    is 1 up to `envelope_onset` and has one."""
 
     @model_validator(mode="after")
     def _something_to_train(self) -> E3xRadialConfig:

@@ -65,11 +65,13 @@ class Couplings:
         emitter, table = emission.emitter, emission.table
         self.position: dict[tuple[int, int, int], int] = {}
         columns: list[np.ndarray] = []
-        positions: dict[bytes, int] = {}
-        for key, column in coupling_columns(table).items():
-            # Paths that differ in their channels only share their couplings.
-            self.position[key] = positions.setdefault(column.tobytes(), len(columns))
-            if self.position[key] == len(columns):
+        positions: dict[tuple[int, ...], int] = {}
+        for (number, a, d), column in coupling_columns(table).items():
+            # Paths of copies of a block share their coefficients, and therefore their couplings.
+            path = table.paths[number]
+            shared = (id(path.coefficients), path.harmonic_start, a, d)
+            self.position[number, a, d] = positions.setdefault(shared, len(columns))
+            if self.position[number, a, d] == len(columns):
                 columns.append(column)
         lanes = emitter.register_lanes
         self.size = -(-max(1, len(columns)) // lanes) * lanes
