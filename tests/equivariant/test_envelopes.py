@@ -24,7 +24,7 @@ ENVELOPES: dict[str, Callable[[Tensor], ValuesAndSlopes]] = {
     "smooth": smooth_envelope,
     "xplor": partial(xplor_envelope, onset=0.0),
 }
-ONSETS = [0.0, 0.3, 0.9, 0.99]
+ONSETS = [0.0, 0.25, 0.875, 0.984375]
 
 
 def places(dtype: torch.dtype) -> Tensor:
@@ -61,9 +61,8 @@ def exact_xplor(x: float, onset: float) -> tuple[float, float]:
     if r < a:
         return 1.0, 0.0
     width = (1 - a**2) ** 3
-    return float((1 - r**2) ** 2 * (1 + 2 * r**2 - 3 * a**2) / width), float(
-        -12 * r * (1 - r**2) * (r**2 - a**2) / width
-    )
+    value = (1 - r**2) ** 2 * (1 + 2 * r**2 - 3 * a**2) / width
+    return float(value), float(-12 * r * (1 - r**2) * (r**2 - a**2) / width)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
