@@ -26,6 +26,7 @@ def check(
     All data are read and checked, and one batch is run forward and backward (for a family fitted in closed form, some
     equations are assembled). No file is written.
     """
+    import potentials.interop.starting
     import potentials.models  # noqa: F401  (registers the families)
     from potentials.config import load_config
     from potentials.data.prepare import prepare
@@ -57,6 +58,15 @@ def _fit_rows(rehearsal: FitRehearsal, config: RunConfig) -> list[tuple[str, str
     ]
 
 
+def _start_rows(rehearsal: Rehearsal, config: RunConfig) -> list[tuple[str, str]]:
+    """State the starting potential and which parameters are trained."""
+    if config.start_from is None:
+        return []
+    counts = f"{rehearsal.parameters:,} parameters are trained, {rehearsal.frozen:,} keep their values"
+    start = ("starting from", console.path(config.start_from.file))
+    return [start, ("fine-tuning", f"{config.fine_tune.method}: {counts}")]
+
+
 def _rows(rehearsal: Rehearsal, config: RunConfig) -> list[tuple[str, str]]:
     train = config.train
     limits = f"at most {train.max_epochs} epochs"
@@ -65,6 +75,7 @@ def _rows(rehearsal: Rehearsal, config: RunConfig) -> list[tuple[str, str]]:
     first = console.duration(rehearsal.first_step_seconds)
     return [
         ("model", f"{config.model.name}, {rehearsal.parameters:,} parameters, {train.precision}"),
+        *_start_rows(rehearsal, config),
         ("device", rehearsal.device),
         ("largest batch", f"{rehearsal.frames} frames, {rehearsal.atoms} atoms, {rehearsal.edges} edges"),
         ("loss", f"{console.number(rehearsal.loss)} before training"),

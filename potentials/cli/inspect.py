@@ -61,6 +61,8 @@ def _training_rows(metadata: dict[str, Any]) -> list[tuple[str, str]]:
     rows = []
     if isinstance(metadata.get("imported_from"), dict):
         rows.append(("imported from", _flat(metadata["imported_from"])))
+    if isinstance(metadata.get("started_from"), dict):
+        rows.append(("started from", _flat(metadata["started_from"])))
     config, epoch = metadata.get("config"), metadata.get("epoch")
     if isinstance(config, dict) and "run" in config:
         epoch_text = f", epoch {epoch:g}" if is_finite_number(epoch) else ""

@@ -30,6 +30,7 @@ def train(
     then continues the run.
     """
     with exit_on_signal():
+        import potentials.interop.starting
         import potentials.models  # noqa: F401  (registers the families)
         from potentials.config import load_config
         from potentials.evaluation.error_table import UNITS

@@ -34,25 +34,31 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
     Raises:
         ConfigError: with every problem found.
     """
-    config = parse_config(read_text(Path(path)), str(path), overrides)
-    return config.model_copy(update={"data": resolve_data_paths(config.data, Path(path).resolve().parent)})
+    folder = Path(path).resolve().parent
+    config = parse_config(read_text(Path(path)), str(path), overrides, folder)
+    return config.model_copy(update={"data": resolve_data_paths(config.data, folder)})
 
 
-def parse_config(text: str, file: str = "<text>", overrides: Sequence[str] = ()) -> RunConfig:
+def parse_config(
+    text: str, file: str = "<text>", overrides: Sequence[str] = (), folder: Path | None = None
+) -> RunConfig:
     """Validate the YAML text of a configuration. Like `load_config`, but paths of data files are not changed.
 
     Args:
         text: the YAML text.
         file: its name in messages.
         overrides: changes such as `train.max_epochs=10`.
+        folder: folder that the path of a starting potential is relative to; by default the working directory.
 
     Raises:
         ConfigError: with every problem found.
     """
-    return parse_as(RunConfig, text, file, overrides)
+    return parse_as(RunConfig, text, file, overrides, folder)
 
 
-def parse_as(model: type[ConfigT], text: str, file: str, overrides: Sequence[str] = ()) -> ConfigT:
+def parse_as(
+    model: type[ConfigT], text: str, file: str, overrides: Sequence[str] = (), folder: Path | None = None
+) -> ConfigT:
     """Validate YAML text against a configuration class.
 
     Args:
@@ -60,6 +66,7 @@ def parse_as(model: type[ConfigT], text: str, file: str, overrides: Sequence[str
         text: the YAML text.
         file: its name in messages.
         overrides: changes such as `train.max_epochs=10`.
+        folder: as in `parse_config`.
 
     Raises:
         ConfigError: with every problem found.
@@ -73,7 +80,7 @@ def parse_as(model: type[ConfigT], text: str, file: str, overrides: Sequence[str
     document, override_problems = apply_overrides(document, overrides)
     problems += override_problems
     try:
-        config = model.model_validate(document.plain())
+        config = model.model_validate(document.plain(), context={"folder": folder or Path.cwd()})
     except ValidationError as error:
         problems += _without_reported(problems_from(error, model, document), problems)
     if problems:

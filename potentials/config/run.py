@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -12,6 +13,7 @@ from pydantic import (
     SerializeAsAny,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from potentials.config.base import KeyedError, NonNegativeInteger, StrictConfig
@@ -21,6 +23,7 @@ from potentials.config.families import FamilyConfig, family_config
 from potentials.config.logging import LoggingConfig
 from potentials.config.loss import EnergyLoss, ForcesLoss, LossConfig, StressLoss
 from potentials.config.messages.descriptions import quote
+from potentials.config.starting import FineTuneConfig, StartFrom, with_starting_point
 from potentials.config.train import TrainConfig
 
 _ODD_IN_NAME = re.compile(r"[^\w.+=,-]")
@@ -51,11 +54,37 @@ class RunConfig(StrictConfig):
     """Name of the run, whose folder is `runs/NAME`; or a folder, if it contains a slash."""
     seed: NonNegativeInteger = 1
     """Random seed of splits, initial weights and the order of batches."""
+    start_from: StartFrom = None
+    """Potential that the run starts from (fine-tuning): a model file, or a model of another program. Its settings are
+    those of `model`, which need not be given, and its reference energies are kept unless others are given."""
+    fine_tune: FineTuneConfig = FineTuneConfig()
     data: DataConfig
     model: Annotated[SerializeAsAny[FamilyConfig], BeforeValidator(family_config)]
     loss: LossConfig = LossConfig()
     train: TrainConfig = TrainConfig()
     logging: LoggingConfig = LoggingConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_the_settings_of_the_starting_potential(cls, document: Any, info: ValidationInfo) -> Any:
+        if not isinstance(document, dict) or document.get("start_from") is None:
+            return document
+        return with_starting_point(document, (info.context or {}).get("folder", Path.cwd()))
+
+    @field_validator("model")
+    @classmethod
+    def _family_can_be_adapted(cls, model: FamilyConfig, info: ValidationInfo) -> FamilyConfig:
+        if info.data.get("start_from") is not None and model.closed_form:
+            reason = f"{model.name} is fitted in closed form and does not start from other weights; remove it"
+            raise KeyedError({"start_from": reason})
+        return model
+
+    @field_validator("fine_tune")
+    @classmethod
+    def _something_to_fine_tune(cls, fine_tune: FineTuneConfig, info: ValidationInfo) -> FineTuneConfig:
+        if info.data.get("start_from") is None and fine_tune != FineTuneConfig():
+            raise KeyedError({"fine_tune": "there is no starting potential; add start_from: FILE, or remove fine_tune"})
+        return fine_tune
 
     # Checks between sections are field validators, which can access valid sections before them. A validator of
     # the whole configuration would not run until all sections are valid.

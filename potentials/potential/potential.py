@@ -281,6 +281,10 @@ class Potential(nn.Module):
         """Return the parameters with weight decay, as defined by the family."""
         return self.model.decay_parameters()  # type: ignore[operator]
 
+    def readout_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the readouts, as defined by the family."""
+        return self.model.readout_parameters()  # type: ignore[operator]
+
     def num_parameters(self) -> int:
         """Return the number of trainable parameters."""
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)

@@ -23,6 +23,7 @@ from potentials.setup.memory import peak_memory
 from potentials.training.losses import combine, loss_sums, property_weights
 from potentials.training.optimizers import build_optimizer
 from potentials.training.stages import stages
+from potentials.training.starting import initial_potential
 
 _TIMED_BATCHES = 5
 _CANDIDATES = 1000
@@ -34,13 +35,16 @@ class Rehearsal:
     """Measurements on one process, and the estimate for the run."""
 
     parameters: int
+    """Parameters that are trained."""
+    frozen: int
+    """Parameters that keep their values."""
     device: str
     frames: int
     """Frames, atoms and edges of the largest measured batch."""
     atoms: int
     edges: int
     loss: float
-    """Loss of the untrained model on the first batch."""
+    """Loss on the first batch, before training."""
     first_step_seconds: float
     """Duration of the first step, which also compiles kernels."""
     step_seconds: float
@@ -66,7 +70,7 @@ def rehearse(prepared: PreparedData) -> Rehearsal:
     config = prepared.config
     device = _device(config)
     torch.manual_seed(config.seed)
-    potential = Potential(config.model, prepared.reference_energies, config.train.precision).to(device)
+    potential = initial_potential(config, prepared.reference_energies).to(device)
     module = GraphDataModule(prepared, potential.elements, potential.cutoff)
     largest = _largest_batch(module.train_graphs, module.training_limit)
     batches = [largest, *itertools.islice(module.train_dataloader(), _TIMED_BATCHES)]
@@ -82,6 +86,7 @@ def rehearse(prepared: PreparedData) -> Rehearsal:
         run_seconds = min(run_seconds, config.train.max_time.total_seconds())
     return Rehearsal(
         parameters=potential.num_parameters(),
+        frozen=sum(p.numel() for p in potential.parameters() if not p.requires_grad),
         device=_describe(device),
         frames=batches[0].num_graphs,
         atoms=batches[0].num_nodes,
@@ -153,7 +158,7 @@ def _training_step(potential: Potential, config: RunConfig, device: torch.device
 
 def _check_finite(loss: torch.Tensor, potential: Potential) -> None:
     if not torch.isfinite(loss):
-        raise TrainingError(f"the loss of the untrained model is {loss.item()}; check the labels and their units")
+        raise TrainingError(f"the loss before training is {loss.item()}; check the labels and their units")
     for name, parameter in potential.named_parameters():
         if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
             raise TrainingError(

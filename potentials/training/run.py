@@ -44,6 +44,7 @@ from potentials.training.loggers.figures import METRICS_COLUMNS, log_validation,
 from potentials.training.loggers.results import ResultsLogger, RunResults, closing
 from potentials.training.memory_errors import is_out_of_memory, out_of_memory
 from potentials.training.module import TrainingModule
+from potentials.training.starting import initial_potential
 from potentials.training.step_guard import StepGuard
 from potentials.training.validations import Best
 
@@ -191,10 +192,14 @@ def _train_and_evaluate(
     checkpoint = usable_checkpoint(folder, journal.warn)
     with quiet_lightning(), restored_determinism():
         seed_everything(config.seed, workers=True, verbose=False)
-        potential = Potential(config.model, prepared.reference_energies, config.train.precision)
+        potential = initial_potential(config, prepared.reference_energies)
         data = GraphDataModule(prepared, potential.elements, potential.cutoff)
         trainer = build_trainer(config, folder, journal, stop, status.wandb_id or "")
-        metadata = {"training_data": prepared.digest, "config": config.model_dump(mode="json")}
+        metadata = {
+            **potential.metadata,
+            "training_data": prepared.digest,
+            "config": config.model_dump(mode="json"),
+        }
         offenders = folder.path if trainer.is_global_zero else None
         guard = StepGuard(prepared.train, config.train.nonfinite_steps, offenders, journal.warn)
         module = TrainingModule(
@@ -335,7 +340,10 @@ def _announce(
 def _announcement(potential: Potential, data: GraphDataModule, folder: RunFolder, devices: str) -> str:
     doing = "fitting" if potential.config.closed_form else "training"
     frames = f"{len(data.train_graphs)} training frames, {len(data.validation_graphs)} validation frames"
+    frozen = sum(parameter.numel() for parameter in potential.parameters()) - potential.num_parameters()
+    started = potential.metadata.get("started_from")
+    start = "" if started is None else f", starting from {started['file']} ({frozen} frozen)"
     return (
         f"{doing} {potential.config.name} with {potential.num_parameters()} parameters ({potential.precision}) on "
-        f"{devices}: {frames}; folder {folder.path}"
+        f"{devices}{start}: {frames}; folder {folder.path}"
     )

@@ -155,6 +155,10 @@ class Allegro(nn.Module):
         repeats = torch.tensor(self.repeats, device=x.device)
         return weights.repeat_interleave(repeats, dim=1)
 
+    def readout_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the readout."""
+        return list(self.readout.parameters())
+
     def decay_parameters(self) -> list[nn.Parameter]:
         """Return the weights of all networks and linear maps."""
         modules = [module for module in self.modules() if isinstance(module, ScalarNetwork | BlockMixing)]

@@ -186,6 +186,10 @@ class E3x(nn.Module):
             x = layer(x, Y, basis, topology)  # (2)
         return self.readout(x)[:, 0, 0] + self.element_bias[species]  # (3)
 
+    def readout_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the readout."""
+        return list(self.readout.parameters())
+
     def decay_parameters(self) -> list[nn.Parameter]:
         """Return the matrices of the dense layers."""
         return [p for module in self.modules() if isinstance(module, BlockMixing) for p in module.parameters()]

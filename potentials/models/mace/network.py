@@ -196,6 +196,10 @@ class MACE(nn.Module):
             energies = energies + readout(values)
         return energies
 
+    def readout_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the readouts."""
+        return list(self.readouts.parameters())
+
     def decay_parameters(self) -> list[nn.Parameter]:
         """Return the weights with weight decay, as in MACE: mixing after messages, skip connections, products."""
         decayed = [module for block in self.interactions for module in (block.linear, block.skip)]

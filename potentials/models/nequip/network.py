@@ -199,6 +199,10 @@ class NequIP(nn.Module):
             h = convolution(h, Y, basis, self.embedding, groups, topology)  # (2)
         return self.readout(h.flatten(1)).squeeze(1)  # (3)
 
+    def readout_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the readout."""
+        return list(self.readout.parameters())
+
     def decay_parameters(self) -> list[nn.Parameter]:
         """Return the weights with weight decay: all linear maps of features, without embeddings and radial networks."""
         mixing = (BlockMixing, SelfConnection, LinearSelfConnection)

@@ -175,6 +175,10 @@ class PaiNN(nn.Module):
             s, v = update(s, v)  # (9), (10)
         return self.second(nn.functional.silu(self.first(s))).squeeze(1)
 
+    def readout_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the readout."""
+        return [parameter for module in (self.first, self.second) for parameter in module.parameters()]
+
     def decay_parameters(self) -> list[nn.Parameter]:
         """Return the matrices of the dense layers and of the linear maps of vectors."""
         weighted = [module for module in self.modules() if isinstance(module, Dense | BlockMixing)]

@@ -154,6 +154,10 @@ class Ponita(nn.Module):
         away = (across.square().sum(dim=2) + _SOFTENING).sqrt()
         return torch.stack([along, away], dim=2)
 
+    def readout_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the readouts."""
+        return list(self.readouts.parameters())
+
     def decay_parameters(self) -> list[nn.Parameter]:
         """Return the matrices of all linear maps."""
         linear = [module for module in self.modules() if isinstance(module, nn.Linear)]

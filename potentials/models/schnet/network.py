@@ -115,6 +115,10 @@ class SchNet(nn.Module):
             x = interaction(x, Y, basis, topology)  # (2)
         return self.second(shifted_softplus(self.first(x))).squeeze(1)  # (3)
 
+    def readout_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the readout."""
+        return [parameter for module in (self.first, self.second) for parameter in module.parameters()]
+
     def decay_parameters(self) -> list[nn.Parameter]:
         """Return the matrices of the dense layers."""
         dense = [module for module in self.modules() if isinstance(module, Dense)]

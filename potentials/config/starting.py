@@ -1,0 +1,130 @@
+"""The potential that a run starts from, and how it is adapted (fine-tuning)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BeforeValidator, Field
+
+from potentials.config.base import KeyedError, StrictConfig
+from potentials.config.messages.descriptions import describe_value
+
+
+def _file_alone(value: Any) -> Any:
+    """Expand a file name to the section."""
+    return {"file": value} if isinstance(value, str) else value
+
+
+class StartConfig(StrictConfig):
+    """The potential that a run starts from."""
+
+    file: Annotated[str, Field(min_length=1)]
+    """Model file (`NAME.potential`), or a model file of another program that `potentials import` reads."""
+    head: str | None = None
+    """Head (level of theory) of a model of another program; required if it has several."""
+    sha256: str | None = None
+    """Checksum of the file. It is determined when the run starts, so that a changed file is noticed later."""
+
+
+StartFrom = Annotated[StartConfig | None, BeforeValidator(_file_alone, str | StartConfig | None)]
+
+
+class FineTuneConfig(StrictConfig):
+    """How the starting potential is adapted."""
+
+    method: Literal["full", "readouts"] = "full"
+    """`full` trains all weights; `readouts` trains those of the readouts, and all others keep their values."""
+
+
+class StartingPoint(NamedTuple):
+    """What a configuration takes from the starting potential."""
+
+    file: str
+    """Absolute path."""
+    sha256: str
+    model: dict[str, Any]
+    """Section `model` of the configuration, complete."""
+    reference_energies: dict[str, float]
+    """eV, by element."""
+
+
+StartReader = Callable[[Path, str | None], StartingPoint]
+FINE_TUNING_RATE = 1e-3
+"""Default of the learning rate for a run that starts from a potential: a tenth of that of other runs."""
+_readers: list[StartReader] = []
+
+
+def register_start_reader(reader: StartReader) -> None:
+    """Register the function that reads starting potentials; importing `potentials.interop` does so."""
+    _readers[:] = [reader]
+
+
+def with_starting_point(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Complete a configuration with the settings of its starting potential.
+
+    Args:
+        document: the configuration as read, with the key `start_from`.
+        folder: folder that a relative path starts from.
+
+    Returns:
+        The configuration with the model of the starting potential, its reference energies unless others are given, and
+        a learning rate for fine-tuning unless one is given.
+
+    Raises:
+        KeyedError: the file cannot be used, or a setting of the model differs from it.
+    """
+    given = _file_alone(document["start_from"])
+    if not isinstance(given, dict) or not isinstance(given.get("file"), str) or not given["file"]:
+        return document  # the schema refuses it
+    if not _readers:
+        raise KeyedError({"start_from": "no reader of starting potentials; import potentials.interop first"})
+    start = _readers[0](folder / Path(given["file"]).expanduser(), given.get("head"))
+    expected = given.get("sha256")
+    if expected is not None and expected != start.sha256:
+        raise KeyedError(
+            {"start_from.sha256": f"{start.file} is another file than at the start of the run; restore the earlier one"}
+        )
+    model = document.get("model", {})
+    if isinstance(model, dict):
+        problems = _differences(model, start.model, "model")
+        if problems:
+            raise KeyedError(problems)
+        model = start.model
+    data, train = document.get("data"), document.get("train", {})
+    if isinstance(data, dict):
+        data = {**data, "reference_energies": _reference_energies(data, start)}
+    if isinstance(train, dict) and isinstance(train.get("optimizer", {}), dict):
+        train = {**train, "optimizer": {"learning_rate": FINE_TUNING_RATE, **train.get("optimizer", {})}}
+    section = {**given, "file": start.file, "sha256": start.sha256}
+    return {**document, "start_from": section, "model": model, "data": data, "train": train}
+
+
+def _reference_energies(data: Mapping[str, Any], start: StartingPoint) -> Any:
+    given = data.get("reference_energies", "from-model")
+    if given == "from-model":
+        return start.reference_energies
+    if not isinstance(given, dict):
+        raise KeyedError(
+            {
+                "data.reference_energies": "with start_from, expected from-model (those of the starting potential) or "
+                f"the energy of each element, got {describe_value(given)}"
+            }
+        )
+    return {**start.reference_energies, **given}
+
+
+def _differences(given: Mapping[Any, Any], start: Mapping[str, Any], prefix: str) -> dict[str, str]:
+    """Return a message for each given setting that is not that of the starting potential."""
+    found = {}
+    for key, value in given.items():
+        name = f"{prefix}.{key}"
+        if key not in start:
+            found[name] = "the starting potential has no such setting; remove the key"
+        elif isinstance(value, dict) and isinstance(start[key], dict):
+            found |= _differences(value, start[key], name)
+        elif value != start[key] and value != "auto":
+            theirs = describe_value(start[key])
+            found[name] = f"the starting potential has {theirs}, got {describe_value(value)}; remove the key"
+    return found

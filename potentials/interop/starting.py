@@ -1,0 +1,51 @@
+"""Starting potentials of runs: model files, and models of other programs, which are converted."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from potentials.config.base import KeyedError
+from potentials.config.starting import StartConfig, StartingPoint, register_start_reader
+from potentials.config.train import Precision
+from potentials.errors import ConversionError, ModelFileError
+from potentials.interop.importing import import_model
+from potentials.potential import Potential, model_file
+
+
+def load_start(start: StartConfig, precision: Precision) -> Potential:
+    """Load the starting potential of a run, in the precision of the run.
+
+    Raises:
+        ModelFileError, ConversionError: the file cannot be read.
+    """
+    return _load(Path(start.file), start.head, precision)
+
+
+def _load(path: Path, head: str | None, precision: Precision | None = None) -> Potential:
+    if not is_model_file(path):
+        return import_model(path, head, precision)
+    if head is not None:
+        raise ConversionError(f"{path} has no heads; remove start_from.head")
+    return model_file.load(path, precision=precision)
+
+
+def is_model_file(path: Path) -> bool:
+    """Return whether a file is one of ours, by its name."""
+    return path.suffix == ".potential"
+
+
+def _starting_point(path: Path, head: str | None) -> StartingPoint:
+    path = path.resolve()
+    try:
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        potential = _load(path, head)
+    except OSError as error:
+        raise KeyedError({"start_from.file": f"{path} cannot be read: {error.strerror}"}) from None
+    except (ConversionError, ModelFileError) as error:
+        raise KeyedError({"start_from.file": str(error)}) from None
+    energies = dict(zip(potential.elements, potential.reference_energies.tolist(), strict=True))
+    return StartingPoint(str(path), sha256, potential.config.model_dump(mode="json"), energies)
+
+
+register_start_reader(_starting_point)
