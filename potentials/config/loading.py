@@ -34,8 +34,9 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
     Raises:
         ConfigError: with every problem found.
     """
+    text = read_text(Path(path))
     folder = Path(path).resolve().parent
-    config = parse_config(read_text(Path(path)), str(path), overrides, folder)
+    config = parse_config(text, str(path), overrides, folder)
     return config.model_copy(update={"data": resolve_data_paths(config.data, folder)})
 
 

@@ -23,7 +23,7 @@ from potentials.config.families import FamilyConfig, family_config
 from potentials.config.logging import LoggingConfig
 from potentials.config.loss import EnergyLoss, ForcesLoss, LossConfig, StressLoss
 from potentials.config.messages.descriptions import quote
-from potentials.config.starting import FineTuneConfig, StartFrom, with_starting_point
+from potentials.config.starting import FineTuneConfig, StartConfig, StartFrom, with_starting_point
 from potentials.config.train import TrainConfig
 
 _ODD_IN_NAME = re.compile(r"[^\w.+=,-]")
@@ -54,14 +54,14 @@ class RunConfig(StrictConfig):
     """Name of the run, whose folder is `runs/NAME`; or a folder, if it contains a slash."""
     seed: NonNegativeInteger = 1
     """Random seed of splits, initial weights and the order of batches."""
-    start_from: StartFrom = None
-    """Potential that the run starts from (fine-tuning): a model file, or a model of another program. Its settings are
-    those of `model`, which need not be given, and its reference energies are kept unless others are given."""
-    fine_tune: FineTuneConfig = FineTuneConfig()
     data: DataConfig
     model: Annotated[SerializeAsAny[FamilyConfig], BeforeValidator(family_config)]
     loss: LossConfig = LossConfig()
     train: TrainConfig = TrainConfig()
+    start_from: StartFrom = None
+    """Potential that the run starts from (fine-tuning): a model file, or a model of another program. Its settings are
+    those of `model`, which need not be given, and its reference energies are kept unless others are given."""
+    fine_tune: FineTuneConfig = FineTuneConfig()
     logging: LoggingConfig = LoggingConfig()
 
     @model_validator(mode="before")
@@ -71,13 +71,14 @@ class RunConfig(StrictConfig):
             return document
         return with_starting_point(document, (info.context or {}).get("folder", Path.cwd()))
 
-    @field_validator("model")
+    @field_validator("start_from")
     @classmethod
-    def _family_can_be_adapted(cls, model: FamilyConfig, info: ValidationInfo) -> FamilyConfig:
-        if info.data.get("start_from") is not None and model.closed_form:
+    def _family_can_be_adapted(cls, start: StartConfig | None, info: ValidationInfo) -> StartConfig | None:
+        model: FamilyConfig | None = info.data.get("model")
+        if start is not None and model is not None and model.closed_form:
             reason = f"{model.name} is fitted in closed form and does not start from other weights; remove it"
             raise KeyedError({"start_from": reason})
-        return model
+        return start
 
     @field_validator("fine_tune")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -125,6 +126,6 @@ def _differences(given: Mapping[Any, Any], start: Mapping[str, Any], prefix: str
         elif isinstance(value, dict) and isinstance(start[key], dict):
             found |= _differences(value, start[key], name)
         elif value != start[key] and value != "auto":
-            theirs = describe_value(start[key])
-            found[name] = f"the starting potential has {theirs}, got {describe_value(value)}; remove the key"
+            theirs, ours = (json.dumps(setting, default=str) for setting in (start[key], value))
+            found[name] = f"the starting potential has {theirs}, got {ours}; remove the key"
     return found

@@ -222,7 +222,7 @@ MODEL = [
     ("{name: pairs, elements: [O, H], scale: {O: 1}}", "scale: no value for H, which model.elements contains"),
     ("{name: pairs, radial: bessel}",
      'radial: expected a mapping with keys "basis", "size", "trainable", "envelope", "envelope_power", '
-     '"distance_transform", got text "bessel"'),
+     '"envelope_onset", "distance_transform", got text "bessel"'),
     ("{name: pairs, radial: {basis: besel}}",
      'radial.basis: expected "bessel", "gaussian" or "chebyshev", got text "besel"; did you mean "bessel"?'),
     ("pairs", 'expected a mapping with the key "name" ("pairs" or "triples"), got text "pairs"'),
@@ -301,7 +301,7 @@ def test_labels_for_neither_energy_nor_forces():
 def test_top_level():
     assert messages("- a") == [
         'c.yaml:1 expected a mapping with keys "run", "seed", "data", "model", "loss", "train", '
-        '"logging", got a list of 1 item'
+        '"start_from", "fine_tune", "logging", got a list of 1 item'
     ]
     assert messages("run: a\nseeds: 3\n") == [
         'c.yaml:1  data: missing; expected a mapping with keys "train", "validation", "test", '

@@ -65,7 +65,7 @@ def test_loss_is_that_of_the_formula(prepared):
 
 def test_a_loss_that_is_not_finite(prepared, monkeypatch):
     monkeypatch.setattr("potentials.setup.rehearsal.combine", lambda *arguments: combine(*arguments) * float("nan"))
-    with pytest.raises(TrainingError, match="loss of the untrained model is nan"):
+    with pytest.raises(TrainingError, match="the loss before training is nan"):
         rehearse(prepared)
 
 

@@ -1,0 +1,183 @@
+"""Runs that start from a potential: what they take from it, what they train, and what they refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from families.cases import shipped_families
+from run_comparison import interrupt_at_the_end_of, quietly, same_end
+from safetensors.torch import load_file
+
+import potentials.interop.starting  # noqa: F401  (reads starting potentials)
+from potentials.config import family_config, load_config
+from potentials.config.run import RunConfig
+from potentials.errors import ConfigError
+from potentials.potential import Potential, model_file
+from potentials.training.starting import initial_potential
+
+SEVENNET = Path(__file__).parents[1] / "interop" / "model_files" / "sevenn-modals.pth"
+ENERGIES = {"Cu": -0.5, "H": -1.5}
+MODEL: dict[str, Any] = {
+    "name": "nequip", "cutoff": 3.0, "channels": [4, 2], "layers": 2, "radial_mlp": [6], "elements": ["H", "Cu"],
+    "average_neighbors": 12.0, "scale": 1.5, "shift": 0.1,
+}  # fmt: skip
+
+
+def start_file(folder: Path, **changes: Any) -> Path:
+    """A potential with random weights."""
+    torch.manual_seed(5)
+    path = folder / "start.potential"
+    Potential(family_config(MODEL | changes), ENERGIES, "float32").save(path)
+    return path
+
+
+def configuration(folder: Path, start: Any = "start.potential", **sections: Any) -> RunConfig:
+    content = {
+        "run": str(folder / "run"),
+        "start_from": start,
+        "data": {"train": "builtin:copper@1:25", "validation": 4, "stress": None, "batch_size": 5},
+        "train": {"max_epochs": 3, "accelerator": "cpu"},
+        "logging": {"report": False},
+    }
+    for name, section in sections.items():
+        content[name] = content.get(name, {}) | section
+    (folder / "config.yaml").write_text(yaml.safe_dump(content))
+    return load_config(folder / "config.yaml")
+
+
+def test_the_settings_are_those_of_the_starting_potential(tmp_path: Path) -> None:
+    path = start_file(tmp_path)
+    config = configuration(tmp_path)
+    assert config.model == family_config(MODEL)
+    assert config.data.reference_energies == pytest.approx(ENERGIES)
+    assert config.train.optimizer.learning_rate == 1e-3
+    assert config.start_from is not None
+    assert config.start_from.file == str(path)
+    energies = configuration(tmp_path, data={"reference_energies": {"Cu": -7.0}}).data.reference_energies
+    assert energies == pytest.approx({"Cu": -7.0, "H": -1.5})
+    assert configuration(tmp_path, train={"optimizer": {"learning_rate": 0.5}}).train.optimizer.learning_rate == 0.5
+    assert configuration(tmp_path, model={"cutoff": 3.0, "elements": "auto"}).model == family_config(MODEL)
+
+
+def test_the_run_begins_with_its_weights(tmp_path: Path) -> None:
+    start = model_file.load(start_file(tmp_path))
+    first = initial_potential(configuration(tmp_path), ENERGIES)
+    for name, weight in start.model.state_dict().items():
+        assert torch.equal(first.model.state_dict()[name], weight), name
+    double = initial_potential(configuration(tmp_path, train={"precision": "float64"}), ENERGIES)
+    assert {p.dtype for p in double.model.parameters()} == {torch.float64}
+    untrained = Potential(first.config, ENERGIES).num_parameters()
+    assert first.num_parameters() == untrained
+
+
+def test_readouts_alone_are_trained_and_the_rest_keeps_its_bits(tmp_path: Path) -> None:
+    before = load_file(start_file(tmp_path))
+    result = quietly(configuration(tmp_path, fine_tune={"method": "readouts"}))
+    after = load_file(result.best)
+    changed = {name for name, weight in before.items() if not torch.equal(after[name], weight)}
+    assert changed == {name for name in before if "readout" in name}
+    header = model_file.read_header(result.best)
+    started = header["metadata"]["started_from"]
+    assert started["method"] == "readouts"
+    assert started["file"] == str(tmp_path / "start.potential")
+    log = (result.folder / "log.txt").read_text().replace("\n", " ")
+    assert "with 4 parameters" in log
+    assert "start.potential (" in log
+
+
+def test_all_weights_are_trained_by_default(tmp_path: Path) -> None:
+    before = load_file(start_file(tmp_path))
+    after = load_file(quietly(configuration(tmp_path)).best)
+    # The frequencies of the Bessel functions are constants of this model.
+    assert {name for name in before if torch.equal(after[name], before[name])} == {"edges.radial.basis.frequencies"}
+
+
+@pytest.mark.parametrize("method", ["full", "readouts"])
+def test_interrupted_and_continued_runs_give_the_same_bits(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = []
+    for name, epochs in (("whole", ()), ("interrupted", (1, 2))):
+        (tmp_path / name).mkdir()
+        start_file(tmp_path / name)
+        config = configuration(tmp_path / name, fine_tune={"method": method})
+        for epoch in epochs:
+            with monkeypatch.context() as patch:
+                interrupt_at_the_end_of(patch, epoch)
+                assert quietly(config).interrupted
+        results.append(quietly(config))
+    same_end(*results)
+
+
+def test_another_file_under_the_same_name_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start_file(tmp_path)
+    config = configuration(tmp_path)
+    with monkeypatch.context() as patch:
+        interrupt_at_the_end_of(patch, 1)
+        quietly(config)
+    start_file(tmp_path, scale=2.5)
+    with pytest.raises(ConfigError, match="is another file than at the start of the run"):
+        load_config(tmp_path / "run" / "resolved.yaml")
+
+
+def test_a_model_of_another_program(tmp_path: Path) -> None:
+    data = {"train": "builtin:ethanol@4:12", "validation": 2}
+    config = configuration(tmp_path, {"file": str(SEVENNET), "head": "r2scan"}, data=data)
+    assert config.model.name == "nequip"
+    assert config.model.bias
+    first = initial_potential(config, config.data.reference_energies)
+    assert first.metadata["started_from"]["imported_from"]["head"] == "r2scan"
+    with pytest.raises(ConfigError, match=r"start_from.file: .* choose one of pbe, r2scan as head"):
+        configuration(tmp_path, str(SEVENNET), data=data)
+
+
+@pytest.mark.parametrize("family", [family for family in shipped_families() if family != "ace"])
+def test_every_family_has_readouts(family: str) -> None:
+    section = {"name": family, "elements": ["H"], "average_neighbors": 4.0, "scale": 1.0, "shift": 0.0}
+    potential = Potential(family_config(section), {"H": 0.0})
+    readouts = {id(parameter) for parameter in potential.readout_parameters()}
+    own = {id(parameter) for parameter in potential.parameters()}
+    assert readouts
+    assert readouts < own
+
+
+@pytest.mark.parametrize(
+    ("start", "sections", "message"),
+    [
+        ("missing.potential", {}, "start_from.file: .*missing.potential"),
+        ("config.yaml", {}, "start_from.file: .*config.yaml"),
+        ({"file": "start.potential", "head": "pbe"}, {}, "has no heads"),
+        ("start.potential", {"model": {"name": "mace"}}, 'model.name: the starting potential has "nequip", got "mace"'),
+        ("start.potential", {"model": {"cutoff": 6.0}}, "model.cutoff: the starting potential has 3.0, got 6.0"),
+        ("start.potential", {"model": {"radial": {"size": 5}}}, "model.radial.size: the starting potential has 8"),
+        ("start.potential", {"model": {"max_ell": 3}}, "model.max_ell: the starting potential has no such setting"),
+        (
+            "start.potential",
+            {"data": {"reference_energies": "least-squares"}},
+            "data.reference_energies: with start_from, expected from-model",
+        ),
+        (None, {"fine_tune": {"method": "readouts"}, "model": MODEL}, "fine_tune: there is no starting potential"),
+        ("start.potential", {"fine_tune": {"method": "lora"}}, 'fine_tune.method: expected "full" or "readouts"'),
+        ({"head": "pbe"}, {}, "start_from"),
+        (3, {}, "start_from"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_is_refused(tmp_path: Path, start: Any, sections: dict[str, Any], message: str) -> None:
+    start_file(tmp_path)
+    with pytest.raises(ConfigError, match=message):
+        configuration(tmp_path, start, **sections)
+
+
+def test_a_linear_family_does_not_start_from_a_potential(tmp_path: Path) -> None:
+    section = {
+        "name": "ace", "elements": ["H", "Cu"], "average_neighbors": 12.0, "scale": 1.0, "shift": 0.0, "cutoff": 3.0,
+        "polynomial_degree": 4,
+    }  # fmt: skip
+    Potential(family_config(section), ENERGIES).save(tmp_path / "start.potential")
+    with pytest.raises(ConfigError, match="ace is fitted in closed form and does not start from other weights"):
+        configuration(tmp_path)
