@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from potentials.cli.terminal import console
 from potentials.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from potentials.setup.suggest import StartingChoice
 
 
 def init(
@@ -29,6 +32,11 @@ def init(
         Path | None,
         typer.Option(metavar="FILE", help="Translate a configuration of nequip or allegro instead of inspecting DATA."),
     ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Fine-tune the potential FILE, or a model that `potentials import` reads."),
+    ] = None,
+    head: Annotated[str | None, typer.Option(help="Head of the model of --start-from, if it has several.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; standard output by default.")
     ] = None,
@@ -50,6 +58,10 @@ def init(
     if model is not None and (from_mace is not None or from_nequip is not None):
         raise ConfigError([Problem("the translated configuration determines the family; remove --model")])
     is_translated = from_mace is not None or from_nequip is not None
+    if start_from is not None and (is_translated or model is not None):
+        raise ConfigError([Problem("the starting potential determines the model; remove the other options")])
+    if head is not None and start_from is None:
+        raise ConfigError([Problem("--head belongs to --start-from; add it, or remove --head")])
     if not data and not is_translated:
         raise ConfigError([Problem("expected DATA, --from-mace or --from-nequip; see potentials init --help")])
     if output is not None and output.exists() and not force:
@@ -57,7 +69,10 @@ def init(
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         check_output(output, files_of(data) if data else [])
-    text = _translated(from_mace, from_nequip, data) if is_translated else _suggested(data, model or "mace", output)
+    if is_translated:
+        text = _translated(from_mace, from_nequip, data)
+    else:
+        text = _suggested(data, model or "mace", output, start_from, head)
     if output is None:
         console.print_file(text)
         return
@@ -73,16 +88,24 @@ def _translated(from_mace: str | None, from_nequip: Path | None, data: Sequence[
     return translate_mace(from_mace or "", data)
 
 
-def _suggested(data: Sequence[str], model: str, output: Path | None) -> str:
+def _suggested(data: Sequence[str], model: str, output: Path | None, start_from: Path | None, head: str | None) -> str:
     from potentials.config import families
     from potentials.setup.suggest import suggest
 
     if model not in families():
         known = ", ".join(families())
         raise ConfigError([Problem(f'unknown model family "{model}"; known families: {known}', key="--model")])
-    suggestion = suggest(data, model, output.parent if output is not None else None)
+    start = None if start_from is None else _starting_choice(start_from, head)
+    suggestion = suggest(data, model, output.parent if output is not None else None, start)
     for text in suggestion.notes:
         console.note(text)
     for text in suggestion.warnings:
         console.warn(text)
     return suggestion.text
+
+
+def _starting_choice(file: Path, head: str | None) -> StartingChoice:
+    from potentials.interop.starting import load_file
+    from potentials.setup.suggest import StartingChoice
+
+    return StartingChoice(str(file.resolve()), head, load_file(file, head).elements)

@@ -19,10 +19,15 @@ def load_start(start: StartConfig, precision: Precision) -> Potential:
     Raises:
         ModelFileError, ConversionError: the file cannot be read.
     """
-    return _load(Path(start.file), start.head, precision)
+    return load_file(Path(start.file), start.head, precision)
 
 
-def _load(path: Path, head: str | None, precision: Precision | None = None) -> Potential:
+def load_file(path: Path, head: str | None, precision: Precision | None = None) -> Potential:
+    """Load a model file, or convert a model of another program.
+
+    Raises:
+        ModelFileError, ConversionError: the file cannot be read.
+    """
     if not is_model_file(path):
         return import_model(path, head, precision)
     if head is not None:
@@ -39,7 +44,7 @@ def _starting_point(path: Path, head: str | None) -> StartingPoint:
     path = path.resolve()
     try:
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        potential = _load(path, head)
+        potential = load_file(path, head)
     except OSError as error:
         raise KeyedError({"start_from.file": f"{path} cannot be read: {error.strerror}"}) from None
     except (ConversionError, ModelFileError) as error:

@@ -8,21 +8,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from potentials.config.dumping import PlainDumper
 from potentials.config.messages.descriptions import counted
+from potentials.config.starting import FINE_TUNING_RATE
 from potentials.data.read.frames import BUILTIN_PREFIX, read_frames
+from potentials.errors import DataError
+from potentials.setup.commented_yaml import LINE_LENGTH, Setting, lines_of, quote, section
 from potentials.setup.survey import CONTACT, IMPLAUSIBLE_STRESS, SURVEY_CUTOFF, Candidate, Survey, ase_stress, survey
 
-_COMMENT_COLUMN = 40
-_LINE_LENGTH = 118
 _GENERIC_NAMES = {"train", "training", "data", "dataset", "all", "frames", "structures"}
 _ATOMS_PER_BATCH = 80
 _MIXED = 2.0
 """Ratio of the largest frame to the mean size, above which batches are limited by atoms."""
 _OPTIMIZER_STEPS = 20_000
+_FINE_TUNING_STEPS = 2_000
 _FORCES_WEIGHT = 100.0
+
+
+@dataclass(frozen=True)
+class StartingChoice:
+    """A potential to start from, as it is written into the configuration."""
+
+    file: str
+    head: str | None
+    elements: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -35,35 +43,37 @@ class Suggestion:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Setting:
-    key: str
-    value: str
-    reason: str = ""
-
-
-def suggest(data: Sequence[str], family: str, folder: Path | None = None) -> Suggestion:
-    """Read `data` and suggest a configuration to train `family` on it.
+def suggest(
+    data: Sequence[str], family: str | None = None, folder: Path | None = None, start: StartingChoice | None = None
+) -> Suggestion:
+    """Read `data` and suggest a configuration to train `family` on it, or to fine-tune a potential.
 
     Args:
         data: files, globs or `builtin:NAME`, relative to the current folder.
-        family: name of the model family.
+        family: name of the model family; by default mace.
+        start: potential to start from, instead of a family.
         folder: folder of the configuration file; files below it are named relative to it, all others absolutely.
 
     Raises:
-        DataError: a file is missing or unreadable, or contains no structures or neither energies nor forces.
+        DataError: a file is missing or unreadable, or contains no structures or neither energies nor forces; or an
+            element that the starting potential does not know.
     """
     files = [_absolute(item) for item in data]
     found = survey(read_frames(files))
+    model = section("model", _model_settings(family or "mace", found))
+    if start is not None:
+        model = _start_section(start, found)
     sections = [
         _header(data, found),
         _run_section(files[0]),
-        _data_section([_below(item, folder) for item in files], found),
-        _section("model", _model_settings(family, found)),
+        _data_section([_below(item, folder) for item in files], found, start is not None),
+        model,
         _loss_section(found),
-        _section("train", _train_settings(found)),
+        section("train", _train_settings(found, start is not None)),
     ]
-    return Suggestion("\n\n".join("\n".join(lines) for lines in sections) + "\n", _notes(found), _warnings(found))
+    return Suggestion(
+        "\n\n".join("\n".join(lines) for lines in sections) + "\n", _notes(found, start is not None), _warnings(found)
+    )
 
 
 def _absolute(item: str) -> str:
@@ -93,7 +103,7 @@ def _header(data: Sequence[str], found: Survey) -> list[str]:
     ]
     if found.forces:
         facts.append(f"forces {found.forces[0].rms:.3g} (RMS of a component)")
-    words = textwrap.wrap(f"{'; '.join(facts)}.", width=_LINE_LENGTH - 2)
+    words = textwrap.wrap(f"{'; '.join(facts)}.", width=LINE_LENGTH - 2)
     return [f"# Written by: potentials init {' '.join(data)}", *(f"# {line}" for line in words)]
 
 
@@ -112,67 +122,84 @@ def _periodicity(found: Survey) -> str:
 def _run_section(file: str) -> list[str]:
     name = _run_name(file)
     return [
-        *_lines([_Setting("run", _quote(name), f"results are written to runs/{name}")]),
-        *_lines([_Setting("seed", "1")]),
+        *lines_of([Setting("run", quote(name), f"results are written to runs/{name}")]),
+        *lines_of([Setting("seed", "1")]),
     ]
 
 
 def _run_name(file: str) -> str:
     if file.startswith(BUILTIN_PREFIX):
-        return file.removeprefix(BUILTIN_PREFIX)
+        return file.removeprefix(BUILTIN_PREFIX).partition("@")[0]
     path = Path(file)
     stem = path.name.split(".")[0]
     name = f"{path.parent.name}-{stem}" if stem.lower() in _GENERIC_NAMES or "*" in stem else stem
     return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name).strip("-") or "run"
 
 
-def _data_section(files: Sequence[str], found: Survey) -> list[str]:
-    settings = [_Setting("train", _quote(files[0]) if len(files) == 1 else f"[{', '.join(map(_quote, files))}]")]
+def _start_section(start: StartingChoice, found: Survey) -> list[str]:
+    unknown = [symbol for symbol in found.elements if symbol not in start.elements]
+    if unknown:
+        raise DataError(
+            f"{start.file} does not know {', '.join(unknown)}, which the data contain; it knows "
+            f"{', '.join(start.elements)}"
+        )
+    name = quote(start.file) if start.head is None else f"{{file: {quote(start.file)}, head: {quote(start.head)}}}"
+    return [
+        *lines_of([Setting("start_from", name, "model, cutoff and elements are those of this potential")]),
+        *section("fine_tune", [Setting("method", "full", "readouts: train the readouts only")]),
+    ]
+
+
+def _data_section(files: Sequence[str], found: Survey, has_start: bool) -> list[str]:
+    settings = [Setting("train", quote(files[0]) if len(files) == 1 else f"[{', '.join(map(quote, files))}]")]
     settings += _split_settings(found)
     settings += [
         _label_setting("energy", "eV", found.energy, found),
         _label_setting("forces", "eV/A", found.forces, found),
     ]
-    lines = ["data:", *_lines(settings, 2), *_stress_lines(found)]
-    rest = [_Setting("reference_energies", "auto", _reference_energies_reason(found))]
+    lines = ["data:", *lines_of(settings, 2), *_stress_lines(found)]
+    rest = [Setting("reference_energies", "auto", _reference_energies_reason(found))]
+    if has_start:
+        kept = "those of the starting potential; if your calculations differ by a constant, give energies by element"
+        rest = [Setting("reference_energies", "from-model", kept)]
     if found.group_key:
         names = ", ".join(f"{name} ({count})" for name, count in list(found.groups.items())[:6])
         more = ", ..." if len(found.groups) > 6 else ""
-        rest.append(_Setting("group_key", _quote(found.group_key), f"error tables by group: {names}{more}"))
-    lines += _lines(rest, 2)
+        rest.append(Setting("group_key", quote(found.group_key), f"error tables by group: {names}{more}"))
+    lines += lines_of(rest, 2)
     if found.weight_key:
         lines.append(
-            f"  # weights: {{key: {_quote(found.weight_key)}}}    # present in the frames; uncomment to use "
+            f"  # weights: {{key: {quote(found.weight_key)}}}    # present in the frames; uncomment to use "
             "it as a weight"
         )
-    return lines + _lines([_batch_setting(found)], 2)
+    return lines + lines_of([_batch_setting(found)], 2)
 
 
-def _split_settings(found: Survey) -> list[_Setting]:
+def _split_settings(found: Survey) -> list[Setting]:
     held_out = "random split with the seed; a separate file is better"
-    settings = [_Setting("validation", "0.1", f"{counted(max(1, round(0.1 * found.num_frames)), 'frame')}, {held_out}")]
+    settings = [Setting("validation", "0.1", f"{counted(max(1, round(0.1 * found.num_frames)), 'frame')}, {held_out}")]
     if found.num_frames >= 100:
         settings.append(
-            _Setting("test", "0.1", "never used in training; better: a file with frames typical of your application")
+            Setting("test", "0.1", "never used in training; better: a file with frames typical of your application")
         )
     return settings
 
 
-def _label_setting(label: str, unit: str, candidates: Sequence[Candidate], found: Survey) -> _Setting:
+def _label_setting(label: str, unit: str, candidates: Sequence[Candidate], found: Survey) -> Setting:
     if not candidates:
-        return _Setting(label, "null", f"no frame has {label}")
+        return Setting(label, "null", f"no frame has {label}")
     best = candidates[0]
     share = "all frames" if best.frames == found.num_frames else f"{best.frames} of {found.num_frames} frames"
     others = ", ".join(other.key for other in candidates[1:4])
     reason = f"in {share}; the unit is assumed" + (f"; also present: {others}" if others else "")
-    return _Setting(label, f"{{key: {_quote(best.key)}, unit: {unit}}}", reason)
+    return Setting(label, f"{{key: {quote(best.key)}, unit: {unit}}}", reason)
 
 
 def _stress_lines(found: Survey) -> list[str]:
     taken = ase_stress(found)
     if taken is not None:
         reason = f"in {taken.frames} of {found.num_frames} frames; unit, sign and order are assumed to be ASE's"
-        return _lines([_Setting("stress", "{key: stress, unit: eV/A^3, sign: tension-positive}", reason)], 2)
+        return lines_of([Setting("stress", "{key: stress, unit: eV/A^3, sign: tension-positive}", reason)], 2)
     if not found.stress or not found.periodic:
         return []
     best = found.stress[0]
@@ -184,7 +211,7 @@ def _stress_lines(found: Survey) -> list[str]:
         "  # The file does not define its unit, sign and order; wrong ones silently corrupt training. Find out,",
         "  # fill in, and uncomment this and the weight in `loss`:",
         f"  # {label}:",
-        f"  #   key: {_quote(best.key)}",
+        f"  #   key: {quote(best.key)}",
         f"  #   unit: FILL-IN     # {units}",
         "  #   sign: FILL-IN     # tension-positive (ASE) or compression-positive (VASP; virials of GAP and MACE)",
         "  #   order: FILL-IN    # xx yy zz yz xz xy (ASE), xx yy zz xy yz xz (VASP), ...; for six numbers",
@@ -200,36 +227,36 @@ def _reference_energies_reason(found: Survey) -> str:
     return "least squares; better, if you have energies of isolated atoms: isolated_atoms: FILE"
 
 
-def _model_settings(family: str, found: Survey) -> list[_Setting]:
+def _model_settings(family: str, found: Survey) -> list[Setting]:
     cutoff, reason = _cutoff(found)
-    settings = [_Setting("name", family), _Setting("cutoff", f"{cutoff:g}", reason)]
+    settings = [Setting("name", family), Setting("cutoff", f"{cutoff:g}", reason)]
     channels = 32 if found.num_frames < 200 else 64 if found.num_frames < 5000 else 128
     if family == "mace":
         settings += [
-            _Setting("channels", str(channels), f"for {found.num_frames} frames; more is slower and needs more data"),
-            _Setting("feature_degree", "1", "0 is faster and less accurate, 2 slower"),
-            _Setting("edge_degree", "3"),
-            _Setting("correlation", "3", "correlation order; 3 gives four-body terms"),
-            _Setting("layers", "2", f"receptive field: {2 * cutoff:g} A"),
+            Setting("channels", str(channels), f"for {found.num_frames} frames; more is slower and needs more data"),
+            Setting("feature_degree", "1", "0 is faster and less accurate, 2 slower"),
+            Setting("edge_degree", "3"),
+            Setting("correlation", "3", "correlation order; 3 gives four-body terms"),
+            Setting("layers", "2", f"receptive field: {2 * cutoff:g} A"),
         ]
     elif family == "nequip":
         settings += [
-            _Setting("channels", str(min(channels // 2, 32)), f"for {found.num_frames} frames; more is slower"),
-            _Setting("degree", "2", "1 is faster and less accurate, 3 slower"),
-            _Setting("parity", "true", "include features of both parities"),
-            _Setting("layers", "4", f"receptive field: {4 * cutoff:g} A"),
+            Setting("channels", str(min(channels // 2, 32)), f"for {found.num_frames} frames; more is slower"),
+            Setting("degree", "2", "1 is faster and less accurate, 3 slower"),
+            Setting("parity", "true", "include features of both parities"),
+            Setting("layers", "4", f"receptive field: {4 * cutoff:g} A"),
         ]
     return [*settings, *_repulsion(found)]
 
 
-def _repulsion(found: Survey) -> list[_Setting]:
+def _repulsion(found: Survey) -> list[Setting]:
     """Return ZBL repulsion if the data contain no short distances, where the model would have to extrapolate."""
     far = found.pairs_without_contact
     if not far:
         return []
     listing = f"{', '.join(far[:4])}{', ...' if len(far) > 4 else ''}"
     reason = f"nuclear repulsion: {listing} are never closer than {CONTACT:g} times the sum of their covalent radii"
-    return [_Setting("zbl", "true", reason)]
+    return [Setting("zbl", "true", reason)]
 
 
 def _cutoff(found: Survey) -> tuple[float, str]:
@@ -244,18 +271,18 @@ def _cutoff(found: Survey) -> tuple[float, str]:
 def _loss_section(found: Survey) -> list[str]:
     lines = ["loss:"]
     if found.energy:
-        lines += _lines([_Setting("energy", "{weight: 1}", "squared error per atom, (eV/atom)^2")], 2)
+        lines += lines_of([Setting("energy", "{weight: 1}", "squared error per atom, (eV/atom)^2")], 2)
     else:
-        lines += _lines([_Setting("energy", "{weight: 0}", "there are no energies")], 2)
+        lines += lines_of([Setting("energy", "{weight: 0}", "there are no energies")], 2)
     if found.forces:
         reason = "forces carry much more information than one energy per frame; squared errors in (eV/A)^2"
-        lines += _lines([_Setting("forces", f"{{weight: {_FORCES_WEIGHT:g}}}", reason)], 2)
+        lines += lines_of([Setting("forces", f"{{weight: {_FORCES_WEIGHT:g}}}", reason)], 2)
     else:
-        lines += _lines([_Setting("forces", "{weight: 0}", "there are no forces")], 2)
+        lines += lines_of([Setting("forces", "{weight: 0}", "there are no forces")], 2)
     taken = ase_stress(found)
     if taken is not None and found.forces:
         reason = "weight such that a relative stress error counts one tenth of an equal relative force error"
-        lines += _lines([_Setting("stress", f"{{weight: {_stress_weight(taken, found.forces[0]):g}}}", reason)], 2)
+        lines += lines_of([Setting("stress", f"{{weight: {_stress_weight(taken, found.forces[0]):g}}}", reason)], 2)
     elif found.stress and found.periodic:
         lines.append("  # stress: {weight: 1000}    # with the stress or virial declared above")
     return lines
@@ -275,14 +302,14 @@ def _batch_size(found: Survey) -> int:
     return max(1, min(by_size, found.num_frames // 20))
 
 
-def _batch_setting(found: Survey) -> _Setting:
+def _batch_setting(found: Survey) -> Setting:
     """Return a number of frames, or of atoms if some frames are too large for such a batch."""
     if not _is_mixed(found):
         batch = _batch_size(found)
-        return _Setting("batch_size", str(batch), f"about {batch * found.atoms[1]:.0f} atoms per step")
+        return Setting("batch_size", str(batch), f"about {batch * found.atoms[1]:.0f} atoms per step")
     frames = f"about {_frames_per_batch(found):.0f} frames per batch"
     reason = f"frame sizes differ strongly; {frames} (batch_size would fix the number of frames)"
-    return _Setting("max_atoms_per_batch", str(_atom_budget(found)), reason)
+    return Setting("max_atoms_per_batch", str(_atom_budget(found)), reason)
 
 
 def _is_mixed(found: Survey) -> bool:
@@ -298,15 +325,16 @@ def _frames_per_batch(found: Survey) -> float:
     return _atom_budget(found) / found.atoms[1] if _is_mixed(found) else _batch_size(found)
 
 
-def _train_settings(found: Survey) -> list[_Setting]:
+def _train_settings(found: Survey, has_start: bool) -> list[Setting]:
     training = found.num_frames * (0.8 if found.num_frames >= 100 else 0.9)
     steps = math.ceil(training / _frames_per_batch(found))
-    epochs = max(20, min(1000, round(_OPTIMIZER_STEPS / steps)))
+    optimizer_steps, rate = (_FINE_TUNING_STEPS, FINE_TUNING_RATE) if has_start else (_OPTIMIZER_STEPS, 0.01)
+    epochs = max(20, min(1000, round(optimizer_steps / steps)))
     return [
-        _Setting("max_epochs", str(epochs), f"{epochs * steps} steps; `potentials check` estimates the time"),
-        _Setting("optimizer", "{name: adam, learning_rate: 0.01, amsgrad: true}"),
-        _Setting("schedule", "{name: cosine, warmup_epochs: 1}"),
-        _Setting(
+        Setting("max_epochs", str(epochs), f"{epochs * steps} steps; `potentials check` estimates the time"),
+        Setting("optimizer", f"{{name: adam, learning_rate: {rate:g}, amsgrad: true}}"),
+        Setting("schedule", "{name: cosine, warmup_epochs: 1}"),
+        Setting(
             "ema",
             "{decay: 0.99}",
             "exponential moving average of the weights; used for validation and in the model file",
@@ -317,7 +345,7 @@ def _train_settings(found: Survey) -> list[_Setting]:
 # Messages to the user
 
 
-def _notes(found: Survey) -> tuple[str, ...]:
+def _notes(found: Survey, has_start: bool) -> tuple[str, ...]:
     notes = []
     for label, candidates in (("energy", found.energy), ("forces", found.forces)):
         if candidates:
@@ -327,7 +355,7 @@ def _notes(found: Survey) -> tuple[str, ...]:
             notes.append(
                 f'{label} from "{best.key}" ({best.place}, {best.frames} of {found.num_frames} frames){choice}'
             )
-    if found.isolated:
+    if found.isolated and not has_start:
         notes.append(f"isolated atoms found: {', '.join(found.isolated)}; used for the reference energies")
     return tuple(notes)
 
@@ -355,29 +383,3 @@ def _warnings(found: Survey) -> tuple[str, ...]:
     if found.num_frames < 20:
         warnings.append(f"only {counted(found.num_frames, 'frame')}; expect large errors on other structures")
     return tuple(warnings)
-
-
-# YAML
-
-
-def _quote(text: str) -> str:
-    """Quote `text` as a YAML scalar in a flow mapping where a YAML program could read it as another type."""
-    return yaml.dump([text], Dumper=PlainDumper, default_flow_style=True, width=10**6).strip()[1:-1]
-
-
-def _section(name: str, settings: Sequence[_Setting]) -> list[str]:
-    return [f"{name}:", *_lines(settings, 2)]
-
-
-def _lines(settings: Sequence[_Setting], indent: int = 0) -> list[str]:
-    lines = []
-    for setting in settings:
-        line = f"{' ' * indent}{setting.key}: {setting.value}"
-        comment = f"# {setting.reason}"
-        if not setting.reason:
-            lines.append(line)
-        elif len(line.ljust(_COMMENT_COLUMN)) + len(comment) + 2 <= _LINE_LENGTH:
-            lines.append(f"{line.ljust(_COMMENT_COLUMN)}  {comment}")
-        else:
-            lines += [f"{' ' * indent}{comment}", line]
-    return lines

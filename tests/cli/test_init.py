@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -8,6 +9,7 @@ from slow_cases import slow_but
 import potentials.models  # noqa: F401  (enters the families)
 from potentials.config import load_config, parse_config
 
+MODEL_FILES = Path(__file__).parents[1] / "interop" / "model_files"
 TINY = ["model.channels=4", "train.max_epochs=1"]
 
 
@@ -108,3 +110,38 @@ def test_builtin_data(potentials, name, tmp_path):
     assert settings.data.train == f"builtin:{name}"
     assert (settings.data.stress is not None) == (name == "copper")
     assert potentials("check", config, *TINY).exit_code == 0
+
+
+def test_fine_tuning_a_potential(potentials, tmp_path):
+    """Of another program: what is written is accepted, and names the file and what is kept."""
+    model = MODEL_FILES / "sevenn-modals.pth"
+    config = tmp_path / "config.yaml"
+    made = potentials("init", "builtin:ethanol@3:40", "--start-from", model, "--head", "pbe", "-o", config)
+    assert made.exit_code == 0, made.output
+    text = config.read_text()
+    assert f"start_from: {{file: {model}, head: pbe}}" in text
+    assert "reference_energies: from-model" in text
+    assert "learning_rate: 0.001" in text
+    assert "model:" not in text
+    done = potentials("check", config, "train.max_epochs=1", "fine_tune.method=readouts")
+    assert done.exit_code == 0, done.output
+    assert "readouts: 4 parameters are trained" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["builtin:copper", "--start-from", "MODEL", "--head", "pbe"], "does not know Cu, which the data contain"),
+        (["builtin:ethanol", "--start-from", "MODEL"], "choose one of pbe, r2scan as head"),
+        (["builtin:ethanol", "--start-from", "MODEL", "--model", "mace"], "determines the model"),
+        (["builtin:ethanol", "--head", "pbe"], "--head belongs to --start-from"),
+        (["builtin:ethanol", "--start-from", "missing.potential"], "missing.potential"),
+    ],
+    ids=["element", "head", "model", "nothing to start from", "file"],
+)
+def test_what_cannot_be_fine_tuned(potentials, arguments, message):
+    arguments = [MODEL_FILES / "sevenn-modals.pth" if word == "MODEL" else word for word in arguments]
+    result = potentials("init", *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+    assert result.stdout == ""

@@ -54,7 +54,8 @@ def test_any_yaml_program_reads_the_same_text():
 def test_layout():
     text = dump_config(parse_config(BASE, overrides=["data.train=[a.xyz, b.xyz]"]), header="made by\n\na test")
     assert text.startswith(
-        "# made by\n#\n# a test\n\nrun: a\nseed: 1\nstart_from: null\n\ndata:\n  train: [a.xyz, b.xyz]\n  validation: 0.1\n"
+        "# made by\n#\n# a test\n\nrun: a\nseed: 1\nstart_from: null\n\n"
+        "data:\n  train: [a.xyz, b.xyz]\n  validation: 0.1\n"
     )
     assert "\n\nmodel:\n  name: pairs\n" in text
     assert "max_time: null\n" in text
