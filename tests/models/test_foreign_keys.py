@@ -41,7 +41,10 @@ MODEL = {
         "channel": ("32", "model.channels: 32"),
         "num_layers": ("4", "model.layers: 4"),
         "num_convolution_layer": ("4", "model.layers: 4"),
-        "is_parity": ("false", "model.parity: false"),
+        "is_parity": ("false", "model.parity: ignored"),
+        "irreps_manual": ("['8x0e', '8x0e+4x1e', '8x0e']", "model.channels: [8, 4] and model.degree: 1"),
+        "self_connection_type": ("linear", "model.self_connection: linear"),
+        "use_bias_in_linear": ("true", "model.bias: true"),
         "num_bessels": ("8", "model.radial.size: 8"),
         "bessel_basis_num": ("8", "model.radial.size: 8"),
         "polynomial_cutoff_p": ("6", "model.radial.envelope_power: 6"),
@@ -135,7 +138,7 @@ ABSENT = {
     "radial_mlp_depth": ("model", "2", "write model.radial_mlp"),
     "radial_mlp_width": ("model", "64", "write model.radial_mlp"),
     "restart_latest": ("train", "true", "the same command continues"),
-    "foundation_model": ("train", "small", "training starts from random weights"),
+    "foundation_model": ("train", "small", "write start_from: FILE"),
 }
 
 

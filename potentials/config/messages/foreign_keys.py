@@ -128,6 +128,15 @@ def _hidden_irreps(value: Any) -> Entries:
     return {"model.channels": channels, "model.feature_degree": degree}
 
 
+def _irreps_manual(value: Any) -> Entries:
+    """Translate the irreps of all layers of SevenNet; the widest are those between the layers."""
+    parts = max((_irreps(irreps) for irreps in _parsed(value)), key=len)
+    if [degree for _, degree in parts] != list(range(len(parts))):
+        raise ValueError("expected one entry for each degree")
+    channels = [number for number, _ in parts]
+    return {"model.channels": channels[0] if len(set(channels)) == 1 else channels, "model.degree": len(parts) - 1}
+
+
 def _first_interaction(value: Any) -> Entries:
     form, normalization = MACE_INTERACTIONS[str(value)]
     return {"model.first_interaction": form, "model.normalization": normalization}
@@ -169,6 +178,11 @@ def _number_or_auto(value: Any) -> Any:
     return "auto" if isinstance(value, str) else value
 
 
+def _squared_or_auto(value: Any) -> Any:
+    """Return the square of a number: our sums are divided by the root of the number of neighbors."""
+    return "auto" if isinstance(value, str) else float(value) ** 2
+
+
 def _scale(value: Any) -> Any:
     return 1.0 if value == "no_scaling" else "auto"
 
@@ -198,7 +212,8 @@ def _precision(value: Any) -> str:
 
 _RADIAL_MLP = "write model.radial_mlp, a list with the width of each layer"
 _SCHEDULES = "write train.schedule: {name: constant}, {name: plateau} or {name: cosine}"
-_FOUNDATION_MODEL = "training starts from random weights; `potentials import` converts models of MACE, without training"
+_FOUNDATION_MODEL = "write start_from: FILE, a model file of MACE or one that `potentials import` wrote"
+_SELF_CONNECTIONS = {"nequip": "all layers", "linear": "linear", "none": False}
 _DEVICES = {"cpu": "cpu", "cuda": "gpu", "auto": "auto"}
 
 _MODEL_KEYS = {
@@ -215,7 +230,10 @@ _MODEL_KEYS = {
     "num_interactions": _renamed(MACE, "model.layers"),
     "num_layers": _renamed(NEQUIP, "model.layers"),
     "num_convolution_layer": _renamed(SEVENNET, "model.layers"),
-    "is_parity": _renamed(SEVENNET, "model.parity"),
+    "is_parity": _converted(SEVENNET, "model.parity", lambda value: True if _parsed(value) is True else "ignored"),
+    "irreps_manual": ForeignKey(SEVENNET, ("model.channels", "model.degree"), _irreps_manual),
+    "self_connection_type": _converted(SEVENNET, "model.self_connection", lambda value: _SELF_CONNECTIONS[value]),
+    "use_bias_in_linear": _renamed(SEVENNET, "model.bias"),
     "num_radial_basis": _renamed(MACE, "model.radial.size"),
     "num_bessels": _renamed(NEQUIP, "model.radial.size"),
     "bessel_basis_num": _renamed(SEVENNET, "model.radial.size"),
@@ -231,7 +249,7 @@ _MODEL_KEYS = {
     "MLP_irreps": _converted(MACE, "model.readout_channels", lambda value: natural_irreps(value)[0]),
     "interaction_first": ForeignKey(MACE, ("model.first_interaction",), _first_interaction),
     "avg_num_neighbors": _renamed(f"{MACE} and {NEQUIP}", "model.average_neighbors"),
-    "conv_denominator": _converted(SEVENNET, "model.average_neighbors", _number_or_auto),
+    "conv_denominator": _converted(SEVENNET, "model.average_neighbors", _squared_or_auto),
     "pair_repulsion": _converted(MACE, "model.zbl", _is_given),
     "pair_potential": _converted(NEQUIP, "model.zbl", _is_given),
     "atomic_numbers": _converted(MACE, "model.elements", _elements),
