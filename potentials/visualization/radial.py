@@ -93,9 +93,11 @@ def _round_json(
     for sender, receiver in pairs:
         weights = weights_at(potential, anatomy, place, distances, sender, receiver)
         of_pair = []
-        for path in range(weights.shape[1]):
-            largest = np.argsort(-np.abs(weights[:, path]).max(axis=0), kind="stable")[:MOST_CURVES]
-            of_pair.append([{"channel": int(c), "values": compact(weights[:, path, c])} for c in largest])
+        # The copies of a block with more channels are successive paths of the table.
+        for of_path in np.split(weights, np.cumsum(place.copies)[:-1] if place.copies else weights.shape[1], axis=1):
+            channels = of_path.reshape(len(distances), -1)
+            largest = np.argsort(-np.abs(channels).max(axis=0), kind="stable")[:MOST_CURVES]
+            of_pair.append([{"channel": int(c), "values": compact(channels[:, c])} for c in largest])
         curves.append(of_pair)
     paths = [f"{first} {TIMES} {second} {TO} {product}" for first, second, product in place.paths]
     return {"name": place.name, "paths": paths, "curves": curves, "learned": place.learned}

@@ -45,6 +45,23 @@ def test_learned_weights_are_those_of_the_network_written_out() -> None:
         )  # frequencies are in the file as float32
 
 
+def test_every_path_has_the_curves_of_all_its_channels() -> None:
+    """Also where blocks differ in their channels."""
+    case = next(case for case in cases() if str(case) == "nequip channels by degree")
+    potential = case.potential()
+    anatomy = anatomy_of(potential)
+    data = radial_json(potential, anatomy, observe(potential, molecule("CH3CH2OH")))
+    assert len(data["rounds"]) == len(anatomy.rounds)
+    for place, drawn in zip(anatomy.rounds, data["rounds"], strict=True):
+        widths = [min(8, {0: 6, 1: 4, 2: 2}[sender.degree]) for sender, _, _ in place.paths]
+        assert len(drawn["paths"]) == len(place.paths)
+        for of_pair in drawn["curves"]:
+            assert [len(curves) for curves in of_pair] == widths
+            assert all(
+                curve["channel"] < width for curves, width in zip(of_pair, widths, strict=True) for curve in curves
+            )
+
+
 def test_the_histogram_counts_all_distances() -> None:
     potential = potentials.load("builtin:ethanol")
     atoms = molecule("CH3CH2OH")

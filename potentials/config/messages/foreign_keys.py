@@ -173,11 +173,6 @@ def _elements(value: Any) -> Any:
     return [chemical_symbols[each] if isinstance(each, int) else str(each) for each in _parsed(value)]
 
 
-def _number_or_auto(value: Any) -> Any:
-    """Return a number; names of methods to determine it become `auto`."""
-    return "auto" if isinstance(value, str) else value
-
-
 def _squared_or_auto(value: Any) -> Any:
     """Return the square of a number: our sums are divided by the root of the number of neighbors."""
     return "auto" if isinstance(value, str) else float(value) ** 2
