@@ -83,7 +83,7 @@ def test_every_key_of_the_configuration_has_its_entry(site: Site):
     assert not {anchor for anchor in wanted - ids if anchor not in SECTIONS}
 
 
-SECTIONS = {"confval-data", "confval-loss", "confval-train", "confval-logging"}
+SECTIONS = {"confval-data", "confval-loss", "confval-train", "confval-fine_tune", "confval-logging"}
 """Headings of their own."""
 
 

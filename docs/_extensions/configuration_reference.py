@@ -15,7 +15,8 @@ from potentials.config.families import FamilyConfig, families
 from potentials.studies.study import Study
 
 Schema = dict[str, Any]
-SECTIONS = ("data", "loss", "train", "logging")
+SECTIONS = ("data", "loss", "train", "fine_tune", "logging")
+RUN_KEYS = ("run", "seed", "start_from")
 _WORDS = {
     "integer": "integer",
     "number": "number",
@@ -187,7 +188,10 @@ def configuration() -> str:
     """The whole reference, in Markdown."""
     schema = whole_schema()
     lines = ["## The run", "", schema["description"], ""]
-    lines += [entry(Setting(name, resolved(schema["properties"][name]), name == "run")) for name in ("run", "seed")]
+    lines += [entry(Setting(name, resolved(schema["properties"][name]), name == "run")) for name in RUN_KEYS]
+    lines += [
+        entry(s) for variant in variants(schema["properties"]["start_from"]) for s in settings(variant, "start_from.")
+    ]
     for section in SECTIONS:
         body = resolved(schema["properties"][section])
         lines += [f"## `{section}`", "", body["description"], ""]

@@ -32,8 +32,10 @@ def check(
     from potentials.data.prepare import prepare
     from potentials.setup.fit_rehearsal import rehearse_fit
     from potentials.setup.rehearsal import rehearse
+    from potentials.training.starting import starting_baseline
 
-    prepared = prepare(load_config(config, overrides or ()), console.note)
+    settings = load_config(config, overrides or ())
+    prepared = prepare(settings, console.note, starting_baseline(settings))
     for text in prepared.notes:
         console.note(text)
     for text in prepared.warnings:

@@ -52,6 +52,8 @@ class StartingPoint(NamedTuple):
 
 
 StartReader = Callable[[Path, str | None], StartingPoint]
+RE_ESTIMATED = ("auto", "isolated-atoms", "least-squares")
+"""Methods by which reference energies are re-estimated from the errors of the starting potential."""
 FINE_TUNING_RATE = 1e-3
 """Default of the learning rate for a run that starts from a potential: a tenth of that of other runs."""
 _readers: list[StartReader] = []
@@ -106,11 +108,13 @@ def _reference_energies(data: Mapping[str, Any], start: StartingPoint) -> Any:
     given = data.get("reference_energies", "from-model")
     if given == "from-model":
         return start.reference_energies
+    if given in RE_ESTIMATED:
+        return given
     if not isinstance(given, dict):
         raise KeyedError(
             {
-                "data.reference_energies": "with start_from, expected from-model (those of the starting potential) or "
-                f"the energy of each element, got {describe_value(given)}"
+                "data.reference_energies": "with start_from, expected from-model (those of the starting potential), "
+                f"{', '.join(RE_ESTIMATED)} (re-estimated), or energies by element; got {describe_value(given)}"
             }
         )
     return {**start.reference_energies, **given}

@@ -12,7 +12,7 @@ from potentials.data.audit.checks import check_cutoff, check_group_weights
 from potentials.data.findings import Findings
 from potentials.data.graph import Graphs
 from potentials.data.index import ProgressCallback
-from potentials.data.infer import Statistics, infer
+from potentials.data.infer import Baseline, Statistics, infer
 from potentials.data.split import Split, read_splits
 
 
@@ -51,7 +51,9 @@ class PreparedData:
         return replace(self, config=config, reference_energies=energies)
 
 
-def prepare(config: RunConfig, report_progress: ProgressCallback = lambda text: None) -> PreparedData:
+def prepare(
+    config: RunConfig, report_progress: ProgressCallback = lambda text: None, baseline: Baseline | None = None
+) -> PreparedData:
     """Read and check the data of a run and infer from it what the configuration leaves open.
 
     The result depends on the configuration and the contents of the files only. Preparing the resolved configuration
@@ -63,6 +65,7 @@ def prepare(config: RunConfig, report_progress: ProgressCallback = lambda text: 
     Args:
         config: of the run.
         report_progress: callback for progress messages.
+        baseline: the starting potential, if reference energies are re-estimated from its errors.
 
     Raises:
         DataError: something is wrong with the data; see the modules of `potentials.data`.
@@ -72,7 +75,7 @@ def prepare(config: RunConfig, report_progress: ProgressCallback = lambda text: 
     splits = read_splits(config, findings, report_progress)
     check_group_weights(config.data, splits.group_names())  # before anything that takes long
     samples = splits.samples(config.seed)
-    inferred = infer(config, splits, samples["training"], findings)
+    inferred = infer(config, splits, samples["training"], findings, baseline)
     check_splits(config, splits, samples, inferred.statistics, findings)
     return PreparedData(
         config=inferred.config,

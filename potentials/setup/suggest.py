@@ -160,7 +160,7 @@ def _data_section(files: Sequence[str], found: Survey, has_start: bool) -> list[
     lines = ["data:", *lines_of(settings, 2), *_stress_lines(found)]
     rest = [Setting("reference_energies", "auto", _reference_energies_reason(found))]
     if has_start:
-        kept = "those of the starting potential; if your calculations differ by a constant, give energies by element"
+        kept = "those of the starting potential; if your calculations differ by a constant for each element: auto"
         rest = [Setting("reference_energies", "from-model", kept)]
     if found.group_key:
         names = ", ".join(f"{name} ({count})" for name, count in list(found.groups.items())[:6])

@@ -44,7 +44,7 @@ from potentials.training.loggers.figures import METRICS_COLUMNS, log_validation,
 from potentials.training.loggers.results import ResultsLogger, RunResults, closing
 from potentials.training.memory_errors import is_out_of_memory, out_of_memory
 from potentials.training.module import TrainingModule
-from potentials.training.starting import initial_potential
+from potentials.training.starting import initial_potential, starting_baseline
 from potentials.training.step_guard import StepGuard
 from potentials.training.validations import Best
 
@@ -93,7 +93,7 @@ def train(config: RunConfig, *, progress: bool = True) -> TrainingResult:
     try:
         with stop.listening(), use_kernels(config.train.kernels):
             first = is_first_process()
-            prepared = prepare(config, Journal(None, progress and first).say)
+            prepared = prepare(config, Journal(None, progress and first).say, starting_baseline(config))
             folder.create()
             with folder.lock() if first else nullcontext():
                 return _train(prepared, folder, stop, progress, first)

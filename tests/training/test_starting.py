@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import ase.io
 import pytest
 import torch
 import yaml
+from ase.calculators.singlepoint import SinglePointCalculator
 from families.cases import shipped_families
 from run_comparison import interrupt_at_the_end_of, quietly, same_end
 from safetensors.torch import load_file
@@ -15,9 +17,11 @@ from safetensors.torch import load_file
 import potentials.interop.starting  # noqa: F401  (reads starting potentials)
 from potentials.config import family_config, load_config
 from potentials.config.run import RunConfig
+from potentials.data.builtin import builtin_path
+from potentials.data.prepare import prepare
 from potentials.errors import ConfigError
 from potentials.potential import Potential, model_file
-from potentials.training.starting import initial_potential
+from potentials.training.starting import initial_potential, starting_baseline
 
 SEVENNET = Path(__file__).parents[1] / "interop" / "model_files" / "sevenn-modals.pth"
 ENERGIES = {"Cu": -0.5, "H": -1.5}
@@ -96,6 +100,27 @@ def test_all_weights_are_trained_by_default(tmp_path: Path) -> None:
     assert {name for name in before if torch.equal(after[name], before[name])} == {"edges.radial.basis.frequencies"}
 
 
+@pytest.mark.parametrize("source", ["auto", "least-squares"])
+def test_re_estimated_reference_energies(source: str, tmp_path: Path) -> None:
+    """Labels that differ from the starting potential by a constant for each element; H does not occur."""
+    start = model_file.load(start_file(tmp_path))
+    frames = ase.io.read(builtin_path("copper"), "1:25")
+    for atoms in frames:
+        atoms.calc = start.calculator(compiled=False)
+        labels = {"energy": atoms.get_potential_energy() + 1.25 * len(atoms), "forces": atoms.get_forces()}
+        atoms.calc = SinglePointCalculator(atoms, **labels)
+    ase.io.write(tmp_path / "shifted.xyz", frames)
+    data = {"train": str(tmp_path / "shifted.xyz"), "reference_energies": source}
+    config = configuration(tmp_path, data=data, train={"max_epochs": 1, "optimizer": {"learning_rate": 1e-9}})
+    prepared = prepare(config, baseline=starting_baseline(config))
+    assert prepared.reference_energies == pytest.approx({"H": -1.5, "Cu": -0.5 + 1.25}, abs=1e-5)
+    assert any("the errors of the starting potential were 1.25 eV/atom on average" in note for note in prepared.notes)
+    result = quietly(config)
+    assert result.table is not None
+    assert result.table.splits[0].errors.energy_per_atom.mae < 1e-4
+    assert starting_baseline(configuration(tmp_path)) is None
+
+
 @pytest.mark.parametrize("method", ["full", "readouts"])
 def test_interrupted_and_continued_runs_give_the_same_bits(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -157,7 +182,7 @@ def test_every_family_has_readouts(family: str) -> None:
         ("start.potential", {"model": {"max_ell": 3}}, "model.max_ell: the starting potential has no such setting"),
         (
             "start.potential",
-            {"data": {"reference_energies": "least-squares"}},
+            {"data": {"reference_energies": "zero"}},
             "data.reference_energies: with start_from, expected from-model",
         ),
         (None, {"fine_tune": {"method": "readouts"}, "model": MODEL}, "fine_tune: there is no starting potential"),

@@ -1,6 +1,7 @@
 """Quantities inferred from the training frames: reference energies, scale, shift, average number of neighbors."""
 
 from potentials.data.infer.inference import Inferred, infer
+from potentials.data.infer.re_estimation import Baseline, re_estimated_energies
 from potentials.data.infer.reference_energies import (
     composition_matrix,
     find_reference_energies,
@@ -11,6 +12,7 @@ from potentials.data.infer.reference_energies import (
 from potentials.data.infer.statistics import StandardErrors, Statistics, gather_statistics
 
 __all__ = [
+    "Baseline",
     "Inferred",
     "StandardErrors",
     "Statistics",
@@ -21,4 +23,5 @@ __all__ = [
     "infer",
     "isolated_atom_energies",
     "least_squares",
+    "re_estimated_energies",
 ]

@@ -9,6 +9,7 @@ from potentials.config.run import RunConfig
 from potentials.data.findings import Findings
 from potentials.data.graph import Graphs
 from potentials.data.infer.elements import find_elements
+from potentials.data.infer.re_estimation import Baseline, re_estimated_energies
 from potentials.data.infer.reference_energies import find_reference_energies
 from potentials.data.infer.resolving import open_keys, resolve
 from potentials.data.infer.statistics import Statistics, gather_statistics
@@ -32,7 +33,13 @@ class Inferred:
     """Of the training frames."""
 
 
-def infer(config: RunConfig, splits: Splits, sample: Sequence[LabeledFrame], findings: Findings) -> Inferred:
+def infer(
+    config: RunConfig,
+    splits: Splits,
+    sample: Sequence[LabeledFrame],
+    findings: Findings,
+    baseline: Baseline | None = None,
+) -> Inferred:
     """Elements, reference energies, and statistics of graphs and labels; they replace each `auto` of a configuration.
 
     Args:
@@ -40,20 +47,20 @@ def infer(config: RunConfig, splits: Splits, sample: Sequence[LabeledFrame], fin
         splits: of the run.
         sample: of the training frames (`Split.sample`); reference energies are inferred from it.
         findings: receives each inferred value with its reason.
+        baseline: the starting potential, for reference energies that are re-estimated.
 
     Raises:
         DataError: elements or reference energies cannot be found, or no atom has a neighbor.
     """
     elements = find_elements(config.model, splits, findings)
-    population = len(splits.train)
-    energies = find_reference_energies(
-        config.data.reference_energies,
-        elements,
-        with_rare_elements(sample, splits.train, config.seed),
-        splits.isolated_atoms,
-        findings,
-        population,
-    )
+    population, source = len(splits.train), config.data.reference_energies
+    sample = with_rare_elements(sample, splits.train, config.seed)
+    if baseline is None or not isinstance(source, str):
+        energies = find_reference_energies(source, elements, sample, splits.isolated_atoms, findings, population)
+    else:
+        energies = re_estimated_energies(
+            source, baseline, elements, sample, splits.isolated_atoms, findings, population
+        )
     graphs = splits.train.graphs(elements, config.model.cutoff, splits.group_names())
     statistics = gather_statistics(graphs.sample(config.seed), elements, energies, population)
     resolved = resolve(config, elements, energies, statistics, findings)

@@ -62,7 +62,7 @@ def find_reference_energies(
         return least_squares(elements, train, reason, findings, population)
     files = ", ".join(sorted({labeled.frame.file for labeled in isolated_atoms}))
     energies = {symbol: of_atoms.get(symbol, 0.0) for symbol in elements}
-    findings.note(f"data.reference_energies = {_listing(energies)} (isolated atoms in {files})")
+    findings.note(f"data.reference_energies = {listing(energies)} (isolated atoms in {files})")
     _warn_never_seen([symbol for symbol in elements if symbol not in of_atoms], findings)
     return energies
 
@@ -127,10 +127,10 @@ def least_squares(
     sample = ""
     if population is not None and len(train) < population:
         errors = _coefficient_errors(matrix, target - matrix @ solution) * np.sqrt(1 - len(train) / population)
-        listed = _listing(dict(zip(occurring, errors.tolist(), strict=True)))
+        listed = listing(dict(zip(occurring, errors.tolist(), strict=True)))
         sample = f", a sample of {population}, standard errors {listed}"
     findings.note(
-        f"data.reference_energies = {_listing(energies)} (least squares over the energies of {len(labeled)} training "
+        f"data.reference_energies = {listing(energies)} (least squares over the energies of {len(labeled)} training "
         f"frames{sample}; {reason})"
     )
     ambiguity = indistinguishable(occurring, np.unique(counts, axis=0))
@@ -230,7 +230,8 @@ def _warn_never_seen(symbols: Sequence[str], findings: Findings) -> None:
         )
 
 
-def _listing(energies: Mapping[str, float]) -> str:
+def listing(energies: Mapping[str, float]) -> str:
+    """List energies by element, eV."""
     return ", ".join(f"{symbol} {energy:.4f}" for symbol, energy in energies.items()) + " eV"
 
 
