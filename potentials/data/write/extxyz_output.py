@@ -202,6 +202,8 @@ def _is_numeric(value: Any) -> bool:
 
 def _full_stress(value: Any) -> np.ndarray | None:
     try:
+        if np.asarray(value).dtype == bool:
+            return None
         stress = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
         return None

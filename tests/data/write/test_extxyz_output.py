@@ -12,7 +12,7 @@ import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms, Hookean
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -91,6 +91,7 @@ def read_frames(text: str) -> list[Atoms]:
 
 
 @settings(max_examples=300, deadline=None)
+@example(info={"stress": np.zeros((3, 3), dtype=bool)})
 @given(info=st.dictionaries(keys, json_values | any_array, max_size=4))
 def test_info_comes_back_or_is_named(info: dict[str, Any]) -> None:
     atoms = Atoms("H3", np.arange(9.0).reshape(3, 3), info=dict(info))
