@@ -89,6 +89,7 @@ def test_acetylacetone_as_published(potentials, shared_data, tmp_path):
     assert potentials("check", config, *TINY).exit_code == 0
 
 
+@pytest.mark.slow
 def test_silicon_virials_are_not_taken_without_a_declaration(potentials, shared_data, tmp_path):
     config = tmp_path / "silicon.yaml"
     result = potentials("init", shared_data / "mlearn-si" / "train.xyz", "-o", config)

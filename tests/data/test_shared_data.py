@@ -14,6 +14,7 @@ from potentials.data.prepare import prepare
 MakeConfig = Callable[..., RunConfig]
 
 
+@pytest.mark.slow
 def test_acetylacetone(shared_data: Path, make_config: MakeConfig) -> None:
     folder = shared_data / "acac"
     data = {
@@ -33,11 +34,13 @@ def test_acetylacetone(shared_data: Path, make_config: MakeConfig) -> None:
     assert prepared.warnings == []
 
 
+@pytest.mark.slow
 def test_acetylacetone_without_isolated_atoms_warns(shared_data: Path, make_config: MakeConfig) -> None:
     prepared = prepare(make_config({"train": str(shared_data / "acac" / "train_300K.xyz")}))
     assert any("H, C and O occur in the fixed ratio 8:5:2" in warning for warning in prepared.warnings)
 
 
+@pytest.mark.slow
 def test_silicon_with_a_declared_stress(shared_data: Path, make_config: MakeConfig) -> None:
     stress = {
         "key": "virial_stress", "unit": "kbar", "sign": "compression-positive", "order": "xx yy zz xy yz xz",

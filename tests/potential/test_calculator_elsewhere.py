@@ -75,7 +75,7 @@ def test_models_pickle_too(case: Case) -> None:
 
 
 @pytest.mark.parametrize("method", slow_but(["spawn", "fork", "forkserver"], "fork"))
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", slow_but([1, 2], "1"))
 def test_processes(method: str, threads: int) -> None:
     """Also after this process has computed on several threads, which forked ones do not have."""
     calculator = potentials.load("builtin:ethanol").calculator()

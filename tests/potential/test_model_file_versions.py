@@ -15,6 +15,7 @@ import pytest
 from ase import Atoms
 from safetensors import safe_open
 from safetensors.torch import save_file
+from slow_cases import slow_but
 
 import potentials
 from potentials.config import families
@@ -68,8 +69,9 @@ def test_every_older_version_has_an_upgrader() -> None:
     assert sorted(model_file_versions.UPGRADERS) == list(range(1, FORMAT_VERSION))
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
-def test_a_file_of_a_release_predicts_what_it_did(file: Path) -> None:
+@pytest.mark.parametrize("name", slow_but([f"{file.parent.name}-{file.stem}" for file in FILES], "0.1.0-nequip"))
+def test_a_file_of_a_release_predicts_what_it_did(name: str) -> None:
+    file = FOLDER / f"{name.replace('-', '/')}.potential"
     # Energies are sums of up to a hundred eV, of which single precision resolves some millionths.
     compare(model_file.load(file), file, 5e-6, 1e-5)
     compare(model_file.load(file, precision="float64"), file, 1e-9, 1e-8)

@@ -25,6 +25,7 @@ def plan(file: Path) -> Plan:
     return Plan(load_study(file))
 
 
+@pytest.mark.slow
 def test_every_run_once(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = plan(study_file)
     said: list[str] = []

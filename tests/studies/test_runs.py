@@ -27,6 +27,7 @@ def test_small_runs_come_first(study_file: Path) -> None:
     assert [run.size for run in runs] == [8] * 6 + [16] * 6
 
 
+@pytest.mark.slow
 def test_frames_are_nested_and_the_rest_is_fixed(study_file: Path) -> None:
     made = plan(study_file)
     frames: dict[StudyRun, set[int]] = {}

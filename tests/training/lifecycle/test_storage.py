@@ -77,6 +77,7 @@ def test_the_checkpoint_is_gone_and_the_one_before_is_there(uninterrupted, inter
     same_end(uninterrupted, quietly(toy_run(interrupted.parent)))
 
 
+@pytest.mark.slow
 def test_no_checkpoint_can_be_read(interrupted):
     best = (interrupted / "best.potential").read_bytes()
     truncate(interrupted / "last.ckpt")
@@ -118,6 +119,7 @@ def test_rows_that_were_not_written_to_their_end(uninterrupted, interrupted):
     assert [row["epoch"] for row in rows(result)] == [row["epoch"] for row in rows(uninterrupted)]
 
 
+@pytest.mark.slow
 def test_data_that_are_gone_and_come_back(tmp_path, monkeypatch):
     data = tmp_path / "copper.xyz"
     ase.io.write(data, [frame.atoms for frame in read_frames("builtin:copper@1:40")])
@@ -160,6 +162,7 @@ def test_a_full_disk(uninterrupted, small_disk, room, monkeypatch):
     same_end(uninterrupted, quietly(toy_run(small_disk)))
 
 
+@pytest.mark.slow
 def test_a_folder_that_becomes_read_only(small_disk, uninterrupted, monkeypatch):
     with monkeypatch.context() as patch:
         interrupt_at_the_end_of(patch, 2)
