@@ -38,6 +38,13 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "lmax_node": (-1,),
 }  # fmt: skip
 """Settings that determine the energies; all others are those of the training."""
+_NUMBER = (int, float)
+TYPES: dict[str, tuple[type, ...]] = {
+    "_type_map": (Mapping,), "cutoff": _NUMBER, "channel": (int,), "lmax": (int,), "is_parity": (bool,),
+    "num_convolution_layer": (int,), "weight_nn_hidden_neurons": (list,), "radial_basis": (Mapping,),
+    "cutoff_function": (Mapping,),
+}  # fmt: skip
+_MOST_DEGREES, _MOST_LAYERS = 8, 100
 _OLD_NAMES = {
     "EdgeEmbedding": "edge_embedding", "reducing nn input to hidden": "reduce_input_to_hidden",
     "reducing nn hidden to energy": "reduce_hidden_to_energy", "rescale atomic energy": "rescale_atomic_energy",
@@ -82,7 +89,12 @@ def potential_from_sevennet(
     """
     given = {str(name): value for name, value in content["config"].items()}
     known = {name: value for name, value in given.items() if name in FIXED or name in USED}
-    check_hyperparameters(known, USED, FIXED, PEER, {"_type_map": (Mapping,), "cutoff_function": (Mapping,)})
+    check_hyperparameters(known, USED, FIXED, PEER, TYPES)
+    for name, least, most in (("lmax", 0, _MOST_DEGREES), ("num_convolution_layer", 1, _MOST_LAYERS)):
+        if not least <= given[name] <= most:
+            raise ConversionError(f"{name}: expected {least} to {most}, got {given[name]}")
+    if not 0 < given["cutoff"] < math.inf:
+        raise ConversionError(f"cutoff: expected a positive number, got {given['cutoff']}")
     stored = {str(k): v.tensor() for k, v in content["model_state_dict"].items() if isinstance(v, StoredTensor)}
     is_double = any(tensor.dtype == torch.float64 for tensor in stored.values())
     own: Precision = "float64" if is_double else "float32"
@@ -116,7 +128,9 @@ def _with_new_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _chosen_modal(given: Mapping[str, Any], head: str | None) -> _Modal:
-    modals = given.get("_modal_map") if given.get("use_modality") else None
+    modals = given.get("_modal_map") if given.get("use_modality") else {}
+    if not isinstance(modals, Mapping) or sorted(map(str, modals.values())) != sorted(map(str, range(len(modals)))):
+        raise ConversionError(f"_modal_map: expected the number of each modal, got {str(modals)[:60]}")
     if not modals:
         if head is not None:
             raise ConversionError(f"the model has no heads; remove the head {head}")
@@ -130,11 +144,11 @@ def _chosen_modal(given: Mapping[str, Any], head: str | None) -> _Modal:
 
 def _order_of_species(type_map: Mapping[int, int]) -> list[int]:
     """Return the species indices of the model, sorted by atomic number."""
-    numbers = sorted(type_map)
-    if not all(isinstance(z, int) and 0 < z < len(chemical_symbols) for z in numbers):
-        raise ConversionError(f"_type_map: expected atomic numbers, got {list(type_map)[:5]} ...")
-    if sorted(type_map.values()) != list(range(len(numbers))):
+    if not all(type(z) is int and 0 < z < len(chemical_symbols) for z in type_map):
+        raise ConversionError(f"_type_map: expected atomic numbers, got {str(list(type_map)[:5])[:60]}")
+    if not type_map or any(species not in type_map.values() for species in range(len(type_map))):
         raise ConversionError("_type_map: expected each index of a species once")
+    numbers = sorted(type_map)
     return [type_map[number] for number in numbers]
 
 
@@ -180,6 +194,11 @@ def _widths(given: Mapping[str, Any]) -> list[int]:
     manual, channel, degree = given.get("irreps_manual"), given["channel"], given["lmax"]
     if not manual:
         return [channel] * (degree + 1)
+    if not isinstance(manual, list) or len(manual) != given["num_convolution_layer"] + 1 or len(manual) < 2:
+        raise ConversionError(
+            f"irreps_manual: expected the irreps before and after each of the {given['num_convolution_layer']} layers, "
+            f"got {str(manual)[:60]}"
+        )
     first, *hidden, last = [parse_irreps(text) for text in manual]
     scalars = [(channels, irrep) for channels, irrep in (hidden or [last])[0] if irrep.degree == 0]
     widths = {irrep.degree: channels for channels, irrep in (hidden or [last])[0]}
@@ -201,9 +220,13 @@ def _radial(given: Mapping[str, Any]) -> dict[str, Any]:
     name = cutoff_function.get("cutoff_function_name")
     if name == "poly_cut":
         return section | {"envelope_power": cutoff_function.get("poly_cut_p_value", 6)}
-    if name == "XPLOR":
-        return section | {"envelope": "xplor", "envelope_onset": cutoff_function["cutoff_on"] / given["cutoff"]}
-    raise ConversionError(f"cutoff_function: expected poly_cut or XPLOR, got {name}; other functions are not supported")
+    onset = cutoff_function.get("cutoff_on")
+    if name == "XPLOR" and isinstance(onset, _NUMBER):
+        return section | {"envelope": "xplor", "envelope_onset": onset / given["cutoff"]}
+    raise ConversionError(
+        f"cutoff_function: expected poly_cut, or XPLOR with cutoff_on, got {str(cutoff_function)[:90]}; other "
+        "functions are not supported"
+    )
 
 
 class _Converter:

@@ -268,7 +268,7 @@ def test_loading_a_model_of_another_program_says_how_to_convert_it(tmp_path):
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    name=st.sampled_from(["mace-heads-layers1.model", "nequip-averaged.ckpt"]),
+    name=st.sampled_from(["mace-heads-layers1.model", "nequip-averaged.ckpt", "sevenn-modals.pth"]),
     changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=3),
 )
 def test_damaged_descriptions_are_read_or_refused(tmp_path, name, changes):
@@ -281,4 +281,4 @@ def test_damaged_descriptions_are_read_or_refused(tmp_path, name, changes):
         for entry, data in content.items():
             file.writestr(entry, bytes(data))
     with contextlib.suppress(ConversionError):
-        import_model(tmp_path / name, "pbe" if name.startswith("mace") else None)
+        import_model(tmp_path / name, None if name.startswith("nequip") else "pbe")
