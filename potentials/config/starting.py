@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
-from potentials.config.base import KeyedError, StrictConfig
+from potentials.config.base import KeyedError, PositiveNumber, StrictConfig
 from potentials.config.messages.descriptions import describe_value
 
 
@@ -35,8 +35,13 @@ StartFrom = Annotated[StartConfig | None, BeforeValidator(_file_alone, str | Sta
 class FineTuneConfig(StrictConfig):
     """How the starting potential is adapted."""
 
-    method: Literal["full", "readouts"] = "full"
-    """`full` trains all weights; `readouts` trains those of the readouts, and all others keep their values."""
+    method: Literal["full", "readouts", "lora"] = "full"
+    """`full` trains all weights; `readouts` trains those of the readouts, and all others keep their values; `lora`
+    trains a change of low rank of each linear map, which is added to its weights at the end."""
+    rank: int = Field(default=4, ge=1, le=1024)
+    """Rank of the changes of `lora`."""
+    alpha: PositiveNumber = 1.0
+    """Factor of the changes of `lora`, which are multiplied by alpha / rank."""
 
 
 class StartingPoint(NamedTuple):

@@ -21,6 +21,7 @@ from potentials.files import write_whole
 from potentials.potential import Potential, model_file
 from potentials.training.averaging import ExponentialMovingAverage
 from potentials.training.losses import combine, loss_sums, loss_terms, property_weights, weighed_labels
+from potentials.training.low_rank import merged
 from potentials.training.memory_errors import BatchRecord
 from potentials.training.optimizers import LearningRate, Patience, build_optimizer
 from potentials.training.stages import Stage, stages
@@ -385,7 +386,7 @@ class TrainingModule(LightningModule):
             "validation_losses": losses,
             "validation_errors": asdict(validation.errors),
         }
-        write_whole(self.best_path, model_file.serialize(self.potential))
+        write_whole(self.best_path, model_file.serialize(merged(self.potential)))
 
     def _check_training(self, loss: float) -> None:
         """Check that there are labels to train on: without labels of nonzero weight every loss is exactly zero."""

@@ -12,6 +12,7 @@ from potentials.data.graph import build_graph
 from potentials.data.label import LabeledFrame
 from potentials.interop.starting import load_start
 from potentials.potential import Potential
+from potentials.training.low_rank import adapt
 
 _BATCH = 16
 """Frames that are computed at a time."""
@@ -72,6 +73,8 @@ def initial_potential(config: RunConfig, reference_energies: Mapping[str, float]
     origin = {"imported_from": start.metadata["imported_from"]} if "imported_from" in start.metadata else {}
     section = config.start_from.model_dump(exclude_none=True)
     potential.metadata["started_from"] = {**section, "method": config.fine_tune.method, **origin}
+    if config.fine_tune.method == "lora":
+        adapt(potential, config.fine_tune.rank, config.fine_tune.alpha)
     if config.fine_tune.method == "readouts":
         potential.requires_grad_(False)
         for parameter in potential.readout_parameters():

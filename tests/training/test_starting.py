@@ -10,7 +10,8 @@ import pytest
 import torch
 import yaml
 from ase.calculators.singlepoint import SinglePointCalculator
-from families.cases import shipped_families
+from families.cases import shipped_families, with_random_matrices
+from families.structures import ethanol
 from run_comparison import interrupt_at_the_end_of, quietly, same_end
 from safetensors.torch import load_file
 
@@ -18,9 +19,11 @@ import potentials.interop.starting  # noqa: F401  (reads starting potentials)
 from potentials.config import family_config, load_config
 from potentials.config.run import RunConfig
 from potentials.data.builtin import builtin_path
+from potentials.data.graph import build_graph
 from potentials.data.prepare import prepare
 from potentials.errors import ConfigError
 from potentials.potential import Potential, model_file
+from potentials.training.low_rank import adapt, linear_maps, merged
 from potentials.training.starting import initial_potential, starting_baseline
 
 SEVENNET = Path(__file__).parents[1] / "interop" / "model_files" / "sevenn-modals.pth"
@@ -100,6 +103,51 @@ def test_all_weights_are_trained_by_default(tmp_path: Path) -> None:
     assert {name for name in before if torch.equal(after[name], before[name])} == {"edges.radial.basis.frequencies"}
 
 
+def test_changes_of_low_rank(tmp_path: Path) -> None:
+    """The file has the sums; each matrix differs from that of the start by one of rank 1, biases not at all."""
+    before = load_file(start_file(tmp_path, bias=True))
+    config = configuration(tmp_path, fine_tune={"method": "lora", "rank": 1, "alpha": 2.0})
+    result = quietly(config)
+    after = load_file(result.best)
+    assert before.keys() == after.keys()
+    start = model_file.load(tmp_path / "start.potential").model
+    end = model_file.load(result.best).model
+    for first, last in zip(linear_maps(start), linear_maps(end), strict=True):
+        change = getattr(last.module, last.name).double() - getattr(first.module, first.name).double()
+        sizes = [rows * columns for rows, columns in first.shapes]
+        for part, shape in zip(change.reshape(first.species, -1).split(sizes, dim=1), first.shapes, strict=True):
+            for matrix in part.reshape(first.species, *shape):
+                values = torch.linalg.svdvals(matrix)
+                assert values[1:].sum() < 1e-5 * max(1.0, float(values[0]))
+    mapped = [weight for first in linear_maps(start) for weight in [getattr(first.module, first.name)]]
+    names = [name for name, p in start.named_parameters() if not any(p is weight for weight in mapped)]
+    assert names
+    assert all(torch.equal(before[name], after[name]) for name in names)
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize("family", [family for family in shipped_families() if family != "ace"])
+def test_merged_potentials_are_the_same(family: str) -> None:
+    """To rounding; at the start exactly the potential that was adapted."""
+    elements = ["H", "C", "O"]
+    section = {"name": family, "elements": elements, "average_neighbors": 4.0, "scale": 1.0, "shift": 0.0}
+    torch.manual_seed(0)
+    potential = with_random_matrices(Potential(family_config(section), dict.fromkeys(elements, 0.0), "float64").eval())
+    graph = build_graph(ethanol(), elements, potential.cutoff)
+    before = potential(graph)
+    adapt(potential, rank=2, alpha=1.0)
+    torch.testing.assert_close(potential(graph).energy, before.energy, rtol=0, atol=1e-12)
+    trained = [parameter for parameter in potential.parameters() if parameter.requires_grad]
+    assert 0 < sum(p.numel() for p in trained) < sum(p.numel() for p in potential.parameters())
+    with torch.no_grad():
+        for parameter in trained:
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    unmerged, merged_ = potential(graph), merged(potential).eval()(graph)
+    assert (unmerged.energy - before.energy).abs() > 1e-6
+    torch.testing.assert_close(merged_.energy, unmerged.energy, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(merged_.forces, unmerged.forces, rtol=1e-10, atol=1e-10)
+
+
 @pytest.mark.parametrize("source", ["auto", "least-squares"])
 def test_re_estimated_reference_energies(source: str, tmp_path: Path) -> None:
     """Labels that differ from the starting potential by a constant for each element; H does not occur."""
@@ -121,7 +169,7 @@ def test_re_estimated_reference_energies(source: str, tmp_path: Path) -> None:
     assert starting_baseline(configuration(tmp_path)) is None
 
 
-@pytest.mark.parametrize("method", ["full", "readouts"])
+@pytest.mark.parametrize("method", ["full", "readouts", "lora"])
 def test_interrupted_and_continued_runs_give_the_same_bits(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,7 +234,11 @@ def test_every_family_has_readouts(family: str) -> None:
             "data.reference_energies: with start_from, expected from-model",
         ),
         (None, {"fine_tune": {"method": "readouts"}, "model": MODEL}, "fine_tune: there is no starting potential"),
-        ("start.potential", {"fine_tune": {"method": "lora"}}, 'fine_tune.method: expected "full" or "readouts"'),
+        (
+            "start.potential",
+            {"fine_tune": {"method": "ewc"}},
+            'fine_tune.method: expected "full", "readouts" or "lora"',
+        ),
         ({"head": "pbe"}, {}, "start_from"),
         (3, {}, "start_from"),
     ],
