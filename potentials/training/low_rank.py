@@ -108,7 +108,7 @@ def merged_state(model: nn.Module) -> dict[str, Tensor] | None:
         return None
     state = dict(model.state_dict())
     for module_name, module in changed.items():
-        for name in module.parametrizations:  # type: ignore[union-attr, operator]
+        for name in module.parametrizations:
             prefix = f"{module_name}.parametrizations.{name}."
             state = {key: value for key, value in state.items() if not key.startswith(prefix)}
             state[f"{module_name}.{name}"] = getattr(module, str(name)).detach()

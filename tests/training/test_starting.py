@@ -18,12 +18,14 @@ from safetensors.torch import load_file
 import potentials.interop.starting  # noqa: F401  (reads starting potentials)
 from potentials.config import family_config, load_config
 from potentials.config.run import RunConfig
+from potentials.config.train import OptimizerConfig
 from potentials.data.builtin import builtin_path
 from potentials.data.graph import build_graph
 from potentials.data.prepare import prepare
 from potentials.errors import ConfigError
 from potentials.potential import Potential, model_file
 from potentials.training.low_rank import adapt, linear_maps, merged
+from potentials.training.optimizers import build_optimizer
 from potentials.training.starting import initial_potential, starting_baseline
 
 SEVENNET = Path(__file__).parents[1] / "interop" / "model_files" / "sevenn-modals.pth"
@@ -138,6 +140,8 @@ def test_merged_potentials_are_the_same(family: str) -> None:
     adapt(potential, rank=2, alpha=1.0)
     torch.testing.assert_close(potential(graph).energy, before.energy, rtol=0, atol=1e-12)
     trained = [parameter for parameter in potential.parameters() if parameter.requires_grad]
+    (group,) = build_optimizer(potential, OptimizerConfig()).param_groups
+    assert {id(parameter) for parameter in group["params"]} == {id(parameter) for parameter in trained}
     assert 0 < sum(p.numel() for p in trained) < sum(p.numel() for p in potential.parameters())
     with torch.no_grad():
         for parameter in trained:
@@ -234,11 +238,8 @@ def test_every_family_has_readouts(family: str) -> None:
             "data.reference_energies: with start_from, expected from-model",
         ),
         (None, {"fine_tune": {"method": "readouts"}, "model": MODEL}, "fine_tune: there is no starting potential"),
-        (
-            "start.potential",
-            {"fine_tune": {"method": "ewc"}},
-            'fine_tune.method: expected "full", "readouts" or "lora"',
-        ),
+        ("start.potential", {"fine_tune": {"method": "ewc"}}, 'expected "full", "readouts" or "lora"'),
+        ("start.potential", {"fine_tune": {"method": "lora", "rank": 0}}, "fine_tune.rank"),
         ({"head": "pbe"}, {}, "start_from"),
         (3, {}, "start_from"),
     ],
