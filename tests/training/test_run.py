@@ -78,14 +78,32 @@ def test_the_errors_are_those_of_the_model_file(finished):
 
 def test_the_best_model_holds_the_averaged_weights(finished):
     state = torch.load(finished.folder / "last.ckpt", weights_only=True)
-    if read_header(finished.best)["metadata"]["epoch"] != 4:
-        pytest.skip("the best is not the last")
+    assert read_header(finished.best)["metadata"]["epoch"] == 4
     tensors = load_file(finished.best)
     averages = state["potentials"]["ema"]["averages"]
     names = ["coefficients", "bias"]
     for name, average in zip(names, averages, strict=True):
         assert torch.equal(tensors[name], average)
         assert not torch.equal(tensors[name], state["state_dict"][f"potential.model.{name}"])
+
+
+def test_validations_measure_the_labels_that_there_are(tmp_path):
+    """Also where the stresses are given as virials; and none where there are none."""
+    measured = {}
+    for name, labels in {
+        "virial": {"data__stress": "null", "data__virial": "{key: stress, sign: tension-positive}"},
+        "none": {"data__stress": "null", "loss__stress": "{weight: 0}"},
+    }.items():
+        (row,) = rows(quietly(toy_run(tmp_path, name, train__max_epochs=1, **labels)))
+        measured[name] = row["stress_rmse_meV_per_A3"]
+    assert float(measured["virial"]) > 0
+    assert measured["none"] == ""
+
+
+def test_the_last_epoch_is_validated_whatever_the_interval(tmp_path):
+    """And no other epoch besides."""
+    result = quietly(toy_run(tmp_path, train__max_epochs=5, train__validate_every=3))
+    assert [float(row["epoch"]) for row in rows(result)] == [3.0, 5.0]
 
 
 def test_the_resolved_configuration_reproduces_the_run(finished, tmp_path):
