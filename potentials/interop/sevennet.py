@@ -105,12 +105,12 @@ def potential_from_sevennet(
     scale, shift = (_per_species(state, name, modal, order) for name in ("scale", "shift"))
     denominators = [state.take(f"{t}_convolution.denominator", 1) for t in range(given["num_convolution_layer"])]
     config = _config(given, elements, scale, float(denominators[0]), modal)
-    converter = _Converter(config, state, modal, torch.cat(denominators) / denominators[0])
-    constant = converter.constant_energy()
-    energies = {symbol: shift[i] + scale[i] * constant for i, symbol in enumerate(elements)}
+    converter = _Converter(config, state, modal, order)
+    energies = {symbol: shift[i] + scale[i] * converter.constant_energy for i, symbol in enumerate(elements)}
     metadata = {"imported_from": {"program": PEER, "version": str(given["version"])}}
     potential = Potential(config, energies, precision or own, metadata)
-    converter.fill_model(cast(NequIP, potential.model), given, order)
+    ratios = torch.cat(denominators) / denominators[0]
+    converter.fill_model(cast(NequIP, potential.model), ratios, by_output=_release(given["version"]) >= (0, 11))
     state.finish()
     if modal.number:
         potential.metadata["imported_from"] |= {"head": head, "heads": list(given["_modal_map"])}
@@ -236,15 +236,19 @@ class _Converter:
         config: the configuration.
         state: the state dict.
         modal: the chosen modal.
-        denominators: factors of the layers' normalization relative to that of the first layer.
+        order: the species of the checkpoint, sorted by atomic number.
+
+    Attributes:
+        constant_energy: constant part of the readout, before scale and shift.
     """
 
-    def __init__(self, config: NequIPConfig, state: ForeignState, modal: _Modal, denominators: Tensor) -> None:
-        self.config, self.state, self.modal, self.denominators = config, state, modal, denominators
+    def __init__(self, config: NequIPConfig, state: ForeignState, modal: _Modal, order: list[int]) -> None:
+        self.config, self.state, self.modal, self.order = config, state, modal, order
+        self.num_species = len(order)
+        self.readout, self.constant_energy = self._taken_readout()
+        self.embedding = self._taken_embedding()
 
-    def linear(
-        self, name: str, shapes: Sequence[tuple[int, int]], scalars: int | None
-    ) -> tuple[list[Tensor], Tensor | None]:
+    def linear(self, name: str, shapes: Sequence[tuple[int, int]], scalars: int) -> tuple[list[Tensor], Tensor]:
         """Take the matrices of a linear map by block, and the bias of the scalars.
 
         Args:
@@ -255,8 +259,6 @@ class _Converter:
         Returns:
             The matrices, scaled for our normalization by the fan-in of each block without the modals; and the bias.
         """
-        if scalars is None:
-            return self.state.take_blocks(f"{name}.linear.weight", shapes), None
         fan_in, width = shapes[scalars]
         bias = torch.zeros(width, dtype=torch.float64)
         if f"{name}.linear.bias" in self.state:
@@ -274,38 +276,48 @@ class _Converter:
         size = self.state.size(f"{name}.linear.weight")
         return 0 if size == sum(rows * columns for rows, columns in shapes) else self.modal.number
 
-    def constant_energy(self) -> float:
-        """Take the readout, two linear maps without activation, and return its constant part."""
+    def _taken_readout(self) -> tuple[Tensor, float]:
+        """Take the readout, two linear maps without activation: their product and the constant part."""
         inputs = self.config.scalar_channels
         hidden = inputs // 2
         (first,), bias = self.linear("reduce_input_to_hidden", [(inputs, hidden)], 0)
         (second,), constant = self.linear("reduce_hidden_to_energy", [(hidden, 1)], 0)
         second = second * hidden**-0.5
-        self.readout = first @ second
-        return float((cast(Tensor, bias) @ second + cast(Tensor, constant))[0])
+        return first @ second, float((bias @ second + constant)[0])
 
-    def fill_model(self, model: NequIP, given: Mapping[str, Any], order: list[int]) -> None:
-        """Copy all weights; `order` sorts the species of the checkpoint by atomic number."""
-        config, channels = self.config, self.config.scalar_channels
-        self.order, self.num_species = order, len(order)
-        (embedding,), bias = self.linear("onehot_to_feature_x", [(len(order), channels)], 0)
-        self.embedding = embedding[order] * len(order) ** -0.5 + cast(Tensor, bias)
-        if config.self_connection == "all layers" and torch.linalg.matrix_rank(self.embedding) < len(order):
+    def _taken_embedding(self) -> Tensor:
+        """Take the linear map of one-hot species, [S, C_0]."""
+        species, channels = self.num_species, self.config.scalar_channels
+        (matrix,), bias = self.linear("onehot_to_feature_x", [(species, channels)], 0)
+        embedding = matrix[self.order] * species**-0.5 + bias
+        if self.config.self_connection == "all layers" and torch.linalg.matrix_rank(embedding) < species:
             raise ConversionError(
-                f"self_connection_type: maps of {len(order)} species cannot be written as linear maps of an embedding "
+                f"self_connection_type: maps of {species} species cannot be written as linear maps of an embedding "
                 f"with {channels} channels; this is only supported for at most {channels} species"
             )
+        return embedding
+
+    def fill_model(self, model: NequIP, ratios: Tensor, by_output: bool) -> None:
+        """Copy all weights.
+
+        Args:
+            model: our network.
+            ratios: denominators of the layers, relative to that of the first.
+            by_output: whether paths are sorted by receiver, as since release 0.11.
+        """
+        config = self.config
         fill(model.embedding, self.embedding)
         frequencies = self.state.take("edge_embedding.basis_function.coeffs", config.radial.size)
         fill(cast(BesselBasis, model.edges.radial.basis).frequencies, frequencies)
         (weight,) = model.readout.weights
         fill(weight, self.readout)
-        by_output = _release(given["version"]) >= (0, 11)
         inputs = [SCALAR]
         for t, module in enumerate(model.convolutions):
             convolution = cast(Convolution, module)
             theirs = LayerOfPeer(config, inputs, [SCALAR] if t == config.layers - 1 else self._hidden())
-            self._fill_layer(t, theirs, convolution, by_output)
+            self._fill_linear_maps(t, theirs, convolution, ratios[t])
+            self._fill_radial_network(t, theirs, convolution, by_output)
+            self._fill_self_connection(t, theirs, convolution)
             inputs = theirs.outputs
 
     def _hidden(self) -> list[Irrep]:
@@ -315,33 +327,35 @@ class _Converter:
             return [Irrep(degree, 1) for degree in degrees]
         return [Irrep(degree, parity) for degree in degrees for parity in (-1, 1)]
 
-    def _fill_layer(self, t: int, theirs: LayerOfPeer, convolution: Convolution, by_output: bool) -> None:
-        state = self.state
+    def _fill_linear_maps(self, t: int, theirs: LayerOfPeer, convolution: Convolution, ratio: Tensor) -> None:
         blocks, bias = self.linear(f"{t}_self_interaction_1", theirs.shapes_of_linear_1(), theirs.inputs.index(SCALAR))
         theirs.fill_linear_1(convolution, blocks)
         _fill_bias(convolution.linear_1.bias, bias)
-        weights = convolution.radial_network.weights
-        taken = [state.take(f"{t}_convolution.weight_nn.layer{i}.weight", *w.shape) for i, w in enumerate(weights)]
-        sign = partial(state.coupling_sign, f"{t}_convolution.convolution.")
+        scalars = sorted(theirs.outputs).index(SCALAR)
+        blocks, bias = self.linear(f"{t}_self_interaction_2", theirs.shapes_of_linear_2(), scalars)
+        theirs.fill_linear_2(convolution, [block / ratio for block in blocks])
+        _fill_bias(convolution.linear_2.bias, bias[: theirs.channels(SCALAR)])
+        if convolution.gates is not None:
+            _fill_bias(convolution.gates.bias, theirs.gates(convolution, bias))
+
+    def _fill_radial_network(self, t: int, theirs: LayerOfPeer, convolution: Convolution, by_output: bool) -> None:
+        weights, name = convolution.radial_network.weights, f"{t}_convolution.weight_nn.layer"
+        taken = [self.state.take(f"{name}{layer}.weight", *weight.shape) for layer, weight in enumerate(weights)]
+        sign = partial(self.state.coupling_sign, f"{t}_convolution.convolution.")
         taken[-1] = theirs.radial_weights(convolution, taken[-1], sign, by_output)
         # Factors of the Bessel functions, 2 / r_c and sqrt(2 / r_c), and of silu differ.
         taken[0] = taken[0] * math.sqrt(2 / self.config.cutoff)
         for layer, (weight, value) in enumerate(zip(weights, taken, strict=True)):
             fill(weight, value * (_SILU / math.sqrt(2) if layer else 1.0))
-        shapes = theirs.shapes_of_linear_2()
-        blocks, bias = self.linear(f"{t}_self_interaction_2", shapes, sorted(theirs.outputs).index(SCALAR))
-        theirs.fill_linear_2(convolution, [block / self.denominators[t] for block in blocks])
-        if bias is not None and convolution.linear_2.bias is not None:
-            _fill_bias(convolution.linear_2.bias, bias[: theirs.channels(SCALAR)])
-            if convolution.gates is not None:
-                _fill_bias(convolution.gates.bias, theirs.gates(convolution, bias))
+
+    def _fill_self_connection(self, t: int, theirs: LayerOfPeer, convolution: Convolution) -> None:
         kept = [(theirs.channels(irrep), theirs.width(irrep)) for irrep in theirs.kept()]
         name = f"{t}_self_connection_intro"
         if self.config.self_connection == "linear":
-            theirs.fill_self_connection(convolution, state.take_blocks(f"{name}.linear.weight", kept))
+            theirs.fill_self_connection(convolution, self.state.take_blocks(f"{name}.linear.weight", kept))
         else:
             by_species = [(rows, self.num_species, columns) for rows, columns in kept]
-            blocks = state.take_blocks(f"{name}.fc_tensor_product.weight", by_species)
+            blocks = self.state.take_blocks(f"{name}.fc_tensor_product.weight", by_species)
             theirs.fill_self_connection(convolution, [self._of_embedding(block) for block in blocks])
 
     def _of_embedding(self, by_species: Tensor) -> Tensor:
@@ -350,9 +364,12 @@ class _Converter:
         return torch.einsum("vz,uzw->uvw", torch.linalg.pinv(self.embedding), by_species[:, self.order]) * factor
 
 
-def _fill_bias(parameter: Tensor | None, value: Tensor | None) -> None:
-    if parameter is not None and value is not None:
+def _fill_bias(parameter: Tensor | None, value: Tensor) -> None:
+    """Copy a bias; without one in our layer it must be zero."""
+    if parameter is not None:
         fill(parameter, value.reshape(parameter.shape))
+    elif value.any():
+        raise ConversionError("the state dict contains biases of linear maps, but use_bias_in_linear is not set")
 
 
 def _release(version: str) -> tuple[int, ...]:
