@@ -250,6 +250,20 @@ def test_frames_that_lack_a_label_get_nan_and_are_counted() -> None:
     ]
 
 
+def test_labels_that_are_not_configured_have_the_shape_of_those_that_are() -> None:
+    without = only(water(), energy=None, forces=None)
+    assert np.isnan(without.energy)
+    for values, shape in ((without.forces, (3, 3)), (without.stress, (3, 3))):
+        assert values.shape == shape
+        assert np.isnan(values).all()
+
+
+def test_labels_are_required_unless_it_is_said_otherwise() -> None:
+    config = DataConfig.model_validate({"train": "a.xyz", "energy": {"key": "REF"}})
+    with pytest.raises(DataError, match="REF"):
+        label_frames([water()], config)
+
+
 def test_what_is_not_required_may_be_missing_everywhere() -> None:
     bare = Frame(molecule("H2O"), "a.xyz", 0)
     labeled = only(bare, required=False, stress="stress")
