@@ -4,6 +4,7 @@
 dict of plain tensors. Nothing in a file is executed, and the other program is not needed.
 """
 
+from potentials.interop import starting  # noqa: F401  (registers the reader of starting potentials)
 from potentials.interop.importing import import_model
 from potentials.interop.mace_torch import potential_from_mace
 from potentials.interop.nequip import potential_from_nequip

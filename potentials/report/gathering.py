@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+import potentials.interop  # noqa: F401  (reads starting potentials)
 from potentials.config import RunConfig, load_config
 from potentials.data.findings import Findings
 from potentials.data.label import LabeledFrame

@@ -17,6 +17,7 @@ from potentials.setup.rehearsal import rehearse
 from potentials.studies.record import check_record
 from potentials.studies.study import Study
 from potentials.training.lifecycle.run_folder import RunFolder
+from potentials.training.starting import starting_baseline
 
 _STEPS_TOLERANCE = 0.03
 _MATCH_TOLERANCE = 0.1
@@ -136,7 +137,8 @@ class Plan:
 
     def prepared(self, run: StudyRun) -> PreparedData:
         """Return the data of a run."""
-        return prepare(load_config(self.study.base, self._overrides(run)))
+        config = load_config(self.study.base, self._overrides(run))
+        return prepare(config, baseline=starting_baseline(config))
 
     def _epochs_in_time(self, run: StudyRun, config: RunConfig) -> int:
         resolved = self.folder(run).resolved
@@ -144,7 +146,7 @@ class Plan:
             return load_config(resolved).train.max_epochs
         if self.study.time is None:
             raise PotentialsError("a study needs steps or time")
-        seconds = rehearse(prepare(config)).epoch_seconds
+        seconds = rehearse(prepare(config, baseline=starting_baseline(config))).epoch_seconds
         return max(1, round(self.study.time.total_seconds() / seconds))
 
     def _schedule(self, config: RunConfig, epochs: int) -> Iterator[str]:

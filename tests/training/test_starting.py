@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +201,27 @@ def test_another_file_under_the_same_name_is_noticed(tmp_path: Path, monkeypatch
     start_file(tmp_path, scale=2.5)
     with pytest.raises(ConfigError, match="is another file than at the start of the run"):
         load_config(tmp_path / "run" / "resolved.yaml")
+
+
+def test_a_run_can_be_read_without_the_file_that_it_started_from(tmp_path: Path) -> None:
+    path = start_file(tmp_path)
+    config = configuration(tmp_path)
+    folder = quietly(config).folder
+    path.unlink()
+    assert load_config(folder / "resolved.yaml").model == config.model
+    with pytest.raises(ConfigError, match=r"start_from.file: .*start.potential"):
+        configuration(tmp_path)
+
+
+def test_the_package_alone_reads_starting_potentials(tmp_path: Path) -> None:
+    start_file(tmp_path)
+    configuration(tmp_path)
+    code = (
+        "import potentials.interop, potentials.models, potentials.config as c; "
+        f"print(c.load_config({str(tmp_path / 'config.yaml')!r}).model.name)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "nequip"
 
 
 def test_a_model_of_another_program(tmp_path: Path) -> None:

@@ -85,6 +85,7 @@ def _data(
     forces_key: str | None,
     cutoff: float | None,
 ) -> AuditedData:
+    import potentials.interop  # noqa: F401  (reads starting potentials)
     from potentials.config import load_config
     from potentials.data.audit.checks import check_cutoff
     from potentials.errors import PotentialsError
