@@ -24,13 +24,33 @@ def graphs_of(cutoff: float) -> list[AtomicGraph]:
     return [build_graph(atoms, ELEMENTS, cutoff) for atoms in (ethanol(), rattled_cluster(ELEMENTS, 1.0))]
 
 
-@pytest.mark.parametrize(
-    "case", slow_but([case for case in cases() if str(case) != str(GRID)], "mace invariant", "schnet bessel")
-)
+EXACT = [case for case in cases() if str(case) != str(GRID) and case.variant.reflections]
+ONLY_ROTATIONS = [case for case in cases() if not case.variant.reflections]
+
+
+@pytest.mark.parametrize("case", slow_but(EXACT, "mace invariant", "schnet bessel"))
 def test_exact_families(case: Case) -> None:
     potential = case.potential()
     assert potential.config.exactly_symmetric
     error = rotation_error(potential, graphs_of(potential.cutoff))
+    assert error.forces < 1e-11 * error.force_size
+    assert error.energy_per_atom < 1e-10
+
+
+@pytest.mark.parametrize("case", ONLY_ROTATIONS, ids=str)
+def test_families_that_change_by_reflections(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exact under rotations; the error under rotations and reflections is that of the reflections."""
+    potential = case.potential()
+    broken = potential.config.broken_symmetry
+    assert broken is not None
+    assert broken[0] == "reflections"
+    graphs = graphs_of(potential.cutoff)
+    error = rotation_error(potential, graphs)
+    assert error.forces > 1e-6 * error.force_size
+    matrices = random_rotations(2 * ORIENTATIONS, np.random.default_rng(5))
+    proper = matrices * torch.linalg.det(matrices)[:, None, None]
+    monkeypatch.setattr(symmetry, "random_rotations", lambda *_: proper)
+    error = rotation_error(potential, graphs)
     assert error.forces < 1e-11 * error.force_size
     assert error.energy_per_atom < 1e-10
 
