@@ -2,8 +2,8 @@
 #   make quickstart                      set-up, then train, test and run a small potential (under ten minutes on 2 cores)
 #   make test                            set-up with the developers' tools, then the tests
 #   make test-all                        all tests: make test, then make test-slow (half an hour on 2 cores)
-#   make test-clients                   tests of other programs that run potentials, which are installed into .venv-clients
-#   make published-weights               weights of SevenNet (43 MB), of which make test-slow then tests the import
+#   make test-clients                    tests of other programs that run potentials, which are installed into .venv-clients
+#   make published-weights               download weights of SevenNet (43 MB); make test-slow then tests importing them
 #   make check                           formatter, linter and type checker
 #   make docs                            the documentation site, in build/docs (open index.html)
 #   make test PYTHON=/path/to/python3.12 choose the interpreter

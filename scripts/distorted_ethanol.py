@@ -183,7 +183,7 @@ compressed molecules. Use them for training together with `builtin:ethanol`, who
 
 ## Level of theory
 
-GFN2-xTB as for `builtin:ethanol` (SCF accuracy factor {accuracy}), without unpaired electrons where their number is
+GFN2-xTB as for `builtin:ethanol` (SCF accuracy factor {accuracy}), closed-shell where the number of electrons is
 even, at an electronic temperature of 300 K. It is not reliable at distances of a fraction of a bond length: there, the
 labels only describe that atoms repel each other, and roughly how strongly. Frames whose wave function does not converge
 are left out.

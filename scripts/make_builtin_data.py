@@ -202,7 +202,7 @@ def copper_strained(rng: np.random.Generator) -> Iterator[Atoms]:
 
 
 def copper_vacancy(rng: np.random.Generator) -> Iterator[Atoms]:
-    """One of 32 atoms removed; lattice stretched by 0.97 to 1.03, rattled by 0.02 to 0.12 Å."""
+    """One of 32 atoms removed; lattice scaled by a factor of 0.97 to 1.03, rattled by 0.02 to 0.12 Å."""
     for _ in range(50):
         atoms = copper_cubic(2, rng.uniform(0.97, 1.03))
         del atoms[int(rng.integers(len(atoms)))]
@@ -211,7 +211,7 @@ def copper_vacancy(rng: np.random.Generator) -> Iterator[Atoms]:
 
 
 def copper_surface(rng: np.random.Generator) -> Iterator[Atoms]:
-    """Slabs (111), (100), (110), periodic in the plane; stretched by 0.97 to 1.03, rattled by 0.02 to 0.12 Å."""
+    """Slabs (111), (100), (110), periodic in the plane; scaled by 0.97 to 1.03, rattled by 0.02 to 0.12 Å."""
     for build, size in ((fcc111, (2, 2, 4)), (fcc100, (2, 2, 4)), (fcc110, (2, 2, 5))):
         for _ in range(25):
             atoms = build("Cu", size, a=COPPER_LATTICE_CONSTANT * rng.uniform(0.97, 1.03), vacuum=COPPER_VACUUM)
@@ -295,6 +295,12 @@ def card_tail(name: str, packages: Sequence[str], *, stress: bool = False) -> st
     )
     computed = "Labels were computed at the positions as written (8 decimals)."
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    programs = (
+        "The programs that computed it (tblite: LGPL-3.0-or-later,\nASE: LGPL-2.1-or-later) place no condition on "
+        "their output."
+        if "tblite" in packages
+        else "The program that computed it (ASE: LGPL-2.1-or-later)\nplaces no condition on its output."
+    )
     return f"""## Units and keys
 
 Energy in eV, forces in eV/Å, positions and cells in Å. Keys: {keys}. {computed}
@@ -309,8 +315,7 @@ frames of the same distribution.
 
 ## License
 
-CC0 1.0. Computed for this package; no third-party data. The programs that computed it (tblite: LGPL-3.0-or-later,
-ASE: LGPL-2.1-or-later) place no condition on their output.
+CC0 1.0. Computed for this package; no third-party data. {programs}
 """
 
 

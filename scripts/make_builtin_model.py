@@ -26,8 +26,8 @@ FOLDER = ROOT / "potentials" / "data" / "builtin"
 CARD = """# builtin:ethanol as a potential
 
 A small MACE with {parameters:,} weights in {precision}, for trying commands and for the guide docs/what-it-does.md. It
-describes ethanol at 300 K to 500 K at the GFN2-xTB level, and the repulsion of atoms at short distances (distorted
-molecules, fragments and pairs, `ethanol-distorted.md`, and ZBL repulsion). It is not meant for research.
+describes ethanol at 300 K to 500 K at the GFN2-xTB level of theory, and the repulsion of atoms at short distances
+(distorted molecules, fragments and pairs, `ethanol-distorted.md`, and ZBL repulsion). It is not meant for research.
 
 ## How it was made
 

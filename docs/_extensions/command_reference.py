@@ -51,7 +51,7 @@ def _section(path: str, command: Any) -> list[str]:
 def _summary(path: str, command: Any) -> str:
     text = inspect.cleandoc(command.help or "")
     if not text:
-        raise ValueError(f"{path} says nothing of itself")
+        raise ValueError(f"{path} has no help text")
     first = path.split()[1]
     title = f"*{COMMANDS[first]}.*\n\n" if path.count(" ") == 1 else ""
     return title + _with_code(text)

@@ -15,16 +15,15 @@ def import_(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="Model of mace-torch (NAME.model), or checkpoint of nequip (NAME.ckpt) or SevenNet (NAME.pth).",
+            help="Model of mace-torch (NAME.model), checkpoint of nequip (NAME.ckpt) or SevenNet (NAME.pth), or a "
+            "model file (NAME.potential), from which --head selects.",
         ),
     ],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Model file to write (default: NAME.potential, or NAME-HEAD.potential)."),
     ] = None,
-    head: Annotated[
-        str | None, typer.Option(help="Head (level of theory) to convert; required if the model has several.")
-    ] = None,
+    head: Annotated[str | None, typer.Option(help="Head (level of theory) to convert; by default all.")] = None,
     precision: Annotated[
         Literal["float32", "float64", "mixed"] | None,
         typer.Option(help="Precision of the result (default: that of the model)."),
@@ -51,6 +50,7 @@ def import_(
         ("elements", ", ".join(potential.elements)),
         ("cutoff", f"{potential.cutoff:g} A"),
         ("precision", potential.precision),
+        *([("heads", ", ".join(potential.heads))] if potential.heads else []),
         ("parameters", f"{sum(parameter.numel() for parameter in potential.parameters()):,}"),
         ("model file", console.path(output)),
     ]

@@ -59,7 +59,9 @@ def init(
         raise ConfigError([Problem("the translated configuration determines the family; remove --model")])
     is_translated = from_mace is not None or from_nequip is not None
     if start_from is not None and (is_translated or model is not None):
-        raise ConfigError([Problem("the starting potential determines the model; remove the other options")])
+        raise ConfigError(
+            [Problem("the starting potential determines the model; remove --model, --from-mace and --from-nequip")]
+        )
     if head is not None and start_from is None:
         raise ConfigError([Problem("--head belongs to --start-from; add it, or remove --head")])
     if not data and not is_translated:

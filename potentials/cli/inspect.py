@@ -27,14 +27,13 @@ def inspect(
 
 def _rows(header: dict[str, Any]) -> list[tuple[str, str]]:
     settings = dict(header["model"])
-    energies = header["reference_energies"]
     elements = settings.pop("elements")
     rows = [
         ("file", f"{console.path(header['file'])}, {console.size(header['bytes'])}, format {header['format_version']}"),
         ("family", settings.pop("name")),
         ("cutoff", f"{settings.pop('cutoff'):g} A"),
         ("elements", ", ".join(elements)),
-        ("reference energies", ", ".join(f"{symbol} {energies[symbol]:.6f}" for symbol in elements) + " eV"),
+        *_energy_rows(header, elements),
         ("precision", header["precision"]),
         ("weights", f"{header['numbers']:,}"),
         ("settings", _flat(settings)),
@@ -46,10 +45,23 @@ def _rows(header: dict[str, Any]) -> list[tuple[str, str]]:
     return rows + _training_rows(header["metadata"])
 
 
+def _energy_rows(header: dict[str, Any], elements: list[str]) -> list[tuple[str, str]]:
+    """Return the rows of reference energies; one for each head if there are several."""
+
+    def listing(energies: dict[str, float]) -> str:
+        return ", ".join(f"{symbol} {energies[symbol]:.6f}" for symbol in elements) + " eV"
+
+    heads = header.get("heads", [])
+    if not heads:
+        return [("reference energies", listing(header["reference_energies"]))]
+    of_heads = [(f"reference energies of {head['name']}", listing(head["reference_energies"])) for head in heads]
+    return [("heads", ", ".join(head["name"] for head in heads)), *of_heads]
+
+
 def _rotation_error(error: dict[str, float]) -> str:
     return (
         f"forces {1e3 * error['forces']:.2g} meV/A (RMS force {1e3 * error['force_size']:.3g} meV/A), energy "
-        f"{1e3 * error['energy_per_atom']:.2g} meV/atom (RMS; rotated and mirrored test cluster)"
+        f"{1e3 * error['energy_per_atom']:.2g} meV/atom (RMS; generated cluster, randomly rotated and mirrored)"
     )
 
 

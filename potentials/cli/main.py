@@ -20,7 +20,7 @@ COMMANDS = {
     "test": "Compute the errors of a potential on labeled structures",
     "report": "Write an HTML report on a potential",
     "predict": "Write energies, forces and stresses as extended XYZ",
-    "import": "Convert a model of mace-torch or nequip",
+    "import": "Convert a model of mace-torch, nequip or SevenNet",
     "md": "Run NVE, Langevin or NPT dynamics",
     "relax": "Relax positions, or positions and cell",
     "inspect": "Show the contents of a model file",

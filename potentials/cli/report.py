@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from potentials.cli.terminal import console
+from potentials.cli.terminal.head_option import HeadName
 from potentials.cli.terminal.label_options import (
     EnergyKey,
     EnergyUnitName,
@@ -56,6 +57,7 @@ def report(
     length_unit: LengthUnitName = None,
     group_key: GroupKey = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    head: HeadName = None,
 ) -> None:
     """Write an HTML report on MODEL: its errors, physical tests and limits. The page needs no network.
 
@@ -78,7 +80,7 @@ def report(
     given: dict[str, list[LabeledFrame]] = {}
     if data:
         header = model_file.read_header(Origin.of(model).model_file)
-        config = label_config(header["metadata"], **changes)
+        config = label_config({**header["metadata"], "head": head}, **changes)
         note_labels(config)
         for files in data:
             name = split_name(files)
@@ -89,6 +91,14 @@ def report(
             "configuration specifies)"
         )
     target = write_report(
-        model, output, given or None, quick=quick, skip=skip or (), device=chosen, say=console.note, files=read
+        model,
+        output,
+        given or None,
+        quick=quick,
+        skip=skip or (),
+        device=chosen,
+        head=head,
+        say=console.note,
+        files=read,
     )
     console.output.print(console.path(target), soft_wrap=True)

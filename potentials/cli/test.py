@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from potentials.cli.terminal import console
+from potentials.cli.terminal.head_option import HeadName
 from potentials.cli.terminal.label_options import (
     EnergyKey,
     EnergyUnitName,
@@ -50,6 +51,7 @@ def test(
     parity: Annotated[Path | None, typer.Option(help="Write labels and predictions as CSV.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Structures per batch.")] = 16,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    head: HeadName = None,
 ) -> None:
     """Compute the errors of MODEL on DATA: energy, forces and stress, per element and per configuration group.
 
@@ -60,10 +62,10 @@ def test(
     from potentials.evaluation.evaluate import evaluate, label_config, write_parity
     from potentials.outputs import check_outputs
     from potentials.potential.devices import choose_device
-    from potentials.potential.model_file import load
+    from potentials.potential.model_file import load_one
 
     check_outputs([output, parity], [model, *files_of(data)])
-    potential = load(model, device=choose_device(device))
+    potential = load_one(model, choose_device(device), head=head)
     keys = {"energy": energy, "forces": forces, "stress": stress}
     config = label_config(
         potential.metadata,

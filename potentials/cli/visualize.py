@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from potentials.cli.terminal import console
+from potentials.cli.terminal.head_option import HeadName
 
 
 def visualize(
@@ -23,6 +24,7 @@ def visualize(
     atom: Annotated[
         int | None, typer.Option(help="Index of the atom whose environment is shown, for a large structure.")
     ] = None,
+    head: HeadName = None,
 ) -> None:
     """Write an interactive page that shows what MODEL computes for STRUCTURE.
 
@@ -32,13 +34,13 @@ def visualize(
     from potentials.data.read import files_of
     from potentials.files import write_whole
     from potentials.outputs import check_output
-    from potentials.potential.model_file import load
+    from potentials.potential.model_file import load_one
     from potentials.visualization import visualization_page
     from potentials.visualization.structures import structure_to_show
 
     output.parent.mkdir(parents=True, exist_ok=True)
     check_output(output, [model, *([] if structure is None else files_of(structure))])
-    potential = load(model)
+    potential = load_one(model, head=head)
     frame = structure_to_show(potential, structure)
     page = visualization_page(
         potential, frame.atoms, model_name=str(model), structure_name=str(frame), atom=atom

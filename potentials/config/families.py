@@ -34,7 +34,9 @@ class RadialConfig(StrictConfig):
     @model_validator(mode="after")
     def _something_to_train(self) -> Self:
         if self.trainable and self.basis == "chebyshev":
-            raise ValueError("trainable: the Chebyshev basis has no parameters; use bessel or gaussian, or false")
+            raise ValueError(
+                "trainable: the Chebyshev basis has no parameters; set trainable: false, or basis: bessel or gaussian"
+            )
         return self
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from potentials.config.base import StrictConfig
-from potentials.config.data_paths import resolve_data_paths
+from potentials.config.data.paths import resolve_data_paths
 from potentials.config.messages.descriptions import describe_value, format_names
 from potentials.config.messages.problems import MAX_PROBLEMS, problems_from
 from potentials.config.run import RunConfig

@@ -87,6 +87,15 @@ class RunConfig(StrictConfig):
             raise KeyedError({"fine_tune": "there is no starting potential; add start_from: FILE, or remove fine_tune"})
         return fine_tune
 
+    @field_validator("model")
+    @classmethod
+    def _heads_can_be_trained(cls, model: FamilyConfig, info: ValidationInfo) -> FamilyConfig:
+        data: DataConfig | None = info.data.get("data")
+        if data is not None and data.heads and model.closed_form:
+            reason = f"{model.name} is fitted in closed form and has no heads; choose another family, or one head"
+            raise KeyedError({"data.train": reason})
+        return model
+
     # Checks between sections are field validators, which can access valid sections before them. A validator of
     # the whole configuration would not run until all sections are valid.
 
@@ -167,15 +176,13 @@ def _require_labels(key: str, loss: LossConfig, data: DataConfig | None) -> None
     if data is None:
         return
     found = {}
-    for name, weight, label in (
-        ("energy", loss.energy.weight, data.energy),
-        ("forces", loss.forces.weight, data.forces),
-    ):
-        if weight > 0 and label is None:
+    sections = data.sections()
+    for name, weight in (("energy", loss.energy.weight), ("forces", loss.forces.weight)):
+        if weight > 0 and all(getattr(section, name) is None for section in sections):
             found[f"data.{name}"] = (
                 f"null, but {key}.{name}.weight is {weight:g}; set {key}.{name} to null to exclude it"
             )
-    if loss.stress.weight > 0 and data.stress is None and data.virial is None:
+    if loss.stress.weight > 0 and all(section.stress is None and section.virial is None for section in sections):
         found[f"{key}.stress.weight"] = (
             f"{loss.stress.weight:g} requires stress labels, but neither data.stress nor data.virial is given; "
             "give one of them, or set the weight to 0"

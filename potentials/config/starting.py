@@ -24,7 +24,7 @@ class StartConfig(StrictConfig):
     file: Annotated[str, Field(min_length=1)]
     """Model file (`NAME.potential`), or a model file of another program that `potentials import` reads."""
     head: str | None = None
-    """Head (level of theory) of a model of another program; required if it has several."""
+    """Head (level of theory) of the model; required if it has several."""
     sha256: str | None = None
     """Checksum of the file. It is determined when the run starts, so that a changed file is noticed later."""
 
@@ -37,11 +37,11 @@ class FineTuneConfig(StrictConfig):
 
     method: Literal["full", "readouts", "lora"] = "full"
     """`full` trains all weights; `readouts` trains those of the readouts, and all others keep their values; `lora`
-    trains a change of low rank of each linear map, which is added to its weights at the end."""
+    trains a low-rank update of each linear map, which is added to its weights at the end."""
     rank: int = Field(default=4, ge=1, le=1024)
-    """Rank of the changes of `lora`."""
+    """Rank of the updates of `lora`."""
     alpha: PositiveNumber = 1.0
-    """Factor of the changes of `lora`, which are multiplied by alpha / rank."""
+    """Factor of the updates of `lora`, which are multiplied by alpha / rank."""
 
 
 class StartingPoint(NamedTuple):
@@ -93,9 +93,9 @@ def with_starting_point(document: dict[str, Any], folder: Path) -> dict[str, Any
         return document  # a finished run can be read without the file; training again needs it, and says so
     start = _readers[0](path, given.get("head"))
     if expected is not None and expected != start.sha256:
-        raise KeyedError(
-            {"start_from.sha256": f"{start.file} is another file than at the start of the run; restore the earlier one"}
-        )
+        changed = f"{start.file} has changed since the start of the run"
+        advice = "restore the original file, or give the run another name (run=...)"
+        raise KeyedError({"start_from.sha256": f"{changed}; {advice}"})
     model = document.get("model", {})
     if isinstance(model, dict):
         problems = _differences(model, start.model, "model")

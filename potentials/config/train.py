@@ -137,8 +137,8 @@ class TrainConfig(StrictConfig):
     this time, and when the run is interrupted. null: none within an epoch."""
     augmentation: Augmentation = "auto"
     """`rotations` rotates and mirrors each training frame at random in each epoch, with its forces and stress. `auto`
-    does so if the symmetry of the family is approximate (`ponita` with orientations); for exactly symmetric families,
-    `rotations` is an error."""
+    does so if the symmetry of the family is approximate (`ponita` with orientations, `nequip` with
+    `parity: ignored`); for exactly symmetric families, `rotations` is an error."""
     precision: Precision = "float32"
     """`mixed` keeps geometry and sums in float64 and the model in float32."""
     kernels: Kernels = "auto"

@@ -16,6 +16,11 @@ class Findings:
         """Add a note."""
         self.notes.append(text)
 
+    def add(self, others: Findings, subject: str) -> None:
+        """Add the notes and warnings about a part of the data."""
+        self.notes += [f"{subject}: {text}" for text in others.notes]
+        self.warnings += [f"{subject}: {text}" for text in others.warnings]
+
     def warn(self, text: str) -> None:
         """Add a warning."""
         self.warnings.append(text)

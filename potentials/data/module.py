@@ -16,7 +16,7 @@ from potentials.data.batch import BatchLimit, EvaluationBatches, evaluation_limi
 from potentials.data.graph import AtomicGraph, Graphs, collate
 from potentials.data.label import LabeledFrame
 from potentials.data.prepare import PreparedData
-from potentials.data.split import Split
+from potentials.data.split import Split, groups_of_heads
 from potentials.errors import DataError
 from potentials.exit_codes import ENDING_SIGNALS
 
@@ -36,6 +36,7 @@ class GraphDataModule(lightning.LightningDataModule):
         train_graphs, validation_graphs: sequences of `AtomicGraph`, in memory or built when they are asked for;
             test_graphs: the same by name of the test set.
         groups: names that `graph.group` indexes.
+        head_groups: numbers of the groups of each head, if there are several.
         test_names: names of the test loaders, in their order.
         training_limit, evaluation_limit: what a batch may hold.
     """
@@ -46,6 +47,7 @@ class GraphDataModule(lightning.LightningDataModule):
         self.elements = list(elements)
         self.cutoff = cutoff
         self.groups = prepared.groups
+        self.head_groups = groups_of_heads(prepared.config.data.heads, prepared.groups)
         model = prepared.config.model
         already_built = self.elements == model.elements and cutoff == model.cutoff
         self.train_graphs = prepared.train_graphs if already_built else self._build(prepared.train)

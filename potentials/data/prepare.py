@@ -73,10 +73,11 @@ def prepare(
     findings = Findings()
     check_cutoff(config.model.cutoff)
     splits = read_splits(config, findings, report_progress)
-    check_group_weights(config.data, splits.group_names())  # before anything that takes long
+    for section, of_section in zip(config.data.sections(), list(splits.heads.values()) or [splits], strict=True):
+        check_group_weights(section, of_section.group_names())  # before anything that takes long
     samples = splits.samples(config.seed)
     inferred = infer(config, splits, samples["training"], findings, baseline)
-    check_splits(config, splits, samples, inferred.statistics, findings)
+    check_splits(config, splits, samples, inferred, findings)
     return PreparedData(
         config=inferred.config,
         train=splits.train,

@@ -26,6 +26,7 @@ class PotentialDriver(ASEDriver):
         model: model file, or `builtin:ethanol`.
         device: "cpu", "cuda" or "auto".
         skin: skin of the neighbor list, A; see `PotentialCalculator`.
+        head: head of the model, if it has several.
         options: options of i-PI's `ASEDriver`.
 
     Raises:
@@ -34,12 +35,19 @@ class PotentialDriver(ASEDriver):
     """
 
     def __init__(
-        self, template: str, model: str, device: str = "cpu", skin: float = 0.5, *args: Any, **options: Any
+        self,
+        template: str,
+        model: str,
+        device: str = "cpu",
+        skin: float = 0.5,
+        head: str | None = None,
+        *args: Any,
+        **options: Any,
     ) -> None:
-        self.model, self.device, self.skin = model, device, skin
+        self.model, self.device, self.skin, self.head = model, device, skin, head
         super().__init__(template, *args, **options)
 
     def check_parameters(self) -> None:
         """Read the template and load the model; called by i-PI."""
         super().check_parameters()
-        self.ase_calculator = PotentialCalculator(self.model, device=self.device, skin=self.skin)
+        self.ase_calculator = PotentialCalculator(self.model, device=self.device, skin=self.skin, head=self.head)

@@ -25,6 +25,8 @@ class SplitErrors:
     """Errors of the forces, by element of the atoms."""
     groups: dict[str, PropertyErrors] = field(default_factory=dict)
     """Errors by configuration group."""
+    heads: dict[str, PropertyErrors] = field(default_factory=dict)
+    """Errors by head (level of theory); empty for potentials with one head."""
     sample_of: int | None = None
     """Number of frames of the set, if these are a sample of them."""
     rotation: RotationError | None = None
@@ -38,14 +40,17 @@ class ErrorTable:
     splits: list[SplitErrors]
 
     def text(self, width: int | None = None) -> str:
-        """Format one line per set with MAE and RMSE of each labeled property, in `UNITS`.
+        """Format one line per set with MAE and RMSE of each labeled property, in `UNITS`; below it one for each head.
 
         For families of approximate symmetry, errors under rotations follow.
 
         Args:
             width: maximum number of columns; if exceeded, there is one line per set and property.
         """
-        rows = [(_name(split), str(split.frames), split.errors) for split in self.splits]
+        rows = []
+        for split in self.splits:
+            rows.append((_name(split), str(split.frames), split.errors))
+            rows += [(f"  {name}", "", errors) for name, errors in split.heads.items()]
         rotated = [_rotation_text(split.split, split.rotation) for split in self.splits if split.rotation is not None]
         table = _text("split", "frames", rows)
         if width is not None and max(map(len, table.splitlines())) > width:
@@ -139,6 +144,7 @@ def _split_from_json(data: dict[str, Any]) -> SplitErrors:
         errors=PropertyErrors.from_dict(data["errors"]),
         elements={symbol: Error(**error) for symbol, error in data["elements"].items()},
         groups={name: PropertyErrors.from_dict(errors) for name, errors in data["groups"].items()},
+        heads={name: PropertyErrors.from_dict(errors) for name, errors in data.get("heads", {}).items()},
         sample_of=data.get("sample_of"),
         rotation=None if data.get("rotation") is None else RotationError(**data["rotation"]),
     )

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from potentials.config.data import DataConfig, Files
+from potentials.config.data import DataConfig
+from potentials.config.data.files import Files
 from potentials.config.messages.problems import summarize_errors
 from potentials.data.batch.batch_limits import BatchLimit
 from potentials.data.findings import Findings
@@ -113,6 +114,9 @@ def _settings_of_training(metadata: Mapping[str, Any]) -> dict[str, Any]:
     stored = config.get("data", {}) if isinstance(config, dict) else None
     if not isinstance(stored, dict):
         raise ModelFileError("the label configuration in the model file is not valid: expected a mapping")
+    heads = stored.get("heads")
+    head = heads.get(metadata.get("head"), {}) if isinstance(heads, dict) else {}
+    stored = {**stored, **head} if isinstance(head, dict) else stored
     return {name: stored[name] for name in _OF_TRAINING if name in stored}
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -59,6 +60,7 @@ def evaluate_graphs(
     limit: BatchLimit,
     split: str,
     groups: Sequence[str],
+    heads: Mapping[str, Sequence[int]] = MappingProxyType({}),
     rotations: bool = True,
 ) -> Evaluation:
     """Compute errors of a potential on labeled graphs, on its current device.
@@ -72,6 +74,7 @@ def evaluate_graphs(
         limit: size of a batch; it affects the result only by rounding.
         split: name of the graphs in tables.
         groups: the names that `graph.group` indexes.
+        heads: the numbers of the groups of each head, if there are several.
         rotations: whether to measure the error under rotations, where it is not zero.
     """
     device = potential.reference_energies.device
@@ -91,6 +94,7 @@ def evaluate_graphs(
         errors=sums.errors(),
         elements=sums.element_errors(potential.elements),
         groups=sums.group_errors(groups),
+        heads=sums.head_errors(heads),
         rotation=None if exact or not rotations else rotation_error(potential, graphs, limit=limit),
     )
     return Evaluation(errors, _joined(collected))

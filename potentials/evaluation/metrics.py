@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,14 @@ class ErrorSums:
     def group_errors(self, names: Sequence[str]) -> dict[str, PropertyErrors]:
         """Return the errors of each group that occurs, by name."""
         return {name: _property_errors(sums) for name, sums in zip(names, self.groups, strict=True) if sums[:, 2].any()}
+
+    def head_errors(self, heads: Mapping[str, Sequence[int]]) -> dict[str, PropertyErrors]:
+        """Return the errors of each head (level of theory), by name.
+
+        Args:
+            heads: the numbers of the groups of each head.
+        """
+        return {name: _property_errors(self.groups[list(numbers)].sum(0)) for name, numbers in heads.items()}
 
     def element_errors(self, symbols: Sequence[str]) -> dict[str, Error]:
         """Return the errors of the force components, by symbol of each element with labels."""

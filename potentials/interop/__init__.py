@@ -1,4 +1,4 @@
-"""Conversion of models trained by other programs: MACE (mace-torch) and NequIP.
+"""Conversion of models trained by other programs: MACE (mace-torch), NequIP and SevenNet.
 
 `import_model` reads a model file. `potential_from_mace` and `potential_from_nequip` take hyperparameters and a state
 dict of plain tensors. Nothing in a file is executed, and the other program is not needed.

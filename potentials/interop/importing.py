@@ -13,7 +13,7 @@ from potentials.interop.mace_file import is_mace_model, potential_from_mace_mode
 from potentials.interop.nequip_file import is_nequip_checkpoint, potential_from_nequip_checkpoint
 from potentials.interop.pickles import Record, read_torch_file
 from potentials.interop.sevennet import is_sevennet_checkpoint, potential_from_sevennet
-from potentials.potential import Potential
+from potentials.potential import Potential, model_file
 
 _EXPECTED = (
     "expected a whole model of mace-torch (NAME.model, as mace_run_train writes it), or a checkpoint of nequip "
@@ -24,22 +24,27 @@ _EXPECTED = (
 def import_model(path: str | PathLike[str], head: str | None = None, precision: Precision | None = None) -> Potential:
     """Convert a model file of another program to a potential with the same energies.
 
+    A model file of this program (`NAME.potential`) is loaded, to select one of its heads or another precision.
+
     The other program is not needed, and nothing in the file is executed. Supported are energy models of mace-torch
     (`NAME.model`) and checkpoints of nequip (`NAME.ckpt`) and SevenNet (`NAME.pth`).
 
     Args:
         path: the file.
-        head: name of the head (level of theory); required if the model has several.
+        head: name of the head (level of theory). By default all heads of a model of mace-torch; required for a
+            SevenNet with several modals, which differ in more than readouts.
         precision: `float32`, `float64` or `mixed`; by default the precision of the model.
 
     Returns:
-        The potential in evaluation mode with frozen parameters.
+        The potential in evaluation mode with frozen parameters; a `MultiHeadPotential` for several heads.
         `metadata["imported_from"]` states program, file, class and head.
 
     Raises:
         ConversionError: the file cannot be read, is not such a model, or has settings that the family does not support;
             or the head is missing or unknown.
     """
+    if Path(path).suffix == ".potential":
+        return model_file.load(path, precision=precision, head=head)
     content = read_torch_file(path)
     try:
         if is_mace_model(content):

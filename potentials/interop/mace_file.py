@@ -15,7 +15,7 @@ from potentials.errors import ConversionError
 from potentials.interop.mace_torch import PEER, potential_from_mace
 from potentials.interop.pickles import Record, StoredTensor
 from potentials.interop.pickles.modules import class_of, has_submodule, stored_state, submodule, submodules
-from potentials.potential import Potential
+from potentials.potential import MultiHeadPotential, Potential
 
 _MODELS = ("MACE", "ScaleShiftMACE")
 _RADIAL_TYPES = {"BesselBasis": "bessel", "GaussianBasis": "gaussian", "ChebychevBasis": "chebyshev"}
@@ -36,27 +36,32 @@ def potential_from_mace_model(model: Record, head: str | None = None, precision:
 
     Args:
         model: the model, from `read_torch_file`.
-        head: name of the head; required if the model has several.
+        head: name of the head to convert; by default all.
         precision: precision of the potential; by default that of the model.
 
     Returns:
-        The potential.
+        The potential; a `MultiHeadPotential` if the model has several heads and none is chosen.
 
     Raises:
-        ConversionError: the head is missing or unknown, or the family does not support the class or a setting of the
-            model.
+        ConversionError: the head is unknown, or the family does not support the class or a setting of the model.
     """
     if class_of(model) not in _MODELS:
         raise ConversionError(f"expected a model of {PEER} of the class {' or '.join(_MODELS)}, got {class_of(model)}")
     heads = _heads(model)
-    number = _head_number(heads, head)
+    if head is not None and head not in heads:
+        raise ConversionError(f"the model has no head {head}; its heads are {', '.join(heads)}")
     state = stored_state(model)
     hyperparameters = _hyperparameters(model, state)
-    potential = potential_from_mace(
-        hyperparameters, _of_head(state, number, len(heads)), precision or _precision(state)
-    )
-    potential.metadata["imported_from"] |= {"class": class_of(model), "head": heads[number], "heads": heads}
-    return potential
+    potentials = {}
+    for number, name in enumerate(heads):
+        if head in (None, name):
+            of_head = _of_head(state, number, len(heads))
+            potentials[name] = potential_from_mace(hyperparameters, of_head, precision or _precision(state))
+    chosen = next(iter(potentials.values())) if len(potentials) == 1 else MultiHeadPotential.joined(potentials)
+    chosen.metadata["imported_from"] |= {"class": class_of(model), "heads": heads}
+    if len(potentials) == 1:
+        chosen.metadata["imported_from"]["head"] = next(iter(potentials))
+    return chosen
 
 
 def _heads(model: Record) -> list[str]:
@@ -64,17 +69,6 @@ def _heads(model: Record) -> list[str]:
     if not isinstance(found, list | tuple):
         raise ConversionError(f"heads: expected a list of names, got {str(found)[:60]}")
     return [str(name) for name in found]
-
-
-def _head_number(heads: list[str], head: str | None) -> int:
-    if head is None:
-        if len(heads) > 1:
-            listed = ", ".join(heads)
-            raise ConversionError(f"the model has the heads {listed}; choose one of them: --head NAME, or head=NAME")
-        return 0
-    if head not in heads:
-        raise ConversionError(f"the model has no head {head}; its heads are {', '.join(heads)}")
-    return heads.index(head)
 
 
 def _precision(state: Mapping[str, Tensor]) -> Precision:
@@ -162,7 +156,7 @@ def _number_of_functions(state: Mapping[str, Tensor], radial_type: str) -> int:
 
 def _number(state: Mapping[str, Tensor], name: str) -> float:
     if name not in state or state[name].numel() != 1:
-        raise ConversionError(f"the model has no number {name}")
+        raise ConversionError(f"the model has no scalar {name}")
     return float(state[name].item())
 
 

@@ -8,36 +8,27 @@ from pathlib import Path
 from potentials.config.base import KeyedError
 from potentials.config.starting import StartConfig, StartingPoint, register_start_reader
 from potentials.config.train import Precision
-from potentials.errors import ConversionError, ModelFileError
+from potentials.errors import PotentialsError
 from potentials.interop.importing import import_model
-from potentials.potential import Potential, model_file
+from potentials.potential import Potential
 
 
 def load_start(start: StartConfig, precision: Precision) -> Potential:
     """Load the starting potential of a run, in the precision of the run.
 
     Raises:
-        ModelFileError, ConversionError: the file cannot be read.
+        PotentialsError: the file cannot be read, or has several heads and none is chosen.
     """
     return load_file(Path(start.file), start.head, precision)
 
 
 def load_file(path: Path, head: str | None, precision: Precision | None = None) -> Potential:
-    """Load a model file, or convert a model of another program.
+    """Load the potential of one head from a model file, or convert it from a model of another program.
 
     Raises:
-        ModelFileError, ConversionError: the file cannot be read.
+        PotentialsError: the file cannot be read, or has several heads and none is chosen.
     """
-    if not is_model_file(path):
-        return import_model(path, head, precision)
-    if head is not None:
-        raise ConversionError(f"{path} has no heads; remove start_from.head")
-    return model_file.load(path, precision=precision)
-
-
-def is_model_file(path: Path) -> bool:
-    """Return whether a file is one of ours, by its name."""
-    return path.suffix == ".potential"
+    return import_model(path, head, precision).select_head(None)
 
 
 def _starting_point(path: Path, head: str | None) -> StartingPoint:
@@ -47,7 +38,7 @@ def _starting_point(path: Path, head: str | None) -> StartingPoint:
         potential = load_file(path, head)
     except OSError as error:
         raise KeyedError({"start_from.file": f"{path} cannot be read: {error.strerror}"}) from None
-    except (ConversionError, ModelFileError) as error:
+    except PotentialsError as error:
         raise KeyedError({"start_from.file": str(error)}) from None
     energies = dict(zip(potential.elements, potential.reference_energies.tolist(), strict=True))
     return StartingPoint(str(path), sha256, potential.config.model_dump(mode="json"), energies)

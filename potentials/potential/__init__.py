@@ -8,6 +8,7 @@ methods.
 from potentials.potential.calculator import PotentialCalculator
 from potentials.potential.compilation import Compilation, compile_for_md
 from potentials.potential.edges import Graph, edge_topology, edge_vectors, frame_of_node
+from potentials.potential.heads import Head, MultiHeadPotential
 from potentials.potential.model_file import load, save
 from potentials.potential.potential import MODEL_DTYPE, Potential
 from potentials.potential.prediction import Prediction
@@ -16,6 +17,8 @@ __all__ = [
     "MODEL_DTYPE",
     "Compilation",
     "Graph",
+    "Head",
+    "MultiHeadPotential",
     "Potential",
     "PotentialCalculator",
     "Prediction",

@@ -20,7 +20,7 @@ from potentials.errors import SimulationError
 from potentials.potential.compilation import compile_for_md
 from potentials.potential.devices import choose_device
 from potentials.potential.finite_results import check_finite
-from potentials.potential.model_file import load
+from potentials.potential.model_file import load_one
 from potentials.potential.potential import Potential
 from potentials.potential.prediction import Prediction
 from potentials.potential.skin_neighbor_list import SkinNeighborList
@@ -52,6 +52,7 @@ class PotentialCalculator(Calculator):
             weights have no effect. `compiled_potential.compilation` describes the result.
         precision: "float32", "float64" or "mixed" (or `torch.float32`, `torch.float64`), if different from that of the
             potential; a potential given as object is then copied.
+        head: head (level of theory), if the potential has several.
 
     Raises:
         SimulationError: the device is not available, the skin is negative, or the precision does not exist; (when
@@ -72,13 +73,14 @@ class PotentialCalculator(Calculator):
         skin: float = 0.5,
         compiled: bool = True,
         precision: Precision | torch.dtype | None = None,
+        head: str | None = None,
     ) -> None:
         super().__init__()
         chosen = None if precision is None else _precision(precision)
         if isinstance(potential, str | os.PathLike):
-            self.potential = load(potential, device=choose_device(device or "cpu"), precision=chosen)
+            self.potential = load_one(potential, choose_device(device or "cpu"), chosen, head)
         else:
-            converted = potential.with_precision(chosen or potential.precision)
+            converted = potential.select_head(head).with_precision(chosen or potential.precision)
             self.potential = converted if device is None else converted.to(choose_device(device))
         self.potential.eval()
         self.device = self.potential.scale.device
@@ -128,6 +130,7 @@ class PotentialCalculator(Calculator):
             "elements": list(potential.elements),
             "cutoff": potential.cutoff,
             "precision": potential.precision,
+            **({"head": potential.metadata["head"]} if "head" in potential.metadata else {}),
             "units": {"energy": "eV", "forces": "eV/A", "stress": "eV/A^3"},
         }
 

@@ -61,9 +61,13 @@ def compile_for_md(potential: Potential) -> Potential:
 
     The number of knots is cached on disk. Compiling the same potential again returns the same object as long as its
     weights have not changed; a compiled potential is returned unchanged.
+
+    Raises:
+        PotentialsError: the potential has several heads; `select_head` gives that of one.
     """
     if potential.compilation is not None:
         return potential
+    potential = potential.select_head(None)
     with _LOCK, plain_torch_state():
         fingerprint = f"{potential.fingerprint()} {potential.scale.device}"
         if potential.compiled_form is None or potential.compiled_form[0] != fingerprint:

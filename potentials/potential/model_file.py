@@ -29,6 +29,7 @@ from potentials.equivariant.couplings import coupling_fingerprint
 from potentials.errors import ModelFileError, PotentialsError
 from potentials.files import write_whole
 from potentials.potential.devices import choose_device
+from potentials.potential.heads import Head, MultiHeadPotential
 from potentials.potential.model_file_contents import (
     FINGERPRINT_DEGREE,
     FORMAT,
@@ -69,7 +70,7 @@ def serialize(potential: Potential) -> bytes:
         "format_version": FORMAT_VERSION,
         "model": potential.config.model_dump(mode="json"),
         "elements": potential.elements,
-        "reference_energies": dict(zip(potential.elements, potential.reference_energies.tolist(), strict=True)),
+        "reference_energies": _reference_energies(potential),
         "cutoff": potential.cutoff,
         "precision": potential.precision,
         "units": _UNITS,
@@ -77,8 +78,16 @@ def serialize(potential: Potential) -> bytes:
         "coupling_signs": coupling_fingerprint(FINGERPRINT_DEGREE),
         "metadata": potential.metadata,
     }
+    if isinstance(potential, MultiHeadPotential):
+        header["heads"] = [head.to_json() for head in potential.head_settings]
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in potential.model.state_dict().items()}
     return safetensors.torch.save(tensors, metadata={FORMAT: json.dumps(header, sort_keys=True)})
+
+
+def _reference_energies(potential: Potential) -> dict[str, float]:
+    """Return the reference energies by element; those of the first head if there are several."""
+    of_first = potential.reference_energies.reshape(-1, len(potential.elements))[0]
+    return dict(zip(potential.elements, of_first.tolist(), strict=True))
 
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -91,7 +100,10 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def load(
-    path: str | os.PathLike[str], device: str | torch.device = "cpu", precision: Precision | None = None
+    path: str | os.PathLike[str],
+    device: str | torch.device = "cpu",
+    precision: Precision | None = None,
+    head: str | None = None,
 ) -> Potential:
     """Load a potential in evaluation mode with frozen parameters.
 
@@ -99,22 +111,44 @@ def load(
         path: model file, or `builtin:ethanol` for the potential included in the package.
         device: device of the potential, independent of that of the training.
         precision: precision of the potential; by default that of the training.
+        head: load the potential of one head (level of theory) of a model file with several.
 
     Returns:
-        The potential.
+        The potential; with several heads and no `head`, a `MultiHeadPotential`.
 
     Raises:
-        ModelFileError: not a model file, truncated, of an unknown version, or the weights do not match the header.
+        ModelFileError: not a model file, truncated, of an unknown version, the weights do not match the header, or
+            there is no such head.
     """
     file = model_path(path)
     with plain_torch_state():
         header, tensors = read_contents(file)
         try:
             potential = _potential(header, tensors, precision)
+            potential.source = _source(path)
+            if head is not None:
+                potential = potential.select_head(head)
         except PotentialsError as error:
             raise ModelFileError(f"{file}: {error}") from error
-        potential.source = _source(path)
         return potential.to(device).eval().requires_grad_(False)
+
+
+def load_one(
+    path: str | os.PathLike[str],
+    device: str | torch.device = "cpu",
+    precision: Precision | None = None,
+    head: str | None = None,
+) -> Potential:
+    """Load the potential of a model file with one head, or of one of its heads; arguments as for `load`.
+
+    Raises:
+        ModelFileError: as for `load`; or the file has several heads, and none is chosen.
+    """
+    potential = load(path, device, precision, head)
+    try:
+        return potential.select_head(None)
+    except PotentialsError as error:
+        raise ModelFileError(f"{model_path(path)}: {error}") from error
 
 
 def _source(path: str | os.PathLike[str]) -> str:
@@ -153,15 +187,18 @@ def _restored(contents: bytes, state: _PickledState) -> Potential:
 def _potential(header: dict[str, Any], tensors: Tensors, precision: Precision | None) -> Potential:
     config = _config(header["model"])
     precision = precision or cast(Precision, header["precision"])
+    heads = [Head(**entry) for entry in header.get("heads", [])]
 
     def build() -> Potential:
         # Building draws initial weights, which must not affect the caller's random numbers.
         with torch.random.fork_rng(devices=[]):
+            if heads:
+                return MultiHeadPotential(config, heads, precision, header["metadata"])
             return Potential(config, header["reference_energies"], precision, header["metadata"])
 
     # Built on the meta device first, to compare the shapes with those in the file before allocating memory. PyTorch
     # imports its compiler for this, so accepted headers are remembered.
-    accepted = cache_path("accepted") / _shape_digest(header["model"], tensors)
+    accepted = cache_path("accepted") / _shape_digest([header["model"], len(heads)], tensors)
     if kept(accepted) is None:
         with torch.device("meta"):
             expected = build().model.state_dict()
@@ -176,7 +213,7 @@ def _potential(header: dict[str, Any], tensors: Tensors, precision: Precision | 
     return potential
 
 
-def _shape_digest(section: dict[str, Any], tensors: Tensors) -> str:
+def _shape_digest(section: Any, tensors: Tensors) -> str:
     shapes = sorted((name, tuple(tensor.shape)) for name, tensor in tensors.items())
     asked = json.dumps([section, shapes, version("potentials"), torch.__version__], sort_keys=True)
     return hashlib.sha256(asked.encode()).hexdigest()[:40]

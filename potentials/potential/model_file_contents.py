@@ -109,8 +109,8 @@ def _read(file: Path) -> tuple[str, Tensors]:
     except (SafetensorError, OSError, ValueError) as error:
         if zipfile.is_zipfile(file):
             raise ModelFileError(
-                f"{file}: a file of PyTorch, not a model file; convert models of mace-torch or nequip with `potentials "
-                "import`"
+                f"{file}: a file of PyTorch, not a model file; convert models of mace-torch, nequip or SevenNet with "
+                "`potentials import`"
             ) from error
         raise ModelFileError(f"{file}: not a model file, or truncated ({shortened(str(error))})") from error
 
@@ -135,11 +135,28 @@ def _check_header(header: Header) -> None:
         raise ModelFileError(f"unknown precision {header['precision'][:40]!r}")
     if not all(is_finite_number(energy) for energy in header["reference_energies"].values()):
         raise ModelFileError("the header's reference energies are not all finite numbers")
+    _check_heads(header.get("heads", []))
     if header["coupling_signs"] != coupling_fingerprint(FINGERPRINT_DEGREE):
         raise ModelFileError(
             f"written with e3nn {str(header['versions'].get('e3nn'))[:40]!r}, whose coupling coefficients differ "
             f"in sign from those of the installed {version('e3nn')}; install the release with which it was written"
         )
+
+
+def _check_heads(heads: Any) -> None:
+    if not isinstance(heads, list) or not all(isinstance(head, dict) and _is_head(head) for head in heads):
+        raise ModelFileError("the header's `heads` are not valid")
+
+
+def _is_head(head: dict[str, Any]) -> bool:
+    """Return whether an entry of a header describes a head; the family checks values by element."""
+    if head.keys() != {"name", "reference_energies", "scale", "shift"} or not isinstance(head["name"], str):
+        return False
+    energies, *others = (head[name] for name in ("reference_energies", "scale", "shift"))
+    numbers = [*(energies.values() if isinstance(energies, dict) else [None])]
+    for value in others:
+        numbers += value.values() if isinstance(value, dict) else [value]
+    return all(is_finite_number(number) for number in numbers)
 
 
 def is_finite_number(value: Any) -> bool:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from potentials.config.train import Precision
 from potentials.errors import PotentialsError
 from potentials.kernels import EdgeTopology
 from potentials.kernels.memory import Workspace, use_workspace
+from potentials.models.readouts import ReadoutNetwork
 from potentials.models.zbl import ZBLRepulsion
 from potentials.potential.edges import Graph, edge_topology, edge_vectors
 from potentials.potential.prediction import Prediction, assemble_prediction
@@ -76,19 +77,50 @@ class Potential(nn.Module):
         self.metadata = metadata or {}
         self.source: str | None = None
         """The model file from which the potential was loaded, or `builtin:NAME`."""
-        with torch.inference_mode(False), _default_dtype(MODEL_DTYPE[precision]):
-            self.model: nn.Module = config.build()
+        with torch.inference_mode(False):
+            self.model: nn.Module = self._new_network()
         zbl = config.zbl
         self.zbl = ZBLRepulsion(elements, zbl.envelope_power, zbl.prefactor) if zbl else None
-        self.register_buffer("scale", _per_element(config.scale, elements), persistent=False)
-        self.register_buffer("shift", _per_element(config.shift, elements), persistent=False)
-        energies = torch.tensor([reference_energies[symbol] for symbol in elements], dtype=torch.float64)
-        self.register_buffer("reference_energies", energies, persistent=False)
+        self.register_buffer("scale", per_element(cast(Any, config.scale), elements), persistent=False)
+        self.register_buffer("shift", per_element(cast(Any, config.shift), elements), persistent=False)
+        self.register_buffer("reference_energies", per_element(reference_energies, elements), persistent=False)
         self.compilation: Compilation | None = None
         """Description of the compilation by `compile_for_md`; None for a potential that can be trained and saved."""
         self.workspace: Workspace | None = None
         self.compiled_form: tuple[str, Potential] | None = None
         """Result of `compile_for_md` for this potential, and the weights and device it is valid for."""
+
+    def _new_network(self) -> nn.Module:
+        """Build the network with new random weights, in the precision of the potential."""
+        with _default_dtype(MODEL_DTYPE[self.precision]):
+            network: nn.Module = self.config.build()
+            return network
+
+    @property
+    def network(self) -> ReadoutNetwork:
+        """The network of a family with readouts.
+
+        Raises:
+            PotentialsError: the family has no readouts.
+        """
+        if not isinstance(self.model, ReadoutNetwork):
+            raise PotentialsError(f"{self.config.name} has no readouts")
+        return self.model
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Names of the heads (levels of theory); empty if there is only one."""
+        return ()
+
+    def select_head(self, name: str | None) -> Potential:
+        """Return the potential of one head; without a name, the potential itself if it has only one head.
+
+        Raises:
+            PotentialsError: there is no head of this name; or there are several, and no name is given.
+        """
+        if name is not None:
+            raise PotentialsError(f'there is only one head, which has no name; remove the head "{name}"')
+        return self
 
     def forward(
         self,
@@ -131,7 +163,7 @@ class Potential(nn.Module):
             vectors = edge_vectors(graph).to(GEOMETRY_DTYPE[self.precision])
             if derivatives:
                 vectors = vectors.detach().requires_grad_()
-            node_energies = self._node_energies(vectors, graph.species, topology)
+            node_energies = self._node_energies(vectors, graph, topology)
             gradient = None
             if derivatives:
                 (gradient,) = torch.autograd.grad(
@@ -141,14 +173,18 @@ class Potential(nn.Module):
                 node_energies, vectors = node_energies.detach(), vectors.detach()
             return assemble_prediction(graph, topology, node_energies, vectors, gradient, forces, stress, node_virials)
 
-    def _node_energies(self, vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
+    def _node_energies(self, vectors: Tensor, graph: Graph, topology: EdgeTopology) -> Tensor:
         """Compute node energies with scale, shift, reference energies and repulsion, [N] float64, eV."""
+        species = graph.species
         energies = self.model(vectors.to(MODEL_DTYPE[self.precision]), species, topology).to(torch.float64)
         energies = energies * self.scale[species] + (self.shift + self.reference_energies)[species]
-        if self.zbl is not None:
-            distances = torch.linalg.vector_norm(vectors, dim=1)
-            energies = energies + self.zbl(distances, species, topology)
-        return energies
+        return self._with_repulsion(energies, vectors, species, topology)
+
+    def _with_repulsion(self, energies: Tensor, vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
+        """Add the ZBL energies of the atoms, if there are any."""
+        if self.zbl is None:
+            return energies
+        return energies + self.zbl(torch.linalg.vector_norm(vectors, dim=1), species, topology)
 
     def _check_dtype(self) -> None:
         parameter = next(self.model.parameters(), None)
@@ -170,15 +206,25 @@ class Potential(nn.Module):
         if precision == self.precision:
             return self
         self._refuse_compiled("converted to another precision")
-        energies = dict(zip(self.elements, self.reference_energies.tolist(), strict=True))
         with plain_torch_state():
-            with torch.random.fork_rng(devices=[]):
-                converted = Potential(self.config, energies, precision, self.metadata)
+            converted = self.with_new_weights(precision)
             converted.model.load_state_dict(self.model.state_dict())
             converted.source = self.source
             for parameter, original in zip(converted.parameters(), self.parameters(), strict=True):
                 parameter.requires_grad_(original.requires_grad)
             return converted.to(self.scale.device).train(self.training)
+
+    def with_new_weights(self, precision: Precision | None = None) -> Potential:
+        """Return a potential with the same settings and new random weights, on the CPU.
+
+        The caller's random numbers are not affected.
+
+        Args:
+            precision: by default that of this potential.
+        """
+        energies = dict(zip(self.elements, self.reference_energies.tolist(), strict=True))
+        with torch.random.fork_rng(devices=[]):
+            return Potential(self.config, energies, precision or self.precision, self.metadata)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Potential:
         """Apply a conversion; called by `to`, `double`, `float`, `half`, `cuda`, ...
@@ -203,8 +249,8 @@ class Potential(nn.Module):
 
     def _renew_constants(self) -> None:
         """Recompute the constants of the model, which are not in its state dict, in the current precision."""
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"), _default_dtype(MODEL_DTYPE[self.precision]):
-            fresh = self.config.build()
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            fresh = self._new_network()
         kept = self.model.state_dict().keys()
         present = dict(self.model.named_buffers())
         for name, buffer in fresh.named_buffers():
@@ -242,11 +288,12 @@ class Potential(nn.Module):
         skin: float = 0.5,
         compiled: bool = True,
         precision: Precision | torch.dtype | None = None,
+        head: str | None = None,
     ) -> PotentialCalculator:
         """Return an ASE calculator of this potential; the arguments are those of `PotentialCalculator`."""
         from potentials.potential.calculator import PotentialCalculator
 
-        return PotentialCalculator(self, device, skin, compiled, precision)
+        return PotentialCalculator(self, device, skin, compiled, precision, head)
 
     def compile_for_md(self) -> Potential:
         """Return a faster copy for molecular dynamics; see `potentials.potential.compile_for_md`."""
@@ -312,8 +359,13 @@ def _resolved_elements(config: FamilyConfig) -> list[str]:
     return list(config.elements)
 
 
-def _per_element(value: Any, elements: list[str]) -> Tensor:
-    if isinstance(value, dict):
+def per_element(value: float | Mapping[str, float], elements: list[str]) -> Tensor:
+    """Return a value of each element, [Z] float64, from one for all or a mapping.
+
+    Raises:
+        PotentialsError: the mapping lacks an element.
+    """
+    if isinstance(value, Mapping):
         missing = [symbol for symbol in elements if symbol not in value]
         if missing:
             raise PotentialsError(f"scale and shift: expected a value for each element; missing {', '.join(missing)}")

@@ -36,6 +36,8 @@ class ReportedRun:
 def train_and_report(config: RunConfig, *, progress: bool = True) -> ReportedRun:
     """Train as `train` does, then write `report.html` to the run folder (`logging.report`).
 
+    With several heads it is about the first one, and `report-HEAD.html` about each of the others.
+
     A finished run gets a report if it has none. With several processes the first one writes it.
 
     Args:
@@ -80,7 +82,11 @@ def _report(config: RunConfig, result: TrainingResult, journal: Journal) -> None
     device = torch.device("cpu") if config.train.accelerator == "cpu" else choose_device("auto")
     start = time.monotonic()
     with journal.console.status("report") as status:
-        write_report(result.best, quick=quick, device=device, seed=config.seed, say=status.update)
+        for number, head in enumerate(config.data.heads or [None]):
+            output = result.folder / f"report-{head}.html" if number else None
+            write_report(
+                result.best, output, quick=quick, device=device, head=head, seed=config.seed, say=status.update
+            )
     journal.result(_line(result))
     record_report(RunFolder(f"{result.folder.absolute()}/"), config.logging, journal)
     journal.record(f"the report took {time.monotonic() - start:.0f} s")

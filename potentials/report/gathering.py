@@ -57,6 +57,7 @@ def gather(
     given: Mapping[str, Sequence[LabeledFrame]] | None = None,
     *,
     device: torch.device | str = "cpu",
+    head: str | None = None,
     budget: float = BUDGET,
     seed: int = 1,
 ) -> Subject:
@@ -68,13 +69,14 @@ def gather(
         given: labeled frames by name. By default the data of the run are read again and split as in training; otherwise
             only the training frames of the run are read.
         device: device of the potential.
+        head: head of the potential, if it has several.
         budget: seconds for each section that runs simulations.
         seed: seed of random choices.
 
     Raises:
-        ModelFileError: the model cannot be loaded.
+        ModelFileError: the model cannot be loaded, or has several heads and none is chosen.
     """
-    potential = model_file.load(origin.model_file, device) if potential is None else potential
+    potential = model_file.load_one(origin.model_file, device, head=head) if potential is None else potential
     splits, remarks, reason = _splits_of_run(origin, potential)
     if given:
         training = {TRAIN: splits[TRAIN]} if TRAIN in splits else {}
@@ -93,11 +95,9 @@ def _splits_of_run(origin: Origin, potential: Potential) -> tuple[dict[str, Sequ
         splits = read_splits(config, Findings())
     except PotentialsError as error:
         return {}, [], f"the data of the run cannot be read ({error}); {ask}"
-    return (
-        {TRAIN: splits.train, "validation": splits.validation, **splits.tests},
-        _changes(config, potential, splits.train),
-        "",
-    )
+    remarks = _changes(config, potential, splits.train)
+    of_head = splits.heads.get(potential.metadata.get("head", ""), splits)
+    return {TRAIN: of_head.train, "validation": of_head.validation, **of_head.tests}, remarks, ""
 
 
 def _changes(config: RunConfig, potential: Potential, train: Split) -> list[str]:
@@ -105,7 +105,8 @@ def _changes(config: RunConfig, potential: Potential, train: Split) -> list[str]
     recorded = potential.metadata.get("training_data")
     if recorded in (None, train.digest()):
         return []
-    files = config.data.train if isinstance(config.data.train, str) else ", ".join(config.data.train)
+    named = config.data.train
+    files = named if isinstance(named, str) else ", ".join(getattr(entry, "file", str(entry)) for entry in named)
     return [
         f"the training files ({files}) differ from the data used in training: they were changed afterwards, or the "
         "model file belongs to another run"

@@ -75,6 +75,7 @@ def write_report(
     quick: bool = False,
     skip: Collection[str] = (),
     device: torch.device | str = "cpu",
+    head: str | None = None,
     seed: int = 1,
     say: Say = lambda text: None,
     files: Collection[str | Path] = (),
@@ -90,6 +91,7 @@ def write_report(
         quick: skip sections that run simulations.
         skip: names of `SECTIONS` to skip.
         device: device of the potential.
+        head: head of the potential, if it has several.
         seed: seed of random choices.
         say: callback for progress messages.
         files: files that `data` was read from, which must not be overwritten.
@@ -105,7 +107,8 @@ def write_report(
     target = check_page(model, output, files)  # before the computation
     record = target.with_suffix(".json")
     origin = Origin.of(Path(model))
-    subject = gather(origin, given=data, device=device, budget=QUICK_BUDGET if quick else BUDGET, seed=seed)
+    budget = QUICK_BUDGET if quick else BUDGET
+    subject = gather(origin, given=data, device=device, head=head, budget=budget, seed=seed)
     page = make_page(subject, quick=quick, skip=skip, say=say)
     names = {entry.title: name for name, entry in SECTIONS.items()}
     facts = provenance.facts(subject)

@@ -148,7 +148,7 @@ def _folder(subject: str, folder: Path) -> Finding:
     free = shutil.disk_usage(folder).free
     value = f"{folder}, {free / 1e9:.0f} GB free"
     if free < _LITTLE_DISK:
-        return Finding(subject, "warning", value, "free disk space: checkpoints and trajectories need it")
+        return Finding(subject, "warning", value, "delete files on this disk: checkpoints and trajectories need space")
     return Finding(subject, "ok", value)
 
 

@@ -35,7 +35,8 @@ def inspect_model(path: Path) -> dict[str, Any]:
     file = model_path(path)
     with utf8_name(file) as name, safe_open(name, framework="numpy") as contents:
         numbers = sum(math.prod(contents.get_slice(name).get_shape()) for name in contents.keys())  # noqa: SIM118
-    potential = load(path)
+    loaded = load(path)
+    potential = loaded.select_head(loaded.heads[0]) if loaded.heads else loaded
     cluster = build_graph(rattled_cluster(potential.elements, 1.0), potential.elements, potential.cutoff)
     compilation = compile_for_md(potential).compilation
     return {

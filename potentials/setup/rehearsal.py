@@ -180,10 +180,12 @@ def _validation_seconds(
 ) -> float:
     potential.eval()
     loader = module.val_dataloader()
-    stress = config.data.stress is not None or config.data.virial is not None
+    sections = config.data.sections()
+    forces = any(section.forces is not None for section in sections)
+    stress = any(section.stress is not None or section.virial is not None for section in sections)
 
     def evaluate(batch: GraphBatch) -> float:
-        return potential(batch.to(device), forces=config.data.forces is not None, stress=stress).energy.sum().item()
+        return potential(batch.to(device), forces=forces, stress=stress).energy.sum().item()
 
     batch = next(iter(loader))
     _timed(evaluate, batch, device)  # the first call compiles kernels

@@ -140,13 +140,13 @@ def _start_section(start: StartingChoice, found: Survey) -> list[str]:
     unknown = [symbol for symbol in found.elements if symbol not in start.elements]
     if unknown:
         raise DataError(
-            f"{start.file} does not know {', '.join(unknown)}, which the data contain; it knows "
-            f"{', '.join(start.elements)}"
+            f"the data contain {', '.join(unknown)}, which {start.file} does not support (supported: "
+            f"{', '.join(start.elements)}); remove these frames, or start from another potential"
         )
     name = quote(start.file) if start.head is None else f"{{file: {quote(start.file)}, head: {quote(start.head)}}}"
     return [
         *lines_of([Setting("start_from", name, "model, cutoff and elements are those of this potential")]),
-        *section("fine_tune", [Setting("method", "full", "readouts, or lora: train less")]),
+        *section("fine_tune", [Setting("method", "full", "or readouts, lora: fewer trained parameters")]),
     ]
 
 

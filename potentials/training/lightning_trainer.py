@@ -66,7 +66,7 @@ def build_trainer(config: RunConfig, folder: RunFolder, journal: Journal, stop: 
     callbacks: list[Callback] = [
         stop,
         ProgressDisplay(journal, settings.max_epochs, settings.max_time, seconds),
-        RunRecord(folder.metrics, folder.steps, config.logging.every_steps, seconds),
+        RunRecord(folder.metrics, folder.steps, config.logging.every_steps, config.data.heads, seconds),
         RunCheckpoint(folder.checkpoint, stop),
     ]
     try:

@@ -82,21 +82,18 @@ def linear_maps(model: nn.Module) -> Iterator[LinearMaps]:
 
 
 def adapt(potential: Potential, rank: int, alpha: float) -> None:
-    """Freeze all parameters of a potential, and add trainable changes of low rank to its linear maps."""
+    """Freeze all parameters of a potential, and add trainable low-rank updates to its linear maps."""
     potential.requires_grad_(False)
     for maps in list(linear_maps(potential.model)):
         parametrize.register_parametrization(maps.module, maps.name, LowRankChange(maps, rank, alpha))
 
 
 def merged(potential: Potential) -> Potential:
-    """Return a potential with the sums as weights; the potential itself if it has no changes of low rank."""
+    """Return a potential with the sums as weights; the potential itself if it has no low-rank updates."""
     state = merged_state(potential.model)
     if state is None:
         return potential
-    energies = dict(zip(potential.elements, potential.reference_energies.tolist(), strict=True))
-    # Building draws initial weights, which must not affect the random numbers of the run.
-    with torch.random.fork_rng(devices=[]):
-        copied = Potential(potential.config, energies, potential.precision, potential.metadata)
+    copied = potential.with_new_weights()
     copied.model.load_state_dict(state)
     return copied.to(potential.scale.device)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -43,6 +44,7 @@ class TrainingModule(LightningModule):
         best_path: file of the best model, written with the averaged weights whenever the validation loss improves.
         metadata: written to that file with the epoch and validation errors.
         num_groups: number of configuration groups of the validation graphs.
+        head_groups: numbers of the groups of each head, if there are several.
         say: callback for progress messages.
         guard: checks each step before the weights are updated; without it, every step is taken.
         known_best: the model at `best_path`, if it is newer than the checkpoint.
@@ -58,6 +60,7 @@ class TrainingModule(LightningModule):
         best_path: Path,
         metadata: dict[str, Any] | None = None,
         num_groups: int = 1,
+        head_groups: Mapping[str, Sequence[int]] = MappingProxyType({}),
         say: Callable[[str], None] = lambda text: None,
         guard: StepGuard | None = None,
         known_best: Best | None = None,
@@ -68,6 +71,7 @@ class TrainingModule(LightningModule):
         self.best_path = best_path
         self.metadata = metadata or {}
         self.num_groups = num_groups
+        self.head_groups = head_groups
         self.say = say
         self.guard = guard
         self.known_best = known_best
@@ -104,9 +108,9 @@ class TrainingModule(LightningModule):
         self._validation_sums = torch.zeros(0)
         self._validation_labels = torch.zeros(0)
         self._error_sums = ErrorSums(num_groups, len(potential.elements))
-        labels = config.data
-        self._validate_forces = labels.forces is not None
-        self._validate_stress = labels.stress is not None or labels.virial is not None
+        labels = config.data.sections()
+        self._validate_forces = any(section.forces is not None for section in labels)
+        self._validate_stress = any(section.stress is not None or section.virial is not None for section in labels)
 
     @property
     def present_stage(self) -> Stage:
@@ -257,6 +261,7 @@ class TrainingModule(LightningModule):
             training_loss=self.training_loss(),
             loss=loss,
             errors=self._error_sums.errors(),
+            errors_of_heads=self._error_sums.head_errors(self.head_groups),
             is_best=is_best,
         )
         if is_best:

@@ -16,7 +16,7 @@ import torch
 from lightning import Trainer, seed_everything
 from lightning.pytorch.loggers import Logger
 
-from potentials.config.data_paths import resolve_data_paths
+from potentials.config.data.paths import resolve_data_paths
 from potentials.config.loading import load_config
 from potentials.config.messages.descriptions import counted
 from potentials.config.run import RunConfig
@@ -203,7 +203,7 @@ def _train_and_evaluate(
         offenders = folder.path if trainer.is_global_zero else None
         guard = StepGuard(prepared.train, config.train.nonfinite_steps, offenders, journal.warn)
         module = TrainingModule(
-            potential, config, folder.best, metadata, len(data.groups), journal.say, guard, known_best
+            potential, config, folder.best, metadata, len(data.groups), data.head_groups, journal.say, guard, known_best
         )
         data.check_processes(trainer.world_size)
         _announce(potential, data, trainer, folder, journal)
@@ -300,7 +300,9 @@ def _evaluate_best(
     train = data.train_graphs.sample(prepared.config.seed)
     splits = {"train": train, "validation": data.validation_graphs, **data.test_graphs}
     evaluations = {
-        split: evaluate_graphs(best, graphs, limit=data.evaluation_limit, split=split, groups=data.groups)
+        split: evaluate_graphs(
+            best, graphs, limit=data.evaluation_limit, split=split, groups=data.groups, heads=data.head_groups
+        )
         for split, graphs in splits.items()
     }
     errors = [evaluation.errors for evaluation in evaluations.values()]

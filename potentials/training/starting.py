@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import torch
 
@@ -11,7 +12,7 @@ from potentials.data.batch import BatchLimit, batches
 from potentials.data.graph import build_graph
 from potentials.data.label import LabeledFrame
 from potentials.interop.starting import load_start
-from potentials.potential import Potential
+from potentials.potential import Head, MultiHeadPotential, Potential
 from potentials.training.low_rank import adapt
 
 _BATCH = 16
@@ -50,9 +51,26 @@ def starting_baseline(config: RunConfig) -> StartingBaseline | None:
     Raises:
         ModelFileError, ConversionError: the starting potential cannot be read.
     """
-    if config.start_from is None or not isinstance(config.data.reference_energies, str):
+    methods = [section.reference_energies for section in config.data.sections()]
+    if config.start_from is None or not any(isinstance(method, str) for method in methods):
         return None
     return StartingBaseline(load_start(config.start_from, config.train.precision).eval())
+
+
+def untrained_potential(config: RunConfig, reference_energies: Mapping[str, float]) -> Potential:
+    """Build a potential with random weights.
+
+    Args:
+        config: the resolved configuration.
+        reference_energies: eV, by element; those of the first head if there are several.
+    """
+    heads = [
+        Head(name, cast("dict[str, float]", head.reference_energies), cast(Any, head.scale), cast(Any, head.shift))
+        for name, head in config.data.heads.items()
+    ]
+    if heads:
+        return MultiHeadPotential(config.model, heads, config.train.precision)
+    return Potential(config.model, dict(reference_energies), config.train.precision)
 
 
 def initial_potential(config: RunConfig, reference_energies: Mapping[str, float]) -> Potential:
@@ -65,11 +83,11 @@ def initial_potential(config: RunConfig, reference_energies: Mapping[str, float]
     Raises:
         ModelFileError, ConversionError: the starting potential cannot be read.
     """
-    potential = Potential(config.model, dict(reference_energies), config.train.precision)
+    potential = untrained_potential(config, reference_energies)
     if config.start_from is None:
         return potential
     start = load_start(config.start_from, config.train.precision)
-    potential.model.load_state_dict(start.model.state_dict())
+    _take_weights(potential, start)
     origin = {"imported_from": start.metadata["imported_from"]} if "imported_from" in start.metadata else {}
     section = config.start_from.model_dump(exclude_none=True)
     potential.metadata["started_from"] = {**section, "method": config.fine_tune.method, **origin}
@@ -80,3 +98,13 @@ def initial_potential(config: RunConfig, reference_energies: Mapping[str, float]
         for parameter in potential.readout_parameters():
             parameter.requires_grad_(True)
     return potential
+
+
+def _take_weights(potential: Potential, start: Potential) -> None:
+    """Copy the weights of the starting potential; each head starts with its readouts."""
+    if not potential.heads:
+        potential.model.load_state_dict(start.model.state_dict())
+        return
+    potential.network.set_number_of_heads(1)
+    potential.model.load_state_dict(start.model.state_dict())
+    potential.network.set_number_of_heads(len(potential.heads))

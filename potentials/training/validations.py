@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from potentials.evaluation.metrics import PropertyErrors
@@ -25,6 +25,8 @@ class Validation:
     """Loss over all validation frames, with the loss of the current stage and the averaged weights."""
     errors: PropertyErrors
     is_best: bool
+    errors_of_heads: dict[str, PropertyErrors] = field(default_factory=dict)
+    """Errors on the frames of each head, if there are several."""
 
 
 @dataclass(frozen=True)

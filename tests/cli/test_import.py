@@ -29,11 +29,32 @@ def test_a_converted_model_works_in_other_commands(potentials):
     assert Path("predicted.extxyz").exists()
 
 
+@pytest.mark.usefixtures("folder")
+def test_all_heads_and_one_of_them(potentials):
+    """All heads are in one file; commands name them until one is chosen, and one can have a file of its own."""
+    done = potentials("import", "two.model", "-o", "both.potential")
+    assert done.exit_code == 0, done.stderr
+    assert "pbe, r2scan" in done.stdout
+    assert "reference energies of r2scan" in potentials("inspect", "both.potential").stdout
+    refused = potentials("predict", "both.potential", "builtin:ethanol@:2")
+    assert refused.exit_code == 2
+    assert "choose one of pbe, r2scan as head" in " ".join(refused.stderr.split())
+    for command in ("predict", "relax", "md"):
+        structures = "builtin:ethanol" if command == "md" else "builtin:ethanol@:1"
+        steps = [] if command == "predict" else ["--steps", "2"]
+        done = potentials(command, "both.potential", structures, "--head", "pbe", *steps)
+        assert done.exit_code == 0, done.stderr
+    tested = potentials("test", "both.potential", "builtin:ethanol@:3", "--head", "pbe")
+    assert tested.exit_code == 0, tested.stderr
+    assert potentials("import", "both.potential", "--head", "pbe", "-o", "one.potential").exit_code == 0
+    assert "reference energies of" not in potentials("inspect", "one.potential").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["missing.model"], "missing.model: no such file"),
-        (["two.model"], "choose one of them"),
+        (["two.model", "--head", "hf"], "no head hf; its heads are pbe, r2scan"),
         (["two.model", "--head", "pbe", "-o", "taken.potential"], "taken.potential exists"),
         (["two.model", "--head", "pbe", "-o", "two.model"], "also an input"),
         (["two.model", "--head", "pbe", "-o", "nowhere/a.potential"], "does not exist"),

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from potentials.config.data import DataConfig
-from potentials.config.data_paths import resolve_data_paths
+from potentials.config.data.paths import resolve_data_paths
 
 FOLDER = Path("/home/me/configs")
 

@@ -134,7 +134,7 @@ DATA = [
     ("{train: a, validation: {b: c}}",
      "validation: expected a file name, a list of 1 or more file names, an integer of at least 1 or a number greater "
      'than 0 and less than 1, got a mapping with key "b"'),
-    ("{train: a, validation: [b, {}]}", "validation[1]: expected a file name, got an empty mapping"),
+    ("{train: a, validation: [b, {file: c}]}", "validation[1].head: missing; expected a name of letters, digits and . _ + -"),
     ("{train: a, test: true}",
      "test: expected a file name, a list of 1 or more file names, an integer of at least 1, a number greater than 0 "
      "and less than 1, a mapping of names to files or null, got true"),
@@ -175,8 +175,8 @@ DATA = [
     ("{train: a, weights: {groups: {bulk: {force: 1}}}}", 'weights.groups.bulk.force: unknown key; did you mean "forces"?'),
     ("{train: a, weights: {groups: bulk}}", 'weights.groups: expected a mapping, got text "bulk"'),
     ("{train: a, forces: null}", "forces: null, but loss.forces.weight is 100; set loss.forces to null to exclude it"),
-    ("nothing", 'expected a mapping with keys "train", "validation", "test", "split_seed", "train_size", ' '"energy", "forces", "stress" '
-                'and 12 more, got text "nothing"'),
+    ("nothing", 'expected a mapping with keys "train", "validation", "test", "heads", "split_seed", "train_size", "energy", "forces" '
+                'and 13 more, got text "nothing"'),
 ]  # fmt: skip
 
 
@@ -305,8 +305,7 @@ def test_top_level():
     ]
     assert messages("run: a\nseeds: 3\n") == [
         'c.yaml:1  data: missing; expected a mapping with keys "train", "validation", "test", '
-        '"split_seed", "train_size", "energy", '
-        '"forces", "stress" and 12 more',
+        '"heads", "split_seed", "train_size", "energy", "forces" and 13 more',
         'c.yaml:1  model: missing; expected a mapping with the key "name" ("pairs" or "triples")',
         'c.yaml:2  seeds: unknown key; did you mean "seed"?',
     ]

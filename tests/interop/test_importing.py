@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import potentials
-from potentials.data.graph import build_graph
+from potentials.data.graph import build_graph, collate
 from potentials.errors import ConversionError, ModelFileError
 from potentials.interop import import_model
 from potentials.interop.foreign_state import ForeignState
@@ -96,13 +96,27 @@ def test_the_source_is_kept_in_the_model_file(tmp_path):
     }
 
 
-@pytest.mark.parametrize(
-    ("head", "message"),
-    [(None, "the model has the heads pbe, r2scan; choose one"), ("hf", "no head hf; its heads are pbe, r2scan")],
-)
-def test_heads_that_are_not_given_or_unknown(head, message):
-    with pytest.raises(ConversionError, match=message):
-        import_model(FILES / "mace-heads.model", head)
+@pytest.mark.parametrize("name", ["mace-heads", "mace-heads-layers1"])
+def test_all_heads_are_imported_together(name, tmp_path):
+    """Without a choice, all heads of a model of mace-torch become heads of one potential, and of its file."""
+    import_model(FILES / f"{name}.model").save(tmp_path / "all.potential")
+    potential = potentials.load(tmp_path / "all.potential")
+    assert potential.heads == tuple(HEADS[name])
+    assert "head" not in potential.metadata["imported_from"]
+    _, structure, theirs = results(name)
+    graphs = []
+    for number, _ in enumerate(HEADS[name]):
+        graph = build_graph(structure("molecule"), potential.elements, potential.cutoff)
+        graph.head = torch.tensor([number])
+        graphs.append(graph)
+    found = potential(collate(graphs)).energy
+    for energy, head in zip(found, HEADS[name], strict=True):
+        assert float(energy) == pytest.approx(float(theirs("molecule", head, "energy")), rel=1e-8)
+
+
+def test_an_unknown_head():
+    with pytest.raises(ConversionError, match="no head hf; its heads are pbe, r2scan"):
+        import_model(FILES / "mace-heads.model", "hf")
 
 
 def test_coupling_tensors_of_compiled_modules_are_found():
@@ -195,7 +209,7 @@ def changed(path, old, new):
         (b"cmace.modules.models\n", b"cmice.modules.models\n", "got an object of the class mice.modules.models"),
         (b"products", b"producis", "no module products"),
         (b"AgnesiTransform", b"AgnosiTransform", "distance_transform: expected .* got 'Agnosi'"),
-        (b"r_max", b"r_min", "the model has no number r_max"),
+        (b"r_max", b"r_min", "the model has no scalar r_max"),
         (b"_lmax", b"_lmix", "do not fit the family mace"),
     ],
 )

@@ -124,7 +124,7 @@ def test_blocks_of_each_layer() -> None:
         ({"pseudotensors": True, "layers": 5, "degree": 0}, "with degree 0 they cannot affect"),
         ({"attention_heads": 3}, "4 channels cannot be divided among 3 heads; use one of 1, 2, 4, or 0"),
         ({"radial": {"basis": "sinc"}}, "mapping: the sinc functions take the distance itself, got 'reciprocal'"),
-        ({"radial": {"trainable": True}}, "with mapping 'reciprocal' there is nothing to learn; use exponential"),
+        ({"radial": {"trainable": True}}, "with mapping 'reciprocal' there is nothing to learn; set trainable: false"),
         ({"radial": {"basis": "bessel"}}, "radial.basis"),
     ],
     ids=str,

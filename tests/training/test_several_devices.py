@@ -96,7 +96,8 @@ def case(folder: Path, processes: int, model: str, train: str, *changes: str) ->
     packed = any("per_batch" in change for change in changes)
     text = CONFIG.replace("FOLDER", str(folder)).replace("TRAIN", train).replace("MODEL", MODELS[model])
     text = text.replace("BATCH_SIZE", "null" if packed else str(6 // processes))
-    return {"config": text, "overrides": [f"train.devices={processes}", *changes], "packed": packed}
+    overrides = [f"train.devices={processes}", *(change.replace("FOLDER", str(folder)) for change in changes)]
+    return {"config": text, "overrides": overrides, "packed": packed}
 
 
 CASES = {
@@ -116,6 +117,15 @@ CASES = {
     "toy-one-energy": ("toy", "one-label", "loss.forces.weight=0", "loss.stress.weight=0"),
     "mace-atoms": ("mace", "all", "data.max_atoms_per_batch=70"),
     "toy-edges": ("toy", "all", "data.max_edges_per_batch=1200"),
+    # Frames of one head only in some steps of a process.
+    "mace-heads": (
+        "mace",
+        "even",
+        "data.train=[{file: FOLDER/even.xyz@:9, head: one}, {file: FOLDER/even.xyz@9:12, head: two}]",
+        "data.heads={two: {weight: 2.0}}",
+        "data.validation=1",
+        "data.test=null",
+    ),
 }
 
 

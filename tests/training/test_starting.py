@@ -199,7 +199,7 @@ def test_another_file_under_the_same_name_is_noticed(tmp_path: Path, monkeypatch
         interrupt_at_the_end_of(patch, 1)
         quietly(config)
     start_file(tmp_path, scale=2.5)
-    with pytest.raises(ConfigError, match="is another file than at the start of the run"):
+    with pytest.raises(ConfigError, match="has changed since the start of the run"):
         load_config(tmp_path / "run" / "resolved.yaml")
 
 
@@ -250,7 +250,7 @@ def test_every_family_has_readouts(family: str) -> None:
     [
         ("missing.potential", {}, "start_from.file: .*missing.potential"),
         ("config.yaml", {}, "start_from.file: .*config.yaml"),
-        ({"file": "start.potential", "head": "pbe"}, {}, "has no heads"),
+        ({"file": "start.potential", "head": "pbe"}, {}, "there is only one head"),
         ("start.potential", {"model": {"name": "mace"}}, 'model.name: the starting potential has "nequip", got "mace"'),
         ("start.potential", {"model": {"cutoff": 6.0}}, "model.cutoff: the starting potential has 3.0, got 6.0"),
         ("start.potential", {"model": {"radial": {"size": 5}}}, "model.radial.size: the starting potential has 8"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from potentials.cli.terminal import console
+from potentials.cli.terminal.head_option import HeadName
 from potentials.cli.terminal.structure_units import StructureUnit, in_angstrom
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def md(
     skin: Annotated[float, typer.Option(help="Skin of the neighbor list, in A, added to the cutoff.")] = 0.5,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start over even if the output exists.")] = False,
     length_unit: StructureUnit = None,
+    head: HeadName = None,
 ) -> None:
     """Run molecular dynamics of STRUCTURE with MODEL.
 
@@ -75,7 +77,7 @@ def md(
     )
     check_outputs([output, output.with_suffix(".csv")], [model, *files_of(structure)])
     atoms = read_structure(structure, index, supercell)
-    calculator = PotentialCalculator(model, device=device, skin=skin)
+    calculator = PotentialCalculator(model, device=device, skin=skin, head=head)
     atoms = in_angstrom(atoms, length_unit, calculator.potential.metadata)
     result = run_md(calculator, atoms, settings, output, overwrite=overwrite)
     console.output.print(console.key_values(_rows(result, atoms, settings)))

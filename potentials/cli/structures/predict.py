@@ -11,6 +11,7 @@ import typer
 from rich.progress import track
 
 from potentials.cli.terminal import console
+from potentials.cli.terminal.head_option import HeadName
 from potentials.cli.terminal.structure_units import StructureUnit, in_angstrom
 
 
@@ -28,6 +29,7 @@ def predict(
     ),
     batch_size: Annotated[int, typer.Option(help="Structures per batch.")] = 8,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    head: HeadName = None,
     length_unit: StructureUnit = None,
 ) -> None:
     """Compute energies, forces and (for periodic cells) stresses of STRUCTURES with MODEL, in eV and A.
@@ -38,11 +40,11 @@ def predict(
     from potentials.data.write.structure_output import check_structure_output, write_structures
     from potentials.evaluation.predict import predict as predictions
     from potentials.potential.devices import choose_device
-    from potentials.potential.model_file import load
+    from potentials.potential.model_file import load_one
 
     frames = read_frames(structures)
     check_structure_output(output, frames, model)
-    potential = load(model, device=choose_device(device))
+    potential = load_one(model, choose_device(device), head=head)
     frames = [
         replace(frame, atoms=in_angstrom(frame.atoms, length_unit, potential.metadata, already_warned=number > 0))
         for number, frame in enumerate(frames)

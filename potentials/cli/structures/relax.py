@@ -10,6 +10,7 @@ import typer
 from rich.progress import track
 
 from potentials.cli.terminal import console
+from potentials.cli.terminal.head_option import HeadName
 from potentials.cli.terminal.structure_units import StructureUnit, in_angstrom
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def relax(
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
     skin: Annotated[float, typer.Option(help="Skin of the neighbor list, in A, added to the cutoff.")] = 0.5,
     length_unit: StructureUnit = None,
+    head: HeadName = None,
 ) -> None:
     """Relax positions, or positions and cell (--cell), of all STRUCTURES with MODEL."""
     from potentials.config.messages.descriptions import counted
@@ -50,7 +52,7 @@ def relax(
     settings = RelaxationSettings(optimizer=optimizer, fmax=fmax, steps=steps, cell=cell, pressure=pressure)
     frames = read_frames(structures)
     check_structure_output(output, frames, model)
-    calculator = PotentialCalculator(model, device=device, skin=skin)
+    calculator = PotentialCalculator(model, device=device, skin=skin, head=head)
     metadata = calculator.potential.metadata
     frames = [
         replace(frame, atoms=in_angstrom(frame.atoms, length_unit, metadata, already_warned=number > 0))

@@ -9,9 +9,9 @@ from potentials.data.audit.checks import check_loss, check_neighbors, check_resi
 from potentials.data.audit.leaks import leaks_between
 from potentials.data.audit.quick import brief_audit
 from potentials.data.findings import Findings
-from potentials.data.infer import Statistics
+from potentials.data.infer import Inferred, Statistics
 from potentials.data.label import LabeledFrame
-from potentials.data.split import Splits, named_splits
+from potentials.data.split import Splits, config_of_head, named_splits
 from potentials.units import LENGTH_IN_ANGSTROM
 
 
@@ -19,7 +19,7 @@ def check_splits(
     config: RunConfig,
     splits: Splits,
     samples: Mapping[str, Sequence[LabeledFrame]],
-    statistics: Statistics,
+    inferred: Inferred,
     findings: Findings,
 ) -> None:
     """Warn of what is likely to be wrong with the data of a run.
@@ -28,14 +28,31 @@ def check_splits(
         config: of the run, as given.
         splits: of the run.
         samples: of each split, by name (`Splits.samples`).
-        statistics: of the training frames.
+        inferred: from the training frames.
         findings: receives the warnings.
     """
+    if not splits.heads:
+        _check_labels(config, splits, samples, inferred.statistics, findings)
+    # Levels of theory differ, so the labels of each head are compared with each other only.
+    for name, of_head in splits.heads.items():
+        found = Findings()
+        statistics = inferred.statistics_of_heads[name]
+        _check_labels(config_of_head(config, name), of_head, of_head.samples(config.seed), statistics, found)
+        findings.add(found, f"head {name}")
+    check_neighbors(inferred.statistics, config.model.cutoff, findings)
+
+
+def _check_labels(
+    config: RunConfig,
+    splits: Splits,
+    samples: Mapping[str, Sequence[LabeledFrame]],
+    statistics: Statistics,
+    findings: Findings,
+) -> None:
     check_loss(config, findings)
     by_name = dict(named_splits(splits))
     whole = all(len(samples[name]) == len(split) for name, split in by_name.items())
     leaks = None if whole else leaks_between(by_name, LENGTH_IN_ANGSTROM[config.data.length_unit])
     brief_audit(samples, findings, leaks)
-    check_neighbors(statistics, config.model.cutoff, findings)
     if config.data.reference_energies != "zero":
         check_residual(statistics, findings)

@@ -138,7 +138,7 @@ def _odd_steps(split: str, found: Steps, slope: float) -> Iterator[AuditFinding]
     yield AuditFinding(
         "energy-jump",
         "error",
-        f"{split}: between {odd.sum()} pairs of successive frames the energy changes by up to "
+        f"{split}: in {odd.sum()} pairs of successive frames, the energy changes by up to "
         f"{np.abs(residuals[odd]).max():.3g} eV more than the forces can explain",
         "such frames were computed differently from their neighbors, or did not converge",
         "recompute one frame of each pair, and check for changed settings or another electronic state",

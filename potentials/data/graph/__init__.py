@@ -11,7 +11,7 @@ from potentials.data.graph.atomic_graph import (
     collate,
     group_names,
 )
-from potentials.data.graph.graphs import Graphs, GraphsInMemory, graphs_from_frames
+from potentials.data.graph.graphs import Graphs, GraphsInMemory, HeadMarks, graphs_from_frames, joined_graphs
 from potentials.data.graph.rotations import frame_rotations, random_rotations, rotated
 
 __all__ = [
@@ -19,12 +19,14 @@ __all__ = [
     "GraphBatch",
     "Graphs",
     "GraphsInMemory",
+    "HeadMarks",
     "build_graph",
     "build_labeled_graph",
     "collate",
     "frame_rotations",
     "graphs_from_frames",
     "group_names",
+    "joined_graphs",
     "random_rotations",
     "rotated",
 ]

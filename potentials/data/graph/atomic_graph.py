@@ -37,6 +37,7 @@ class AtomicGraph(Data):
     | energy, forces, stress | [1], [N, 3], [1, 3, 3] | labels in eV, eV/A, eV/A^3 |
     | energy_weight, forces_weight, stress_weight | [1] | weight of the label times that of the frame |
     | group, frame_index | [1] | int64, index of the group's name, position in the list of frames |
+    | head | [1] | int64, index of the head (level of theory) of the labels |
     """
 
     def __cat_dim__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
@@ -157,4 +158,5 @@ def _assemble(
         stress_weight=torch.tensor([stress_weight], dtype=torch.float64),
         group=torch.tensor([group]),
         frame_index=torch.tensor([frame_index]),
+        head=torch.tensor([0]),
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from potentials.config.run import RunConfig
 from potentials.data.findings import Findings
@@ -11,11 +12,12 @@ from potentials.data.graph import Graphs
 from potentials.data.infer.elements import find_elements
 from potentials.data.infer.re_estimation import Baseline, re_estimated_energies
 from potentials.data.infer.reference_energies import find_reference_energies
-from potentials.data.infer.resolving import open_keys, resolve
-from potentials.data.infer.statistics import Statistics, gather_statistics
+from potentials.data.infer.resolving import open_keys, resolve, resolve_heads
+from potentials.data.infer.statistics import Statistics, gather_statistics, joint_statistics
 from potentials.data.label import LabeledFrame
-from potentials.data.split import Splits
+from potentials.data.split import Splits, config_of_head
 from potentials.data.split.sampling import with_rare_elements
+from potentials.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,8 @@ class Inferred:
     statistics: Statistics
     graphs: Graphs
     """Of the training frames."""
+    statistics_of_heads: Mapping[str, Statistics] = field(default_factory=dict)
+    """Of the training frames of each head, if there are several."""
 
 
 def infer(
@@ -53,6 +57,8 @@ def infer(
         DataError: elements or reference energies cannot be found, or no atom has a neighbor.
     """
     elements = find_elements(config.model, splits, findings)
+    if splits.heads:
+        return _infer_heads(config, splits, elements, findings, baseline)
     population, source = len(splits.train), config.data.reference_energies
     sample = with_rare_elements(sample, splits.train, config.seed)
     if baseline is None or not isinstance(source, str):
@@ -65,3 +71,35 @@ def infer(
     statistics = gather_statistics(graphs.sample(config.seed), elements, energies, population)
     resolved = resolve(config, elements, energies, statistics, findings)
     return Inferred(resolved, open_keys(config), energies, statistics, graphs)
+
+
+def _infer_heads(
+    config: RunConfig, splits: Splits, elements: list[str], findings: Findings, baseline: Baseline | None
+) -> Inferred:
+    """Infer reference energies, scale and shift of each head, and the number of neighbors from the frames of all."""
+    shared: dict[str, Any] = {"elements": elements}
+    if config.model.average_neighbors == "auto":
+        shared["average_neighbors"] = 1.0  # replaced below, from all heads
+    of_heads: dict[str, Inferred] = {}
+    for name, of_head in splits.heads.items():
+        settings = config_of_head(config, name)
+        settings = settings.model_copy(update={"model": settings.model.model_copy(update=shared)})
+        found = Findings()
+        sample = of_head.train.sample(config.seed)
+        try:
+            of_heads[name] = infer(settings, of_head, sample, found, baseline)
+        except DataError as error:
+            raise error.within(f"head {name}") from error
+        findings.add(found, f"head {name}")
+    graphs = splits.train.graphs(elements, config.model.cutoff, splits.group_names())
+    statistics = joint_statistics([inferred.statistics for inferred in of_heads.values()])
+    if config.model.average_neighbors == "auto":
+        shared["average_neighbors"] = statistics.average_neighbors
+        findings.note(
+            f"model.average_neighbors = {statistics.average_neighbors:.2f} (mean over {statistics.num_frames} training "
+            f"frames of all heads within {config.model.cutoff:g} A)"
+        )
+    resolved = resolve_heads(config, {name: inferred.config for name, inferred in of_heads.items()}, shared)
+    first = next(iter(of_heads.values()))
+    of_each = {name: inferred.statistics for name, inferred in of_heads.items()}
+    return Inferred(resolved, open_keys(config), first.reference_energies, statistics, graphs, of_each)

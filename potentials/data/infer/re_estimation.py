@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from potentials.config.data import ReferenceSource
+from potentials.config.data.labels import ReferenceSource
 from potentials.data.findings import Findings
 from potentials.data.infer.reference_energies import find_reference_energies, listing
 from potentials.data.label import LabeledFrame
@@ -61,10 +61,13 @@ def re_estimated_energies(
     energies = {symbol: baseline.reference_energies[symbol] + changes.get(symbol, 0.0) for symbol in elements}
     shown = {symbol: energies[symbol] for symbol in occurring}
     known = [frame.energy / len(frame.forces) for frame in errors if np.isfinite(frame.energy)]
+    where = "isolated atoms" if source == "isolated-atoms" else "training frames"
+    if source == "auto":
+        where = "training frames or isolated atoms"
     spread = f"; the errors of the starting potential were {np.mean(known):.4g} eV/atom on average" if known else ""
     findings.note(
         f"data.reference_energies = {listing(shown)} (re-estimated from the errors of the starting potential on the "
-        f"training frames{spread})"
+        f"{where}{spread})"
     )
     return energies
 

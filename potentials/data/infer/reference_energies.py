@@ -9,7 +9,7 @@ import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
 from numpy.typing import NDArray
 
-from potentials.config.data import ReferenceSource
+from potentials.config.data.labels import ReferenceSource
 from potentials.data.findings import Findings
 from potentials.data.label import LabeledFrame
 from potentials.data.read import frame_list

@@ -20,6 +20,12 @@ def open_keys(config: RunConfig) -> frozenset[str]:
     found = {key for key in keys if getattr(config.model, key.partition(".")[2]) == "auto"}
     if isinstance(config.data.reference_energies, str):
         found.add("data.reference_energies")
+    for name, head in config.data.heads.items():
+        # The first head's values are those of the model and data sections, too.
+        found |= {"model.scale", "model.shift", "data.reference_energies"}
+        found |= {f"data.heads.{name}.{key}" for key in ("scale", "shift") if getattr(head, key) == "auto"}
+        if isinstance(head.reference_energies, str):
+            found.add(f"data.heads.{name}.reference_energies")
     return frozenset(found)
 
 
@@ -75,6 +81,31 @@ def resolve(
             "model": type(model).model_validate({**model.model_dump(), **values}),
             "data": DataConfig.model_validate({**config.data.model_dump(), "reference_energies": dict(energies)}),
         }
+    )
+
+
+def resolve_heads(config: RunConfig, of_heads: Mapping[str, RunConfig], shared: Mapping[str, Any]) -> RunConfig:
+    """The configuration of a run with several heads, with the values inferred for each.
+
+    Args:
+        config: as given.
+        of_heads: the resolved configuration of each head.
+        shared: values of the model that are inferred from the frames of all heads.
+    """
+    heads = {
+        name: {
+            **config.data.heads[name].model_dump(),
+            "reference_energies": resolved.data.reference_energies,
+            "scale": resolved.model.scale,
+            "shift": resolved.model.shift,
+        }
+        for name, resolved in of_heads.items()
+    }
+    first = next(iter(of_heads.values()))
+    data = {**config.data.model_dump(), "reference_energies": first.data.reference_energies, "heads": heads}
+    model = {**first.model.model_dump(), **shared}
+    return config.model_copy(
+        update={"model": type(first.model).model_validate(model), "data": DataConfig.model_validate(data)}
     )
 
 

@@ -103,6 +103,23 @@ def gather_statistics(
     )
 
 
+def joint_statistics(parts: Sequence[Statistics]) -> Statistics:
+    """Statistics of the frames of several heads; those of labels are NaN, since the levels of theory differ."""
+    num_atoms, num_edges = sum(part.num_atoms for part in parts), sum(part.num_edges for part in parts)
+    isolated, unknown = sum(part.atoms_without_neighbors for part in parts), float("nan")
+    return Statistics(
+        num_frames=sum(part.num_frames for part in parts),
+        num_atoms=num_atoms,
+        num_edges=num_edges,
+        average_neighbors=num_edges / (num_atoms - isolated) if num_edges else unknown,
+        atoms_without_neighbors=isolated,
+        forces_rms=unknown,
+        forces_rms_per_element={},
+        residual_mean=unknown,
+        residual_std=unknown,
+    )
+
+
 def _standard_errors(
     rows: NDArray[np.float64], residuals: NDArray[np.float64], population: int
 ) -> StandardErrors | None:

@@ -11,7 +11,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from potentials.config.data import EnergyLabel, ForcesLabel, StressLabel, VirialLabel
+from potentials.config.data.labels import EnergyLabel, ForcesLabel, StressLabel, VirialLabel
 from potentials.config.messages.descriptions import shortened
 from potentials.data.builtin import BUILTIN_PREFIX
 from potentials.data.findings import Findings
@@ -136,8 +136,8 @@ def warn_converted(
             effects.append("the declared order is ignored")
         effect = "; ".join(effects)
         findings.warn(
-            f"ASE already converted the {name} of {frame_list(converted)} to its units"
-            f"{'' if isinstance(label, EnergyLabel | ForcesLabel) else ' and sign'} when reading the program output. "
+            f"when reading the program output, ASE already converted the {name} of {frame_list(converted)} to ASE's "
+            f"units{'' if isinstance(label, EnergyLabel | ForcesLabel) else ' and sign'}. "
             f"{effect[0].upper()}{effect[1:]}. Remove {'them' if len(declared) > 1 else 'it'} from data.{name}"
         )
 

@@ -28,8 +28,8 @@ from ase.io.formats import (
 from ase.utils import string2index
 from numpy.typing import NDArray
 
-from potentials.config.data import Files
-from potentials.config.data_paths import from_home
+from potentials.config.data.files import Files
+from potentials.config.data.paths import from_home
 from potentials.data.builtin import BUILTIN_PREFIX, builtin_path
 from potentials.data.read.ase_errors import reading_errors
 from potentials.data.read.extxyz_layout import check_extxyz

@@ -12,7 +12,7 @@ import ase.io
 from ase import Atoms
 from ase.io.formats import filetype, get_ioformat
 
-from potentials.config.data import Files
+from potentials.config.data.files import Files
 from potentials.data.read.ase_errors import each_read, open_lines, reading_errors
 from potentials.data.read.extxyz_layout import check_extxyz
 from potentials.data.read.frames import (

@@ -5,7 +5,21 @@
 
 from potentials.data.split.in_files import SplitInFiles
 from potentials.data.split.in_memory import SplitInMemory, as_split
+from potentials.data.split.of_heads import HeadFrames, SplitOfHeads, groups_of_heads
 from potentials.data.split.split import Split
-from potentials.data.split.splits import Splits, named_splits, read_splits, split_seed
+from potentials.data.split.splits import Splits, config_of_head, named_splits, read_splits, split_seed
 
-__all__ = ["Split", "SplitInFiles", "SplitInMemory", "Splits", "as_split", "named_splits", "read_splits", "split_seed"]
+__all__ = [
+    "HeadFrames",
+    "Split",
+    "SplitInFiles",
+    "SplitInMemory",
+    "SplitOfHeads",
+    "Splits",
+    "as_split",
+    "config_of_head",
+    "groups_of_heads",
+    "named_splits",
+    "read_splits",
+    "split_seed",
+]

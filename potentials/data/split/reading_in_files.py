@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from potentials.config.data import DataConfig, Files
+from potentials.config.data import DataConfig
+from potentials.config.data.files import Files, plain_files
 from potentials.data.findings import Findings
 from potentials.data.index import ProgressCallback, cached_index
 from potentials.data.label import (
@@ -35,7 +36,7 @@ def loads_lazily(data: DataConfig, findings: Findings) -> bool:
     Raises:
         DataError: that is asked for, but a training file is no store.
     """
-    others = [] if not all_stores(data.train) else _store_files(data)
+    others = [] if not all_stores(plain_files(data.train)) else _store_files(data)
     if data.loading == "lazy" and not others:
         raise DataError(
             f"data.loading: lazy requires training files in {', '.join(STORE_SUFFIXES[:-1])} or {STORE_SUFFIXES[-1]}, "
@@ -98,13 +99,9 @@ def _listed(files: Files) -> list[str]:
 
 def _store_files(data: DataConfig) -> set[str]:
     """The stores among the files of all splits."""
-    named: list[Files] = [data.train]
-    if isinstance(data.validation, str | list):
-        named.append(data.validation)
-    if isinstance(data.test, dict):
-        named += data.test.values()
-    elif isinstance(data.test, str | list):
-        named.append(data.test)
+    tests = data.test.values() if isinstance(data.test, dict) else [data.test]
+    sets = [data.train, data.validation, *tests]
+    named = [plain_files(files) for files in sets if isinstance(files, str | list)]
     names = [name for files in named if all_stores(files) for name in _listed(files)]
     return {path for name in names for _, path, _ in expand_files(name)}
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from potentials.config.data import DataConfig, Files
+from potentials.config.data import DataConfig
+from potentials.config.data.files import Files, plain_files
 from potentials.config.run import RunConfig
 from potentials.data.findings import Findings
 from potentials.data.index import ProgressCallback
@@ -23,6 +24,7 @@ from potentials.data.label import (
 from potentials.data.read import frame_list, read_frames
 from potentials.data.split.drawing import draw_split, draw_subset
 from potentials.data.split.in_memory import SplitInMemory
+from potentials.data.split.of_heads import HeadFrames, SplitOfHeads
 from potentials.data.split.reading_in_files import all_stores, loads_lazily, read_lazily
 from potentials.data.split.split import Split
 from potentials.errors import DataError
@@ -41,6 +43,8 @@ class Splits:
     isolated_atoms: list[LabeledFrame]
     seed: int
     """That validation and test frames were drawn with."""
+    heads: dict[str, Splits] = field(default_factory=dict)
+    """The splits of each head (level of theory); empty if there is only one."""
 
     def group_names(self) -> list[str]:
         """The groups of all splits, in alphabetical order."""
@@ -52,7 +56,9 @@ class Splits:
 
     def record(self) -> dict[str, Any]:
         """The seed, and file names and frame numbers of each split, to be written as JSON."""
+        of_heads = {name: splits.record() for name, splits in self.heads.items()}
         return {
+            **({"heads": of_heads} if of_heads else {}),
             "seed": self.seed,
             "train": self.train.numbers_by_file(),
             "validation": self.validation.numbers_by_file(),
@@ -72,10 +78,48 @@ def read_splits(config: RunConfig, findings: Findings, report_progress: Progress
     Raises:
         DataError: a file or label cannot be read, or a split is empty.
     """
+    if config.data.heads:
+        return _read_heads(config, findings, report_progress)
     read = _Reader(config.data, findings, report_progress)
     splits = _divide(read, split_seed(config))
     _choose(splits, config, findings)
     return splits
+
+
+def _read_heads(config: RunConfig, findings: Findings, report_progress: ProgressCallback) -> Splits:
+    """Read and draw the splits of each head, and join them."""
+    heads: dict[str, Splits] = {}
+    for name in config.data.heads:
+        of_head = Findings()
+        try:
+            heads[name] = read_splits(config_of_head(config, name), of_head, report_progress)
+        except DataError as error:
+            raise error.within(f"head {name}") from error
+        findings.add(of_head, f"head {name}")
+    weights = {name: head.weight for name, head in config.data.heads.items()}
+
+    def joined(split_of: Callable[[Splits], Split | None]) -> Split:
+        found = [(number, name, split_of(splits)) for number, (name, splits) in enumerate(heads.items())]
+        parts = [HeadFrames(number, name, weights[name], split) for number, name, split in found if split is not None]
+        return SplitOfHeads.joined(parts)
+
+    tests = dict.fromkeys(name for splits in heads.values() for name in splits.tests)
+    return Splits(
+        train=joined(lambda splits: splits.train),
+        validation=joined(lambda splits: splits.validation),
+        tests={name: joined(lambda splits, name=name: splits.tests.get(name)) for name in tests},  # type: ignore[misc]
+        isolated_atoms=[frame for splits in heads.values() for frame in splits.isolated_atoms],
+        seed=split_seed(config),
+        heads=heads,
+    )
+
+
+def config_of_head(config: RunConfig, name: str) -> RunConfig:
+    """The configuration of a run with the data of one head; scale and shift are those of the head if it has its own."""
+    head = config.data.heads[name]
+    own = {key: value for key, value in (("scale", head.scale), ("shift", head.shift)) if value != "auto"}
+    data, model = config.data.of_head(name), config.model.model_copy(update=own)
+    return config.model_copy(update={"data": data, "model": model})
 
 
 def split_seed(config: RunConfig) -> int:
@@ -85,7 +129,7 @@ def split_seed(config: RunConfig) -> int:
 
 def _divide(read: _Reader, seed: int) -> Splits:
     data, findings = read.data, read.findings
-    train, isolated = read.split("training", data.train)
+    train, isolated = read.split("training", plain_files(data.train))
     if data.isolated_atoms is not None:
         isolated = [*isolated, *_read_isolated_atoms(data.isolated_atoms, data, findings)]
     validation_wish = data.validation if isinstance(data.validation, int | float) else None
@@ -96,7 +140,7 @@ def _divide(read: _Reader, seed: int) -> Splits:
         validation = train.take(validation_chosen)
         findings.note(f"validation = {len(validation)} of {len(train)} frames, drawn with seed {seed}")
     else:
-        validation, _ = read.split("validation", data.validation)
+        validation, _ = read.split("validation", plain_files(data.validation))
     if isinstance(data.test, int | float):
         tests[UNNAMED_TEST] = train.take(test_chosen)
         findings.note(f"test = {len(test_chosen)} of {len(train)} frames, drawn with seed {seed}")
@@ -104,7 +148,7 @@ def _divide(read: _Reader, seed: int) -> Splits:
         named = data.test if isinstance(data.test, dict) else {UNNAMED_TEST: data.test}
         for name, files in named.items():
             called = UNNAMED_TEST if name == UNNAMED_TEST else f'test "{name}"'
-            tests[name], _ = read.split(called, files, required=False)
+            tests[name], _ = read.split(called, plain_files(files), required=False)
     return Splits(train.take(chosen), validation, tests, isolated, seed)
 
 

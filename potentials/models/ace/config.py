@@ -18,7 +18,7 @@ _NO_READOUT = (
 
 
 class ACERadialConfig(RadialConfig):
-    """More functions than in other families, because no radial network combines them."""
+    """Radial basis and its envelope; more functions than in other families, because no radial network combines them."""
 
     size: Width = 12
     """Number of radial functions, n = 1 to size."""

@@ -7,6 +7,9 @@ environments of the atoms; T, products of V and Gamma; N, average number of neig
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +27,7 @@ from potentials.models.allegro.config import AllegroConfig
 from potentials.models.blocks import EdgeEmbedding, ScalarNetwork
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions
+from potentials.models.readouts import ReadoutNetwork
 
 SCALAR = Irrep(0, 1)
 
@@ -88,7 +92,17 @@ class PairLayer(nn.Module):
         return x, V if self.mixing is None else self.mixing(T)  # (7)
 
 
-class Allegro(nn.Module):
+class PairFeatures(NamedTuple):
+    """Features of pairs of atoms, whose energies are added at the receiver."""
+
+    x: Tensor
+    """[E, C]."""
+    receivers: Tensor
+    """[E] int64."""
+    num_atoms: int
+
+
+class Allegro(ReadoutNetwork):
     """The Allegro network: node energies from distances, directions and species.
 
     x_ij = f(r_ij) MLP(1_{z_i} || 1_{z_j} || R(r_ij))   (1)  scalars of a pair; 1_z is one-hot, || is concatenation
@@ -124,14 +138,8 @@ class Allegro(nn.Module):
             layout = made.outputs
         self.readout = ScalarNetwork([config.scalar_channels, *config.readout_mlp, 1], activation)
 
-    def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
-        """Compute node energies [N], before scale and shift.
-
-        Args:
-            edge_vectors: vectors from sender to receiver [E, 3], A.
-            species: species index of each atom [N] int64.
-            topology: the edges.
-        """
+    def features(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> list[PairFeatures]:
+        """Compute the scalars x of all pairs; arguments as in `ReadoutNetwork`."""
         Y, basis = self.edges(edge_vectors, species, topology)
         # Features differ between a pair and its reverse.
         directed = topology.directed()
@@ -140,8 +148,13 @@ class Allegro(nn.Module):
         V = Y.unsqueeze(2) * self._weights(x)  # (2)
         for layer in self.layers:
             x, V = layer(x, V, Y, f, directed)
-        energies = self.readout(x).squeeze(1) * self.scale  # (3)
-        return energies.new_zeros(species.shape[0]).index_add(0, topology.receivers, energies)
+        return [PairFeatures(x, topology.receivers, len(species))]
+
+    def energies(self, features: Iterable[PairFeatures], readouts: nn.Module) -> Tensor:
+        """Compute node energies [N], before scale and shift."""
+        ((x, receivers, num_atoms),) = features
+        energies = readouts(x).squeeze(1) * self.scale  # (3)
+        return energies.new_zeros(num_atoms).index_add(0, receivers, energies)
 
     def _pairs(self, species: Tensor, basis: RadialFunctions, topology: EdgeTopology) -> Tensor:
         """Concatenate 1_{z_i} || 1_{z_j} || R(r_ij), [E, 2 species + radial functions]."""
@@ -155,9 +168,10 @@ class Allegro(nn.Module):
         repeats = torch.tensor(self.repeats, device=x.device)
         return weights.repeat_interleave(repeats, dim=1)
 
-    def readout_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters of the readout."""
-        return list(self.readout.parameters())
+    @property
+    def first_readouts(self) -> nn.Module:
+        """The readout of the first head."""
+        return self.readout
 
     def decay_parameters(self) -> list[nn.Parameter]:
         """Return the weights of all networks and linear maps."""

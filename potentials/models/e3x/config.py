@@ -40,8 +40,8 @@ class E3xRadialConfig(RadialConfig):
             )
         if self.trainable and not self.mapping.startswith("exponential"):
             raise ValueError(
-                f"trainable: with mapping {self.mapping!r} there is nothing to learn; use exponential or "
-                "exponential cuspless, or false"
+                f"trainable: with mapping {self.mapping!r} there is nothing to learn; set trainable: "
+                "false, or use mapping: exponential or exponential cuspless"
             )
         return self
 

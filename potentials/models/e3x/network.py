@@ -9,6 +9,7 @@ activation; N, average number of neighbors; f, envelope; a, attention; q, k, v, 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,7 @@ from potentials.models.e3x.config import E3xConfig
 from potentials.models.e3x.layouts import SCALARS, layer_layouts
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions, RadialMap
+from potentials.models.readouts import ReadoutNetwork
 
 
 class LinearRadialMap(RadialMap):
@@ -147,7 +149,7 @@ class Layer(nn.Module):
         return x + self.second(self.activation(self.first(y)))  # (9)
 
 
-class E3x(nn.Module):
+class E3x(ReadoutNetwork):
     """The E3x network: node energies from distances, directions and species.
 
     x_i = embedding of z_i              (1)
@@ -172,23 +174,23 @@ class E3x(nn.Module):
         self.readout = Dense(SCALARS, channels, 1, bias=False, zero=True)
         self.element_bias = nn.Parameter(torch.zeros(elements))
 
-    def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
-        """Compute node energies [N], before scale and shift.
-
-        Args:
-            edge_vectors: vectors from sender to receiver [E, 3], A.
-            species: species index of each atom [N] int64.
-            topology: the edges.
-        """
+    def features(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> list[tuple[Tensor, Tensor]]:
+        """Compute the scalars x [N, 1, C] after the last layer, and b [N]; arguments as in `ReadoutNetwork`."""
         Y, basis = self.edges(edge_vectors, species, topology)
         x = self.embedding[species].unsqueeze(1)  # (1)
         for layer in self.layers:
             x = layer(x, Y, basis, topology)  # (2)
-        return self.readout(x)[:, 0, 0] + self.element_bias[species]  # (3)
+        return [(x, self.element_bias[species])]
 
-    def readout_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters of the readout."""
-        return list(self.readout.parameters())
+    def energies(self, features: Iterable[tuple[Tensor, Tensor]], readouts: nn.Module) -> Tensor:
+        """Compute node energies [N], before scale and shift."""
+        ((x, bias),) = features
+        return readouts(x)[:, 0, 0] + bias  # (3)
+
+    @property
+    def first_readouts(self) -> nn.Module:
+        """The readout of the first head."""
+        return self.readout
 
     def decay_parameters(self) -> list[nn.Parameter]:
         """Return the matrices of the dense layers."""

@@ -7,7 +7,9 @@ symmetric products of A; m, the message, a weighted sum of B. W are linear maps 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from functools import reduce
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +28,7 @@ from potentials.models.blocks import EdgeEmbedding, RadialNetwork, ScalarNetwork
 from potentials.models.mace.config import MACEConfig
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions
+from potentials.models.readouts import ReadoutNetwork
 
 
 class Features(NamedTuple):
@@ -145,7 +148,7 @@ class Readout(nn.Module):
         return self.network(h[:, 0]).squeeze(1)
 
 
-class MACE(nn.Module):
+class MACE(ReadoutNetwork):
     """The MACE network: node energies from distances, directions and species.
 
     h_i = W_{z_i} / sqrt(Z)                        features of the elements, Z the number of elements
@@ -175,30 +178,28 @@ class MACE(nn.Module):
             self.products.append(Product(config, outputs, config.correlation_of(layer)))
             self.readouts.append(Readout(config.channels, config.readout_channels if last and layer else None))
 
-    def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
-        """Compute node energies [N], before scale and shift.
-
-        Args:
-            edge_vectors: vectors from sender to receiver [E, 3], A.
-            species: species index of each atom [N] int64.
-            topology: the edges.
-        """
+    def features(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Iterator[Tensor]:
+        """Yield h [N, components, C] after each layer; arguments as in `ReadoutNetwork`."""
         Y, basis = self.edges(edge_vectors, species, topology)
         groups = SpeciesGroups.from_species(species, self.num_species)
         h = Features.of_elements(self.embedding * self.num_species**-0.5, species)
-        energies = edge_vectors.new_zeros(species.shape[0])
-        for interaction, product, readout in zip(self.interactions, self.products, self.readouts, strict=True):
+        for interaction, product in zip(self.interactions, self.products, strict=True):
             A, residual = interaction(h, Y, basis, groups, topology)  # (8), (9)
             values = product(A, species, groups)  # (10), (11), and W m of the update
             if residual is not None:
                 values = values + residual  # the update
             h = Features(values, groups)
-            energies = energies + readout(values)
-        return energies
+            yield values
 
-    def readout_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters of the readouts."""
-        return list(self.readouts.parameters())
+    def energies(self, features: Iterable[Tensor], readouts: nn.Module) -> Tensor:
+        """Compute node energies [N], before scale and shift."""
+        of_layers = zip(features, cast(nn.ModuleList, readouts), strict=True)
+        return reduce(torch.add, (readout(h) for h, readout in of_layers))
+
+    @property
+    def first_readouts(self) -> nn.Module:
+        """The readouts of the first head."""
+        return self.readouts
 
     def decay_parameters(self) -> list[nn.Parameter]:
         """Return the weights with weight decay, as in MACE: mixing after messages, skip connections, products."""

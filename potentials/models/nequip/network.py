@@ -8,6 +8,7 @@ before the gate; g, gates; W, linear maps of paths and channels of each block; N
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,7 @@ from potentials.models.blocks import EdgeEmbedding, RadialNetwork, ScalarNetwork
 from potentials.models.nequip.config import NequIPConfig
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions
+from potentials.models.readouts import ReadoutNetwork
 
 SCALAR = Irrep(0, 1)
 
@@ -156,7 +158,7 @@ def hidden_layout(config: NequIPConfig) -> Layout:
     return Layout.full(config.degree) if config.parity else Layout.natural(config.degree)
 
 
-class NequIP(nn.Module):
+class NequIP(ReadoutNetwork):
     """The NequIP network: node energies from distances, directions and species.
 
     h_i = a_{z_i}                          (1)  embedding
@@ -184,24 +186,24 @@ class NequIP(nn.Module):
             blocks = convolution.outputs
         self.readout = ScalarNetwork([config.scalar_channels, 1], ScaledActivation("silu"))
 
-    def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
-        """Compute node energies [N], before scale and shift.
-
-        Args:
-            edge_vectors: vectors from sender to receiver [E, 3], A.
-            species: species index of each atom [N] int64.
-            topology: the edges.
-        """
+    def features(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> list[Tensor]:
+        """Compute the scalars h [N, C_0] after the last layer; arguments as in `ReadoutNetwork`."""
         Y, basis = self.edges(edge_vectors, species, topology)
         groups = SpeciesGroups.from_species(species, self.num_species)
         h = self.embedding[species].unflatten(1, (-1, self.config.channel_unit))  # (1)
         for convolution in self.convolutions:
             h = convolution(h, Y, basis, self.embedding, groups, topology)  # (2)
-        return self.readout(h.flatten(1)).squeeze(1)  # (3)
+        return [h.flatten(1)]
 
-    def readout_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters of the readout."""
-        return list(self.readout.parameters())
+    def energies(self, features: Iterable[Tensor], readouts: nn.Module) -> Tensor:
+        """Compute node energies [N], before scale and shift."""
+        (h,) = features
+        return readouts(h).squeeze(1)  # (3)
+
+    @property
+    def first_readouts(self) -> nn.Module:
+        """The readout of the first head."""
+        return self.readout
 
     def decay_parameters(self) -> list[nn.Parameter]:
         """Return the weights with weight decay: all linear maps of features, without embeddings and radial networks."""

@@ -9,7 +9,7 @@ from potentials.config.families import FamilyConfig, RadialConfig
 
 
 class PaiNNRadialConfig(RadialConfig):
-    """The published number of functions; filters are linear in them."""
+    """Radial basis and its envelope, with the published number of functions; filters are linear in them."""
 
     size: Width = 20
     """Number of radial functions."""

@@ -9,7 +9,9 @@ channels of v; N, average number of neighbors; * is the channel-wise product.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import cache
+from typing import cast
 
 import numpy as np
 import torch
@@ -22,6 +24,7 @@ from potentials.models.blocks import Dense, EdgeEmbedding
 from potentials.models.painn.config import PaiNNConfig
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions, RadialMap
+from potentials.models.readouts import ReadoutNetwork
 
 VECTOR = Irrep(1, -1)
 _SOFTENING = 1e-2
@@ -140,7 +143,7 @@ class Update(nn.Module):
         return s, v
 
 
-class PaiNN(nn.Module):
+class PaiNN(ReadoutNetwork):
     """The PaiNN network: node energies from distances, directions and species.
 
     s_i = a_{z_i}, v_i = 0                  embedding
@@ -160,24 +163,25 @@ class PaiNN(nn.Module):
         self.first = Dense(channels, hidden)
         self.second = Dense(hidden, 1)
 
-    def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
-        """Compute node energies [N], before scale and shift.
-
-        Args:
-            edge_vectors: vectors from sender to receiver [E, 3], A.
-            species: species index of each atom [N] int64.
-            topology: the edges.
-        """
+    def features(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> list[Tensor]:
+        """Compute the scalars s [N, C] after the last layer; arguments as in `ReadoutNetwork`."""
         Y, basis = self.edges(edge_vectors, species, topology)
         s, v = self.embedding[species], None
         for message, update in zip(self.messages, self.updates, strict=True):
             s, v = message(s, v, Y, basis, topology)  # (7), (8)
             s, v = update(s, v)  # (9), (10)
-        return self.second(nn.functional.silu(self.first(s))).squeeze(1)
+        return [s]
 
-    def readout_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters of the readout."""
-        return [parameter for module in (self.first, self.second) for parameter in module.parameters()]
+    def energies(self, features: Iterable[Tensor], readouts: nn.Module) -> Tensor:
+        """Compute node energies [N], before scale and shift."""
+        (s,) = features
+        first, second = cast(nn.ModuleList, readouts)
+        return second(nn.functional.silu(first(s))).squeeze(1)
+
+    @property
+    def first_readouts(self) -> nn.Module:
+        """The dense layers of the readout of the first head."""
+        return nn.ModuleList([self.first, self.second])
 
     def decay_parameters(self) -> list[nn.Parameter]:
         """Return the matrices of the dense layers and of the linear maps of vectors."""

@@ -6,6 +6,9 @@ phi, basis functions of the kernels k; f, envelope; D, dense layers; N, average 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +16,7 @@ from potentials.equivariant.envelopes import polynomial_envelope
 from potentials.kernels import EdgeTopology, MessageTable, message_sum
 from potentials.models.ponita.config import PonitaConfig
 from potentials.models.ponita.orientations import orientation_grid, pointwise_table
+from potentials.models.readouts import ReadoutNetwork
 
 _SOFTENING = 1e-6
 """A^2; makes the distance from an axis differentiable on the axis."""
@@ -87,7 +91,7 @@ class ConvNextBlock(nn.Module):
         return x + self.second(nn.functional.gelu(self.first(y)))  # (7)
 
 
-class Ponita(nn.Module):
+class Ponita(ReadoutNetwork):
     """The PONITA network: node energies from edge vectors and species.
 
     x_i(o) = a_{z_i}                                      (1)  embedding
@@ -116,22 +120,19 @@ class Ponita(nn.Module):
         self.blocks = nn.ModuleList(ConvNextBlock(config, table) for _ in range(config.layers))
         self.readouts = nn.ModuleList(nn.Linear(config.channels, 1) for _ in range(config.layers))
 
-    def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
-        """Compute node energies [N], before scale and shift.
-
-        Args:
-            edge_vectors: vectors from sender to receiver [E, 3], A.
-            species: species index of each atom [N] int64.
-            topology: the edges.
-        """
+    def features(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Iterator[Tensor]:
+        """Yield x [N, O, C] after each layer; arguments as in `ReadoutNetwork`."""
         kernels, own, sphere = self._kernel_functions(edge_vectors)  # (4)
         directed = topology.directed()
         x = self.embedding[species].unsqueeze(1).expand(-1, max(1, self.orientations), -1).contiguous()  # (1)
-        energies = []
-        for block, readout in zip(self.blocks, self.readouts, strict=True):
+        for block in self.blocks:
             x = block(x, kernels, own, sphere, directed)  # (2)
-            energies.append(readout(x).mean(dim=(1, 2)))
-        return torch.stack(energies).mean(dim=0)  # (3)
+            yield x
+
+    def energies(self, features: Iterable[Tensor], readouts: nn.Module) -> Tensor:
+        """Compute node energies [N], before scale and shift."""
+        of_layers = zip(features, cast(nn.ModuleList, readouts), strict=True)
+        return torch.stack([readout(x).mean(dim=(1, 2)) for x, readout in of_layers]).mean(dim=0)  # (3)
 
     def _kernel_functions(self, edge_vectors: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Compute f phi of edges [E, O, basis], phi at distance zero [1, O, basis] and of the sphere [O, O, basis]."""
@@ -154,9 +155,10 @@ class Ponita(nn.Module):
         away = (across.square().sum(dim=2) + _SOFTENING).sqrt()
         return torch.stack([along, away], dim=2)
 
-    def readout_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters of the readouts."""
-        return list(self.readouts.parameters())
+    @property
+    def first_readouts(self) -> nn.Module:
+        """The readouts of the first head."""
+        return self.readouts
 
     def decay_parameters(self) -> list[nn.Parameter]:
         """Return the matrices of all linear maps."""

@@ -9,7 +9,7 @@ from potentials.config.families import FamilyConfig, RadialConfig
 
 
 class SchNetRadialConfig(RadialConfig):
-    """Closely spaced Gaussians."""
+    """Radial basis (closely spaced Gaussians) and its envelope."""
 
     basis: Literal["bessel", "gaussian", "chebyshev"] = "gaussian"
     """Type of radial functions."""

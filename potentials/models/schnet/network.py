@@ -7,6 +7,8 @@ m, messages summed over the neighbors; D, dense layers; ssp, the shifted softplu
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +19,7 @@ from potentials.kernels import EdgeTopology
 from potentials.models.blocks import Dense, EdgeEmbedding
 from potentials.models.radial import RadialBasis
 from potentials.models.radial_functions import RadialFunctions, RadialMap
+from potentials.models.readouts import ReadoutNetwork
 from potentials.models.schnet.config import SchNetConfig
 
 SCALARS = Layout([Irrep(0, 1)])
@@ -82,7 +85,7 @@ class Interaction(nn.Module):
         return x + self.second(shifted_softplus(self.first(m)))  # (6)
 
 
-class SchNet(nn.Module):
+class SchNet(ReadoutNetwork):
     """The SchNet network: node energies from distances and species.
 
     x_i = a_{z_i}                        (1)  embedding
@@ -101,23 +104,24 @@ class SchNet(nn.Module):
         self.first = Dense(channels, hidden)
         self.second = Dense(hidden, 1)
 
-    def forward(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> Tensor:
-        """Compute node energies [N], before scale and shift.
-
-        Args:
-            edge_vectors: vectors from sender to receiver [E, 3], A.
-            species: species index of each atom [N] int64.
-            topology: the edges.
-        """
+    def features(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> list[Tensor]:
+        """Compute x [N, C] after the last layer; arguments as in `ReadoutNetwork`."""
         Y, basis = self.edges(edge_vectors, species, topology)
         x = self.embedding[species]  # (1)
         for interaction in self.interactions:
             x = interaction(x, Y, basis, topology)  # (2)
-        return self.second(shifted_softplus(self.first(x))).squeeze(1)  # (3)
+        return [x]
 
-    def readout_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters of the readout."""
-        return [parameter for module in (self.first, self.second) for parameter in module.parameters()]
+    def energies(self, features: Iterable[Tensor], readouts: nn.Module) -> Tensor:
+        """Compute node energies [N], before scale and shift."""
+        (x,) = features
+        first, second = cast(nn.ModuleList, readouts)
+        return second(shifted_softplus(first(x))).squeeze(1)  # (3)
+
+    @property
+    def first_readouts(self) -> nn.Module:
+        """The dense layers of the readout of the first head."""
+        return nn.ModuleList([self.first, self.second])
 
     def decay_parameters(self) -> list[nn.Parameter]:
         """Return the matrices of the dense layers."""

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from potentials.config.data import DataConfig, EnergyLabel, Files, ForcesLabel, StressLabel
+from potentials.config.data import DataConfig
+from potentials.config.data.files import Files
+from potentials.config.data.labels import EnergyLabel, ForcesLabel, StressLabel
 from potentials.config.messages.descriptions import counted
 from potentials.config.run import RunConfig
 from potentials.data.audit.energies import energy_kind

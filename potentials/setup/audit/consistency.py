@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from potentials.config.data import SixOrder
+from potentials.config.data.labels import SixOrder
 from potentials.config.messages.descriptions import counted
 from potentials.data.audit.finding import AuditFinding
 from potentials.data.audit.trajectories import robust_slope

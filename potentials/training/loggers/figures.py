@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -11,7 +11,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
-from potentials.evaluation.metrics import Error
+from potentials.evaluation.metrics import Error, PropertyErrors
 from potentials.row_files import Row, RowFile
 from potentials.training.loggers.hardware_use import HardwareUse, HardwareWatch
 from potentials.training.module import TrainingModule
@@ -62,11 +62,30 @@ def metrics_row(validation: Validation, seconds: float) -> dict[str, float | int
         "training_loss": validation.training_loss,
         "validation_loss": validation.loss,
     }
+    row |= _error_cells(validation.errors)
+    row["best"] = int(validation.is_best)
+    for head, errors in validation.errors_of_heads.items():
+        row |= {f"{head}/{name}": value for name, value in _error_cells(errors).items()}
+    return row
+
+
+def metrics_columns(heads: Iterable[str] = ()) -> list[str]:
+    """Return the columns of `metrics.csv`; those of the heads come last."""
+    return [*METRICS_COLUMNS, *(f"{head}/{name}" for head in heads for name in _ERRORS)]
+
+
+def _error_cells(errors: PropertyErrors) -> dict[str, float | int | None]:
+    cells: dict[str, float | int | None] = {}
     for name, title, unit in _ERROR_COLUMNS:
-        error: Error | None = getattr(validation.errors, name)
-        row[f"{title}_mae_{unit}"] = None if error is None else 1e3 * error.mae
-        row[f"{title}_rmse_{unit}"] = None if error is None else 1e3 * error.rmse
-    return row | {"best": int(validation.is_best)}
+        error: Error | None = getattr(errors, name)
+        cells[f"{title}_mae_{unit}"] = None if error is None else 1e3 * error.mae
+        cells[f"{title}_rmse_{unit}"] = None if error is None else 1e3 * error.rmse
+    return cells
+
+
+def _logged_metrics(columns: Iterable[str]) -> dict[str, str]:
+    """Return the names in loggers of the columns of `metrics.csv`."""
+    return _LOGGED_METRICS | {name: f"validation/{name}" for name in columns if "/" in name}
 
 
 def steps_row(
@@ -109,15 +128,18 @@ class RunRecord(Callback):
         metrics: path of `metrics.csv`.
         steps: path of `steps.csv`.
         every_steps: optimizer steps between rows of `steps.csv`.
+        heads: names of the heads, if there are several.
         seconds: function that returns the training time so far.
     """
 
-    def __init__(self, metrics: Path, steps: Path, every_steps: int, seconds: Callable[[], float]) -> None:
-        self.metrics = RowFile(metrics, METRICS_COLUMNS)
+    def __init__(
+        self, metrics: Path, steps: Path, every_steps: int, heads: Iterable[str], seconds: Callable[[], float]
+    ) -> None:
+        self.metrics = RowFile(metrics, metrics_columns(heads))
         self.steps = RowFile(steps, STEPS_COLUMNS)
         self.every_steps = every_steps
         self.seconds = seconds
-        self._names = {self.metrics: _LOGGED_METRICS, self.steps: _LOGGED_STEPS}
+        self._names = {self.metrics: _logged_metrics(self.metrics.columns), self.steps: _LOGGED_STEPS}
         self._held: dict[tuple[Logger, RowFile], int] = {}
         self._hardware: HardwareWatch | None = None
         self._since = time.monotonic()
@@ -179,7 +201,8 @@ class RunRecord(Callback):
 
 def log_validation(logger: Logger, validation: Validation, seconds: float) -> None:
     """Send the metrics of a validation to a logger."""
-    _log(logger, _LOGGED_METRICS, metrics_row(validation, seconds), validation.step)
+    row = metrics_row(validation, seconds)
+    _log(logger, _logged_metrics(row), row, validation.step)
 
 
 def _log(logger: Logger, names: Mapping[str, str], row: Row, step: int) -> None:

@@ -380,7 +380,7 @@ def test_unit_declared_for_what_ase_has_converted() -> None:
     findings = Findings()
     label(outcar, findings, energy={"unit": "Ha"})
     assert findings.warnings == [
-        "ASE already converted the energy of 1 frame (run1/OUTCAR: 0) to its units when reading the program output. "
+        "when reading the program output, ASE already converted the energy of 1 frame (run1/OUTCAR: 0) to ASE's units. "
         "The declared unit is applied in addition and is probably wrong. Remove it from data.energy"
     ]
     findings = Findings()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from potentials.config.data import DataConfig
+from potentials.config.data.files import FileOfHead
 
 BUILTIN = "builtin:"
 
@@ -19,14 +20,21 @@ def resolve_data_paths(data: DataConfig, folder: Path) -> DataConfig:
         folder: absolute folder that relative paths start from.
     """
     names = ("train", "validation", "test", "isolated_atoms")
-    return data.model_copy(update={name: _resolve(getattr(data, name), folder) for name in names})
+    changes = {name: _resolve(getattr(data, name), folder) for name in names}
+    heads = {
+        name: head.model_copy(update={"isolated_atoms": _resolve(head.isolated_atoms, folder)})
+        for name, head in data.heads.items()
+    }
+    return data.model_copy(update={**changes, "heads": heads})
 
 
 def _resolve(files: Any, folder: Path) -> Any:
     if isinstance(files, str):
         return _resolve_name(files, folder)
+    if isinstance(files, FileOfHead):
+        return files.model_copy(update={"file": _resolve_name(files.file, folder)})
     if isinstance(files, list):
-        return [_resolve_name(name, folder) for name in files]
+        return [_resolve(entry, folder) for entry in files]
     if isinstance(files, dict):
         return {name: _resolve(inner, folder) for name, inner in files.items()}
     return files  # a number of frames, a fraction, or nothing

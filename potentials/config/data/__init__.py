@@ -1,0 +1,5 @@
+"""The `data` section: files, labels with their units, heads, splits, weights, reference energies, batches."""
+
+from potentials.config.data.section import DataConfig, GroupWeights, WeightsConfig
+
+__all__ = ["DataConfig", "GroupWeights", "WeightsConfig"]
