@@ -32,9 +32,10 @@ def check(
     from potentials.data.prepare import prepare
     from potentials.setup.fit_rehearsal import rehearse_fit
     from potentials.setup.rehearsal import rehearse
-    from potentials.training.starting import starting_baseline
+    from potentials.training.fine_tuning.replay import with_replay
+    from potentials.training.fine_tuning.starting import starting_baseline
 
-    settings = load_config(config, overrides or ())
+    settings = with_replay(load_config(config, overrides or ()), say=console.note)
     prepared = prepare(settings, console.note, starting_baseline(settings))
     for text in prepared.notes:
         console.note(text)

@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from potentials.config.base import StrictConfig
-from potentials.config.data.paths import resolve_data_paths
+from potentials.config.data.paths import resolve_data_paths, resolve_replay_paths
 from potentials.config.messages.descriptions import describe_value, format_names
 from potentials.config.messages.problems import MAX_PROBLEMS, problems_from
 from potentials.config.run import RunConfig
@@ -37,7 +37,13 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
     text = read_text(Path(path))
     folder = Path(path).resolve().parent
     config = parse_config(text, str(path), overrides, folder)
-    return config.model_copy(update={"data": resolve_data_paths(config.data, folder)})
+    return with_absolute_paths(config, folder)
+
+
+def with_absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
+    """Return the configuration with absolute paths of data files, which relative paths start from `folder`."""
+    data, fine_tune = resolve_data_paths(config.data, folder), resolve_replay_paths(config.fine_tune, folder)
+    return config.model_copy(update={"data": data, "fine_tune": fine_tune})
 
 
 def parse_config(

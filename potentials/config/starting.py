@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from potentials.config.base import KeyedError, PositiveNumber, StrictConfig
+from potentials.config.base import KeyedError, NonNegativeInteger, PositiveInteger, PositiveNumber, StrictConfig
+from potentials.config.data.files import Files
+from potentials.config.elements import Elements
 from potentials.config.messages.descriptions import describe_value
 
 
@@ -32,16 +34,64 @@ class StartConfig(StrictConfig):
 StartFrom = Annotated[StartConfig | None, BeforeValidator(_file_alone, str | StartConfig | None)]
 
 
+class ReplayConfig(StrictConfig):
+    """Frames of the starting potential's level of theory that the run trains on beside its own data (`method: replay`).
+    They are the head `replay`."""
+
+    files: Files | None = None
+    """Files of frames with labels of that level of theory, in eV and A, named `energy`, `forces` and `stress`."""
+    structures: Files | None = None
+    """Files of structures that the starting potential labels."""
+    generate: NonNegativeInteger = 0
+    """Number of structures to generate and label: strained and displaced crystals, clusters, and pairs of atoms at
+    short distances."""
+    elements: Elements | None = None
+    """Elements of the generated structures; by default all of the starting potential."""
+    weight: PositiveNumber = 1.0
+    """Weight of the replayed frames in the loss."""
+
+    @model_validator(mode="after")
+    def _some_frames(self) -> Self:
+        if self.files is None and self.structures is None and not self.generate:
+            raise ValueError("no frames; give files with labels, structures, or generate: NUMBER")
+        return self
+
+
+class ElasticConfig(StrictConfig):
+    """Elastic weight consolidation: a penalty on changes of the weights that matter for the starting potential."""
+
+    strength: PositiveNumber = 1.0
+    """Factor of the penalty. At 1 it is, to second order, the loss on generated structures with labels of the starting
+    potential."""
+    generate: PositiveInteger = 100
+    """Number of generated structures from which the importance of each weight is computed."""
+
+
 class FineTuneConfig(StrictConfig):
     """How the starting potential is adapted."""
 
-    method: Literal["full", "readouts", "lora"] = "full"
+    method: Literal["full", "readouts", "lora", "replay"] = "full"
     """`full` trains all weights; `readouts` trains those of the readouts, and all others keep their values; `lora`
-    trains a low-rank update of each linear map, which is added to its weights at the end."""
+    trains a low-rank update of each linear map, which is added to its weights at the end; `replay` trains all weights,
+    on the data of the run and on those of `fine_tune.replay`."""
+    replay: ReplayConfig | None = None
+    elastic: ElasticConfig | None = None
     rank: int = Field(default=4, ge=1, le=1024)
     """Rank of the updates of `lora`."""
     alpha: PositiveNumber = 1.0
     """Factor of the updates of `lora`, which are multiplied by alpha / rank."""
+
+    @model_validator(mode="after")
+    def _replay_has_frames(self) -> Self:
+        if self.method == "replay" and self.replay is None:
+            advice = "files with labels, structures, or generate: NUMBER"
+            raise KeyedError({"fine_tune.replay": f"missing; method: replay needs frames: give {advice}"})
+        if self.method != "replay" and self.replay is not None:
+            raise KeyedError({"fine_tune.replay": f"not used by method: {self.method}; use replay, or remove it"})
+        if self.method == "lora" and self.elastic is not None:
+            advice = "use it with full, readouts or replay"
+            raise KeyedError({"fine_tune.elastic": f"lora keeps the weights that the penalty is about; {advice}"})
+        return self
 
 
 class StartingPoint(NamedTuple):

@@ -20,10 +20,10 @@ from potentials.data.prepare import PreparedData
 from potentials.errors import TrainingError
 from potentials.potential import Potential
 from potentials.setup.memory import peak_memory
+from potentials.training.fine_tuning.starting import initial_potential
 from potentials.training.losses import combine, loss_sums, property_weights
 from potentials.training.optimizers import build_optimizer
 from potentials.training.stages import stages
-from potentials.training.starting import initial_potential
 
 _TIMED_BATCHES = 5
 _CANDIDATES = 1000

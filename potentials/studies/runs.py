@@ -16,8 +16,9 @@ from potentials.potential import Potential
 from potentials.setup.rehearsal import rehearse
 from potentials.studies.record import check_record
 from potentials.studies.study import Study
+from potentials.training.fine_tuning.replay import with_replay
+from potentials.training.fine_tuning.starting import starting_baseline
 from potentials.training.lifecycle.run_folder import RunFolder
-from potentials.training.starting import starting_baseline
 
 _STEPS_TOLERANCE = 0.03
 _MATCH_TOLERANCE = 0.1
@@ -138,7 +139,7 @@ class Plan:
     def prepared(self, run: StudyRun) -> PreparedData:
         """Return the data of a run."""
         config = load_config(self.study.base, self._overrides(run))
-        return prepare(config, baseline=starting_baseline(config))
+        return _prepared(config)
 
     def _epochs_in_time(self, run: StudyRun, config: RunConfig) -> int:
         resolved = self.folder(run).resolved
@@ -146,7 +147,7 @@ class Plan:
             return load_config(resolved).train.max_epochs
         if self.study.time is None:
             raise PotentialsError("a study needs steps or time")
-        seconds = rehearse(prepare(config, baseline=starting_baseline(config))).epoch_seconds
+        seconds = rehearse(_prepared(config)).epoch_seconds
         return max(1, round(self.study.time.total_seconds() / seconds))
 
     def _schedule(self, config: RunConfig, epochs: int) -> Iterator[str]:
@@ -221,3 +222,8 @@ def _closest(model: FamilyConfig, setting: str, elements: Any, wanted: int) -> i
             f"{setting} = {best} with {parameters(best)}. Match another setting, or other variants"
         )
     return best
+
+
+def _prepared(config: RunConfig) -> PreparedData:
+    config = with_replay(config)
+    return prepare(config, baseline=starting_baseline(config))

@@ -21,8 +21,8 @@ from potentials.evaluation.metrics import ErrorSums
 from potentials.files import write_whole
 from potentials.potential import Potential, model_file
 from potentials.training.averaging import ExponentialMovingAverage
+from potentials.training.fine_tuning.low_rank import merged
 from potentials.training.losses import combine, loss_sums, loss_terms, property_weights, weighed_labels
-from potentials.training.low_rank import merged
 from potentials.training.memory_errors import BatchRecord
 from potentials.training.optimizers import LearningRate, Patience, build_optimizer
 from potentials.training.stages import Stage, stages
@@ -48,6 +48,7 @@ class TrainingModule(LightningModule):
         say: callback for progress messages.
         guard: checks each step before the weights are updated; without it, every step is taken.
         known_best: the model at `best_path`, if it is newer than the checkpoint.
+        penalty: a function of the weights that is added to the training loss.
     """
 
     stage_weights: Tensor
@@ -64,6 +65,7 @@ class TrainingModule(LightningModule):
         say: Callable[[str], None] = lambda text: None,
         guard: StepGuard | None = None,
         known_best: Best | None = None,
+        penalty: Callable[[], Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.potential = potential
@@ -75,6 +77,7 @@ class TrainingModule(LightningModule):
         self.say = say
         self.guard = guard
         self.known_best = known_best
+        self.penalty = penalty
         self.batch_record = BatchRecord()
         train = config.train
         self.stages = stages(config)
@@ -160,7 +163,7 @@ class TrainingModule(LightningModule):
         if self.trainer.world_size > 1:
             counts = self._add_up(counts) / self.trainer.world_size
         parts = loss_terms(sums, counts, self.stage_weights[self.stage])
-        loss = parts.sum()
+        loss = parts.sum() if self.penalty is None else parts.sum() + self.penalty()
         self._step_loss, self._step_parts = loss.detach(), parts.detach()
         self.epochs_trained = self.current_epoch + (batch_index + 1) / self.trainer.num_training_batches
         return loss

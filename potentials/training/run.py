@@ -16,8 +16,7 @@ import torch
 from lightning import Trainer, seed_everything
 from lightning.pytorch.loggers import Logger
 
-from potentials.config.data.paths import resolve_data_paths
-from potentials.config.loading import load_config
+from potentials.config.loading import load_config, with_absolute_paths
 from potentials.config.messages.descriptions import counted
 from potentials.config.run import RunConfig
 from potentials.data.module import GraphDataModule
@@ -28,6 +27,9 @@ from potentials.evaluation.labeled_predictions import evaluate_graphs
 from potentials.kernels.dispatch import use_kernels
 from potentials.potential import Potential, model_file
 from potentials.row_files import RowFile
+from potentials.training.fine_tuning.elastic import elastic_penalty
+from potentials.training.fine_tuning.replay import with_replay
+from potentials.training.fine_tuning.starting import initial_potential, starting_baseline
 from potentials.training.lifecycle.checkpoints import usable_checkpoint
 from potentials.training.lifecycle.journal import Journal
 from potentials.training.lifecycle.processes import ending_together, is_first_process
@@ -44,7 +46,6 @@ from potentials.training.loggers.figures import METRICS_COLUMNS, log_validation,
 from potentials.training.loggers.results import ResultsLogger, RunResults, closing
 from potentials.training.memory_errors import is_out_of_memory, out_of_memory
 from potentials.training.module import TrainingModule
-from potentials.training.starting import initial_potential, starting_baseline
 from potentials.training.step_guard import StepGuard
 from potentials.training.validations import Best
 
@@ -87,13 +88,15 @@ def train(config: RunConfig, *, progress: bool = True) -> TrainingResult:
             available, a file cannot be written, the device is out of memory, or the loss became infinite or NaN.
     """
     # For configurations created in Python; loaded configurations already have absolute paths.
-    config = config.model_copy(update={"data": resolve_data_paths(config.data, Path.cwd())})
+    config = with_absolute_paths(config, Path.cwd())
     stop = StopRequests(config.train.max_time, config.train.checkpoint_interval)
     folder = RunFolder(config.run)
     try:
         with stop.listening(), use_kernels(config.train.kernels):
             first = is_first_process()
-            prepared = prepare(config, Journal(None, progress and first).say, starting_baseline(config))
+            say = Journal(None, progress and first).say
+            config = with_replay(config, folder.path, say)
+            prepared = prepare(config, say, starting_baseline(config))
             folder.create()
             with folder.lock() if first else nullcontext():
                 return _train(prepared, folder, stop, progress, first)
@@ -203,7 +206,16 @@ def _train_and_evaluate(
         offenders = folder.path if trainer.is_global_zero else None
         guard = StepGuard(prepared.train, config.train.nonfinite_steps, offenders, journal.warn)
         module = TrainingModule(
-            potential, config, folder.best, metadata, len(data.groups), data.head_groups, journal.say, guard, known_best
+            potential,
+            config,
+            folder.best,
+            metadata,
+            len(data.groups),
+            data.head_groups,
+            journal.say,
+            guard,
+            known_best,
+            elastic_penalty(config, potential),
         )
         data.check_processes(trainer.world_size)
         _announce(potential, data, trainer, folder, journal)

@@ -26,8 +26,8 @@ from potentials.data.split import SplitOfHeads, read_splits
 from potentials.errors import ConfigError, DataError
 from potentials.evaluation.evaluate import evaluate, label_config, read_labeled
 from potentials.potential import MultiHeadPotential, model_file
+from potentials.training.fine_tuning.starting import initial_potential
 from potentials.training.losses import loss_sums
-from potentials.training.starting import initial_potential
 
 MODEL: dict[str, Any] = {
     "name": "nequip", "cutoff": 3.5, "channels": 8, "degree": 1, "layers": 2, "radial_mlp": [8], "radial": {"size": 6},

@@ -26,9 +26,9 @@ from potentials.data.graph import build_graph
 from potentials.data.prepare import prepare
 from potentials.errors import ConfigError
 from potentials.potential import Potential, model_file
-from potentials.training.low_rank import adapt, linear_maps, merged
+from potentials.training.fine_tuning.low_rank import adapt, linear_maps, merged
+from potentials.training.fine_tuning.starting import initial_potential, starting_baseline
 from potentials.training.optimizers import build_optimizer
-from potentials.training.starting import initial_potential, starting_baseline
 
 SEVENNET = Path(__file__).parents[1] / "interop" / "model_files" / "sevenn-modals.pth"
 ENERGIES = {"Cu": -0.5, "H": -1.5}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from potentials.config.base import FiniteNumber, NonNegativeNumber, PositiveNumber, StrictConfig
+from potentials.config.base import FiniteNumber, NonNegativeNumber, PositiveInteger, PositiveNumber, StrictConfig
 from potentials.config.data.files import Files
 from potentials.config.data.labels import (
     EnergyLabel,
@@ -15,15 +15,20 @@ from potentials.config.data.labels import (
     StressSetting,
     VirialSetting,
 )
+from potentials.config.data.weights import WeightsConfig
 from potentials.config.elements import ElementSymbol
+from potentials.units import LengthUnit
 
-INHERITED = ("energy", "forces", "stress", "virial", "reference_energies", "isolated_atoms")
+INHERITED = (
+    *("energy", "forces", "stress", "virial", "reference_energies", "isolated_atoms", "train_size"),
+    *("length_unit", "group_key", "weights"),
+)
 """Settings of a head that are those of the `data` section unless they are given."""
 
 
 class HeadConfig(StrictConfig):
-    """Settings of one head (level of theory). Labels, reference energies and isolated atoms that are not given are
-    those of the `data` section; scale and shift those of the `model` section."""
+    """Settings of one head (level of theory). Labels, their units, reference energies, isolated atoms, groups and
+    weights that are not given are those of the `data` section; scale and shift those of the `model` section."""
 
     weight: NonNegativeNumber = 1.0
     """Weight of all frames of this head in the loss."""
@@ -35,6 +40,13 @@ class HeadConfig(StrictConfig):
     """Reference energies (E0) of this head, as `data.reference_energies`."""
     isolated_atoms: Files | None = None
     """Files with isolated-atom frames of this head."""
+    train_size: PositiveInteger | None = None
+    """Number of training frames of this head to use."""
+    length_unit: LengthUnit = "A"
+    """Unit of positions and cells in the files of this head."""
+    group_key: str = "config_type"
+    """Entry of `atoms.info` with the name of the configuration group of a frame."""
+    weights: WeightsConfig = WeightsConfig()
     scale: Literal["auto"] | PositiveNumber | dict[ElementSymbol, PositiveNumber] = "auto"
     """Scale of the node energies of this head in eV; `auto` is inferred from its training frames."""
     shift: Literal["auto"] | FiniteNumber | dict[ElementSymbol, FiniteNumber] = "auto"

@@ -8,6 +8,7 @@ from typing import Any
 
 from potentials.config.data import DataConfig
 from potentials.config.data.files import FileOfHead
+from potentials.config.starting import FineTuneConfig
 
 BUILTIN = "builtin:"
 
@@ -26,6 +27,14 @@ def resolve_data_paths(data: DataConfig, folder: Path) -> DataConfig:
         for name, head in data.heads.items()
     }
     return data.model_copy(update={**changes, "heads": heads})
+
+
+def resolve_replay_paths(fine_tune: FineTuneConfig, folder: Path) -> FineTuneConfig:
+    """Return the section `fine_tune` with absolute paths; arguments as in `resolve_data_paths`."""
+    if fine_tune.replay is None:
+        return fine_tune
+    files = {name: _resolve(getattr(fine_tune.replay, name), folder) for name in ("files", "structures")}
+    return fine_tune.model_copy(update={"replay": fine_tune.replay.model_copy(update=files)})
 
 
 def _resolve(files: Any, folder: Path) -> Any:

@@ -14,13 +14,15 @@ from potentials.data.split import Splits, as_split, named_splits
 from potentials.errors import DataError
 
 
-def find_elements(model: FamilyConfig, splits: Splits, findings: Findings) -> list[str]:
+def find_elements(model: FamilyConfig, splits: Splits, findings: Findings, are_known: bool = False) -> list[str]:
     """The elements of the model by atomic number: those that are configured, or those of the training frames.
 
     Args:
         model: its configuration.
         splits: of the run.
         findings: receives the elements that were found.
+        are_known: whether the potential knows all its elements before training, so that validation and test frames may
+            contain those that the training frames lack.
 
     Raises:
         DataError: the training frames contain an element outside those configured, or another split contains one that
@@ -34,7 +36,7 @@ def find_elements(model: FamilyConfig, splits: Splits, findings: Findings) -> li
         elements = sorted(model.elements, key=lambda symbol: atomic_numbers[symbol])
         check_elements(elements, splits.train)
     for name, split in named_splits(splits)[1:]:
-        check_elements_of_split(trained, name, split)
+        check_elements_of_split(elements if are_known else trained, name, split)
     return elements
 
 

@@ -56,7 +56,7 @@ def infer(
     Raises:
         DataError: elements or reference energies cannot be found, or no atom has a neighbor.
     """
-    elements = find_elements(config.model, splits, findings)
+    elements = find_elements(config.model, splits, findings, config.start_from is not None)
     if splits.heads:
         return _infer_heads(config, splits, elements, findings, baseline)
     population, source = len(splits.train), config.data.reference_energies

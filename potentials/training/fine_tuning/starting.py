@@ -13,7 +13,7 @@ from potentials.data.graph import build_graph
 from potentials.data.label import LabeledFrame
 from potentials.interop.starting import load_start
 from potentials.potential import Head, MultiHeadPotential, Potential
-from potentials.training.low_rank import adapt
+from potentials.training.fine_tuning.low_rank import adapt
 
 _BATCH = 16
 """Frames that are computed at a time."""

@@ -1,0 +1,1 @@
+"""Runs that start from a potential: its weights, low-rank updates, replay, and penalties on changes."""

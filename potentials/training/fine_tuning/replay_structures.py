@@ -1,0 +1,158 @@
+"""Structures by which a starting potential is remembered: crystals, clusters and close pairs of its elements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from ase import Atoms
+from ase.build import bulk, make_supercell
+from ase.data import atomic_numbers, covalent_radii, reference_states
+
+_CLOSEST = 0.75
+"""Shortest distance in crystals and clusters, relative to the sum of covalent radii."""
+_LEAST_OF_FOUR, _LEAST_OF_MANY = 1.5, 2.0
+"""Shortest typical distances in crystals with four and with more neighbors, A; radii of H, N, O and F are those of
+molecules."""
+_PAIR_RANGE = (0.5, 1.6)
+"""Distances of pairs, relative to the sum of covalent radii."""
+_BINARY = ("rocksalt", "cesiumchloride", "zincblende")
+_ELEMENTARY = {"fcc": "fcc", "bcc": "bcc", "hcp": "hcp", "diamond": "diamond", "sc": "sc"}
+_NEIGHBOR_DISTANCE = {
+    "fcc": 2**-0.5,
+    "bcc": 3**0.5 / 2,
+    "hcp": 1.0,
+    "diamond": 3**0.5 / 4,
+    "sc": 1.0,
+    "rocksalt": 0.5,
+    "cesiumchloride": 3**0.5 / 2,
+    "zincblende": 3**0.5 / 4,
+}
+"""Nearest-neighbor distance of each structure in units of the lattice constant."""
+_ATTEMPTS = 200
+
+Generator = np.random.Generator
+
+
+def replay_structures(elements: Sequence[str], count: int, seed: int) -> list[Atoms]:
+    """Generate structures of up to 16 atoms: strained and rattled crystals, clusters, and pairs at short distances.
+
+    Of ten structures four are crystals of one element, two of two elements, two clusters of one to three elements, and
+    two pairs. Elements follow each other in random order, so that each occurs about equally often. Crystals have the
+    structure of the element or a common one, the distance of neighbors is 0.95 to 1.25 times the sum of covalent radii
+    each component of the strain is up to 6 %, and displacements have a standard deviation of up to 0.15 A.
+
+    Args:
+        elements: chemical symbols.
+        count: number of structures.
+        seed: of the random numbers; fewer structures are the first ones of more.
+    """
+    rng = np.random.Generator(np.random.PCG64([seed, _STREAM]))
+    symbols = _in_random_order(elements, rng)
+    kinds: Sequence[Callable[[Iterator[str], Generator], Atoms]] = (
+        *(_crystal, _compound, _cluster, _crystal, _pair),
+        *(_crystal, _compound, _cluster, _crystal, _pair),
+    )
+    return [kinds[number % len(kinds)](symbols, rng) for number in range(count)]
+
+
+_STREAM = 11
+"""Keeps these random numbers apart from others with the same seed."""
+
+
+def _in_random_order(elements: Sequence[str], rng: Generator) -> Iterator[str]:
+    while True:
+        yield from (elements[index] for index in rng.permutation(len(elements)))
+
+
+def _radii(*symbols: str) -> float:
+    """Sum of the covalent radii of two atoms, A."""
+    return float(sum(covalent_radii[atomic_numbers[symbol]] for symbol in symbols))
+
+
+def _neighbor_distance(structure: str, first: str, second: str, rng: Generator) -> float:
+    """Distance of nearest neighbors in a crystal, A."""
+    least = _LEAST_OF_FOUR if structure in ("diamond", "zincblende") else _LEAST_OF_MANY
+    return max(_radii(first, second), least) * float(rng.uniform(0.95, 1.25))
+
+
+def _crystal(symbols: Iterator[str], rng: Generator) -> Atoms:
+    symbol = next(symbols)
+    known = (reference_states[atomic_numbers[symbol]] or {}).get("symmetry", "")
+    structure = _ELEMENTARY.get(known) if rng.random() < 0.7 else None
+    structure = structure or str(rng.choice(sorted(_ELEMENTARY)))
+    distance = _neighbor_distance(structure, symbol, symbol, rng)
+    lattice_constant = distance / _NEIGHBOR_DISTANCE[structure]
+    # The primitive cell, or two of them.
+    atoms = bulk(symbol, structure, a=lattice_constant, **({"covera": (8 / 3) ** 0.5} if structure == "hcp" else {}))
+    return _deformed(_doubled(atoms, rng), rng)
+
+
+def _compound(symbols: Iterator[str], rng: Generator) -> Atoms:
+    first = next(symbols)
+    second = next(symbols)
+    structure = str(rng.choice(_BINARY))
+    distance = _neighbor_distance(structure, first, second, rng)
+    atoms = bulk(first + second, structure, a=distance / _NEIGHBOR_DISTANCE[structure])
+    return _deformed(_doubled(atoms, rng), rng)
+
+
+def _doubled(atoms: Atoms, rng: Generator) -> Atoms:
+    repeats = np.ones(3, dtype=int)
+    repeats[rng.integers(3)] = 1 + int(rng.random() < 0.5)
+    doubled: Atoms = make_supercell(atoms, np.diag(repeats))
+    return doubled
+
+
+def _deformed(atoms: Atoms, rng: Generator) -> Atoms:
+    """Strain and displace at random, less where atoms would come too close."""
+    strain = rng.uniform(-0.06, 0.06, size=(3, 3))
+    displacements = rng.normal(size=(len(atoms), 3)) * rng.uniform(0.01, 0.15)
+    for factor in (1.0, 0.5, 0.25, 0.0):
+        deformed = atoms.copy()
+        deformed.set_cell(atoms.cell.array @ (np.eye(3) + factor * (strain + strain.T) / 2), scale_atoms=True)
+        deformed.positions += factor * displacements
+        if _far_enough(deformed):
+            break
+    deformed.positions = np.round(deformed.positions, 8)
+    deformed.set_cell(np.round(deformed.cell.array, 8))
+    return deformed
+
+
+def _far_enough(atoms: Atoms) -> bool:
+    """Whether no two atoms, nor an atom and an image of another, are closer than 0.75 times the sum of their radii."""
+    distances = atoms.get_all_distances(mic=bool(atoms.pbc.any()))
+    radii = covalent_radii[atoms.numbers]
+    limits = _CLOSEST * (radii[:, None] + radii[None, :])
+    pairs = ~np.eye(len(atoms), dtype=bool)
+    return bool((distances[pairs] > limits[pairs]).all())
+
+
+def _cluster(symbols: Iterator[str], rng: Generator) -> Atoms:
+    """Atoms placed one after the other at random, each near an earlier one."""
+    kinds = [next(symbols) for _ in range(int(rng.integers(1, 4)))]
+    placed = [str(rng.choice(kinds))]
+    positions = [np.zeros(3)]
+    size = int(rng.integers(3, 9))
+    for _ in range(_ATTEMPTS):
+        if len(placed) == size:
+            break
+        symbol, neighbor = str(rng.choice(kinds)), int(rng.integers(len(placed)))
+        direction = rng.normal(size=3)
+        distance = _radii(symbol, placed[neighbor]) * rng.uniform(0.9, 1.3)
+        position = positions[neighbor] + distance * direction / np.linalg.norm(direction)
+        if _far_enough(Atoms([*placed, symbol], positions=[*positions, position])):
+            placed.append(symbol)
+            positions.append(position)
+    return Atoms(placed, positions=np.round(positions, 8))
+
+
+def _pair(symbols: Iterator[str], rng: Generator) -> Atoms:
+    first, second = next(symbols), next(symbols)
+    if rng.random() < 0.3:
+        second = first
+    distance = _radii(first, second) * rng.uniform(*_PAIR_RANGE)
+    direction = rng.normal(size=3)
+    return Atoms(
+        [first, second], positions=np.round([np.zeros(3), distance * direction / np.linalg.norm(direction)], 8)
+    )
