@@ -182,6 +182,14 @@ def _require_labels(key: str, loss: LossConfig, data: DataConfig | None) -> None
             found[f"data.{name}"] = (
                 f"null, but {key}.{name}.weight is {weight:g}; set {key}.{name} to null to exclude it"
             )
+    for name, section in zip(data.heads, sections, strict=False):
+        labels = (
+            (loss.energy, section.energy),
+            (loss.forces, section.forces),
+            (loss.stress, section.stress or section.virial),
+        )
+        if not any(term.weight > 0 and label is not None for term, label in labels):
+            found[f"data.heads.{name}"] = f"none of its labels has a weight in {key}, so this head would not be trained"
     if loss.stress.weight > 0 and all(section.stress is None and section.virial is None for section in sections):
         found[f"{key}.stress.weight"] = (
             f"{loss.stress.weight:g} requires stress labels, but neither data.stress nor data.virial is given; "

@@ -29,6 +29,7 @@ from potentials.report.sections import (
     provenance,
     speed,
     stability,
+    starting,
     symmetry,
     worst,
 )
@@ -48,6 +49,8 @@ class Entry:
     section: Callable[[Subject], Section]
     simulates: bool = False
     """Whether the section runs simulations, which a quick report skips."""
+    applies: Callable[[Subject], bool] = lambda subject: True
+    """Whether the section says something about a subject; it is left out otherwise."""
 
 
 SECTIONS: Mapping[str, Entry] = {
@@ -55,6 +58,7 @@ SECTIONS: Mapping[str, Entry] = {
     "parity": Entry(parity.TITLE, parity.section),
     "errors": Entry(errors.TITLE, errors.section),
     "worst": Entry(worst.TITLE, worst.section),
+    "starting": Entry(starting.TITLE, starting.section, applies=starting.applies),
     "dimers": Entry(dimers.TITLE, dimers.section),
     "crystals": Entry(crystals.TITLE, crystals.section, simulates=True),
     "phonons": Entry(phonons.TITLE, phonons.section, simulates=True),
@@ -152,7 +156,7 @@ def make_page(
     caught.
     """
     _check_names(skip)
-    chosen = {name: entry for name, entry in SECTIONS.items() if name not in skip}
+    chosen = {name: entry for name, entry in SECTIONS.items() if name not in skip and entry.applies(subject)}
     sections, seconds = [], {}
     start = time.monotonic()
     for number, (name, entry) in enumerate(chosen.items(), 1):

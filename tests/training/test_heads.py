@@ -153,9 +153,9 @@ def test_an_interrupted_run_ends_as_a_whole_one(tmp_path: Path, monkeypatch: pyt
     same_end(quietly(configuration(tmp_path)), whole)
 
 
-@pytest.mark.parametrize("weight", [0.0, 3.0])
+@pytest.mark.parametrize("weight", [0.25, 3.0])
 def test_the_weight_of_a_head(tmp_path: Path, weight: float) -> None:
-    """It multiplies the gradient of its readouts; a head of weight zero is not trained."""
+    """It multiplies the gradient of its readouts."""
     write_levels(tmp_path)
 
     def gradients(of_scaled: float) -> list[torch.Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from potentials.config.base import FiniteNumber, NonNegativeNumber, PositiveInteger, PositiveNumber, StrictConfig
+from potentials.config.base import FiniteNumber, PositiveInteger, PositiveNumber, StrictConfig
 from potentials.config.data.files import Files
 from potentials.config.data.labels import (
     EnergyLabel,
@@ -30,7 +30,7 @@ class HeadConfig(StrictConfig):
     """Settings of one head (level of theory). Labels, their units, reference energies, isolated atoms, groups and
     weights that are not given are those of the `data` section; scale and shift those of the `model` section."""
 
-    weight: NonNegativeNumber = 1.0
+    weight: PositiveNumber = 1.0
     """Weight of all frames of this head in the loss."""
     energy: EnergySetting = EnergyLabel()
     forces: ForcesSetting = ForcesLabel()

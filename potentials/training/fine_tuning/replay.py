@@ -105,7 +105,7 @@ def _labeled_files(
         if replay.generate:
             structures += replay_structures(replay.elements or potential.elements, replay.generate, config.seed)
         say(f"computing {len(structures)} frames for replay with the starting potential")
-        frames = list(_labeled(potential, structures))
+        frames = list(labeled_by(potential, structures))
         if len(frames) < 2:
             raise DataError(f"fine_tune.replay: only {len(frames)} of {len(structures)} structures can be used")
         if len(frames) < len(structures):
@@ -115,17 +115,17 @@ def _labeled_files(
         for number, file in enumerate(files):
             chosen = [frame for k, frame in enumerate(frames) if len(files) == 1 or _is_validation(k) == bool(number)]
             write_structures(file, chosen)
-    return _Sets([str(files[0])], [str(file) for file in files[1:]])
+    return _Sets([str(files[0].absolute())], [str(file.absolute()) for file in files[1:]])
 
 
 def _is_validation(number: int) -> bool:
     return number % _VALIDATION_EVERY == 0
 
 
-def _labeled(potential: Potential, structures: list[Atoms]) -> Iterator[Atoms]:
+def labeled_by(potential: Potential, structures: list[Atoms]) -> Iterator[Atoms]:
     """Yield structures with energy, forces and stress of the potential as labels, and nothing else.
 
-    Structures with larger forces than `_LARGEST_FORCE` and with atoms without neighbors are left out.
+    Structures with a force above 20 eV/A and those with an atom without neighbors are left out.
     """
     graphs = (build_graph(atoms, potential.elements, potential.cutoff) for atoms in structures)
     structures = [atoms for atoms, graph in zip(structures, graphs, strict=True) if graph.receiver_degree.all()]
