@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from potentials.config.base import KeyedError, NonNegativeInteger, PositiveInteger, PositiveNumber, StrictConfig
 from potentials.config.data.files import Files
-from potentials.config.elements import Elements
+from potentials.config.elements import Elements, ElementSymbol
 from potentials.config.messages.descriptions import describe_value
 
 
@@ -74,6 +74,11 @@ class FineTuneConfig(StrictConfig):
     """`full` trains all weights; `readouts` trains those of the readouts, and all others keep their values; `lora`
     trains a low-rank update of each linear map, which is added to its weights at the end; `replay` trains all weights,
     on the data of the run and on those of `fine_tune.replay`."""
+    elements: Literal["keep", "data"] = "keep"
+    """`keep` keeps all elements of the starting potential; `data` removes those that the training frames lack."""
+    new_elements: dict[ElementSymbol, ElementSymbol] = Field(default={})
+    """For each element that the starting potential does not support, the element whose weights it begins with, such as
+    `{K: Na}`."""
     replay: ReplayConfig | None = None
     elastic: ElasticConfig | None = None
     rank: int = Field(default=4, ge=1, le=1024)
@@ -148,17 +153,48 @@ def with_starting_point(document: dict[str, Any], folder: Path) -> dict[str, Any
         raise KeyedError({"start_from.sha256": f"{changed}; {advice}"})
     model = document.get("model", {})
     if isinstance(model, dict):
-        problems = _differences(model, start.model, "model")
+        expected_model = _with_elements(start.model, document.get("fine_tune"), model)
+        problems = _differences(model, expected_model, "model")
         if problems:
             raise KeyedError(problems)
-        model = start.model
+        model = expected_model
     data, train = document.get("data"), document.get("train", {})
     if isinstance(data, dict):
-        data = {**data, "reference_energies": _reference_energies(data, start)}
+        energies = _reference_energies(data, start)
+        chosen = model.get("elements") if isinstance(model, dict) else None
+        if isinstance(energies, dict) and isinstance(chosen, list):
+            energies = {symbol: energy for symbol, energy in energies.items() if symbol in chosen}
+        data = {**data, "reference_energies": energies}
     if isinstance(train, dict) and isinstance(train.get("optimizer", {}), dict):
         train = {**train, "optimizer": {"learning_rate": FINE_TUNING_RATE, **train.get("optimizer", {})}}
     section = {**given, "file": start.file, "sha256": start.sha256}
     return {**document, "start_from": section, "model": model, "data": data, "train": train}
+
+
+def _with_elements(start: Mapping[str, Any], fine_tune: Any, given: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the section `model` of the starting potential for the elements of the run."""
+    settings = fine_tune if isinstance(fine_tune, dict) else {}
+    new = settings.get("new_elements") or {}
+    if not isinstance(new, dict) or not all(isinstance(name, str) for pair in new.items() for name in pair):
+        return dict(start)  # the schema refuses it
+    unknown = {symbol: source for symbol, source in new.items() if source not in start["elements"]}
+    if unknown:
+        known = ", ".join(start["elements"])
+        reason = "which the starting potential does not support"
+        raise KeyedError(
+            {
+                f"fine_tune.new_elements.{symbol}": f"got {source}, {reason}; expected one of {known}"
+                for symbol, source in unknown.items()
+            }
+        )
+    added = {symbol: source for symbol, source in new.items() if symbol not in start["elements"]}
+    model = {**start, "elements": [*start["elements"], *added]}
+    for name in ("scale", "shift"):
+        if isinstance(start[name], dict):
+            model[name] = {**start[name], **{symbol: start[name][source] for symbol, source in added.items()}}
+    if settings.get("elements") == "data":
+        model["elements"] = given.get("elements", "auto")
+    return model
 
 
 def _reference_energies(data: Mapping[str, Any], start: StartingPoint) -> Any:

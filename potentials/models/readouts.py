@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -63,6 +63,22 @@ class ReadoutNetwork(nn.Module, ABC):
             del self.more_readouts
         if count > 1:
             self.more_readouts = nn.ModuleList(copy.deepcopy(self.first_readouts) for _ in range(count - 1))
+
+    def species_parameters(self) -> list[str]:
+        """Return the names of the parameters whose first dimension is that of the species."""
+        return ["embedding"]
+
+    def take_species(self, other: ReadoutNetwork, species: Sequence[int]) -> None:
+        """Take the weights of a network of other elements; factors that depend on their number are made up for.
+
+        Args:
+            other: network of the same configuration but for the elements.
+            species: for each species of this network, the number of the species there.
+        """
+        state = other.state_dict()
+        for name in self.species_parameters():
+            state[name] = state[name][list(species)]
+        self.load_state_dict(state)
 
     def readout_parameters(self) -> list[nn.Parameter]:
         """Return the parameters of the readouts of all heads."""

@@ -24,7 +24,7 @@ from potentials.config.train import OptimizerConfig
 from potentials.data.builtin import builtin_path
 from potentials.data.graph import build_graph
 from potentials.data.prepare import prepare
-from potentials.errors import ConfigError
+from potentials.errors import ConfigError, DataError, PotentialsError
 from potentials.potential import Potential, model_file
 from potentials.training.fine_tuning.low_rank import adapt, linear_maps, merged
 from potentials.training.fine_tuning.starting import initial_potential, starting_baseline
@@ -261,7 +261,7 @@ def test_every_family_has_readouts(family: str) -> None:
             "data.reference_energies: with start_from, expected from-model",
         ),
         (None, {"fine_tune": {"method": "readouts"}, "model": MODEL}, "fine_tune: there is no starting potential"),
-        ("start.potential", {"fine_tune": {"method": "ewc"}}, 'expected "full", "readouts" or "lora"'),
+        ("start.potential", {"fine_tune": {"method": "ewc"}}, 'expected "full", "readouts", "lora" or "replay"'),
         ("start.potential", {"fine_tune": {"method": "lora", "rank": 0}}, "fine_tune.rank"),
         ({"head": "pbe"}, {}, "start_from"),
         (3, {}, "start_from"),
@@ -282,3 +282,63 @@ def test_a_linear_family_does_not_start_from_a_potential(tmp_path: Path) -> None
     Potential(family_config(section), ENERGIES).save(tmp_path / "start.potential")
     with pytest.raises(ConfigError, match="ace is fitted in closed form and does not start from other weights"):
         configuration(tmp_path)
+
+
+def write_silver(folder: Path) -> None:
+    """The frames of copper with every second atom replaced by silver."""
+    frames = ase.io.read(builtin_path("copper"), "1:25")
+    for atoms in frames:
+        results = atoms.calc.results
+        atoms.symbols[::2] = "Ag"
+        atoms.calc = SinglePointCalculator(atoms, energy=results["energy"], forces=results["forces"])
+    ase.io.write(folder / "silver.extxyz", frames)
+
+
+def test_elements_that_the_data_lack_are_removed_on_request(tmp_path: Path) -> None:
+    """A smaller potential with the same energies, whose run can be continued and repeated from its configuration."""
+    start_file(tmp_path)
+    config = configuration(tmp_path, fine_tune={"elements": "data"})
+    prepared = prepare(config)
+    assert prepared.config.model.elements == ["Cu"]
+    first = initial_potential(prepared.config, prepared.reference_energies)
+    start = model_file.load(tmp_path / "start.potential")
+    graph = prepared.train_graphs[0]
+    wanted = start(build_graph(prepared.train[0].frame.atoms, start.elements, start.cutoff)).energy
+    assert float(first.eval()(graph).energy) == pytest.approx(float(wanted), abs=1e-4)
+    result = quietly(config)
+    assert model_file.load(result.best).elements == ["Cu"]
+    assert load_config(result.folder / "resolved.yaml").model.elements == ["Cu"]
+    assert quietly(configuration(tmp_path, fine_tune={"elements": "data"})).was_finished
+
+
+def test_new_elements_begin_as_copies_of_others(tmp_path: Path) -> None:
+    start_file(tmp_path)
+    write_silver(tmp_path)
+    data = {"train": "silver.extxyz", "reference_energies": "least-squares"}
+    config = configuration(tmp_path, fine_tune={"new_elements": {"Ag": "Cu"}}, data=data)
+    prepared = prepare(config, baseline=starting_baseline(config))
+    assert prepared.config.model.elements == ["H", "Cu", "Ag"]
+    assert set(prepared.reference_energies) == {"H", "Cu", "Ag"}
+    first = initial_potential(prepared.config, prepared.reference_energies).eval()
+    start = model_file.load(tmp_path / "start.potential")
+    atoms = prepared.train[0].frame.atoms.copy()
+    forces = first(build_graph(atoms, first.elements, first.cutoff)).forces
+    atoms.symbols[:] = "Cu"
+    torch.testing.assert_close(forces, start(build_graph(atoms, start.elements, start.cutoff)).forces)
+    result = quietly(config)
+    assert model_file.load(result.best).elements == ["H", "Cu", "Ag"]
+    given = {"train": "silver.extxyz", "reference_energies": {"Ag": -1.0}}
+    energies = configuration(tmp_path, fine_tune={"new_elements": {"Ag": "Cu"}}, data=given).data.reference_energies
+    assert energies == pytest.approx({**ENERGIES, "Ag": -1.0})
+
+
+def test_new_elements_that_are_not_declared(tmp_path: Path) -> None:
+    start_file(tmp_path)
+    write_silver(tmp_path)
+    with pytest.raises(DataError, match=r"model.elements does not include Ag"):
+        prepare(configuration(tmp_path, data={"train": "silver.extxyz"}))
+    config = configuration(tmp_path, data={"train": "silver.extxyz"}, fine_tune={"elements": "data"})
+    with pytest.raises(PotentialsError, match=r"no energy is given for Ag|fine_tune.new_elements: {Ag: ELEMENT}"):
+        quietly(config)
+    with pytest.raises(ConfigError, match=r"fine_tune.new_elements.Ag: got Au, which the starting potential does not"):
+        configuration(tmp_path, fine_tune={"new_elements": {"Ag": "Au"}})

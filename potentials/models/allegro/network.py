@@ -7,8 +7,8 @@ environments of the atoms; T, products of V and Gamma; N, average number of neig
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -167,6 +167,18 @@ class Allegro(ReadoutNetwork):
         weights = self.tensors(x).unflatten(1, (len(self.repeats), self.channels))
         repeats = torch.tensor(self.repeats, device=x.device)
         return weights.repeat_interleave(repeats, dim=1)
+
+    def take_species(self, other: ReadoutNetwork, species: Sequence[int]) -> None:
+        """Take the weights of a network of other elements: rows of the first matrix of the two-body network."""
+        theirs = cast(Allegro, other)
+        state = other.state_dict()
+        rows = torch.tensor(species, device=theirs.two_body.weight.device)
+        first, *rest = (matrix.detach() for matrix in theirs.two_body.weights)
+        ends = [first[rows], first[rows + theirs.num_species], first[2 * theirs.num_species :]]
+        # Each matrix is divided by the root of its number of rows.
+        kept = torch.cat(ends) * (self.two_body.sizes[0] / theirs.two_body.sizes[0]) ** 0.5
+        state["two_body.weight"] = torch.cat([matrix.flatten() for matrix in (kept, *rest)])
+        self.load_state_dict(state)
 
     @property
     def first_readouts(self) -> nn.Module:

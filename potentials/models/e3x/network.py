@@ -187,6 +187,10 @@ class E3x(ReadoutNetwork):
         ((x, bias),) = features
         return readouts(x)[:, 0, 0] + bias  # (3)
 
+    def species_parameters(self) -> list[str]:
+        """Return the names of the parameters whose first dimension is that of the species."""
+        return ["embedding", "element_bias"]
+
     @property
     def first_readouts(self) -> nn.Module:
         """The readout of the first head."""

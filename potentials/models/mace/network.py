@@ -7,7 +7,7 @@ symmetric products of A; m, the message, a weighted sum of B. W are linear maps 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from typing import NamedTuple, cast
 
@@ -195,6 +195,21 @@ class MACE(ReadoutNetwork):
         """Compute node energies [N], before scale and shift."""
         of_layers = zip(features, cast(nn.ModuleList, readouts), strict=True)
         return reduce(torch.add, (readout(h) for h, readout in of_layers))
+
+    def species_parameters(self) -> list[str]:
+        """Return the names of the parameters whose first dimension is that of the species."""
+        layers = range(len(self.interactions))
+        names = [f"interactions.{layer}.skip.weight" for layer in layers]
+        return ["embedding", *names, *(f"products.{layer}.weights" for layer in layers)]
+
+    def take_species(self, other: ReadoutNetwork, species: Sequence[int]) -> None:
+        """Take the weights of a network of other elements, whose embedding and skip connections have 1 / sqrt(Z)."""
+        super().take_species(other, species)
+        factor = (self.num_species / cast(MACE, other).num_species) ** 0.5
+        scaled = [self.embedding, *(cast(Interaction, layer).skip.weight for layer in self.interactions)]
+        with torch.no_grad():
+            for parameter in scaled:
+                parameter.mul_(factor)
 
     @property
     def first_readouts(self) -> nn.Module:

@@ -78,6 +78,9 @@ def _errors(subject: Subject, start: Potential) -> Table:
     for name, frames in subject.splits.items():
         step = max(1, len(frames) // _MOST_FRAMES)
         chosen = [frames[index] for index in range(0, len(frames), step)]
+        chosen = [frame for frame in chosen if set(frame.frame.atoms.symbols) <= set(start.elements)]
+        if not chosen:
+            continue
         before, after = (evaluate(potential, chosen).errors.errors for potential in (start, subject.potential))
         rows.append([name, str(len(chosen)), *_cells(before), *_cells(after), _smaller(name, before, after)])
     return Table(

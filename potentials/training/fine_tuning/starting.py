@@ -13,6 +13,7 @@ from potentials.data.graph import build_graph
 from potentials.data.label import LabeledFrame
 from potentials.interop.starting import load_start
 from potentials.potential import Head, MultiHeadPotential, Potential
+from potentials.potential.elements import with_elements
 from potentials.training.fine_tuning.low_rank import adapt
 
 _BATCH = 16
@@ -54,7 +55,10 @@ def starting_baseline(config: RunConfig) -> StartingBaseline | None:
     methods = [section.reference_energies for section in config.data.sections()]
     if config.start_from is None or not any(isinstance(method, str) for method in methods):
         return None
-    return StartingBaseline(load_start(config.start_from, config.train.precision).eval())
+    start = load_start(config.start_from, config.train.precision)
+    copied_from = config.fine_tune.new_elements
+    known = [*start.elements, *(symbol for symbol in copied_from if symbol not in start.elements)]
+    return StartingBaseline(with_elements(start, known, copied_from).eval())
 
 
 def untrained_potential(config: RunConfig, reference_energies: Mapping[str, float]) -> Potential:
@@ -87,6 +91,7 @@ def initial_potential(config: RunConfig, reference_energies: Mapping[str, float]
     if config.start_from is None:
         return potential
     start = load_start(config.start_from, config.train.precision)
+    start = with_elements(start, potential.elements, config.fine_tune.new_elements)
     _take_weights(potential, start)
     origin = {"imported_from": start.metadata["imported_from"]} if "imported_from" in start.metadata else {}
     section = config.start_from.model_dump(exclude_none=True)
