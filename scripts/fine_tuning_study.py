@@ -42,6 +42,7 @@ from potentials.evaluation.evaluate import evaluate, label_config, read_labeled
 from potentials.evaluation.predict import predict
 from potentials.physics.dimers import dimer_curve
 from potentials.potential import Potential, model_file
+from potentials.training.fine_tuning.replay import labeled_by
 from potentials.training.fine_tuning.replay_structures import replay_structures
 from potentials.training.run import train
 
@@ -101,9 +102,9 @@ class Reference:
         self.start = start
         self.frames = read_labeled(test, label_config({}, stress=None), ())
         new = {symbol for frame in self.frames for symbol in frame.frame.atoms.get_chemical_symbols()}
-        generated = replay_structures([symbol for symbol in start.elements if symbol not in new], _KEPT, seed=1234)
-        self.crystals = [atoms for atoms in generated if atoms.pbc.all()]
-        self.labels = list(predict(start, self.crystals))
+        others = [symbol for symbol in start.elements if symbol not in new]
+        self.labels = [a for a in labeled_by(start, replay_structures(start, _KEPT, 1234, others)) if a.pbc.all()]
+        self.crystals = [Atoms(a.numbers, positions=a.positions, cell=a.cell, pbc=a.pbc) for a in self.labels]
         pairs = [*itertools.combinations_with_replacement(sorted(new), 2)]
         pairs += [(symbol, other) for symbol in sorted(new) for other in COMMON if other in start.elements]
         pairs += [(symbol, symbol) for symbol in COMMON if symbol in start.elements]

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from ase.data import covalent_radii
+from morse_family import morse_potential
 from run_comparison import interrupt_at_the_end_of, quietly
 
 import potentials
@@ -58,11 +59,14 @@ def configuration(folder: Path, **sections: Any) -> RunConfig:
 def test_structures() -> None:
     """Every element occurs, no atoms overlap but those of pairs, and fewer structures are the first of more."""
     elements = ["H", "C", "O", "Si", "Fe", "Cs"]
-    structures = replay_structures(elements, 60, seed=3)
-    assert [atoms.get_chemical_formula() for atoms in replay_structures(elements, 20, 3)] == [
+    torch.manual_seed(5)
+    energies = dict.fromkeys(elements, 0.0)
+    potential = Potential(family_config({**MODEL, "elements": elements}), energies, "float64").eval()
+    structures = replay_structures(potential, 60, seed=3)
+    assert [atoms.get_chemical_formula() for atoms in replay_structures(potential, 20, 3)] == [
         atoms.get_chemical_formula() for atoms in structures[:20]
     ]
-    assert not np.array_equal(structures[0].positions, replay_structures(elements, 1, 4)[0].positions)
+    assert not np.array_equal(structures[0].positions, replay_structures(potential, 1, 4)[0].positions)
     counts = {symbol: sum(symbol in atoms.symbols for atoms in structures) for symbol in elements}
     assert min(counts.values()) >= 5
     periodic = [atoms for atoms in structures if atoms.pbc.all()]
@@ -79,8 +83,25 @@ def test_structures() -> None:
                 closest.append((distances / (radii[:, None] + radii))[~np.eye(len(copies), dtype=bool)].min())
         ratios[name] = np.array(closest)
     assert 0.5 <= ratios["pairs"].min() < 0.7
-    assert ratios["others"].min() > 0.7
-    assert {len(atoms) for atoms in replay_structures(["Si"], 30, 1)} <= set(range(1, 17))
+    assert ratios["others"].min() > 0.6
+    of_one = replay_structures(potential, 30, 1, ["Si"])
+    assert {symbol for atoms in of_one for symbol in atoms.symbols} == {"Si"}
+    assert {len(atoms) for atoms in of_one} <= set(range(1, 17))
+
+
+def test_crystals_have_the_volume_of_the_lowest_energy() -> None:
+    """Up to the strain of 5 % and that of the lengths: it is a minimum for a potential of pairs."""
+    potential = morse_potential()
+    crystals = [atoms for atoms in replay_structures(potential, 60, 2, ["Cu"]) if atoms.pbc.all() and len(atoms) == 1]
+    assert len(crystals) >= 3
+    for atoms in crystals:
+        energies = []
+        for factor in np.linspace(0.8, 1.4, 31):
+            scaled = atoms.copy()
+            scaled.set_cell(factor * atoms.cell.array, scale_atoms=True)
+            scaled.calc = potential.calculator(compiled=False)
+            energies.append(scaled.get_potential_energy())
+        assert np.linspace(0.8, 1.4, 31)[int(np.argmin(energies))] == pytest.approx(1.0, abs=0.11)
 
 
 def test_labels_are_those_of_the_starting_potential(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def _changes(potential: Potential, start: Potential, new: Sequence[str], others:
     """Compare predictions for generated crystals and clusters, of other elements and of those of the data."""
     rows: list[list[str | Mark]] = []
     for name, elements in ((", ".join(new), new), ("other elements", others)):
-        structures = [] if not elements else replay_structures(list(elements), _GENERATED, seed=1)
+        structures = [] if not elements else replay_structures(start, _GENERATED, 1, list(elements))
         labeled = list(labeled_by(start, structures))
         for kind, is_periodic in (("crystals", True), ("clusters", False)):
             chosen = [atoms for atoms in labeled if _is_kind(atoms, is_periodic)]

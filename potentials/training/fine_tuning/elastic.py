@@ -65,10 +65,15 @@ def elastic_penalty(config: RunConfig, potential: Potential) -> ElasticPenalty |
     elastic = config.fine_tune.elastic
     if config.start_from is None or elastic is None:
         return None
-    structures = replay_structures(potential.elements, elastic.generate, config.seed)
+    structures = replay_structures(_first_head(potential), elastic.generate, config.seed)
     graphs = [build_graph(atoms, potential.elements, potential.cutoff) for atoms in structures]
     usable = [graph for graph in graphs if bool(graph.receiver_degree.all())]
     return ElasticPenalty(potential, usable, config.loss, elastic.strength, config.seed)
+
+
+def _first_head(potential: Potential) -> Potential:
+    """Return a potential that computes: that of the first head if there are several, or one with merged weights."""
+    return potential.select_head(potential.heads[0]) if potential.heads else potential
 
 
 def fisher_information(potential: Potential, graphs: list[AtomicGraph], loss: LossConfig, seed: int) -> list[Tensor]:

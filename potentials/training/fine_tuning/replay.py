@@ -103,7 +103,7 @@ def _labeled_files(
         if replay.structures is not None:
             structures += [frame.atoms for frame in read_frames(replay.structures)]
         if replay.generate:
-            structures += replay_structures(replay.elements or potential.elements, replay.generate, config.seed)
+            structures += replay_structures(potential, replay.generate, config.seed, replay.elements)
         say(f"computing {len(structures)} frames for replay with the starting potential")
         frames = list(labeled_by(potential, structures))
         if len(frames) < 2:

@@ -9,11 +9,15 @@ from ase import Atoms
 from ase.build import bulk, make_supercell
 from ase.data import atomic_numbers, covalent_radii, reference_states
 
+from potentials.evaluation.predict import predict
+from potentials.potential import Potential
+
 _CLOSEST = 0.75
 """Shortest distance in crystals and clusters, relative to the sum of covalent radii."""
-_LEAST_OF_FOUR, _LEAST_OF_MANY = 1.5, 2.0
-"""Shortest typical distances in crystals with four and with more neighbors, A; radii of H, N, O and F are those of
-molecules."""
+_SCALES = np.geomspace(0.9, 2.2, 16)
+"""Distances of neighbors in crystals that are tried, relative to the sum of covalent radii."""
+_TYPICAL = 3
+"""Index of the scale of crystals that have no minimum."""
 _PAIR_RANGE = (0.5, 1.6)
 """Distances of pairs, relative to the sum of covalent radii."""
 _BINARY = ("rocksalt", "cesiumchloride", "zincblende")
@@ -34,26 +38,30 @@ _ATTEMPTS = 200
 Generator = np.random.Generator
 
 
-def replay_structures(elements: Sequence[str], count: int, seed: int) -> list[Atoms]:
+def replay_structures(
+    potential: Potential, count: int, seed: int, elements: Sequence[str] | None = None
+) -> list[Atoms]:
     """Generate structures of up to 16 atoms: strained and rattled crystals, clusters, and pairs at short distances.
 
     Of ten structures four are crystals of one element, two of two elements, two clusters of one to three elements, and
     two pairs. Elements follow each other in random order, so that each occurs about equally often. Crystals have the
-    structure of the element or a common one, the distance of neighbors is 0.95 to 1.25 times the sum of covalent radii
-    each component of the strain is up to 6 %, and displacements have a standard deviation of up to 0.15 A.
+    structure of the element or a common one, at the volume at which the potential has the lowest energy; then lengths
+    change by up to 5 %, each component of the strain is up to 5 %, and displacements have a standard deviation of up to
+    0.15 A.
 
     Args:
-        elements: chemical symbols.
+        potential: determines the volumes; in evaluation mode.
         count: number of structures.
         seed: of the random numbers; fewer structures are the first ones of more.
+        elements: chemical symbols; by default all of the potential.
     """
     rng = np.random.Generator(np.random.PCG64([seed, _STREAM]))
-    symbols = _in_random_order(elements, rng)
-    kinds: Sequence[Callable[[Iterator[str], Generator], Atoms]] = (
+    symbols = _in_random_order(elements or potential.elements, rng)
+    kinds: Sequence[Callable[[Potential, Iterator[str], Generator], Atoms]] = (
         *(_crystal, _compound, _cluster, _crystal, _pair),
         *(_crystal, _compound, _cluster, _crystal, _pair),
     )
-    return [kinds[number % len(kinds)](symbols, rng) for number in range(count)]
+    return [kinds[number % len(kinds)](potential, symbols, rng) for number in range(count)]
 
 
 _STREAM = 11
@@ -70,31 +78,39 @@ def _radii(*symbols: str) -> float:
     return float(sum(covalent_radii[atomic_numbers[symbol]] for symbol in symbols))
 
 
-def _neighbor_distance(structure: str, first: str, second: str, rng: Generator) -> float:
-    """Distance of nearest neighbors in a crystal, A."""
-    least = _LEAST_OF_FOUR if structure in ("diamond", "zincblende") else _LEAST_OF_MANY
-    return max(_radii(first, second), least) * float(rng.uniform(0.95, 1.25))
+def _typical_distance(first: str, second: str) -> float:
+    """Sum of the covalent radii, which for H, N, O and F are those of molecules; at least 1.5 A."""
+    return max(_radii(first, second), 1.5)
 
 
-def _crystal(symbols: Iterator[str], rng: Generator) -> Atoms:
+def _crystal(potential: Potential, symbols: Iterator[str], rng: Generator) -> Atoms:
     symbol = next(symbols)
     known = (reference_states[atomic_numbers[symbol]] or {}).get("symmetry", "")
     structure = _ELEMENTARY.get(known) if rng.random() < 0.7 else None
     structure = structure or str(rng.choice(sorted(_ELEMENTARY)))
-    distance = _neighbor_distance(structure, symbol, symbol, rng)
-    lattice_constant = distance / _NEIGHBOR_DISTANCE[structure]
-    # The primitive cell, or two of them.
-    atoms = bulk(symbol, structure, a=lattice_constant, **({"covera": (8 / 3) ** 0.5} if structure == "hcp" else {}))
-    return _deformed(_doubled(atoms, rng), rng)
+    options = {"covera": (8 / 3) ** 0.5} if structure == "hcp" else {}
+    atoms = bulk(symbol, structure, a=_typical_distance(symbol, symbol) / _NEIGHBOR_DISTANCE[structure], **options)
+    return _deformed(_doubled(_at_lowest_energy(potential, atoms), rng), rng)
 
 
-def _compound(symbols: Iterator[str], rng: Generator) -> Atoms:
-    first = next(symbols)
-    second = next(symbols)
+def _compound(potential: Potential, symbols: Iterator[str], rng: Generator) -> Atoms:
+    first, second = next(symbols), next(symbols)
     structure = str(rng.choice(_BINARY))
-    distance = _neighbor_distance(structure, first, second, rng)
-    atoms = bulk(first + second, structure, a=distance / _NEIGHBOR_DISTANCE[structure])
-    return _deformed(_doubled(atoms, rng), rng)
+    atoms = bulk(first + second, structure, a=_typical_distance(first, second) / _NEIGHBOR_DISTANCE[structure])
+    return _deformed(_doubled(_at_lowest_energy(potential, atoms), rng), rng)
+
+
+def _at_lowest_energy(potential: Potential, atoms: Atoms) -> Atoms:
+    """Scale a crystal, whose neighbors are at a typical distance, to the volume of the lowest energy."""
+    scaled = []
+    for factor in _SCALES:
+        copied = atoms.copy()
+        copied.set_cell(factor * atoms.cell.array, scale_atoms=True)
+        scaled.append(copied)
+    energies = [one.get_potential_energy() for one in predict(potential, scaled, len(scaled), stress=False)]
+    lowest = int(np.argmin(energies))
+    # A crystal that is not bound, or collapses, stays at a typical distance.
+    return scaled[_TYPICAL if lowest in (0, len(scaled) - 1) else lowest]
 
 
 def _doubled(atoms: Atoms, rng: Generator) -> Atoms:
@@ -106,7 +122,7 @@ def _doubled(atoms: Atoms, rng: Generator) -> Atoms:
 
 def _deformed(atoms: Atoms, rng: Generator) -> Atoms:
     """Strain and displace at random, less where atoms would come too close."""
-    strain = rng.uniform(-0.06, 0.06, size=(3, 3))
+    strain = rng.uniform(-0.05, 0.05, size=(3, 3)) + rng.uniform(-0.05, 0.05) * np.eye(3)
     displacements = rng.normal(size=(len(atoms), 3)) * rng.uniform(0.01, 0.15)
     for factor in (1.0, 0.5, 0.25, 0.0):
         deformed = atoms.copy()
@@ -128,7 +144,7 @@ def _far_enough(atoms: Atoms) -> bool:
     return bool((distances[pairs] > limits[pairs]).all())
 
 
-def _cluster(symbols: Iterator[str], rng: Generator) -> Atoms:
+def _cluster(potential: Potential, symbols: Iterator[str], rng: Generator) -> Atoms:
     """Atoms placed one after the other at random, each near an earlier one."""
     kinds = [next(symbols) for _ in range(int(rng.integers(1, 4)))]
     placed = [str(rng.choice(kinds))]
@@ -147,7 +163,7 @@ def _cluster(symbols: Iterator[str], rng: Generator) -> Atoms:
     return Atoms(placed, positions=np.round(positions, 8))
 
 
-def _pair(symbols: Iterator[str], rng: Generator) -> Atoms:
+def _pair(potential: Potential, symbols: Iterator[str], rng: Generator) -> Atoms:
     first, second = next(symbols), next(symbols)
     if rng.random() < 0.3:
         second = first
