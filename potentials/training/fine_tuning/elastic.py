@@ -65,7 +65,9 @@ def elastic_penalty(config: RunConfig, potential: Potential) -> ElasticPenalty |
     elastic = config.fine_tune.elastic
     if config.start_from is None or elastic is None:
         return None
+    is_training = potential.training
     structures = replay_structures(_first_head(potential), elastic.generate, config.seed)
+    potential.train(is_training)  # predictions have switched it to evaluation mode
     graphs = [build_graph(atoms, potential.elements, potential.cutoff) for atoms in structures]
     usable = [graph for graph in graphs if bool(graph.receiver_degree.all())]
     return ElasticPenalty(potential, usable, config.loss, elastic.strength, config.seed)

@@ -50,7 +50,7 @@ def replay_structures(
     0.15 A.
 
     Args:
-        potential: determines the volumes; in evaluation mode.
+        potential: determines the volumes; it is switched to evaluation mode.
         count: number of structures.
         seed: of the random numbers; fewer structures are the first ones of more.
         elements: chemical symbols; by default all of the potential.
