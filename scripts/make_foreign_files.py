@@ -5,7 +5,8 @@
     <environment with sevenn>/bin/python     scripts/make_foreign_files.py sevenn --output tests/interop/model_files
 
 Models of mace-torch are random and saved as whole models (`NAME.model`). Models of nequip are trained for two epochs by
-`nequip-train`, and its checkpoints are kept (`NAME.ckpt`). Models of SevenNet are random (`NAME.pth`). Beside each file
+`nequip-train`, and its checkpoints are kept (`NAME.ckpt`), of one the
+package of `nequip-package` (`NAME.zip`). Models of SevenNet are random (`NAME.pth`). Beside each file
 is a fixture `NAME.npz` like those of `make_oracles.py`, with the results of each head and without a state.
 """
 
@@ -18,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
 from typing import Any
 from unittest import mock
@@ -60,6 +62,7 @@ MACE_FILES: dict[str, dict[str, Any]] = {
 NEQUIP_FILES: dict[str, dict[str, Any]] = {
     "nequip-averaged": {"model": {"l_max": 1, "parity": True, "num_layers": 3}},
     "nequip-float32": {"model": {"l_max": 2, "parity": False, "num_layers": 2, "model_dtype": "float32"}, "ema": False},
+    "nequip-packaged": {"model": {"l_max": 1, "parity": True, "num_layers": 2}, "package": True},
 }
 _SEVENN: dict[str, Any] = {
     "cutoff": CUTOFF, "channel": 4, "lmax": 1, "is_parity": False, "num_convolution_layer": 3, "conv_denominator": 2.5,
@@ -213,7 +216,7 @@ def labeled_molecules() -> list[ase.Atoms]:
 def write_nequip_files(output: pathlib.Path) -> None:
     """Train small models, and keep the checkpoints that nequip writes and their results."""
     import ase.io
-    from nequip.model.saved_models import ModelFromCheckpoint
+    from nequip.model.saved_models import ModelFromCheckpoint, ModelFromPackage
     from nequip.utils.global_state import set_global_state
 
     for name, case in NEQUIP_FILES.items():
@@ -224,9 +227,16 @@ def write_nequip_files(output: pathlib.Path) -> None:
             program = pathlib.Path(sys.executable).parent / "nequip-train"
             command = [str(program), "-cp", folder, "-cn", "tiny", f"hydra.run.dir={folder}/out"]
             subprocess.run(command, check=True, capture_output=True)
-            shutil.copy(f"{folder}/out/best.ckpt", output / f"{name}.ckpt")
-        set_global_state()
-        model = ModelFromCheckpoint(str(output / f"{name}.ckpt"))["sole_model"]
+            set_global_state()
+            path, load = pathlib.Path(folder, "out/best.ckpt"), ModelFromCheckpoint
+            if case.get("package"):
+                path, load = packaged(path), ModelFromPackage
+            model = load(str(path))["sole_model"]
+            kept = output / f"{name}{'.zip' if case.get('package') else '.ckpt'}"
+            if case.get("package"):
+                copy_without_programs(path, kept)
+            else:
+                shutil.copy(path, kept)
         types = {"type_names": config["training_module"]["model"]["type_names"]}
 
         def predict(atoms: ase.Atoms, head: str, m: Any = model, t: Hyperparameters = types) -> Prediction:
@@ -234,7 +244,24 @@ def write_nequip_files(output: pathlib.Path) -> None:
 
         arrays = file_arrays(HCO, ["Default"], predict)
         write_fixture(output / f"{name}.npz", "nequip", ["Default"], arrays)
-        print(f"{name}.ckpt: {(output / f'{name}.ckpt').stat().st_size} bytes")
+        print(f"{kept.name}: {kept.stat().st_size} bytes")
+
+
+def packaged(checkpoint: pathlib.Path) -> pathlib.Path:
+    """Package a checkpoint with nequip's own command."""
+    target = checkpoint.with_name("model.nequip.zip")
+    program = pathlib.Path(sys.executable).parent / "nequip-package"
+    command = [str(program), "build", str(checkpoint), str(target)]
+    subprocess.run(command, check=True, capture_output=True, cwd=checkpoint.parent.parent)
+    return target
+
+
+def copy_without_programs(package: pathlib.Path, target: pathlib.Path) -> None:
+    """Copy a package without its programs, which are 0.6 MB and are not read."""
+    with zipfile.ZipFile(package) as source, zipfile.ZipFile(target, "w") as copied:
+        for entry in source.infolist():
+            if not entry.filename.endswith((".py", "compile_model.pkl")):
+                copied.writestr(entry.filename, source.read(entry))
 
 
 def file_arrays(numbers: list[int], heads: list[str], predict: Callable[[ase.Atoms, str], Prediction]) -> Arrays:

@@ -15,7 +15,8 @@ def import_(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="Model of mace-torch (NAME.model), checkpoint of nequip (NAME.ckpt) or SevenNet (NAME.pth), or a "
+            help="Model of mace-torch (NAME.model), checkpoint or package of nequip (NAME.ckpt, "
+            "NAME.nequip.zip), checkpoint of SevenNet (NAME.pth), or a "
             "model file (NAME.potential), from which --head selects.",
         ),
     ],

@@ -10,14 +10,18 @@ from typing import Any
 from potentials.config.train import Precision
 from potentials.errors import ConversionError
 from potentials.interop.mace_file import is_mace_model, potential_from_mace_model
-from potentials.interop.nequip_file import is_nequip_checkpoint, potential_from_nequip_checkpoint
-from potentials.interop.pickles import Record, read_torch_file
+from potentials.interop.nequip_file import (
+    is_nequip_checkpoint,
+    potential_from_nequip_checkpoint,
+    potential_from_nequip_package,
+)
+from potentials.interop.pickles import Package, Record, is_package, read_package, read_torch_file
 from potentials.interop.sevennet import is_sevennet_checkpoint, potential_from_sevennet
 from potentials.potential import Potential, model_file
 
 _EXPECTED = (
-    "expected a whole model of mace-torch (NAME.model, as mace_run_train writes it), or a checkpoint of nequip "
-    "(NAME.ckpt) or SevenNet (NAME.pth)"
+    "expected a whole model of mace-torch (NAME.model, as mace_run_train writes it), a checkpoint or package of nequip "
+    "(NAME.ckpt, NAME.nequip.zip), or a checkpoint of SevenNet (NAME.pth)"
 )
 
 
@@ -27,7 +31,8 @@ def import_model(path: str | PathLike[str], head: str | None = None, precision: 
     A model file of this program (`NAME.potential`) is loaded, to select one of its heads or another precision.
 
     The other program is not needed, and nothing in the file is executed. Supported are energy models of mace-torch
-    (`NAME.model`) and checkpoints of nequip (`NAME.ckpt`) and SevenNet (`NAME.pth`).
+    (`NAME.model`), checkpoints and packages of nequip (`NAME.ckpt`, `NAME.nequip.zip`), and checkpoints of SevenNet
+    (`NAME.pth`).
 
     Args:
         path: the file.
@@ -45,14 +50,16 @@ def import_model(path: str | PathLike[str], head: str | None = None, precision: 
     """
     if Path(path).suffix == ".potential":
         return model_file.load(path, precision=precision, head=head)
-    content = read_torch_file(path)
+    content: Any = read_package(path) if is_package(path) else read_torch_file(path)
+    is_of_nequip = isinstance(content, Package)
     try:
         if is_mace_model(content):
             potential = potential_from_mace_model(content, head, precision)
-        elif is_nequip_checkpoint(content):
+        elif is_of_nequip or is_nequip_checkpoint(content):
             if head is not None:
                 raise ConversionError(f"the model has no heads; remove the head {head}")
-            potential = potential_from_nequip_checkpoint(content, precision)
+            convert: Any = potential_from_nequip_package if is_of_nequip else potential_from_nequip_checkpoint
+            potential = convert(content, precision)
         elif is_sevennet_checkpoint(content):
             potential = potential_from_sevennet(content, head, precision)
         else:

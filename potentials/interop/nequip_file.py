@@ -1,4 +1,7 @@
-"""Conversion of checkpoints of nequip (`best.ckpt`), in which the hyperparameters are the arguments of the model."""
+"""Conversion of checkpoints (`best.ckpt`) and packages (`NAME.nequip.zip`) of nequip.
+
+Both contain the arguments of the model: a checkpoint as hyperparameters, a package in its configuration.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,11 @@ import torch
 from torch import Tensor
 
 from potentials.config.train import Precision
-from potentials.errors import ConversionError
+from potentials.config.yaml.reader import read_document
+from potentials.errors import ConfigError, ConversionError
 from potentials.interop.nequip import EMBEDDING, potential_from_nequip
-from potentials.interop.pickles import StoredTensor
+from potentials.interop.pickles import Package, Record, StoredTensor
+from potentials.interop.pickles.modules import stored_state
 from potentials.potential import Potential
 
 _MODEL = "model.sole_model."
@@ -45,16 +50,48 @@ def potential_from_nequip_checkpoint(content: Mapping[str, Any], precision: Prec
     Raises:
         ConversionError: the model is not nequip's, or has settings that the family does not support.
     """
-    given = content["hyper_parameters"].get("model")
-    if not isinstance(given, dict):
-        raise ConversionError("hyper_parameters.model: expected the arguments of the model")
-    hyperparameters = {str(name): value for name, value in given.items() if name != "_target_"}
-    hyperparameters["model"] = str(given.get("_target_")).rpartition(".")[2]
+    hyperparameters = _arguments(content["hyper_parameters"].get("model"), "hyper_parameters.model")
     stored = {str(name): value for name, value in content["state_dict"].items() if isinstance(value, StoredTensor)}
     state = {name.removeprefix(_MODEL): value.tensor() for name, value in stored.items() if name.startswith(_MODEL)}
     averaged = {name: value.tensor() for name, value in stored.items() if name.startswith(_AVERAGED)}
     if averaged:
         state = _with_averaged(state, averaged, hyperparameters)
+    return _converted(hyperparameters, state, precision)
+
+
+def potential_from_nequip_package(package: Package, precision: Precision | None = None) -> Potential:
+    """Convert a packaged model of nequip to a potential with the same energies.
+
+    Args:
+        package: the package, from `read_package`.
+        precision: precision of the potential; by default that of the model.
+
+    Raises:
+        ConversionError: the model is not nequip's, or has settings that the family does not support.
+    """
+    try:
+        entry, problems = read_document(package.config, "model/config.yaml")
+    except ConfigError as error:
+        raise ConversionError(str(error)) from error
+    if problems:
+        raise ConversionError(f"model/config.yaml: {problems[0].message}")
+    document = entry.plain()
+    training = document.get("training_module") if isinstance(document, dict) else None
+    given = training.get("model") if isinstance(training, dict) else None
+    if not isinstance(package.model, Record):
+        raise ConversionError(f"expected a packaged model, got an object of the type {type(package.model).__name__}")
+    return _converted(_arguments(given, "training_module.model"), stored_state(package.model), precision)
+
+
+def _arguments(given: Any, where: str) -> dict[str, Any]:
+    """Return the arguments of the model, with the name of its class as `model`."""
+    if not isinstance(given, dict):
+        raise ConversionError(f"{where}: expected the arguments of the model")
+    found = {str(name): value for name, value in given.items() if name != "_target_"}
+    return {**found, "model": str(given.get("_target_")).rpartition(".")[2]}
+
+
+def _converted(hyperparameters: dict[str, Any], state: dict[str, Tensor], precision: Precision | None) -> Potential:
     is_single = any(tensor.dtype == torch.float32 for name, tensor in state.items() if name.endswith(EMBEDDING))
     own: Precision = "float32" if is_single else "float64"
     potential = potential_from_nequip(hyperparameters, state, precision or own)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pickle
 import shutil
 import zipfile
@@ -33,11 +34,12 @@ HEADS = {
     "mace-heads-layers1": ["pbe", "r2scan", "hf"],
     "nequip-averaged": ["Default"],
     "nequip-float32": ["Default"],
+    "nequip-packaged": ["Default"],
     "sevenn-degrees": ["Default"],
     "sevenn-modals": ["pbe", "r2scan"],
     "sevenn-parity": ["Default"],
 }
-HEADLESS = ("nequip-averaged", "nequip-float32", "sevenn-degrees", "sevenn-parity")
+HEADLESS = ("nequip-averaged", "nequip-float32", "nequip-packaged", "sevenn-degrees", "sevenn-parity")
 CASES = [(name, head) for name, heads in HEADS.items() for head in heads]
 
 
@@ -280,15 +282,58 @@ def test_loading_a_model_of_another_program_says_how_to_convert_it(tmp_path):
         potentials.load(tmp_path / "old.model")
 
 
+def packaged(path, **changes):
+    """The packaged model with other contents of entries; None removes one, and a pair gives another compression."""
+    with zipfile.ZipFile(FILES / "nequip-packaged.zip") as source, zipfile.ZipFile(path, "w") as file:
+        for entry in source.namelist():
+            name = entry.split("/", 1)[1]
+            content = changes.get(name, source.read(entry))
+            if content is not None:
+                file.writestr(entry, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model/eager_model.pkl": None}, "expected a file written by torch.save"),
+        ({"model/config.yaml": None}, "expected an entry model/config.yaml"),
+        ({"model/config.yaml": b"a: [1"}, "model/config.yaml:1 this bracket is never closed"),
+        ({"model/config.yaml": b"a: &x [*x]"}, "model/config.yaml:1 the value contains itself"),
+        ({"model/config.yaml": b"training_module: 3"}, "training_module.model: expected the arguments"),
+        ({"model/config.yaml": b"training_module: {model: {_target_: allegro.model.AllegroModel}}"}, "AllegroModel"),
+        ({"model/config.yaml": b"\xff\xfe"}, "expected a package of nequip"),
+        ({"model/config.yaml": b" " * (2**22 + 1)}, "of at most 4194304 bytes"),
+        ({"model/eager_model.pkl": pickle.dumps([1])}, "expected a packaged model, got an object of the type list"),
+        ({"model/eager_model.pkl": pickle.dumps(os.system)}, "expected a packaged model|model"),
+        ({".data/40.storage": b"12345678"}, "the file contains 8"),
+    ],
+)
+def test_packages_that_cannot_be_used(tmp_path, changes, message):
+    with pytest.raises(ConversionError, match=message):
+        import_model(packaged(tmp_path / "a.nequip.zip", **changes))
+
+
+def test_programs_in_a_package_do_not_matter(tmp_path):
+    path = packaged(tmp_path / "a.nequip.zip")
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("out.nequip/nequip/__init__.py", "raise SystemExit")
+        file.writestr("../../evil.py", "raise SystemExit")
+    assert import_model(path).fingerprint() == import_model(FILES / "nequip-packaged.zip").fingerprint()
+
+
+DAMAGED = ["mace-heads-layers1.model", "nequip-averaged.ckpt", "nequip-packaged.zip", "sevenn-modals.pth"]
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    name=st.sampled_from(["mace-heads-layers1.model", "nequip-averaged.ckpt", "sevenn-modals.pth"]),
+    name=st.sampled_from(DAMAGED),
     changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=3),
 )
 def test_damaged_descriptions_are_read_or_refused(tmp_path, name, changes):
     with zipfile.ZipFile(FILES / name) as file:
         content = {entry: bytearray(file.read(entry)) for entry in file.namelist()}
-    (description,) = (content[entry] for entry in content if entry.endswith("/data.pkl"))
+    (description,) = (content[entry] for entry in content if entry.endswith(("/data.pkl", "/eager_model.pkl")))
     for place, value in changes:
         description[place % len(description)] = value
     with zipfile.ZipFile(tmp_path / name, "w") as file:

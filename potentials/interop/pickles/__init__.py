@@ -5,6 +5,6 @@ name of the class and the stored state.
 """
 
 from potentials.interop.pickles.records import Record, StoredTensor
-from potentials.interop.pickles.torch_file import read_torch_file
+from potentials.interop.pickles.torch_file import Package, is_package, read_package, read_torch_file
 
-__all__ = ["Record", "StoredTensor", "read_torch_file"]
+__all__ = ["Package", "Record", "StoredTensor", "is_package", "read_package", "read_torch_file"]

@@ -11,6 +11,7 @@ from torch import Tensor
 from potentials.errors import ConversionError
 from potentials.interop.pickles.records import Record, StoredTensor
 from potentials.interop.pickles.torch_file import read_archive
+from potentials.interop.pickles.unpickler import unpickle
 
 _MOST_LEVELS = 40
 
@@ -61,15 +62,28 @@ def stored_state(module: Record) -> dict[str, Tensor]:
 def _tensors(module: Record, prefix: str, level: int) -> Iterator[tuple[str, StoredTensor]]:
     if level > _MOST_LEVELS:
         raise ConversionError(f"{prefix[:200]}: modules are nested more than {_MOST_LEVELS} levels deep")
+    left_out = module.attribute("_non_persistent_buffers_set")
     for kind in ("_parameters", "_buffers"):
         for name, value in module.mapping(kind).items():
-            if isinstance(value, StoredTensor):
+            if isinstance(value, StoredTensor) and not (isinstance(left_out, set) and name in left_out):
                 yield f"{prefix}{name}", value
     for name, inner in submodules(module).items():
         yield from _tensors(inner, f"{prefix}{name}.", level + 1)
     for name, content in module.mapping("__codegen__").items():
         if isinstance(content, bytes):
             yield from _compiled_tensors(content, f"{prefix}{name}.")
+        elif isinstance(content, tuple) and len(content) == 2 and content[0] == "fx":
+            yield from _traced_tensors(content[1], f"{prefix}{name}.")
+
+
+def _traced_tensors(content: Any, prefix: str) -> Iterator[tuple[str, StoredTensor]]:
+    """Yield the buffers of a module that torch.fx traced: a call with its attributes and its program, not read here."""
+    traced = unpickle(content, {}, {}) if isinstance(content, bytes) else None
+    attributes = traced.arguments[0] if isinstance(traced, Record) and traced.arguments else None
+    buffers = attributes.get("_buffers") if isinstance(attributes, dict) else None
+    for name, value in (buffers if isinstance(buffers, dict) else {}).items():
+        if isinstance(value, StoredTensor):
+            yield f"{prefix}{name}", value
 
 
 def _compiled_tensors(content: bytes, prefix: str) -> Iterator[tuple[str, StoredTensor]]:

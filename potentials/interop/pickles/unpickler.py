@@ -89,6 +89,33 @@ def _encoded(text: Any, encoding: Any) -> bytes:
     return text.encode("latin1")
 
 
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+_LEGACY_PICKLES = 5
+"""Magic number, version, machine, the saved object, and the keys of its storages; the numbers follow."""
+
+
+def _storage_from_bytes(content: Any) -> Storage:
+    """Return the storage in a file of PyTorch before 1.6, as it is pickled within modules that e3nn compiles."""
+    if not isinstance(content, bytes):
+        raise TypeError("expected bytes")
+    stream, parts = io.BytesIO(content), []
+    for _ in range(_LEGACY_PICKLES):
+        start = stream.tell()
+        _check_opcodes(stream)
+        parts.append(content[start : stream.tell()])
+    magic, _, machine, keys = (_Unpickler(parts[number], {}, {}).load() for number in (0, 1, 2, 4))
+    if magic != _LEGACY_MAGIC or not isinstance(machine, dict) or machine.get("little_endian") is not True:
+        raise TypeError("expected numbers that PyTorch saved in little-endian order")
+    if not isinstance(keys, list) or len(keys) != 1:
+        raise TypeError("expected one storage")
+    # Eight bytes with the number of elements precede them.
+    numbers = content[stream.tell() + 8 :]
+    storage = _Unpickler(parts[3], {str(keys[0]): lambda: numbers}, {str(keys[0]): len(numbers)}).load()
+    if not isinstance(storage, Storage):
+        raise TypeError("expected a storage")
+    return storage
+
+
 def _no_bytes() -> bytes:
     """Return empty bytes, which protocol 2 stores as a call without arguments."""
     return b""
@@ -105,6 +132,7 @@ _FUNCTIONS = {
     "torch._utils._rebuild_tensor_v2": _Builder(_tensor),
     "torch._utils._rebuild_parameter": _Builder(_parameter),
     "torch._utils._rebuild_parameter_with_state": _Builder(_parameter),
+    "torch.storage._load_from_bytes": _Builder(_storage_from_bytes),
     "_codecs.encode": _Builder(_encoded),
     "builtins.bytes": _Builder(_no_bytes),
     "copyreg._reconstructor": _Builder(_reconstructed),
@@ -137,8 +165,15 @@ class _Unpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> Storage:
         """Return the storage that a persistent id names."""
         match pid:
-            case ("storage", torch.dtype() as dtype, str() as key, _, int() as numel):
-                pass
+            case ("storage", torch.dtype() as dtype, str() | int() as key, _, int() as numel) | (
+                "storage",
+                torch.dtype() as dtype,
+                str() | int() as key,
+                _,
+                int() as numel,
+                None,
+            ):
+                key = str(key)  # a number in packages
             case _:
                 raise ConversionError(f"expected the description of a storage, got {str(pid)[:100]}")
         size = numel * torch.empty(0, dtype=dtype).element_size()
@@ -150,7 +185,7 @@ class _Unpickler(pickle.Unpickler):
         return Storage(key, dtype, numel, self._storages[key])
 
 
-def _check_opcodes(content: bytes) -> None:
+def _check_opcodes(content: bytes | io.BytesIO) -> None:
     """Refuse opcodes that are never needed, and indices of the memo for which memory would be reserved."""
     for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
         if opcode.name in _FORBIDDEN:
