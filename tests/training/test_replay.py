@@ -238,3 +238,18 @@ def test_frames_that_cannot_be_used(tmp_path: Path) -> None:
         with_replay(config)
     with pytest.raises(Exception, match="Ag"):
         with_replay(configuration(tmp_path, fine_tune={"replay": {"generate": 5, "elements": ["Ag"]}}))
+
+
+def test_low_rank_updates_of_several_heads(tmp_path: Path) -> None:
+    """The readouts of each head have updates of their own, and the file has the sums."""
+    files = [{"file": "builtin:copper@1:9", "head": "emt"}, {"file": "builtin:copper@9:17", "head": "other"}]
+    result = quietly(
+        configuration(tmp_path, data={"train": files}, fine_tune={"method": "lora", "rank": 2, "replay": None})
+    )
+    best = model_file.load(result.best)
+    assert best.heads == ("emt", "other")
+    start = potentials.load(tmp_path / "start.potential", precision="float32")
+    values = [torch.cat([p.flatten() for p in r.parameters()]) for r in best.network.readouts_of_heads()]
+    begin = torch.cat([p.flatten() for p in start.network.first_readouts.parameters()])
+    assert not torch.equal(values[0], values[1])
+    assert not torch.equal(values[0], begin)
