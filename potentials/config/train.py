@@ -35,6 +35,9 @@ class OptimizerConfig(StrictConfig):
     """Normalize by the largest mean square of the gradient so far instead of the current one."""
     betas: list[Annotated[float, Field(ge=0, lt=1)]] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
     """Decay rates of the running means of the gradient and of its square."""
+    epsilon: PositiveNumber = 1e-8
+    """Number added to the root mean square of the gradient. With a larger one, parameters with small gradients change
+    less."""
     weight_decay: NonNegativeNumber = 0.0
     """Weight decay. It acts on linear mixing and product weights of the family, never on biases or radial networks."""
 

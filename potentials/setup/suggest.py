@@ -146,7 +146,9 @@ def _start_section(start: StartingChoice, found: Survey) -> list[str]:
     name = quote(start.file) if start.head is None else f"{{file: {quote(start.file)}, head: {quote(start.head)}}}"
     return [
         *lines_of([Setting("start_from", name, "model, cutoff and elements are those of this potential")]),
-        *section("fine_tune", [Setting("method", "full", "or readouts, lora: fewer parameters; replay: keep the rest")]),
+        *section(
+            "fine_tune", [Setting("method", "full", "or readouts, lora: fewer parameters; replay")]
+        ),
     ]
 
 

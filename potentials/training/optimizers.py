@@ -26,7 +26,8 @@ def build_optimizer(potential: Potential, config: OptimizerConfig) -> Optimizer:
     ]
     optimizer_class = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.name]
     betas = (config.betas[0], config.betas[1])
-    return optimizer_class(groups, lr=config.learning_rate, betas=betas, amsgrad=config.amsgrad, fused=True)
+    options: dict[str, Any] = {"betas": betas, "eps": config.epsilon, "amsgrad": config.amsgrad}
+    return optimizer_class(groups, lr=config.learning_rate, fused=True, **options)
 
 
 class Patience:

@@ -121,3 +121,15 @@ def test_patience_counts_validations_without_improvement():
     answers = [patience.exhausted_by(loss) for loss in (4.0, 3.6, 3.4, 3.3, 3.2, 3.1)]
     # 3.6 is no improvement by more than 0.5; 3.4 is; then three in a row are not.
     assert answers == [False, False, False, False, False, True]
+
+
+def test_epsilon_holds_small_gradients_back():
+    """The first step of Adam is lr g / (|g| + epsilon)."""
+    for epsilon, factor in ((1e-8, 1.0), (1.0, 0.5)):
+        potential = toy_potential(["Cu"])
+        optimizer = build_optimizer(potential, OptimizerConfig(epsilon=epsilon, amsgrad=False))
+        parameter = next(p for p in potential.parameters() if p.requires_grad)
+        before = parameter.detach().clone()
+        parameter.grad = torch.ones_like(parameter)
+        optimizer.step()
+        torch.testing.assert_close(before - parameter.detach(), torch.full_like(before, 0.01 * factor))
