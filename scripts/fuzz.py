@@ -28,6 +28,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 MODULES = {
     "configurations": "fuzz.configurations",
     "models": "fuzz.model_files",
+    "foreign": "fuzz.foreign_files",
     "extxyz": "fuzz.extxyz_files",
     "arguments": "fuzz.arguments",
 }

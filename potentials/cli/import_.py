@@ -17,7 +17,7 @@ def import_(
             metavar="FILE",
             help="Model of mace-torch (NAME.model), checkpoint or package of nequip (NAME.ckpt, "
             "NAME.nequip.zip), checkpoint of SevenNet (NAME.pth), or a "
-            "model file (NAME.potential), from which --head selects.",
+            "model file with several heads (NAME.potential), of which --head selects one.",
         ),
     ],
     output: Annotated[

@@ -59,8 +59,8 @@ class RunConfig(StrictConfig):
     loss: LossConfig = LossConfig()
     train: TrainConfig = TrainConfig()
     start_from: StartFrom = None
-    """Potential that the run starts from (fine-tuning): a model file, or a model of another program. Its settings are
-    those of `model`, which need not be given, and its reference energies are kept unless others are given."""
+    """Potential that the run starts from (fine-tuning): a model file, or a model of another program. The section
+    `model` is taken from it and need not be given; its reference energies are kept unless others are given."""
     fine_tune: FineTuneConfig = FineTuneConfig()
     logging: LoggingConfig = LoggingConfig()
 

@@ -94,8 +94,8 @@ class FineTuneConfig(StrictConfig):
         if self.method != "replay" and self.replay is not None:
             raise KeyedError({"fine_tune.replay": f"not used by method: {self.method}; use replay, or remove it"})
         if self.method == "lora" and self.elastic is not None:
-            advice = "use it with full, readouts or replay"
-            raise KeyedError({"fine_tune.elastic": f"lora keeps the weights that the penalty is about; {advice}"})
+            reason = "lora does not change the original weights, so the penalty has no effect"
+            raise KeyedError({"fine_tune.elastic": f"{reason}; remove it, or use full, readouts or replay"})
         return self
 
 

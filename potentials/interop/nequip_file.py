@@ -122,7 +122,7 @@ def _with_averaged(
     found = [tensor for tensor in numbered if tensor is None or tensor.numel()]
     if [state[name].shape for name in names] != [None if tensor is None else tensor.shape for tensor in found]:
         raise ConversionError(
-            f"the checkpoint contains {len(averaged)} averaged tensors, which are not those of its {len(names)} "
-            "parameters"
+            f"the EMA in the checkpoint has {len(averaged)} tensors, which do not match the {len(names)} parameters of "
+            "the model in number or shape; this checkpoint cannot be converted"
         )
     return state | {name: tensor for name, tensor in zip(names, found, strict=True) if tensor is not None}

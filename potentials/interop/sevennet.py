@@ -130,7 +130,7 @@ def _with_new_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _chosen_modal(given: Mapping[str, Any], head: str | None) -> _Modal:
     modals = given.get("_modal_map") if given.get("use_modality") else {}
     if not isinstance(modals, Mapping) or sorted(map(str, modals.values())) != sorted(map(str, range(len(modals)))):
-        raise ConversionError(f"_modal_map: expected the number of each modal, got {str(modals)[:60]}")
+        raise ConversionError(f"_modal_map: expected the index of each modal, got {str(modals)[:60]}")
     if not modals:
         if head is not None:
             raise ConversionError(f"the model has no heads; remove the head {head}")

@@ -141,14 +141,13 @@ def _start_section(start: StartingChoice, found: Survey) -> list[str]:
     if unknown:
         raise DataError(
             f"the data contain {', '.join(unknown)}, which {start.file} does not support (supported: "
-            f"{', '.join(start.elements)}); remove these frames, or start from another potential"
+            f"{', '.join(start.elements)}); remove these frames, start from another potential, "
+            "or write the configuration without them and set fine_tune.new_elements"
         )
     name = quote(start.file) if start.head is None else f"{{file: {quote(start.file)}, head: {quote(start.head)}}}"
     return [
         *lines_of([Setting("start_from", name, "model, cutoff and elements are those of this potential")]),
-        *section(
-            "fine_tune", [Setting("method", "full", "or readouts, lora: fewer parameters; replay")]
-        ),
+        *section("fine_tune", [Setting("method", "full", "or readouts, lora: fewer parameters; replay")]),
     ]
 
 

@@ -356,7 +356,7 @@ def _announcement(potential: Potential, data: GraphDataModule, folder: RunFolder
     frames = f"{len(data.train_graphs)} training frames, {len(data.validation_graphs)} validation frames"
     frozen = sum(parameter.numel() for parameter in potential.parameters()) - potential.num_parameters()
     started = potential.metadata.get("started_from")
-    start = "" if started is None else f", starting from {started['file']} ({frozen} frozen)"
+    start = "" if started is None else f", starting from {started['file']} ({frozen} parameters frozen)"
     return (
         f"{doing} {potential.config.name} with {potential.num_parameters()} parameters ({potential.precision}) on "
         f"{devices}{start}: {frames}; folder {folder.path}"

@@ -170,7 +170,7 @@ class TestNequIP:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            (lambda c: c["state_dict"].pop("ema.ema_weight_0"), "averaged tensors, which are not those of its"),
+            (lambda c: c["state_dict"].pop("ema.ema_weight_0"), "tensors, which do not match the"),
             (lambda c: c["hyper_parameters"].update(model=[1]), "expected the arguments of the model"),
             (lambda c: c["hyper_parameters"]["model"].update(l_max=2), "do not belong to this state dict|missing in"),
             (lambda c: c["hyper_parameters"]["model"].update(_target_="my.Model"), "model: expected 'NequIPGNNModel'"),

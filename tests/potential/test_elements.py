@@ -49,7 +49,10 @@ def test_the_same_elements_are_the_same_potential() -> None:
 
 def test_elements_without_a_source() -> None:
     potential = CASES[0].potential()
-    with pytest.raises(PotentialsError, match=r"does not support Li \(supported: H, C, O\); give an element whose"):
+    with pytest.raises(
+        PotentialsError,
+        match=r"does not support Li \(supported: H, C, O\); set fine_tune.new_elements: \{Li: ELEMENT\}",
+    ):
         with_elements(potential, ["H", "Li"])
     with pytest.raises(PotentialsError, match="Li cannot begin as a copy of Na; the potential supports H, C, O"):
         with_elements(potential, ["H", "Li"], {"Li": "Na"})

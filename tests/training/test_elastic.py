@@ -139,5 +139,5 @@ def test_an_interrupted_run_ends_as_a_whole_one(tmp_path: Path, monkeypatch: pyt
 
 
 def test_low_rank_updates_have_no_penalty(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"fine_tune.elastic: lora keeps the weights"):
+    with pytest.raises(ConfigError, match=r"fine_tune.elastic: lora does not change the original weights"):
         configuration(tmp_path, "run", method="lora", elastic={})

@@ -234,7 +234,7 @@ def test_frames_that_cannot_be_used(tmp_path: Path) -> None:
     config = configuration(
         tmp_path, fine_tune={"replay": {"files": "kept.extxyz"}}, data={"validation": "builtin:copper@20:24"}
     )
-    with pytest.raises(DataError, match="the validation set must be a number or a fraction"):
+    with pytest.raises(DataError, match="give a number or a fraction of the training frames"):
         with_replay(config)
     with pytest.raises(Exception, match="Ag"):
         with_replay(configuration(tmp_path, fine_tune={"replay": {"generate": 5, "elements": ["Ag"]}}))

@@ -11,6 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any
 
+from potentials.config.messages.descriptions import shortened
 from potentials.errors import ConversionError
 from potentials.interop.pickles.unpickler import unpickle
 
@@ -118,7 +119,7 @@ def read_archive(file: IO[bytes], name: str, is_compiled: bool = False) -> Any:
         byte_order = archive.read(entries["byteorder"]) if "byteorder" in entries else b"little"
         if byte_order != b"little":
             raise ConversionError(
-                f"expected numbers in little-endian order, got {byte_order[:20].decode(errors='replace')}"
+                f"expected numbers in little-endian order, got {shortened(byte_order[:20].decode(errors='replace'))}"
             )
         storages = {key.removeprefix("data/"): entry for key, entry in entries.items() if key.startswith("data/")}
         return unpickle(

@@ -33,7 +33,7 @@ class NequIPConfig(FamilyConfig):
     """Hidden layers of the radial networks."""
     self_connection: bool | Literal["all layers", "linear"] = True
     """Add a species-dependent linear map of each layer's input in all layers but the first, or in `all layers`;
-    `linear` adds the same linear map for all species in all layers (SevenNet)."""
+    `linear` adds, in every layer, a linear map that does not depend on the species (SevenNet)."""
     bias: bool = False
     """Whether linear maps of features add a learned bias to scalars."""
     solid_harmonics: bool = False

@@ -123,12 +123,12 @@ def _changes(potential: Potential, start: Potential, new: Sequence[str], others:
                 judged = mark(1e3 * forces, _SMALL_CHANGE, _LARGE_CHANGE)
                 rows.append([f"{kind} of {name}", str(len(chosen)), number(1e3 * energy), judged, number(1e3 * size)])
     if not rows:
-        return [Paragraph("Both potentials have no element in common.")]
+        return [Paragraph("The two potentials have no element in common.")]
     heads = ["generated structures", "number", "energy (meV/atom)", "forces (meV/A)", "RMS force (meV/A)"]
     caption = (
-        "RMS differences between both potentials for strained and displaced crystals and for clusters; energies "
-        "without a constant for each element. Where levels of theory differ, those of the elements of the data differ "
-        "too."
+        "RMS differences between both potentials for strained and displaced crystals and for clusters; for "
+        "energies, a fitted constant for each element is subtracted first. If the levels of theory differ, large "
+        "differences are expected for the elements of the data."
     )
     return [Table(heads, rows, caption)]
 

@@ -77,8 +77,8 @@ def with_replay(
         sets = _Sets([*given, *labeled.train], labeled.validation)
     if isinstance(config.data.validation, str | list) and not sets.validation:
         raise DataError(
-            "data.validation: with frames for replay in files, the validation set must be a number or a fraction of "
-            "the training frames"
+            "data.validation: with fine_tune.replay.files alone, give a number or a fraction of the training frames, "
+            "not files"
         )
     energies = dict(zip(potential.elements, potential.reference_energies.tolist(), strict=True))
     return config.model_copy(update={"data": _with_head(config, sets, _head_settings(config, replay, energies))})
@@ -107,7 +107,9 @@ def _labeled_files(
         say(f"computing {len(structures)} frames for replay with the starting potential")
         frames = list(labeled_by(potential, structures))
         if len(frames) < 2:
-            raise DataError(f"fine_tune.replay: only {len(frames)} of {len(structures)} structures can be used")
+            usable = f"only {len(frames)} of {len(structures)} structures can be used"
+            others = f"the others have forces above {_LARGEST_FORCE:g} eV/A or atoms without neighbors"
+            raise DataError(f"fine_tune.replay: {usable} ({others}); generate more, or give other structures")
         if len(frames) < len(structures):
             left_out = f"{len(structures) - len(frames)} of {len(structures)} structures"
             say(f"{left_out} for replay are left out: forces above {_LARGEST_FORCE:g} eV/A, or atoms without neighbors")

@@ -73,8 +73,8 @@ def ending_together(trainer: Trainer) -> Iterator[None]:
             raise
         what = _what_ended(_started(launcher))
         raise TrainingError(
-            f"process {trainer.global_rank + 1} of {trainer.world_size}: {what}, and this process cannot "
-            "continue without it. Run the same command again to continue"
+            f"process {trainer.global_rank + 1} of {trainer.world_size}: {what}, so this process stopped "
+            "too. Run the same command again to continue"
         ) from error
     finally:
         stop_watching.set()

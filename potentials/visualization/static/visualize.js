@@ -309,7 +309,7 @@ const potentialsVisualize = (() => {
       const most = Math.max(...drawn.map((numbers) => numbers.reduce((m, v) => Math.max(m, Math.abs(v)), 0)), 1e-12);
       drawn.forEach((numbers, of) => {
         if (atom.value && of !== atom.value - 1) return;
-        const text = `${names[of]}<br>size ${norm(all[of]).toPrecision(3)}`, center = structure.positions[of];
+        const text = `${names[of]}<br>norm ${norm(all[of]).toPrecision(3)}`, center = structure.positions[of];
         if (!grid) { shapes.add(numbers, center, REACH / most, text); return; }
         numbers.forEach((value, o) => {
           const at = add(center, [0, 1, 2].map((axis) => 0.6 * grid[3 * o + axis]));
@@ -325,13 +325,13 @@ const potentialsVisualize = (() => {
       if (chosen < 0) {
         return {
           data: [{ type: "bar", x: names, y: names.map((_, which) => of(which)), marker: { color: "var(--series-1)" }, hovertemplate: "%{x}: %{y:.3g}<extra></extra>" }],
-          layout: { xaxis: { title: "atom" }, yaxis: { title: scalar ? "value" : "size" } },
+          layout: { xaxis: { title: "atom" }, yaxis: { title: scalar ? "value" : "norm" } },
         };
       }
       const shown = channels.map((name, number) => ({ name: name.replace(/ \(.*/, "").replace("combination", "comb.").replace("channel ", ""), value: scalar ? values(chosen, number)[0] : norm(values(chosen, number)), number }));
       return {
         data: [{ type: "bar", x: shown.map(({ name }) => name), y: shown.map(({ value }) => value), marker: { color: shown.map(({ number }) => (number === channel.value ? "var(--series-2)" : "var(--series-1)")) }, hovertemplate: "%{x}: %{y:.3g}<extra></extra>" }],
-        layout: { xaxis: { title: `channels of ${names[chosen]}`, type: "category" }, yaxis: { title: scalar ? "value" : "size" } },
+        layout: { xaxis: { title: `channels of ${names[chosen]}`, type: "category" }, yaxis: { title: scalar ? "value" : "norm" } },
       };
     });
     onAtom(places.scene, (chosen) => { if (atom.value !== chosen + 1) { atom.value = chosen + 1; all(); } });
