@@ -58,7 +58,7 @@ def _source(potential: Potential, symbol: str, copied_from: Mapping[str, str]) -
     if source is None:
         raise PotentialsError(
             f"the potential does not support {symbol} (supported: {known}); set fine_tune.new_elements: {{{symbol}: "
-            f"ELEMENT}}, so that {symbol} starts with a copy of the weights of ELEMENT, or remove the frames with {symbol}"
+            f"ELEMENT}}, so that {symbol} starts with a copy of the weights of ELEMENT, or remove its frames"
         )
     if source not in potential.elements:
         raise PotentialsError(f"{symbol} cannot begin as a copy of {source}; the potential supports {known}")
