@@ -24,7 +24,12 @@ def import_(
         Path | None,
         typer.Option("--output", "-o", help="Model file to write (default: NAME.potential, or NAME-HEAD.potential)."),
     ] = None,
-    head: Annotated[str | None, typer.Option(help="Head (level of theory) to convert; by default all.")] = None,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            help="Head (level of theory) to convert; by default all. Required for SevenNet models with several modals."
+        ),
+    ] = None,
     precision: Annotated[
         Literal["float32", "float64", "mixed"] | None,
         typer.Option(help="Precision of the result (default: that of the model)."),

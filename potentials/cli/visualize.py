@@ -16,8 +16,8 @@ def visualize(
     structure: Annotated[
         str | None,
         typer.Argument(
-            help="Structure: a file ASE reads (its first frame), FILE@NUMBER, or builtin:NAME. By default a frame of "
-            "the model's training data, if available."
+            help="Structure: a file ASE reads (its first frame with more than one atom), FILE@NUMBER, or "
+            "builtin:NAME. By default a frame of the model's training data, if available."
         ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write.")] = Path("visualize.html"),

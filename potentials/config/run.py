@@ -76,7 +76,7 @@ class RunConfig(StrictConfig):
     def _family_can_be_adapted(cls, start: StartConfig | None, info: ValidationInfo) -> StartConfig | None:
         model: FamilyConfig | None = info.data.get("model")
         if start is not None and model is not None and model.closed_form:
-            reason = f"{model.name} is fitted in closed form and does not start from other weights; remove it"
+            reason = f"{model.name} is fitted in closed form and does not start from other weights; remove start_from"
             raise KeyedError({"start_from": reason})
         return start
 

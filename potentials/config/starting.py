@@ -53,7 +53,9 @@ class ReplayConfig(StrictConfig):
     @model_validator(mode="after")
     def _some_frames(self) -> Self:
         if self.files is None and self.structures is None and not self.generate:
-            raise ValueError("no frames; give files with labels, structures, or generate: NUMBER")
+            raise ValueError(
+                "no frames; give `files` (frames with labels), `structures` (without labels) or `generate: NUMBER`"
+            )
         return self
 
 
@@ -89,7 +91,7 @@ class FineTuneConfig(StrictConfig):
     @model_validator(mode="after")
     def _replay_has_frames(self) -> Self:
         if self.method == "replay" and self.replay is None:
-            advice = "files with labels, structures, or generate: NUMBER"
+            advice = "`files` (frames with labels), `structures` (without labels) or `generate: NUMBER`"
             raise KeyedError({"fine_tune.replay": f"missing; method: replay needs frames: give {advice}"})
         if self.method != "replay" and self.replay is not None:
             raise KeyedError({"fine_tune.replay": f"not used by method: {self.method}; use replay, or remove it"})

@@ -145,7 +145,7 @@ class PotentialCalculator(Calculator):
         return self.neighbors.num_searches
 
     def fingerprint(self) -> str:
-        """Return the fingerprint of the potential; see `Potential.fingerprint`."""
+        """Return a short hash of elements, cutoff, precision and all weights, which identifies the potential."""
         return self.potential.fingerprint()
 
     def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:

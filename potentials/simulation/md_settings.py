@@ -39,7 +39,7 @@ class MDSettings:
     steps: int = 1000
     """Total number of steps, including those before a continuation."""
     friction: float | None = None
-    """1/fs, for `langevin` and `npt`; `DEFAULT_FRICTION` by default."""
+    """1/fs, for `langevin` and `npt`; 0.01 by default."""
     seed: int = 0
     """Random seed of the initial velocities and the thermostat."""
     every: int = 10

@@ -144,7 +144,7 @@ def test_an_atom_on_an_axis_of_the_grid_has_finite_forces() -> None:
         ({"orientations": -1}, "greater than or equal to 0"),
         ({"channels": 0}, "greater than or equal to 1"),
         ({"degree": 1}, "degree"),
-        ({"readout": "vector"}, "readout.*no readout of vectors.*impossible with orientations: 0"),
+        ({"readout": "vector"}, "readout.*has no readout settings.*forces are its gradient"),
     ],
     ids=str,
 )

@@ -212,7 +212,7 @@ def test_replay_joins_the_heads_of_a_run(tmp_path: Path) -> None:
     ("fine_tune", "message"),
     [
         ({"replay": None}, "fine_tune.replay: missing; method: replay needs frames"),
-        ({"replay": {}}, "no frames; give files with labels, structures, or generate: NUMBER"),
+        ({"replay": {}}, "no frames; give `files` (frames with labels)"),
         ({"replay": {"generate": 0}}, "no frames"),
         ({"replay": {"generate": 5, "weight": 0}}, "fine_tune.replay.weight: expected a number greater than 0"),
         ({"method": "lora", "replay": {"generate": 5}}, "fine_tune.replay: not used by method: lora"),

@@ -64,7 +64,8 @@ class DataConfig(StrictConfig):
     weights: WeightsConfig = WeightsConfig()
     reference_energies: ReferenceEnergies = "auto"
     """Energy of the isolated atom of each element (E0) in eV, by symbol, or the method to determine it. `auto` uses the
-    isolated-atom frames if there is one for each element, and least squares otherwise."""
+    isolated-atom frames if there is one for each element, and least squares otherwise; `zero` sets all to 0. With
+    `start_from`, also `from-model` (the default): those of the starting potential."""
     isolated_atoms: Files | None = None
     """Files with isolated-atom frames for the reference energies, if these are not in the training files."""
     batch_size: PositiveInteger | None = 5

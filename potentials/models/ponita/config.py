@@ -10,8 +10,8 @@ from potentials.config.base import Depth, EnvelopePower, Width
 from potentials.config.families import FamilyConfig
 
 _NO_READOUT = (
-    "ponita predicts energies, and forces as their gradient, so there is no readout of vectors (which would be "
-    "impossible with orientations: 0); remove this key"
+    "ponita has no readout settings: each layer has a linear readout of the energy, and forces are its gradient; "
+    "remove this key"
 )
 
 

@@ -280,7 +280,7 @@ def stress_findings(split: str, probe: Probe) -> Iterator[AuditFinding]:
             "warning",
             f"{split}: the stresses hardly correlate with those of a model fitted to energies and forces (correlation "
             f"{correlation:.2f})",
-            "a stress in other axes, with another order of components or of another frame cannot be learned",
+            "stresses in other axes, with components in another order, or of another structure cannot be learned",
             "check data.stress: the order of the six components, and the conversion",
             figures={"correlation": correlation},
         )
