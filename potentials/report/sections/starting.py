@@ -120,7 +120,9 @@ def _changes(potential: Potential, start: Potential, new: Sequence[str], others:
             chosen = [atoms for atoms in labeled if _is_kind(atoms, is_periodic)]
             if chosen:
                 energy, forces, size = _difference(potential, chosen)
-                judged = mark(1e3 * forces, _SMALL_CHANGE, _LARGE_CHANGE)
+                # For the elements of the data, changes are what the run is for.
+                is_judged = elements is others
+                judged = mark(1e3 * forces, _SMALL_CHANGE, _LARGE_CHANGE) if is_judged else number(1e3 * forces)
                 rows.append([f"{kind} of {name}", str(len(chosen)), number(1e3 * energy), judged, number(1e3 * size)])
     if not rows:
         return [Paragraph("The two potentials have no element in common.")]
