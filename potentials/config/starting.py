@@ -34,6 +34,10 @@ class StartConfig(StrictConfig):
 StartFrom = Annotated[StartConfig | None, BeforeValidator(_file_alone, str | StartConfig | None)]
 
 
+REPLAY_HEAD = "replay"
+"""Name of the head of replayed frames."""
+
+
 class ReplayConfig(StrictConfig):
     """Frames of the starting potential's level of theory that the run trains on beside its own data (`method: replay`).
     They are the head `replay`."""
@@ -49,6 +53,8 @@ class ReplayConfig(StrictConfig):
     """Elements of the generated structures; by default all of the starting potential."""
     weight: PositiveNumber = 1.0
     """Weight of the replayed frames in the loss."""
+    is_prepared: bool = False
+    """Whether the data contain the head `replay` already. It is set when the run starts."""
 
     @model_validator(mode="after")
     def _some_frames(self) -> Self:

@@ -37,7 +37,20 @@ class BesselBasis(nn.Module):
         """Map distances [W, 1] in A to functions [W, size] and derivatives [W, size]."""
         phases, scaled = self.frequencies * distances, self.prefactor / distances
         values = torch.sin(phases) * scaled
-        return values, torch.cos(phases) * self.frequencies * scaled - values / distances
+        slopes = torch.cos(phases) * self.frequencies * scaled - values / distances
+        # At short distances these terms cancel: float32 has three digits left at 0.001 A.
+        series = self.prefactor * self.frequencies**2 * _sinc_slope_series(phases)
+        return values, torch.where(phases < _SMALL_PHASE, series, slopes)
+
+
+_SMALL_PHASE = 0.1
+"""Below this phase the series is more accurate than the closed form in both precisions."""
+
+
+def _sinc_slope_series(x: Tensor) -> Tensor:
+    """Compute (x cos x - sin x) / x^2 = -x / 3 + x^3 / 30 - x^5 / 840 + x^7 / 45360, to 1e-14 for x < 0.1."""
+    y = x**2
+    return x * (-1 / 3 + y * (1 / 30 + y * (-1 / 840 + y / 45360)))
 
 
 class GaussianBasis(nn.Module):

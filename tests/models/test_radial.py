@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.polynomial import chebyshev
 from pydantic import ValidationError
+from scipy.special import spherical_jn
 from torch import Tensor
 
 from potentials.config import RadialConfig
@@ -144,6 +145,24 @@ def test_the_cosine_has_one_derivative_only() -> None:
     assert value < 1e-11
     assert abs(first) < 1e-5
     assert abs(second - np.pi**2 / 2) < 1e-6
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+def test_slopes_of_bessel_functions_at_any_distance(dtype: torch.dtype, tolerance: float) -> None:
+    """d/dr sin(w r) / r = -w^2 j_1(w r), also where two terms cancel that are a million times larger than their sum."""
+    basis = BesselBasis(SIZE, CUTOFF, False).to(dtype)
+    r = torch.cat([torch.logspace(-5, 0, 200, dtype=dtype), torch.linspace(0.01, CUTOFF, 200, dtype=dtype)])[:, None]
+    w = basis.frequencies.detach().double().numpy()
+    expected = -((2 / CUTOFF) ** 0.5) * w**2 * spherical_jn(1, w * r.double().numpy())
+    found = basis(r)[1].detach().double().numpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * np.abs(expected).max())
+
+
+def test_derivatives_of_bessel_slopes_at_short_distances() -> None:
+    """On both sides of the distance at which a series takes over."""
+    basis = BesselBasis(SIZE, CUTOFF, False)
+    r = torch.tensor([[1e-3], [0.01], [0.02], [0.05], [0.1], [0.3]], requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: basis(x)[1], r, eps=1e-7, atol=1e-6)
 
 
 BASES = {"bessel": BesselBasis, "gaussian": GaussianBasis}

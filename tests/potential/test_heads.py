@@ -16,7 +16,6 @@ from slow_cases import slow_but
 from toy_family import ToyConfig
 
 import potentials
-from potentials.config import family_config
 from potentials.data.graph import AtomicGraph, build_graph, collate
 from potentials.errors import ModelFileError, PotentialsError
 from potentials.potential import Head, MultiHeadPotential, Potential, PotentialCalculator, compile_for_md
@@ -222,9 +221,3 @@ def test_headers_with_damaged_heads(tmp_path: Path) -> None:
         save_file(tensors, path, metadata={"potentials": json.dumps({**header, "heads": heads})})
         with pytest.raises(ModelFileError, match=r"heads|do not match the header"):
             potentials.load(path)
-
-
-def test_a_family_config_is_not_changed() -> None:
-    config = family_config(three_heads().config.model_dump())
-    MultiHeadPotential(config, HEADS[1:])
-    assert config == three_heads().config

@@ -99,8 +99,7 @@ def test_any_structure(family: str, precision: Precision, kernels_used: str, com
             return
         assert np.isfinite(found[0])
         assert np.isfinite(found[1]).all()
-        # The slope of sin(k r) / r is a difference of terms that grow as 1 / r^2: float32 has three digits at 0.001 A.
-        if expected is None or shortest(atoms) < (1e-4 if precision == "float64" else 1e-2):
+        if expected is None or shortest(atoms) < 1e-4:
             return
         assert abs(found[0] - expected[0]) < BOUND[precision] * max(1.0, abs(expected[0]))
         largest = max(1.0, float(np.abs(expected[1]).max(initial=0.0)))

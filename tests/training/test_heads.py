@@ -11,7 +11,6 @@ import pytest
 import torch
 import yaml
 from ase import Atoms
-from ase.calculators.singlepoint import SinglePointCalculator
 from run_comparison import interrupt_at_the_end_of, quietly, rows, same_end
 from safetensors.torch import load_file
 
@@ -259,10 +258,3 @@ def test_two_levels_of_theory_are_learned(tmp_path: Path) -> None:
         assert found[0][0] == pytest.approx(labels["energy"], abs=0.2)
         assert found[1][0] == pytest.approx(0.8 * labels["energy"] + 30, abs=0.2)
         assert np.sqrt(np.mean((found[1][1] - 0.8 * labels["forces"]) ** 2)) < 0.2
-
-
-def test_single_point_results_are_kept() -> None:
-    """What `write_levels` copies has no results of ASE, so that only the declared keys are labels."""
-    atoms = Atoms("H")
-    atoms.calc = SinglePointCalculator(atoms, energy=1.0, forces=np.zeros((1, 3)))
-    assert scaled(atoms, np.random.default_rng(0)).calc is None

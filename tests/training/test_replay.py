@@ -253,3 +253,13 @@ def test_low_rank_updates_of_several_heads(tmp_path: Path) -> None:
     begin = torch.cat([p.flatten() for p in start.network.first_readouts.parameters()])
     assert not torch.equal(values[0], values[1])
     assert not torch.equal(values[0], begin)
+
+
+def test_a_head_of_the_user_does_not_stand_in_for_replay(tmp_path: Path) -> None:
+    """Replay would be off without a word if a head of this name were taken for that of the replayed frames."""
+    files = [{"file": "builtin:copper@1:9", "head": "replay"}, {"file": "builtin:copper@9:17", "head": "other"}]
+    config = configuration(tmp_path, data={"train": files})
+    with pytest.raises(DataError, match="the head replay is that of the replayed frames; give yours another name"):
+        with_replay(config)
+    prepared = with_replay(configuration(tmp_path), tmp_path / "run")
+    assert with_replay(prepared) is prepared

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from potentials.config.run import RunConfig
+from potentials.config.starting import REPLAY_HEAD
 from potentials.data.audit.checks import check_loss, check_neighbors, check_residual
 from potentials.data.audit.leaks import leaks_between
 from potentials.data.audit.quick import brief_audit
@@ -35,8 +36,9 @@ def check_splits(
         _check_labels(config, splits, samples, inferred.statistics, findings)
     # Levels of theory differ, so the labels of each head are compared with each other only.
     for name, of_head in splits.heads.items():
-        if name == "replay" and config.fine_tune.replay is not None and config.fine_tune.replay.files is None:
-            continue  # generated structures with labels of the starting potential
+        replay = config.fine_tune.replay
+        if name == REPLAY_HEAD and replay is not None and replay.files is None:
+            continue  # all labels are those of the starting potential
         found = Findings()
         statistics = inferred.statistics_of_heads[name]
         _check_labels(config_of_head(config, name), of_head, of_head.samples(config.seed), statistics, found)

@@ -78,7 +78,8 @@ class SplitOfHeads(Split):
     def __getitem__(self, index: int | slice) -> LabeledFrame | SplitOfHeads:
         if isinstance(index, slice):
             return self.take(np.arange(len(self))[index])
-        return _of_head(self.parts[self.part[index]], int(self.number[index]))
+        part = self.parts[self.part[index]]
+        return _renamed(part, part.frames[int(self.number[index])])
 
     def __iter__(self) -> Iterator[LabeledFrame]:
         return (self[index] for index in range(len(self)))
@@ -156,10 +157,6 @@ class SplitOfHeads(Split):
         of_parts = [facts(part.frames) for part in self.parts]
         starts = np.cumsum([0, *(len(values) for values in of_parts)])[:-1]
         return np.concatenate(of_parts)[starts[self.part] + self.number]
-
-
-def _of_head(part: HeadFrames, number: int) -> LabeledFrame:
-    return _renamed(part, part.frames[number])
 
 
 def _renamed(part: HeadFrames, frame: LabeledFrame) -> LabeledFrame:

@@ -21,7 +21,7 @@ from potentials.cache import cache_path
 from potentials.config.data import DataConfig
 from potentials.config.data.files import files_of_head, head_names, plain_files
 from potentials.config.run import RunConfig
-from potentials.config.starting import ReplayConfig
+from potentials.config.starting import REPLAY_HEAD, ReplayConfig
 from potentials.data.graph import build_graph
 from potentials.data.read import read_frames
 from potentials.data.write.structure_output import write_structures
@@ -31,8 +31,6 @@ from potentials.interop.starting import load_start
 from potentials.potential import Potential
 from potentials.training.fine_tuning.replay_structures import replay_structures
 
-REPLAY = "replay"
-"""Head of the replayed frames."""
 NEW = "default"
 """Head of the frames of a run that names no heads."""
 _LARGEST_FORCE = 20.0
@@ -67,8 +65,10 @@ def with_replay(
         PotentialsError: the starting potential or a file of structures cannot be read, or no frames are left.
     """
     start, replay = config.start_from, config.fine_tune.replay
-    if start is None or replay is None or REPLAY in config.data.heads:
+    if start is None or replay is None or replay.is_prepared:
         return config
+    if REPLAY_HEAD in config.data.heads:
+        raise DataError(f"data.train: the head {REPLAY_HEAD} is that of the replayed frames; give yours another name")
     potential = load_start(start, config.train.precision).eval()
     given = [replay.files] if isinstance(replay.files, str) else list(replay.files or [])
     sets = _Sets(given, [])
@@ -81,7 +81,9 @@ def with_replay(
             "not files"
         )
     energies = dict(zip(potential.elements, potential.reference_energies.tolist(), strict=True))
-    return config.model_copy(update={"data": _with_head(config, sets, _head_settings(config, replay, energies))})
+    data = _with_head(config, sets, _head_settings(config, replay, energies))
+    prepared = config.fine_tune.model_copy(update={"replay": replay.model_copy(update={"is_prepared": True})})
+    return config.model_copy(update={"data": data, "fine_tune": prepared})
 
 
 def _cache_folder(config: RunConfig) -> Path:
@@ -153,7 +155,7 @@ def _with_head(config: RunConfig, sets: _Sets, settings: dict[str, Any]) -> Data
         validation = [*_of_heads(validation, names), *_of_replay(sets.validation)]
     train = [*_of_heads(data.train, names), *_of_replay(sets.train)]
     sections = data.model_dump()
-    heads = {**(sections["heads"] or {NEW: {}}), REPLAY: settings}
+    heads = {**(sections["heads"] or {NEW: {}}), REPLAY_HEAD: settings}
     changes = {"train": train, "validation": validation, "test": tests, "heads": heads}
     return DataConfig.model_validate({**sections, **changes})
 
@@ -171,7 +173,7 @@ def _of_heads(files: Any, names: list[str]) -> list[dict[str, str]]:
 
 
 def _of_replay(files: list[str]) -> list[dict[str, str]]:
-    return [{"file": file, "head": REPLAY} for file in files]
+    return [{"file": file, "head": REPLAY_HEAD} for file in files]
 
 
 def _head_settings(config: RunConfig, replay: ReplayConfig, energies: dict[str, float]) -> dict[str, Any]:
