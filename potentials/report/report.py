@@ -202,7 +202,7 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
     return [
         ("family", potential.config.name),
         ("elements", shown),
-        ("cutoff", f"{potential.cutoff:g} A"),
+        ("cutoff", f"{potential.cutoff:g} Å"),
         ("weights", f"{sum(weight.numel() for weight in potential.model.parameters()):,}"),
         ("frames", frames or "none"),
         ("written", datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")),

@@ -63,7 +63,7 @@ def visualization_page(
     facts = [
         ("model", model_name),
         ("family", config.name),
-        ("cutoff", f"{potential.cutoff:g} A"),
+        ("cutoff", f"{potential.cutoff:g} Å"),
         ("elements", ", ".join(potential.elements)),
         ("structure", f"{structure_name}: {atoms.get_chemical_formula()}"),
         ("neighbors of an atom", f"{observation.topology.num_edges / len(atoms):.1f} on average"),

@@ -252,7 +252,7 @@ def rotation_section(changes: RotationChanges, precision: str, exactly_symmetric
     )
     measured = (
         f"Over {len(changes.energy)} rotations the energy changed by at most {plain(energy)} meV, and the "
-        f"forces (apart from rotating with the structure) by at most {plain(forces)} meV/A."
+        f"forces (apart from rotating with the structure) by at most {plain(forces)} meV/Å."
     )
     if changes.stages:
         measured += (
@@ -298,7 +298,7 @@ def _rotation_figure(changes: RotationChanges) -> go.Figure:
         part = slice(axis * steps, (axis + 1) * steps)
         name = f"rotated about {'xyz'[axis]}"
         figure.add_scatter(x=changes.angles, y=changes.forces[part], name=name, line={"color": palette.SERIES[axis]})
-    figure.update_layout(xaxis_title="angle (degrees)", yaxis_title="largest change of a force component (meV/A)")
+    figure.update_layout(xaxis_title="angle (degrees)", yaxis_title="largest change of a force component (meV/Å)")
     return figure
 
 
@@ -310,7 +310,7 @@ def energies_section(potential: Potential, atoms: Atoms, observation: Observatio
     forces = observation.forces[scene.shown]
     sizes = np.linalg.norm(forces, axis=1)
     scale = _LONGEST_FORCE / max(float(sizes.max()), 1e-12)
-    notes = [f"{energy:+.3f} eV, |F| {size:.3f} eV/A" for energy, size in zip(energies, sizes, strict=True)]
+    notes = [f"{energy:+.3f} eV, |F| {size:.3f} eV/Å" for energy, size in zip(energies, sizes, strict=True)]
     drawn = Atoms(scene.symbols, positions=scene.positions)
     arrows = [Arrows("forces", forces, palette.PREDICTION, scale)] if sizes.max() > 0 else []
     frame = StructureFrame("forces", drawn, arrows, notes=notes)
@@ -328,11 +328,11 @@ def energies_section(potential: Potential, atoms: Atoms, observation: Observatio
         Equation("Energy and forces", "E = sum over i of ( E^{0}_{z(i)} + e_{i} ),   F_{i} = - dE / dx_{i}"),
         StructureView(
             [frame],
-            f"Arrows are forces (the longest {sizes.max():.3f} eV/A). Hover over an atom for its contribution "
+            f"Arrows are forces (the longest {sizes.max():.3f} eV/Å). Hover over an atom for its contribution "
             "to the energy, relative to the isolated atom.",
         ),
         Table(
-            ["atom", "energy contribution (eV)", "Fx (eV/A)", "Fy", "Fz", "|F|"],
+            ["atom", "energy contribution (eV)", "Fx (eV/Å)", "Fy", "Fz", "|F|"],
             rows,
             f"E = {observation.energy:.6f} eV, of which {float(isolated.sum()):.6f} eV are the isolated atoms.",
             filterable=len(rows) > 12,

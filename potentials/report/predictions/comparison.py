@@ -28,7 +28,7 @@ class Property:
 
 
 ENERGY = Property("energy per atom", "eV/atom", "meV/atom", 1e3)
-FORCES = Property("force components", "eV/A", "meV/A", 1e3)
+FORCES = Property("force components", "eV/Å", "meV/Å", 1e3)
 STRESS = Property("stress components", "GPa", "GPa", 1.0)
 PROPERTIES = (ENERGY, FORCES, STRESS)
 

@@ -66,7 +66,7 @@ def _description(crystal: Crystal) -> str:
         f"{counted(len(crystal.kind.frames), 'frame')} "
         f"({counted(len(crystal.start), 'atom')}), reduced to its primitive cell "
         f"({counted(len(atoms), 'atom')}) and relaxed. Cell: "
-        f"{' '.join(f'{length:.3f}' for length in lengths)} A, {' '.join(f'{angle:.1f}' for angle in angles)} degrees. "
+        f"{' '.join(f'{length:.3f}' for length in lengths)} Å, {' '.join(f'{angle:.1f}' for angle in angles)} degrees. "
         "Computed in double precision."
     )
 
@@ -99,9 +99,9 @@ def _curve_plot(subject: Subject, crystal: Crystal, curve: EquationOfState) -> P
     caption = "Energy relative to isolated atoms; the atoms are relaxed in each cell."
     if calm:
         figure.add_trace(_reference_points(calm, zero))
-        caption += f" Blue: {counted(len(calm), 'frame')} of the data with forces below {_CALM} eV/A, "
+        caption += f" Blue: {counted(len(calm), 'frame')} of the data with forces below {_CALM} eV/Å, "
         caption += "of any cell shape."
-    figure.update_layout(xaxis_title="volume (A<sup>3</sup>/atom)", yaxis_title="energy (eV/atom)")
+    figure.update_layout(xaxis_title="volume (Å<sup>3</sup>/atom)", yaxis_title="energy (eV/atom)")
     return Plot(figure, caption, label=f"energy of {crystal.kind.formula} against volume")
 
 

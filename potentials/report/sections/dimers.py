@@ -95,9 +95,9 @@ def _figure(curve: DimerCurve, nearest: float | None) -> Figure:
         x=unknown_to / 2, y=0.98, yref="y domain", text="no data here", showarrow=False, font_color=palette.MUTED
     )
     figure.update_yaxes(title_text="energy (eV)", row=1, col=1)
-    figure.update_yaxes(title_text="force (eV/A)", row=2, col=1)
+    figure.update_yaxes(title_text="force (eV/Å)", row=2, col=1)
     figure.update_xaxes(range=[0, curve.distances[-1]])
-    figure.update_xaxes(title_text="distance (A)", row=2, col=1)
+    figure.update_xaxes(title_text="distance (Å)", row=2, col=1)
     return figure
 
 
@@ -122,7 +122,7 @@ def _caption(nearest: float | None, data: Known) -> str:
             f"There is no pair of these elements within the cutoff in {data.name}: the whole curve is an "
             f"extrapolation. {zoom}"
         )
-    return f"The shortest distance in {data.name} is {nearest:.3f} A. {zoom}"
+    return f"The shortest distance in {data.name} is {nearest:.3f} Å. {zoom}"
 
 
 def _table(curves: dict[str, DimerCurve], nearest: dict[str, float | None], data: Known) -> Table:
@@ -142,9 +142,9 @@ def _table(curves: dict[str, DimerCurve], nearest: dict[str, float | None], data
     return Table(
         [
             "pair",
-            f"shortest in {data.name.removeprefix('the ')} (A)",
-            "well depth (eV) at distance (A)",
-            f"energy at {SHORTEST} A (eV)",
+            f"shortest in {data.name.removeprefix('the ')} (Å)",
+            "well depth (eV) at distance (Å)",
+            f"energy at {SHORTEST} Å (eV)",
             "short distances",
         ],
         rows,
@@ -160,5 +160,5 @@ def _judgment(curve: DimerCurve, nearest: float | None) -> Mark:
     hole = curve.hole(1.5 * radii, 0.6 * radii) if nearest is None else curve.hole(nearest, 0.7 * nearest)
     if hole is None:
         return Mark("good", "repulsive")
-    text = f"attractive at {hole.distance:.2f} A, barrier {number(hole.barrier, 2)} eV"
+    text = f"attractive at {hole.distance:.2f} Å, barrier {number(hole.barrier, 2)} eV"
     return Mark("bad" if hole.barrier < _LOW_BARRIER else "look", text)

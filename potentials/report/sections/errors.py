@@ -75,7 +75,7 @@ def _by_split(splits: Sequence[EvaluatedSplit]) -> Table:
     return Table(["split", "frames", *_HEADS, "against training"], rows, caption)
 
 
-_HEADS = ("energy (meV/atom)", "forces (meV/A)", "stress (GPa)")
+_HEADS = ("energy (meV/atom)", "forces (meV/Å)", "stress (GPa)")
 _GPA = 1 / GPa
 """GPa per eV/A^3."""
 
@@ -118,7 +118,7 @@ def _by_element(splits: Sequence[EvaluatedSplit]) -> list[Part]:
         return [Paragraph("No frame has forces.")]
     order = {symbol: place for place, symbol in enumerate(splits[0].elements)}
     rows.sort(key=lambda row: order[row[0]])
-    heads = ["element", "split", "atoms", "force MAE (meV/A)", "RMSE (meV/A)", "RMSE / RMS force"]
+    heads = ["element", "split", "atoms", "force MAE (meV/Å)", "RMSE (meV/Å)", "RMSE / RMS force"]
     return [Table(heads, rows, "Errors of the force components on the atoms of each element.", text_columns=(1,))]
 
 
@@ -162,11 +162,11 @@ def _group_plot(names: Sequence[str], splits: Sequence[EvaluatedSplit]) -> Plot 
                 mode="markers",
                 marker={"size": 9, "color": colors[split.name]},
                 name=split.name,
-                hovertemplate="%{y}: %{x:.4g} meV/A<extra>%{fullData.name}</extra>",
+                hovertemplate="%{y}: %{x:.4g} meV/Å<extra>%{fullData.name}</extra>",
             )
     if not figure.data or len(names) > _MOST_GROUPS_DRAWN:
         return None
-    figure.update_layout(xaxis_title="force RMSE (meV/A)", xaxis_rangemode="tozero", showlegend=True)
+    figure.update_layout(xaxis_title="force RMSE (meV/Å)", xaxis_rangemode="tozero", showlegend=True)
     figure.update_yaxes(
         type="category", range=[len(names) - 0.5, -0.5], categoryarray=list(names), categoryorder="array"
     )
@@ -186,21 +186,21 @@ def _by_force(splits: Sequence[EvaluatedSplit]) -> list[Part]:
             "line_color": colors[name],
             "name": name,
             "text": [
-                f"{one.count:,} atoms; 90 % of the errors below {number(1e3 * one.error_90)} meV/A" for one in found
+                f"{one.count:,} atoms; 90 % of the errors below {number(1e3 * one.error_90)} meV/Å" for one in found
             ],
         }
         absolute.add_scatter(
             y=[1e3 * one.error for one in found],
             **curve,
-            hovertemplate="%{y:.4g} meV/A where forces are %{x:.3g} eV/A<br>%{text}<extra>%{fullData.name}</extra>",
+            hovertemplate="%{y:.4g} meV/Å where forces are %{x:.3g} eV/Å<br>%{text}<extra>%{fullData.name}</extra>",
         )
         relative.add_scatter(
             y=[100 * one.relative for one in found],
             **curve,
-            hovertemplate="%{y:.3g} % where forces are %{x:.3g} eV/A<br>%{text}<extra>%{fullData.name}</extra>",
+            hovertemplate="%{y:.3g} % where forces are %{x:.3g} eV/Å<br>%{text}<extra>%{fullData.name}</extra>",
         )
-    for figure, title in ((absolute, "mean error (meV/A)"), (relative, "mean error / force (%)")):
-        figure.update_layout(xaxis_title="force on the atom (eV/A)", yaxis_title=title, showlegend=True)
+    for figure, title in ((absolute, "mean error (meV/Å)"), (relative, "mean error / force (%)")):
+        figure.update_layout(xaxis_title="force on the atom (eV/Å)", yaxis_title=title, showlegend=True)
         make_logarithmic(figure, "xy")
     caption = (
         "Mean length of the error vector. Each point averages a tenth of the atoms, ordered by force magnitude; the "
@@ -242,7 +242,7 @@ Found = tuple[np.ndarray, np.ndarray, list[str], str]
 
 def _distances_and_errors(split: EvaluatedSplit, nearest: NearestTraining, seed: int) -> Found:
     places = _sample(split.frames, _OTHER_ATOMS, seed)
-    error, unit = 1e3 * frame_force_errors(split), "force RMSE of the frame (meV/A)"
+    error, unit = 1e3 * frame_force_errors(split), "force RMSE of the frame (meV/Å)"
     if not np.isfinite(error).any():
         error, unit = 1e3 * np.abs(frame_energy_errors(split)), "energy error of the frame (meV/atom)"
     distance = nearest.distances([split.frames[int(place)].frame.atoms for place in places])
@@ -264,12 +264,12 @@ def _distance_plot(found: Mapping[str, Found], colors: Mapping[str, str], looked
             marker={"size": 6, "color": colors[name], "opacity": 0.7},
             name=name,
             text=[f"{frame}: error {number(size)}" for frame, size in zip(names, error, strict=True)],
-            hovertemplate="%{text}, distance %{x:.3g} A<extra>%{fullData.name}</extra>",
+            hovertemplate="%{text}, distance %{x:.3g} Å<extra>%{fullData.name}</extra>",
         )
         if len(distance) >= _FEWEST_FRAMES and len(np.unique(error)) > 1 and len(np.unique(distance)) > 1:
             correlations.append(f"{name} {float(spearmanr(distance, error).statistic):.2f}")
     units = list(dict.fromkeys(unit for *_, unit in found.values()))
-    figure.update_layout(xaxis_title="distance from the training frames (A)", yaxis_title=" / ".join(units))
+    figure.update_layout(xaxis_title="distance from the training frames (Å)", yaxis_title=" / ".join(units))
     figure.update_layout(showlegend=True)
     make_logarithmic(figure)
     caption = (

@@ -26,9 +26,9 @@ GOOD = (
 _MOST_POINTS = 1500
 _RISEN, _RISEN_MUCH = 1.1, 2.0
 _ERRORS = {
-    "forces": ("forces_mae_meV_per_A", "forces_rmse_meV_per_A", "meV/A"),
+    "forces": ("forces_mae_meV_per_A", "forces_rmse_meV_per_A", "meV/Å"),
     "energy": ("energy_per_atom_mae_meV", "energy_per_atom_rmse_meV", "meV/atom"),
-    "stress": ("stress_mae_meV_per_A3", "stress_rmse_meV_per_A3", "meV/A<sup>3</sup>"),
+    "stress": ("stress_mae_meV_per_A3", "stress_rmse_meV_per_A3", "meV/Å<sup>3</sup>"),
 }
 _X = {"epoch": "epoch", "time_s": "training time (s)"}
 _NEEDED = ("epoch", "validation_loss")

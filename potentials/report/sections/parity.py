@@ -32,7 +32,7 @@ SMALL = {ENERGY: 1e-3, FORCES: 1e-2, STRESS: 0.1}
 """Errors that are good for any spread of the labels: similar to those of careful reference calculations."""
 GOOD = (
     "on frames that were not trained on, the RMSE is at most 10 % of the spread of the labels (R2 of 0.99), or below "
-    "1 meV/atom, 10 meV/A or 0.1 GPa; above 30 % (R2 of 0.91) is bad. Points lie on the diagonal, "
+    "1 meV/atom, 10 meV/Å or 0.1 GPa; above 30 % (R2 of 0.91) is bad. Points lie on the diagonal, "
     "and errors are distributed around zero with a single peak."
 )
 MOST_POINTS = 2000

@@ -75,7 +75,7 @@ def _crystal_parts(subject: Subject, crystal: Crystal, calculator: Calculator) -
         phonons.supercell.get_volume() / np.linalg.norm(np.cross(*_others(phonons.supercell, axis)))
         for axis in range(3)
     )
-    reach = f"The smallest height of the supercell is {height:.1f} A; the cutoff is {subject.potential.cutoff:g} A"
+    reach = f"The smallest height of the supercell is {height:.1f} Å; the cutoff is {subject.potential.cutoff:g} Å"
     reach += "." if height > subject.potential.cutoff else "; periodic images interact, so soft modes are uncertain."
     return [
         Plot(
@@ -206,7 +206,7 @@ def _molecule_parts(subject: Subject, kind: Kind, calculator: Calculator) -> lis
             ["property", "value", "judgment"],
             [
                 [
-                    "largest force after relaxation (eV/A)",
+                    "largest force after relaxation (eV/Å)",
                     number(relaxed.fmax, 2),
                     Mark("good", "converged")
                     if relaxed.converged

@@ -69,7 +69,7 @@ def _model_rows(subject: Subject, header: Mapping[str, Any]) -> list[list[str]]:
         ["family", f"{potential.config.name}, {potential.precision}"],
         ["weights", f"{sum(weight.numel() for weight in potential.model.parameters()):,}"],
         ["elements", ", ".join(potential.elements)],
-        ["cutoff", f"{potential.cutoff:g} A"],
+        ["cutoff", f"{potential.cutoff:g} Å"],
     ]
     if isinstance(metadata.get("training_data"), str):
         rows.append(["sha256 of the training data", metadata["training_data"]])

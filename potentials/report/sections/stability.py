@@ -163,13 +163,13 @@ def _bond_table(of_data: Sequence[Atoms], of_run: Sequence[Atoms]) -> Table:
             rows.append([name, "none", f"{of_name.mean:.3f} ± {of_name.std:.3f}", Mark("bad", "new bonds")])
             continue
         shift = of_name.mean - before.mean
-        kind = mark(abs(shift), _SHIFT, _LARGE_SHIFT, f"{shift:+.3f} A")
+        kind = mark(abs(shift), _SHIFT, _LARGE_SHIFT, f"{shift:+.3f} Å")
         rows.append([name, f"{before.mean:.3f} ± {before.std:.3f}", f"{of_name.mean:.3f} ± {of_name.std:.3f}", kind])
     return Table(
-        ["bonds", "data: length (A)", "simulation: length (A)", "shift of the mean"],
+        ["bonds", "data: length (Å)", "simulation: length (Å)", "shift of the mean"],
         rows,
         "Mean and standard deviation of distances below 1.25 times the sum of the covalent radii. Good up to "
-        f"{_SHIFT:g} A, bad beyond {_LARGE_SHIFT:g} A; thermal expansion alone stretches bonds by about 0.01 A.",
+        f"{_SHIFT:g} Å, bad beyond {_LARGE_SHIFT:g} Å; thermal expansion alone stretches bonds by about 0.01 Å.",
     )
 
 
@@ -196,6 +196,6 @@ def _distribution_plot(
     )
     seen = simulated.distances[simulated.density + (0 if data is None else data.density) > 0]
     figure.update_xaxes(range=[max(0.0, seen[0] - 0.3), min(_LARGEST, seen[-1] + 0.3)])
-    figure.update_layout(xaxis_title="distance (A)", yaxis_title="g(r)" if simulated.periodic else "density (1/A)")
+    figure.update_layout(xaxis_title="distance (Å)", yaxis_title="g(r)" if simulated.periodic else "density (1/Å)")
     what = "Radial distribution function" if simulated.periodic else "Distribution of all distances"
     return Plot(figure, f"{what} of {name}: {of_run} structures of the simulation, {of_data} of the data.", 340)

@@ -85,7 +85,7 @@ def _errors(subject: Subject, start: Potential) -> Table:
         rows.append([name, str(len(chosen)), *_cells(before), *_cells(after), _smaller(name, before, after)])
     return Table(
         [
-            *("split", "frames", "energy before (meV/atom)", "forces before (meV/A)"),
+            *("split", "frames", "energy before (meV/atom)", "forces before (meV/Å)"),
             *("energy after", "forces after", "change of the force error"),
         ],
         rows,
@@ -126,7 +126,7 @@ def _changes(potential: Potential, start: Potential, new: Sequence[str], others:
                 rows.append([f"{kind} of {name}", str(len(chosen)), number(1e3 * energy), judged, number(1e3 * size)])
     if not rows:
         return [Paragraph("The two potentials have no element in common.")]
-    heads = ["generated structures", "number", "energy (meV/atom)", "forces (meV/A)", "RMS force (meV/A)"]
+    heads = ["generated structures", "number", "energy (meV/atom)", "forces (meV/Å)", "RMS force (meV/Å)"]
     caption = (
         "RMS differences between both potentials for strained and displaced crystals and for clusters; for "
         "energies, a fitted constant for each element is subtracted first. If the levels of theory differ, large "
@@ -171,7 +171,7 @@ def _pairs(potential: Potential, start: Potential, new: Sequence[str], others: S
     after = {pair: _attraction(potential, pair) for pair in pairs}
     lost = [pair for pair in pairs if before[pair] is None and after[pair] is not None]
     rows: list[list[str | Mark]] = [
-        ["-".join(pair), Mark("look", f"attractive at {after[pair]:.2f} A")] for pair in lost
+        ["-".join(pair), Mark("look", f"attractive at {after[pair]:.2f} Å")] for pair in lost
     ]
     repelled = sum(distance is None for distance in before.values())
     rows.append([f"other pairs of {', '.join(elements)}", Mark("good", f"{repelled - len(lost)} of {repelled} repel")])

@@ -16,7 +16,7 @@ from potentials.report.subject import Subject
 
 TITLE = "Symmetries and derivatives"
 GOOD = (
-    "rounding errors only: below 1e-4 eV/A in single precision, below 1e-8 in double; forces and "
+    "rounding errors only: below 1e-4 eV/Å in single precision, below 1e-8 in double; forces and "
     "stress agree with finite differences of the energy to 1e-5."
 )
 _ROUNDING, _BROKEN = 1e-4, 1e-2
@@ -36,14 +36,14 @@ def section(subject: Subject) -> Section:
     rows = [*_symmetry_rows(subject, own, double), *_derivative_rows(derivatives)]
     stresses = ""
     if math.isfinite(derivatives.stress_size):
-        stresses = f", stresses up to {number(derivatives.stress_size)} eV/A^3"
+        stresses = f", stresses up to {number(derivatives.stress_size)} eV/Å³"
     table = Table(
         ["deviation (ideally zero)", "unit", f"{precision} (precision of the potential)", "float64", "judgment"],
         rows,
         "Rotations and reflections: root mean square over twelve random ones; others: maximum. Finite "
         f"differences: {derivatives.components} force components, the largest "
         f"{number(derivatives.force_size)} "
-        f"eV/A{stresses}.",
+        f"eV/Å{stresses}.",
         text_columns=(1,),
     )
     return Section(TITLE, GOOD, [Paragraph(f"Measured on {what}."), table, *_remarks(subject, own)])
@@ -65,12 +65,12 @@ def _structures(subject: Subject) -> tuple[list[Atoms], str]:
 def _symmetry_rows(subject: Subject, own: SymmetryErrors, double: SymmetryErrors) -> list[list[str | Mark]]:
     quantities = [
         ("rotations, reflections: energy", "eV/atom", own.rotations.energy_per_atom, double.rotations.energy_per_atom),
-        ("rotations, reflections: forces", "eV/A", own.rotations.forces, double.rotations.forces),
+        ("rotations, reflections: forces", "eV/Å", own.rotations.forces, double.rotations.forces),
         ("translation: energy", "eV/atom", own.translation_energy, double.translation_energy),
-        ("translation: forces", "eV/A", own.translation_forces, double.translation_forces),
+        ("translation: forces", "eV/Å", own.translation_forces, double.translation_forces),
         ("permutation: energy", "eV/atom", own.permutation_energy, double.permutation_energy),
-        ("permutation: forces", "eV/A", own.permutation_forces, double.permutation_forces),
-        ("sum of all forces", "eV/A", own.net_force, double.net_force),
+        ("permutation: forces", "eV/Å", own.permutation_forces, double.permutation_forces),
+        ("sum of all forces", "eV/Å", own.net_force, double.net_force),
         ("torque (without periodic directions)", "eV", own.net_torque, double.net_torque),
     ]
     rows: list[list[str | Mark]] = []
@@ -90,13 +90,13 @@ def _derivative_rows(errors: DerivativeErrors) -> list[list[str | Mark]]:
     rows: list[list[str | Mark]] = [
         [
             "forces minus finite differences",
-            "eV/A",
+            "eV/Å",
             "-",
             number(errors.forces, 2),
             _judged(errors.forces, _DERIVATIVE, _NO_DERIVATIVE),
         ]
     ]
-    name, unit = "stress minus finite differences", "eV/A^3"
+    name, unit = "stress minus finite differences", "eV/Å³"
     if math.isnan(errors.stress):
         return [*rows, [name, unit, "-", "-", Mark("none", "no frame with three periodic directions")]]
     return [*rows, [name, unit, "-", number(errors.stress, 2), _judged(errors.stress, _DERIVATIVE, _NO_DERIVATIVE)]]

@@ -107,7 +107,7 @@ def _view(number_shown: int, worst: Worst) -> StructureFrame:
     sizes = np.concatenate([np.linalg.norm(forces, axis=1) for forces in (label, prediction)])
     longest = float(sizes.max())
     scale = min(_LONGEST / longest, _USUAL / float(np.quantile(sizes, 0.9) or longest)) if longest > 0 else 1.0
-    caption += f" The longest arrow is a force of {number(longest)} eV/A."
+    caption += f" The longest arrow is a force of {number(longest)} eV/Å."
     arrows = [
         Arrows("reference force", label, palette.REFERENCE, scale),
         Arrows("predicted force", prediction, palette.PREDICTION, scale),
@@ -128,8 +128,8 @@ def _notes(label: Array, prediction: Array, error: Array, known: np.ndarray) -> 
     def note(atom: int) -> str:
         if not known[atom]:
             return "no reference force"
-        forces = f"reference {vector(label[atom])}, predicted {vector(prediction[atom])} eV/A"
-        return f"{forces}, error {number(1e3 * error[atom])} meV/A"
+        forces = f"reference {vector(label[atom])}, predicted {vector(prediction[atom])} eV/Å"
+        return f"{forces}, error {number(1e3 * error[atom])} meV/Å"
 
     return [note(atom) for atom in range(len(error))]
 
@@ -143,7 +143,7 @@ def _name(worst: Worst) -> str:
 def _errors(worst: Worst) -> str:
     errors = []
     if not np.isnan(worst.force_error):
-        errors.append(f"force RMSE {number(1e3 * worst.force_error)} meV/A")
+        errors.append(f"force RMSE {number(1e3 * worst.force_error)} meV/Å")
     if not np.isnan(worst.energy_error):
         errors.append(f"energy error {1e3 * worst.energy_error:+.3g} meV/atom")
     return ", ".join(errors)
@@ -165,5 +165,5 @@ def _table(worst: Sequence[Worst]) -> Table:
                 "-" if np.isnan(one.energy_error) else f"{1e3 * one.energy_error:+.3g}",
             ]
         )
-    heads = ["", "file", "frame", "split", "group", "formula", "force RMSE (meV/A)", "energy error (meV/atom)"]
+    heads = ["", "file", "frame", "split", "group", "formula", "force RMSE (meV/Å)", "energy error (meV/atom)"]
     return Table(heads, rows, "Frames are counted from 0.", text_columns=(1, 3, 4, 5))

@@ -216,7 +216,7 @@ const potentialsVisualize = (() => {
       return {
         data: [...curves, bars],
         layout: {
-          xaxis: { title: "distance (A)", range: [0, data.cutoff * 1.02], anchor: "y2" },
+          xaxis: { title: "distance (Å)", range: [0, data.cutoff * 1.02], anchor: "y2" },
           yaxis: { title: what.value ? "R(r)" : "B(r)", domain: [0.34, 1], range: [low - room, high + room], zeroline: true, zerolinecolor: "var(--muted)" },
           yaxis2: { title: "neighbors", domain: [0, 0.24], rangemode: "tozero" },
           shapes: nearest ? [empty, edge] : [edge], showlegend: curves.length < 14, hovermode: "closest",
@@ -364,7 +364,7 @@ const potentialsVisualize = (() => {
     }
     function describe() {
       const relative = data.stages[stage.value].difference[rotation()];
-      say(`Rotated by ${Math.round(data.angles[angle.value])}\u00b0 about ${data.axes[axis.value]}: energy ${signed(data.energy[rotation()])} meV, forces differ by ${short(data.forces[rotation()])} meV/A at most, these features by ${short(relative)} of the largest feature.`);
+      say(`Rotated by ${Math.round(data.angles[angle.value])}\u00b0 about ${data.axes[axis.value]}: energy ${signed(data.energy[rotation()])} meV, forces differ by ${short(data.forces[rotation()])} meV/Å at most, these features by ${short(relative)} of the largest feature.`);
     }
     const signed = (value) => `${value < 0 ? "\u2212" : "+"}${short(Math.abs(value))}`;
     function positions() {
