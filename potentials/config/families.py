@@ -23,7 +23,7 @@ class RadialConfig(StrictConfig):
     """Whether the frequencies (Bessel) or centers (Gaussian) are trained."""
     envelope: Literal["polynomial", "cosine", "smooth", "xplor"] = "polynomial"
     """Cutoff function: `polynomial` has two continuous derivatives at the cutoff, `cosine` one, `smooth` all; `xplor`
-    is 1 up to `envelope_onset` and has one."""
+    has one, and is 1 up to `envelope_onset`."""
     envelope_power: EnvelopePower = 5
     """Power p of the polynomial envelope, which vanishes at the cutoff together with its first two derivatives."""
     envelope_onset: float = Field(default=0.9, ge=0, lt=1)
@@ -114,7 +114,8 @@ class FamilyConfig(StrictConfig):
 
     @property
     def broken_symmetry(self) -> tuple[Literal["rotations", "reflections"], str] | None:
-        """Transformations under which energies are only approximately invariant, and the reason; None if exactly."""
+        """Transformations under which energies are only approximately invariant, and the reason; None if all are
+        exact."""
         return None
 
     @property

@@ -39,7 +39,8 @@ REPLAY_HEAD = "replay"
 
 
 class ReplayConfig(StrictConfig):
-    """Frames of the starting potential's level of theory that the run trains on beside its own data (`method: replay`).
+    """Frames of the starting potential's level of theory that the run trains on in addition to its own
+    data (`method: replay`).
     They are the head `replay`."""
 
     files: Files | None = None

@@ -34,7 +34,8 @@ def predict(
     Each structure is returned as a copy with the predictions as ASE results (`get_potential_energy()` and so on). Its
     `info` and `arrays` are preserved. Its labels, whether calculator results or entries named `energy`, `forces`,
     `stress`, ..., are stored as `info["reference_energy"]`, `arrays["reference_forces"]` and so on. If a structure has
-    such reference entries already, as after an earlier prediction, they are preserved and its results are dropped.
+    such reference entries already, as after an earlier prediction, they are preserved and the results of the
+    earlier prediction are dropped.
 
     Args:
         potential: is switched to evaluation mode.

@@ -57,7 +57,7 @@ def import_model(path: str | PathLike[str], head: str | None = None, precision: 
             potential = potential_from_mace_model(content, head, precision)
         elif is_of_nequip or is_nequip_checkpoint(content):
             if head is not None:
-                raise ConversionError(f"the model has no named heads; remove the option head, {head}")
+                raise ConversionError(f"the model has no named heads; remove the option `head` (given: {head})")
             convert: Any = potential_from_nequip_package if is_of_nequip else potential_from_nequip_checkpoint
             potential = convert(content, precision)
         elif is_sevennet_checkpoint(content):

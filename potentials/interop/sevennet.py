@@ -133,7 +133,7 @@ def _chosen_modal(given: Mapping[str, Any], head: str | None) -> _Modal:
         raise ConversionError(f"_modal_map: expected the index of each modal, got {str(modals)[:60]}")
     if not modals:
         if head is not None:
-            raise ConversionError(f"the model has no named heads; remove the option head, {head}")
+            raise ConversionError(f"the model has no named heads; remove the option `head` (given: {head})")
         return _Modal(0, 0)
     if head is None:
         raise ConversionError(f"the model has several modals; choose one of {', '.join(modals)} as head")

@@ -119,7 +119,9 @@ class Potential(nn.Module):
             PotentialsError: there is no head of this name; or there are several, and no name is given.
         """
         if name is not None:
-            raise PotentialsError(f'there is only one head, which has no name; remove the option head, "{name}"')
+            raise PotentialsError(
+                f"there is only one head, which has no name; remove the option `head` (given: {name})"
+            )
         return self
 
     def forward(

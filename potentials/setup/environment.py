@@ -89,7 +89,7 @@ def _package(requirement: Requirement) -> Finding:
 def _processor() -> Finding:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = torch.get_num_threads()
-    value = f"{cores} cores for this process, {threads} threads in torch; waiting of idle threads: {waiting()}"
+    value = f"{cores} cores for this process, {threads} threads in torch; wait policy of idle threads: {waiting()}"
     if threads > cores:
         advice = f"more threads than cores slow down training; run: export OMP_NUM_THREADS={cores}"
         return Finding("cpu", "warning", value, advice)

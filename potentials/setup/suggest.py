@@ -282,7 +282,7 @@ def _loss_section(found: Survey) -> list[str]:
         lines += lines_of([Setting("forces", "{weight: 0}", "there are no forces")], 2)
     taken = ase_stress(found)
     if taken is not None and found.forces:
-        reason = "weight such that a relative stress error counts one tenth of an equal relative force error"
+        reason = "a relative error of the stress contributes one tenth as much as the same relative error of the forces"
         lines += lines_of([Setting("stress", f"{{weight: {_stress_weight(taken, found.forces[0]):g}}}", reason)], 2)
     elif found.stress and found.periodic:
         lines.append("  # stress: {weight: 1000}    # with the stress or virial declared above")

@@ -98,7 +98,10 @@ class MDSettings:
         return self.temperature + (self.temperature_end - self.temperature) * step / max(self.steps, 1)
 
     def physics(self) -> dict[str, Any]:
-        """Settings that all parts of a run share, for JSON; the length only if the temperature depends on it."""
+        """Return the settings that a continued run must keep, as values for JSON.
+
+        The number of steps is one of them only if the temperature depends on it.
+        """
         values = asdict(self)
         del values["every"]
         if self.temperature_end is None:

@@ -46,7 +46,7 @@ class Plan:
         study: as loaded.
 
     Attributes:
-        runs: all runs, in order of size, so that whole curves appear early.
+        runs: all runs, smallest training sets first, so that the curves of all variants grow together.
 
     Raises:
         PotentialsError: the base configuration, a variant or the data are invalid, or the folder contains another

@@ -84,7 +84,7 @@ def test_maps_by_species_need_as_many_channels_as_species(tmp_path: Path) -> Non
 def test_modals_have_to_be_chosen(head: str | None) -> None:
     with pytest.raises(ConversionError, match=r"(choose|expected) one of pbe, r2scan"):
         import_model(FILES / "sevenn-modals.pth", head)
-    with pytest.raises(ConversionError, match="the model has no named heads; remove the option head, pbe"):
+    with pytest.raises(ConversionError, match=r"no named heads; remove the option `head` \(given: pbe\)"):
         import_model(FILES / "sevenn-parity.pth", "pbe")
 
 

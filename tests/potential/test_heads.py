@@ -128,7 +128,7 @@ def test_model_files_and_copies(tmp_path: Path) -> None:
         ModelFileError, match=r'heads.potential: there is no head "b3lyp"; choose one of pbe, r2scan, mp2'
     ):
         potentials.load(tmp_path / "heads.potential", head="b3lyp")
-    with pytest.raises(ModelFileError, match='only one head, which has no name; remove the option head, "pbe"'):
+    with pytest.raises(ModelFileError, match=r"one head only, without a name; remove the option `head` \(given: pbe\)"):
         potentials.load(tmp_path / "one.potential", head="pbe")
 
 

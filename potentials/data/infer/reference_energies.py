@@ -136,9 +136,9 @@ def least_squares(
     ambiguity = indistinguishable(occurring, np.unique(counts, axis=0))
     if ambiguity:
         findings.warn(
-            f"reference energies by least squares: {ambiguity} in the training frames, so only their sum over a frame "
-            "is determined, and energies of other compositions will be wrong. Give reference energies or isolated "
-            "atoms if such frames matter"
+            f"reference energies by least squares: {ambiguity} in the training frames, so only the sum of the "
+            "reference energies over a frame is determined, and energies of other compositions will be wrong. If you "
+            "need other compositions, give reference energies or isolated atoms"
         )
     _warn_never_seen([symbol for symbol in elements if symbol not in occurring], findings)
     return energies

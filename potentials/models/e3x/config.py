@@ -29,7 +29,7 @@ class E3xRadialConfig(RadialConfig):
     """Whether gamma of an exponential mapping is learned."""
     envelope: Literal["polynomial", "cosine", "smooth", "xplor"] = "smooth"
     """Cutoff function: `polynomial` has two continuous derivatives at the cutoff, `cosine` one, `smooth` all; `xplor`
-    is 1 up to `envelope_onset` and has one."""
+    has one, and is 1 up to `envelope_onset`."""
 
     @model_validator(mode="after")
     def _something_to_train(self) -> E3xRadialConfig:

@@ -32,8 +32,9 @@ class NequIPConfig(FamilyConfig):
     radial_mlp: HiddenLayers = Field(default=[64, 64])
     """Hidden layers of the radial networks."""
     self_connection: bool | Literal["all layers", "linear"] = True
-    """Add a species-dependent linear map of each layer's input in all layers but the first, or in `all layers`;
-    `linear` adds, in every layer, a linear map that does not depend on the species (SevenNet)."""
+    """`true` adds a species-dependent linear map of each layer's input in all layers but the first, `all layers` in
+    every layer, `false` in none; `linear` adds, in every layer, a linear map that does not depend on the species
+    (SevenNet)."""
     bias: bool = False
     """Whether linear maps of features add a learned bias to scalars."""
     solid_harmonics: bool = False

@@ -19,9 +19,9 @@ from potentials.setup.data_statistics import shortest_distances
 
 TITLE = "Dimer curves"
 GOOD = (
-    "below the shortest distance in the data, the energy increases as the atoms approach, and a barrier of more than "
-    "5 eV, which is not crossed in a simulation, keeps atoms from overlapping; at the cutoff the curve goes smoothly "
-    "to zero."
+    "below the shortest distance in the data, the energy increases as the atoms approach. If it decreases somewhere, "
+    "the barrier before that distance should be higher than 5 eV, so that it is not crossed in a simulation (check); a "
+    "lower barrier is bad. At the cutoff the curve goes smoothly to zero."
 )
 SHORTEST = 0.4
 """A."""

@@ -1,4 +1,4 @@
-"""Replay: frames of the starting potential's level of theory, on which a run trains beside its own data.
+"""Replay: frames of the starting potential's level of theory, on which a run trains in addition to its data.
 
 They keep the potential accurate outside the new data, also at short distances. Frames are given with labels, or labeled
 by the starting potential: given structures, or generated ones. They form a head of their own, `replay`; the frames of

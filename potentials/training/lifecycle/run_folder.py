@@ -41,7 +41,7 @@ MAY_CHANGE = (
     "data.workers",
     "data.evaluation_batch_size",
 )
-"""Keys that may differ when a run is continued: they affect duration and hardware, not results."""
+"""Keys that may differ when a run is continued: those of duration, hardware, files and logging."""
 
 
 @dataclass(frozen=True)
