@@ -119,9 +119,7 @@ class Potential(nn.Module):
             PotentialsError: there is no head of this name; or there are several, and no name is given.
         """
         if name is not None:
-            raise PotentialsError(
-                f"there is only one head, which has no name; remove the option `head` (given: {name})"
-            )
+            raise PotentialsError(f"there is one head only, without a name; remove the option `head` (given: {name})")
         return self
 
     def forward(
