@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Sampler
 
+from potentials.config.data import DataConfig
 from potentials.data.batch import BatchLimit, EvaluationBatches, evaluation_limit, training_batches, training_limit
 from potentials.data.graph import AtomicGraph, Graphs, collate
 from potentials.data.label import LabeledFrame
@@ -62,7 +65,8 @@ class GraphDataModule(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[AtomicGraph]:
         """Batches of training frames, drawn anew in each epoch (see `TrainingBatches`)."""
         config = self.prepared.config
-        sampler = training_batches(self.train_graphs, self.training_limit, config.seed, *_processes())
+        repeats = _repeats(config.data, self.prepared.train)
+        sampler = training_batches(self.train_graphs, self.training_limit, config.seed, *_processes(), repeats)
         if self.trainer is not None:
             # A continued run starts its worker processes, which draw batches ahead, before Lightning sets the epoch.
             sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)  # type: ignore[attr-defined]
@@ -137,6 +141,15 @@ class GraphDataModule(lightning.LightningDataModule):
             pin_memory=on_gpu,
             **options,
         )
+
+
+def _repeats(data: DataConfig, train: Split) -> NDArray[np.int64] | None:
+    """[n], how many times an epoch uses each training frame; None if each is used once."""
+    of_heads = [head.repeat for head in data.heads.values()]
+    numbers = [repeat for repeat in of_heads if isinstance(repeat, int)]
+    if len(numbers) < len(of_heads):
+        raise TypeError(f"expected a resolved configuration, got repeats of heads {of_heads}")
+    return np.array(numbers)[train.heads] if max(numbers, default=1) > 1 else None
 
 
 def _ignore_signals(worker: int) -> None:

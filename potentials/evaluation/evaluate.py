@@ -123,7 +123,8 @@ def _settings_of_training(metadata: Mapping[str, Any]) -> dict[str, Any]:
 def read_labeled(
     files: Files, config: DataConfig, required: Sequence[str], findings: Findings | None = None
 ) -> list[LabeledFrame]:
-    """Read frames with the labels they have; isolated atoms are left out, as in training, unless all frames are.
+    """Read frames with the labels they have; isolated atoms are left out, as in training, unless there are only
+    isolated atoms.
 
     Args:
         files: as for `read_frames`.

@@ -136,18 +136,21 @@ def _run_name(file: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name).strip("-") or "run"
 
 
+_METHODS = "or readouts, lora (train fewer parameters), or replay (also trains on frames of this potential)"
+
+
 def _start_section(start: StartingChoice, found: Survey) -> list[str]:
     unknown = [symbol for symbol in found.elements if symbol not in start.elements]
     if unknown:
         raise DataError(
             f"the data contain {', '.join(unknown)}, which {start.file} does not support (supported: "
             f"{', '.join(start.elements)}); remove these frames, start from another potential, "
-            "or write the configuration without them and set fine_tune.new_elements"
+            "or run init without these frames, add their files to data.train, and set fine_tune.new_elements"
         )
     name = quote(start.file) if start.head is None else f"{{file: {quote(start.file)}, head: {quote(start.head)}}}"
     return [
         *lines_of([Setting("start_from", name, "model, cutoff and elements are those of this potential")]),
-        *section("fine_tune", [Setting("method", "full", "or readouts, lora: fewer parameters; replay")]),
+        *section("fine_tune", [Setting("method", "full", _METHODS)]),
     ]
 
 

@@ -19,6 +19,7 @@ import potentials.interop.starting
 from potentials.config import family_config, load_config
 from potentials.config.run import RunConfig
 from potentials.data.builtin import builtin_path
+from potentials.data.module import GraphDataModule
 from potentials.data.prepare import prepare
 from potentials.errors import ConfigError, DataError
 from potentials.potential import Potential, model_file
@@ -90,10 +91,12 @@ def test_structures() -> None:
 
 
 def test_crystals_have_the_volume_of_the_lowest_energy() -> None:
-    """Up to the strain of 5 % and that of the lengths: it is a minimum for a potential of pairs."""
+    """On average; each up to the strain of 5 %, that of the lengths and the steps in which the minimum is sought."""
     potential = morse_potential()
-    crystals = [atoms for atoms in replay_structures(potential, 60, 2, ["Cu"]) if atoms.pbc.all() and len(atoms) == 1]
-    assert len(crystals) >= 3
+    crystals = [atoms for atoms in replay_structures(potential, 60, 2, ["Cu"]) if atoms.pbc.all()]
+    assert len(crystals) == 36
+    assert {len(atoms) for atoms in crystals} <= set(range(4, 13))
+    lowest = []
     for atoms in crystals:
         energies = []
         for factor in np.linspace(0.8, 1.4, 31):
@@ -101,7 +104,11 @@ def test_crystals_have_the_volume_of_the_lowest_energy() -> None:
             scaled.set_cell(factor * atoms.cell.array, scale_atoms=True)
             scaled.calc = potential.calculator(compiled=False)
             energies.append(scaled.get_potential_energy())
-        assert np.linspace(0.8, 1.4, 31)[int(np.argmin(energies))] == pytest.approx(1.0, abs=0.11)
+        lowest.append(np.linspace(0.8, 1.4, 31)[int(np.argmin(energies))])
+    bound = [factor for factor in lowest if factor > 0.8]  # one of the open structures collapses
+    assert len(bound) >= 35
+    assert np.mean(bound) == pytest.approx(1.0, abs=0.02)
+    np.testing.assert_allclose(bound, 1.0, atol=0.13)
 
 
 def test_labels_are_those_of_the_starting_potential(tmp_path: Path) -> None:
@@ -123,6 +130,22 @@ def test_labels_are_those_of_the_starting_potential(tmp_path: Path) -> None:
     assert (heads["default"].scale, heads["default"].shift) == (1.5, 0.1)
     counts = np.bincount([int(graph.head) for graph in prepared.train_graphs])
     assert counts.tolist() == [13, len(frames) - round(0.2 * len(frames))]
+    assert (heads["default"].repeat, heads["replay"].repeat) == (1, 1)
+
+
+def test_few_frames_are_repeated(tmp_path: Path) -> None:
+    """An epoch has at most eight replayed frames for each of the others, unless the number is given."""
+    config = configuration(tmp_path, data={"train_size": 1}, fine_tune={"replay": {"generate": 40}})
+    prepared = prepare(with_replay(config, tmp_path / "run"))
+    heads, replayed = prepared.config.data.heads, int((prepared.train.heads == 1).sum())
+    assert (heads["default"].repeat, heads["replay"].repeat) == (round(replayed / 8), 1)
+    assert replayed >= 24
+    assert any(note.startswith("data.heads.default.repeat = ") for note in prepared.notes)
+    module = GraphDataModule(prepared, prepared.config.model.elements, prepared.config.model.cutoff)
+    used = np.bincount([index for batch in module.train_dataloader().batch_sampler for index in batch])
+    assert used.tolist() == [heads["default"].repeat, *[1] * replayed]
+    again = prepare(prepared.config)
+    assert again.config.data.heads == heads
 
 
 def test_a_run_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +193,10 @@ def test_given_frames_and_structures(tmp_path: Path) -> None:
     energies = {round(frame.energy, 6) for frame in found}
     assert len(energies & given) == len([frame for frame in found if "kept" in frame.frame.file])
     assert any("replay.extxyz" in frame.frame.file for frame in found)
-    assert {frame.weight for frame in found} == {3.0}
+    for frame in found:
+        mean = np.square(frame.forces).sum(1).mean()
+        weight = 3.0 if "kept" in frame.frame.file else 3.0 / (1 + mean / 0.5**2)
+        assert frame.weight == pytest.approx(weight)
 
 
 def test_validation_files_and_settings_of_the_data(tmp_path: Path) -> None:

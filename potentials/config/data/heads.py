@@ -32,6 +32,9 @@ class HeadConfig(StrictConfig):
 
     weight: PositiveNumber = 1.0
     """Weight of all frames of this head in the loss."""
+    repeat: Literal["auto"] | PositiveInteger = 1
+    """How many times an epoch uses each training frame of this head. `auto`: so many times that the head with the most
+    frames contributes at most eight times as many."""
     energy: EnergySetting = EnergyLabel()
     forces: ForcesSetting = ForcesLabel()
     stress: StressSetting = None

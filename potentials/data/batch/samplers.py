@@ -34,6 +34,8 @@ class TrainingBatches(Sampler[list[int]]):
         self.seed = seed
         self.processes = processes
         self.rank = rank
+        self.uses: NDArray[np.int64] | None = None
+        """The frame that each of the drawn positions means, if frames are repeated within an epoch."""
         self.epoch = 0
         self._skipped = 0
 
@@ -63,6 +65,8 @@ class TrainingBatches(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         """Yield, for each batch, the positions of its frames in the list of training frames."""
         drawn = self._draw(np.random.Generator(np.random.PCG64([self.seed, self.epoch])))
+        if self.uses is not None:
+            drawn = Batches(self.uses[drawn.frames], drawn.starts)
         return _lists(drawn, self._skipped)
 
     @abstractmethod
@@ -128,12 +132,29 @@ class PackedBatches(TrainingBatches):
 
 
 def training_batches(
-    graphs: Sequence[AtomicGraph], limit: BatchLimit, seed: int, processes: int = 1, rank: int = 0
+    graphs: Sequence[AtomicGraph],
+    limit: BatchLimit,
+    seed: int,
+    processes: int = 1,
+    rank: int = 0,
+    repeats: NDArray[np.int64] | None = None,
 ) -> TrainingBatches:
-    """Return the training batches within a limit."""
+    """Return the training batches within a limit.
+
+    Args:
+        graphs: of the training frames.
+        limit: of a batch.
+        seed, processes, rank: see `TrainingBatches`.
+        repeats: [graphs], how many times an epoch uses each frame; once by default.
+    """
+    uses = np.repeat(np.arange(len(graphs)), 1 if repeats is None else repeats)
+    batches: TrainingBatches
     if limit.quantity == "frames":
-        return CountedBatches(len(graphs), limit.most, seed, processes, rank)
-    return PackedBatches(limit.sizes(graphs), limit.most, seed, processes, rank)
+        batches = CountedBatches(len(uses), limit.most, seed, processes, rank)
+    else:
+        batches = PackedBatches(limit.sizes(graphs)[uses], limit.most, seed, processes, rank)
+    batches.uses = None if repeats is None else uses
+    return batches
 
 
 class EvaluationBatches(Sampler[list[int]]):

@@ -99,7 +99,9 @@ def _infer_heads(
             f"model.average_neighbors = {statistics.average_neighbors:.2f} (mean over {statistics.num_frames} training "
             f"frames of all heads within {config.model.cutoff:g} A)"
         )
-    resolved = resolve_heads(config, {name: inferred.config for name, inferred in of_heads.items()}, shared)
+    frames = {name: len(of_head.train) for name, of_head in splits.heads.items()}
+    configs = {name: inferred.config for name, inferred in of_heads.items()}
+    resolved = resolve_heads(config, configs, shared, frames, findings)
     first = next(iter(of_heads.values()))
     of_each = {name: inferred.statistics for name, inferred in of_heads.items()}
     return Inferred(resolved, open_keys(config), first.reference_energies, statistics, graphs, of_each)

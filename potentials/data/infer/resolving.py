@@ -13,6 +13,9 @@ from potentials.data.findings import Findings
 from potentials.data.infer.statistics import Statistics
 from potentials.errors import DataError
 
+_LARGEST_RATIO = 8
+"""Frames of the largest head in an epoch for each of a head that is repeated automatically."""
+
 
 def open_keys(config: RunConfig) -> frozenset[str]:
     """The keys whose values are inferred from the training frames, as `model.scale`."""
@@ -23,7 +26,8 @@ def open_keys(config: RunConfig) -> frozenset[str]:
     for name, head in config.data.heads.items():
         # The first head's values are those of the model and data sections, too.
         found |= {"model.scale", "model.shift", "data.reference_energies"}
-        found |= {f"data.heads.{name}.{key}" for key in ("scale", "shift") if getattr(head, key) == "auto"}
+        names = [key for key in ("repeat", "scale", "shift") if getattr(head, key) == "auto"]
+        found |= {f"data.heads.{name}.{key}" for key in names}
         if isinstance(head.reference_energies, str):
             found.add(f"data.heads.{name}.reference_energies")
     return frozenset(found)
@@ -84,18 +88,28 @@ def resolve(
     )
 
 
-def resolve_heads(config: RunConfig, of_heads: Mapping[str, RunConfig], shared: Mapping[str, Any]) -> RunConfig:
+def resolve_heads(
+    config: RunConfig,
+    of_heads: Mapping[str, RunConfig],
+    shared: Mapping[str, Any],
+    frames: Mapping[str, int],
+    findings: Findings,
+) -> RunConfig:
     """The configuration of a run with several heads, with the values inferred for each.
 
     Args:
         config: as given.
         of_heads: the resolved configuration of each head.
         shared: values of the model that are inferred from the frames of all heads.
+        frames: number of training frames of each head.
+        findings: receives each inferred number of repetitions with its reason.
     """
+    repeats = {name: _repeat(config.data.heads[name].repeat, name, frames, findings) for name in of_heads}
     heads = {
         name: {
             **config.data.heads[name].model_dump(),
             "reference_energies": resolved.data.reference_energies,
+            "repeat": repeats[name],
             "scale": resolved.model.scale,
             "shift": resolved.model.shift,
         }
@@ -107,6 +121,17 @@ def resolve_heads(config: RunConfig, of_heads: Mapping[str, RunConfig], shared: 
     return config.model_copy(
         update={"model": type(first.model).model_validate(model), "data": DataConfig.model_validate(data)}
     )
+
+
+def _repeat(given: int | str, head: str, frames: Mapping[str, int], findings: Findings) -> int:
+    """Return how many times an epoch uses each training frame of a head."""
+    if isinstance(given, int):
+        return given
+    largest = max(frames, key=lambda name: frames[name])
+    repeat = max(1, round(frames[largest] / (_LARGEST_RATIO * frames[head])))
+    reason = f"the head has {frames[head]} training frames, {largest} has {frames[largest]}"
+    findings.note(f"data.heads.{head}.repeat = {repeat} (uses of each frame in an epoch; {reason})")
+    return repeat
 
 
 def _symmetry_note(config: RunConfig, symmetry: str, reason: str) -> str:

@@ -90,6 +90,11 @@ class SplitOfHeads(Split):
         return SplitOfHeads(self.parts, self.part[numbers], self.number[numbers])
 
     @property
+    def heads(self) -> NDArray[np.int64]:
+        """[n], number of the head of each frame."""
+        return np.array([part.head for part in self.parts], dtype=np.int64)[self.part]
+
+    @property
     def num_atoms(self) -> NDArray[np.int64]:
         """[n], atoms of each frame."""
         return self._of_frames(lambda frames: frames.num_atoms)

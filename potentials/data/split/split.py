@@ -40,6 +40,11 @@ class Split(Sequence[LabeledFrame], ABC):
         return self.take(np.flatnonzero(mask))
 
     @property
+    def heads(self) -> NDArray[np.int64]:
+        """[n], number of the head of each frame; 0 without heads."""
+        return np.zeros(len(self), dtype=np.int64)
+
+    @property
     @abstractmethod
     def num_atoms(self) -> NDArray[np.int64]:
         """[n], atoms of each frame."""

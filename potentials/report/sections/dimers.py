@@ -19,9 +19,9 @@ from potentials.setup.data_statistics import shortest_distances
 
 TITLE = "Dimer curves"
 GOOD = (
-    "below the shortest distance in the data, the energy increases as the atoms approach. If it decreases somewhere, "
-    "the barrier before that distance should be higher than 5 eV, so that it is not crossed in a simulation (check); a "
-    "lower barrier is bad. At the cutoff the curve goes smoothly to zero."
+    "below the shortest distance in the data, the energy increases as the atoms approach. If it decreases, the mark is "
+    "check if the atoms have to cross a barrier of at least 5 eV before, which they hardly do in a simulation, and "
+    "bad if the barrier is lower. At the cutoff the curve goes smoothly to zero."
 )
 SHORTEST = 0.4
 """A."""
@@ -150,8 +150,8 @@ def _table(curves: dict[str, DimerCurve], nearest: dict[str, float | None], data
         rows,
         "An isolated pair of atoms is not a bond in a molecule: the depth of the well may differ, and "
         "the curve is an extrapolation if the data contain no dimers. Only distances below the shortest "
-        "distance in the data are judged (of pairs "
-        "never seen: below 1.5 times the sum of the covalent radii).",
+        "distance in the data are judged; for pairs of elements that do not occur in the data, distances below 1.5 "
+        "times the sum of the covalent radii.",
     )
 
 

@@ -7,8 +7,8 @@ information of a normal distribution of energies and forces, with the weights of
 
     F_i = 2 w_E mean (d(E/N)/dtheta_i)^2 + 2 w_F mean (dF_k/dtheta_i)^2
 
-over structures of the starting potential's elements: with lambda = 1, the penalty is, to second order and on the
-diagonal, the loss on these structures with the predictions of the starting potential as labels.
+over structures of the starting potential's elements, weighted like those of replay: with lambda = 1, the penalty is, to
+second order and on the diagonal, the loss on these structures with the predictions of the starting potential as labels.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from potentials.config.loss import LossConfig
 from potentials.config.run import RunConfig
 from potentials.data.graph import AtomicGraph, build_graph, collate
 from potentials.potential import Potential
+from potentials.training.fine_tuning.replay import WEIGHT, labeled_by
 from potentials.training.fine_tuning.replay_structures import replay_structures
 
 
@@ -66,11 +67,14 @@ def elastic_penalty(config: RunConfig, potential: Potential) -> ElasticPenalty |
     if config.start_from is None or elastic is None:
         return None
     is_training = potential.training
-    structures = replay_structures(_first_head(potential), elastic.generate, config.seed)
+    start = _first_head(potential)
+    structures = list(labeled_by(start, replay_structures(start, elastic.generate, config.seed)))
     potential.train(is_training)  # predictions have switched it to evaluation mode
     graphs = [build_graph(atoms, potential.elements, potential.cutoff) for atoms in structures]
-    usable = [graph for graph in graphs if bool(graph.receiver_degree.all())]
-    return ElasticPenalty(potential, usable, config.loss, elastic.strength, config.seed)
+    for graph, atoms in zip(graphs, structures, strict=True):
+        graph.energy_weight *= atoms.info[WEIGHT]
+        graph.forces_weight *= atoms.info[WEIGHT]
+    return ElasticPenalty(potential, graphs, config.loss, elastic.strength, config.seed)
 
 
 def _first_head(potential: Potential) -> Potential:
@@ -86,7 +90,7 @@ def fisher_information(potential: Potential, graphs: list[AtomicGraph], loss: Lo
 
     Args:
         potential: the potential.
-        graphs: structures, all with neighbors.
+        graphs: structures, all with neighbors, and their weights.
         loss: weights of energies and forces.
         seed: of the random signs.
     """
@@ -108,9 +112,12 @@ def _quantities(
     batch = collate([graph]).to(potential.scale.device)
     prediction = potential(batch, create_graph=True)
     atoms = graph.num_nodes
-    yield loss.energy.weight, prediction.energy.sum() / (atoms if loss.energy.per_atom else 1)
+    yield (
+        float(graph.energy_weight) * loss.energy.weight,
+        prediction.energy.sum() / (atoms if loss.energy.per_atom else 1),
+    )
     signs = torch.from_numpy(rng.choice([-1.0, 1.0], size=(atoms, 3))).to(prediction.forces)
-    yield loss.forces.weight / (3 * atoms), (signs * prediction.forces).sum()
+    yield float(graph.forces_weight) * loss.forces.weight / (3 * atoms), (signs * prediction.forces).sum()
 
 
 _STREAM = 12

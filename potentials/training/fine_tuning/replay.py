@@ -35,6 +35,10 @@ NEW = "default"
 """Head of the frames of a run that names no heads."""
 _LARGEST_FORCE = 20.0
 """eV/A; frames with larger forces would dominate the loss."""
+_TYPICAL_FORCE = 0.5
+"""eV/A, F0 of the weights."""
+WEIGHT = "replay_weight"
+"""Entry of `atoms.info` with the weight of a labeled frame."""
 _VALIDATION_EVERY = 10
 """One of ten labeled frames is for validation if the validation set of the run is given as files."""
 _LABELS = ("energy", "forces", "stress")
@@ -127,9 +131,11 @@ def _is_validation(number: int) -> bool:
 
 
 def labeled_by(potential: Potential, structures: list[Atoms]) -> Iterator[Atoms]:
-    """Yield structures with energy, forces and stress of the potential as labels, and nothing else.
+    """Yield structures with energy, forces and stress of the potential as labels and a weight, and nothing else.
 
-    Structures with a force above 20 eV/A and those with an atom without neighbors are left out.
+    The weight is 1 / (1 + <F^2> / F0^2), with <F^2> the mean square force on an atom and F0 = 0.5 eV/A, so that
+    relative errors count where forces are large. Structures with a force above 20 eV/A and those with an atom without
+    neighbors are left out.
     """
     graphs = (build_graph(atoms, potential.elements, potential.cutoff) for atoms in structures)
     structures = [atoms for atoms, graph in zip(structures, graphs, strict=True) if graph.receiver_degree.all()]
@@ -138,6 +144,7 @@ def labeled_by(potential: Potential, structures: list[Atoms]) -> Iterator[Atoms]
         if np.abs(results["forces"]).max() <= _LARGEST_FORCE:
             atoms = Atoms(predicted.numbers, positions=predicted.positions, cell=predicted.cell, pbc=predicted.pbc)
             atoms.calc = SinglePointCalculator(atoms, **results)
+            atoms.info[WEIGHT] = 1 / (1 + np.square(results["forces"]).sum(1).mean() / _TYPICAL_FORCE**2)
             yield atoms
 
 
@@ -155,9 +162,15 @@ def _with_head(config: RunConfig, sets: _Sets, settings: dict[str, Any]) -> Data
         validation = [*_of_heads(validation, names), *_of_replay(sets.validation)]
     train = [*_of_heads(data.train, names), *_of_replay(sets.train)]
     sections = data.model_dump()
-    heads = {**(sections["heads"] or {NEW: {}}), REPLAY_HEAD: settings}
+    heads = {**_repeated(data, sections["heads"] or {NEW: {}}), REPLAY_HEAD: settings}
     changes = {"train": train, "validation": validation, "test": tests, "heads": heads}
     return DataConfig.model_validate({**sections, **changes})
+
+
+def _repeated(data: DataConfig, heads: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Let few frames be repeated, so that an epoch with many replayed frames does not lose sight of them."""
+    given = {name for name, head in data.heads.items() if "repeat" in head.model_fields_set}
+    return {name: head if name in given else {**head, "repeat": "auto"} for name, head in heads.items()}
 
 
 def _of_heads(files: Any, names: list[str]) -> list[dict[str, str]]:
@@ -189,7 +202,7 @@ def _head_settings(config: RunConfig, replay: ReplayConfig, energies: dict[str, 
         "train_size": None,
         "length_unit": "A",
         "group_key": DataConfig.model_fields["group_key"].default,
-        "weights": {},
+        "weights": {"key": WEIGHT} if replay.structures is not None or replay.generate else {},
         "reference_energies": energies,
         "scale": config.model.scale,
         "shift": config.model.shift,

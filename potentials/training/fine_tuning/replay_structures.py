@@ -33,6 +33,9 @@ _NEIGHBOR_DISTANCE = {
     "zincblende": 3**0.5 / 4,
 }
 """Nearest-neighbor distance of each structure in units of the lattice constant."""
+_FEWEST_ATOMS = 4
+_MOST_ATOMS = 12
+"""Of crystals."""
 _ATTEMPTS = 200
 
 Generator = np.random.Generator
@@ -41,7 +44,7 @@ Generator = np.random.Generator
 def replay_structures(
     potential: Potential, count: int, seed: int, elements: Sequence[str] | None = None
 ) -> list[Atoms]:
-    """Generate structures of up to 16 atoms: strained and rattled crystals, clusters, and pairs at short distances.
+    """Generate structures of up to 12 atoms: strained and rattled crystals, clusters, and pairs at short distances.
 
     Of ten structures four are crystals of one element, two of two elements, two clusters of one to three elements, and
     two pairs. Elements follow each other in random order, so that each occurs about equally often. Crystals have the
@@ -90,14 +93,14 @@ def _crystal(potential: Potential, symbols: Iterator[str], rng: Generator) -> At
     structure = structure or str(rng.choice(sorted(_ELEMENTARY)))
     options = {"covera": (8 / 3) ** 0.5} if structure == "hcp" else {}
     atoms = bulk(symbol, structure, a=_typical_distance(symbol, symbol) / _NEIGHBOR_DISTANCE[structure], **options)
-    return _deformed(_doubled(_at_lowest_energy(potential, atoms), rng), rng)
+    return _deformed(_repeated(_at_lowest_energy(potential, atoms), rng), rng)
 
 
 def _compound(potential: Potential, symbols: Iterator[str], rng: Generator) -> Atoms:
     first, second = next(symbols), next(symbols)
     structure = str(rng.choice(_BINARY))
     atoms = bulk(first + second, structure, a=_typical_distance(first, second) / _NEIGHBOR_DISTANCE[structure])
-    return _deformed(_doubled(_at_lowest_energy(potential, atoms), rng), rng)
+    return _deformed(_repeated(_at_lowest_energy(potential, atoms), rng), rng)
 
 
 def _at_lowest_energy(potential: Potential, atoms: Atoms) -> Atoms:
@@ -113,11 +116,22 @@ def _at_lowest_energy(potential: Potential, atoms: Atoms) -> Atoms:
     return scaled[_TYPICAL if lowest in (0, len(scaled) - 1) else lowest]
 
 
-def _doubled(atoms: Atoms, rng: Generator) -> Atoms:
+def _repeated(atoms: Atoms, rng: Generator) -> Atoms:
+    """Repeat the shortest directions up to a random number of atoms.
+
+    It is at least four, so that displacements cause forces.
+    """
+    most = int(rng.integers(_FEWEST_ATOMS, _MOST_ATOMS + 1))
     repeats = np.ones(3, dtype=int)
-    repeats[rng.integers(3)] = 1 + int(rng.random() < 0.5)
-    doubled: Atoms = make_supercell(atoms, np.diag(repeats))
-    return doubled
+    lengths = atoms.cell.lengths()
+    while True:
+        shortest = int(np.argmin(lengths * repeats))
+        more = repeats + (np.arange(3) == shortest)
+        if len(atoms) * more.prod() > most and len(atoms) * repeats.prod() >= _FEWEST_ATOMS:
+            break
+        repeats = more
+    repeated: Atoms = make_supercell(atoms, np.diag(repeats))
+    return repeated
 
 
 def _deformed(atoms: Atoms, rng: Generator) -> Atoms:

@@ -17,11 +17,13 @@ from potentials.data.batch import (
     PackedBatches,
     TrainingBatches,
     consecutive,
+    training_batches,
 )
 from potentials.data.graph import AtomicGraph, build_graph
 from potentials.errors import DataError
 
 SIZES = np.random.default_rng(3).integers(1, 60, 45)
+SMALL = [1, 2, 3, 4, 5, 6, 7]
 Build = Callable[[int, int], TrainingBatches]
 
 
@@ -48,6 +50,31 @@ def test_counted_batches_cut_a_permutation(size: int) -> None:
         sampler = CountedBatches(45, size, 3)
         assert batches(sampler, epoch) == list(BatchSampler(order, size, drop_last=False))
         assert len(sampler) == len(batches(sampler, epoch))
+
+
+@pytest.mark.parametrize("limit", [BatchLimit("frames", 4), BatchLimit("atoms", 9)])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_frames_are_repeated_within_an_epoch(limit: BatchLimit, processes: int) -> None:
+    """Each as often as asked, in batches within the limit, in another order in each epoch; once by default."""
+    chains = [Atoms(f"H{size}", positions=np.arange(3 * size).reshape(-1, 3)) for size in SMALL]
+    graphs = [build_graph(chain, ["H"], 5.0) for chain in chains]
+    repeats = np.array([1, 3, 1, 2, 1, 5, 1])
+    uses = np.zeros(len(graphs), dtype=np.int64)
+    orders = set()
+    samplers = [training_batches(graphs, limit, 3, processes, rank, repeats) for rank in range(processes)]
+    assert len({len(sampler) for sampler in samplers}) == 1
+    for sampler in samplers:
+        drawn = batches(sampler)
+        assert len(drawn) == len(sampler)
+        assert max(sum(limit.sizes(graphs)[batch]) for batch in drawn) <= limit.most
+        uses += np.bincount(np.concatenate(drawn), minlength=len(graphs))
+        orders |= {str(batches(sampler, epoch)) for epoch in range(3)}
+    if processes == 1:
+        assert uses.tolist() == repeats.tolist()
+    assert (uses >= repeats).all()
+    assert len(orders) == 3 * processes
+    once = training_batches(graphs, limit, 3, processes, 0, np.ones(7, dtype=np.int64))
+    assert batches(once) == batches(training_batches(graphs, limit, 3, processes, 0))
 
 
 @pytest.mark.parametrize("processes", [2, 4])
