@@ -20,8 +20,8 @@ from potentials.setup.data_statistics import shortest_distances
 TITLE = "Dimer curves"
 GOOD = (
     "below the shortest distance in the data, the energy increases as the atoms approach. If it decreases, the mark is "
-    "check if the atoms have to cross a barrier of at least 5 eV before, which they hardly do in a simulation, and "
-    "bad if the barrier is lower. At the cutoff the curve goes smoothly to zero."
+    "“check” if the atoms have to cross a barrier of at least 5 eV before, which they hardly do in a simulation, and "
+    "“bad” if the barrier is lower. At the cutoff the curve goes smoothly to zero."
 )
 SHORTEST = 0.4
 """A."""
