@@ -59,7 +59,8 @@ MACE: dict[str, Any] = {
 COMMON = ("H", "C", "N", "O", "Na", "Al", "Ti", "Fe", "Cu", "Zr", "Au")
 COMPOUNDS = {
     "rocksalt": {
-        "NaCl": 5.64, "MgO": 4.21, "LiF": 4.03, "KBr": 6.60, "CaO": 4.81, "TiN": 4.24, "TiC": 4.33, "PbTe": 6.46, "NiO": 4.18,
+        "NaCl": 5.64, "MgO": 4.21, "LiF": 4.03, "KBr": 6.60, "CaO": 4.81, "TiN": 4.24, "TiC": 4.33, "PbTe": 6.46,
+        "NiO": 4.18,
     },
     "zincblende": {"GaAs": 5.65, "InP": 5.87, "ZnS": 5.41, "AlN": 4.38, "BN": 3.62, "CdTe": 6.48, "CuCl": 5.42},
     "cesiumchloride": {"CsCl": 4.12, "NiAl": 2.89, "FeAl": 2.90, "CuZn": 2.95},
