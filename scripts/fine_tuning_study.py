@@ -66,6 +66,8 @@ COMPOUNDS = {
     "cesiumchloride": {"CsCl": 4.12, "NiAl": 2.89, "FeAl": 2.90, "CuZn": 2.95},
 }  # fmt: skip
 """Lattice constants, A."""
+EXCLUDED = ("He", "Ne", "Ar", "Kr", "Xe", "Se", "Te")
+"""Noble gases, and elements whose structures ASE does not build."""
 _RATIO = 8
 """Replayed frames in an epoch for each training frame, if there are enough of them."""
 
@@ -169,7 +171,7 @@ def crystals(elements: Sequence[str]) -> Iterator[Atoms]:
                 cell = bulk(formula, structure, a=constant)
             else:
                 known = (reference_states[atomic_numbers[formula]] or {}).get("symmetry")
-                if known not in ("fcc", "bcc", "hcp", "diamond") or formula in ("He", "Ne", "Ar", "Kr", "Xe"):
+                if known not in ("fcc", "bcc", "hcp", "diamond") or formula in EXCLUDED:
                     continue
                 cell = bulk(formula)
             if set(cell.symbols) <= set(elements):
