@@ -120,7 +120,7 @@ def _difference(found: Tensor | tuple[Tensor, ...], exact: Tensor | tuple[Tensor
         error = float((one.double() - other).abs().max() / other.abs().max().clamp(min=1))
         # Written so that NaN counts as a failure.
         if not error <= tolerance:
-            return f"on a small problem it differs from plain PyTorch by {error:.1g} (relative, at most {tolerance:g})"
+            return f"on a small problem its relative difference from plain PyTorch is {error:.1g} (tolerance: {tolerance:g})"
     return None
 
 

@@ -108,8 +108,8 @@ def describe_summary(summary: Summary) -> str:
 def _comparison(pair: Comparison) -> str:
     smallest, largest = min(pair.ratios), max(pair.ratios)
     slopes = {
-        "steeper": "the second curve is steeper",
-        "flatter": "the second curve is flatter",
+        "steeper": f"the curve of {pair.second} is steeper",
+        "flatter": f"the curve of {pair.second} is flatter",
         "not significant": "the difference of the slopes is not significant",
     }
     return (

@@ -86,7 +86,7 @@ def test_comparisons_in_words_and_tables(plan: Plan, tmp_path: Path) -> None:
     plan.study.comparisons.append(["schnet", "wide"])
     summary = summarize(plan, results(plan))
     assert (
-        "wide has 1.00 times the error of schnet with 8 frames and 0.25 times with 32; the second curve is steeper "
+        "wide has 1.00 times the error of schnet with 8 frames and 0.25 times with 32; the curve of wide is steeper "
         "(difference of exponents -1.00 (-1.00 to -1.00))."
     ) in describe_summary(summary)
     head, row = comparison_table(summary)

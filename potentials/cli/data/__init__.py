@@ -11,7 +11,7 @@ from potentials.cli.terminal.commands import LazyCommands, list_commands
 COMMANDS = {
     "audit": "Check data for silent errors",
     "stats": "Summarize sizes, compositions, labels and distances",
-    "split": "Write training, validation and test files without leaks",
+    "split": "Write training, validation and test files, split to avoid leaks",
     "convert": "Write structures in another format",
     "fetch": "Download a public data set and write it as extended XYZ",
 }

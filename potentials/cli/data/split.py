@@ -37,7 +37,7 @@ def data_split(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
-    """Write train.extxyz, validation.extxyz and test.extxyz without leaks between them.
+    """Split frames into train.extxyz, validation.extxyz and test.extxyz; by default in blocks, to avoid leaks.
 
     block: trajectories are cut into blocks of successive frames; each block is in one file.
 

@@ -80,7 +80,8 @@ class DataConfig(StrictConfig):
     """Frames per batch in validation and test; by default four times the size of a training batch."""
     loading: Literal["auto", "memory", "lazy"] = "auto"
     """`memory` reads all frames at the start. `lazy` reads frames of `.aselmdb` and `.h5` files when they are needed,
-    in the worker processes. `auto` selects `lazy` for more than 50,000 frames."""
+    in the worker processes. `auto` selects `lazy` for more than 50,000 frames, if all training files are
+    `.aselmdb` or `.h5`."""
     workers: NonNegativeInteger = 0
     """Number of worker processes that prepare batches; 0 uses the main process."""
 

@@ -30,7 +30,7 @@ class AtomicGraph(Data):
     | species | [N] | int64, index into the model's elements |
     | edge_index | [2, E] | int64, (sender, receiver), sorted by receiver |
     | cell_shifts | [E, 3] | integers S: r = x[receiver] - x[sender] + S @ cell |
-    | receiver_degree, sender_degree | [N] | int64, edges that end, start at an atom |
+    | receiver_degree, sender_degree | [N] | int64, number of edges that end at an atom, and that start at it |
     | sender_order | [E] | int64, the permutation that sorts the edges by sender |
     | edge_pair | [E] | int64, the pair of an edge: an edge and its reverse, W = E / 2 of them |
     | pair_edges | [W, 2] | int64, the two edges of each pair |

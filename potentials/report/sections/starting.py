@@ -31,7 +31,8 @@ from potentials.training.fine_tuning.replay_structures import replay_structures
 TITLE = "Comparison with the starting potential"
 GOOD = (
     "errors on new data are smaller than before, energies and forces of other substances have changed by less than "
-    "the accuracy of the starting potential, and no pair of atoms that repelled each other attracts at short distances."
+    "the accuracy of the starting potential, and all pairs of atoms that repel each other at short distances in the "
+    "starting potential still do."
 )
 _MOST_FRAMES = 100
 """Frames of each split for which both potentials are compared."""
