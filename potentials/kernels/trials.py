@@ -120,7 +120,8 @@ def _difference(found: Tensor | tuple[Tensor, ...], exact: Tensor | tuple[Tensor
         error = float((one.double() - other).abs().max() / other.abs().max().clamp(min=1))
         # Written so that NaN counts as a failure.
         if not error <= tolerance:
-            return f"on a small problem its relative difference from plain PyTorch is {error:.1g} (tolerance: {tolerance:g})"
+            allowed = f"tolerance {tolerance:g}"
+            return f"its relative difference from plain PyTorch on a small problem is {error:.1g} ({allowed})"
     return None
 
 
