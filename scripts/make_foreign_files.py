@@ -2,11 +2,12 @@
 
     <environment with mace-torch>/bin/python scripts/make_foreign_files.py mace   --output tests/interop/model_files
     <environment with nequip>/bin/python     scripts/make_foreign_files.py nequip --output tests/interop/model_files
+    <environment with nequip>/bin/python     scripts/make_foreign_files.py allegro --output tests/interop/model_files
     <environment with sevenn>/bin/python     scripts/make_foreign_files.py sevenn --output tests/interop/model_files
 
-Models of mace-torch are random and saved as whole models (`NAME.model`). Models of nequip are trained for two epochs by
-`nequip-train`, and its checkpoints are kept (`NAME.ckpt`), of one the
-package of `nequip-package` (`NAME.zip`). Models of SevenNet are random (`NAME.pth`). Beside each file
+Models of mace-torch are random and saved as whole models (`NAME.model`). Models of nequip and
+nequip-allegro are trained for two epochs by `nequip-train`, and its checkpoints are kept (`NAME.ckpt`), of some the
+packages of `nequip-package` (`NAME.zip`). Models of SevenNet are random (`NAME.pth`). Beside each file
 is a fixture `NAME.npz` like those of `make_oracles.py`, with the results of each head and without a state.
 """
 
@@ -20,7 +21,8 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -64,12 +66,26 @@ NEQUIP_FILES: dict[str, dict[str, Any]] = {
     "nequip-float32": {"model": {"l_max": 2, "parity": False, "num_layers": 2, "model_dtype": "float32"}, "ema": False},
     "nequip-packaged": {"model": {"l_max": 1, "parity": True, "num_layers": 2}, "package": True},
 }
+ALLEGRO_FILES: dict[str, dict[str, Any]] = {
+    "allegro-averaged": {"model": {"l_max": 1, "num_layers": 3}},
+    "allegro-packaged": {"model": {"l_max": 1, "num_layers": 2, "parity": False}, "package": True},
+}
 _SEVENN: dict[str, Any] = {
     "cutoff": CUTOFF, "channel": 4, "lmax": 1, "is_parity": False, "num_convolution_layer": 3, "conv_denominator": 2.5,
     "weight_nn_hidden_neurons": [8, 8], "self_connection_type": "linear", "shift": [-1.5, -2.5, -3.5], "scale": 1.7,
     "radial_basis": {"radial_basis_name": "bessel", "bessel_basis_num": 4},
 }  # fmt: skip
 _SEVENN_IRREPS = ["8x0e", "8x0e+4x1e+2x2e", "8x0e+4x1e+2x2e", "8x0e"]
+_NEQUIP: dict[str, Any] = {
+    "_target_": "nequip.model.NequIPGNNModel", "num_bessels": 4, "polynomial_cutoff_p": 6, "num_features": 4,
+    "radial_mlp_depth": 1, "radial_mlp_width": 8,
+}  # fmt: skip
+_ALLEGRO: dict[str, Any] = {
+    "_target_": "allegro.model.AllegroModel", "num_scalar_features": 8, "num_tensor_features": 4,
+    "radial_chemical_embed": {"_target_": "allegro.nn.TwoBodyBesselScalarEmbed", "num_bessels": 4},
+    "scalar_embed_mlp_hidden_layers_width": 8, "allegro_mlp_hidden_layers_width": 8,
+    "readout_mlp_hidden_layers_width": 8,
+}  # fmt: skip
 _MODAL_INPUTS = ("use_modal_self_inter_intro", "use_modal_self_inter_outro", "use_modal_output_block")
 SEVENN_FILES: dict[str, dict[str, Any]] = {
     "sevenn-degrees": {
@@ -155,7 +171,7 @@ def write_mace_files(output: pathlib.Path) -> None:
         print(f"{name}.model: {(output / f'{name}.model').stat().st_size} bytes")
 
 
-def nequip_training(data: str, case: dict[str, Any]) -> dict[str, Any]:
+def nequip_training(data: str, name: str, case: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration of a short training of nequip."""
     symbols = [ase.data.chemical_symbols[number] for number in HCO]
     dataloader = {"_target_": "torch.utils.data.DataLoader", "batch_size": 4}
@@ -164,11 +180,11 @@ def nequip_training(data: str, case: dict[str, Any]) -> dict[str, Any]:
         module = {"_target_": "nequip.train.EMALightningModule", "ema_decay": 0.9}
     statistics = {"_target_": "nequip.data.CommonDataStatisticsManager", "dataloader_kwargs": {"batch_size": 8}}
     model = {
-        "_target_": "nequip.model.NequIPGNNModel", "seed": 1, "model_dtype": "float64", "type_names": symbols,
-        "r_max": CUTOFF, "num_bessels": 4, "polynomial_cutoff_p": 6, "num_features": 4, "radial_mlp_depth": 1,
-        "radial_mlp_width": 8, "avg_num_neighbors": "${training_data_stats:num_neighbors_mean}",
+        "seed": 1, "model_dtype": "float64", "type_names": symbols, "r_max": CUTOFF,
+        "avg_num_neighbors": "${training_data_stats:num_neighbors_mean}",
         "per_type_energy_scales": "${training_data_stats:forces_rms}",
         "per_type_energy_shifts": dict(zip(symbols, [-1.5, -2.5, -3.5], strict=True)),
+        **(_ALLEGRO if name in ALLEGRO_FILES else _NEQUIP),
     }  # fmt: skip
     checkpoints = "lightning.pytorch.callbacks.ModelCheckpoint"
     return {
@@ -213,16 +229,16 @@ def labeled_molecules() -> list[ase.Atoms]:
     return frames
 
 
-def write_nequip_files(output: pathlib.Path) -> None:
+def write_nequip_files(output: pathlib.Path, files: Mapping[str, dict[str, Any]] = NEQUIP_FILES) -> None:
     """Train small models, and keep the checkpoints that nequip writes and their results."""
     import ase.io
     from nequip.model.saved_models import ModelFromCheckpoint, ModelFromPackage
     from nequip.utils.global_state import set_global_state
 
-    for name, case in NEQUIP_FILES.items():
+    for name, case in files.items():
         with tempfile.TemporaryDirectory() as folder:
             ase.io.write(f"{folder}/data.xyz", labeled_molecules())
-            config = nequip_training(f"{folder}/data.xyz", case)
+            config = nequip_training(f"{folder}/data.xyz", name, case)
             pathlib.Path(folder, "tiny.yaml").write_text(json.dumps(config), encoding="utf-8")
             program = pathlib.Path(sys.executable).parent / "nequip-train"
             command = [str(program), "-cp", folder, "-cn", "tiny", f"hydra.run.dir={folder}/out"]
@@ -237,7 +253,7 @@ def write_nequip_files(output: pathlib.Path) -> None:
                 copy_without_programs(path, kept)
             else:
                 shutil.copy(path, kept)
-        types = {"type_names": config["training_module"]["model"]["type_names"]}
+        types = {key: config["training_module"]["model"][key] for key in ("type_names", "r_max")}
 
         def predict(atoms: ase.Atoms, head: str, m: Any = model, t: Hyperparameters = types) -> Prediction:
             return nequip_predict(m, t, atoms)
@@ -285,7 +301,12 @@ def write_fixture(path: pathlib.Path, peer: str, heads: list[str], arrays: Array
 
 def main() -> None:
     """Write the files of one program."""
-    writers = {"mace": write_mace_files, "nequip": write_nequip_files, "sevenn": write_sevenn_files}
+    writers: dict[str, Callable[[pathlib.Path], None]] = {
+        "mace": write_mace_files,
+        "nequip": write_nequip_files,
+        "allegro": partial(write_nequip_files, files=ALLEGRO_FILES),
+        "sevenn": write_sevenn_files,
+    }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peer", choices=sorted(writers))
     parser.add_argument("--output", type=pathlib.Path, required=True)

@@ -100,6 +100,25 @@ NEQUIP_DEFAULTS: dict[str, Any] = {
     "polynomial_cutoff_p": 6, "bessel_trainable": False, "avg_num_neighbors": 2.75, "atomic_numbers": HCO,
 }  # fmt: skip
 
+ALLEGRO_CASES: dict[str, dict[str, Any]] = {
+    "allegro-l0": {"l_max": 0, "num_layers": 2},
+    "allegro-l1": {"l_max": 1, "parity": False, "num_layers": 2, "atomic_numbers": OC, "r_max": 4.5},
+    "allegro-l1-parity-layers4": {"l_max": 1, "num_layers": 4, "forward_normalize": False},
+    "allegro-l2-layers1": {"l_max": 2, "num_layers": 1, "allegro_mlp_hidden_layers_depth": 2, "bessel_trainable": True},
+    "allegro-l2-parity-linear": {
+        "l_max": 2, "num_layers": 3, "tp_path_channel_coupling": False, "radial_chemical_embed_dim": None,
+        "allegro_mlp_nonlinearity": None, "readout_mlp_nonlinearity": "null", "readout_mlp_hidden_layers_depth": 2,
+    },
+    "allegro-l3-parity": {
+        "l_max": 3, "num_layers": 3, "atomic_numbers": HCSI, "scalar_embed_mlp_hidden_layers_depth": 0
+    },
+}  # fmt: skip
+ALLEGRO_DEFAULTS: dict[str, Any] = {
+    "r_max": CUTOFF, "parity": True, "num_scalar_features": 6, "num_tensor_features": 3, "avg_num_neighbors": 2.75,
+    "allegro_mlp_hidden_layers_width": 7, "scalar_embed_mlp_hidden_layers_width": 8,
+    "readout_mlp_hidden_layers_width": 5, "radial_chemical_embed_dim": 10, "atomic_numbers": HCO,
+}  # fmt: skip
+
 
 def spread_out(rng: np.random.Generator, count: int, cell: np.ndarray, pbc: Any, distance: float = 1.25) -> ase.Atoms:
     """Draw random positions in the cell, no two atoms (or images) closer than `distance`."""
@@ -228,7 +247,7 @@ def nequip_predict(
     """Predict energy, node energies, forces and the strain derivative of the energy."""
     from nequip.data import AtomicDataDict, compute_neighborlist_, from_ase
 
-    graph = compute_neighborlist_(from_ase(atoms.copy()), r_max=CUTOFF)
+    graph = compute_neighborlist_(from_ase(atoms.copy()), r_max=hyperparameters["r_max"])
     types = [hyperparameters["type_names"].index(s) for s in atoms.get_chemical_symbols()]
     graph[AtomicDataDict.ATOM_TYPE_KEY] = torch.tensor(types)
     out = model(graph)
@@ -238,6 +257,30 @@ def nequip_predict(
         "forces": out[AtomicDataDict.FORCE_KEY],
         "virial": -out[AtomicDataDict.VIRIAL_KEY].reshape(3, 3),  # nequip returns minus the derivative
     }
+
+
+def allegro_model(case: dict[str, Any]) -> tuple[torch.nn.Module, Hyperparameters]:
+    """Create a random Allegro model, and its hyperparameters under nequip-allegro's names."""
+    from allegro.model import AllegroModel
+    from nequip.utils.global_state import set_global_state
+
+    set_global_state()
+    given = ALLEGRO_DEFAULTS | case
+    numbers = given.pop("atomic_numbers")
+    symbols = [ase.data.chemical_symbols[z] for z in numbers]
+    given |= {
+        "model": "AllegroModel",
+        "type_names": symbols,
+        "per_type_energy_scales": {s: 0.7 + 0.2 * i for i, s in enumerate(symbols)},
+        "per_type_energy_shifts": {s: E0[z] for s, z in zip(symbols, numbers, strict=True)},
+        "radial_chemical_embed": {
+            "_target_": "allegro.nn.TwoBodyBesselScalarEmbed",
+            "num_bessels": 6,
+            "bessel_trainable": given.pop("bessel_trainable", False),
+        },
+    }
+    arguments = {k: v for k, v in given.items() if k != "model"}
+    return AllegroModel(seed=1, model_dtype="float64", compile_mode="eager", **arguments), given
 
 
 def structure_arrays(atoms: ase.Atoms, prediction: Prediction) -> Arrays:
@@ -287,6 +330,7 @@ Predict = Callable[[torch.nn.Module, Hyperparameters, ase.Atoms], Prediction]
 PEERS: dict[str, tuple[str, dict[str, dict[str, Any]], Build, Predict]] = {
     "mace": ("mace-torch", MACE_CASES, mace_model, mace_predict),
     "nequip": ("nequip", NEQUIP_CASES, nequip_model, nequip_predict),
+    "allegro": ("nequip-allegro", ALLEGRO_CASES, allegro_model, nequip_predict),
 }
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
 from potentials.config.families import families
 from potentials.config.run import RunConfig
+from potentials.durations import format_duration
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -21,7 +23,7 @@ def json_schema() -> dict[str, Any]:
     mode: JsonSchemaMode = "validation"
     inputs: list[tuple[type[BaseModel], JsonSchemaMode]] = [(RunConfig, mode)]
     inputs += [(config_class, mode) for config_class in families().values()]
-    references, schema = models_json_schema(inputs, ref_template="#/$defs/{model}")
+    references, schema = models_json_schema(inputs, ref_template="#/$defs/{model}", schema_generator=_Generator)
     definitions: dict[str, Any] = schema["$defs"]
     choices = []
     for name, config_class in families().items():
@@ -34,6 +36,14 @@ def json_schema() -> dict[str, Any]:
     run["properties"]["model"] = {"description": "Model family and its settings.", "oneOf": choices}
     run["title"] = "potentials configuration"
     return _on_one_line({"$schema": DIALECT, **run, "$defs": definitions})
+
+
+class _Generator(GenerateJsonSchema):
+    """Writes default durations as a configuration does, `10m`."""
+
+    def encode_default(self, dft: Any) -> Any:
+        """Return a default value as JSON."""
+        return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
 
 def _on_one_line(schema: Any) -> Any:

@@ -17,7 +17,7 @@ from potentials.equivariant.cartesian import (
     matrix_to_irreps,
     traceless_to_irrep,
 )
-from potentials.equivariant.channel_products import ChannelProduct, product_coupling
+from potentials.equivariant.channel_products import ChannelProduct, WeightedChannelProduct, product_coupling
 from potentials.equivariant.couplings import coupling_coefficients, message_table
 from potentials.equivariant.e3x import (
     AttentionWeights,
@@ -70,6 +70,7 @@ __all__ = [
     "SymmetricBasis",
     "TensorDense",
     "TensorProduct",
+    "WeightedChannelProduct",
     "add",
     "change_layout",
     "cosine_envelope",

@@ -21,7 +21,7 @@ from potentials.potential import Potential, model_file
 
 _EXPECTED = (
     "expected a whole model of mace-torch (NAME.model, as mace_run_train writes it), a checkpoint or package of nequip "
-    "(NAME.ckpt, NAME.nequip.zip), or a checkpoint of SevenNet (NAME.pth)"
+    "(NAME.ckpt, NAME.nequip.zip; also with an Allegro model), or a checkpoint of SevenNet (NAME.pth)"
 )
 
 
@@ -31,8 +31,8 @@ def import_model(path: str | PathLike[str], head: str | None = None, precision: 
     A model file of this program (`NAME.potential`) is loaded, to select one of its heads or another precision.
 
     The other program is not needed, and nothing in the file is executed. Supported are energy models of mace-torch
-    (`NAME.model`), checkpoints and packages of nequip (`NAME.ckpt`, `NAME.nequip.zip`), and checkpoints of SevenNet
-    (`NAME.pth`).
+    (`NAME.model`), checkpoints and packages of nequip (`NAME.ckpt`, `NAME.nequip.zip`) with models of nequip or
+    nequip-allegro, and checkpoints of SevenNet (`NAME.pth`).
 
     Args:
         path: the file.

@@ -64,16 +64,11 @@ def potential_from_nequip(
         ConversionError: a hyperparameter or tensor is missing, or the family does not support a setting of the model.
     """
     check_hyperparameters(hyperparameters, USED, FIXED, PEER, TYPES)
-    state = ForeignState(_without_prefix(state_dict), IGNORED)
-    symbols = list(hyperparameters.get("chemical_species") or hyperparameters["type_names"])
-    unknown = [symbol for symbol in symbols if symbol not in atomic_numbers]
-    if unknown or not symbols:
-        raise ConversionError(f"type_names: expected chemical symbols, got {', '.join(map(str, unknown)) or 'none'}")
-    order = np.argsort([atomic_numbers[symbol] for symbol in symbols]).tolist()
-    elements = [symbols[i] for i in order]
-    scales = _per_type(state, "scales", 1.0, order)
+    state = ForeignState(without_prefix(state_dict, EMBEDDING), IGNORED)
+    elements, order = sorted_types(hyperparameters)
+    scales = per_type(state, "scales", 1.0, order)
     # An isolated atom has no features after the first layer, so the shift is its energy.
-    shifts = _per_type(state, "shifts", 0.0, order)
+    shifts = per_type(state, "shifts", 0.0, order)
     config = _config(hyperparameters, elements, dict(zip(elements, scales, strict=True)))
     state.check("edge_norm._rmax_recip", 1 / config.cutoff)
     reference_energies = dict(zip(elements, shifts, strict=True))
@@ -83,16 +78,32 @@ def potential_from_nequip(
     return potential
 
 
-def _without_prefix(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Remove the prefixes that wrappers add to names (`model.func.`, `sole_model.model.func.`)."""
-    found = [name for name in state_dict if name.endswith(EMBEDDING)]
+def sorted_types(hyperparameters: Mapping[str, Any]) -> tuple[list[str], list[int]]:
+    """Return the elements of a model by atomic number, and the types in this order."""
+    symbols = list(hyperparameters.get("chemical_species") or hyperparameters["type_names"])
+    unknown = [symbol for symbol in symbols if symbol not in atomic_numbers]
+    if unknown or not symbols:
+        raise ConversionError(f"type_names: expected chemical symbols, got {', '.join(map(str, unknown)) or 'none'}")
+    order = np.argsort([atomic_numbers[symbol] for symbol in symbols]).tolist()
+    return [symbols[i] for i in order], order
+
+
+def without_prefix(state_dict: Mapping[str, Tensor], known: str) -> dict[str, Tensor]:
+    """Remove the prefixes that wrappers add to names (`model.func.`, `sole_model.model.func.`).
+
+    Args:
+        state_dict: the state dict.
+        known: a name without prefix.
+    """
+    found = [name for name in state_dict if name.endswith(known)]
     if len(found) != 1:
-        raise ConversionError(f"{EMBEDDING}: expected once in the state dict, found {len(found)} times")
-    prefix = found[0][: -len(EMBEDDING)]
+        raise ConversionError(f"{known}: expected once in the state dict, found {len(found)} times")
+    prefix = found[0][: -len(known)]
     return {name.removeprefix(prefix): tensor for name, tensor in state_dict.items()}
 
 
-def _per_type(state: ForeignState, name: str, default: float, order: list[int]) -> list[float]:
+def per_type(state: ForeignState, name: str, default: float, order: list[int]) -> list[float]:
+    """Take a scale or shift for each element; `default` if there are none."""
     name = f"per_type_energy_scale_shift.{name}"
     if name not in state:
         return [default] * len(order)

@@ -1,4 +1,4 @@
-"""Conversion of checkpoints (`best.ckpt`) and packages (`NAME.nequip.zip`) of nequip.
+"""Conversion of checkpoints (`best.ckpt`) and packages (`NAME.nequip.zip`) of nequip, with models of nequip or Allegro.
 
 Both contain the arguments of the model: a checkpoint as hyperparameters, a package in its configuration.
 """
@@ -14,14 +14,14 @@ from torch import Tensor
 from potentials.config.train import Precision
 from potentials.config.yaml.reader import read_document
 from potentials.errors import ConfigError, ConversionError
-from potentials.interop.nequip import EMBEDDING, potential_from_nequip
+from potentials.interop import allegro, nequip
 from potentials.interop.pickles import Package, Record, StoredTensor
 from potentials.interop.pickles.modules import stored_state
 from potentials.potential import Potential
 
 _MODEL = "model.sole_model."
 _AVERAGED = "ema.ema_weight_"
-_CONSTANTS = ("output_mask", "_rmax_recip", "_num_scatter_norm", "bessel_weights", ".scales", ".shifts")
+_CONSTANTS = ("output_mask", "_rmax_recip", "_num_scatter_norm", "bessel_weights", ".scales", ".shifts", ".w3j")
 """Endings of names of tensors that are not learned, unless the hyperparameters say otherwise."""
 
 
@@ -92,9 +92,12 @@ def _arguments(given: Any, where: str) -> dict[str, Any]:
 
 
 def _converted(hyperparameters: dict[str, Any], state: dict[str, Tensor], precision: Precision | None) -> Potential:
-    is_single = any(tensor.dtype == torch.float32 for name, tensor in state.items() if name.endswith(EMBEDDING))
+    is_allegro = hyperparameters["model"] == "AllegroModel"
+    embedding = allegro.EMBEDDING if is_allegro else nequip.EMBEDDING
+    is_single = any(tensor.dtype == torch.float32 for name, tensor in state.items() if name.endswith(embedding))
     own: Precision = "float32" if is_single else "float64"
-    potential = potential_from_nequip(hyperparameters, state, precision or own)
+    convert = allegro.potential_from_allegro if is_allegro else nequip.potential_from_nequip
+    potential = convert(hyperparameters, state, precision or own)
     potential.metadata["imported_from"] |= {"class": hyperparameters["model"]}
     return potential
 
@@ -107,8 +110,9 @@ def _with_averaged(
     Raises:
         ConversionError: numbers or shapes of the averages are not those of the parameters.
     """
+    radial = hyperparameters.get("radial_chemical_embed") or hyperparameters
     learned = {
-        "bessel_weights": hyperparameters.get("bessel_trainable"),
+        "bessel_weights": isinstance(radial, Mapping) and radial.get("bessel_trainable"),
         ".scales": hyperparameters.get("per_type_energy_scales_trainable"),
         ".shifts": hyperparameters.get("per_type_energy_shifts_trainable"),
     }

@@ -116,6 +116,20 @@ VARIANTS: dict[str, dict[str, Variant]] = {
                 "shift": {"H": 0.1, "C": -0.3, "O": 0.2},
             }
         ),
+        "dense": Variant(
+            {
+                "scalars": "dense",
+                "channels": 3,
+                "scalar_channels": 8,
+                "layers": 3,
+                "degree": 1,
+                "embedding_channels": 6,
+                "embedding_mlp": [7],
+                "latent_mlp": [8],
+                "average_neighbors": 40.0,
+                "scale": 3.0,
+            }
+        ),
         "one layer": Variant({"channels": 4, "scalar_channels": 6, "layers": 1, "degree": 0, "latent_mlp": [8]}),
     },
     "e3x": {

@@ -28,6 +28,8 @@ from potentials.interop.pickles.records import record_class
 FILES = Path(__file__).parent / "model_files"
 STRUCTURES = ("molecule", "triclinic", "left-handed", "slab")
 HEADS = {
+    "allegro-averaged": ["Default"],
+    "allegro-packaged": ["Default"],
     "mace-agnesi-zbl": ["Default"],
     "mace-float32": ["Default"],
     "mace-heads": ["pbe", "r2scan"],
@@ -39,7 +41,15 @@ HEADS = {
     "sevenn-modals": ["pbe", "r2scan"],
     "sevenn-parity": ["Default"],
 }
-HEADLESS = ("nequip-averaged", "nequip-float32", "nequip-packaged", "sevenn-degrees", "sevenn-parity")
+HEADLESS = (
+    "allegro-averaged",
+    "allegro-packaged",
+    "nequip-averaged",
+    "nequip-float32",
+    "nequip-packaged",
+    "sevenn-degrees",
+    "sevenn-parity",
+)
 CASES = [(name, head) for name, heads in HEADS.items() for head in heads]
 
 
@@ -301,7 +311,7 @@ def packaged(path, **changes):
         ({"model/config.yaml": b"a: [1"}, "model/config.yaml:1 this bracket is never closed"),
         ({"model/config.yaml": b"a: &x [*x]"}, "model/config.yaml:1 the value contains itself"),
         ({"model/config.yaml": b"training_module: 3"}, "training_module.model: expected the arguments"),
-        ({"model/config.yaml": b"training_module: {model: {_target_: allegro.model.AllegroModel}}"}, "AllegroModel"),
+        ({"model/config.yaml": b"training_module: {model: {_target_: other.OtherModel}}"}, "OtherModel"),
         ({"model/config.yaml": b"\xff\xfe"}, "expected a package of nequip"),
         ({"model/config.yaml": b" " * (2**22 + 1)}, "of at most 4194304 bytes"),
         ({"model/eager_model.pkl": pickle.dumps([1])}, "expected a packaged model, got an object of the type list"),
@@ -322,7 +332,13 @@ def test_programs_in_a_package_do_not_matter(tmp_path):
     assert import_model(path).fingerprint() == import_model(FILES / "nequip-packaged.zip").fingerprint()
 
 
-DAMAGED = ["mace-heads-layers1.model", "nequip-averaged.ckpt", "nequip-packaged.zip", "sevenn-modals.pth"]
+DAMAGED = [
+    "allegro-packaged.zip",
+    "mace-heads-layers1.model",
+    "nequip-averaged.ckpt",
+    "nequip-packaged.zip",
+    "sevenn-modals.pth",
+]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

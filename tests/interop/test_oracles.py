@@ -11,10 +11,14 @@ from slow_cases import slow_but
 
 from potentials.data.graph import build_graph, collate
 from potentials.errors import ConversionError
-from potentials.interop import potential_from_mace, potential_from_nequip
+from potentials.interop import potential_from_allegro, potential_from_mace, potential_from_nequip
 
 ORACLES = Path(__file__).parent / "oracles"
-CONVERTERS = {"mace-torch": potential_from_mace, "nequip": potential_from_nequip}
+CONVERTERS = {
+    "mace-torch": potential_from_mace,
+    "nequip": potential_from_nequip,
+    "nequip-allegro": potential_from_allegro,
+}
 NAMES = sorted(path.stem for path in ORACLES.glob("*-*.npz"))
 STRUCTURES = ("molecule", "triclinic", "left-handed", "slab")
 
@@ -55,9 +59,10 @@ def assert_close(ours, theirs, what):
     assert error < 1e-8 * np.abs(theirs).max(), f"{what}: off by {error:.2e} of {np.abs(theirs).max():.2e}"
 
 
-def test_there_are_fixtures_of_both_peers():
+def test_there_are_fixtures_of_all_peers():
     assert sum(name.startswith("mace-") for name in NAMES) >= 10
     assert sum(name.startswith("nequip-") for name in NAMES) >= 8
+    assert sum(name.startswith("allegro-") for name in NAMES) >= 6
 
 
 @pytest.mark.usefixtures("kernels")
@@ -80,7 +85,7 @@ def test_converted_weights_reproduce_the_peer(name):
             assert_close(ours.stress[0], theirs["stress"], f"{label}, stress")
 
 
-@pytest.mark.parametrize("name", ["mace-residual-L2-correlation3", "nequip-l2-parity"])
+@pytest.mark.parametrize("name", ["mace-residual-L2-correlation3", "nequip-l2-parity", "allegro-l3-parity"])
 def test_a_batch_reproduces_the_peer(name):
     oracle = Oracle(name)
     potential = oracle.potential().eval()
@@ -111,6 +116,16 @@ def test_every_parameter_is_taken_over(name):
         ("mace-residual-L0-correlation1", {"num_interactions": 1}, "this family does not use"),
         ("mace-residual-L0-correlation1", {"correlation": 4}, "do not fit the family mace"),
         ("nequip-l1", {"pair_potential": {"_target_": "ZBL"}}, "pair_potential: expected None"),
+        ("allegro-l1", {"pair_potential": {"_target_": "ZBL"}}, "pair_potential: expected None"),
+        ("allegro-l1", {"avg_num_neighbors": {"O": 2.0}}, "avg_num_neighbors: expected int or float"),
+        ("allegro-l1", {"allegro_mlp_nonlinearity": "gelu"}, "expected 'silu' or None"),
+        ("allegro-l1", {"num_scalar_features": 7}, "embedding_mlp|do not belong to this state dict"),
+        ("allegro-l1", {"l_max": 5}, "do not fit the family allegro"),
+        (
+            "allegro-l1",
+            {"radial_chemical_embed": {"_target_": "allegro.nn.TwoBodySplineScalarEmbed", "num_splines": 4}},
+            r"expected TwoBodyBesselScalarEmbed .*, got TwoBodySplineScalarEmbed\(num_splines\)",
+        ),
         ("nequip-l1", {"num_features": [4, 5]}, "do not belong to this state dict"),
         ("nequip-l1", {"type_embed_num_features": 7}, "as many features as scalars"),
         ("nequip-l1", {"type_names": ["a", "b"]}, "expected chemical symbols, got a, b"),

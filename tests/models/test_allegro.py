@@ -14,6 +14,7 @@ from families.evaluation import predict
 from families.structures import ethanol
 from pydantic import ValidationError
 
+from potentials.data.graph import build_graph
 from potentials.models.allegro import Allegro, AllegroConfig
 from potentials.models.blocks import ScalarNetwork
 from potentials.potential import Potential
@@ -139,6 +140,24 @@ def test_sees_one_cutoff_however_many_layers() -> None:
     assert (np.abs(first - second)[1:] > 1e-8).all()
 
 
+def test_embedding_channels_of_the_dense_network() -> None:
+    """Half of them for each atom; by default as many as scalars."""
+    wide, default = (potential(scalars="dense", embedding_channels=width).model for width in (10, None))
+    assert [tuple(model.sender_embedding.shape) for model in (wide, default)] == [(3, 5), (3, 2)]
+    assert wide.two_body.sizes[0] == 10
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2])
+@pytest.mark.parametrize("layers", [1, 2, 3, 5])
+def test_tensors_of_the_dense_network_exist_and_matter(degree: int, layers: int) -> None:
+    """Every weight of every product has a gradient."""
+    built = potential(scalars="dense", degree=degree, layers=layers)
+    energy = built.train()(build_graph(ethanol(), built.elements, built.cutoff)).energy.sum()
+    energy.backward()
+    for layer in built.model.layers:
+        assert (layer.product.weights.grad != 0).all()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -147,6 +166,12 @@ def test_sees_one_cutoff_however_many_layers() -> None:
         ({"layers": 0}, "greater than or equal to 1"),
         ({"l_max": 2}, "l_max"),
         ({"parity": 1}, "parity"),
+        ({"embedding_channels": 8}, "used only with scalars: dense"),
+        ({"scalars": "dense", "embedding_channels": 7}, "multiple of 2"),
+        (
+            {"scalars": "dense", "scalar_channels": 5},
+            "5 channels cannot be halved; give embedding_channels",
+        ),
     ],
     ids=str,
 )

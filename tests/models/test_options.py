@@ -54,8 +54,9 @@ COMMON: dict[str, list[Any]] = {
     "radial.envelope_power": [6],
     "radial.distance_transform": ["agnesi"],
 }
-TESTED_ELSEWHERE = {"ace": {"regularization", "radial.trainable"}}
-"""How coefficients are found (tests/training/linear/test_linear_fit.py); what is refused (test_ace.py)."""
+TESTED_ELSEWHERE = {"ace": {"regularization", "radial.trainable"}, "allegro": {"embedding_channels"}}
+"""How coefficients are found (tests/training/linear/test_linear_fit.py); what is refused (test_ace.py); what depends on
+another option (test_allegro.py)."""
 OPTIONS: dict[str, dict[str, list[Any]]] = {
     "ace": {
         option: values
@@ -87,7 +88,9 @@ OPTIONS: dict[str, dict[str, list[Any]]] = {
         "degree": [0, 1],
         "parity": [False],
         "layers": [1, 2],
+        "scalars": ["dense"],
         "scalar_channels": [5],
+        "embedding_mlp": [[], [7]],
         "latent_mlp": [[], [7]],
         "readout_mlp": [[], [7]],
         "radial.envelope_power": [4],

@@ -78,7 +78,11 @@ ALLEGRO = """
     allegro_mlp_hidden_layers_width: 40
     readout_mlp_hidden_layers_depth: 1
     readout_mlp_hidden_layers_width: 20
-    radial_chemical_embed: {_target_: allegro.nn.TwoBodyBesselScalarEmbed, num_bessels: 6}
+    scalar_embed_mlp_hidden_layers_depth: 1
+    scalar_embed_mlp_hidden_layers_width: 24
+    radial_chemical_embed_dim: 32
+    radial_chemical_embed:
+      {_target_: allegro.nn.TwoBodyBesselScalarEmbed, num_bessels: 6, bessel_trainable: true, polynomial_cutoff_p: 7}
 """
 
 
@@ -264,6 +268,8 @@ class TestNequIP:
             2,
         )
         assert (model.latent_mlp, model.readout_mlp, model.radial.size) == ([40, 40], [20], 6)
+        assert (model.scalars, model.embedding_channels, model.embedding_mlp) == ("dense", 32, [24])
+        assert (model.radial.trainable, model.radial.envelope_power) == (True, 7)
 
     @pytest.mark.parametrize(
         ("old", "new", "message"),

@@ -33,8 +33,8 @@ class HeadConfig(StrictConfig):
     weight: PositiveNumber = 1.0
     """Weight of all frames of this head in the loss."""
     repeat: Literal["auto"] | PositiveInteger = 1
-    """How many times an epoch uses each training frame of this head. `auto`: so many times that the head with the most
-    frames contributes at most eight times as many."""
+    """How many times an epoch uses each training frame of this head. `auto`: as often as needed for the largest head to
+    contribute at most about eight times as many frames to an epoch as this head."""
     energy: EnergySetting = EnergyLabel()
     forces: ForcesSetting = ForcesLabel()
     stress: StressSetting = None
@@ -51,6 +51,8 @@ class HeadConfig(StrictConfig):
     """Entry of `atoms.info` with the name of the configuration group of a frame."""
     weights: WeightsConfig = WeightsConfig()
     scale: Literal["auto"] | PositiveNumber | dict[ElementSymbol, PositiveNumber] = "auto"
-    """Scale of the node energies of this head in eV; `auto` is inferred from its training frames."""
+    """Scale of the node energies of this head in eV. `auto` is `model.scale`, or inferred from the training frames of
+    this head if that is `auto`, too."""
     shift: Literal["auto"] | FiniteNumber | dict[ElementSymbol, FiniteNumber] = "auto"
-    """Shift of the node energies of this head in eV; `auto` is inferred from its training frames."""
+    """Shift of the node energies of this head in eV. `auto` is `model.shift`, or inferred from the training frames of
+    this head if that is `auto`, too."""

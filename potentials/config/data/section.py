@@ -47,7 +47,8 @@ class DataConfig(StrictConfig):
     )
     """Test set: files, a number, a fraction, or several named test sets, `{300K: a.xyz, 600K: b.xyz}`."""
     heads: dict[str, HeadConfig] = Field(default={})
-    """Settings of the heads (levels of theory) that the training files name."""
+    """Settings of the heads (levels of theory) that the training files name. Labels, units, reference energies,
+    isolated atoms, `train_size`, groups and weights that are not given are those of this section."""
     split_seed: NonNegativeInteger | None = None
     """Random seed of the split; by default that of the run."""
     train_size: PositiveInteger | None = None

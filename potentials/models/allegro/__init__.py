@@ -5,8 +5,14 @@ energies depend only on atoms within one cutoff."""
 from potentials.config.families import register_family
 from potentials.models.allegro import anatomy  # noqa: F401  (registers the anatomy of the network)
 from potentials.models.allegro.config import AllegroConfig
+from potentials.models.allegro.dense import DenseAllegro
 from potentials.models.allegro.network import Allegro
 
-__all__ = ["Allegro", "AllegroConfig"]
+__all__ = ["Allegro", "AllegroConfig", "DenseAllegro"]
 
-register_family("allegro", AllegroConfig, Allegro)
+
+def _network(config: AllegroConfig) -> Allegro | DenseAllegro:
+    return DenseAllegro(config) if config.scalars == "dense" else Allegro(config)
+
+
+register_family("allegro", AllegroConfig, _network)

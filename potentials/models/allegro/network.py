@@ -7,32 +7,22 @@ environments of the atoms; T, products of V and Gamma; N, average number of neig
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from potentials.equivariant import (
-    BlockMixing,
-    ChannelProduct,
-    Irrep,
-    Layout,
-    ScaledActivation,
-    message_table,
-    product_coupling,
-)
-from potentials.kernels import EdgeTopology, MessageTable, message_sum
+from potentials.equivariant import BlockMixing, ChannelProduct, Layout, ScaledActivation, product_coupling
+from potentials.kernels import EdgeTopology
 from potentials.models.allegro.config import AllegroConfig
-from potentials.models.blocks import EdgeEmbedding, ScalarNetwork
-from potentials.models.radial import RadialBasis
+from potentials.models.allegro.pairs import SCALAR, NeighborSum, PairFeatures, PairNetwork
+from potentials.models.blocks import ScalarNetwork
 from potentials.models.radial_functions import RadialFunctions
 from potentials.models.readouts import ReadoutNetwork
 
-SCALAR = Irrep(0, 1)
 
-
-class Environment(nn.Module):
+class Environment(NeighborSum):
     """Environment of an atom: sum over its neighbors, weighted by functions of the pair scalars.
 
     Gamma_i = 1 / sqrt(N) sum_k w(x_ik) Y(r_ik)    (4)
@@ -41,18 +31,12 @@ class Environment(nn.Module):
     """
 
     def __init__(self, config: AllegroConfig) -> None:
-        super().__init__()
-        self.degrees, self.channels = config.degree + 1, config.channels
-        self.scale = float(config.average_neighbors) ** -0.5
-        natural = Layout.natural(config.degree)
-        self.table: MessageTable = message_table(Layout([SCALAR]), config.degree, natural).table
+        super().__init__(config)
         self.weights = ScalarNetwork([config.scalar_channels, self.degrees * config.channels], ScaledActivation())
 
     def forward(self, x: Tensor, Y: Tensor, directed: EdgeTopology) -> Tensor:
         """Map scalars of pairs [E, F] to environments [N, (degree + 1)^2, C]."""
-        w = self.weights(x).unflatten(1, (self.degrees, self.channels)) * self.scale
-        ones = x.new_ones(directed.num_nodes, 1, self.channels)
-        return message_sum(self.table, ones, Y, w, directed)  # (4)
+        return super().forward(self.weights(x), Y, directed)  # (4)
 
 
 class PairLayer(nn.Module):
@@ -92,17 +76,7 @@ class PairLayer(nn.Module):
         return x, V if self.mixing is None else self.mixing(T)  # (7)
 
 
-class PairFeatures(NamedTuple):
-    """Features of pairs of atoms, whose energies are added at the receiver."""
-
-    x: Tensor
-    """[E, C]."""
-    receivers: Tensor
-    """[E] int64."""
-    num_atoms: int
-
-
-class Allegro(ReadoutNetwork):
+class Allegro(PairNetwork):
     """The Allegro network: node energies from distances, directions and species.
 
     x_ij = f(r_ij) MLP(1_{z_i} || 1_{z_j} || R(r_ij))   (1)  scalars of a pair; 1_z is one-hot, || is concatenation
@@ -112,20 +86,12 @@ class Allegro(ReadoutNetwork):
     """
 
     def __init__(self, config: AllegroConfig) -> None:
-        super().__init__()
-        self.num_species = len(config.elements)
-        self.channels, self.cutoff = config.channels, config.cutoff
-        radial = RadialBasis(config.radial, config.cutoff, config.elements, enveloped=False)
-        self.envelope = radial.envelope
-        # Directions point from the atom that receives the energy to its neighbor.
-        self.edges = EdgeEmbedding(radial, config.degree, towards_sender=True)
-        self.scale = float(config.average_neighbors) ** -0.5
-        activation = ScaledActivation()
-        sizes = [2 * self.num_species + radial.size, *config.latent_mlp, config.scalar_channels]
-        self.two_body = ScalarNetwork(sizes, activation)
+        super().__init__(config, enveloped=False, readout_inputs=config.scalar_channels)
+        hidden = config.latent_mlp if config.embedding_mlp is None else config.embedding_mlp
+        sizes = [2 * self.num_species + self.radial_size, *hidden, config.scalar_channels]
+        self.two_body = ScalarNetwork(sizes, self.activation)
         layout = Layout.natural(config.degree)
-        self.repeats = [irrep.dim for irrep in layout]
-        self.tensors = ScalarNetwork([config.scalar_channels, len(layout) * config.channels], activation)
+        self.tensors = ScalarNetwork([config.scalar_channels, len(layout) * config.channels], self.activation)
         self.layers = nn.ModuleList()
         for layer in range(config.layers):
             left = config.layers - 1 - layer
@@ -136,7 +102,7 @@ class Allegro(ReadoutNetwork):
             made = PairLayer(config, layout, wanted, is_last=left == 0)
             self.layers.append(made)
             layout = made.outputs
-        self.readout = ScalarNetwork([config.scalar_channels, *config.readout_mlp, 1], activation)
+        self.readout = ScalarNetwork(self.readout_sizes, self.activation)
 
     def features(self, edge_vectors: Tensor, species: Tensor, topology: EdgeTopology) -> list[PairFeatures]:
         """Compute the scalars x of all pairs; arguments as in `ReadoutNetwork`."""
@@ -145,28 +111,16 @@ class Allegro(ReadoutNetwork):
         directed = topology.directed()
         f = self.envelope(basis.distances / self.cutoff)[0][topology.edge_pair]
         x = self.two_body(self._pairs(species, basis, topology)) * f  # (1)
-        V = Y.unsqueeze(2) * self._weights(x)  # (2)
+        V = Y.unsqueeze(2) * self.repeated(self.tensors(x))  # (2)
         for layer in self.layers:
             x, V = layer(x, V, Y, f, directed)
         return [PairFeatures(x, topology.receivers, len(species))]
-
-    def energies(self, features: Iterable[PairFeatures], readouts: nn.Module) -> Tensor:
-        """Compute node energies [N], before scale and shift."""
-        ((x, receivers, num_atoms),) = features
-        energies = readouts(x).squeeze(1) * self.scale  # (3)
-        return energies.new_zeros(num_atoms).index_add(0, receivers, energies)
 
     def _pairs(self, species: Tensor, basis: RadialFunctions, topology: EdgeTopology) -> Tensor:
         """Concatenate 1_{z_i} || 1_{z_j} || R(r_ij), [E, 2 species + radial functions]."""
         ends = [nn.functional.one_hot(species[end], self.num_species) for end in (topology.receivers, topology.senders)]
         functions = basis.connected()[topology.edge_pair]
         return torch.cat([*(end.to(functions.dtype) for end in ends), functions], dim=1)
-
-    def _weights(self, x: Tensor) -> Tensor:
-        """Compute w(x), with the weight of each degree repeated for its components, [E, components, C]."""
-        weights = self.tensors(x).unflatten(1, (len(self.repeats), self.channels))
-        repeats = torch.tensor(self.repeats, device=x.device)
-        return weights.repeat_interleave(repeats, dim=1)
 
     def take_species(self, other: ReadoutNetwork, species: Sequence[int]) -> None:
         """Take the weights of a network of other elements: rows of the first matrix of the two-body network."""
@@ -179,13 +133,3 @@ class Allegro(ReadoutNetwork):
         kept = torch.cat(ends) * (self.two_body.sizes[0] / theirs.two_body.sizes[0]) ** 0.5
         state["two_body.weight"] = torch.cat([matrix.flatten() for matrix in (kept, *rest)])
         self.load_state_dict(state)
-
-    @property
-    def first_readouts(self) -> nn.Module:
-        """The readout of the first head."""
-        return self.readout
-
-    def decay_parameters(self) -> list[nn.Parameter]:
-        """Return the weights of all networks and linear maps."""
-        modules = [module for module in self.modules() if isinstance(module, ScalarNetwork | BlockMixing)]
-        return [parameter for module in modules for parameter in module.parameters(recurse=False)]

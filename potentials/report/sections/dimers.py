@@ -19,9 +19,9 @@ from potentials.setup.data_statistics import shortest_distances
 
 TITLE = "Dimer curves"
 GOOD = (
-    "below the shortest distance in the data, the energy increases as the atoms approach. If it decreases, the mark is "
-    "“check” if the atoms have to cross a barrier of at least 5 eV before, which they hardly do in a simulation, and "
-    "“bad” if the barrier is lower. At the cutoff the curve goes smoothly to zero."
+    "below the shortest distance in the data, the energy increases as the atoms approach. If it decreases, the mark "
+    "depends on the barrier that the atoms must cross first: “check” for at least 5 eV, which is rarely crossed in a "
+    "simulation, and “bad” for less. At the cutoff the curve goes smoothly to zero."
 )
 SHORTEST = 0.4
 """A."""

@@ -169,13 +169,11 @@ def _losses(metrics: Metrics, steps: Metrics | None, by: str) -> Plot:
     _mark_stages(figure, metrics, by)
     figure.update_layout(xaxis_title=_X[by], yaxis_title="loss")
     make_logarithmic(figure)
-    caption = "Loss with the weights used in training. The star is the best model, which was kept."
+    caption = "Loss, with the loss weights of the training. The star is the best model, which was kept."
     if steps is not None:
         caption += " Click a name in the legend to show or hide a term of the training loss."
     if metrics.has("stage") and len(np.unique(metrics["stage"])) > 1:
-        caption += (
-            " At the dotted line a new stage started with other weights; losses before and after are not comparable."
-        )
+        caption += " At the dotted line a new stage started with other loss weights, so losses before and after differ."
     return Plot(figure, caption, 400, "training and validation loss against epochs")
 
 

@@ -108,7 +108,12 @@ def _model(given: Given, written: Written, family: str) -> None:
         written.put_given("model.channels", given, f"{_MODEL}num_tensor_features")
         written.put_given("model.scalar_channels", given, f"{_MODEL}num_scalar_features")
         written.put_given("model.radial.size", given, f"{_MODEL}radial_chemical_embed.num_bessels")
-        networks = {"latent_mlp": "allegro_mlp_hidden_layers", "readout_mlp": "readout_mlp_hidden_layers"}
+        written.put("model.scalars", "dense")
+        written.put_given("model.embedding_channels", given, f"{_MODEL}radial_chemical_embed_dim")
+        written.put_given("model.radial.trainable", given, f"{_MODEL}radial_chemical_embed.bessel_trainable")
+        written.put_given("model.radial.envelope_power", given, f"{_MODEL}radial_chemical_embed.polynomial_cutoff_p")
+        networks = {"embedding_mlp": "scalar_embed_mlp_hidden_layers"}
+        networks |= {"latent_mlp": "allegro_mlp_hidden_layers", "readout_mlp": "readout_mlp_hidden_layers"}
     for ours, theirs in networks.items():
         depth, width = (given.take(f"{_MODEL}{theirs}_{part}") for part in ("depth", "width"))
         if depth is not None and width is not None:
