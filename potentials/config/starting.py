@@ -52,8 +52,9 @@ class ReplayConfig(StrictConfig):
     short distances."""
     elements: Elements | None = None
     """Elements of the generated structures; by default all of the starting potential."""
-    weight: PositiveNumber = 1.0
-    """Weight of the replayed frames in the loss."""
+    weight: PositiveNumber = 5.0
+    """Weight of the replayed frames in the loss. Frames that the starting potential labels have weights of their own,
+    too, which are smaller for large forces."""
     is_prepared: bool = False
     """Whether the data contain the head `replay` already. It is set when the run starts."""
 

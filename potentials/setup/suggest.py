@@ -68,7 +68,7 @@ def suggest(
         _run_section(files[0]),
         _data_section([_below(item, folder) for item in files], found, start is not None),
         model,
-        _loss_section(found),
+        _loss_section(found, start is not None),
         section("train", _train_settings(found, start is not None)),
     ]
     return Suggestion(
@@ -272,9 +272,12 @@ def _cutoff(found: Survey) -> tuple[float, str]:
     return 5.0, f"A; {seen}"
 
 
-def _loss_section(found: Survey) -> list[str]:
+def _loss_section(found: Survey, has_start: bool) -> list[str]:
     lines = ["loss:"]
-    if found.energy:
+    if found.energy and has_start:
+        reason = "squared error per atom; with a large weight, energies of other substances change less"
+        lines += lines_of([Setting("energy", "{weight: 1000}", reason)], 2)
+    elif found.energy:
         lines += lines_of([Setting("energy", "{weight: 1}", "squared error per atom, (eV/atom)^2")], 2)
     else:
         lines += lines_of([Setting("energy", "{weight: 0}", "there are no energies")], 2)
