@@ -85,6 +85,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--passes", type=int, default=1200, help="training frames evaluated in a run")
+    parser.add_argument("--batch-size", type=int, default=2, help="training frames in a step")
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate of runs that start from the potential")
     parser.add_argument("--energy-weight", type=float, default=1000.0)
     parser.add_argument("--replay", type=int, default=1500, help="generated structures of replay")
@@ -205,7 +206,7 @@ def run(arguments: argparse.Namespace, reference: Reference, frames: int, method
 
 def configuration(arguments: argparse.Namespace, start: Potential, frames: int, method: str) -> dict[str, Any]:
     """Return the configuration of a run, without its folder and seed."""
-    epochs, batch_size = max(1, arguments.passes // frames), 4
+    epochs, batch_size = max(1, arguments.passes // frames), arguments.batch_size
     config: dict[str, Any] = {
         "data": {
             "train": str(Path(arguments.train).resolve()),
@@ -227,7 +228,7 @@ def configuration(arguments: argparse.Namespace, start: Potential, frames: int, 
         config["train"] = {"optimizer": {"learning_rate": arguments.rate}}
     if method == "replay":
         config["fine_tune"]["replay"] = {"generate": arguments.replay, "weight": arguments.replay_weight}
-        # Frames are repeated within an epoch if there are few, and a step uses four of them as well.
+        # Frames are repeated within an epoch if there are few, and a step uses as many of them as without replay.
         epochs = max(1, round(epochs / max(1, arguments.replay / (_RATIO * frames))))
         batch_size = round(batch_size * (1 + min(_RATIO, arguments.replay / frames)))
     config["data"]["batch_size"] = batch_size

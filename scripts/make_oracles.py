@@ -82,6 +82,7 @@ MACE_DEFAULTS: dict[str, Any] = {
     "use_reduced_cg": False, "atomic_inter_scale": 0.83, "atomic_inter_shift": 0.37,
 }  # fmt: skip
 
+ZBL: dict[str, Any] = {"_target_": "nequip.nn.pair_potential.ZBL", "units": "metal"}
 NEQUIP_CASES: dict[str, dict[str, Any]] = {
     "nequip-degrees": {"l_max": 2, "num_features": [8, 4, 2], "parity": True, "num_layers": 3},
     "nequip-l0-parity": {"l_max": 0, "parity": True, "num_layers": 2},
@@ -93,6 +94,7 @@ NEQUIP_CASES: dict[str, dict[str, Any]] = {
     "nequip-l1-parity-layers6": {"l_max": 1, "parity": True, "num_layers": 6, "num_features": 3},
     "nequip-l2": {"l_max": 2, "parity": False, "num_layers": 3, "atomic_numbers": HCSI},
     "nequip-l2-parity-trainable": {"l_max": 2, "parity": True, "num_layers": 4, "bessel_trainable": True},
+    "nequip-l1-zbl": {"l_max": 1, "parity": False, "num_layers": 2, "pair_potential": ZBL | {"polynomial_cutoff_p": 5}},
     "nequip-l3": {"l_max": 3, "parity": False, "num_layers": 2},
 }
 NEQUIP_DEFAULTS: dict[str, Any] = {
@@ -102,7 +104,9 @@ NEQUIP_DEFAULTS: dict[str, Any] = {
 
 ALLEGRO_CASES: dict[str, dict[str, Any]] = {
     "allegro-l0": {"l_max": 0, "num_layers": 2},
-    "allegro-l1": {"l_max": 1, "parity": False, "num_layers": 2, "atomic_numbers": OC, "r_max": 4.5},
+    "allegro-l1": {
+        "l_max": 1, "parity": False, "num_layers": 2, "atomic_numbers": OC, "r_max": 4.5, "pair_potential": ZBL
+    },
     "allegro-l1-parity-layers4": {"l_max": 1, "num_layers": 4, "forward_normalize": False},
     "allegro-l2-layers1": {"l_max": 2, "num_layers": 1, "allegro_mlp_hidden_layers_depth": 2, "bessel_trainable": True},
     "allegro-l2-parity-linear": {
@@ -230,6 +234,8 @@ def nequip_model(case: dict[str, Any]) -> tuple[torch.nn.Module, Hyperparameters
     given = NEQUIP_DEFAULTS | case
     numbers = given.pop("atomic_numbers")
     symbols = [ase.data.chemical_symbols[z] for z in numbers]
+    if "pair_potential" in given:
+        given["pair_potential"] = given["pair_potential"] | {"chemical_species": symbols}
     given |= {
         "model": "NequIPGNNModel",
         "type_names": symbols,
@@ -268,6 +274,8 @@ def allegro_model(case: dict[str, Any]) -> tuple[torch.nn.Module, Hyperparameter
     given = ALLEGRO_DEFAULTS | case
     numbers = given.pop("atomic_numbers")
     symbols = [ase.data.chemical_symbols[z] for z in numbers]
+    if "pair_potential" in given:
+        given["pair_potential"] = given["pair_potential"] | {"chemical_species": symbols}
     given |= {
         "model": "AllegroModel",
         "type_names": symbols,

@@ -51,7 +51,10 @@ class ZBLConfig(StrictConfig):
     """Ziegler-Biersack-Littmark (ZBL) repulsion of screened nuclei at short distances."""
 
     envelope_power: EnvelopePower = 6
-    """Power p of the polynomial envelope, which vanishes at the sum of the covalent radii."""
+    """Power p of the polynomial envelope, which vanishes at the end of the range."""
+    range: Literal["covalent radii", "cutoff"] = "covalent radii"
+    """Distance at which the repulsion ends: the sum of the covalent radii (MACE), or the cutoff, with the constants of
+    LAMMPS (nequip)."""
     prefactor: PositiveNumber = 1.0
     """Factor on the ZBL energy; converted MACE models store their energy scale here."""
 

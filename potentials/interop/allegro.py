@@ -14,7 +14,15 @@ from potentials.equivariant import Irrep, Layout
 from potentials.equivariant.couplings import wigner_3j
 from potentials.errors import ConversionError
 from potentials.interop.foreign_state import ForeignState, check_hyperparameters, converted_config, fill
-from potentials.interop.nequip import IGNORED, per_type, sorted_types, without_prefix
+from potentials.interop.nequip import (
+    IGNORED,
+    check_repulsion,
+    per_type,
+    repulsion,
+    sorted_types,
+    symbols_of,
+    without_prefix,
+)
 from potentials.models.allegro import AllegroConfig, DenseAllegro
 from potentials.models.allegro.dense import DenseLayer
 from potentials.models.blocks import ScalarNetwork
@@ -36,7 +44,7 @@ DEFAULTS: dict[str, Any] = {
 } | {f"{name}_nonlinearity": "silu" for name in _NETWORKS}  # fmt: skip
 """Arguments of `AllegroModel` that the conversion uses, with its defaults."""
 FIXED: dict[str, tuple[Any, ...]] = {
-    "model": ("AllegroModel",), "per_edge_type_cutoff": (None,), "pair_potential": (None,),
+    "model": ("AllegroModel",), "per_edge_type_cutoff": (None,), "pair_potential": (),
     "weight_individual_irreps": (True,), "tp_path_channel_coupling": (True, False), "chemical_species": (),
     # Contained in the state dict or without effect.
     "per_type_energy_scales": (), "per_type_energy_shifts": (), "per_type_energy_scales_trainable": (),
@@ -75,6 +83,8 @@ def potential_from_allegro(
     shifts = per_type(state, "shifts", 0.0, order)
     config = _config(given, elements, dict(zip(elements, scales, strict=True)))
     state.check("edge_norm._rmax_recip", 1 / config.cutoff)
+    if config.zbl is not None:
+        check_repulsion(state, symbols_of(given))
     energies = dict(zip(elements, shifts, strict=True))
     potential = Potential(config, energies, precision, {"imported_from": {"program": PEER}})
     _Filling(given, state, order).fill(cast(DenseAllegro, potential.model))
@@ -91,6 +101,7 @@ def _config(given: Mapping[str, Any], elements: list[str], scales: dict[str, flo
         "average_neighbors": float(given["avg_num_neighbors"]),
         "scale": scales,
         "shift": 0.0,
+        "zbl": repulsion(given.get("pair_potential"), PEER),
         "scalars": "dense",
         "channels": given["num_tensor_features"],
         "scalar_channels": given["num_scalar_features"],

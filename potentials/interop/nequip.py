@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -28,7 +28,7 @@ USED = (
 )  # fmt: skip
 FIXED: dict[str, tuple[Any, ...]] = {
     "model": ("NequIPGNNModel",), "readout_mlp_hidden_layers_depth": (0,), "per_edge_type_cutoff": (None,),
-    "pair_potential": (None,), "convnet_sc": (True,), "convnet_resnet": (False,), "learnable_shift": (False,),
+    "pair_potential": (), "convnet_sc": (True,), "convnet_resnet": (False,), "learnable_shift": (False,),
     "convnet_nonlinearity_type": ("gate",), "categorical_graph_field_embed": (None,),
     "convnet_nonlinearity_scalars": ({"e": "silu", "o": "tanh"},),
     "convnet_nonlinearity_gates": ({"e": "silu", "o": "tanh"},),
@@ -71,6 +71,8 @@ def potential_from_nequip(
     shifts = per_type(state, "shifts", 0.0, order)
     config = _config(hyperparameters, elements, dict(zip(elements, scales, strict=True)))
     state.check("edge_norm._rmax_recip", 1 / config.cutoff)
+    if config.zbl is not None:
+        check_repulsion(state, symbols_of(hyperparameters))
     reference_energies = dict(zip(elements, shifts, strict=True))
     potential = Potential(config, reference_energies, precision, {"imported_from": {"program": PEER}})
     _fill_model(cast(NequIP, potential.model), state, order)
@@ -80,12 +82,43 @@ def potential_from_nequip(
 
 def sorted_types(hyperparameters: Mapping[str, Any]) -> tuple[list[str], list[int]]:
     """Return the elements of a model by atomic number, and the types in this order."""
-    symbols = list(hyperparameters.get("chemical_species") or hyperparameters["type_names"])
+    symbols = symbols_of(hyperparameters)
     unknown = [symbol for symbol in symbols if symbol not in atomic_numbers]
     if unknown or not symbols:
         raise ConversionError(f"type_names: expected chemical symbols, got {', '.join(map(str, unknown)) or 'none'}")
     order = np.argsort([atomic_numbers[symbol] for symbol in symbols]).tolist()
     return [symbols[i] for i in order], order
+
+
+def symbols_of(hyperparameters: Mapping[str, Any]) -> list[str]:
+    """Return the chemical symbols of the types."""
+    return list(hyperparameters.get("chemical_species") or hyperparameters["type_names"])
+
+
+def repulsion(given: Any, peer: str) -> dict[str, Any] | None:
+    """Return the settings of the ZBL repulsion of a model; None if it has no pair potential.
+
+    Raises:
+        ConversionError: the pair potential is another one.
+    """
+    if given is None:
+        return None
+    kind = str(given.get("_target_")).rpartition(".")[2] if isinstance(given, Mapping) else type(given).__name__
+    units = given.get("units") if isinstance(given, Mapping) else None
+    power = given.get("polynomial_cutoff_p", 6) if isinstance(given, Mapping) else 6
+    if kind != "ZBL" or units != "metal" or power != int(power):
+        expected = "ZBL with units: metal and a whole number as polynomial_cutoff_p"
+        found = f"{kind} with units: {units}, polynomial_cutoff_p: {power}"
+        raise ConversionError(
+            f"hyperparameters of {peer}:\n  pair_potential: expected {expected}, got {found}; others are not supported"
+        )
+    return {"range": "cutoff", "envelope_power": int(power)}
+
+
+def check_repulsion(state: ForeignState, symbols: Sequence[str]) -> None:
+    """Take the constants of the ZBL repulsion, and compare them with ours."""
+    state.check("pair_potential.atomic_numbers", [float(atomic_numbers[symbol]) for symbol in symbols])
+    state.check("pair_potential._qqr2exesquare", 14.399645 / 2)
 
 
 def without_prefix(state_dict: Mapping[str, Tensor], known: str) -> dict[str, Tensor]:
@@ -128,6 +161,7 @@ def _config(given: Mapping[str, Any], elements: list[str], scales: dict[str, flo
         "average_neighbors": float(given["avg_num_neighbors"]),
         "scale": scales,
         "shift": 0.0,
+        "zbl": repulsion(given.get("pair_potential"), PEER),
         "channels": channels,
         "layers": given["num_layers"],
         "degree": given["l_max"],

@@ -80,7 +80,10 @@ class Potential(nn.Module):
         with torch.inference_mode(False):
             self.model: nn.Module = self._new_network()
         zbl = config.zbl
-        self.zbl = ZBLRepulsion(elements, zbl.envelope_power, zbl.prefactor) if zbl else None
+        self.zbl = None
+        if zbl is not None:
+            range_of_zbl = config.cutoff if zbl.range == "cutoff" else None
+            self.zbl = ZBLRepulsion(elements, zbl.envelope_power, zbl.prefactor, range_of_zbl)
         self.register_buffer("scale", per_element(cast(Any, config.scale), elements), persistent=False)
         self.register_buffer("shift", per_element(cast(Any, config.shift), elements), persistent=False)
         self.register_buffer("reference_energies", per_element(reference_energies, elements), persistent=False)

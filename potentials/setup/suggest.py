@@ -144,8 +144,8 @@ def _start_section(start: StartingChoice, found: Survey) -> list[str]:
     if unknown:
         raise DataError(
             f"the data contain {', '.join(unknown)}, which {start.file} does not support (supported: "
-            f"{', '.join(start.elements)}); remove these frames, start from another potential, "
-            "or run init without these frames, add their files to data.train, and set fine_tune.new_elements"
+            f"{', '.join(start.elements)}). Remove these frames; or start from another potential; or run init without "
+            "these frames, and then add their files to data.train and set fine_tune.new_elements"
         )
     name = quote(start.file) if start.head is None else f"{{file: {quote(start.file)}, head: {quote(start.head)}}}"
     return [

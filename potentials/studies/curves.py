@@ -19,8 +19,8 @@ class PowerLaw:
     factor: float
     exponent: float
     low: float
-    """Lower end of the exponent's 95 % confidence interval (Student's t of the residuals, with two degrees of freedom
-    fewer than sizes)."""
+    """Lower end of the exponent's 95 % confidence interval (Student's t of the residuals; as many degrees of freedom
+    as sizes minus two)."""
     high: float
 
     def at(self, size: float) -> float:

@@ -36,8 +36,8 @@ class Variant(StrictConfig):
     """One model of the study, as changes to the base configuration."""
 
     model: dict[str, Any] = Field(default={})
-    """Keys of the base's `model` that differ. With another `name`, the whole section, except for keys common to all
-    families (`cutoff`, ...)."""
+    """Keys of the base's `model` that differ. With another `name`, these keys replace the section; of the base,
+    only keys common to all families (`cutoff`, ...) are kept unless they are given."""
     loss: dict[str, Any] = Field(default={})
     """Keys of the base's `loss` that differ."""
     train: dict[str, Any] = Field(default={})
@@ -77,7 +77,8 @@ class Study(StrictConfig):
     steps: PositiveInteger | None = None
     """Gradient steps of each run."""
     time: Duration | None = None
-    """Training time of each run, instead of `steps`; the schedule ends with it, as estimated from the first steps."""
+    """Training time of each run, instead of `steps`. The number of epochs is estimated from the first steps, so that
+    the schedule ends at about this time."""
     warmup_steps: NonNegativeNumber = 100
     """Steps over which the learning rate rises, instead of the base's `warmup_epochs`, because the epochs of the runs
     differ in length."""

@@ -44,6 +44,7 @@ COMMON: dict[str, list[Any]] = {
     "zbl": [None],
     "zbl.envelope_power": [5],
     "zbl.prefactor": [1.1],
+    "zbl.range": ["cutoff"],
     "channels": [4],
     "layers": [1, 3],
     "radial_mlp": [[], [6, 6]],

@@ -237,7 +237,7 @@ class TestNequIP:
         assert (model.name, model.cutoff, model.elements, model.layers) == ("nequip", 4.5, ["C", "H"], 4)
         assert (model.degree, model.parity, model.channels, model.radial_mlp) == (1, False, 16, [24, 24, 24])
         assert (model.radial.size, model.radial.envelope_power, model.average_neighbors) == (9, 7, "auto")
-        assert (model.scale, model.shift, model.zbl is not None) == (1.25, 0.0, True)
+        assert (model.scale, model.shift, model.zbl.range) == (1.25, 0.0, "cutoff")
         assert (config.loss.energy.weight, config.loss.forces.weight, config.loss.stress.weight) == (1, 2, 3)
         assert data.stress.key == "stress"
         assert (train.max_epochs, train.max_time.total_seconds(), train.validate_every) == (90, 5400, 2)

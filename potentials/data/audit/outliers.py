@@ -142,8 +142,8 @@ def _finding(split: str, frames: Sequence[LabeledFrame], count: int, largest: fl
     return AuditFinding(
         "energy-outlier",
         "warning",
-        f"{split}: the energies in {len(frames)} of {count} frames deviate by up to {size} from those expected from "
-        "composition and distances in the other frames",
+        f"{split}: the energies in {len(frames)} of {count} frames deviate by up to {size} from those predicted from "
+        "composition and interatomic distances by a fit to the other frames",
         "even a few wrong energies bias the fit and the reference energies",
         "check these frames for another electronic state, an unconverged calculation or an energy of another frame; "
         "energies of structures unlike all others may be correct",

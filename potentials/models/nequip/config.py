@@ -50,9 +50,10 @@ class NequIPConfig(FamilyConfig):
         if max(self.channels) > _MOST_COPIES * self.channel_unit:
             raise KeyedError(
                 {
-                    "model.channels": f"expected numbers with a common divisor of at least a {_MOST_COPIES}th of the "
-                    f"largest, because kernels work in units of it; got {self.channels}, whose greatest common divisor "
-                    f"is {self.channel_unit}. Use multiples of 8 or 16, such as [64, 32]"
+                    "model.channels": f"expected numbers whose greatest common divisor is at least 1/{_MOST_COPIES} of "
+                    "the largest number, because kernels process channels in groups of that size; got "
+                    f"{self.channels}, whose greatest common divisor is {self.channel_unit}. Use multiples of 8 or 16, "
+                    "such as [64, 32]"
                 }
             )
         return self

@@ -119,7 +119,7 @@ def _model(given: Given, written: Written, family: str) -> None:
         if depth is not None and width is not None:
             written.put(f"model.{ours}", [width] * depth)
     if given.take_all(f"{_MODEL}pair_potential."):
-        written.put("model.zbl", True)
+        written.put("model.zbl", {"range": "cutoff"})
     scales = _by_element(given, "per_type_energy_scales")
     if scales not in (None, {}):
         written.put("model.scale", scales)

@@ -81,8 +81,8 @@ def with_replay(
         sets = _Sets([*given, *labeled.train], labeled.validation)
     if isinstance(config.data.validation, str | list) and not sets.validation:
         raise DataError(
-            "data.validation: with fine_tune.replay.files alone, give a number or a fraction of the training frames, "
-            "not files"
+            "data.validation: fine_tune.replay has `files` only (no `structures` or `generate`), so there are no "
+            "validation frames for the head replay; give a number or a fraction of the training frames instead of files"
         )
     energies = dict(zip(potential.elements, potential.reference_energies.tolist(), strict=True))
     data = _with_head(config, sets, _head_settings(config, replay, energies))
