@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--passes", type=int, default=1200, help="training frames evaluated in a run")
-    parser.add_argument("--batch-size", type=int, default=2, help="training frames in a step")
+    parser.add_argument("--batch-size", type=int, default=4, help="training frames in a step")
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate of runs that start from the potential")
     parser.add_argument("--energy-weight", type=float, default=1000.0)
     parser.add_argument("--replay", type=int, default=1500, help="generated structures of replay")
