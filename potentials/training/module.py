@@ -16,12 +16,12 @@ from torch.optim import Optimizer
 
 from potentials.config.run import RunConfig
 from potentials.data.graph import GraphBatch, frame_rotations, rotated
-from potentials.errors import TrainingError
 from potentials.evaluation.metrics import ErrorSums
 from potentials.files import write_whole
 from potentials.potential import Potential, model_file
 from potentials.training.averaging import ExponentialMovingAverage
 from potentials.training.fine_tuning.low_rank import merged
+from potentials.training.loss_checks import check_training_loss, check_validation_loss
 from potentials.training.losses import combine, loss_sums, loss_terms, property_weights, weighed_labels
 from potentials.training.memory_errors import BatchRecord
 from potentials.training.optimizers import LearningRate, Patience, build_optimizer
@@ -228,7 +228,7 @@ class TrainingModule(LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Exchange the weights for their averages."""
         if self._training_steps:
-            self._check_training(self.training_loss())
+            check_training_loss(self.training_loss(), self._training_steps, self.epochs_trained, self._place())
         if self.ema is not None:
             self.ema.swap()
         self._validation_sums = torch.zeros(len(self.stages), 2, 3, dtype=torch.float64, device=self.device)
@@ -254,7 +254,7 @@ class TrainingModule(LightningModule):
             for weights, (sums, counts) in zip(self.stage_weights, all_sums, strict=True)
         ]
         loss = losses[self.stage]
-        self._check_validation(loss, self._add_up(self._validation_labels))
+        check_validation_loss(loss, self._add_up(self._validation_labels), self.stage_weights, self._place())
         is_best = self.best is None or loss < self.best.losses[self.stage]
         self.validation = Validation(
             epoch=self.epochs_trained,
@@ -396,41 +396,8 @@ class TrainingModule(LightningModule):
         }
         write_whole(self.best_path, model_file.serialize(merged(self.potential)))
 
-    def _check_training(self, loss: float) -> None:
-        """Check that there are labels to train on: without labels of nonzero weight every loss is exactly zero."""
-        self._check_finite("training", loss)
-        if loss == 0.0:
-            raise TrainingError(
-                f"the training loss was exactly 0 in all {self._training_steps} steps up to epoch "
-                f"{self.epochs_trained:.4g}: no training frame has a label with nonzero weight in the loss. Check "
-                "the weights "
-                "(loss, data.weights) and the labels of the training frames (data.train)"
-            )
-
-    def _check_validation(self, loss: float, labels: Tensor) -> None:
-        """Check that the validation loss of each stage can be used to compare models.
-
-        Args:
-            loss: validation loss of the current stage.
-            labels: [3], numbers of labels of energy, forces and stress of nonzero weight.
-        """
-        self._check_finite("validation", loss)
-        for number, weights in enumerate(self.stage_weights, start=1):
-            if not bool((weights * labels).any()):
-                stage = f" of stage {number}" if len(self.stages) > 1 else ""
-                raise TrainingError(
-                    f"the validation frames have no label with nonzero weight in the loss{stage}, so models cannot be "
-                    "compared; give other validation frames "
-                    "(data.validation) or other weights (loss, data.weights)"
-                )
-
-    def _check_finite(self, split: str, loss: float) -> None:
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"the {split} loss became {loss} in epoch {self.current_epoch + 1}; training stopped. {self._kept()}"
-                "Lower train.optimizer.learning_rate or train.gradient_clip, or give the schedule a longer warm-up; "
-                "if it happens in the first epoch, check for frames with very large forces (`potentials check`)"
-            )
+    def _place(self) -> str:
+        return f"epoch {self.current_epoch + 1}; training stopped. {self._kept()}"
 
     def _kept(self) -> str:
         return f"Best model so far: epoch {self.best.epoch:g}, {self.best_path}. " if self.best else ""

@@ -250,7 +250,7 @@ def test_every_family_has_readouts(family: str) -> None:
     [
         ("missing.potential", {}, "start_from.file: .*missing.potential"),
         ("config.yaml", {}, "start_from.file: .*config.yaml"),
-        ({"file": "start.potential", "head": "pbe"}, {}, "there is only one head"),
+        ({"file": "start.potential", "head": "pbe"}, {}, "there is one head only"),
         ("start.potential", {"model": {"name": "mace"}}, 'model.name: the starting potential has "nequip", got "mace"'),
         ("start.potential", {"model": {"cutoff": 6.0}}, "model.cutoff: the starting potential has 3.0, got 6.0"),
         ("start.potential", {"model": {"radial": {"size": 5}}}, "model.radial.size: the starting potential has 8"),
