@@ -106,14 +106,14 @@ def type_in_words(schema: Schema) -> str:
     schema = resolved(schema)
     for several in ("anyOf", "oneOf"):
         if several in schema:
-            return " or ".join(dict.fromkeys(type_in_words(choice) for choice in schema[several]))
+            return " or ".join(_alternatives(schema[several]))
     if "const" in schema:
         return f"`{schema['const']}`"
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     kind = schema.get("type")
     if kind == "array":
-        return f"list of {type_in_words(schema['items'])}" if "items" in schema else "list"
+        return f"list of {_as_one(schema['items'])}" if "items" in schema else "list"
     if kind == "object":
         return _mapping_in_words(schema)
     if kind == "string" and "examples" in schema:
@@ -125,6 +125,18 @@ def type_in_words(schema: Schema) -> str:
     return _WORDS[kind] + _limits(schema)
 
 
+def _alternatives(choices: list[Schema]) -> list[str]:
+    return list(dict.fromkeys(type_in_words(choice) for choice in choices))
+
+
+def _as_one(schema: Schema) -> str:
+    """The type of an item, in parentheses if there are alternatives."""
+    schema = resolved(schema)
+    choices = schema.get("anyOf") or schema.get("oneOf") or []
+    words = type_in_words(schema)
+    return f"({words})" if len(_alternatives(choices)) > 1 else words
+
+
 def _mapping_in_words(schema: Schema) -> str:
     if "properties" in schema:
         return "mapping"
@@ -132,7 +144,7 @@ def _mapping_in_words(schema: Schema) -> str:
         if isinstance(schema.get(values), dict):
             value = schema[values]
             value = next(iter(value.values())) if what == "chemical symbol" else value
-            return f"mapping of {what} to {type_in_words(value)}"
+            return f"mapping of {what} to {_as_one(value)}"
     return "mapping"
 
 

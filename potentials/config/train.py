@@ -30,7 +30,7 @@ class OptimizerConfig(StrictConfig):
     name: Literal["adam", "adamw"] = "adam"
     """Name of the optimizer; `adamw` decouples weight decay from the gradient."""
     learning_rate: PositiveNumber = 0.01
-    """Learning rate at the maximum of the schedule."""
+    """Learning rate at the maximum of the schedule. With `start_from`, the default is 0.001."""
     amsgrad: bool = True
     """Normalize by the largest mean square of the gradient so far instead of the current one."""
     betas: list[Annotated[float, Field(ge=0, lt=1)]] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
@@ -94,7 +94,7 @@ class SecondStage(StrictConfig):
     """Second stage of training with other loss weights and learning rate (MACE's "stage two")."""
 
     start: Annotated[PositiveInteger | Fraction, Field(union_mode="left_to_right")] = 0.75
-    """Epoch at which the stage starts, or fraction of `max_epochs`."""
+    """Number of epochs before the stage starts, or fraction of `max_epochs`."""
     loss: LossConfig
     learning_rate: PositiveNumber | None = None
     """Constant learning rate of the stage; by default the schedule continues."""
@@ -161,7 +161,8 @@ class TrainConfig(StrictConfig):
         found = {}
         if self.second_stage is not None and self.second_stage.start >= self.max_epochs:
             found["train.second_stage.start"] = (
-                f"epoch {self.second_stage.start} is never reached, because train.max_epochs is {self.max_epochs}"
+                f"the second stage would start after {self.second_stage.start} epochs, but train.max_epochs is "
+                f"{self.max_epochs}"
             )
         if self.schedule.warmup_epochs > self.max_epochs:
             found["train.schedule.warmup_epochs"] = (

@@ -107,7 +107,7 @@ def repulsion(given: Any, peer: str) -> dict[str, Any] | None:
     units = given.get("units") if isinstance(given, Mapping) else None
     power = given.get("polynomial_cutoff_p", 6) if isinstance(given, Mapping) else 6
     if kind != "ZBL" or units != "metal" or power != int(power):
-        expected = "ZBL with units: metal and a whole number as polynomial_cutoff_p"
+        expected = "ZBL with units: metal and an integer polynomial_cutoff_p"
         found = f"{kind} with units: {units}, polynomial_cutoff_p: {power}"
         raise ConversionError(
             f"hyperparameters of {peer}:\n  pair_potential: expected {expected}, got {found}; others are not supported"

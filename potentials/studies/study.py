@@ -36,8 +36,8 @@ class Variant(StrictConfig):
     """One model of the study, as changes to the base configuration."""
 
     model: dict[str, Any] = Field(default={})
-    """Keys of the base's `model` that differ. With another `name`, these keys replace the section; of the base,
-    only keys common to all families (`cutoff`, ...) are kept unless they are given."""
+    """Keys of the base's `model` that differ. With another `name`, these keys replace the whole section; only
+    keys common to all families (`cutoff`, ...) keep the values of the base, unless they are given here."""
     loss: dict[str, Any] = Field(default={})
     """Keys of the base's `loss` that differ."""
     train: dict[str, Any] = Field(default={})

@@ -95,7 +95,7 @@ TRAIN = [
     ("second_stage: {start: 3}", 'second_stage.loss: missing; expected a mapping with keys "energy", "forces", "stress"'),
     (
         "second_stage: {start: 200, loss: {}}",
-        "second_stage.start: epoch 200 is never reached, because train.max_epochs is 200",
+        "second_stage.start: the second stage would start after 200 epochs, but train.max_epochs is 200",
     ),
     (
         "second_stage: {start: 1.5, loss: {}}",

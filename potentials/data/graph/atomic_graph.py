@@ -32,7 +32,7 @@ class AtomicGraph(Data):
     | cell_shifts | [E, 3] | integers S: r = x[receiver] - x[sender] + S @ cell |
     | receiver_degree, sender_degree | [N] | int64, number of edges that end at an atom, and that start at it |
     | sender_order | [E] | int64, the permutation that sorts the edges by sender |
-    | edge_pair | [E] | int64, the pair of an edge: an edge and its reverse, W = E / 2 of them |
+    | edge_pair | [E] | int64, index of the pair of each edge; a pair is an edge and its reverse, W = E / 2 |
     | pair_edges | [W, 2] | int64, the two edges of each pair |
     | energy, forces, stress | [1], [N, 3], [1, 3, 3] | labels in eV, eV/A, eV/A^3 |
     | energy_weight, forces_weight, stress_weight | [1] | weight of the label times that of the frame |

@@ -46,7 +46,7 @@ class ACEConfig(FamilyConfig):
     radial: ACERadialConfig = ACERadialConfig()
     regularization: Literal["auto"] | PositiveNumber = "auto"
     """Ridge parameter, relative to the square of the largest singular value of the equations with normalized columns;
-    `auto` selects the value with the lowest validation error."""
+    `auto` selects the value with the smallest validation loss."""
     scale: Literal["auto"] | PositiveNumber | dict[ElementSymbol, PositiveNumber] = 1.0
     """Factor of the node energies, eV; the fitted energies do not depend on it."""
     shift: Literal["auto"] | FiniteNumber | dict[ElementSymbol, FiniteNumber] = 0.0
