@@ -36,7 +36,8 @@ class RelaxationSettings:
     """
 
     optimizer: OptimizerName = "lbfgs"
-    """`lbfgs`: fast, for any size. `bfgs`: often fewer steps, for up to a few hundred atoms. `fire`: slow and robust."""
+    """`lbfgs`: fast, for any size. `bfgs`: often fewer steps, for up to a few hundred atoms. `fire`: slow and
+    robust."""
     fmax: float = 0.01
     """eV/A; converged when no force is larger. With `cell`, stress plus pressure, times the volume per atom, must be
     below this value in eV too (ASE's `FrechetCellFilter`)."""
