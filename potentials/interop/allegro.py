@@ -264,7 +264,7 @@ class _Filling:
         for sign in (1, -1):
             if torch.allclose(theirs, sign * ours, atol=1e-6):
                 return sign
-        raise ConversionError(f"{name}: differs from this e3nn's 3j tensor by more than a sign")
+        raise ConversionError(f"{name}: differs from the Wigner 3j tensor by more than a sign")
 
 
 def _by_parity(irrep: Irrep) -> tuple[int, int]:

@@ -92,7 +92,7 @@ class ForeignState:
         for sign in (1, -1):
             if all(torch.allclose(tensor.to(torch.float64), sign * ours, atol=1e-6) for tensor in found):
                 return sign
-        raise ConversionError(f"{prefix}...{ending}: differs from this e3nn's 3j tensor by more than a sign")
+        raise ConversionError(f"{prefix}...{ending}: differs from the Wigner 3j tensor by more than a sign")
 
     def finish(self) -> None:
         """Raise `ConversionError` if a tensor was not taken: the model has parameters that the family does not have."""

@@ -75,5 +75,5 @@ def _described(content: Any) -> str:
         return f"an object of the class {type(content).class_name}"
     if isinstance(content, Mapping):
         listed = ", ".join(str(key)[:30] for key in list(content)[:4])
-        return f"a dictionary ({listed}, ...); checkpoints and state dicts do not contain the hyperparameters"
+        return f"a dictionary ({listed}, ...); state dicts, and checkpoints of mace-torch, lack hyperparameters"
     return f"an object of the type {type(content).__name__}"

@@ -206,8 +206,9 @@ def _widths(given: Mapping[str, Any]) -> list[int]:
     is_regular = all(irreps == hidden[0] and [irrep for _, irrep in irreps] == expected for irreps in hidden)
     if given["is_parity"] or not is_regular or [first, last] != [scalars, scalars]:
         raise ConversionError(
-            f"irreps_manual: expected the same even irreps of every degree up to {degree} in all layers, and their "
-            f"scalars at both ends; got {', '.join(manual)}; other features are not supported"
+            f"irreps_manual: expected only scalars in the first and the last entry, and the same even irreps of every "
+            f"degree up to {degree}, with as many scalars, in all others; got {', '.join(manual)}; other features are "
+            "not supported"
         )
     return [widths.get(n, channel) for n in range(degree + 1)]
 

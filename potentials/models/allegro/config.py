@@ -18,8 +18,8 @@ class AllegroConfig(FamilyConfig):
     """Channels of the tensor features of a pair."""
     scalars: Literal["residual", "dense"] = "residual"
     """How the scalars of a pair change from layer to layer: `residual` adds the output of a layer to them, as
-    published; `dense` keeps those of all layers side by side, and has a weight for each path and channel in products
-    and a product of embeddings for the species (nequip-allegro 0.8)."""
+    published; `dense` keeps those of all layers side by side, each path of a product has one weight per channel, and
+    embeddings of both species are multiplied with the radial functions (nequip-allegro 0.8)."""
     scalar_channels: Width = 64
     """Number of invariant features of a pair."""
     layers: Depth = 2
