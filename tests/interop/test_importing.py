@@ -272,7 +272,7 @@ def test_other_settings_are_refused_and_never_ignored(change, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"model": 1, "optimizer": 2}, r"a dictionary \(model, optimizer, ...\); state dicts, and checkpoints .* hyperparameters"),
+        ({"model": 1, "optimizer": 2}, r"a dictionary \(model, optimizer, ...\); state dicts, .* lack hyperparameters"),
         ({"model_state_dict": {}, "config": {}}, "a dictionary"),
         (torch.nn.Linear(1, 1), "an object of the class torch.nn.modules.linear.Linear"),
         ([1, 2], "an object of the type list"),

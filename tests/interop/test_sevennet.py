@@ -47,8 +47,11 @@ def put(**values: Any) -> Change:
         (put(self_connection_type=["linear", "nequip", "linear"]), "self_connection_type"),
         (put(cutoff_function={"cutoff_function_name": "cosine"}), "cutoff_function: expected poly_cut, or XPLOR"),
         (put(radial_basis={"radial_basis_name": "gaussian"}), "radial_basis: expected bessel, got gaussian"),
-        (put(irreps_manual=["8x0e", "8x0e+4x1e", "8x0e+4x1e+2x2e", "8x0e"]), "irreps_manual: expected only scalars in the first"),
-        (put(irreps_manual=["8x0e", "8x0e+4x1e+2x3e", "8x0e+4x1e+2x3e", "8x0e"]), "irreps_manual: expected only scalars in the first"),
+        (put(irreps_manual=["8x0e", "8x0e+4x1e", "8x0e+4x1e+2x2e", "8x0e"]), "irreps_manual: expected only scalars"),
+        (
+            put(irreps_manual=["8x0e", "8x0e+4x1e+2x3e", "8x0e+4x1e+2x3e", "8x0e"]),
+            "irreps_manual: expected only scalars",
+        ),
         (put(irreps_manual=["8x0e", "8 scalars", "8x0e", "8x0e"]), "expected irreps such as 128x0e"),
         (put(_type_map={1: 0, 6: 1, 800: 2}), "_type_map: expected atomic numbers"),
         (put(_type_map={1: 0, 6: 1, 8: 1}), "_type_map: expected each index"),
