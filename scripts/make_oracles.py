@@ -225,23 +225,27 @@ def mace_predict(
     }
 
 
+def with_types(given: dict[str, Any], model: str) -> dict[str, Any]:
+    """Return arguments of a model of nequip or nequip-allegro with its name, types, scales and shifts."""
+    kept = {name: value for name, value in given.items() if name != "atomic_numbers"}
+    symbols = [ase.data.chemical_symbols[z] for z in given["atomic_numbers"]]
+    if "pair_potential" in kept:
+        kept["pair_potential"] = kept["pair_potential"] | {"chemical_species": symbols}
+    return kept | {
+        "model": model,
+        "type_names": symbols,
+        "per_type_energy_scales": {s: 0.7 + 0.2 * i for i, s in enumerate(symbols)},
+        "per_type_energy_shifts": {s: E0[z] for s, z in zip(symbols, given["atomic_numbers"], strict=True)},
+    }
+
+
 def nequip_model(case: dict[str, Any]) -> tuple[torch.nn.Module, Hyperparameters]:
     """Create a random NequIP model, and its hyperparameters under nequip's names."""
     from nequip.model import NequIPGNNModel
     from nequip.utils.global_state import set_global_state
 
     set_global_state()
-    given = NEQUIP_DEFAULTS | case
-    numbers = given.pop("atomic_numbers")
-    symbols = [ase.data.chemical_symbols[z] for z in numbers]
-    if "pair_potential" in given:
-        given["pair_potential"] = given["pair_potential"] | {"chemical_species": symbols}
-    given |= {
-        "model": "NequIPGNNModel",
-        "type_names": symbols,
-        "per_type_energy_scales": {s: 0.7 + 0.2 * i for i, s in enumerate(symbols)},
-        "per_type_energy_shifts": {s: E0[z] for s, z in zip(symbols, numbers, strict=True)},
-    }
+    given = with_types(NEQUIP_DEFAULTS | case, "NequIPGNNModel")
     arguments = {k: v for k, v in given.items() if k != "model"}
     model = NequIPGNNModel(seed=1, model_dtype="float64", compile_mode="eager", **arguments)
     return model, given
@@ -271,21 +275,11 @@ def allegro_model(case: dict[str, Any]) -> tuple[torch.nn.Module, Hyperparameter
     from nequip.utils.global_state import set_global_state
 
     set_global_state()
-    given = ALLEGRO_DEFAULTS | case
-    numbers = given.pop("atomic_numbers")
-    symbols = [ase.data.chemical_symbols[z] for z in numbers]
-    if "pair_potential" in given:
-        given["pair_potential"] = given["pair_potential"] | {"chemical_species": symbols}
-    given |= {
-        "model": "AllegroModel",
-        "type_names": symbols,
-        "per_type_energy_scales": {s: 0.7 + 0.2 * i for i, s in enumerate(symbols)},
-        "per_type_energy_shifts": {s: E0[z] for s, z in zip(symbols, numbers, strict=True)},
-        "radial_chemical_embed": {
-            "_target_": "allegro.nn.TwoBodyBesselScalarEmbed",
-            "num_bessels": 6,
-            "bessel_trainable": given.pop("bessel_trainable", False),
-        },
+    given = with_types(ALLEGRO_DEFAULTS | case, "AllegroModel")
+    given["radial_chemical_embed"] = {
+        "_target_": "allegro.nn.TwoBodyBesselScalarEmbed",
+        "num_bessels": 6,
+        "bessel_trainable": given.pop("bessel_trainable", False),
     }
     arguments = {k: v for k, v in given.items() if k != "model"}
     return AllegroModel(seed=1, model_dtype="float64", compile_mode="eager", **arguments), given

@@ -39,9 +39,8 @@ REPLAY_HEAD = "replay"
 
 
 class ReplayConfig(StrictConfig):
-    """Frames of the starting potential's level of theory that the run trains on in addition to its own
-    data (`method: replay`).
-    They are the head `replay`."""
+    """Frames of the starting potential's level of theory that the run trains on in addition to its own data (`method:
+    replay`). They are the head `replay`."""
 
     files: Files | None = None
     """Files of frames with labels of that level of theory, in eV and A, named `energy`, `forces` and `stress`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -14,15 +15,7 @@ from potentials.equivariant import Irrep, Layout
 from potentials.equivariant.couplings import wigner_3j
 from potentials.errors import ConversionError
 from potentials.interop.foreign_state import ForeignState, check_hyperparameters, converted_config, fill
-from potentials.interop.nequip import (
-    IGNORED,
-    check_repulsion,
-    per_type,
-    repulsion,
-    sorted_types,
-    symbols_of,
-    without_prefix,
-)
+from potentials.interop.nequip_models import converted_model, hidden_layers, state_without_prefix
 from potentials.models.allegro import AllegroConfig, DenseAllegro
 from potentials.models.allegro.dense import DenseLayer
 from potentials.models.blocks import ScalarNetwork
@@ -76,32 +69,22 @@ def potential_from_allegro(
     """
     check_hyperparameters(hyperparameters, USED, FIXED, PEER, TYPES)
     given = DEFAULTS | dict(hyperparameters)
-    state = ForeignState(without_prefix(state_dict, EMBEDDING), IGNORED)
-    elements, order = sorted_types(given)
-    scales = per_type(state, "scales", 1.0, order)
-    # An isolated atom has no pairs, so the shift is its energy.
-    shifts = per_type(state, "shifts", 0.0, order)
-    config = _config(given, elements, dict(zip(elements, scales, strict=True)))
-    state.check("edge_norm._rmax_recip", 1 / config.cutoff)
-    if config.zbl is not None:
-        check_repulsion(state, symbols_of(given))
-    energies = dict(zip(elements, shifts, strict=True))
-    potential = Potential(config, energies, precision, {"imported_from": {"program": PEER}})
-    _Filling(given, state, order).fill(cast(DenseAllegro, potential.model))
-    state.finish()
-    return potential
+    state = state_without_prefix(state_dict, EMBEDDING)
+    return converted_model(
+        given,
+        state,
+        PEER,
+        precision,
+        partial(_config, given),
+        lambda model, order: _Filling(given, state, order).fill(cast(DenseAllegro, model)),
+    )
 
 
-def _config(given: Mapping[str, Any], elements: list[str], scales: dict[str, float]) -> AllegroConfig:
+def _config(given: Mapping[str, Any], shared: dict[str, Any]) -> AllegroConfig:
     radial = _radial(given["radial_chemical_embed"])
     section = {
+        **shared,
         "name": "allegro",
-        "cutoff": float(given["r_max"]),
-        "elements": elements,
-        "average_neighbors": float(given["avg_num_neighbors"]),
-        "scale": scales,
-        "shift": 0.0,
-        "zbl": repulsion(given.get("pair_potential"), PEER),
         "scalars": "dense",
         "channels": given["num_tensor_features"],
         "scalar_channels": given["num_scalar_features"],
@@ -115,16 +98,15 @@ def _config(given: Mapping[str, Any], elements: list[str], scales: dict[str, flo
             "envelope_power": radial["polynomial_cutoff_p"],
         },
     }
-    return converted_config(AllegroConfig, section | hidden_layers(given), PEER)
+    return converted_config(AllegroConfig, section | _hidden_layers(given), PEER)
 
 
-def hidden_layers(given: Mapping[str, Any]) -> dict[str, list[int]]:
+def _hidden_layers(given: Mapping[str, Any]) -> dict[str, list[int]]:
     """Return the hidden layers of our networks; a network without activations is one linear map."""
-    found = {}
-    for theirs, ours in _NETWORKS.items():
-        depth, width = (given[f"{theirs}_hidden_layers_{part}"] for part in ("depth", "width"))
-        found[ours] = [] if given[f"{theirs}_nonlinearity"] in _LINEAR else [width] * depth
-    return found
+    return {
+        ours: [] if given[f"{theirs}_nonlinearity"] in _LINEAR else hidden_layers(given, f"{theirs}_hidden_layers")
+        for theirs, ours in _NETWORKS.items()
+    }
 
 
 def _radial(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,17 +175,18 @@ class _Filling:
             weights_from: from which output on there are weights of degrees and channels, which they sort by channel.
             forward: whether matrices are normalized by their inputs; by default as the hyperparameters state.
         """
-        linear = kind is None or self.given[f"{kind}_nonlinearity"] in _LINEAR
-        depth = 0 if kind is None else self.given[f"{kind}_hidden_layers_depth"]
-        is_product = depth > 0 and kind is not None and self.given[f"{kind}_nonlinearity"] is None
-        sizes = network.sizes if not linear or not depth else self._linear_sizes(network, kind, depth)
+        hidden = [] if kind is None else hidden_layers(self.given, f"{kind}_hidden_layers")
+        activation = None if kind is None else self.given[f"{kind}_nonlinearity"]
+        is_linear = kind is None or activation in _LINEAR
+        is_product = activation is None and bool(hidden)
+        sizes = [network.sizes[0], *hidden, network.sizes[-1]]
         matrices = []
         for layer in range(len(sizes) - 1):
             # Activations are modules between the layers, so layer i has index 2 i; products of matrices have none.
             key = f"{name}.mlp.weights.{layer}" if is_product else f"{name}.mlp.{2 * layer}.weight"
             matrix = self.state.take(key, sizes[layer], sizes[layer + 1])
             matrices.append(matrix * self._normalization(layer, sizes, kind, forward))
-        if linear and len(matrices) > 1:
+        if is_linear and len(matrices) > 1:
             matrices = [torch.linalg.multi_dot(matrices)]
         matrices[-1] = matrices[-1] * factor
         if weights_from is not None:
@@ -213,10 +196,6 @@ class _Filling:
             matrices[-1] = torch.cat([scalars, weights], dim=1)
         for ours, matrix, scale in zip(network.weights, matrices, network.scales, strict=True):
             fill(ours, matrix / scale)
-
-    def _linear_sizes(self, network: ScalarNetwork, kind: str | None, depth: int) -> list[int]:
-        width = self.given[f"{kind}_hidden_layers_width"]
-        return [network.sizes[0], *[width] * depth, network.sizes[-1]]
 
     def _normalization(self, layer: int, sizes: list[int], kind: str | None, forward: bool | None) -> float:
         """Return the factor of the matrix of a layer."""
@@ -233,9 +212,8 @@ class _Filling:
         weights = self.state.take(f"{name}.weights", channels if coupled else 1, len(theirs)).expand(channels, -1)
         environment = Layout.natural(self.given["l_max"])
         shape = (len(theirs), inputs.dim, environment.dim, outputs.dim)
-        tensors = self.state.take(f"{name}.w3j", -1)
-        is_diagonal = tensors.numel() < math.prod(shape)
-        tensors = tensors.reshape(shape[0], shape[1], shape[3]) if is_diagonal else tensors.reshape(shape)
+        is_diagonal = self.state.size(f"{name}.w3j") < math.prod(shape)
+        tensors = self.state.take(f"{name}.w3j", *((shape[0], shape[1], shape[3]) if is_diagonal else shape))
         signs = []
         for number, (a, b, irrep) in enumerate(theirs):
             ours = math.sqrt(irrep.dim) * torch.from_numpy(wigner_3j(a.degree, b.degree, irrep.degree))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
-import numpy as np
-from ase.data import atomic_numbers
 from torch import Tensor
 
 from potentials.config.train import Precision
@@ -16,6 +14,7 @@ from potentials.equivariant import Irrep
 from potentials.errors import ConversionError
 from potentials.interop.e3nn_order import LayerOfPeer
 from potentials.interop.foreign_state import ForeignState, check_hyperparameters, converted_config, fill
+from potentials.interop.nequip_models import converted_model, hidden_layers, state_without_prefix
 from potentials.models.nequip import SCALAR, Convolution, NequIP, NequIPConfig
 from potentials.models.radial import BesselBasis
 from potentials.potential import Potential
@@ -42,7 +41,6 @@ TYPES: dict[str, tuple[type, ...]] = {
     "r_max": (int, float), "type_names": (list, tuple), "num_features": (int, list, tuple), "radial_mlp_depth": (int,),
     "radial_mlp_width": (int,), "avg_num_neighbors": (int, float, Mapping),
 }  # fmt: skip
-IGNORED = ("output_mask",)
 EMBEDDING = "type_embed.embed_module.weight"
 
 
@@ -64,86 +62,20 @@ def potential_from_nequip(
         ConversionError: a hyperparameter or tensor is missing, or the family does not support a setting of the model.
     """
     check_hyperparameters(hyperparameters, USED, FIXED, PEER, TYPES)
-    state = ForeignState(without_prefix(state_dict, EMBEDDING), IGNORED)
-    elements, order = sorted_types(hyperparameters)
-    scales = per_type(state, "scales", 1.0, order)
-    # An isolated atom has no features after the first layer, so the shift is its energy.
-    shifts = per_type(state, "shifts", 0.0, order)
-    config = _config(hyperparameters, elements, dict(zip(elements, scales, strict=True)))
-    state.check("edge_norm._rmax_recip", 1 / config.cutoff)
-    if config.zbl is not None:
-        check_repulsion(state, symbols_of(hyperparameters))
-    reference_energies = dict(zip(elements, shifts, strict=True))
-    potential = Potential(config, reference_energies, precision, {"imported_from": {"program": PEER}})
-    _fill_model(cast(NequIP, potential.model), state, order)
-    state.finish()
-    return potential
+    if isinstance(hyperparameters["avg_num_neighbors"], Mapping):
+        raise ConversionError(f"hyperparameters of {PEER}: expected a single avg_num_neighbors, got one per type")
+    state = state_without_prefix(state_dict, EMBEDDING)
+    return converted_model(
+        hyperparameters,
+        state,
+        PEER,
+        precision,
+        partial(_config, hyperparameters),
+        lambda model, order: _fill_model(cast(NequIP, model), state, order),
+    )
 
 
-def sorted_types(hyperparameters: Mapping[str, Any]) -> tuple[list[str], list[int]]:
-    """Return the elements of a model by atomic number, and the types in this order."""
-    symbols = symbols_of(hyperparameters)
-    unknown = [symbol for symbol in symbols if symbol not in atomic_numbers]
-    if unknown or not symbols:
-        raise ConversionError(f"type_names: expected chemical symbols, got {', '.join(map(str, unknown)) or 'none'}")
-    order = np.argsort([atomic_numbers[symbol] for symbol in symbols]).tolist()
-    return [symbols[i] for i in order], order
-
-
-def symbols_of(hyperparameters: Mapping[str, Any]) -> list[str]:
-    """Return the chemical symbols of the types."""
-    return list(hyperparameters.get("chemical_species") or hyperparameters["type_names"])
-
-
-def repulsion(given: Any, peer: str) -> dict[str, Any] | None:
-    """Return the settings of the ZBL repulsion of a model; None if it has no pair potential.
-
-    Raises:
-        ConversionError: the pair potential is another one.
-    """
-    if given is None:
-        return None
-    kind = str(given.get("_target_")).rpartition(".")[2] if isinstance(given, Mapping) else type(given).__name__
-    units = given.get("units") if isinstance(given, Mapping) else None
-    power = given.get("polynomial_cutoff_p", 6) if isinstance(given, Mapping) else 6
-    if kind != "ZBL" or units != "metal" or power != int(power):
-        expected = "ZBL with units: metal and an integer polynomial_cutoff_p"
-        found = f"{kind} with units: {units}, polynomial_cutoff_p: {power}"
-        raise ConversionError(
-            f"hyperparameters of {peer}:\n  pair_potential: expected {expected}, got {found}; others are not supported"
-        )
-    return {"range": "cutoff", "envelope_power": int(power)}
-
-
-def check_repulsion(state: ForeignState, symbols: Sequence[str]) -> None:
-    """Take the constants of the ZBL repulsion, and compare them with ours."""
-    state.check("pair_potential.atomic_numbers", [float(atomic_numbers[symbol]) for symbol in symbols])
-    state.check("pair_potential._qqr2exesquare", 14.399645 / 2)
-
-
-def without_prefix(state_dict: Mapping[str, Tensor], known: str) -> dict[str, Tensor]:
-    """Remove the prefixes that wrappers add to names (`model.func.`, `sole_model.model.func.`).
-
-    Args:
-        state_dict: the state dict.
-        known: a name without prefix.
-    """
-    found = [name for name in state_dict if name.endswith(known)]
-    if len(found) != 1:
-        raise ConversionError(f"{known}: expected once in the state dict, found {len(found)} times")
-    prefix = found[0][: -len(known)]
-    return {name.removeprefix(prefix): tensor for name, tensor in state_dict.items()}
-
-
-def per_type(state: ForeignState, name: str, default: float, order: list[int]) -> list[float]:
-    """Take a scale or shift for each element; `default` if there are none."""
-    name = f"per_type_energy_scale_shift.{name}"
-    if name not in state:
-        return [default] * len(order)
-    return state.take(name, -1).expand(len(order))[order].tolist()
-
-
-def _config(given: Mapping[str, Any], elements: list[str], scales: dict[str, float]) -> NequIPConfig:
+def _config(given: Mapping[str, Any], shared: dict[str, Any]) -> NequIPConfig:
     features = given["num_features"]
     widths = [features] if isinstance(features, int) else list(features) or [0]
     channels = widths[0] if len(set(widths)) == 1 else widths
@@ -152,16 +84,9 @@ def _config(given: Mapping[str, Any], elements: list[str], scales: dict[str, flo
             f"hyperparameters of {PEER}: expected a type embedding with as many features as scalars, got "
             f"num_features={features}, type_embed_num_features={given.get('type_embed_num_features')}"
         )
-    if isinstance(given["avg_num_neighbors"], Mapping):
-        raise ConversionError(f"hyperparameters of {PEER}: expected a single avg_num_neighbors, got one per type")
     section = {
+        **shared,
         "name": "nequip",
-        "cutoff": float(given["r_max"]),
-        "elements": elements,
-        "average_neighbors": float(given["avg_num_neighbors"]),
-        "scale": scales,
-        "shift": 0.0,
-        "zbl": repulsion(given.get("pair_potential"), PEER),
         "channels": channels,
         "layers": given["num_layers"],
         "degree": given["l_max"],
@@ -171,7 +96,7 @@ def _config(given: Mapping[str, Any], elements: list[str], scales: dict[str, flo
             "trainable": bool(given.get("bessel_trainable")),
             "envelope_power": given["polynomial_cutoff_p"],
         },
-        "radial_mlp": [given["radial_mlp_width"]] * given["radial_mlp_depth"],
+        "radial_mlp": hidden_layers(given, "radial_mlp"),
     }
     return converted_config(NequIPConfig, section, PEER)
 

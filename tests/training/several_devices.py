@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -33,6 +34,7 @@ class UnionOfTwo(PackedBatches):
 
     def share(self, rank):
         part = PackedBatches(self.packing.sizes, self.packing.budget, self.seed, 2, rank)
+        part.uses = self.uses
         part.set_epoch(self.epoch)
         return part
 
@@ -40,8 +42,11 @@ class UnionOfTwo(PackedBatches):
         return len(self.share(0))
 
 
-def union_of_two(graphs, limit, seed, processes=1, rank=0):
-    return UnionOfTwo(limit.sizes(graphs), limit.most, seed)
+def union_of_two(graphs, limit, seed, processes=1, rank=0, repeats=None):
+    uses = np.repeat(np.arange(len(graphs)), 1 if repeats is None else repeats)
+    union = UnionOfTwo(limit.sizes(graphs)[uses], limit.most, seed)
+    union.uses = None if repeats is None else uses
+    return union
 
 
 def run(case: dict, folder: Path) -> None:

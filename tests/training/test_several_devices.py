@@ -126,6 +126,23 @@ CASES = {
         "data.validation=1",
         "data.test=null",
     ),
+    "mace-repeated": (
+        "mace",
+        "even",
+        "data.train=[{file: FOLDER/even.xyz@:9, head: one}, {file: FOLDER/even.xyz@9:12, head: two}]",
+        "data.heads={two: {repeat: 3}}",
+        "data.validation=2",
+        "data.test=null",
+    ),
+    "mace-repeated-atoms": (
+        "mace",
+        "even",
+        "data.train=[{file: FOLDER/even.xyz@:9, head: one}, {file: FOLDER/even.xyz@9:12, head: two}]",
+        "data.heads={two: {repeat: 3}}",
+        "data.validation=2",
+        "data.test=null",
+        "data.max_atoms_per_batch=70",
+    ),
 }
 
 

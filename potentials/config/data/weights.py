@@ -32,8 +32,7 @@ class WeightsConfig(StrictConfig):
     """Entry of `atoms.info` with the weight of the stress."""
     groups: dict[str, NonNegativeNumber | GroupWeights] = Field(default={})
     """Weights of configuration groups (see `group_key`), by name of the group: one number for all labels, or one for
-    each of `energy`, `forces` and `stress`. Labels of weight 0 contribute nothing to
-    the loss."""
+    each of `energy`, `forces` and `stress`. Labels of weight 0 contribute nothing to the loss."""
 
     def of_group(self, name: str) -> GroupWeights:
         """Return the weights of a group; 1 by default."""

@@ -22,6 +22,7 @@ from torch import Tensor
 from potentials.config.loss import LossConfig
 from potentials.config.run import RunConfig
 from potentials.data.graph import AtomicGraph, build_graph, collate
+from potentials.errors import DataError
 from potentials.potential import Potential
 from potentials.training.fine_tuning.replay import WEIGHT, labeled_by
 from potentials.training.fine_tuning.replay_structures import replay_structures
@@ -62,6 +63,9 @@ def elastic_penalty(config: RunConfig, potential: Potential) -> ElasticPenalty |
     Args:
         config: of the run.
         potential: as at the start of the run.
+
+    Raises:
+        DataError: the starting potential gives too large forces for all generated structures.
     """
     elastic = config.fine_tune.elastic
     if config.start_from is None or elastic is None:
@@ -70,6 +74,10 @@ def elastic_penalty(config: RunConfig, potential: Potential) -> ElasticPenalty |
     start = _first_head(potential)
     structures = list(labeled_by(start, replay_structures(start, elastic.generate, config.seed)))
     potential.train(is_training)  # predictions have switched it to evaluation mode
+    if not structures:
+        raise DataError(
+            f"fine_tune.elastic: none of {elastic.generate} generated structures can be used; generate more"
+        )
     graphs = [build_graph(atoms, potential.elements, potential.cutoff) for atoms in structures]
     for graph, atoms in zip(graphs, structures, strict=True):
         graph.energy_weight *= atoms.info[WEIGHT]
@@ -112,10 +120,8 @@ def _quantities(
     batch = collate([graph]).to(potential.scale.device)
     prediction = potential(batch, create_graph=True)
     atoms = graph.num_nodes
-    yield (
-        float(graph.energy_weight) * loss.energy.weight,
-        prediction.energy.sum() / (atoms if loss.energy.per_atom else 1),
-    )
+    energy = prediction.energy.sum() / (atoms if loss.energy.per_atom else 1)
+    yield float(graph.energy_weight) * loss.energy.weight, energy
     signs = torch.from_numpy(rng.choice([-1.0, 1.0], size=(atoms, 3))).to(prediction.forces)
     yield float(graph.forces_weight) * loss.forces.weight / (3 * atoms), (signs * prediction.forces).sum()
 
