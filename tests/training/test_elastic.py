@@ -16,7 +16,7 @@ from potentials.config import family_config, load_config
 from potentials.config.loss import EnergyLoss, ForcesLoss, LossConfig
 from potentials.config.run import RunConfig
 from potentials.data.graph import AtomicGraph, build_graph, collate
-from potentials.errors import ConfigError
+from potentials.errors import ConfigError, DataError
 from potentials.potential import Potential, model_file
 from potentials.training.fine_tuning.elastic import ElasticPenalty, elastic_penalty, fisher_information
 from potentials.training.losses import combine, loss_sums, property_weights
@@ -136,6 +136,15 @@ def test_an_interrupted_run_ends_as_a_whole_one(tmp_path: Path, monkeypatch: pyt
         interrupt_at_the_end_of(patch, 2)
         quietly(configuration(tmp_path, "run", elastic=elastic))
     same_end(quietly(configuration(tmp_path, "run", elastic=elastic)), whole)
+
+
+def test_a_start_with_too_large_forces_is_refused(tmp_path: Path) -> None:
+    """Otherwise the penalty would be zero."""
+    config = configuration(tmp_path, "run", elastic={"generate": 3})
+    start = small_potential().train()
+    start.scale.fill_(1e9)
+    with pytest.raises(DataError, match=r"fine_tune\.elastic: none of 3 generated structures .* 20 eV/A"):
+        elastic_penalty(config, start)
 
 
 def test_low_rank_updates_have_no_penalty(tmp_path: Path) -> None:

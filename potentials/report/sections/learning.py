@@ -173,7 +173,7 @@ def _losses(metrics: Metrics, steps: Metrics | None, by: str) -> Plot:
     if steps is not None:
         caption += " Click a name in the legend to show or hide a term of the training loss."
     if metrics.has("stage") and len(np.unique(metrics["stage"])) > 1:
-        caption += " At the dotted line a new stage started with other loss weights, so losses before and after differ."
+        caption += " At the dotted line a new stage started with other loss weights, so losses are not comparable."
     return Plot(figure, caption, 400, "training and validation loss against epochs")
 
 

@@ -75,9 +75,8 @@ def elastic_penalty(config: RunConfig, potential: Potential) -> ElasticPenalty |
     structures = list(labeled_by(start, replay_structures(start, elastic.generate, config.seed)))
     potential.train(is_training)  # predictions have switched it to evaluation mode
     if not structures:
-        raise DataError(
-            f"fine_tune.elastic: none of {elastic.generate} generated structures can be used; generate more"
-        )
+        unusable = f"none of {elastic.generate} generated structures can be used, because of forces above 20 eV/A"
+        raise DataError(f"fine_tune.elastic: {unusable} or atoms without neighbors; generate more")
     graphs = [build_graph(atoms, potential.elements, potential.cutoff) for atoms in structures]
     for graph, atoms in zip(graphs, structures, strict=True):
         graph.energy_weight *= atoms.info[WEIGHT]
